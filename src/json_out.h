@@ -1,0 +1,41 @@
+/* json_out: the streaming writer that every response uses.
+ *
+ * Sticky: write freely, ask json_out_failed() once before sending.  Commas are the writer's business.  Strings must be UTF-8; what
+ * is not is written as U+FFFD, so that an answer is always valid JSON.
+ */
+#ifndef REGCRED_JSON_OUT_H
+#define REGCRED_JSON_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+
+struct json_out {
+	struct arena *arena;
+	char *bytes;
+	size_t len;
+	size_t room;
+	bool comma;  /* the next value or name needs a comma before it */
+	bool failed;
+};
+
+void json_out_init(struct json_out *w, struct arena *a);
+void json_begin_object(struct json_out *w);
+void json_end_object(struct json_out *w);
+void json_begin_array(struct json_out *w);
+void json_end_array(struct json_out *w);
+void json_name(struct json_out *w, const char *name);
+/* NULL is written as null. */
+void json_string(struct json_out *w, const char *text);
+void json_int(struct json_out *w, int64_t number);
+void json_bool(struct json_out *w, bool value);
+void json_null(struct json_out *w);
+/* Text that is JSON already. */
+void json_raw(struct json_out *w, const char *text, size_t len);
+bool json_out_failed(const struct json_out *w);
+/* The text, NUL-terminated; NULL if something failed. */
+const char *json_out_text(struct json_out *w, size_t *len);
+
+#endif

@@ -1,0 +1,24 @@
+/* log: one line per event to stderr, with level, time and request id; never a secret.
+ *
+ * The text is written by one write(2), so lines of several processes do not mix.  Control characters in what a client sent are
+ * written as \xNN.
+ */
+#ifndef REGCRED_LOG_H
+#define REGCRED_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG__COUNT };
+
+void log_set_level(enum log_level level);
+bool log_level_parse(const char *text, enum log_level *level);
+/* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text. */
+void log_set_request(const char *request_id);
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+
+#endif
