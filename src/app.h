@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "config.h"
 #include "http.h"
+#include "resource.h"
 
 struct app;
 
@@ -26,6 +27,9 @@ void app_free(struct app *app);
 /* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the arena or is static.  Safe to be
  * called by several threads, each with its own arena. */
 void app_handle(struct app *app, const struct request *request, struct arena *arena, struct response *response);
+
+/* For the command line of whoever may read key and database: acts as superadmin.  Both structs are the caller's. */
+void app_local(struct app *app, struct arena *a, struct identity *id, struct context *c);
 
 /* One pass of the housekeeper: purges what is due, deletes what was purged long ago, shrinks the WAL.  True if it did all of it. */
 bool app_sweep(struct app *app);

@@ -15,7 +15,7 @@
 
 #include "log.h"
 
-enum { CONFIG_PATH_MAX = 1024, CONFIG_TEXT_MAX = 1024, CONFIG_WHY_MAX = 512, CONFIG_UIDS_MAX = 16 };
+enum { CONFIG_PATH_MAX = 1024, CONFIG_TEXT_MAX = 1024, CONFIG_WHY_MAX = 4096, CONFIG_UIDS_MAX = 16 };
 
 struct settings {
 	char state_dir[CONFIG_PATH_MAX];  /* where database, key and lock lie unless they are named themselves */
@@ -51,6 +51,7 @@ struct setting {
 	const char *fallback; /* default as text */
 	const char *help;     /* one sentence */
 	int64_t min, max;     /* of numbers */
+	size_t offset, size;  /* of the member of struct settings that it fills */
 };
 /* Ends with a row whose name is NULL. */
 extern const struct setting config_table[];
@@ -59,6 +60,10 @@ extern const struct setting config_table[];
  * as they are settings ("--workers 4", "--workers=4", "--open" for a yes|no one).  *arg is left at the first argument that is none of
  * them.  "--config FILE" names the file.  False with a sentence in why. */
 bool config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
+
+/* Whether an argument is an option that config_load() takes, and whether its value is the next argument: for programs that take
+ * settings between arguments of their own. */
+bool config_is_option(const char *argument, bool *takes_next);
 
 /* Prints the option list of --help. */
 void config_help(FILE *out);

@@ -1,0 +1,225 @@
+# common.sh: what ./quickstart, ./run-tests and .ci/run share: packages, the build, progress.  Sourced, with $root set to the checkout.
+# shellcheck shell=sh disable=SC2034,SC2154 # its variables are for the scripts that source it; they set $root
+
+me=$(basename "$0")
+jobs=$(nproc 2>/dev/null || echo 2)
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
+
+# nginx and other servers' tools lie in sbin, which the PATH of an ordinary user lacks.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+# --- Packages --------------------------------------------------------------------------------------------------------------------
+
+has_command() { command -v "$1" >/dev/null 2>&1; }
+has_library() { has_command pkg-config && pkg-config --exists "$1"; }
+has_libc() { echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1; }
+
+# Each row: the Debian package, and how to see that what we need of it is there.
+packages_to_run='
+nginx-light     has_command nginx
+python3         has_command python3
+curl            has_command curl
+'
+packages_to_build='
+gcc             has_command gcc
+libc6-dev       has_libc
+make            has_command make
+autoconf        has_command autoconf
+automake        has_command automake
+pkg-config      has_command pkg-config
+libfcgi-dev     has_library fcgi
+libcjson-dev    has_library libcjson
+libsqlite3-dev  has_library sqlite3
+libsodium-dev   has_library libsodium
+'
+packages_to_test='
+check           has_library check
+'
+
+# Prints the packages of the table $1 that are missing.
+missing_packages()
+{
+	printf '%s' "$1" | while read -r package probe; do
+		[ -n "$package" ] || continue
+		# shellcheck disable=SC2086 # the probe is a command and its argument
+		$probe || printf '%s ' "$package"
+	done
+}
+
+# Installs packages without starting the services that come with them: nothing may take port 80 because of us.
+apt_install()
+{
+	policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then
+		policy=
+	else
+		printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+		trap 'rm -f "$policy"' EXIT
+		trap 'exit 130' INT TERM HUP
+	fi
+	DEBIAN_FRONTEND=noninteractive
+	export DEBIAN_FRONTEND
+	apt-get update -q && apt-get install -q -y --no-install-recommends "$@"
+}
+
+# need_packages TABLE LOG: installs what is missing of the table, or says how and stops.
+need_packages()
+{
+	missing=$(missing_packages "$1")
+	[ -n "$missing" ] || return 0
+	missing=${missing% }
+	if [ "$(id -u)" -ne 0 ] || ! has_command apt-get; then
+		die "missing packages; as root:  apt-get install --no-install-recommends $missing"
+	fi
+	# shellcheck disable=SC2086 # a list of words
+	with_progress "installing $missing" "$2" apt_install $missing ||
+		die "apt-get could not install: $missing (see above)"
+	missing=$(missing_packages "$1")
+	[ -z "$missing" ] || die "still missing after apt-get install: $missing"
+}
+
+# --- Progress --------------------------------------------------------------------------------------------------------------------
+
+# with_progress TITLE LOG COMMAND...: runs the command with its output in the log; a dot every two seconds; the log's tail if it
+# fails.  The command's exit status.  The command is in the foreground, so that Ctrl-C reaches it.
+with_progress()
+{
+	progress_title=$1
+	progress_log=$2
+	shift 2
+	printf '%s ' "$progress_title"
+	(
+		trap 'exit 0' TERM
+		while sleep 2 && kill -0 $$ 2>/dev/null; do
+			printf '.'
+		done
+	) &
+	progress_dots=$!
+	("$@") >"$progress_log" 2>&1 </dev/null
+	progress_status=$?
+	{ kill "$progress_dots" && wait "$progress_dots"; } 2>/dev/null
+	if [ "$progress_status" -eq 0 ]; then
+		say ' done'
+	else
+		say ' failed'
+		tail -n 25 "$progress_log" | sed 's/^/    /' >&2
+		say "    (the whole log: $progress_log)" >&2
+	fi
+	return "$progress_status"
+}
+
+# --- The build -------------------------------------------------------------------------------------------------------------------
+
+# is_older FILE THAN...: the file does not exist, or something among the others is newer.
+is_older()
+{
+	file=$1
+	shift
+	[ ! -e "$file" ] || [ -n "$(find "$@" -newer "$file" -print 2>/dev/null)" ]
+}
+
+# configure_tree DIR [CONFIGURE-OPTION...]: makes ./configure if need be, and a Makefile in DIR with exactly these options.
+configure_tree()
+{
+	tree=$1
+	shift
+	if is_older "$root/configure" "$root/configure.ac" "$root/Makefile.am" "$root/m4" || [ ! -e "$root/Makefile.in" ]; then
+		(cd "$root" && autoreconf -fi) || return 1
+	fi
+	mkdir -p "$tree" || return 1
+	if is_older "$tree/Makefile" "$root/configure" ||
+	    [ "$(cat "$tree/.configured" 2>/dev/null)" != "$*" ]; then
+		# Objects do not know the flags that they were made with.
+		[ ! -e "$tree/Makefile" ] || (cd "$tree" && make -s clean >/dev/null 2>&1)
+		rm -f "$tree/.configured"
+		(cd "$tree" && "$root/configure" "$@") || return 1
+		printf '%s\n' "$*" >"$tree/.configured"
+	fi
+}
+
+# --- Tests and their sums --------------------------------------------------------------------------------------------------------
+
+passed=0
+failed=0
+skipped=0
+
+add() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
+totals() { say "$passed passed, $failed failed, $skipped skipped"; }
+
+# Prints "PASSED FAILED SKIPPED" of the tests whose results lie in the build tree $1: what a test's own log says (Check's line, or a
+# closing line like ours), else one for the whole test.  A test that failed for a reason that it did not count is one failure.
+sums_of()
+{
+	find "$1" -name '*.trs' -not -path '*/regcred-[0-9]*' | sort | while read -r result; do
+		awk '
+		FNR == 1 { file++ }
+		file == 1 && $1 == ":test-result:" { result = $2 }
+		file == 2 && /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
+			gsub(/,/, "")
+			p += $3 - $5 - $7; f += $5 + $7; own = 1
+		}
+		file == 2 && /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; own = 1 }
+		END {
+			if (!own && result == "PASS")
+				p = 1
+			else if (!own && result == "SKIP")
+				s = 1
+			else if (f == 0 && result != "PASS" && result != "SKIP")
+				f = 1
+			print p + 0, f + 0, s + 0
+		}' "$result" "${result%.trs}.log"
+	done | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
+}
+
+# Prints the end of the log of each test that failed in the build tree $1.
+show_failures()
+{
+	find "$1" -name '*.trs' -not -path '*/regcred-[0-9]*' | sort | while read -r result; do
+		if ! grep -qE '^:test-result: (PASS|SKIP)' "$result"; then
+			say "--- ${result%.trs}.log"
+			tail -n 60 "${result%.trs}.log"
+		fi
+	done
+}
+
+# Every five seconds the last line of the black-box tests' logs, for as long as this script lives and nobody kills it.
+watch_log()
+{
+	trap 'exit 0' TERM
+	last=
+	while sleep 5 && kill -0 $$ 2>/dev/null; do
+		line=$(cat "$@" 2>/dev/null | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-110)
+		if [ -n "$line" ] && [ "$line" != "$last" ]; then
+			say "      … $line"
+			last=$line
+		fi
+	done
+}
+
+# check_tree DIR TARGET...: `make TARGET` in the build tree, a line per test while it runs; adds its sums to the totals.
+check_tree()
+{
+	tree=$1
+	shift
+	find "$tree" -name '*.trs' -exec rm -f {} +
+	rm -f "$tree/tests/api/run.log" "$tree/build-aux/check-pool.log" "$tree/check.status"
+	watch_log "$tree/tests/api/run.log" "$tree/build-aux/check-pool.log" &
+	watcher=$!
+	{
+		make -C "$tree" -k -j"$jobs" "$@" </dev/null 2>&1
+		echo $? >"$tree/check.status"
+	} | tee "$tree/check.log" | grep --line-buffered -E '^(PASS|FAIL|SKIP|ERROR|XPASS): |(warning|error): |^make.*\*\*\*'
+	{ kill "$watcher" && wait "$watcher"; } 2>/dev/null
+	failed_before=$failed
+	# shellcheck disable=SC2046 # three numbers
+	add $(sums_of "$tree")
+	show_failures "$tree"
+	if [ "$(cat "$tree/check.status" 2>/dev/null)" != 0 ] && [ "$failed" -eq "$failed_before" ]; then
+		tail -n 25 "$tree/check.log"
+		add 0 1 0
+	fi
+	[ "$failed" -eq "$failed_before" ]
+}

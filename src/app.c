@@ -1,0 +1,926 @@
+/* app: routes, gates and answers.
+ *
+ * The order of the checks is the contract's 7.3: body, key, project, CSRF, versions and schemas, type, id, action, method, fields.
+ */
+#include "app.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "auth.h"
+#include "html.h"
+#include "json_in.h"
+#include "json_out.h"
+#include "log.h"
+#include "query.h"
+#include "repr.h"
+#include "resource.h"
+#include "secret.h"
+#include "store.h"
+
+enum {
+	WAL_TRUNCATE_BYTES = 8 * 1024 * 1024, /* above that the housekeeper empties the write-ahead log */
+	BASE_MAX = 512,
+};
+
+static const char json_type[] = "application/json; charset=utf-8";
+static const char html_type[] = "text/html; charset=utf-8";
+static const char challenge[] = "Basic realm=\"Enter API access key and secret key as username and password\"";
+
+/* A schema collection, written once for a role and version with this in place of the scope, and then copied with the real one. */
+static const char scope_mark[] = "{scope}";
+
+struct template {
+	char *text;
+	size_t len;
+};
+
+struct app {
+	const struct settings *settings;
+	struct store *store;
+	struct keyring *ring;
+	struct auth auth;
+	pthread_mutex_t template_mutex;
+	struct template templates[ROLE__COUNT][API__COUNT];
+};
+
+/* One request on its way. */
+struct call {
+	struct app *app;
+	const struct request *request;
+	struct response *response;
+	struct arena *arena;
+	struct target target;
+	enum http_method method; /* the effective one (contract 1.8) */
+	enum api_version version;
+	const char *base;        /* "https://r.example.test" */
+	const char *root;        /* base and version */
+	const char *scope;       /* root and project */
+	const char *project;     /* of the path, NULL if it is not scoped */
+	const char *type_name, *id, *link; /* the rest of the path, NULL where it ends */
+	const struct resource_type *type;
+	struct json *body;
+	struct identity identity;
+	bool identified;
+	struct context context;
+	struct view view;
+	struct json_out out;
+	struct error error;
+	int status;
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Where things are */
+
+static const char *
+lower(struct arena *a, const char *text)
+{
+	char *copy = arena_strdup(a, text);
+
+	for (char *p = copy; p != NULL && *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return copy;
+}
+
+/* The first of a comma list. */
+static const char *
+first_of(struct arena *a, const char *list)
+{
+	return arena_copy(a, list, strcspn(list, ", "));
+}
+
+/* scheme://host from the forwarding headers, where the settings trust them (contract 1.7). */
+static void
+use_forwarded(const struct call *c, const char **scheme, const char **host)
+{
+	const struct request *r = c->request;
+
+	if (!c->app->settings->trust_forwarded || r->forwarded_proto == NULL)
+		return;
+	*scheme = first_of(c->arena, r->forwarded_proto);
+	if (r->forwarded_host != NULL)
+		*host = first_of(c->arena, r->forwarded_host);
+	if (r->forwarded_port == NULL || *host == NULL)
+		return;
+	const char *port = first_of(c->arena, r->forwarded_port);
+	const char *colon = strrchr(*host, ':'), *bracket = strrchr(*host, ']');
+	if (colon != NULL && (bracket == NULL || colon > bracket))
+		*host = arena_copy(c->arena, *host, (size_t)(colon - *host));
+	if (port != NULL && *host != NULL && strcmp(port, "80") != 0 && strcmp(port, "443") != 0)
+		*host = arena_printf(c->arena, "%s:%s", *host, port);
+}
+
+static enum err
+find_base(struct call *c)
+{
+	const struct request *r = c->request;
+	const char *scheme = r->scheme != NULL ? r->scheme : "http", *host = r->host;
+
+	c->base = c->root = c->scope = "http://localhost";
+	if (c->app->settings->base_url[0] != '\0') {
+		c->base = c->app->settings->base_url;
+	} else {
+		use_forwarded(c, &scheme, &host);
+		if (host == NULL || !http_host_valid(host) || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+			return err_set(&c->error, ERR_BAD_REQUEST, NULL, "The Host header is missing or no host name.");
+		c->base = lower(c->arena, arena_printf(c->arena, "%s://%s%s", scheme, host, r->prefix != NULL ? r->prefix : ""));
+	}
+	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "", api_version_name(API_V1));
+	return c->root != NULL && c->base != NULL ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+static bool
+is_segment(const struct call *c, size_t i, const char *name)
+{
+	return c->target.segment_count > i && strcasecmp(c->target.segments[i], name) == 0;
+}
+
+static bool
+find_version(struct call *c)
+{
+	for (unsigned v = 0; v < API__COUNT; v++)
+		if (is_segment(c, 0, api_version_name((enum api_version)v))) {
+			c->version = (enum api_version)v;
+			return true;
+		}
+	return false;
+}
+
+/* "/v1/projects/1a5/…" is scoped when something follows, unless that is the project's own list of members (contract 1.4). */
+static void
+find_path(struct call *c)
+{
+	const struct target *t = &c->target;
+	bool scoped = t->segment_count >= 4 && is_segment(c, 1, "projects") && !is_segment(c, 3, "projectmembers") &&
+		      !is_segment(c, 3, "projectmember");
+	size_t at = scoped ? 3 : 1;
+
+	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base, api_version_name(c->version));
+	if (scoped) {
+		c->project = t->segments[2];
+		c->scope = arena_printf(c->arena, "%s/projects/%s", c->root, lower(c->arena, http_encode(c->arena, c->project)));
+	}
+	c->type_name = t->segment_count > at ? t->segments[at] : NULL;
+	c->id = t->segment_count > at + 1 ? t->segments[at + 1] : NULL;
+	c->link = t->segment_count > at + 2 ? t->segments[at + 2] : NULL;
+}
+
+/* The method that counts: `_method` on a POST (contract 1.8); HEAD is GET without its body. */
+static enum http_method
+effective_method(const struct call *c)
+{
+	enum http_method method = http_method_parse(c->request->method);
+	const char *other = pairs_find(&c->target.query, "_method");
+
+	if (method == HTTP_POST && other != NULL)
+		method = http_method_parse(other);
+	return method;
+}
+
+static bool
+is_read(const struct call *c)
+{
+	return c->method == HTTP_GET || c->method == HTTP_HEAD;
+}
+
+/* Bodies */
+
+static bool
+begins_like_json(const char *body)
+{
+	body += strspn(body, " \t\r\n");
+	return *body == '{' || *body == '[';
+}
+
+static enum err
+read_form(struct call *c, const char *media_type)
+{
+	const struct request *r = c->request;
+	struct pairs pairs = {0};
+	bool multipart = strcmp(media_type, "multipart/form-data") == 0;
+	enum err rc = multipart ? http_multipart_parse(c->arena, r->content_type, r->body, r->body_len, &pairs, &c->error)
+				: http_form_parse(c->arena, r->body, r->body_len, &pairs, &c->error);
+
+	if (rc != ERR_NONE)
+		return rc;
+	c->body = json_object(c->arena);
+	for (size_t i = 0; c->body != NULL && i < pairs.count; i++)
+		(void)json_add_string(c->arena, c->body, pairs.items[i].name, pairs.items[i].value);
+	return ERR_NONE;
+}
+
+/* A body is JSON whatever its type says, but for forms; what curl sends by default is JSON when it looks so (contract 8.5). */
+static enum err
+read_body(struct call *c)
+{
+	const struct request *r = c->request;
+	const char *type = http_media_type(c->arena, r->content_type);
+	enum http_method sent = http_method_parse(r->method);
+
+	if (r->body_too_large)
+		return err_set(&c->error, ERR_TOO_LARGE, NULL, NULL);
+	if (r->body_cut)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL, "The body ended before its announced length.");
+	if (sent != HTTP_POST && sent != HTTP_PUT)
+		return ERR_NONE;
+	if (type == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	bool form = strcmp(type, "application/x-www-form-urlencoded") == 0 && !begins_like_json(r->body);
+	enum err rc = form || strcmp(type, "multipart/form-data") == 0
+			      ? read_form(c, type)
+			      : json_parse(c->arena, r->body, r->body_len, &c->body, &c->error);
+	if (rc == ERR_BAD_REQUEST)
+		c->error.code = ERR_INVALID_BODY;
+	if (rc == ERR_NONE && c->body == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	return c->error.code;
+}
+
+/* Parameters of the query lie under the body: what the body does not say, they may (contract 8.5). */
+static enum err
+merge_query(struct call *c)
+{
+	const struct json *given = c->body;
+	struct json *merged;
+
+	if (c->body == NULL)
+		return ERR_NONE;
+	if (given->type != JSON_OBJECT) {
+		c->body = json_object(c->arena);
+		given = NULL;
+	}
+	merged = c->body;
+	for (size_t i = 0; merged != NULL && i < c->target.query.count; i++) {
+		const struct pair *p = &c->target.query.items[i];
+
+		if (given == NULL || json_member(given, p->name) == NULL)
+			(void)json_add_string(c->arena, merged, p->name, p->value);
+	}
+	return arena_failed(c->arena) ? err_set(&c->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
+}
+
+/* Browsers */
+
+static bool
+contains_any_case(const char *text, const char *part)
+{
+	return text != NULL && strcasestr(text, part) != NULL;
+}
+
+static bool
+is_browser(const struct request *r)
+{
+	return contains_any_case(r->user_agent, "mozilla");
+}
+
+static bool
+wants_html(const struct call *c)
+{
+	const char *format = pairs_find(&c->target.query, "_format");
+	const char *accept = c->request->accept;
+
+	if (format != NULL && strcasecmp(format, "html") == 0)
+		return true;
+	if (format != NULL && strcasecmp(format, "json") == 0)
+		return false;
+	return is_browser(c->request) && (accept == NULL || strstr(accept, "*/*") != NULL);
+}
+
+/* True if the browser itself says that a page of ours made the request. */
+static bool
+is_own_origin(const struct call *c)
+{
+	const char *origin = c->request->origin, *site = c->request->fetch_site;
+
+	if (site != NULL)
+		return strcasecmp(site, "same-origin") == 0;
+	if (origin == NULL)
+		return false;
+	size_t len = strlen(origin);
+	return strncasecmp(c->base, origin, len) == 0 && (c->base[len] == '\0' || c->base[len] == '/');
+}
+
+static bool
+is_token(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= SECRET_CSRF_SIZE - 1 && len <= 64 && strspn(text, "0123456789ABCDEFabcdef") == len;
+}
+
+/* The contract's 8.4 and 0.1: a browser's write shows that it comes from a page of ours.  The cookie is set, or sent again. */
+static enum err
+check_csrf(struct call *c)
+{
+	char fresh[SECRET_CSRF_SIZE];
+
+	if (!is_browser(c->request))
+		return ERR_NONE;
+	const char *cookie = c->request->cookie != NULL ? http_cookie(c->arena, c->request->cookie, "CSRF") : NULL;
+	if (cookie != NULL && !is_token(cookie))
+		cookie = NULL;
+	secret_csrf_token(fresh);
+	response_header(c->response, "Set-Cookie",
+			arena_printf(c->arena, "CSRF=%s; Path=/; SameSite=Strict%s", cookie != NULL ? cookie : fresh,
+				     strncmp(c->base, "https:", 6) == 0 ? "; Secure" : ""));
+	if (is_read(c))
+		return ERR_NONE;
+	const char *token = c->request->csrf != NULL ? c->request->csrf : pairs_find(&c->target.query, "CSRF");
+	bool right = token != NULL ? cookie != NULL && secret_equal(token, cookie) : is_own_origin(c);
+	return right ? ERR_NONE : err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL);
+}
+
+/* Who asks, and for which project */
+
+static enum err
+identify(struct call *c)
+{
+	const char *project = c->project;
+
+	if (auth_identify(&c->app->auth, c->arena, c->request, &c->identity, &c->error) != ERR_NONE)
+		return c->error.code;
+	c->identified = true;
+	if (project == NULL)
+		project = c->request->project_id;
+	if (project == NULL)
+		project = pairs_find(&c->target.query, "projectId");
+	if (project == NULL)
+		return ERR_NONE;
+	int64_t id;
+	if (c->project == NULL && !id_parse(&family_account, project, &id))
+		return err_set(&c->error, ERR_INVALID_PROJECT_ID, NULL, NULL);
+	return auth_scope(&c->app->auth, c->arena, project, &c->identity, &c->error);
+}
+
+static void
+set_context(struct call *c)
+{
+	c->context = (struct context){
+		.arena = c->arena,
+		.store = c->app->store,
+		.ring = c->app->ring,
+		.id = &c->identity,
+		.version = c->version,
+		.now_ms = now_ms(),
+		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
+		.request_id = c->request->id,
+	};
+	c->view = (struct view){
+		.context = &c->context,
+		.root = c->root,
+		.scope = c->scope,
+		.page = arena_printf(c->arena, "%s%s", c->base, c->target.path),
+		.query = &c->target.query,
+	};
+}
+
+/* Handlers: each writes its document, or fails. */
+
+static enum err
+handle_versions(struct call *c)
+{
+	repr_versions(&c->out, c->base);
+	return ERR_NONE;
+}
+
+static enum err
+handle_version(struct call *c)
+{
+	repr_version(&c->out, c->root, c->scope, c->identity.role, c->version);
+	return ERR_NONE;
+}
+
+/* Writes the template of a role and version, or finds it written. */
+static const struct template *
+schemas_template(struct call *c)
+{
+	struct app *app = c->app;
+	struct template *t = &app->templates[c->identity.role][c->version];
+	struct json_out w;
+	size_t len = 0;
+
+	(void)pthread_mutex_lock(&app->template_mutex);
+	if (t->text == NULL) {
+		json_out_init(&w, c->arena);
+		repr_schemas(&w, scope_mark, c->identity.role, c->version);
+		const char *text = json_out_text(&w, &len);
+
+		t->text = text != NULL ? malloc(len + 1) : NULL;
+		if (t->text != NULL)
+			memcpy(t->text, text, len + 1);
+		t->len = len;
+	}
+	(void)pthread_mutex_unlock(&app->template_mutex);
+	return t->text != NULL ? t : NULL;
+}
+
+static enum err
+handle_schemas(struct call *c)
+{
+	const struct template *t = schemas_template(c);
+
+	if (t == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	const char *from = t->text, *mark;
+	size_t scope_len = strlen(c->scope), marks = 0;
+	for (mark = t->text; (mark = strstr(mark, scope_mark)) != NULL; mark++)
+		marks++;
+	char *text = arena_alloc(c->arena, t->len + marks * scope_len + 1), *end = text;
+	if (text == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	while ((mark = strstr(from, scope_mark)) != NULL) {
+		end = mempcpy(mempcpy(end, from, (size_t)(mark - from)), c->scope, scope_len);
+		from = mark + sizeof(scope_mark) - 1;
+	}
+	end = stpcpy(end, from);
+	json_raw(&c->out, text, (size_t)(end - text));
+	return ERR_NONE;
+}
+
+static enum err
+handle_schema(struct call *c)
+{
+	const struct resource_type *type = type_find_segment(c->id);
+
+	if (type == NULL || (auth_type(c->identity.role, type) & MAY_READ) == 0)
+		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+	repr_schema(&c->out, c->scope, c->identity.role, c->version, type);
+	return ERR_NONE;
+}
+
+static enum err
+handle_list(struct call *c)
+{
+	const struct view_of_type view = {c->identity.role, c->type};
+	struct list_request request;
+	struct record_list list;
+
+	if (query_parse(c->arena, c->type, c->version, &c->target.query, resource_field_visible, &view, c->context.now_ms, &request,
+			&c->error) != ERR_NONE ||
+	    resource_list(&c->context, c->type, &request, &list, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_collection(&c->out, &c->view, c->type, &request, &list);
+	return ERR_NONE;
+}
+
+static enum err
+handle_read(struct call *c)
+{
+	struct record row;
+
+	if (resource_read(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_resource(&c->out, &c->view, &row, NULL, pairs_find(&c->target.query, "include"));
+	return ERR_NONE;
+}
+
+static enum err
+handle_link(struct call *c)
+{
+	struct record row, target;
+	struct record_list list;
+
+	if (resource_read(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	const struct link *link = type_link(row.type, c->link);
+	if (link == NULL)
+		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+	if (link->kind == LINK_REFERENCE) {
+		if (resource_follow(&c->context, &row, link, &target, &c->error) != ERR_NONE)
+			return c->error.code;
+		repr_resource(&c->out, &c->view, &target, NULL, NULL);
+		return ERR_NONE;
+	}
+	if (resource_children(&c->context, &row, link, &list, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_collection(&c->out, &c->view, type_find(link->target), NULL, &list);
+	return ERR_NONE;
+}
+
+static enum err
+handle_create(struct call *c)
+{
+	struct record row;
+	const char *secret = NULL;
+
+	if (resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_resource(&c->out, &c->view, &row, secret, NULL);
+	response_header(c->response, "Location", repr_self(&c->view, &row));
+	c->status = 201;
+	return ERR_NONE;
+}
+
+static enum err
+handle_update(struct call *c)
+{
+	struct record row;
+
+	if (resource_update(&c->context, c->type, c->id, c->body, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_resource(&c->out, &c->view, &row, NULL, NULL);
+	return ERR_NONE;
+}
+
+static enum err
+handle_delete(struct call *c)
+{
+	struct record row;
+
+	if (resource_delete(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	repr_resource(&c->out, &c->view, &row, NULL, NULL);
+	return ERR_NONE;
+}
+
+static enum err
+handle_action(struct call *c)
+{
+	struct record row;
+	struct record_list members;
+
+	if (resource_action(&c->context, c->type, c->id, pairs_find(&c->target.query, "action"), c->body, &row, &members, &c->error) !=
+	    ERR_NONE)
+		return c->error.code;
+	if (members.items != NULL)
+		repr_members(&c->out, &c->view, &members);
+	else
+		repr_resource(&c->out, &c->view, &row, NULL, NULL);
+	c->status = 202;
+	return ERR_NONE;
+}
+
+static enum err
+handle_not_allowed(struct call *c)
+{
+	return err_set(&c->error, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+}
+
+/* Routes: the first row that fits.  What is asked for says how far the path goes. */
+
+enum place { AT_ROOT, AT_VERSION, AT_SCHEMAS, AT_SCHEMA, AT_COLLECTION, AT_RESOURCE, AT_LINK };
+
+enum { GATE_TYPE = 1 << 0, GATE_ACTION = 1 << 1 }; /* the type must be there for the caller; `action` must be given */
+
+/* clang-format off */
+static const struct route { enum place place; unsigned methods; enum err (*handler)(struct call *c); unsigned gates; } routes[] = {
+#define ON(method) (1U << HTTP_##method)
+#define READ (ON(GET) | ON(HEAD))
+#define ANY ((1U << HTTP__COUNT) - 1)
+	{ AT_ROOT,       READ,       handle_versions,    0 },
+	{ AT_VERSION,    READ,       handle_version,     0 },
+	{ AT_SCHEMAS,    READ,       handle_schemas,     0 },
+	{ AT_SCHEMA,     READ,       handle_schema,      0 },
+	{ AT_COLLECTION, READ,       handle_list,        GATE_TYPE },
+	{ AT_COLLECTION, ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
+	{ AT_COLLECTION, ON(POST),   handle_create,      GATE_TYPE },
+	{ AT_RESOURCE,   READ,       handle_read,        GATE_TYPE },
+	{ AT_RESOURCE,   ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
+	{ AT_RESOURCE,   ON(PUT),    handle_update,      GATE_TYPE },
+	{ AT_RESOURCE,   ON(DELETE), handle_delete,      GATE_TYPE },
+	{ AT_LINK,       READ,       handle_link,        GATE_TYPE },
+	{ AT_COLLECTION, ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_RESOURCE,   ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_LINK,       ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_ROOT,       ANY,        handle_not_allowed, 0 },
+	{ AT_VERSION,    ANY,        handle_not_allowed, 0 },
+	{ AT_SCHEMAS,    ANY,        handle_not_allowed, 0 },
+	{ AT_SCHEMA,     ANY,        handle_not_allowed, 0 },
+#undef ON
+#undef READ
+#undef ANY
+};
+/* clang-format on */
+
+static enum place
+find_place(const struct call *c)
+{
+	const struct resource_type *type = c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+
+	if (c->target.segment_count == 0)
+		return AT_ROOT;
+	if (c->type_name == NULL)
+		return AT_VERSION;
+	if (type != NULL && strcmp(type->id, "schema") == 0)
+		return c->id == NULL ? AT_SCHEMAS : AT_SCHEMA;
+	return c->id == NULL ? AT_COLLECTION : c->link == NULL ? AT_RESOURCE : AT_LINK;
+}
+
+static enum err
+route(struct call *c)
+{
+	enum place place = find_place(c);
+	bool action = pairs_find(&c->target.query, "action") != NULL;
+
+	c->type = c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		const struct route *r = &routes[i];
+
+		if (r->place != place || (r->methods & (1U << c->method)) == 0 || ((r->gates & GATE_ACTION) != 0 && !action))
+			continue;
+		if ((r->gates & GATE_TYPE) != 0 && (c->type == NULL || c->type->family == NULL ||
+						    (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
+			return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+		return r->handler(c);
+	}
+	return handle_not_allowed(c);
+}
+
+/* Everything up to the document. */
+static enum err
+act(struct call *c)
+{
+	enum err rc;
+
+	if (find_base(c) != ERR_NONE)
+		return c->error.code;
+	rc = http_target_parse(c->arena, c->request->target, &c->target, &c->error);
+	if (rc != ERR_NONE)
+		return rc;
+	bool root = c->target.segment_count == 0;
+	if (!root && !find_version(c))
+		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+	if (!root)
+		find_path(c);
+	c->method = effective_method(c);
+	if (read_body(c) != ERR_NONE || merge_query(c) != ERR_NONE || identify(c) != ERR_NONE || check_csrf(c) != ERR_NONE)
+		return c->error.code;
+	if (c->body == NULL)
+		c->body = json_object(c->arena);
+	set_context(c);
+	return c->body != NULL && !arena_failed(c->arena) ? route(c) : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+/* Answers */
+
+/* What is left when there is no memory for anything else. */
+static void
+answer_without_memory(struct response *response)
+{
+	static const char text[] =
+		"{\"id\":null,\"type\":\"error\",\"links\":{},\"actions\":{},\"status\":500,\"code\":\"Internal Server Error\","
+		"\"message\":\"Internal Server Error\",\"detail\":null,\"baseType\":\"error\"}";
+
+	response->status = 500;
+	response->content_type = json_type;
+	response->body = text;
+	response->body_len = sizeof(text) - 1;
+}
+
+static void
+add_headers(struct call *c)
+{
+	struct response *r = c->response;
+
+	response_header(r, "X-API-Schemas", arena_printf(c->arena, "%s/schemas", c->scope));
+	response_header(r, "Cache-Control", "no-store");
+	response_header(r, "Vary", "Accept-Encoding, User-Agent");
+	response_header(r, "X-Content-Type-Options", "nosniff");
+	if (c->request->client != NULL)
+		response_header(r, "X-API-Client-IP", c->request->client);
+	if (c->identified) {
+		response_header(r, "X-API-Account-Id", id_format(c->arena, &family_account, c->identity.scope_id));
+		response_header(r, "X-API-User-Id", id_format(c->arena, &family_account, c->identity.user_id));
+	}
+	const char *quiet = c->request->no_challenge;
+	if (c->error.code == ERR_UNAUTHORIZED && (quiet == NULL || strcasecmp(quiet, "true") != 0))
+		response_header(r, "WWW-Authenticate", challenge);
+}
+
+static const char *
+as_html(struct call *c, const char *json, size_t *len)
+{
+	const struct page page = {
+		.title = c->error.code != ERR_NONE ? err_code(c->error.code) : "regcred",
+		.schemas = arena_printf(c->arena, "%s/schemas", c->scope),
+		.base = c->base,
+		.json = json,
+		.json_len = *len,
+	};
+
+	c->response->content_type = html_type;
+	response_header(c->response, "Content-Security-Policy", html_policy);
+	response_header(c->response, "X-Frame-Options", "DENY");
+	return page.schemas != NULL ? html_page(c->arena, &page, len) : NULL;
+}
+
+static bool
+is_ping(const char *target)
+{
+	static const char *const paths[] = {"/ping", "/healthcheck", NULL};
+
+	for (const char *const *p = paths; *p != NULL; p++) {
+		size_t len = strlen(*p);
+
+		if (strncmp(target, *p, len) == 0 && (target[len] == '\0' || target[len] == '?'))
+			return true;
+	}
+	return false;
+}
+
+/* Outside the API: for load balancers, without a key and without the API's headers. */
+static void
+answer_ping(struct response *response)
+{
+	*response = (struct response){.status = 200, .content_type = "text/plain; charset=utf-8", .body = "pong", .body_len = 4};
+}
+
+void
+app_handle(struct app *app, const struct request *request, struct arena *arena, struct response *response)
+{
+	struct call *c = arena_alloc(arena, sizeof(*c));
+	size_t len = 0;
+
+	*response = (struct response){.head = http_method_parse(request->method) == HTTP_HEAD};
+	if (c == NULL) {
+		answer_without_memory(response);
+		return;
+	}
+	if (is_ping(request->target)) {
+		bool head = response->head;
+
+		answer_ping(response);
+		response->head = head;
+		return;
+	}
+	*c = (struct call){.app = app, .request = request, .response = response, .arena = arena, .status = 200};
+	c->identity.role = ROLE_NONE;
+	json_out_init(&c->out, arena);
+	enum err rc = act(c);
+	if (rc == ERR_NONE && (arena_failed(arena) || json_out_failed(&c->out)))
+		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	if (rc != ERR_NONE) {
+		json_out_init(&c->out, arena);
+		repr_error(&c->out, &c->error);
+		c->status = err_status(rc);
+	}
+	response->status = c->status;
+	response->content_type = json_type;
+	add_headers(c);
+	const char *text = json_out_text(&c->out, &len);
+	if (text != NULL && wants_html(c))
+		text = as_html(c, text, &len);
+	if (text == NULL || arena_failed(arena)) {
+		answer_without_memory(response);
+		return;
+	}
+	response->body = text;
+	response->body_len = len;
+}
+
+/* Starting */
+
+static enum err
+add_checks(struct store_tx *tx, void *arg)
+{
+	const struct keyring *ring = arg;
+	struct arena *a = arena_new(64 * 1024);
+	struct key_check check;
+	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
+
+	for (size_t i = 0; rc == STORE_OK && keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value); i++)
+		rc = store_add_key_check(tx, &check);
+	if (a != NULL)
+		arena_free(a);
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+/* Compares the keys with the check values in the database; a new database takes those of this key file. */
+static bool
+check_keys(const struct settings *s, struct store *store, struct keyring *ring, bool add, char why[CONFIG_WHY_MAX])
+{
+	struct arena *a = arena_new(256 * 1024);
+	struct key_check *checks = NULL;
+	size_t count = 0;
+	bool right = a != NULL && store_key_checks(store, a, &checks, &count) == STORE_OK;
+
+	if (!right)
+		(void)snprintf(why, CONFIG_WHY_MAX, "cannot read the database %s", s->database);
+	for (size_t i = 0; right && i < count; i++)
+		if (!keyring_matches(ring, checks[i].key_id, checks[i].use, &checks[i].value)) {
+			(void)snprintf(why, CONFIG_WHY_MAX,
+				       "the master key %s is not the one that the database %s was made with (key id %lld): put the right file back",
+				       s->key_file, s->database, (long long)checks[i].key_id);
+			right = false;
+		}
+	if (right && count == 0 && (!add || store_write(store, add_checks, ring) != STORE_OK)) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "the database %s knows no master key: run `regcred init`", s->database);
+		right = false;
+	}
+	if (a != NULL)
+		arena_free(a);
+	return right;
+}
+
+static bool
+init_tables(char why[CONFIG_WHY_MAX])
+{
+	const char *wrong = schema_check();
+
+	if (wrong == NULL)
+		wrong = auth_init();
+	if (wrong == NULL && !secret_init())
+		wrong = "libsodium does not start";
+	if (wrong != NULL) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
+		return false;
+	}
+	repr_init();
+	json_in_init();
+	return true;
+}
+
+bool
+app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX])
+{
+	if (!init_tables(why))
+		return false;
+	struct keyring *ring = keyring_load(s->key_file, why);
+	if (ring == NULL)
+		return false;
+	struct store *store = !migrate || store_migrate(s->database, why) ? store_open(s->database, 1, why) : NULL;
+	bool right = store != NULL && check_keys(s, store, ring, migrate, why);
+	store_close(store);
+	keyring_free(ring);
+	return right;
+}
+
+struct app *
+app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	struct app *app = calloc(1, sizeof(*app));
+
+	if (app == NULL) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		return NULL;
+	}
+	app->settings = s;
+	(void)pthread_mutex_init(&app->template_mutex, NULL);
+	if (!init_tables(why) || (app->ring = keyring_load(s->key_file, why)) == NULL ||
+	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL || !check_keys(s, app->store, app->ring, false, why)) {
+		app_free(app);
+		return NULL;
+	}
+	app->auth = (struct auth){.store = app->store, .ring = app->ring, .open = s->open};
+	return app;
+}
+
+void
+app_free(struct app *app)
+{
+	if (app == NULL)
+		return;
+	for (unsigned r = 0; r < ROLE__COUNT; r++)
+		for (unsigned v = 0; v < API__COUNT; v++)
+			free(app->templates[r][v].text);
+	store_close(app->store);
+	keyring_free(app->ring);
+	(void)pthread_mutex_destroy(&app->template_mutex);
+	free(app);
+}
+
+void
+app_local(struct app *app, struct arena *a, struct identity *id, struct context *c)
+{
+	*id = (struct identity){
+		.user_id = AUTH_OPEN_ACCOUNT, .scope_id = AUTH_OPEN_ACCOUNT, .kind = "superadmin", .role = ROLE_SUPERADMIN, .all_accounts = true};
+	id->owners.all = true;
+	*c = (struct context){.arena = a,
+			      .store = app->store,
+			      .ring = app->ring,
+			      .id = id,
+			      .version = API_V2_BETA,
+			      .now_ms = now_ms(),
+			      .removed_keep_ms = app->settings->removed_keep_s * 1000,
+			      .request_id = "command"};
+}
+
+bool
+app_sweep(struct app *app)
+{
+	const struct settings *s = app->settings;
+	const struct sweep sweep = {now_ms(), s->removed_keep_s * 1000, s->purged_keep_s * 1000, s->process_log_keep_s * 1000};
+	size_t done = 0;
+	enum store_rc rc = resource_sweep(app->store, &sweep, &done);
+
+	if (done > 0)
+		log_info("housekeeper: %zu rows purged or deleted", done);
+	if (rc == STORE_OK && store_wal_size(app->store) > WAL_TRUNCATE_BYTES)
+		rc = store_checkpoint(app->store);
+	if (rc != STORE_OK)
+		log_warn("housekeeper: the pass did not end; it is tried again");
+	return rc == STORE_OK;
+}

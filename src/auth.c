@@ -1,0 +1,421 @@
+/* auth: the table of permissions, and identities. */
+#include "auth.h"
+
+#include <string.h>
+
+#define ROLE(name) (1U << ROLE_##name)
+#define EVERY ((1U << ROLE_NONE) - 1)
+#define IN_PROJECT (ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
+#define MACHINE (ROLE(SUPERADMIN) | ROLE(SERVICE))
+#define OPERATOR (MACHINE | ROLE(ADMIN) | ROLE(READADMIN)) /* see what belongs to operation: data, removeTime */
+#define WATCHER (ROLE(READADMIN) | ROLE(READONLY))         /* never change anything */
+#define EVERYBODY (EVERY | ROLE(NONE))
+
+/* For a type: what a role may do with it.  For type.field or *.field: what it may do with the field, instead of what the field's
+ * flags say.  The last row that fits wins.  A type without a row for a role is not there for it: 404. */
+/* clang-format off */
+static const struct permission { unsigned roles; const char *what; const char *letters; } permissions[] = {
+	{ EVERYBODY,                      "schema",                 "r" },
+	{ EVERYBODY,                      "apiVersion",             "r" },
+	{ EVERYBODY,                      "error",                  "r" },
+	{ EVERY,                          "setProjectMembersInput", "r" },
+
+	{ EVERY,                          "account",                "rx" },
+	{ MACHINE | ROLE(ADMIN),          "account",                "crudx" },
+	{ EVERY,                          "project",                "rx" },
+	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(USER), "project",   "crudx" },
+	{ ROLE(SERVICE),                  "project",                "crx" },
+	{ EVERY,                          "projectMember",          "rx" },
+
+	{ EVERY,                          "credential",             "rx" },
+	{ ROLE(SERVICE) | ROLE(ADMIN),    "credential",             "crx" },
+	{ ROLE(SUPERADMIN),               "credential",             "crudx" },
+	{ EVERY,                          "registryCredential",     "rx" },
+	{ MACHINE | IN_PROJECT,           "registryCredential",     "crudx" },
+	{ EVERY,                          "apiKey",                 "crudx" },
+	{ WATCHER,                        "apiKey",                 "rx" },
+	{ EVERY,                          "password",               "crudx" },
+	{ WATCHER,                        "password",               "rx" },
+
+	{ EVERY,                          "storagePool",            "rx" },
+	{ ROLE(SUPERADMIN),               "storagePool",            "crudx" },
+	{ EVERY,                          "registry",               "rx" },
+	{ MACHINE | IN_PROJECT,           "registry",               "crudx" },
+
+	/* No action is even declared to a readonly member; a readAdmin sees them declared, as in the original. */
+	{ ROLE(READONLY),                 "account",                "r" },
+	{ ROLE(READONLY),                 "project",                "r" },
+	{ ROLE(READONLY),                 "projectMember",          "r" },
+	{ ROLE(READONLY),                 "credential",             "r" },
+	{ ROLE(READONLY),                 "registryCredential",     "r" },
+	{ ROLE(READONLY),                 "apiKey",                 "r" },
+	{ ROLE(READONLY),                 "password",               "r" },
+	{ ROLE(READONLY),                 "storagePool",            "r" },
+	{ ROLE(READONLY),                 "registry",               "r" },
+
+	{ EVERY & ~OPERATOR,              "*.data",                 "" },
+	{ EVERY & ~OPERATOR,              "*.removeTime",           "" },
+	{ MACHINE,                        "*.uuid",                 "cr" },
+	{ ROLE(ADMIN),                    "account.uuid",           "cr" },
+	{ ROLE(ADMIN),                    "project.uuid",           "cr" },
+
+	{ MACHINE | ROLE(ADMIN),          "account.kind",           "cru" },
+	{ EVERY & ~OPERATOR,              "account.externalId",     "" },
+	{ EVERY & ~OPERATOR,              "account.externalIdType", "" },
+	{ EVERY & ~OPERATOR,              "account.identity",       "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalId",     "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalIdType", "" },
+	{ EVERY & ~OPERATOR,              "project.allowSystemRole", "" },
+	{ ROLE(SERVICE),                  "project.name",           "cr" },
+	{ ROLE(SERVICE),                  "project.description",    "cr" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "projectMember.accountId", "" },
+
+	{ MACHINE,                        "registryCredential.accountId", "cr" },
+	{ ROLE(SUPERADMIN) | ROLE(PROJECTADMIN), "registryCredential.secretValue", "crus" },
+	{ MACHINE | ROLE(ADMIN),          "credential.publicValue", "cr" },
+	{ MACHINE | ROLE(ADMIN),          "credential.secretValue", "cr" },
+	{ MACHINE | ROLE(ADMIN),          "apiKey.accountId",       "cr" },
+	{ MACHINE | ROLE(ADMIN),          "apiKey.publicValue",     "cr" },
+	{ MACHINE | ROLE(ADMIN),          "apiKey.secretValue",     "cro" },
+	{ MACHINE | ROLE(ADMIN),          "password.accountId",     "cr" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "credential.registryId",  "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "apiKey.registryId",      "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "password.registryId",    "" },
+
+	{ MACHINE,                        "registry.accountId",     "cr" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.agentId",              "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.external",             "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.physicalTotalSizeMb",  "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.virtualTotalSizeMb",   "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.zoneId",               "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.storageDriverId",      "" },
+};
+
+static const char *const role_names[ROLE__COUNT] = {
+	[ROLE_SUPERADMIN] = "superadmin", [ROLE_SERVICE] = "service",       [ROLE_ADMIN] = "admin",
+	[ROLE_READADMIN] = "readAdmin",   [ROLE_USER] = "user",             [ROLE_OWNER] = "owner",
+	[ROLE_MEMBER] = "member",         [ROLE_RESTRICTED] = "restricted", [ROLE_PROJECT] = "project",
+	[ROLE_PROJECTADMIN] = "projectadmin", [ROLE_READONLY] = "readonly", [ROLE_NONE] = "none",
+};
+
+/* What an account of a kind is when it acts unscoped.  Others are nobody. */
+static const struct { const char *kind; enum role role; bool all_accounts, joins_projects; } kinds[] = {
+	{ "superadmin",   ROLE_SUPERADMIN,   true,  false },
+	{ "service",      ROLE_SERVICE,      true,  false },
+	{ "admin",        ROLE_ADMIN,        true,  true },
+	{ "readAdmin",    ROLE_READADMIN,    true,  true },
+	{ "user",         ROLE_USER,         false, true },
+	{ "projectadmin", ROLE_PROJECTADMIN, false, true },
+	{ "project",      ROLE_PROJECT,      false, false },
+};
+/* clang-format on */
+
+/* Made from the tables by auth_init(), read only afterwards. */
+static struct {
+	unsigned char types[ROLE__COUNT][TYPES_MAX];
+	unsigned char fields[ROLE__COUNT][TYPES_MAX][FIELDS_MAX];
+} matrix;
+
+const char *
+role_name(enum role role)
+{
+	return role_names[role];
+}
+
+static unsigned
+letters_parse(const char *letters)
+{
+	static const char all[] = "crudosx";
+	unsigned may = 0;
+
+	for (; *letters != '\0'; letters++)
+		may |= 1U << (strchr(all, *letters) - all);
+	return may;
+}
+
+static unsigned
+letters_of_flags(const struct field *field)
+{
+	return MAY_READ | ((field->flags & F_CREATE) != 0 ? MAY_CREATE : 0U) | ((field->flags & F_UPDATE) != 0 ? MAY_UPDATE : 0U) |
+	       ((field->flags & F_READ_ON_CREATE) != 0 ? MAY_READ_ON_CREATE : 0U);
+}
+
+/* True if "type.field" or "*.field" names this field. */
+static bool
+names_field(const char *what, const struct resource_type *type, const struct field *field)
+{
+	const char *dot = strchr(what, '.');
+
+	if (dot == NULL || strcmp(dot + 1, field->name) != 0)
+		return false;
+	size_t len = (size_t)(dot - what);
+	return strncmp(what, "*.", 2) == 0 || (len == strlen(type->id) && strncmp(what, type->id, len) == 0);
+}
+
+static bool
+apply_to_fields(const struct permission *p, const struct resource_type *type)
+{
+	bool found = false;
+
+	for (const struct field *f = type->fields; f->name != NULL; f++) {
+		if (!names_field(p->what, type, f))
+			continue;
+		found = true;
+		for (unsigned r = 0; r < ROLE__COUNT; r++)
+			if ((p->roles & (1U << r)) != 0)
+				matrix.fields[r][type_index(type)][field_index(type, f)] = (unsigned char)letters_parse(p->letters);
+	}
+	return found;
+}
+
+static bool
+apply(const struct permission *p)
+{
+	const struct resource_type *type = strchr(p->what, '.') == NULL ? type_find(p->what) : NULL;
+	bool found = type != NULL;
+
+	for (unsigned r = 0; type != NULL && r < ROLE__COUNT; r++)
+		if ((p->roles & (1U << r)) != 0)
+			matrix.types[r][type_index(type)] = (unsigned char)letters_parse(p->letters);
+	for (const struct resource_type *t = types_table; type == NULL && t->id != NULL; t++)
+		found = apply_to_fields(p, t) || found;
+	return found;
+}
+
+const char *
+auth_init(void)
+{
+	memset(&matrix, 0, sizeof(matrix));
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		for (const struct field *f = t->fields; f->name != NULL; f++)
+			for (unsigned r = 0; r < ROLE__COUNT; r++)
+				matrix.fields[r][type_index(t)][field_index(t, f)] = (unsigned char)letters_of_flags(f);
+	for (size_t i = 0; i < sizeof(permissions) / sizeof(*permissions); i++)
+		if (!apply(&permissions[i]))
+			return "a row of the table of permissions names a type or field that does not exist";
+	for (unsigned r = 0; r < ROLE__COUNT; r++)
+		if ((WATCHER & (1U << r)) != 0)
+			for (size_t t = 0; t < TYPES_MAX; t++)
+				for (size_t f = 0; f < FIELDS_MAX; f++)
+					matrix.fields[r][t][f] &= (unsigned char)~(MAY_CREATE | MAY_UPDATE);
+	return NULL;
+}
+
+unsigned
+auth_type(enum role role, const struct resource_type *type)
+{
+	return matrix.types[role][type_index(type)];
+}
+
+unsigned
+auth_field(enum role role, const struct resource_type *type, const struct field *field)
+{
+	return matrix.fields[role][type_index(type)][field_index(type, field)];
+}
+
+/* Identities */
+
+static enum role
+role_of_membership(const char *name)
+{
+	static const enum role roles[] = {ROLE_OWNER, ROLE_MEMBER, ROLE_RESTRICTED, ROLE_READONLY};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++)
+		if (strcmp(role_names[roles[i]], name) == 0)
+			return roles[i];
+	return ROLE_NONE;
+}
+
+static const struct membership *
+find_membership(const struct identity *id, int64_t project)
+{
+	for (size_t i = 0; i < id->membership_count; i++)
+		if (id->memberships[i].project_id == project)
+			return &id->memberships[i];
+	return NULL;
+}
+
+/* One's own rows, and those of the projects that one belongs to; an inactive project is there for its owners only. */
+static bool
+own_and_joined(struct arena *a, struct identity *id)
+{
+	int64_t *ids = arena_array(a, id->membership_count + 1, sizeof(*ids));
+	size_t count = 0;
+
+	if (ids == NULL)
+		return false;
+	ids[count++] = id->user_id;
+	for (size_t i = 0; i < id->membership_count; i++)
+		if (id->memberships[i].active || role_of_membership(id->memberships[i].role) == ROLE_OWNER)
+			ids[count++] = id->memberships[i].project_id;
+	id->owners = (struct owners){.ids = ids, .count = count};
+	return true;
+}
+
+static enum err
+identity_of_account(const struct auth *auth, struct arena *a, const struct record *account, struct identity *out, struct error *e)
+{
+	const char *kind = record_text(account, COL_KIND);
+	bool joins = false;
+
+	*out = (struct identity){.user_id = record_id(account), .scope_id = record_id(account), .role = ROLE_NONE};
+	out->kind = kind != NULL ? kind : "";
+	out->name = record_text(account, COL_NAME);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i].kind, out->kind) == 0) {
+			out->role = kinds[i].role;
+			out->all_accounts = kinds[i].all_accounts;
+			joins = kinds[i].joins_projects;
+		}
+	out->scoped = out->role == ROLE_PROJECT;
+	if (joins) {
+		struct membership *list = NULL;
+		enum store_rc rc = store_memberships(auth->store, a, out->user_id, &list, &out->membership_count);
+
+		if (rc != STORE_OK)
+			return store_err(rc, e);
+		out->memberships = list;
+	}
+	if (!own_and_joined(a, out))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	out->owners.all = out->all_accounts;
+	return ERR_NONE;
+}
+
+static enum err
+identify_key(const struct auth *auth, struct arena *a, const char *access, const char *secret, struct identity *out, struct error *e)
+{
+	struct record key = {0}, account = {0};
+	enum store_rc rc = STORE_NONE;
+
+	if (http_utf8_valid(access, strlen(access)))
+		rc = store_find_key(auth->store, a, access, &key, &account);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	/* The same work whether the key exists or not: nothing tells an unknown key from a wrong secret. */
+	bool right = secret_verify_key(auth->ring, secret, rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
+	if (!right || record_state(&key) != ST_ACTIVE || record_state(&account) != ST_ACTIVE)
+		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+	return identity_of_account(auth, a, &account, out, e);
+}
+
+/* Access key and secret from X-API-Key; the secret may hold colons. */
+static bool
+split_api_key(struct arena *a, const char *header, const char **access, const char **secret)
+{
+	const char *colon = strchr(header, ':');
+
+	if (colon == NULL)
+		return false;
+	*access = arena_copy(a, header, (size_t)(colon - header));
+	*secret = colon + 1;
+	return *access != NULL;
+}
+
+enum err
+auth_identify(const struct auth *auth, struct arena *a, const struct request *request, struct identity *out, struct error *e)
+{
+	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
+	bool basic = request->authorization != NULL, header = request->api_key != NULL;
+
+	if (request->header_repeated)
+		return err_set(e, ERR_BAD_REQUEST, NULL, "A header that may come once came twice.");
+	if (auth->open) {
+		struct record account = {.type = type_find("account")};
+
+		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
+		account.columns[COL_KIND] = value_text("admin");
+		account.columns[COL_NAME] = value_text("admin");
+		return identity_of_account(auth, a, &account, out, e);
+	}
+	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||
+	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) || (!basic && !header))
+		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+	if (basic && header && (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
+		return err_set(e, ERR_BAD_REQUEST, NULL, "Authorization and X-API-Key name different keys.");
+	return identify_key(auth, a, basic ? access : other_access, basic ? secret : other_secret, out, e);
+}
+
+/* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */
+static enum role
+role_in_project(const struct identity *id, int64_t project)
+{
+	const struct membership *m = find_membership(id, project);
+
+	switch (id->role) {
+	case ROLE_SUPERADMIN:
+	case ROLE_SERVICE:
+		return id->role;
+	case ROLE_ADMIN:
+		return ROLE_OWNER;
+	case ROLE_READADMIN:
+		return ROLE_READONLY;
+	case ROLE_PROJECTADMIN:
+		return m == NULL || role_of_membership(m->role) == ROLE_READONLY ? (m == NULL ? ROLE_NONE : ROLE_READONLY)
+										 : ROLE_PROJECTADMIN;
+	case ROLE_USER:
+		return m == NULL ? ROLE_NONE : role_of_membership(m->role);
+	default:
+		return ROLE_NONE;
+	}
+}
+
+enum err
+auth_scope(const struct auth *auth, struct arena *a, const char *project, struct identity *id, struct error *e)
+{
+	static const struct owners everyone = {.all = true};
+	struct record row;
+	int64_t project_id;
+
+	if (!id_parse(&family_account, project, &project_id))
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	if (id->role == ROLE_PROJECT)
+		return project_id == id->user_id ? ERR_NONE : err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	enum role role = role_in_project(id, project_id);
+	if (role == ROLE_NONE)
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	enum store_rc rc = store_get(auth->store, a, &family_account, project_id, &everyone, &row);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	if (rc == STORE_NONE || (row.type->flags & TYPE_PROJECT) == 0 || record_state(&row) != ST_ACTIVE)
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+
+	int64_t *ids = arena_array(a, 1, sizeof(*ids));
+	if (ids == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	*ids = project_id;
+	id->owners = (struct owners){.ids = ids, .count = 1};
+	id->scope_id = project_id;
+	id->role = role;
+	id->scoped = true;
+	id->all_accounts = false;
+	return ERR_NONE;
+}
+
+static bool
+owns_project(const struct identity *id, int64_t project)
+{
+	const struct membership *m = find_membership(id, project);
+
+	/* An administrator acts as owner in every project; scoped it has the role itself. */
+	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
+		return true;
+	return (m != NULL && role_of_membership(m->role) == ROLE_OWNER) || (id->role == ROLE_OWNER && id->scope_id == project);
+}
+
+bool
+auth_may_manage(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	if ((WATCHER & (1U << id->role)) != 0 || (row->type->flags & TYPE_THROUGH_PROJECT) != 0)
+		return false;
+	if ((row->type->flags & TYPE_PROJECT) != 0)
+		return owns_project(id, record_id(row));
+	if ((row->type->flags & TYPE_SELF) != 0)
+		return ((MACHINE | ROLE(ADMIN)) & (1U << id->role)) != 0;
+	if (id->scoped || id->all_accounts || owner == id->user_id)
+		return true;
+	const struct membership *m = find_membership(id, owner);
+	return m != NULL && m->active && role_of_membership(m->role) != ROLE_READONLY;
+}

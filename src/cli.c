@@ -1,0 +1,428 @@
+/* cli: the `regcred` command: administration on the machine that holds the database and the key.
+ *
+ * Whoever can read both can do everything; the command therefore acts as superadmin, through the same operations as the API.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "json_in.h"
+#include "log.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WORDS_MAX = 4, OPTIONS_MAX = 8 };
+
+/* A command line behind the settings: words and --name value pairs. */
+struct arguments {
+	const char *words[WORDS_MAX];
+	size_t word_count;
+	struct {
+		const char *name, *value;
+	} options[OPTIONS_MAX];
+	size_t option_count;
+};
+
+/* What a command works with. */
+struct session {
+	const struct settings *settings;
+	const struct arguments *arguments;
+	struct app *app;
+	struct arena *arena;
+	struct identity identity;
+	struct context context;
+};
+
+static const char *
+option(const struct arguments *arguments, const char *name, const char *fallback)
+{
+	for (size_t i = 0; i < arguments->option_count; i++)
+		if (strcmp(arguments->options[i].name, name) == 0)
+			return arguments->options[i].value;
+	return fallback;
+}
+
+static int
+fail(const char *what)
+{
+	(void)fprintf(stderr, "regcred: %s\n", what);
+	return EXIT_FAILED;
+}
+
+/* An error of the API, for people. */
+static int
+fail_error(const struct error *e)
+{
+	(void)fprintf(stderr, "regcred: %s%s%s%s%s\n", err_code(e->code), e->field != NULL ? ": " : "", e->field != NULL ? e->field : "",
+		      e->detail != NULL ? ": " : "", e->detail != NULL ? e->detail : "");
+	return EXIT_FAILED;
+}
+
+static int
+command_init(struct session *s)
+{
+	char why[CONFIG_WHY_MAX];
+	const struct settings *settings = s->settings;
+	bool fresh = access(settings->key_file, F_OK) != 0;
+
+	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {
+		(void)fprintf(stderr, "regcred: cannot make %s: %s\n", settings->state_dir, strerror(errno));
+		return EXIT_FAILED;
+	}
+	/* A new key for an old database would lose every secret in it. */
+	if (fresh && access(settings->database, F_OK) == 0)
+		return fail("there is a database but no master key: put the key file back, or name it with --key-file");
+	if (!secret_init())
+		return fail("libsodium does not start");
+	if ((fresh && !keyring_create(settings->key_file, why)) || !app_prepare(settings, true, why))
+		return fail(why);
+	(void)printf("%s %s\n", fresh ? "made" : "kept", settings->key_file);
+	(void)printf("ready: %s\n", settings->database);
+	if (fresh)
+		(void)printf("Keep a copy of the key file in a safe place: without it no stored secret can be read.\n");
+	return EXIT_OK;
+}
+
+static struct json *
+body_of(struct session *s)
+{
+	static const char *const fields[][2] = {
+		{"account", "accountId"}, {"name", "name"}, {"description", "description"}, {"kind", "kind"}};
+	struct json *body = json_object(s->arena);
+
+	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
+		const char *value = option(s->arguments, fields[i][0], NULL);
+
+		if (value != NULL && !http_utf8_valid(value, strlen(value)))
+			return NULL;
+		if (value != NULL)
+			(void)json_add_string(s->arena, body, fields[i][1], value);
+	}
+	return body;
+}
+
+static int
+create(struct session *s, const char *type, struct record *row, const char **secret)
+{
+	struct error e = {0};
+	struct json *body = body_of(s);
+
+	if (body == NULL)
+		return fail("an option is not valid UTF-8");
+	if (resource_create(&s->context, type_find(type), body, row, secret, &e) != ERR_NONE)
+		return fail_error(&e);
+	return EXIT_OK;
+}
+
+static int
+command_key_create(struct session *s)
+{
+	struct record row;
+	const char *secret = NULL;
+
+	if (option(s->arguments, "account", NULL) == NULL)
+		return fail("whose key? name the account, for example --account 1a5");
+	int status = create(s, "apiKey", &row, &secret);
+	if (status == EXIT_OK)
+		(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n", record_text(&row, COL_PUBLIC_VALUE), secret);
+	return status;
+}
+
+static int
+command_account_add(struct session *s)
+{
+	struct record row;
+	const char *secret = NULL, *kind = option(s->arguments, "kind", "user");
+	int status = create(s, strcmp(kind, "project") == 0 ? "project" : "account", &row, &secret);
+
+	if (status == EXIT_OK)
+		(void)printf("%s\n", id_format(s->arena, row.type->family, record_id(&row)));
+	return status;
+}
+
+/* Text for a terminal: nothing that could move the cursor. */
+static void
+print_column(const char *text, int width)
+{
+	char plain[128];
+	size_t n = 0;
+
+	for (const char *p = text != NULL ? text : "-"; *p != '\0' && n + 1 < sizeof(plain); p++)
+		plain[n++] = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+	plain[n] = '\0';
+	(void)printf("%-*s  ", width, plain);
+}
+
+static void
+print_row(struct session *s, const struct record *row)
+{
+	char created[21] = "-";
+
+	if (row->columns[COL_CREATED].type == VALUE_INT)
+		date_format(row->columns[COL_CREATED].number, created);
+	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
+	if (row->columns[COL_ACCOUNT_ID].type == VALUE_INT) {
+		print_column(id_format(s->arena, &family_account, row->columns[COL_ACCOUNT_ID].number), 8);
+		print_column(record_text(row, COL_PUBLIC_VALUE), 20);
+	} else {
+		print_column(record_text(row, COL_KIND), 12);
+	}
+	print_column(record_text(row, COL_STATE), 10);
+	print_column(created, 20);
+	(void)printf("%s\n", record_text(row, COL_NAME) != NULL ? record_text(row, COL_NAME) : "-");
+}
+
+/* Lists everything, page after page. */
+static int
+list(struct session *s, const char *type_id)
+{
+	struct list_request request = {.all = true, .paged = true};
+	struct record_list rows = {.more = true};
+	struct error e = {0};
+
+	request.list.limit = LIMIT_MAX;
+	while (rows.more) {
+		if (resource_list(&s->context, type_find(type_id), &request, &rows, &e) != ERR_NONE)
+			return fail_error(&e);
+		for (size_t i = 0; i < rows.count; i++)
+			print_row(s, &rows.items[i]);
+		if (rows.count > 0)
+			request.list.from = (struct position){.set = true, .id = record_id(&rows.items[rows.count - 1])};
+		arena_reset(s->arena);
+	}
+	return EXIT_OK;
+}
+
+static int
+command_key_list(struct session *s)
+{
+	return list(s, "apiKey");
+}
+
+static int
+command_account_list(struct session *s)
+{
+	return list(s, "account");
+}
+
+/* The id of a key that is named by its id or its access key; NULL if there is none. */
+static const char *
+find_key_id(struct session *s, const char *name)
+{
+	struct record key, account;
+	int64_t id;
+
+	if (id_parse(&family_credential, name, &id))
+		return name;
+	if (store_find_key(s->context.store, s->arena, name, &key, &account) != STORE_OK)
+		return NULL;
+	return id_format(s->arena, &family_credential, record_id(&key));
+}
+
+static int
+command_key_revoke(struct session *s)
+{
+	static const char *const actions[] = {"deactivate", "remove", NULL};
+	const struct resource_type *type = type_find("apiKey");
+	struct json *body = json_object(s->arena);
+	struct record row;
+	struct record_list members;
+	struct error e = {0};
+	const char *id = s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
+
+	if (id == NULL)
+		return fail("which key? give its id (1c12) or its access key as `regcred key list` prints them");
+	if (resource_read(&s->context, type, id, &row, &e) != ERR_NONE)
+		return fail_error(&e);
+	for (size_t i = 0; actions[i] != NULL; i++) {
+		e = (struct error){0};
+		enum err rc = resource_action(&s->context, type, id, actions[i], body, &row, &members, &e);
+		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
+			return fail_error(&e);
+	}
+	(void)printf("revoked %s\n", id);
+	return EXIT_OK;
+}
+
+static int
+command_check(struct session *s)
+{
+	char why[CONFIG_WHY_MAX];
+
+	if (!app_prepare(s->settings, false, why))
+		return fail(why);
+	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
+	return EXIT_OK;
+}
+
+/* clang-format off */
+static const struct command {
+	const char *first, *second;
+	int (*run)(struct session *s);
+	bool opens;              /* needs database and key */
+	const char *options[5];  /* that it takes */
+	const char *help;
+} commands[] = {
+	{ "init",    NULL,     command_init,         false, { NULL },                                   "make state directory, master key and database" },
+	{ "key",     "create", command_key_create,   true,  { "account", "name", "description", NULL }, "make an API key of an account and print it once" },
+	{ "key",     "list",   command_key_list,     true,  { NULL },                                   "list the API keys: id, account, access key, state, created, name" },
+	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
+	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", NULL },    "add an account (user, admin, project, ...) and print its id" },
+	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
+	{ "check",   NULL,     command_check,        false, { NULL },                                   "read the configuration, open the database with the key" },
+};
+/* clang-format on */
+
+static void
+usage(FILE *out)
+{
+	(void)fprintf(out, "usage: regcred [SETTING]... COMMAND [OPTION]...\n\ncommands:\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		const struct command *c = &commands[i];
+
+		(void)fprintf(out, "  %s%s%s", c->first, c->second != NULL ? " " : "", c->second != NULL ? c->second : "");
+		for (size_t j = 0; c->options[j] != NULL; j++)
+			(void)fprintf(out, " [--%s TEXT]", c->options[j]);
+		(void)fprintf(out, "%s\n      %s\n", c->run == command_key_revoke ? " ID" : "", c->help);
+	}
+	(void)fprintf(out, "\nsettings:\n");
+	config_help(out);
+}
+
+static const struct command *
+find_command(const struct arguments *arguments)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		const struct command *c = &commands[i];
+
+		if (arguments->word_count == 0 || strcmp(c->first, arguments->words[0]) != 0)
+			continue;
+		if (c->second == NULL || (arguments->word_count > 1 && strcmp(c->second, arguments->words[1]) == 0))
+			return c;
+	}
+	return NULL;
+}
+
+static bool
+takes(const struct command *command, const char *name)
+{
+	for (size_t i = 0; command->options[i] != NULL; i++)
+		if (strcmp(command->options[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* One argument that is no setting; false if it fits nowhere. */
+static bool
+read_argument(struct arguments *out, int argc, char **argv, int *arg)
+{
+	char *word = argv[*arg];
+
+	if (strncmp(word, "--", 2) != 0) {
+		if (out->word_count == WORDS_MAX)
+			return false;
+		out->words[out->word_count++] = word;
+		(*arg)++;
+		return true;
+	}
+	char *value = strchr(word, '=');
+	if (out->option_count == OPTIONS_MAX || (value == NULL && *arg + 1 >= argc))
+		return false;
+	if (value != NULL)
+		*value++ = '\0';
+	else
+		value = argv[++*arg];
+	out->options[out->option_count].name = word + 2;
+	out->options[out->option_count++].value = value;
+	(*arg)++;
+	return true;
+}
+
+static bool
+is_word(const struct arguments *arguments, const char *a, const char *b)
+{
+	for (size_t i = 0; i < arguments->word_count; i++)
+		if (strcmp(arguments->words[i], a) == 0 || strcmp(arguments->words[i], b) == 0)
+			return true;
+	return false;
+}
+
+static int
+run(const struct command *command, struct session *s)
+{
+	char why[CONFIG_WHY_MAX];
+	int status = EXIT_FAILED;
+
+	s->arena = arena_new(APP_ARENA_MAX);
+	if (s->arena == NULL)
+		return fail("there is no memory");
+	if (command->opens && (s->app = app_new(s->settings, why)) == NULL) {
+		(void)fail(why);
+	} else {
+		if (command->opens)
+			app_local(s->app, s->arena, &s->identity, &s->context);
+		status = command->run(s);
+	}
+	app_free(s->app);
+	arena_free(s->arena);
+	if (fflush(stdout) != 0)
+		status = fail("the output could not be written");
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct settings settings;
+	struct arguments arguments = {0};
+	char why[CONFIG_WHY_MAX];
+	int arg = 1;
+
+	(void)umask(0077);
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("regcred %s\n", REGCRED_VERSION);
+		return EXIT_OK;
+	}
+	/* Settings may stand before and behind the command: what is left over goes through the loader at once. */
+	char *settings_argv[2 * OPTIONS_MAX + 64] = {argv[0]};
+	int settings_argc = 1;
+	while (arg < argc) {
+		int before = arg;
+		bool takes_next = false;
+
+		if (settings_argc + 2 > (int)(sizeof(settings_argv) / sizeof(*settings_argv)))
+			return fail("there are too many options");
+		if (config_is_option(argv[arg], &takes_next)) {
+			settings_argv[settings_argc++] = argv[arg++];
+			if (takes_next && arg < argc)
+				settings_argv[settings_argc++] = argv[arg++];
+		} else if (!read_argument(&arguments, argc, argv, &arg)) {
+			(void)fprintf(stderr, "regcred: cannot use `%s`; see regcred --help\n", argv[before]);
+			return EXIT_USAGE;
+		}
+	}
+	const struct command *command = find_command(&arguments);
+	if (command == NULL || is_word(&arguments, "--help", "-h")) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < arguments.option_count; i++)
+		if (!takes(command, arguments.options[i].name)) {
+			(void)fprintf(stderr, "regcred: `%s` takes no option --%s; see regcred --help\n", command->first,
+				      arguments.options[i].name);
+			return EXIT_USAGE;
+		}
+	arg = 1;
+	if (!config_load(&settings, settings_argc, settings_argv, &arg, why)) {
+		(void)fail(why);
+		return EXIT_USAGE;
+	}
+	log_set_level(settings.log_level == LOG_DEBUG ? LOG_DEBUG : LOG_WARN);
+	struct session session = {.settings = &settings, .arguments = &arguments};
+	return run(command, &session);
+}

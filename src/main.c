@@ -1,0 +1,162 @@
+/* regcredd: the worker pool behind a FastCGI web server, or one request as a CGI. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "app.h"
+#include "config.h"
+#include "gateway.h"
+#include "log.h"
+#include "pool.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Options that are no settings. */
+struct wishes {
+	bool help;
+	bool version;
+	bool check;
+};
+
+static int
+usage_error(const char *why)
+{
+	fprintf(stderr, "regcredd: %s\n", why);
+	return EXIT_USAGE;
+}
+
+static int
+print_help(void)
+{
+	printf("Usage: regcredd [OPTION]...\n"
+	       "Keeps, checks and hands out container-registry logins behind a FastCGI web "
+	       "server.\n"
+	       "Started by a web server as a CGI it answers one request.\n"
+	       "\n"
+	       "  --help                     Print this.\n"
+	       "  --version                  Print the version.\n"
+	       "  --check                    Check settings, key and database, change nothing.\n"
+	       "\n"
+	       "Settings, also as NAME = VALUE in the file and as REGCRED_NAME in the "
+	       "environment;\nan option wins over the environment, and that over the file:\n"
+	       "\n");
+	config_help(stdout);
+	return 0;
+}
+
+/* Takes the wishes out of argv, wherever they stand; the new argc. */
+static int
+take_wishes(int argc, char **argv, struct wishes *wishes)
+{
+	int kept = 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			wishes->help = true;
+		else if (strcmp(argv[i], "--version") == 0)
+			wishes->version = true;
+		else if (strcmp(argv[i], "--check") == 0)
+			wishes->check = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	return kept;
+}
+
+static void
+warn_if_open(const struct settings *s)
+{
+	if (s->open)
+		log_warn("OPEN MODE: there is no authentication. Everyone who reaches this server "
+			 "can read and change every login. Use it on loopback for tests only.");
+}
+
+static int
+check(const struct settings *s)
+{
+	char why[CONFIG_WHY_MAX];
+
+	if (!app_prepare(s, false, why)) {
+		fprintf(stderr, "regcredd: %s\n", why);
+		return EXIT_FAILED;
+	}
+	printf("settings, key and database are in order\n");
+	return 0;
+}
+
+/* The client of a CGI gets a short answer; the reason is for the web server's log. */
+static int
+cgi_failed(const char *why)
+{
+	log_error("%s", why);
+	printf("Status: 500 Internal Server Error\r\nContent-Type: application/json; "
+	       "charset=utf-8\r\n\r\n"
+	       "{\"type\":\"error\",\"status\":500,\"code\":\"Internal Server Error\","
+	       "\"message\":\"Internal Server Error\",\"detail\":null,\"links\":{},"
+	       "\"actions\":{},\"baseType\":\"error\"}");
+	return EXIT_FAILED;
+}
+
+/* One request.  The arguments are left alone: a web server puts words of the query there. */
+static int
+run_cgi(void)
+{
+	const struct rlimit none = {0, 0};
+	char program[] = "regcredd", why[CONFIG_WHY_MAX];
+	char *argv[] = {program, NULL};
+	struct settings s;
+	struct app *app;
+	int arg = 1, status;
+
+	umask(0077);
+	setrlimit(RLIMIT_CORE, &none); /* a core file would hold secrets */
+	if (!config_load(&s, 1, argv, &arg, why))
+		return cgi_failed(why);
+	log_set_level(s.log_level);
+	warn_if_open(&s);
+	if (!gateway_init())
+		return cgi_failed("cannot start libfcgi or libsodium");
+	app = app_new(&s, why);
+	if (app == NULL)
+		return cgi_failed(why);
+	status = gateway_serve_cgi(app);
+	app_free(app);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct wishes wishes = {0};
+	char why[CONFIG_WHY_MAX];
+	struct settings s;
+	int arg = 1;
+
+	if (gateway_is_cgi())
+		return run_cgi();
+	argc = take_wishes(argc, argv, &wishes);
+	if (wishes.help)
+		return print_help();
+	if (wishes.version) {
+		printf("regcredd %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	if (!config_load(&s, argc, argv, &arg, why))
+		return usage_error(why);
+	if (arg < argc) {
+		snprintf(why, sizeof(why), "unknown argument \"%.64s\"; see regcredd --help",
+			 argv[arg]);
+		return usage_error(why);
+	}
+	log_set_level(s.log_level);
+	if (wishes.check)
+		return check(&s);
+	warn_if_open(&s);
+	return pool_run(&s);
+}

@@ -1,0 +1,1020 @@
+// clang-format off
+/* pool: the master and the processes that it keeps running.
+ *
+ * Signals are blocked in every thread and fetched in one place of each process: the master's loop, a worker's main thread.
+ *
+ *   to the master   TERM INT QUIT  finish what runs, exit
+ *                   HUP            new workers first, then the old ones finish
+ *   to a worker     TERM           finish what runs, exit
+ *                   USR1           serve what waits at the socket too, then exit
+ *   from a worker   SIGNAL_READY   it serves
+ */
+// clang-format on
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "gateway.h"
+#include "log.h"
+
+#define SIGNAL_READY (SIGRTMIN)
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
+enum {
+	WORKERS_MAX = 64,
+	CHILDREN_MAX = 2 * (WORKERS_MAX + 1), /* in a reload old and new ones live side by side */
+	SHORT_LIFE_MS = 1000, /* who dies younger is started again later and later */
+	DELAY_MIN_MS = 100,
+	DELAY_MAX_MS = 5000,
+	SYSTEMD_FIRST_FD = 3,  /* sd_listen_fds(3) */
+	ACCEPT_PAUSE_MS = 100, /* after an accept that failed for want of descriptors */
+};
+
+enum child_state {
+	CHILD_NONE,	/* a free slot */
+	CHILD_DUE,	/* to be started at since_ms + delay_ms */
+	CHILD_STARTING, /* forked, not yet serving */
+	CHILD_READY,
+	CHILD_DRAINING, /* told to end */
+};
+
+struct pool;
+
+struct child_kind {
+	const char *name;
+	int (*run)(const struct pool *pool);
+};
+
+struct child {
+	enum child_state state;
+	const struct child_kind *job;
+	pid_t pid;
+	int64_t since_ms;	/* when the state began */
+	int64_t delay_ms;	/* back-off after a short life */
+	struct child *replaces; /* in a reload: whom it sends home once it is ready */
+	bool killed;
+};
+
+struct pool {
+	const struct settings *settings;
+	pid_t master;
+	int listener;
+	int lock_fd;
+	bool unix_socket; /* peers can be checked */
+	bool own_socket;  /* made here, so it is removed here */
+	struct stat made; /* the socket's file, to remove no other */
+	bool stopping;
+	bool reload_wanted;
+	bool announced;
+	struct child children[CHILDREN_MAX];
+};
+
+/* What the threads of a worker share. */
+enum drain { DRAIN_NO, DRAIN_CURRENT, DRAIN_QUEUE };
+
+struct worker {
+	const struct pool *pool;
+	struct app *app;
+	int wake; /* eventfd: readable from the moment on when drain is set */
+	atomic_int drain;
+	atomic_llong complained_s; /* when a refused peer was last logged */
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- a worker ---- */
+
+static bool
+peer_allowed(const struct settings *s, uid_t uid)
+{
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < s->allowed_uid_count; i++)
+		if (s->allowed_uids[i] == uid)
+			return true;
+	return false;
+}
+
+/* Whoever can write to the socket could be anyone, so only known users may.  At most one complaint
+ * a second. */
+static bool
+check_peer(struct worker *w, int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+	long long now_s = now_ms() / 1000;
+
+	if (!w->pool->unix_socket)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    peer_allowed(w->pool->settings, peer.uid))
+		return true;
+	if (atomic_exchange(&w->complained_s, now_s) != now_s)
+		log_warn("refused a connection of uid %u: name it in allowed_users if it is the "
+			 "web server's",
+			 (unsigned)peer.uid);
+	return false;
+}
+
+static void
+set_timeouts(int fd, int64_t seconds)
+{
+	struct timeval pause = {.tv_sec = (time_t)seconds};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof(pause));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof(pause));
+}
+
+/* After a failed accept: true if another try makes sense now. */
+static bool
+accept_failed(int error)
+{
+	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
+		log_error("cannot accept a connection: %s", strerror(error));
+		usleep(ACCEPT_PAUSE_MS * 1000);
+	}
+	return error != EAGAIN;
+}
+
+/* Accepts and serves one connection; false if there was none. */
+static bool
+serve_one(struct worker *w, struct gateway *g)
+{
+	int fd = accept4(w->pool->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return accept_failed(errno);
+	if (!check_peer(w, fd)) {
+		close(fd);
+		return true;
+	}
+	set_timeouts(fd, w->pool->settings->read_timeout_s);
+	gateway_serve(g, fd);
+	return true;
+}
+
+/* An epoll of its own for each thread: EPOLLEXCLUSIVE wakes one of them for a connection, where a
+ * shared poll would wake all. */
+static int
+watch(const struct worker *w)
+{
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event wake = {.events = EPOLLIN};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0)
+		return -1;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, w->pool->listener, &connection) == 0 &&
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, w->wake, &wake) == 0)
+		return epoll;
+	close(epoll);
+	return -1;
+}
+
+struct thread {
+	pthread_t id;
+	struct worker *worker;
+	struct gateway *gateway;
+	int epoll;
+};
+
+static void *
+thread_run(void *arg)
+{
+	struct thread *t = arg;
+	struct worker *w = t->worker;
+
+	while (atomic_load(&w->drain) == DRAIN_NO) {
+		struct epoll_event event;
+
+		if (epoll_wait(t->epoll, &event, 1, -1) > 0 && atomic_load(&w->drain) == DRAIN_NO)
+			(void)serve_one(w, t->gateway);
+	}
+	while (atomic_load(&w->drain) == DRAIN_QUEUE && serve_one(w, t->gateway))
+		;
+	return NULL;
+}
+
+static bool
+thread_start(struct thread *t, struct worker *w)
+{
+	t->worker = w;
+	t->epoll = watch(w);
+	t->gateway = t->epoll < 0 ? NULL : gateway_new(w->app);
+	return t->gateway != NULL && pthread_create(&t->id, NULL, thread_run, t) == 0;
+}
+
+static void
+thread_release(struct thread *t)
+{
+	if (t->gateway != NULL)
+		gateway_free(t->gateway);
+	if (t->epoll >= 0)
+		close(t->epoll);
+}
+
+/* Waits for one of two signals. */
+static int
+wait_for(int one, int other)
+{
+	sigset_t set;
+	int got;
+
+	sigemptyset(&set);
+	sigaddset(&set, one);
+	sigaddset(&set, other);
+	do
+		got = sigwaitinfo(&set, NULL);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static void
+tell_ready(const struct pool *pool)
+{
+	union sigval nothing = {0};
+
+	if (getppid() == pool->master)
+		sigqueue(pool->master, SIGNAL_READY, nothing);
+}
+
+/* Starts the threads, waits for the end, joins them. */
+static int
+worker_serve(struct worker *w, struct thread *threads, size_t count)
+{
+	const uint64_t one = 1;
+	size_t started = 0;
+
+	while (started < count && thread_start(&threads[started], w))
+		started++;
+	if (started == count) {
+		tell_ready(w->pool);
+		atomic_store(&w->drain,
+			     wait_for(SIGTERM, SIGUSR1) == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
+	} else {
+		log_error("cannot start a thread: %s", strerror(errno));
+		atomic_store(&w->drain, DRAIN_CURRENT);
+		thread_release(&threads[started]);
+	}
+	if (write(w->wake, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		return 1;
+	for (size_t i = 0; i < started; i++) {
+		pthread_join(threads[i].id, NULL);
+		thread_release(&threads[i]);
+	}
+	return started == count ? 0 : 1;
+}
+
+static int
+worker_run(const struct pool *pool)
+{
+	char why[CONFIG_WHY_MAX];
+	size_t count = (size_t)pool->settings->threads;
+	struct worker w = {.pool = pool, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	struct thread *threads = calloc(count, sizeof(*threads));
+	int status = 1;
+
+	if (w.wake < 0 || threads == NULL || !gateway_init()) {
+		log_error("a worker cannot start: %s", strerror(errno));
+		goto out;
+	}
+	w.app = app_new(pool->settings, why);
+	if (w.app == NULL) {
+		log_error("a worker cannot start: %s", why);
+		goto out;
+	}
+	status = worker_serve(&w, threads, count);
+	app_free(w.app);
+out:
+	free(threads);
+	if (w.wake >= 0)
+		close(w.wake);
+	return status;
+}
+
+/* ---- the housekeeper ---- */
+
+static int
+housekeeper_run(const struct pool *pool)
+{
+	const struct timespec pause = {.tv_sec = (time_t)pool->settings->sweep_every_s};
+	char why[CONFIG_WHY_MAX];
+	struct app *app = app_new(pool->settings, why);
+	sigset_t end;
+
+	if (app == NULL) {
+		log_error("the housekeeper cannot start: %s", why);
+		return 1;
+	}
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGUSR1);
+	tell_ready(pool);
+	do
+		if (!app_sweep(app))
+			log_warn("the housekeeper could not finish its pass");
+	while (sigtimedwait(&end, NULL, &pause) < 0);
+	app_free(app);
+	return 0;
+}
+
+/* ---- the short-lived child that looks before the others start ---- */
+
+static int
+prepare_run(const struct pool *pool)
+{
+	char why[CONFIG_WHY_MAX];
+
+	if (app_prepare(pool->settings, true, why))
+		return 0;
+	log_error("%s", why);
+	return 1;
+}
+
+static const struct child_kind worker_job = {"worker", worker_run};
+static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run};
+static const struct child_kind prepare_job = {"prepare", prepare_run};
+
+/* ---- the master: children ---- */
+
+/* What a child does between fork and exit.  The lock stays the master's alone; when the master
+ * dies, its children end too. */
+static _Noreturn void
+child_main(const struct pool *pool, const struct child_kind *job)
+{
+	close(pool->lock_fd);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != pool->master)
+		exit(1);
+	exit(job->run(pool));
+}
+
+static pid_t
+start(const struct pool *pool, const struct child_kind *job)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		child_main(pool, job);
+	if (pid < 0)
+		log_error("cannot fork a %s: %s", job->name, strerror(errno));
+	return pid;
+}
+
+static void
+enter(struct child *c, enum child_state state)
+{
+	c->state = state;
+	c->since_ms = now_ms();
+}
+
+static void
+child_start(struct pool *pool, struct child *c)
+{
+	c->pid = start(pool, c->job);
+	c->killed = false;
+	if (c->pid > 0) {
+		enter(c, CHILD_STARTING);
+		return;
+	}
+	c->pid = 0;
+	c->delay_ms = DELAY_MAX_MS;
+	enter(c, CHILD_DUE);
+}
+
+static struct child *
+child_add(struct pool *pool, const struct child_kind *job, struct child *replaces)
+{
+	struct child *c = pool->children;
+
+	while (c->state != CHILD_NONE)
+		c++;
+	*c = (struct child){.job = job, .replaces = replaces};
+	child_start(pool, c);
+	return c;
+}
+
+static void
+child_end(struct child *c, int signal_number)
+{
+	kill(c->pid, signal_number);
+	enter(c, CHILD_DRAINING);
+}
+
+static struct child *
+find_child(struct pool *pool, pid_t pid)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].state > CHILD_DUE && pool->children[i].pid == pid)
+			return &pool->children[i];
+	return NULL;
+}
+
+static size_t
+count_state(const struct pool *pool, enum child_state state)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		count += pool->children[i].state == state;
+	return count;
+}
+
+static void
+log_death(const struct child *c, int status, const char *then)
+{
+	if (WIFSIGNALED(status))
+		log_error("%s %d died: signal %d%s", c->job->name, (int)c->pid, WTERMSIG(status),
+			  then);
+	else
+		log_error("%s %d died: exit status %d%s", c->job->name, (int)c->pid,
+			  WEXITSTATUS(status), then);
+}
+
+/* One that dies in use is replaced at once; one that hardly lived, after a pause that doubles. */
+static void
+child_died(struct child *c, int status)
+{
+	bool short_life = now_ms() - c->since_ms < SHORT_LIFE_MS;
+
+	if (c->replaces != NULL) {
+		log_death(c, status, "; the one that it should replace goes on");
+		enter(c, CHILD_NONE);
+		return;
+	}
+	if (!short_life)
+		c->delay_ms = 0;
+	else if (c->delay_ms == 0)
+		c->delay_ms = DELAY_MIN_MS;
+	else
+		c->delay_ms = c->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : c->delay_ms * 2;
+	log_death(c, status, short_life ? "; it starts again after a pause" : "");
+	enter(c, CHILD_DUE);
+}
+
+/* True if a reload has already started somebody in place of the child that is gone. */
+static bool
+has_successor(struct pool *pool, const struct child *gone)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		if (pool->children[i].replaces != gone)
+			continue;
+		pool->children[i].replaces = NULL;
+		return true;
+	}
+	return false;
+}
+
+static void
+child_gone(struct pool *pool, struct child *c, int status)
+{
+	bool expected = c->state == CHILD_DRAINING || pool->stopping;
+
+	if (!expected && !has_successor(pool, c)) {
+		child_died(c, status);
+		return;
+	}
+	if (status != 0 && !c->killed)
+		log_death(c, status, "");
+	enter(c, CHILD_NONE);
+}
+
+static void
+reap(struct pool *pool)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = find_child(pool, pid);
+
+		if (c != NULL)
+			child_gone(pool, c, status);
+	}
+}
+
+/* A child says that it serves: in a reload its predecessor may go now. */
+static void
+child_ready(struct pool *pool, pid_t pid)
+{
+	struct child *c = find_child(pool, pid);
+
+	if (c == NULL || c->state != CHILD_STARTING)
+		return;
+	enter(c, CHILD_READY);
+	if (c->replaces != NULL && c->replaces->pid > 0)
+		child_end(c->replaces, SIGTERM);
+	c->replaces = NULL;
+	if (count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0 || pool->announced)
+		return;
+	log_info("ready: %lld workers of %lld threads%s%s", (long long)pool->settings->workers,
+		 (long long)pool->settings->threads, pool->own_socket ? " at " : "",
+		 pool->own_socket ? pool->settings->socket : "");
+	pool->announced = true;
+}
+
+/* New ones beside the old ones, which are sent home one by one as the new ones are ready. */
+static void
+reload(struct pool *pool)
+{
+	struct child *old[CHILDREN_MAX];
+	size_t count = 0;
+
+	pool->reload_wanted =
+		count_state(pool, CHILD_DRAINING) + count_state(pool, CHILD_STARTING) > 0;
+	if (pool->reload_wanted)
+		return; /* one is under way: again when it is over */
+	log_info("reload");
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].state == CHILD_READY)
+			old[count++] = &pool->children[i];
+	for (size_t i = 0; i < count; i++)
+		child_add(pool, old[i]->job, old[i]);
+}
+
+/* Makes the socket go away first, so that nobody joins the queue that the workers then serve to its
+ * end.  A socket that was handed over stays, and so does its queue, for whoever serves it next. */
+static void
+stop(struct pool *pool, int signal_number)
+{
+	const char *path = pool->settings->socket;
+	struct stat now;
+
+	if (pool->stopping)
+		return;
+	log_info("stopping: signal %d", signal_number);
+	pool->stopping = true;
+	if (pool->own_socket && lstat(path, &now) == 0 && now.st_dev == pool->made.st_dev &&
+	    now.st_ino == pool->made.st_ino && unlink(path) != 0)
+		log_warn("cannot remove %s: %s", path, strerror(errno));
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+
+		if (c->state == CHILD_DUE)
+			enter(c, CHILD_NONE);
+		else if (c->state == CHILD_STARTING || c->state == CHILD_READY)
+			child_end(c, pool->own_socket ? SIGUSR1 : SIGTERM);
+	}
+}
+
+/* Starts who is due, kills who drains too long; the time until the next such moment. */
+static int64_t
+tend(struct pool *pool)
+{
+	int64_t now = now_ms(), next = now + 60000;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+		int64_t at = c->since_ms;
+
+		if (c->state == CHILD_DUE)
+			at += c->delay_ms;
+		else if (c->state == CHILD_DRAINING && !c->killed)
+			at += pool->settings->drain_timeout_s * 1000;
+		else
+			continue;
+		if (at > now) {
+			next = at < next ? at : next;
+		} else if (c->state == CHILD_DUE) {
+			child_start(pool, c);
+		} else {
+			log_warn("%s %d did not end in time: killed", c->job->name, (int)c->pid);
+			kill(c->pid, SIGKILL);
+			c->killed = true;
+		}
+	}
+	return next - now;
+}
+
+static void
+handle_signal(struct pool *pool, const siginfo_t *info)
+{
+	if (info->si_signo == SIGNAL_READY)
+		child_ready(pool, info->si_pid);
+	else if (info->si_signo == SIGHUP)
+		pool->reload_wanted = true;
+	else if (info->si_signo != SIGCHLD)
+		stop(pool, info->si_signo);
+}
+
+static void
+master_signals(sigset_t *set)
+{
+	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+
+	sigemptyset(set);
+	sigaddset(set, SIGNAL_READY);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(set, numbers[i]);
+}
+
+static void
+master_loop(struct pool *pool)
+{
+	sigset_t set;
+
+	master_signals(&set);
+	for (int64_t i = 0; i < pool->settings->workers; i++)
+		child_add(pool, &worker_job, NULL);
+	child_add(pool, &housekeeper_job, NULL);
+	while (!pool->stopping || count_state(pool, CHILD_DRAINING) > 0) {
+		int64_t wait_ms = tend(pool);
+		struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000),
+					.tv_nsec = (long)(wait_ms % 1000) * 1000000};
+		siginfo_t info;
+
+		if (sigtimedwait(&set, &info, &wait) > 0)
+			handle_signal(pool, &info);
+		reap(pool);
+		if (pool->reload_wanted && !pool->stopping)
+			reload(pool);
+	}
+}
+
+/* Runs the preparing child to its end.  A signal to stop ends it: the database rolls back what was
+ * not committed. */
+static bool
+prepare(struct pool *pool)
+{
+	pid_t pid = start(pool, &prepare_job);
+	sigset_t set;
+	int status;
+
+	master_signals(&set);
+	sigdelset(&set, SIGHUP);
+	while (pid > 0 && waitpid(pid, &status, WNOHANG) != pid) {
+		siginfo_t info;
+
+		if (sigwaitinfo(&set, &info) <= 0 || info.si_signo == SIGCHLD)
+			continue;
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		stop(pool, info.si_signo);
+		return false;
+	}
+	if (pid > 0 && WIFSIGNALED(status))
+		log_error("the check before the start died: signal %d", WTERMSIG(status));
+	return pid > 0 && status == 0;
+}
+
+/* ---- the master: lock, socket, privileges ---- */
+
+/* Notes our pid in a file, which belongs to the user that we become. */
+static bool
+write_pid(int fd, uid_t uid, gid_t gid)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	return (geteuid() != 0 || fchown(fd, uid, gid) == 0) && ftruncate(fd, 0) == 0 &&
+	       pwrite(fd, text, (size_t)len, 0) == len;
+}
+
+/* Only one master on a state directory. */
+static bool
+take_lock(struct pool *pool, uid_t uid, gid_t gid)
+{
+	char path[CONFIG_PATH_MAX + 32], other[32] = "";
+
+	snprintf(path, sizeof(path), "%s/regcredd.lock", pool->settings->state_dir);
+	pool->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (pool->lock_fd < 0) {
+		log_error("cannot open %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (flock(pool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		if (pread(pool->lock_fd, other, sizeof(other) - 1, 0) < 0)
+			other[0] = '\0';
+		other[strcspn(other, "\n")] = '\0';
+		log_error("another regcredd (process %s) runs on %s", other,
+			  pool->settings->state_dir);
+		return false;
+	}
+	if (!write_pid(pool->lock_fd, uid, gid)) {
+		log_error("cannot write %s: %s", path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool
+is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+/* A socket that somebody else made: systemd's LISTEN_FDS, or fd 0 from spawn-fcgi or supervisor. -1
+ * if there is none. */
+static int
+inherited_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+
+	if (pid != NULL && count != NULL && strtol(pid, NULL, 10) == getpid() &&
+	    strtol(count, NULL, 10) >= 1 && is_listening(SYSTEMD_FIRST_FD))
+		return SYSTEMD_FIRST_FD;
+	return is_listening(STDIN_FILENO) ? STDIN_FILENO : -1;
+}
+
+/* Somebody answers at the address: it is in use.  Nobody: a socket left over from a crash. */
+static bool
+is_answered(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool answered;
+
+	if (fd < 0)
+		return true;
+	answered = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		   errno == EAGAIN;
+	close(fd);
+	return answered;
+}
+
+/* Removes what a crash left at the path, and nothing else. */
+static bool
+clear_path(const struct sockaddr_un *address)
+{
+	const char *path = address->sun_path;
+	struct stat found;
+
+	if (lstat(path, &found) != 0 && errno == ENOENT)
+		return true;
+	if (!S_ISSOCK(found.st_mode)) {
+		log_error("%s exists and is not a socket", path);
+		return false;
+	}
+	if (is_answered(address)) {
+		log_error("another program answers at %s", path);
+		return false;
+	}
+	if (unlink(path) != 0) {
+		log_error("cannot remove the stale %s: %s", path, strerror(errno));
+		return false;
+	}
+	log_info("removed a stale socket at %s", path);
+	return true;
+}
+
+/* Made by ourselves, not by FCGX_OpenSocket, which binds with whatever umask there is and exits on
+ * a failure. */
+static bool
+bind_socket(struct pool *pool, const struct sockaddr_un *address, uid_t uid, gid_t gid)
+{
+	const struct settings *s = pool->settings;
+	mode_t old = umask(0777 & ~(mode_t)s->socket_mode);
+	int rc = bind(pool->listener, (const struct sockaddr *)address, sizeof(*address));
+
+	umask(old);
+	if (rc != 0) {
+		log_error("cannot make %s: %s", s->socket, strerror(errno));
+		return false;
+	}
+	pool->own_socket = true;
+	if (lstat(s->socket, &pool->made) != 0 ||
+	    (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
+	    listen(pool->listener, (int)s->backlog) != 0) {
+		log_error("cannot set up %s: %s", s->socket, strerror(errno));
+		unlink(s->socket);
+		return false;
+	}
+	return true;
+}
+
+static bool
+make_socket(struct pool *pool, uid_t uid, gid_t gid)
+{
+	const char *path = pool->settings->socket;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_error(
+			"the socket's path is longer than the %zu bytes that the system allows: %s",
+			sizeof(address.sun_path) - 1, path);
+		return false;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (!clear_path(&address))
+		return false;
+	pool->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (pool->listener < 0) {
+		log_error("cannot make a socket: %s", strerror(errno));
+		return false;
+	}
+	return bind_socket(pool, &address, uid, gid);
+}
+
+static bool
+open_listener(struct pool *pool, uid_t uid, gid_t gid)
+{
+	int domain = 0, flags;
+	socklen_t len = sizeof(domain);
+
+	pool->listener = inherited_socket();
+	if (pool->listener < 0 && !make_socket(pool, uid, gid))
+		return false;
+	flags = fcntl(pool->listener, F_GETFL);
+	if (flags < 0 || fcntl(pool->listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	    getsockopt(pool->listener, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0) {
+		log_error("cannot use the listening socket: %s", strerror(errno));
+		return false;
+	}
+	pool->unix_socket = domain == AF_UNIX;
+	if (!pool->unix_socket)
+		log_warn(
+			"the listening socket is not a Unix socket: whoever reaches it is trusted");
+	return true;
+}
+
+static bool
+write_pid_file(const struct pool *pool, uid_t uid, gid_t gid)
+{
+	const char *path = pool->settings->pid_file;
+	bool ok;
+	int fd;
+
+	if (*path == '\0')
+		return true;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	ok = fd >= 0 && write_pid(fd, uid, gid) && fchmod(fd, 0644) == 0;
+	if (!ok)
+		log_error("cannot write %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Whom to become: the settings' user and group if started as root, else whom we are. */
+static bool
+find_identity(const struct settings *s, uid_t *uid, gid_t *gid)
+{
+	struct passwd *user;
+	struct group *group;
+
+	*uid = geteuid();
+	*gid = getegid();
+	if (*s->user != '\0') {
+		user = getpwnam(s->user);
+		if (user == NULL) {
+			log_error("there is no user %s", s->user);
+			return false;
+		}
+		*uid = user->pw_uid;
+		*gid = user->pw_gid;
+	}
+	if (*s->group != '\0') {
+		group = getgrnam(s->group);
+		if (group == NULL) {
+			log_error("there is no group %s", s->group);
+			return false;
+		}
+		*gid = group->gr_gid;
+	}
+	if (geteuid() != 0 && *uid != geteuid()) {
+		log_error("only root can become %s", s->user);
+		return false;
+	}
+	return true;
+}
+
+static bool
+become(const struct settings *s, uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0)
+		return true;
+	if (uid == 0)
+		log_warn("running as root: name a user in the settings");
+	if ((*s->user != '\0' ? initgroups(s->user, gid) : setgroups(0, NULL)) != 0 ||
+	    setgid(gid) != 0 || setuid(uid) != 0 || (uid != 0 && setuid(0) == 0)) {
+		log_error("cannot become user %u, group %u: %s", (unsigned)uid, (unsigned)gid,
+			  strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+/* No core file and no debugger may carry secrets away; the sanitizers need one. */
+static void
+forbid_dumps(void)
+{
+#ifndef SANITIZED
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/* Blocks all signals but those that a fault of our own raises: blocked, these would hide where it
+ * happened. */
+static void
+block_signals(void)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&set, faults[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+remove_files(const struct pool *pool)
+{
+	const struct settings *s = pool->settings;
+
+	if (pool->own_socket && !pool->stopping)
+		unlink(s->socket);
+	if (*s->pid_file != '\0')
+		unlink(s->pid_file);
+}
+
+/* From the lock to the last child. */
+static bool
+run(struct pool *pool)
+{
+	const struct settings *s = pool->settings;
+	bool ok = false;
+	uid_t uid;
+	gid_t gid;
+
+	if (!find_identity(s, &uid, &gid) || !take_lock(pool, uid, gid))
+		return false;
+	if (!open_listener(pool, uid, gid) || !write_pid_file(pool, uid, gid) ||
+	    !become(s, uid, gid))
+		goto out;
+	forbid_dumps();
+	if (prepare(pool))
+		master_loop(pool);
+	ok = pool->stopping; /* asked for, not a failure */
+out:
+	remove_files(pool);
+	return ok;
+}
+
+int
+pool_run(const struct settings *s)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+	bool ok;
+
+	if (pool == NULL) {
+		log_error("no memory");
+		return 1;
+	}
+	pool->settings = s;
+	pool->master = getpid();
+	pool->listener = -1;
+	pool->lock_fd = -1;
+	umask(0077);
+	block_signals();
+	ok = run(pool);
+	if (pool->listener >= 0)
+		close(pool->listener);
+	if (pool->lock_fd >= 0)
+		close(pool->lock_fd);
+	free(pool);
+	if (ok)
+		log_info("stopped");
+	return ok ? 0 : 1;
+}

@@ -1,0 +1,79 @@
+/* process: which action may run in which state, and where it leads (contract 5.1 to 5.3).
+ *
+ *   requested ─create─► registering ─► (activate) ─► activating ─► active
+ *                                        ▲                           │
+ *                                     inactive ◄─── deactivating ◄───┘
+ *                                        └─remove─► removing ─► removed ─purge─► purging ─► purged
+ *
+ * Nothing here takes time, so a request runs a whole chain of processes and commits its last state; its answer shows the first
+ * transitional one.
+ */
+#ifndef REGCRED_PROCESS_H
+#define REGCRED_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum state {
+	ST_ACTIVATING,
+	ST_ACTIVE,
+	ST_DEACTIVATING,
+	ST_INACTIVE,
+	ST_PURGED,
+	ST_PURGING,
+	ST_REGISTERING,
+	ST_REMOVED,
+	ST_REMOVING,
+	ST_REQUESTED,
+	ST_UPDATING_ACTIVE,
+	ST_UPDATING_INACTIVE,
+	ST__COUNT
+};
+
+#define ST_BIT(state) (1U << (state))
+
+struct process {
+	const char *name;
+	unsigned from;     /* ST_BIT of each state it may start in */
+	enum state during; /* while it runs; shown in the answer */
+	enum state done;   /* when it is done, unless another follows */
+	const char *then;  /* the process that follows at once, starting from `during`; NULL for none */
+};
+
+/* One process that ran: a row of the process log. */
+struct step {
+	const struct process *process;
+	enum state before, during, after;
+};
+
+enum { PROCESS_STEPS_MAX = 3 }; /* deactivate and remove, and one to spare */
+
+struct plan {
+	struct step steps[PROCESS_STEPS_MAX];
+	size_t count;
+	enum state before; /* state that the row must have */
+	enum state shown;  /* transitional state of the answer */
+	enum state after;  /* state that is committed */
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct process process_table[];
+
+const char *state_name(enum state state);
+/* False for a name that is no state. */
+bool state_parse(const char *name, enum state *state);
+/* transitioning: yes (contract 3.7). */
+bool state_is_transitional(enum state state);
+
+/* The row of a process that may start in the state; NULL if it may not. */
+const struct process *process_find(const char *name, enum state state);
+
+/* The chain that the process starts in this state; false if it may not start. */
+bool process_plan(const char *name, enum state state, struct plan *plan);
+/* Puts the chain of a second process behind the first; false if it may not start where the first ends. */
+bool process_plan_append(struct plan *plan, const char *name);
+
+/* NULL if the table is sound, else a sentence: every follower exists and may start where it must, every state is reachable. */
+const char *process_check(void);
+
+#endif

@@ -1,0 +1,833 @@
+/* repr: what goes over the wire. */
+#include "repr.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Numbers of a type's fields in the order of a resource: name and state, then by name (contract 3.1). */
+static unsigned char order[TYPES_MAX][FIELDS_MAX];
+static size_t order_count[TYPES_MAX];
+
+static int
+rank(const char *name)
+{
+	return strcmp(name, "name") == 0 ? 0 : strcmp(name, "state") == 0 ? 1 : 2;
+}
+
+static bool
+goes_before(const struct field *a, const struct field *b)
+{
+	int by_rank = rank(a->name) - rank(b->name);
+
+	return by_rank != 0 ? by_rank < 0 : strcmp(a->name, b->name) < 0;
+}
+
+void
+repr_init(void)
+{
+	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+		unsigned char *fields = order[type_index(t)];
+		size_t n = 0;
+
+		for (const struct field *f = t->fields; f->name != NULL; f++) {
+			size_t at = n++;
+
+			for (; at > 0 && goes_before(f, &t->fields[fields[at - 1]]); at--)
+				fields[at] = fields[at - 1];
+			fields[at] = (unsigned char)field_index(t, f);
+		}
+		order_count[type_index(t)] = n;
+	}
+}
+
+/* URLs */
+
+/* "/registrycredentials" behind a root. */
+static char *
+collection_url(struct arena *a, const char *scope, const struct resource_type *type)
+{
+	char *url = arena_printf(a, "%s/%s", scope, type->plural);
+
+	for (char *p = url != NULL ? url + strlen(scope) : NULL; p != NULL && *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return url;
+}
+
+/* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4). */
+const char *
+repr_self(const struct view *v, const struct record *row)
+{
+	struct arena *a = v->context->arena;
+	const char *scope = (row->type->flags & TYPE_PROJECT) != 0 ? v->root : v->scope;
+	char *collection = collection_url(a, scope, row->type);
+
+	return collection != NULL ? arena_printf(a, "%s/1%s%lld", collection, row->type->family->prefix, (long long)record_id(row)) : NULL;
+}
+
+static void
+name_and_url(struct json_out *w, const char *name, const char *url)
+{
+	json_name(w, name);
+	json_string(w, url);
+}
+
+static void
+empty_object(struct json_out *w, const char *name)
+{
+	json_name(w, name);
+	json_begin_object(w);
+	json_end_object(w);
+}
+
+static bool
+is_listable(enum role role, const struct resource_type *type)
+{
+	return (type->flags & TYPE_DOCUMENT) == 0 && (auth_type(role, type) & MAY_READ) != 0;
+}
+
+/* One link for each collection that the role can list, by the plural name. */
+static void
+write_collection_links(struct json_out *w, const char *scope, enum role role)
+{
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (is_listable(role, t))
+			name_and_url(w, t->plural, collection_url(w->arena, scope, t));
+}
+
+static bool
+link_is_there(const struct view *v, const struct record *row, const struct link *link)
+{
+	if (link->kind == LINK_REFERENCE && row->columns[link->column].type == VALUE_NULL)
+		return false;
+	return (auth_type(v->context->id->role, type_find(link->target)) & MAY_READ) != 0;
+}
+
+static void
+write_links(struct json_out *w, const struct view *v, const struct record *row, const char *self)
+{
+	json_name(w, "links");
+	json_begin_object(w);
+	name_and_url(w, "self", self);
+	if ((row->type->flags & TYPE_PROJECT) != 0)
+		write_collection_links(w, self, v->context->id->role);
+	else
+		for (const struct link *l = row->type->links; l != NULL && l->name != NULL; l++)
+			if (link_is_there(v, row, l))
+				name_and_url(w, l->name, arena_printf(w->arena, "%s/%s", self, l->name));
+	json_end_object(w);
+}
+
+static void
+write_actions(struct json_out *w, const struct view *v, const struct record *row, const char *self)
+{
+	const struct context *c = v->context;
+
+	json_name(w, "actions");
+	json_begin_object(w);
+	for (const struct action *x = row->type->actions; x != NULL && x->name != NULL; x++)
+		if (type_action(row->type, x->name, c->version) == x && resource_offers(c->id, row, x))
+			name_and_url(w, x->name, arena_printf(w->arena, "%s/?action=%s", self, x->name));
+	json_end_object(w);
+}
+
+/* Fields */
+
+static void
+write_date(struct json_out *w, const struct field *field, const struct value *v)
+{
+	char text[21];
+
+	if (v->type != VALUE_INT) {
+		json_null(w);
+		return;
+	}
+	date_format(v->number, text);
+	json_string(w, text);
+	json_name(w, arena_printf(w->arena, "%sTS", field->name));
+	json_int(w, v->number);
+}
+
+static void
+write_secret(struct json_out *w, const struct context *c, const struct record *row, const struct field *field, const char *secret)
+{
+	json_string(w, secret != NULL ? secret : resource_open(c, row, field));
+}
+
+static void
+write_data(struct json_out *w, const struct view *v, const struct record *row)
+{
+	bool any = false;
+
+	for (const struct field *f = row->type->fields; f->name != NULL; f++) {
+		if ((f->flags & F_IN_DATA) == 0 || !field_in_version(f, v->context->version))
+			continue;
+		if (!any) {
+			json_begin_object(w);
+			json_name(w, "fields");
+			json_begin_object(w);
+		}
+		any = true;
+		json_name(w, f->name);
+		json_string(w, record_text(row, f->column));
+	}
+	if (!any) {
+		json_null(w);
+		return;
+	}
+	json_end_object(w);
+	json_end_object(w);
+}
+
+static void
+write_reference(struct json_out *w, const struct field *field, const struct value *v)
+{
+	if (v->type != VALUE_INT)
+		json_null(w);
+	else
+		json_string(w, id_format(w->arena, type_find(field->reference)->family, v->number));
+}
+
+static void
+write_identity(struct json_out *w, const struct record *row)
+{
+	if ((row->type->flags & TYPE_PROJECT) != 0)
+		json_null(w);
+	else
+		json_string(w, arena_printf(w->arena, "1i!rancher_id:%lld", (long long)record_id(row)));
+}
+
+static void
+write_field(struct json_out *w, const struct view *v, const struct record *row, const struct field *field, const char *secret)
+{
+	const struct value *value = &row->columns[field->column];
+
+	json_name(w, field->name);
+	switch (field->type) {
+	case FT_STRING:
+	case FT_ENUM:
+		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
+		break;
+	case FT_PASSWORD:
+		write_secret(w, v->context, row, field, secret);
+		break;
+	case FT_INT:
+		if (value->type == VALUE_INT)
+			json_int(w, value->number);
+		else
+			json_null(w);
+		break;
+	case FT_BOOLEAN:
+		json_bool(w, value->type == VALUE_INT && value->number != 0);
+		break;
+	case FT_DATE:
+		write_date(w, field, value);
+		break;
+	case FT_REFERENCE:
+		write_reference(w, field, value);
+		break;
+	case FT_TRANSITION:
+		json_string(w, state_is_transitional(record_state(row)) ? "yes" : "no");
+		break;
+	case FT_MESSAGE:
+		json_string(w, state_is_transitional(record_state(row)) ? "In Progress" : NULL);
+		break;
+	case FT_DATA:
+		write_data(w, v, row);
+		break;
+	case FT_IDENTITY:
+		write_identity(w, row);
+		break;
+	case FT_ID: /* printed first */
+	case FT_MEMBERS:
+	case FT_CONSTANT:
+		if (field->constant != NULL)
+			json_raw(w, field->constant, strlen(field->constant));
+		else
+			json_null(w);
+		break;
+	}
+}
+
+static void
+write_fields(struct json_out *w, const struct view *v, const struct record *row, const char *secret)
+{
+	const struct context *c = v->context;
+	size_t type = type_index(row->type);
+
+	for (size_t i = 0; i < order_count[type]; i++) {
+		const struct field *f = &row->type->fields[order[type][i]];
+
+		if (f->type != FT_ID && field_in_version(f, c->version) && (auth_field(c->id->role, row->type, f) & MAY_READ) != 0)
+			write_field(w, v, row, f, secret);
+	}
+}
+
+/* Embeds what a link leads to under its name; nothing if that is nothing (contract 6.5). */
+static void
+write_include(struct json_out *w, const struct view *v, const struct record *row, const char *name)
+{
+	const struct link *link = type_link(row->type, name);
+	struct record_list children = {0};
+	struct record target;
+	struct error e = {0};
+
+	if (link == NULL || !link_is_there(v, row, link))
+		return;
+	if (link->kind == LINK_REFERENCE) {
+		if (resource_follow(v->context, row, link, &target, &e) != ERR_NONE)
+			return;
+		json_name(w, link->name);
+		repr_resource(w, v, &target, NULL, NULL);
+		return;
+	}
+	if (resource_children(v->context, row, link, &children, &e) != ERR_NONE || children.count == 0)
+		return;
+	json_name(w, link->name);
+	json_begin_array(w);
+	for (size_t i = 0; i < children.count; i++)
+		repr_resource(w, v, &children.items[i], NULL, NULL);
+	json_end_array(w);
+}
+
+void
+repr_resource(struct json_out *w, const struct view *v, const struct record *row, const char *secret, const char *include)
+{
+	const struct resource_type *type = row->type;
+	const char *self = repr_self(v, row);
+
+	json_begin_object(w);
+	json_name(w, "id");
+	json_string(w, id_format(w->arena, type->family, record_id(row)));
+	json_name(w, "type");
+	json_string(w, type->id);
+	write_links(w, v, row, self);
+	write_actions(w, v, row, self);
+	json_name(w, "baseType");
+	json_string(w, type->base != NULL ? type->base : type->id);
+	write_fields(w, v, row, secret);
+	if (include != NULL)
+		write_include(w, v, row, include);
+	json_end_object(w);
+}
+
+/* Collections */
+
+/* Parameters that a link must not carry on: they are set anew, or are secrets that gdapi's command line puts into queries. */
+static bool
+is_carried(const char *name, bool sorting)
+{
+	static const char *const never[] = {"marker", "_access_key", "_secret_key", "_url", "token", NULL};
+
+	for (const char *const *p = never; *p != NULL; p++)
+		if (strcmp(*p, name) == 0)
+			return false;
+	return !sorting || (strcmp(name, "sort") != 0 && strcmp(name, "order") != 0);
+}
+
+/* The page's URL with the parameters that it was asked with; ends so that "name=value" can follow. */
+static char *
+page_url(const struct view *v, bool sorting)
+{
+	struct arena *a = v->context->arena;
+	size_t room = strlen(v->page) + 2;
+
+	for (size_t i = 0; i < v->query->count; i++)
+		room += 3 * (strlen(v->query->items[i].name) + strlen(v->query->items[i].value)) + 2;
+	char *url = arena_alloc(a, room);
+	if (url == NULL)
+		return NULL;
+	char *end = stpcpy(stpcpy(url, v->page), "?");
+	for (size_t i = 0; i < v->query->count; i++) {
+		const struct pair *p = &v->query->items[i];
+		const char *name = http_encode(a, p->name), *value = http_encode(a, p->value);
+
+		if (name != NULL && value != NULL && is_carried(p->name, sorting))
+			end = stpcpy(stpcpy(stpcpy(stpcpy(end, name), "="), value), "&");
+	}
+	return url;
+}
+
+static bool
+filter_is_first(const struct resource_type *type, const struct field *field, enum api_version version)
+{
+	return field->filter != FILTER_NONE && field_in_version(field, version) && type_field(type, field->name, version) == field;
+}
+
+static void
+write_sort_links(struct json_out *w, const struct view *v, const struct resource_type *type)
+{
+	const char *url = page_url(v, true);
+
+	json_name(w, "sortLinks");
+	json_begin_object(w);
+	for (size_t i = 0; i < order_count[type_index(type)]; i++) {
+		const struct field *f = &type->fields[order[type_index(type)][i]];
+
+		if (filter_is_first(type, f, v->context->version))
+			name_and_url(w, f->name, arena_printf(w->arena, "%ssort=%s", url, f->name));
+	}
+	json_end_object(w);
+}
+
+static void
+write_filters(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request)
+{
+	json_name(w, "filters");
+	json_begin_object(w);
+	for (size_t i = 0; i < order_count[type_index(type)]; i++) {
+		const struct field *f = &type->fields[order[type_index(type)][i]];
+		bool any = false;
+
+		if (!filter_is_first(type, f, v->context->version))
+			continue;
+		json_name(w, f->name);
+		for (size_t j = 0; request != NULL && j < request->filter_count; j++) {
+			if (request->filters[j].field != f)
+				continue;
+			if (!any)
+				json_begin_array(w);
+			any = true;
+			json_begin_object(w);
+			json_name(w, "value");
+			json_string(w, request->filters[j].value);
+			json_name(w, "modifier");
+			json_string(w, request->filters[j].modifier->name);
+			json_end_object(w);
+		}
+		if (any)
+			json_end_array(w);
+		else
+			json_null(w);
+	}
+	json_end_object(w);
+}
+
+static const char *
+marker_url(const struct view *v, const char *marker)
+{
+	return marker != NULL ? arena_printf(v->context->arena, "%smarker=%s", page_url(v, false), marker) : NULL;
+}
+
+static void
+write_pagination(struct json_out *w, const struct view *v, const struct list_request *request, const struct record_list *list)
+{
+	const struct position *from = &request->list.from;
+	bool behind = from->backwards || list->more, before = from->set && (!from->backwards || list->more);
+	const char *next = NULL, *previous = NULL, *first = NULL;
+
+	if (list->count > 0 && behind)
+		next = marker_url(v, query_marker(w->arena, request, &list->items[list->count - 1], false));
+	if (list->count > 0 && before) {
+		previous = marker_url(v, query_marker(w->arena, request, &list->items[0], true));
+		first = page_url(v, false);
+	}
+	/* The first page is the page without a marker: its URL ends in "?" or "&". */
+	if (first != NULL)
+		first = arena_copy(w->arena, first, strlen(first) - 1);
+	json_name(w, "pagination");
+	json_begin_object(w);
+	name_and_url(w, "first", first);
+	name_and_url(w, "previous", previous);
+	name_and_url(w, "next", next);
+	json_name(w, "limit");
+	json_int(w, (int64_t)request->list.limit);
+	json_name(w, "total");
+	json_null(w);
+	json_name(w, "partial");
+	json_bool(w, next != NULL);
+	json_end_object(w);
+}
+
+static void
+write_sort(struct json_out *w, const struct view *v, const struct list_request *request)
+{
+	json_name(w, "sort");
+	if (request == NULL || request->sort == NULL) {
+		json_null(w);
+		return;
+	}
+	bool descending = request->list.descending;
+	json_begin_object(w);
+	json_name(w, "name");
+	json_string(w, request->sort->name);
+	json_name(w, "order");
+	json_string(w, descending ? "desc" : "asc");
+	json_name(w, "reverse");
+	json_string(w, arena_printf(w->arena, "%ssort=%s&order=%s", page_url(v, true), request->sort->name, descending ? "asc" : "desc"));
+	json_end_object(w);
+}
+
+/* What can be created through an abstract collection: its child types. */
+static void
+write_create_types(struct json_out *w, const struct view *v, const struct resource_type *type)
+{
+	json_name(w, "createTypes");
+	json_begin_object(w);
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (type_is_child(t, type) && (auth_type(v->context->id->role, t) & MAY_CREATE) != 0)
+			name_and_url(w, t->id, collection_url(w->arena, v->scope, t));
+	json_end_object(w);
+}
+
+void
+repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request,
+		const struct record_list *list)
+{
+	bool paged = request != NULL && ((type->flags & TYPE_PROJECT) == 0 || request->paged);
+
+	json_begin_object(w);
+	json_name(w, "type");
+	json_string(w, "collection");
+	json_name(w, "resourceType");
+	json_string(w, type->id);
+	json_name(w, "links");
+	json_begin_object(w);
+	name_and_url(w, "self", v->page);
+	json_end_object(w);
+	write_create_types(w, v, type);
+	empty_object(w, "actions");
+	json_name(w, "data");
+	json_begin_array(w);
+	for (size_t i = 0; i < list->count; i++)
+		repr_resource(w, v, &list->items[i], NULL, request != NULL ? request->include : NULL);
+	json_end_array(w);
+	write_sort_links(w, v, type);
+	if (paged) {
+		write_pagination(w, v, request, list);
+	} else {
+		json_name(w, "pagination");
+		json_null(w);
+	}
+	write_sort(w, v, request);
+	write_filters(w, v, type, request);
+	empty_object(w, "createDefaults");
+	json_end_object(w);
+}
+
+void
+repr_members(struct json_out *w, const struct view *v, const struct record_list *members)
+{
+	json_begin_object(w);
+	json_name(w, "id");
+	json_null(w);
+	json_name(w, "type");
+	json_string(w, "setProjectMembersInput");
+	empty_object(w, "links");
+	empty_object(w, "actions");
+	json_name(w, "baseType");
+	json_string(w, "setProjectMembersInput");
+	json_name(w, "members");
+	json_begin_array(w);
+	for (size_t i = 0; i < members->count; i++)
+		repr_resource(w, v, &members->items[i], NULL, NULL);
+	json_end_array(w);
+	json_end_object(w);
+}
+
+/* Schemas */
+
+static const char *
+type_text(const struct field *field)
+{
+	if (field->type_text != NULL)
+		return field->type_text;
+	switch (field->type) {
+	case FT_ID:
+	case FT_INT:
+		return "int";
+	case FT_PASSWORD:
+		return "password";
+	case FT_BOOLEAN:
+		return "boolean";
+	case FT_DATE:
+		return "date";
+	case FT_ENUM:
+	case FT_TRANSITION:
+		return "enum";
+	case FT_DATA:
+		return "map[json]";
+	case FT_IDENTITY:
+		return "reference[identity]";
+	case FT_MEMBERS:
+		return "array[projectMember]";
+	case FT_STRING:
+	case FT_REFERENCE:
+	case FT_CONSTANT:
+	case FT_MESSAGE:
+		break;
+	}
+	return "string";
+}
+
+static void
+flag(struct json_out *w, const char *name, bool value)
+{
+	json_name(w, name);
+	json_bool(w, value);
+}
+
+static void
+write_schema_field(struct json_out *w, enum role role, const struct resource_type *type, const struct field *field)
+{
+	unsigned may = auth_field(role, type, field);
+
+	json_name(w, field->name);
+	json_begin_object(w);
+	json_name(w, "type");
+	json_string(w, type_text(field));
+	json_name(w, "description");
+	json_null(w);
+	flag(w, "create", (may & MAY_CREATE) != 0);
+	flag(w, "update", (may & MAY_UPDATE) != 0);
+	flag(w, "readOnCreateOnly", (may & MAY_READ_ON_CREATE) != 0);
+	if ((field->flags & F_NULLABLE) != 0)
+		flag(w, "nullable", true);
+	if ((field->flags & F_REQUIRED) != 0)
+		flag(w, "required", true);
+	if (field->fallback != NULL) {
+		json_name(w, "default");
+		json_raw(w, field->fallback, strlen(field->fallback));
+	}
+	if (field->min_len != 0) {
+		json_name(w, "minLength");
+		json_int(w, field->min_len);
+	}
+	if (field->max_len != 0) {
+		json_name(w, "maxLength");
+		json_int(w, field->max_len);
+	}
+	if (field->options != NULL) {
+		json_name(w, "options");
+		json_begin_array(w);
+		for (const char *const *option = field->options; *option != NULL; option++)
+			json_string(w, *option);
+		json_end_array(w);
+	}
+	json_end_object(w);
+}
+
+static void
+write_modifiers(struct json_out *w, const struct field *field)
+{
+	json_name(w, field->name);
+	json_begin_object(w);
+	json_name(w, "modifiers");
+	json_begin_array(w);
+	for (const struct modifier *m = modifier_table; m->name != NULL; m++)
+		if ((m->sets & (1U << field->filter)) != 0)
+			json_string(w, m->name);
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void
+write_methods(struct json_out *w, const char *name, unsigned may, const unsigned *bits, const char *const *methods)
+{
+	json_name(w, name);
+	json_begin_array(w);
+	for (size_t i = 0; methods[i] != NULL; i++)
+		if ((may & bits[i]) != 0)
+			json_string(w, methods[i]);
+	json_end_array(w);
+}
+
+static void
+write_all_methods(struct json_out *w, enum role role, const struct resource_type *type)
+{
+	static const unsigned collection[] = {MAY_READ, MAY_CREATE}, resource[] = {MAY_READ, MAY_UPDATE, MAY_DELETE};
+	static const char *const collection_methods[] = {"GET", "POST", NULL};
+	static const char *const resource_methods[] = {"GET", "PUT", "DELETE", NULL};
+	unsigned may = auth_type(role, type);
+
+	write_methods(w, "collectionMethods", (type->flags & TYPE_DOCUMENT) != 0 ? 0 : may, collection, collection_methods);
+	write_methods(w, "resourceMethods", may, resource, resource_methods);
+}
+
+static void
+write_schema_actions(struct json_out *w, enum role role, enum api_version version, const struct resource_type *type)
+{
+	json_name(w, "resourceActions");
+	json_begin_object(w);
+	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++) {
+		if ((auth_type(role, type) & MAY_ACT) == 0 || type_action(type, x->name, version) != x)
+			continue;
+		json_name(w, x->name);
+		json_begin_object(w);
+		json_name(w, "input");
+		json_string(w, x->input);
+		json_name(w, "output");
+		json_string(w, x->output);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+void
+repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version, const struct resource_type *type)
+{
+	const struct resource_type *schema = type_find("schema");
+
+	json_begin_object(w);
+	json_name(w, "id");
+	json_string(w, type->id);
+	json_name(w, "type");
+	json_string(w, schema->id);
+	json_name(w, "links");
+	json_begin_object(w);
+	char *self = arena_printf(w->arena, "%s/schemas/%s", scope, type->id);
+	for (char *p = self != NULL ? self + strlen(scope) : NULL; p != NULL && *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	name_and_url(w, "self", self);
+	if (is_listable(role, type))
+		name_and_url(w, "collection", collection_url(w->arena, scope, type));
+	json_end_object(w);
+	empty_object(w, "actions");
+	json_name(w, "pluralName");
+	json_string(w, type->plural);
+	json_name(w, "resourceFields");
+	json_begin_object(w);
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if (field_in_version(f, version) && (auth_field(role, type, f) & MAY_READ) != 0)
+			write_schema_field(w, role, type, f);
+	json_end_object(w);
+	json_name(w, "collectionFilters");
+	json_begin_object(w);
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if (f->filter != FILTER_NONE && field_in_version(f, version))
+			write_modifiers(w, f);
+	json_end_object(w);
+	json_name(w, "includeableLinks");
+	json_begin_array(w);
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
+		if ((auth_type(role, type_find(l->target)) & MAY_READ) != 0)
+			json_string(w, l->name);
+	json_end_array(w);
+	write_schema_actions(w, role, version, type);
+	empty_object(w, "collectionActions");
+	empty_object(w, "collectionFields");
+	write_all_methods(w, role, type);
+	json_name(w, "baseType");
+	json_string(w, schema->id);
+	json_end_object(w);
+}
+
+/* The envelope of a collection that has neither rows in the database nor pages. */
+static void
+begin_plain_collection(struct json_out *w, const char *resource_type, const char *self, const char *latest)
+{
+	json_begin_object(w);
+	json_name(w, "type");
+	json_string(w, "collection");
+	json_name(w, "resourceType");
+	json_string(w, resource_type);
+	json_name(w, "links");
+	json_begin_object(w);
+	name_and_url(w, "self", self);
+	if (latest != NULL)
+		name_and_url(w, "latest", latest);
+	json_end_object(w);
+	empty_object(w, "createTypes");
+	empty_object(w, "actions");
+	json_name(w, "data");
+	json_begin_array(w);
+}
+
+static void
+end_plain_collection(struct json_out *w)
+{
+	json_end_array(w);
+	empty_object(w, "sortLinks");
+	json_name(w, "pagination");
+	json_null(w);
+	json_name(w, "sort");
+	json_null(w);
+	empty_object(w, "filters");
+	empty_object(w, "createDefaults");
+	json_end_object(w);
+}
+
+void
+repr_schemas(struct json_out *w, const char *scope, enum role role, enum api_version version)
+{
+	begin_plain_collection(w, "schema", arena_printf(w->arena, "%s/schemas", scope), NULL);
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if ((auth_type(role, t) & MAY_READ) != 0)
+			repr_schema(w, scope, role, version, t);
+	end_plain_collection(w);
+}
+
+static void
+write_version(struct json_out *w, const char *self, enum api_version version)
+{
+	json_name(w, "id");
+	json_string(w, api_version_name(version));
+	json_name(w, "type");
+	json_string(w, "apiVersion");
+	json_name(w, "links");
+	json_begin_object(w);
+	name_and_url(w, "self", self);
+}
+
+static void
+end_version(struct json_out *w)
+{
+	json_end_object(w);
+	empty_object(w, "actions");
+	json_name(w, "baseType");
+	json_string(w, "apiVersion");
+	json_end_object(w);
+}
+
+void
+repr_version(struct json_out *w, const char *root, const char *scope, enum role role, enum api_version version)
+{
+	json_begin_object(w);
+	write_version(w, root, version);
+	write_collection_links(w, scope, role);
+	end_version(w);
+}
+
+void
+repr_versions(struct json_out *w, const char *base)
+{
+	begin_plain_collection(w, "apiVersion", arena_printf(w->arena, "%s/", base),
+			       arena_printf(w->arena, "%s/%s", base, api_version_name(API_V2_BETA)));
+	for (unsigned v = 0; v < API__COUNT; v++) {
+		json_begin_object(w);
+		write_version(w, arena_printf(w->arena, "%s/%s", base, api_version_name((enum api_version)v)), (enum api_version)v);
+		end_version(w);
+	}
+	end_plain_collection(w);
+}
+
+void
+repr_error(struct json_out *w, const struct error *e)
+{
+	char uuid[SECRET_UUID_SIZE];
+
+	secret_uuid(uuid);
+	json_begin_object(w);
+	json_name(w, "id");
+	json_string(w, uuid);
+	json_name(w, "type");
+	json_string(w, "error");
+	empty_object(w, "links");
+	empty_object(w, "actions");
+	json_name(w, "status");
+	json_int(w, err_status(e->code));
+	json_name(w, "code");
+	json_string(w, err_code(e->code));
+	json_name(w, "message");
+	json_string(w, err_message(e->code));
+	json_name(w, "detail");
+	json_string(w, e->detail);
+	if (e->field != NULL) {
+		json_name(w, "fieldName");
+		json_string(w, e->field);
+	}
+	json_name(w, "baseType");
+	json_string(w, "error");
+	json_end_object(w);
+}

@@ -1,0 +1,921 @@
+/* resource: the operations, once for every type. */
+#include "resource.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+enum { CASCADE_BATCH = 500, CASCADE_ARENA = 16 * 1024 * 1024, SWEEP_BATCH = 200 };
+
+static const struct owners everyone = {.all = true};
+
+/* Reading */
+
+static bool
+is_of_type(const struct record *row, const struct resource_type *type)
+{
+	return row->type == type || type_is_child(row->type, type);
+}
+
+static enum err
+not_found(struct error *e)
+{
+	return err_set(e, ERR_NOT_FOUND, NULL, NULL);
+}
+
+static enum err
+store_failed(enum store_rc rc, struct error *e)
+{
+	return rc == STORE_NONE ? not_found(e) : store_err(rc, e);
+}
+
+enum err
+resource_read(const struct context *c, const struct resource_type *type, const char *id, struct record *out, struct error *e)
+{
+	int64_t row_id;
+
+	if ((auth_type(c->id->role, type) & MAY_READ) == 0 || type->family == NULL || !id_parse(type->family, id, &row_id))
+		return not_found(e);
+	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &c->id->owners, out);
+	if (rc != STORE_OK)
+		return store_failed(rc, e);
+	return is_of_type(out, type) ? ERR_NONE : not_found(e);
+}
+
+bool
+resource_field_visible(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_READ) != 0;
+}
+
+/* Whose rows a collection shows, where that is not simply whose rows the caller may see. */
+static struct owners
+owners_of_list(const struct context *c, const struct resource_type *type, const struct list_request *request)
+{
+	const struct identity *id = c->id;
+	bool administers = id->role == ROLE_ADMIN || id->role == ROLE_READADMIN;
+
+	if ((type->flags & TYPE_SELF) != 0 && !id->all_accounts)
+		return (struct owners){.ids = &id->scope_id, .count = 1};
+	/* An administrator's own projects, unless it asks for all of them (contract 1.4). */
+	if ((type->flags & TYPE_PROJECT) != 0 && administers && !request->all)
+		return (struct owners){.ids = id->owners.ids, .count = id->owners.count};
+	return id->owners;
+}
+
+enum err
+resource_list(const struct context *c, const struct resource_type *type, struct list_request *request, struct record_list *out,
+	      struct error *e)
+{
+	request->list.family = type->family;
+	request->list.kind = type->kind;
+	request->list.owners = owners_of_list(c, type, request);
+	/* A list without pages is whole (contract 6.1: /projects). */
+	if ((type->flags & TYPE_PROJECT) != 0 && !request->paged)
+		request->list.limit = LIMIT_MAX;
+	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+enum err
+resource_follow(const struct context *c, const struct record *row, const struct link *link, struct record *out, struct error *e)
+{
+	const struct resource_type *target = type_find(link->target);
+	const struct value *id = &row->columns[link->column];
+
+	if (id->type != VALUE_INT || (auth_type(c->id->role, target) & MAY_READ) == 0)
+		return not_found(e);
+	enum store_rc rc = store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
+	if (rc != STORE_OK)
+		return store_failed(rc, e);
+	return is_of_type(out, target) && out->columns[COL_REMOVED].type == VALUE_NULL ? ERR_NONE : not_found(e);
+}
+
+/* Live rows of a type that name a row in a column. */
+static struct list_query
+naming(const struct resource_type *type, enum column column, int64_t id, const struct owners *owners, size_t limit)
+{
+	struct list_query q = {.family = type->family, .kind = type->kind, .owners = *owners, .condition_count = 1, .limit = limit};
+
+	q.conditions[0] = (struct condition){.column = column, .op = OP_EQ, .value = value_int(id)};
+	return q;
+}
+
+enum err
+resource_children(const struct context *c, const struct record *row, const struct link *link, struct record_list *out,
+		  struct error *e)
+{
+	const struct resource_type *target = type_find(link->target);
+
+	if ((auth_type(c->id->role, target) & MAY_READ) == 0)
+		return not_found(e);
+	struct list_query q = naming(target, link->column, record_id(row), &c->id->owners, LIMIT_MAX);
+	enum store_rc rc = store_list(c->store, c->arena, &q, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+/* Secrets */
+
+static struct seal_place
+place_of(const struct record *row, const struct field *field)
+{
+	return (struct seal_place){.table = row->type->family->table,
+				   .uuid = record_text(row, COL_UUID),
+				   .field = field->name,
+				   .account_id = row->columns[row->type->family->owner].number};
+}
+
+static const struct field *
+sealed_field(const struct resource_type *type)
+{
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0)
+			return f;
+	return NULL;
+}
+
+static bool
+is_hashed(const struct resource_type *type)
+{
+	return (type->flags & (TYPE_API_KEY | TYPE_PASSWORD)) != 0;
+}
+
+const char *
+resource_open(const struct context *c, const struct record *row, const struct field *field)
+{
+	const struct value *sealed = &row->columns[field->column];
+
+	if (sealed->type == VALUE_NULL || is_hashed(row->type) || (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
+	    !auth_may_manage(c->id, row))
+		return NULL;
+	const struct seal_place place = place_of(row, field);
+	const char *text = secret_open(c->ring, c->arena, &place, sealed);
+	if (text == NULL)
+		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed with another key",
+			  row->type->family->table, (long long)record_id(row));
+	return text;
+}
+
+/* Seals or hashes text into the record's secret column; NULL stays null. */
+static enum err
+protect(const struct context *c, struct record *row, const char *text, struct error *e)
+{
+	const struct field *field = sealed_field(row->type);
+	struct value *out = &row->columns[COL_SECRET_VALUE];
+	bool done = true;
+
+	if (field == NULL || text == NULL)
+		return ERR_NONE;
+	if ((row->type->flags & TYPE_API_KEY) != 0) {
+		done = secret_hash_key(c->ring, c->arena, text, out);
+	} else if ((row->type->flags & TYPE_PASSWORD) != 0) {
+		done = secret_hash_password(c->arena, text, out);
+	} else {
+		const struct seal_place place = place_of(row, field);
+
+		done = secret_seal(c->ring, c->arena, &place, text, out);
+	}
+	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+/* State changes */
+
+static bool
+runs(const struct plan *plan, const char *process)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->steps[i].process->name, process) == 0)
+			return true;
+	return false;
+}
+
+static enum store_rc
+log_steps(struct store_tx *tx, const struct context *c, const struct record *row, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct log_entry entry = {
+			.family = row->type->family,
+			.resource_id = record_id(row),
+			.step = &plan->steps[i],
+			.account_id = c->id != NULL ? c->id->user_id : 0,
+			.request_id = c->request_id,
+			.at_ms = c->now_ms,
+		};
+		enum store_rc rc = store_log(tx, &entry);
+
+		if (rc != STORE_OK)
+			return rc;
+	}
+	return STORE_OK;
+}
+
+static int64_t
+whole_seconds(int64_t ms)
+{
+	return ms - ms % 1000; /* createdTS is created, to the millisecond (contract 3.1) */
+}
+
+static enum store_rc cascade(struct store_tx *tx, const struct context *c, const struct record *row);
+
+/* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
+static enum store_rc
+run_plan(struct store_tx *tx, const struct context *c, const struct record *row, const struct plan *plan)
+{
+	struct value columns[COL__COUNT] = {0};
+	uint64_t given = 0;
+
+	if (runs(plan, "remove")) {
+		columns[COL_REMOVED] = value_int(whole_seconds(c->now_ms));
+		columns[COL_REMOVE_TIME] = value_int(whole_seconds(c->now_ms) + c->removed_keep_ms);
+		given |= COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME);
+	}
+	if (runs(plan, "purge"))
+		given |= COL_BIT(COL_SECRET_VALUE); /* destroyed: set to null */
+	enum store_rc rc =
+		store_transition(tx, row->type->family, record_id(row), plan->before, plan->after, columns, given & row->type->family->columns);
+	if (rc == STORE_OK)
+		rc = log_steps(tx, c, row, plan);
+	if (rc == STORE_OK && runs(plan, "purge"))
+		rc = cascade(tx, c, row);
+	return rc;
+}
+
+/* Deactivates first where that is needed; false if the row cannot be removed from where it is. */
+static bool
+plan_removal(enum state state, bool from_active, struct plan *plan)
+{
+	if (process_plan("remove", state, plan))
+		return true;
+	return from_active && process_plan("deactivate", state, plan) && process_plan_append(plan, "remove");
+}
+
+static enum store_rc
+cascade_one(struct store_tx *tx, const struct context *c, const struct record *row, const struct cascade *to)
+{
+	const struct resource_type *type = type_find(to->type);
+	struct list_query q = naming(type, to->column, record_id(row), &everyone, CASCADE_BATCH);
+	struct record_list list = {.more = true};
+	struct arena *arena = arena_new(CASCADE_ARENA); /* of one batch: a registry may have any number of credentials */
+	enum store_rc rc = arena != NULL ? STORE_OK : STORE_NO_MEMORY;
+
+	while (rc == STORE_OK && list.more) {
+		arena_reset(arena);
+		rc = store_tx_list(tx, arena, &q, &list);
+		for (size_t i = 0; rc == STORE_OK && i < list.count; i++) {
+			struct plan plan;
+
+			if (plan_removal(record_state(&list.items[i]), true, &plan))
+				rc = run_plan(tx, c, &list.items[i], &plan);
+			q.from = (struct position){.set = true, .id = record_id(&list.items[i])};
+		}
+	}
+	if (arena != NULL)
+		arena_free(arena);
+	return rc;
+}
+
+static enum store_rc
+cascade(struct store_tx *tx, const struct context *c, const struct record *row)
+{
+	enum store_rc rc = STORE_OK;
+
+	for (const struct cascade *to = row->type->cascades; rc == STORE_OK && to != NULL && to->type != NULL; to++)
+		rc = cascade_one(tx, c, row, to);
+	return rc;
+}
+
+/* The argument of the transactions below. */
+struct work {
+	const struct context *context;
+	struct record *row;
+	struct change *change;
+	const struct plan *plan;
+	const struct json *members;
+	bool with_members;
+	struct record_list *members_now;
+	struct error *error;
+};
+
+static enum err
+fail(const struct work *w, enum store_rc rc)
+{
+	return rc == STORE_NONE ? err_set(w->error, ERR_CONFLICT, NULL, NULL) : store_err(rc, w->error);
+}
+
+static enum err
+conflict(const struct work *w, const struct store_tx *tx)
+{
+	const struct resource_type *type = w->row->type;
+	enum column column = store_conflict(tx);
+
+	if (column == COL_UUID)
+		return err_set(w->error, ERR_NOT_UNIQUE, "uuid", NULL);
+	if (column != COL_NONE && column == type->unique)
+		return err_set(w->error, type->unique_error, type->unique_field, NULL);
+	return err_set(w->error, ERR_CONFLICT, NULL, NULL);
+}
+
+/* Runs a transaction and turns its failure into the request's error. */
+static enum err
+write(struct work *w, store_fn fn)
+{
+	enum store_rc rc = store_write(w->context->store, fn, w);
+
+	if (rc == STORE_OK)
+		return ERR_NONE;
+	return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
+}
+
+/* Members of a project */
+
+struct member {
+	const char *external_id, *external_id_type, *role;
+};
+
+static const char *
+option_of(const struct resource_type *type, const char *field_name, const struct json *node, const char *fallback)
+{
+	const struct field *field = type_field(type, field_name, API_V1);
+
+	if (node == NULL || node->type == JSON_NULL)
+		return fallback;
+	for (const char *const *option = field->options; node->type == JSON_STRING && *option != NULL; option++)
+		if (strcmp(*option, node->text) == 0)
+			return *option;
+	return NULL;
+}
+
+static enum err
+read_members(const struct work *w, struct member **out, size_t *count)
+{
+	const struct resource_type *type = type_find("projectMember");
+	size_t n = 0;
+
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL; node = node->next)
+		n++;
+	*out = arena_array(w->context->arena, n + 1, sizeof(**out));
+	*count = 0;
+	if (*out == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL; node = node->next) {
+		const struct json *id = json_member(node, "externalId");
+		struct member *m = &(*out)[(*count)++];
+
+		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' || strlen(id->text) > 255)
+			return err_set(w->error, ERR_INVALID_FORMAT, "members", "Each member needs an externalId.");
+		m->external_id = id->text;
+		m->external_id_type = option_of(type, "externalIdType", json_member(node, "externalIdType"), "rancher_id");
+		m->role = option_of(type, "role", json_member(node, "role"), "member");
+		if (m->external_id_type == NULL || m->role == NULL)
+			return err_set(w->error, ERR_INVALID_OPTION, "members", NULL);
+	}
+	return ERR_NONE;
+}
+
+/* A rancher_id must name a live account that is no project. */
+static enum err
+check_member(struct store_tx *tx, const struct work *w, const struct member *m)
+{
+	struct record account;
+	int64_t id;
+
+	if (strcmp(m->external_id_type, "rancher_id") != 0)
+		return ERR_NONE;
+	if (!id_parse(&family_account, m->external_id, &id))
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
+	enum store_rc rc = store_tx_get(tx, w->context->arena, &family_account, id, &everyone, &account);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return fail(w, rc);
+	if (rc == STORE_NONE || (account.type->flags & TYPE_PROJECT) != 0 || account.columns[COL_REMOVED].type != VALUE_NULL)
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
+	return ERR_NONE;
+}
+
+/* Fills in what every new row has. */
+static void
+start_row(const struct context *c, struct record *row)
+{
+	char *uuid = arena_alloc(c->arena, SECRET_UUID_SIZE);
+
+	if (row->columns[COL_UUID].type == VALUE_NULL && uuid != NULL) {
+		secret_uuid(uuid);
+		row->columns[COL_UUID] = value_text(uuid);
+	}
+	row->columns[COL_CREATED] = value_int(whole_seconds(c->now_ms));
+}
+
+static enum store_rc
+insert_with_log(struct store_tx *tx, const struct context *c, struct record *row, const struct plan *plan)
+{
+	row->columns[COL_STATE] = value_text(state_name(plan->after));
+	enum store_rc rc = store_insert(tx, row);
+	return rc == STORE_OK ? log_steps(tx, c, row, plan) : rc;
+}
+
+static enum err
+add_member(struct store_tx *tx, const struct work *w, int64_t project, const struct member *m)
+{
+	struct record row = {.type = type_find("projectMember")};
+	struct plan plan;
+
+	(void)process_plan("create", ST_REQUESTED, &plan);
+	start_row(w->context, &row);
+	row.columns[COL_KIND] = value_text(row.type->id);
+	row.columns[COL_PROJECT_ID] = value_int(project);
+	row.columns[COL_EXTERNAL_ID] = value_text(m->external_id);
+	row.columns[COL_EXTERNAL_ID_TYPE] = value_text(m->external_id_type);
+	row.columns[COL_ROLE] = value_text(m->role);
+	enum store_rc rc = insert_with_log(tx, w->context, &row, &plan);
+	if (rc == STORE_CONSTRAINT)
+		return err_set(w->error, ERR_NOT_UNIQUE, "members", NULL);
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+}
+
+static bool
+same_member(const struct record *row, const struct member *m)
+{
+	return strcmp(record_text(row, COL_EXTERNAL_ID), m->external_id) == 0 &&
+	       strcmp(record_text(row, COL_EXTERNAL_ID_TYPE), m->external_id_type) == 0 &&
+	       strcmp(record_text(row, COL_ROLE), m->role) == 0;
+}
+
+/* Removes the members that are not in the new list and adds those that are new. */
+static enum err
+set_members(struct store_tx *tx, const struct work *w, const struct member *members, size_t count)
+{
+	int64_t project = record_id(w->row);
+	struct list_query q = naming(type_find("projectMember"), COL_PROJECT_ID, project, &everyone, LIMIT_MAX);
+	struct record_list old;
+	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
+	enum store_rc rc = kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
+
+	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
+		struct plan plan;
+		bool stays = false;
+
+		for (size_t j = 0; j < count && !stays; j++)
+			if (!kept[j] && same_member(&old.items[i], &members[j]))
+				stays = kept[j] = true;
+		if (!stays && plan_removal(record_state(&old.items[i]), true, &plan))
+			rc = run_plan(tx, w->context, &old.items[i], &plan);
+	}
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	for (size_t j = 0; j < count; j++)
+		if (!kept[j] &&
+		    (check_member(tx, w, &members[j]) != ERR_NONE || add_member(tx, w, project, &members[j]) != ERR_NONE))
+			return w->error->code;
+	if (w->members_now == NULL)
+		return ERR_NONE;
+	rc = store_tx_list(tx, w->context->arena, &q, w->members_now);
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+}
+
+static bool
+has_owner(const struct member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(members[i].role, "owner") == 0)
+			return true;
+	return false;
+}
+
+/* Creating */
+
+static bool
+may_create_field(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_CREATE) != 0;
+}
+
+static bool
+may_update_field(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_UPDATE) != 0;
+}
+
+/* Every reference that was given names a live row: an account, or a row of the account that the new row belongs to. */
+static enum err
+check_references(struct store_tx *tx, const struct work *w)
+{
+	const struct resource_type *type = w->row->type;
+	int64_t account = w->row->columns[COL_ACCOUNT_ID].number;
+	const struct owners owner = {.ids = &account, .count = 1};
+
+	for (const struct field *f = type->fields; f->name != NULL; f++) {
+		struct record target;
+
+		if (f->type != FT_REFERENCE || (w->change->given & COL_BIT(f->column)) == 0 ||
+		    w->row->columns[f->column].type == VALUE_NULL)
+			continue;
+		const struct resource_type *to = type_find(f->reference);
+		enum store_rc rc = store_tx_get(tx, w->context->arena, to->family, w->row->columns[f->column].number,
+						f->column == COL_ACCOUNT_ID ? &everyone : &owner, &target);
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return fail(w, rc);
+		if (rc == STORE_NONE || !is_of_type(&target, to) || target.columns[COL_REMOVED].type != VALUE_NULL)
+			return err_set(w->error, ERR_INVALID_REFERENCE, f->name, NULL);
+	}
+	return ERR_NONE;
+}
+
+static enum err
+create_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	struct member *members = NULL;
+	size_t count = 0;
+
+	if (check_references(tx, w) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = insert_with_log(tx, w->context, w->row, w->plan);
+	if (rc == STORE_CONSTRAINT)
+		return conflict(w, tx);
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	if (!w->with_members)
+		return ERR_NONE;
+	if (read_members(w, &members, &count) != ERR_NONE)
+		return w->error->code;
+	if (!has_owner(members, count) && w->context->id->role != ROLE_SERVICE && w->context->id->role != ROLE_SUPERADMIN)
+		members[count++] = (struct member){id_format(w->context->arena, &family_account, w->context->id->user_id), "rancher_id",
+						   "owner"};
+	return set_members(tx, w, members, count);
+}
+
+/* Access key and secret of a new API key, where the caller did not, or may not, give its own. */
+static void
+make_key(const struct context *c, struct record *row, struct change *change)
+{
+	if (row->columns[COL_PUBLIC_VALUE].type == VALUE_NULL) {
+		char *access = arena_alloc(c->arena, SECRET_ACCESS_KEY_SIZE);
+
+		if (access != NULL)
+			secret_access_key(access);
+		row->columns[COL_PUBLIC_VALUE] = value_text(access);
+	}
+	if (change->secret == NULL) {
+		char *secret = arena_alloc(c->arena, SECRET_KEY_SIZE);
+
+		if (secret != NULL)
+			secret_key(secret);
+		change->secret = secret;
+	}
+}
+
+/* The row as the body, the caller and the type make it. */
+static void
+fill_row(const struct context *c, const struct resource_type *type, const struct change *change, struct record *row)
+{
+	const struct field *kind = type_field(type, "kind", c->version);
+
+	*row = (struct record){.type = type};
+	for (unsigned column = 1; column < COL__COUNT; column++)
+		if ((change->given & COL_BIT(column)) != 0)
+			row->columns[column] = change->columns[column];
+	if ((type->family->columns & COL_BIT(COL_ACCOUNT_ID)) != 0 && row->columns[COL_ACCOUNT_ID].type == VALUE_NULL)
+		row->columns[COL_ACCOUNT_ID] = value_int(c->id->scope_id);
+	if (type->kind != NULL)
+		row->columns[COL_KIND] = value_text(type->kind);
+	else if (row->columns[COL_KIND].type == VALUE_NULL)
+		row->columns[COL_KIND] = value_text(kind != NULL && kind->fallback != NULL ? "user" : type->id);
+	row->type = type_of_row(type->family, record_text(row, COL_KIND));
+	start_row(c, row);
+}
+
+enum err
+resource_create(const struct context *c, const struct resource_type *type, const struct json *body, struct record *out,
+		const char **secret, struct error *e)
+{
+	const struct view_of_type view = {c->id->role, type};
+	const struct schema_rules rules = {type, c->version, SCHEMA_CREATE, NULL, may_create_field, &view};
+	struct change change;
+	struct plan plan;
+
+	*secret = NULL;
+	if ((auth_type(c->id->role, type) & MAY_CREATE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (schema_read(&rules, body, &change, e) != ERR_NONE)
+		return e->code;
+	fill_row(c, type, &change, out);
+	if ((type->flags & TYPE_API_KEY) != 0)
+		make_key(c, out, &change);
+	if (protect(c, out, change.secret, e) != ERR_NONE)
+		return e->code;
+	if (arena_failed(c->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	(void)process_plan("create", ST_REQUESTED, &plan);
+
+	struct work w = {.context = c, .row = out, .change = &change, .plan = &plan, .members = change.members, .error = e};
+	w.with_members = (type->flags & TYPE_PROJECT) != 0;
+	if (write(&w, create_in_transaction) != ERR_NONE)
+		return e->code;
+	out->columns[COL_STATE] = value_text(state_name(plan.shown));
+	*secret = change.secret;
+	return ERR_NONE;
+}
+
+/* Updating */
+
+/* A secret that was given as null is left alone unless the caller can read it: to others it always was null (contract 10.4).
+ * A purged row keeps no secret. */
+static enum err
+update_secret(const struct context *c, const struct change *given, struct record *row, uint64_t *columns, struct error *e)
+{
+	const struct field *field = sealed_field(row->type);
+	enum state state = record_state(row);
+
+	if (field == NULL || (*columns & COL_BIT(field->column)) == 0)
+		return ERR_NONE;
+	bool opens = (auth_field(c->id->role, row->type, field) & MAY_OPEN) != 0;
+	if ((given->secret == NULL && !opens) || state == ST_PURGED || state == ST_PURGING) {
+		*columns &= ~COL_BIT(field->column);
+		return ERR_NONE;
+	}
+	row->columns[field->column] = value_null();
+	return protect(c, row, given->secret, e);
+}
+
+static enum err
+update_kind(const struct work *w, struct record *row, uint64_t columns)
+{
+	if ((columns & COL_BIT(COL_KIND)) == 0)
+		return ERR_NONE;
+	const char *kind = record_text(row, COL_KIND);
+	if (kind == NULL || type_of_row(row->type->family, kind) != row->type)
+		return err_set(w->error, ERR_INVALID_OPTION, "kind", "A row cannot become one of another type.");
+	return ERR_NONE;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static enum err
+update_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	const struct context *c = w->context;
+	const struct family *family = w->row->type->family;
+	uint64_t columns = w->change->given & family->columns;
+	struct record old;
+	struct plan plan;
+
+	enum store_rc rc = store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? not_found(w->error) : fail(w, rc);
+	*w->row = old;
+	for (unsigned i = 1; i < COL__COUNT; i++)
+		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
+			w->row->columns[i] = w->change->columns[i];
+	if (update_kind(w, w->row, columns) != ERR_NONE || update_secret(c, w->change, w->row, &columns, w->error) != ERR_NONE)
+		return w->error->code;
+	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
+	if (rc == STORE_CONSTRAINT)
+		return conflict(w, tx);
+	if (rc == STORE_OK && (old.type->flags & TYPE_UPDATE_LOGS) != 0 &&
+	    !same_text(record_text(&old, COL_NAME), record_text(w->row, COL_NAME)) &&
+	    process_plan("update", record_state(&old), &plan))
+		rc = log_steps(tx, c, w->row, &plan);
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+}
+
+enum err
+resource_update(const struct context *c, const struct resource_type *type, const char *id, const struct json *body,
+		struct record *out, struct error *e)
+{
+	const struct view_of_type view = {c->id->role, type};
+	struct schema_rules rules = {type, c->version, SCHEMA_UPDATE, NULL, may_update_field, &view};
+	struct change change;
+	struct error read_error = {0};
+
+	if ((auth_type(c->id->role, type) & MAY_UPDATE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	enum err found = resource_read(c, type, id, out, &read_error);
+	if (found == ERR_NONE)
+		rules.stored = out;
+	else if (found != ERR_NOT_FOUND)
+		return err_set(e, found, NULL, NULL);
+	/* A wrong body is reported before a missing row (contract 7.3). */
+	if (schema_read(&rules, body, &change, e) != ERR_NONE)
+		return e->code;
+	if (found != ERR_NONE)
+		return not_found(e);
+	if (!auth_may_manage(c->id, out))
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	if (change.given == 0)
+		return ERR_NONE;
+	struct work w = {.context = c, .row = out, .change = &change, .error = e};
+	return write(&w, update_in_transaction);
+}
+
+/* Deleting and acting */
+
+static enum err
+move_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	enum store_rc rc = run_plan(tx, w->context, w->row, w->plan);
+
+	/* Another request was faster: what was asked for is not possible any more. */
+	if (rc == STORE_NONE)
+		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+}
+
+static enum err
+move(const struct context *c, struct record *row, const struct plan *plan, struct error *e)
+{
+	struct work w = {.context = c, .row = row, .plan = plan, .error = e};
+
+	if (write(&w, move_in_transaction) != ERR_NONE)
+		return e->code;
+	row->columns[COL_STATE] = value_text(state_name(plan->shown));
+	return ERR_NONE;
+}
+
+/* The chain that removes a row by DELETE; the answer to a project's shows it `removing` at once. */
+static bool
+plan_delete(const struct record *row, struct plan *plan)
+{
+	if (!plan_removal(record_state(row), (row->type->flags & TYPE_PROJECT) != 0, plan))
+		return false;
+	plan->shown = ST_REMOVING;
+	return true;
+}
+
+enum err
+resource_delete(const struct context *c, const struct resource_type *type, const char *id, struct record *out, struct error *e)
+{
+	struct plan plan;
+
+	if ((auth_type(c->id->role, type) & MAY_DELETE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (resource_read(c, type, id, out, e) != ERR_NONE)
+		return e->code;
+	if (!auth_may_manage(c->id, out))
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	enum state state = record_state(out);
+	if (state == ST_REMOVING || state == ST_REMOVED)
+		return ERR_NONE;
+	if (!plan_delete(out, &plan))
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (move(c, out, &plan, e) == ERR_ACTION_NOT_AVAILABLE)
+		return err_set(e, ERR_CONFLICT, NULL, NULL);
+	return e->code;
+}
+
+enum { LIVE_STATES = ST_BIT(ST_ACTIVE) | ST_BIT(ST_INACTIVE) };
+
+static bool
+plan_action(const struct record *row, const char *action, struct plan *plan)
+{
+	if ((row->type->flags & TYPE_PROJECT) != 0 && strcmp(action, "delete") == 0)
+		return plan_delete(row, plan);
+	return process_plan(action, record_state(row), plan);
+}
+
+bool
+resource_offers(const struct identity *id, const struct record *row, const struct action *action)
+{
+	struct plan plan;
+
+	if ((auth_type(id->role, row->type) & MAY_ACT) == 0 || !auth_may_manage(id, row))
+		return false;
+	if (action->input != NULL)
+		return (ST_BIT(record_state(row)) & LIVE_STATES) != 0;
+	return plan_action(row, action->name, &plan);
+}
+
+static enum err
+members_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	struct member *members = NULL;
+	size_t count = 0;
+
+	if (read_members(w, &members, &count) != ERR_NONE)
+		return w->error->code;
+	if (!has_owner(members, count))
+		return err_set(w->error, ERR_INVALID_FORMAT, "members", "A project needs at least one owner.");
+	return set_members(tx, w, members, count);
+}
+
+static enum err
+act_with_members(const struct context *c, struct record *row, const struct json *body, struct record_list *members, struct error *e)
+{
+	const struct json *list = json_member(body, "members");
+
+	if (list == NULL)
+		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
+	if (list->type != JSON_ARRAY)
+		return err_set(e, ERR_INVALID_FORMAT, "members", "It must be an array.");
+	struct work w = {.context = c, .row = row, .members = list, .members_now = members, .error = e};
+	return write(&w, members_in_transaction);
+}
+
+enum err
+resource_action(const struct context *c, const struct resource_type *type, const char *id, const char *name,
+		const struct json *body, struct record *out, struct record_list *members, struct error *e)
+{
+	const struct action *action = type_action(type, name, c->version);
+	struct plan plan;
+
+	*members = (struct record_list){0};
+	if (action == NULL || id == NULL)
+		return err_set(e, ERR_INVALID_ACTION, "action", NULL);
+	if (resource_read(c, type, id, out, e) != ERR_NONE)
+		return e->code;
+	if (!resource_offers(c->id, out, action))
+		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	if (action->input != NULL)
+		return act_with_members(c, out, body, members, e);
+	if (!plan_action(out, name, &plan))
+		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	return move(c, out, &plan, e);
+}
+
+/* The sweep */
+
+struct sweep_work {
+	const struct sweep *sweep;
+	const struct family *family;
+	struct arena *arena;
+	size_t done;
+};
+
+static enum err
+purge_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct sweep_work *w = arg;
+	const struct context c = {
+		.arena = w->arena, .now_ms = w->sweep->now_ms, .removed_keep_ms = w->sweep->removed_keep_ms, .request_id = "sweep"};
+	int64_t ids[SWEEP_BATCH];
+	size_t count = 0;
+	enum store_rc rc = store_due(tx, w->family, w->sweep->now_ms, ids, SWEEP_BATCH, &count);
+
+	for (size_t i = 0; rc == STORE_OK && i < count; i++) {
+		struct record row;
+		struct plan plan;
+
+		rc = store_tx_get(tx, w->arena, w->family, ids[i], &everyone, &row);
+		if (rc == STORE_OK && process_plan("purge", record_state(&row), &plan))
+			rc = run_plan(tx, &c, &row, &plan);
+	}
+	w->done = count;
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+static enum err
+forget_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct sweep_work *w = arg;
+	const struct sweep *s = w->sweep;
+
+	return store_forget(tx, w->family, s->now_ms - s->purged_keep_ms, s->now_ms - s->log_keep_ms, SWEEP_BATCH, &w->done) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+/* Batch after batch, each in a transaction of its own, so that writers are not kept waiting. */
+static enum store_rc
+sweep_family(struct store *s, const struct sweep *sweep, const struct family *family, store_fn fn, size_t *done)
+{
+	struct sweep_work w = {.sweep = sweep, .family = family, .done = SWEEP_BATCH, .arena = arena_new(16 * 1024 * 1024)};
+	enum store_rc rc = w.arena != NULL ? STORE_OK : STORE_NO_MEMORY;
+
+	while (rc == STORE_OK && w.done == SWEEP_BATCH) {
+		w.done = 0;
+		arena_reset(w.arena);
+		rc = store_write(s, fn, &w);
+		*done += w.done;
+	}
+	if (w.arena != NULL)
+		arena_free(w.arena);
+	return rc;
+}
+
+enum store_rc
+resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
+{
+	static const struct family *const families[] = {&family_credential, &family_storage_pool, &family_project_member,
+							&family_account};
+	enum store_rc rc = STORE_OK;
+
+	*done = 0;
+	for (size_t i = 0; rc == STORE_OK && i < sizeof(families) / sizeof(*families); i++) {
+		rc = sweep_family(s, sweep, families[i], purge_in_transaction, done);
+		if (rc == STORE_OK)
+			rc = sweep_family(s, sweep, families[i], forget_in_transaction, done);
+	}
+	return rc;
+}

@@ -1,0 +1,434 @@
+/* schema: lookups in the type tables, and bodies read by them. */
+#include "schema.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "http.h"
+
+enum { ID_DIGITS_MAX = 18 }; /* of a row number: fits int64_t */
+
+const char *
+api_version_name(enum api_version version)
+{
+	static const char *const names[API__COUNT] = {[API_V1] = "v1", [API_V2_BETA] = "v2-beta"};
+
+	return names[version];
+}
+
+static const struct {
+	const char *name;
+	enum value_type type;
+} columns[COL__COUNT] = {
+#define COLUMN(name, sql, type) [COL_##name] = {sql, VALUE_##type},
+#include "column.def"
+#undef COLUMN
+};
+
+const char *
+column_name(enum column column)
+{
+	return columns[column].name;
+}
+
+enum value_type
+column_type(enum column column)
+{
+	return columns[column].type;
+}
+
+struct value
+value_null(void)
+{
+	return (struct value){.type = VALUE_NULL};
+}
+
+struct value
+value_int(int64_t number)
+{
+	return (struct value){.type = VALUE_INT, .number = number};
+}
+
+struct value
+value_text(const char *text)
+{
+	if (text == NULL)
+		return value_null();
+	return (struct value){.type = VALUE_TEXT, .text = text, .len = strlen(text)};
+}
+
+struct value
+value_blob(const void *bytes, size_t len)
+{
+	return (struct value){.type = VALUE_BLOB, .text = bytes, .len = len};
+}
+
+const struct resource_type *
+type_find(const char *id)
+{
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (strcmp(t->id, id) == 0)
+			return t;
+	return NULL;
+}
+
+const struct resource_type *
+type_find_segment(const char *segment)
+{
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (strcasecmp(t->id, segment) == 0 || strcasecmp(t->plural, segment) == 0)
+			return t;
+	return NULL;
+}
+
+const struct resource_type *
+type_of_row(const struct family *family, const char *kind)
+{
+	const struct resource_type *base = NULL;
+
+	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+		if (t->family != family)
+			continue;
+		if (t->kind == NULL)
+			base = t;
+		else if (strcmp(t->kind, kind) == 0)
+			return t;
+	}
+	return base;
+}
+
+size_t
+type_index(const struct resource_type *type)
+{
+	return (size_t)(type - types_table);
+}
+
+bool
+type_is_child(const struct resource_type *type, const struct resource_type *base)
+{
+	return type->base != NULL && strcmp(type->base, base->id) == 0;
+}
+
+bool
+field_in_version(const struct field *field, enum api_version version)
+{
+	return field->versions == 0 || (field->versions & (1U << version)) != 0;
+}
+
+const struct field *
+type_field(const struct resource_type *type, const char *name, enum api_version version)
+{
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if (field_in_version(f, version) && strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+size_t
+field_index(const struct resource_type *type, const struct field *field)
+{
+	return (size_t)(field - type->fields);
+}
+
+const struct link *
+type_link(const struct resource_type *type, const char *name)
+{
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
+		if (strcasecmp(l->name, name) == 0)
+			return l;
+	return NULL;
+}
+
+const struct action *
+type_action(const struct resource_type *type, const char *name, enum api_version version)
+{
+	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++)
+		if ((x->versions == 0 || (x->versions & (1U << version)) != 0) && strcmp(x->name, name) == 0)
+			return x;
+	return NULL;
+}
+
+static const char *
+check_fields(const struct resource_type *type)
+{
+	size_t count = 0;
+
+	for (const struct field *f = type->fields; f->name != NULL; f++, count++) {
+		if (f->column != COL_NONE && (type->family == NULL || (type->family->columns & COL_BIT(f->column)) == 0))
+			return "a field names a column that its family lacks";
+		if (f->type == FT_REFERENCE && (f->reference == NULL || type_find(f->reference) == NULL))
+			return "a field refers to a type that is not published";
+		if (f->type == FT_ENUM && f->options == NULL)
+			return "an enum has no options";
+		if (f->type == FT_CONSTANT && f->type_text == NULL)
+			return "a constant has no type";
+		if ((f->flags & F_SEALED) != 0 && f->filter != FILTER_NONE)
+			return "a sealed field must not be a filter";
+		for (unsigned v = 0; v < API__COUNT; v++)
+			if (field_in_version(f, (enum api_version)v) && type_field(type, f->name, (enum api_version)v) != f)
+				return "a type has two fields of one name in one version";
+	}
+	return count < FIELDS_MAX ? NULL : "a type has more fields than FIELDS_MAX";
+}
+
+static const char *
+check_links(const struct resource_type *type)
+{
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++) {
+		const struct resource_type *target = type_find(l->target);
+
+		if (target == NULL || target->family == NULL)
+			return "a link leads to a type that has no rows";
+		const struct family *holder = l->kind == LINK_REFERENCE ? type->family : target->family;
+		if ((holder->columns & COL_BIT(l->column)) == 0)
+			return "a link uses a column that its family lacks";
+	}
+	return NULL;
+}
+
+static bool
+action_is_known(const struct action *action)
+{
+	if (strcmp(action->name, "restore") == 0 || strcmp(action->name, "delete") == 0)
+		return true; /* declared by the original: the first is never offered, the second is deactivate and remove */
+	if (action->input != NULL)
+		return type_find(action->input) != NULL;
+	for (const struct process *p = process_table; p->name != NULL; p++)
+		if (strcmp(p->name, action->name) == 0)
+			return true;
+	return false;
+}
+
+const char *
+schema_check(void)
+{
+	const char *why = process_check();
+
+	for (const struct resource_type *t = types_table; why == NULL && t->id != NULL; t++) {
+		if (type_index(t) >= TYPES_MAX)
+			return "there are more types than TYPES_MAX";
+		if (t->base != NULL && (type_find(t->base) == NULL || type_find(t->base)->family != t->family))
+			return "a type and its base are not of one family";
+		for (const struct action *x = t->actions; x != NULL && x->name != NULL; x++)
+			if (!action_is_known(x))
+				return "an action is no process and has no input";
+		for (const struct cascade *c = t->cascades; c != NULL && c->type != NULL; c++)
+			if (type_find(c->type) == NULL || (type_find(c->type)->family->columns & COL_BIT(c->column)) == 0)
+				return "a cascade leads to an unknown type or column";
+		if ((why = check_fields(t)) == NULL)
+			why = check_links(t);
+	}
+	return why;
+}
+
+int64_t
+record_id(const struct record *record)
+{
+	return record->columns[COL_ID].number;
+}
+
+const char *
+record_text(const struct record *record, enum column column)
+{
+	return record->columns[column].type == VALUE_TEXT ? record->columns[column].text : NULL;
+}
+
+enum state
+record_state(const struct record *record)
+{
+	enum state state = ST_PURGED; /* of a row that holds nonsense: nothing can be done with it */
+	const char *name = record_text(record, COL_STATE);
+
+	if (name != NULL && !state_parse(name, &state))
+		state = ST_PURGED;
+	return state;
+}
+
+bool
+id_parse(const struct family *family, const char *text, int64_t *id)
+{
+	size_t prefix = strlen(family->prefix);
+
+	if (text[0] != '1' || strncmp(text + 1, family->prefix, prefix) != 0)
+		return false;
+	const char *digits = text + 1 + prefix;
+	size_t len = strspn(digits, "0123456789");
+	if (len == 0 || len > ID_DIGITS_MAX || digits[len] != '\0' || digits[0] == '0')
+		return false;
+	*id = strtoll(digits, NULL, 10);
+	return true;
+}
+
+char *
+id_format(struct arena *a, const struct family *family, int64_t id)
+{
+	return arena_printf(a, "1%s%lld", family->prefix, (long long)id);
+}
+
+/* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or array. */
+static const char *
+scalar_text(const struct json *node)
+{
+	return node->type == JSON_OBJECT || node->type == JSON_ARRAY || node->type == JSON_NULL ? NULL : node->text;
+}
+
+static enum err
+read_text(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	size_t len = http_utf8_length(text);
+
+	if (len < field->min_len)
+		return err_set(e, ERR_MIN_LENGTH, field->name, NULL);
+	if (field->max_len != 0 && len > field->max_len)
+		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
+	if ((field->flags & F_SEALED) != 0)
+		out->secret = text;
+	else
+		out->columns[field->column] = value_text(text);
+	return ERR_NONE;
+}
+
+static enum err
+read_enum(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	for (const char *const *option = field->options; *option != NULL; option++)
+		if (strcmp(*option, text) == 0) {
+			out->columns[field->column] = value_text(*option);
+			return ERR_NONE;
+		}
+	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
+}
+
+static enum err
+read_boolean(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	bool yes = strcmp(text, "true") == 0;
+
+	if (!yes && strcmp(text, "false") != 0)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be true or false.");
+	out->columns[field->column] = value_int(yes);
+	return ERR_NONE;
+}
+
+static enum err
+read_reference(const struct field *field, const struct json *node, struct change *out, struct error *e)
+{
+	int64_t id;
+
+	/* A bare number is no id (contract 10.6). */
+	if (node->type != JSON_STRING || !id_parse(type_find(field->reference)->family, node->text, &id))
+		return err_set(e, ERR_INVALID_REFERENCE, field->name, NULL);
+	out->columns[field->column] = value_int(id);
+	return ERR_NONE;
+}
+
+static enum err
+read_null(const struct schema_rules *rules, const struct field *field, struct change *out, struct error *e)
+{
+	const struct record *stored = rules->stored;
+
+	if ((field->flags & F_NULLABLE) != 0) {
+		out->given |= COL_BIT(field->column);
+		out->columns[field->column] = value_null();
+		return ERR_NONE;
+	}
+	if (stored != NULL && stored->columns[field->column].type == VALUE_NULL)
+		return ERR_NONE; /* contract 10.5: a row made without an e-mail address survives a round trip */
+	return err_set(e, ERR_NOT_NULLABLE, field->name, NULL);
+}
+
+static enum err
+read_member(const struct schema_rules *rules, const struct field *field, const struct json *node, struct change *out,
+	    struct error *e)
+{
+	if (field->type == FT_MEMBERS) {
+		if (node->type != JSON_ARRAY && node->type != JSON_NULL)
+			return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be an array.");
+		out->members = node->type == JSON_ARRAY ? node : NULL;
+		return ERR_NONE;
+	}
+	if (node->type == JSON_NULL)
+		return read_null(rules, field, out, e);
+	out->given |= COL_BIT(field->column);
+	if (field->type == FT_REFERENCE)
+		return read_reference(field, node, out, e);
+
+	const char *text = scalar_text(node);
+	if (text == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be a single value, not an object or array.");
+	switch (field->type) {
+	case FT_ENUM:
+		return read_enum(field, text, out, e);
+	case FT_BOOLEAN:
+		return read_boolean(field, text, out, e);
+	default:
+		return read_text(field, text, out, e);
+	}
+}
+
+static bool
+is_given(const struct field *field, const struct json *body)
+{
+	return json_member(body, field->name) != NULL;
+}
+
+enum err
+schema_read(const struct schema_rules *rules, const struct json *body, struct change *out, struct error *e)
+{
+	const struct json *first = body != NULL && body->type == JSON_OBJECT ? body->child : NULL;
+
+	*out = (struct change){0};
+	for (const struct json *node = first; node != NULL; node = node->next) {
+		const struct field *field = type_field(rules->type, node->name, rules->version);
+
+		if (field == NULL || !rules->may(rules->context, field))
+			continue;
+		if (read_member(rules, field, node, out, e) != ERR_NONE)
+			return e->code;
+	}
+	if (rules->use != SCHEMA_CREATE)
+		return ERR_NONE;
+	for (const struct field *f = rules->type->fields; f->name != NULL; f++)
+		if ((f->flags & F_REQUIRED) != 0 && field_in_version(f, rules->version) && !is_given(f, body))
+			return err_set(e, ERR_MISSING_REQUIRED, f->name, NULL);
+	return ERR_NONE;
+}
+
+void
+date_format(int64_t ms, char out[21])
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+
+	if (ms < 0 || gmtime_r(&seconds, &tm) == NULL || strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		memcpy(out, "1970-01-01T00:00:00Z", 21);
+}
+
+bool
+date_parse(const char *text, int64_t now_ms, int64_t *ms)
+{
+	struct tm tm = {0};
+	int used = 0;
+
+	if (strcmp(text, "now") == 0) {
+		*ms = now_ms;
+		return true;
+	}
+	size_t digits = strspn(text, "0123456789");
+	if (digits > 0 && digits <= ID_DIGITS_MAX && text[digits] == '\0') {
+		*ms = strtoll(text, NULL, 10);
+		return true;
+	}
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+		   &tm.tm_sec, &used) != 6 ||
+	    used != 20 || text[used] != '\0')
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*ms = (int64_t)timegm(&tm) * 1000;
+	return true;
+}

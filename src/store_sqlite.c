@@ -1,0 +1,1042 @@
+/* store_sqlite: the storage interface on SQLite.
+ *
+ * One connection writes, under a mutex within the process and a flock on a lock file between processes: writers queue fairly
+ * instead of sleeping in SQLite's back-off, and no checkpoint overlaps a commit that restarts the write-ahead log.  Reads use a pool
+ * of read-only connections; a statement is reset as soon as its rows are copied.  After damage or an I/O error the connection is
+ * closed and opened again for the next user; nothing is repaired here.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "migrations.h"
+#include "sql.h"
+
+enum {
+	APPLICATION_ID = 0x72637264,      /* "rcrd" */
+	STATEMENTS_MAX = 64,              /* prepared ones kept by a connection */
+	PAGE_TEXT_MAX = 2 * 1024 * 1024,  /* bytes of text in one page of a list; the page ends there and says so */
+	CACHE_KIB = 1024,                 /* page cache of a connection: the operating system's cache serves the rest */
+	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
+	BUSY_MS = 5000,                   /* for readers during recovery; writers queue at the lock file */
+};
+
+struct statement {
+	char *sql;
+	sqlite3_stmt *stmt;
+	unsigned long used;
+};
+
+struct connection {
+	sqlite3 *db;
+	struct statement statements[STATEMENTS_MAX];
+	size_t statement_count;
+	unsigned long clock;
+	bool broken; /* to be opened again before its next use */
+	struct connection *next;
+};
+
+struct store {
+	char *path;
+	int lock_fd;
+	pthread_mutex_t write_mutex;
+	struct connection writer;
+	pthread_mutex_t read_mutex;
+	pthread_cond_t read_ready;
+	struct connection *readers;
+	struct connection *free_readers;
+};
+
+struct store_tx {
+	struct connection *connection;
+	enum column conflict;
+};
+
+static enum store_rc
+rc_of(struct connection *c, int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return STORE_OK;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return STORE_BUSY;
+	case SQLITE_FULL:
+		return STORE_FULL;
+	case SQLITE_NOMEM:
+		return STORE_NO_MEMORY;
+	case SQLITE_CONSTRAINT:
+		return STORE_CONSTRAINT;
+	case SQLITE_IOERR:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_CANTOPEN:
+		c->broken = true;
+		break;
+	default:
+		break;
+	}
+	log_error("database: %s (%d)", sqlite3_errmsg(c->db), rc);
+	return STORE_FAILED;
+}
+
+enum err
+store_err(enum store_rc rc, struct error *e)
+{
+	switch (rc) {
+	case STORE_FULL:
+		return err_set(e, ERR_DISK_FULL, NULL, NULL);
+	case STORE_BUSY:
+	case STORE_FAILED:
+		return err_set(e, ERR_UNAVAILABLE, NULL, NULL);
+	case STORE_OK:
+	case STORE_NONE:
+	case STORE_CONSTRAINT:
+	case STORE_ABORTED:
+	case STORE_NO_MEMORY:
+		break;
+	}
+	return err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+/* After start nothing but plain reading and writing of rows is allowed, whatever text reaches the database. */
+static int
+authorize(void *reading, int action, const char *a, const char *b, const char *c, const char *d)
+{
+	(void)c, (void)d;
+	switch (action) {
+	case SQLITE_SELECT:
+	case SQLITE_READ:
+	case SQLITE_RECURSIVE:
+	case SQLITE_TRANSACTION:
+		return SQLITE_OK;
+	case SQLITE_FUNCTION:
+		return b != NULL && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+	case SQLITE_PRAGMA:
+		return a != NULL && b == NULL && strcmp(a, "user_version") == 0 ? SQLITE_OK : SQLITE_DENY;
+	case SQLITE_INSERT:
+	case SQLITE_UPDATE:
+	case SQLITE_DELETE:
+	case SQLITE_SAVEPOINT:
+		return reading != NULL ? SQLITE_DENY : SQLITE_OK;
+	default:
+		return SQLITE_DENY;
+	}
+}
+
+static bool
+run(sqlite3 *db, const char *sql)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool
+configure(sqlite3 *db, bool reading)
+{
+	char sql[512];
+
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	(void)sqlite3_busy_timeout(db, BUSY_MS);
+	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1 << 20);
+	sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 64 * 1024);
+	sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 200);
+	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 8 * 1024);
+	/* A writer that checkpoints by itself does so at the end of its commit, and so under the lock as well. */
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA cache_size = -%d;"
+		       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;"
+		       "PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA query_only = %s;",
+		       CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
+	return run(db, sql) && sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
+}
+
+static bool
+connection_open(struct connection *c, const char *path, bool reading)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+
+	*c = (struct connection){.next = c->next};
+	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK || !configure(c->db, reading)) {
+		log_error("database: cannot open %s: %s", path, c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
+		(void)sqlite3_close(c->db);
+		c->db = NULL;
+		c->broken = true;
+		return false;
+	}
+	return true;
+}
+
+static void
+connection_close(struct connection *c)
+{
+	for (size_t i = 0; i < c->statement_count; i++) {
+		(void)sqlite3_finalize(c->statements[i].stmt);
+		free(c->statements[i].sql);
+	}
+	c->statement_count = 0;
+	(void)sqlite3_close(c->db);
+	c->db = NULL;
+}
+
+/* A connection that failed badly is opened again; false if that does not help. */
+static bool
+connection_ready(struct connection *c, const char *path, bool reading)
+{
+	if (!c->broken)
+		return true;
+	connection_close(c);
+	return connection_open(c, path, reading);
+}
+
+static struct statement *
+statement_slot(struct connection *c)
+{
+	struct statement *oldest = &c->statements[0];
+
+	if (c->statement_count < STATEMENTS_MAX)
+		return &c->statements[c->statement_count++];
+	for (size_t i = 1; i < STATEMENTS_MAX; i++)
+		if (c->statements[i].used < oldest->used)
+			oldest = &c->statements[i];
+	(void)sqlite3_finalize(oldest->stmt);
+	free(oldest->sql);
+	return oldest;
+}
+
+/* The prepared statement of a text, kept for the next time; NULL with *rc set. */
+static sqlite3_stmt *
+prepare(struct connection *c, const char *sql, size_t len, int *rc)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	for (size_t i = 0; i < c->statement_count; i++)
+		if (strcmp(c->statements[i].sql, sql) == 0) {
+			c->statements[i].used = ++c->clock;
+			return c->statements[i].stmt;
+		}
+	char *copy = strdup(sql);
+	if (copy == NULL) {
+		*rc = SQLITE_NOMEM;
+		return NULL;
+	}
+	*rc = sqlite3_prepare_v3(c->db, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+	if (*rc != SQLITE_OK) {
+		free(copy);
+		return NULL;
+	}
+	*statement_slot(c) = (struct statement){.sql = copy, .stmt = stmt, .used = ++c->clock};
+	return stmt;
+}
+
+static int
+bind_value(sqlite3_stmt *stmt, int place, const struct value *v)
+{
+	switch (v->type) {
+	case VALUE_INT:
+		return sqlite3_bind_int64(stmt, place, v->number);
+	case VALUE_TEXT:
+		return sqlite3_bind_text(stmt, place, v->text, (int)v->len, SQLITE_STATIC);
+	case VALUE_BLOB:
+		return sqlite3_bind_blob(stmt, place, v->text, (int)v->len, SQLITE_STATIC);
+	case VALUE_NULL:
+		break;
+	}
+	return sqlite3_bind_null(stmt, place);
+}
+
+static void
+release(sqlite3_stmt *stmt)
+{
+	if (stmt == NULL)
+		return;
+	(void)sqlite3_reset(stmt);
+	(void)sqlite3_clear_bindings(stmt);
+}
+
+/* A statement with its values bound; NULL with *out set. */
+static sqlite3_stmt *
+begin(struct connection *c, const struct sql *q, enum store_rc *out)
+{
+	int rc = SQLITE_OK;
+
+	if (q->failed) {
+		*out = STORE_NO_MEMORY;
+		return NULL;
+	}
+	sqlite3_stmt *stmt = prepare(c, q->text, q->len, &rc);
+	for (size_t i = 0; stmt != NULL && rc == SQLITE_OK && i < q->bind_count; i++)
+		rc = bind_value(stmt, (int)i + 1, &q->binds[i]);
+	if (rc == SQLITE_OK)
+		return stmt;
+	release(stmt);
+	*out = rc_of(c, rc);
+	return NULL;
+}
+
+static struct value
+column_value(struct arena *a, sqlite3_stmt *stmt, int column)
+{
+	switch (sqlite3_column_type(stmt, column)) {
+	case SQLITE_INTEGER:
+		return value_int(sqlite3_column_int64(stmt, column));
+	case SQLITE_TEXT: {
+		const char *text = (const char *)sqlite3_column_text(stmt, column);
+		size_t len = (size_t)sqlite3_column_bytes(stmt, column);
+
+		return (struct value){.type = VALUE_TEXT, .text = text != NULL ? arena_copy(a, text, len) : NULL, .len = len};
+	}
+	case SQLITE_BLOB: {
+		const void *bytes = sqlite3_column_blob(stmt, column);
+		size_t len = (size_t)sqlite3_column_bytes(stmt, column);
+
+		return value_blob(arena_copy(a, bytes != NULL ? bytes : "", len), len);
+	}
+	default:
+		return value_null();
+	}
+}
+
+/* Copies the columns of a family from a row, from column `at` on; returns the column behind. */
+static int
+read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, int at, struct record *out)
+{
+	*out = (struct record){0};
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((family->columns & COL_BIT(c)) != 0)
+			out->columns[c] = column_value(a, stmt, at++);
+	const char *kind = record_text(out, COL_KIND);
+	out->type = type_of_row(family, kind != NULL ? kind : "");
+	return at;
+}
+
+static enum store_rc
+get_one(struct connection *c, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
+	struct record *out)
+{
+	struct sql q;
+	enum store_rc result = STORE_OK;
+
+	sql_get(&q, a, family, id, owners);
+	sqlite3_stmt *stmt = begin(c, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		(void)read_record(a, stmt, family, 0, out);
+	else
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	release(stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+static void
+reverse(struct record_list *list)
+{
+	for (size_t i = 0; i < list->count / 2; i++) {
+		struct record other = list->items[i];
+
+		list->items[i] = list->items[list->count - 1 - i];
+		list->items[list->count - 1 - i] = other;
+	}
+}
+
+/* Room for one more record. */
+static bool
+grow(struct arena *a, struct record_list *list, size_t *room)
+{
+	if (list->count < *room)
+		return true;
+	size_t more = *room == 0 ? 16 : *room * 2;
+	struct record *items = arena_array(a, more, sizeof(*items));
+	if (items == NULL)
+		return false;
+	if (list->count > 0)
+		memcpy(items, list->items, list->count * sizeof(*items));
+	list->items = items;
+	*room = more;
+	return true;
+}
+
+static size_t
+text_size(const struct record *record)
+{
+	size_t size = 0;
+
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		size += record->columns[c].len;
+	return size;
+}
+
+static enum store_rc
+get_list(struct connection *c, struct arena *a, const struct list_query *list, struct record_list *out)
+{
+	struct sql q;
+	enum store_rc result = STORE_OK;
+	size_t room = 0, bytes = 0;
+	int rc;
+
+	*out = (struct record_list){0};
+	sql_list(&q, a, list);
+	sqlite3_stmt *stmt = begin(c, &q, &result);
+	if (stmt == NULL)
+		return result;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (out->count == list->limit || bytes > PAGE_TEXT_MAX) {
+			out->more = true;
+			break;
+		}
+		if (!grow(a, out, &room))
+			break;
+		(void)read_record(a, stmt, list->family, 0, &out->items[out->count]);
+		bytes += text_size(&out->items[out->count++]);
+	}
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		result = rc_of(c, rc);
+	release(stmt);
+	if (list->from.backwards)
+		reverse(out);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+/* Runs a statement that returns no row; the number of changed rows in *changed. */
+static enum store_rc
+change(struct store_tx *tx, const struct sql *q, int *changed)
+{
+	struct connection *c = tx->connection;
+	enum store_rc result = STORE_OK;
+	sqlite3_stmt *stmt = begin(c, q, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_DONE) {
+		*changed = sqlite3_changes(c->db);
+	} else {
+		result = rc_of(c, rc);
+		if (result == STORE_CONSTRAINT) {
+			/* "UNIQUE constraint failed: storage_pool.account_id, storage_pool.server_address": the last one counts. */
+			const char *dot = strrchr(sqlite3_errmsg(c->db), '.');
+
+			tx->conflict = COL_NONE;
+			for (unsigned col = 1; dot != NULL && col < COL__COUNT; col++)
+				if (strcmp(dot + 1, column_name((enum column)col)) == 0)
+					tx->conflict = (enum column)col;
+		}
+	}
+	release(stmt);
+	return result;
+}
+
+/* Reading */
+
+static struct connection *
+reader_take(struct store *s)
+{
+	(void)pthread_mutex_lock(&s->read_mutex);
+	while (s->free_readers == NULL)
+		(void)pthread_cond_wait(&s->read_ready, &s->read_mutex);
+	struct connection *c = s->free_readers;
+	s->free_readers = c->next;
+	(void)pthread_mutex_unlock(&s->read_mutex);
+	return c;
+}
+
+static void
+reader_give(struct store *s, struct connection *c)
+{
+	(void)pthread_mutex_lock(&s->read_mutex);
+	c->next = s->free_readers;
+	s->free_readers = c;
+	(void)pthread_cond_signal(&s->read_ready);
+	(void)pthread_mutex_unlock(&s->read_mutex);
+}
+
+enum store_rc
+store_get(struct store *s, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
+	  struct record *out)
+{
+	struct connection *c = reader_take(s);
+	enum store_rc rc = STORE_FAILED;
+
+	if (connection_ready(c, s->path, true))
+		rc = get_one(c, a, family, id, owners, out);
+	reader_give(s, c);
+	return rc;
+}
+
+enum store_rc
+store_list(struct store *s, struct arena *a, const struct list_query *q, struct record_list *out)
+{
+	struct connection *c = reader_take(s);
+	enum store_rc rc = STORE_FAILED;
+
+	if (connection_ready(c, s->path, true))
+		rc = get_list(c, a, q, out);
+	reader_give(s, c);
+	return rc;
+}
+
+/* A fixed text with the values of one request. */
+static void
+fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
+{
+	q->len = strlen(text);
+	memcpy(q->text, text, q->len + 1);
+	memcpy(q->binds, binds, count * sizeof(*binds));
+	q->bind_count = count;
+	q->failed = false;
+}
+
+/* Takes a reader and begins a fixed statement; NULL with *rc set and nothing held. */
+static sqlite3_stmt *
+read_fixed(struct store *s, struct connection **c, const char *text, const struct value *binds, size_t count, enum store_rc *rc)
+{
+	struct sql q;
+	sqlite3_stmt *stmt = NULL;
+
+	*c = reader_take(s);
+	*rc = STORE_FAILED;
+	fixed(&q, text, binds, count);
+	if (connection_ready(*c, s->path, true))
+		stmt = begin(*c, &q, rc);
+	if (stmt == NULL)
+		reader_give(s, *c);
+	return stmt;
+}
+
+static void
+read_done(struct store *s, struct connection *c, sqlite3_stmt *stmt)
+{
+	release(stmt);
+	reader_give(s, c);
+}
+
+enum store_rc
+store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key, struct record *account)
+{
+	static const char text[] =
+		"SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, a.kind, a.state, a.name FROM credential c"
+		" JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' AND c.public_value = ?1";
+	const struct value binds[] = {value_text(access_key)};
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt = read_fixed(s, &c, text, binds, 1, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*key = (struct record){.type = type_find("apiKey")};
+		key->columns[COL_ID] = column_value(a, stmt, 0);
+		key->columns[COL_STATE] = column_value(a, stmt, 1);
+		key->columns[COL_ACCOUNT_ID] = column_value(a, stmt, 2);
+		key->columns[COL_REMOVED] = column_value(a, stmt, 3);
+		key->columns[COL_SECRET_VALUE] = column_value(a, stmt, 4);
+		*account = (struct record){.type = type_find("account")};
+		account->columns[COL_ID] = key->columns[COL_ACCOUNT_ID];
+		account->columns[COL_KIND] = column_value(a, stmt, 5);
+		account->columns[COL_STATE] = column_value(a, stmt, 6);
+		account->columns[COL_NAME] = column_value(a, stmt, 7);
+		result = STORE_OK;
+	} else {
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	}
+	read_done(s, c, stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_memberships(struct store *s, struct arena *a, int64_t account_id, struct membership **out, size_t *count)
+{
+	static const char text[] =
+		"SELECT m.project_id, m.role, p.state = 'active' FROM project_member m JOIN account p ON p.id = m.project_id"
+		" WHERE m.removed IS NULL AND m.external_id_type = 'rancher_id' AND m.external_id = '1a' || ?1"
+		" AND p.kind = 'project' ORDER BY m.project_id";
+	const struct value binds[] = {value_int(account_id)};
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt = read_fixed(s, &c, text, binds, 1, &result);
+	struct membership *list = NULL;
+	size_t room = 0, n = 0;
+	int rc;
+
+	if (stmt == NULL)
+		return result;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (n == room) {
+			struct membership *more = arena_array(a, room = room == 0 ? 8 : room * 2, sizeof(*more));
+
+			if (more == NULL)
+				break;
+			if (n > 0)
+				memcpy(more, list, n * sizeof(*more));
+			list = more;
+		}
+		list[n].project_id = sqlite3_column_int64(stmt, 0);
+		list[n].role = column_value(a, stmt, 1).text;
+		list[n++].active = sqlite3_column_int(stmt, 2) != 0;
+	}
+	result = rc == SQLITE_DONE ? STORE_OK : rc == SQLITE_ROW ? STORE_NO_MEMORY : rc_of(c, rc);
+	read_done(s, c, stmt);
+	*out = list;
+	*count = n;
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_t *count)
+{
+	enum { KEYS_MAX = 64 };
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt =
+		read_fixed(s, &c, "SELECT key_id, use, value FROM key_check ORDER BY key_id, use", NULL, 0, &result);
+	int rc = SQLITE_DONE;
+
+	if (stmt == NULL)
+		return result;
+	*count = 0;
+	*out = arena_array(a, KEYS_MAX, sizeof(**out));
+	while (*out != NULL && *count < KEYS_MAX && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct key_check *k = &(*out)[(*count)++];
+
+		k->key_id = sqlite3_column_int64(stmt, 0);
+		k->use = column_value(a, stmt, 1).text;
+		k->value = column_value(a, stmt, 2);
+	}
+	result = rc == SQLITE_ROW || rc == SQLITE_DONE ? STORE_OK : rc_of(c, rc);
+	read_done(s, c, stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+/* Writing */
+
+static void
+lock(int fd)
+{
+	while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
+		;
+}
+
+static enum store_rc
+exec(struct connection *c, const char *sql)
+{
+	struct sql q;
+	enum store_rc result = STORE_OK;
+
+	fixed(&q, sql, NULL, 0);
+	sqlite3_stmt *stmt = begin(c, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc != SQLITE_DONE)
+		result = rc_of(c, rc);
+	release(stmt);
+	return result;
+}
+
+/* One transaction of its own.  A failed commit has changed nothing: what SQLite did not roll back is rolled back here. */
+static enum store_rc
+transaction(struct connection *c, store_fn fn, void *arg)
+{
+	struct store_tx tx = {.connection = c};
+	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
+
+	if (rc != STORE_OK)
+		return rc;
+	if (fn(&tx, arg) != ERR_NONE)
+		rc = STORE_ABORTED;
+	else
+		rc = exec(c, "COMMIT");
+	if (rc != STORE_OK && sqlite3_get_autocommit(c->db) == 0 && exec(c, "ROLLBACK") != STORE_OK)
+		c->broken = true;
+	return rc;
+}
+
+enum store_rc
+store_write(struct store *s, store_fn fn, void *arg)
+{
+	enum store_rc rc = STORE_FAILED;
+
+	(void)pthread_mutex_lock(&s->write_mutex);
+	lock(s->lock_fd);
+	if (connection_ready(&s->writer, s->path, false))
+		rc = transaction(&s->writer, fn, arg);
+	(void)flock(s->lock_fd, LOCK_UN);
+	(void)pthread_mutex_unlock(&s->write_mutex);
+	return rc;
+}
+
+enum store_rc
+store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
+	     struct record *out)
+{
+	return get_one(tx->connection, a, family, id, owners, out);
+}
+
+enum store_rc
+store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q, struct record_list *out)
+{
+	return get_list(tx->connection, a, q, out);
+}
+
+enum store_rc
+store_insert(struct store_tx *tx, struct record *record)
+{
+	struct sql q;
+	int changed = 0;
+
+	sql_insert(&q, record);
+	enum store_rc rc = change(tx, &q, &changed);
+	if (rc == STORE_OK)
+		record->columns[COL_ID] = value_int(sqlite3_last_insert_rowid(tx->connection->db));
+	return rc;
+}
+
+enum store_rc
+store_update(struct store_tx *tx, const struct family *family, int64_t id, const struct value *columns, uint64_t given)
+{
+	return store_transition(tx, family, id, ST__COUNT, ST__COUNT, columns, given);
+}
+
+enum store_rc
+store_transition(struct store_tx *tx, const struct family *family, int64_t id, enum state from, enum state to,
+		 const struct value *columns, uint64_t given)
+{
+	struct value values[COL__COUNT] = {0};
+	struct sql q;
+	int changed = 0;
+
+	if (columns != NULL)
+		memcpy(values, columns, sizeof(values));
+	if (to != ST__COUNT) {
+		values[COL_STATE] = value_text(state_name(to));
+		given |= COL_BIT(COL_STATE);
+	}
+	if ((given & family->columns) == 0)
+		return STORE_OK;
+	sql_update(&q, family, id, values, given, from);
+	enum store_rc rc = change(tx, &q, &changed);
+	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
+}
+
+enum column
+store_conflict(const struct store_tx *tx)
+{
+	return tx->conflict;
+}
+
+enum store_rc
+store_log(struct store_tx *tx, const struct log_entry *entry)
+{
+	const struct value binds[] = {
+		value_text(entry->family->table),
+		value_int(entry->resource_id),
+		value_text(entry->step->process->name),
+		value_text(state_name(entry->step->before)),
+		value_text(state_name(entry->step->during)),
+		value_text(state_name(entry->step->after)),
+		entry->account_id != 0 ? value_int(entry->account_id) : value_null(),
+		value_text(entry->request_id),
+		value_int(entry->at_ms),
+	};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "INSERT INTO process_log (family, resource_id, process, state_before, state_during, state_after, account_id,"
+	      " request_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	      binds, sizeof(binds) / sizeof(*binds));
+	return change(tx, &q, &changed);
+}
+
+enum store_rc
+store_add_key_check(struct store_tx *tx, const struct key_check *check)
+{
+	const struct value binds[] = {value_int(check->key_id), value_text(check->use), check->value};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q, "INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)", binds, 3);
+	return change(tx, &q, &changed);
+}
+
+enum store_rc
+store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids, size_t max, size_t *count)
+{
+	struct sql q;
+	char text[256];
+	enum store_rc result = STORE_OK;
+	const struct value binds[] = {value_int(now_ms), value_int((int64_t)max)};
+	int rc = SQLITE_DONE;
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT id FROM %s WHERE state = 'removed' AND remove_time <= ?1 ORDER BY remove_time LIMIT ?2", family->table);
+	fixed(&q, text, binds, 2);
+	*count = 0;
+	sqlite3_stmt *stmt = begin(tx->connection, &q, &result);
+	if (stmt == NULL)
+		return result;
+	while (*count < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		ids[(*count)++] = sqlite3_column_int64(stmt, 0);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		result = rc_of(tx->connection, rc);
+	release(stmt);
+	return result;
+}
+
+/* Rows that still name one of these keep it alive: table and column. */
+static const struct {
+	const struct family *family, *child;
+	enum column column;
+} references[] = {
+	{&family_storage_pool, &family_credential, COL_REGISTRY_ID},
+	{&family_account, &family_credential, COL_ACCOUNT_ID},
+	{&family_account, &family_storage_pool, COL_ACCOUNT_ID},
+	{&family_account, &family_project_member, COL_PROJECT_ID},
+};
+
+enum store_rc
+store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms, int64_t log_before_ms, size_t max,
+	     size_t *deleted)
+{
+	char text[1536];
+	struct sql q;
+	int changed = 0;
+	const struct value binds[] = {value_int(removed_before_ms), value_int((int64_t)max)};
+	const struct value log_binds[] = {value_int(log_before_ms), value_int((int64_t)max)};
+
+	int n = snprintf(text, sizeof(text), "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE state = 'purged' AND removed < ?1",
+			 family->table, family->table);
+	for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
+		if (references[i].family == family)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, " AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
+				      references[i].child->table, column_name(references[i].column));
+	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
+	fixed(&q, text, binds, 2);
+	enum store_rc rc = change(tx, &q, &changed);
+	*deleted = (size_t)changed;
+	if (rc != STORE_OK)
+		return rc;
+	fixed(&q, "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE at < ?1 ORDER BY at LIMIT ?2)", log_binds, 2);
+	return change(tx, &q, &changed);
+}
+
+int64_t
+store_wal_size(struct store *s)
+{
+	char path[4096];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s-wal", s->path);
+	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+enum store_rc
+store_checkpoint(struct store *s)
+{
+	enum store_rc rc = STORE_FAILED;
+
+	(void)pthread_mutex_lock(&s->write_mutex);
+	lock(s->lock_fd);
+	if (connection_ready(&s->writer, s->path, false)) {
+		int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+		rc = result == SQLITE_OK ? STORE_OK : rc_of(&s->writer, result);
+	}
+	(void)flock(s->lock_fd, LOCK_UN);
+	(void)pthread_mutex_unlock(&s->write_mutex);
+	return rc;
+}
+
+/* Opening */
+
+static int
+lock_file(const char *path)
+{
+	char name[4096];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
+		return -1;
+	return open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int
+user_version(sqlite3 *db)
+{
+	sqlite3_stmt *stmt = NULL;
+	int version = -1;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		version = sqlite3_column_int(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return version;
+}
+
+static int
+newest_migration(void)
+{
+	int newest = 0;
+
+	for (const struct migration *m = migrations; m->sql != NULL; m++)
+		newest = m->number;
+	return newest;
+}
+
+static bool
+is_ours(sqlite3 *db, int version)
+{
+	sqlite3_stmt *stmt = NULL;
+	int id = 0;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		id = sqlite3_column_int(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return id == APPLICATION_ID || (id == 0 && version == 0);
+}
+
+/* Runs the missing migrations in one transaction. */
+static bool
+migrate(sqlite3 *db, int version)
+{
+	char sql[128];
+
+	if (!run(db, "BEGIN IMMEDIATE"))
+		return false;
+	for (const struct migration *m = migrations; m->sql != NULL; m++)
+		if (m->number > version && !run(db, m->sql))
+			return false;
+	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+		       newest_migration());
+	return run(db, sql);
+}
+
+static bool
+migrate_locked(const char *path, char why[STORE_WHY_MAX])
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	sqlite3 *db = NULL;
+	bool done = false;
+	mode_t mask = umask(0077);
+	int rc = sqlite3_open_v2(path, &db, flags, NULL);
+
+	(void)umask(mask);
+	(void)sqlite3_busy_timeout(db, BUSY_MS);
+	int version = rc == SQLITE_OK ? user_version(db) : -1;
+	if (rc != SQLITE_OK || version < 0)
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path, sqlite3_errmsg(db));
+	else if (!is_ours(db, version))
+		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
+	else if (version > newest_migration())
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "the database %s has version %d, newer than this program knows (%d): start the program that made it", path,
+			       version, newest_migration());
+	else if (!run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON") ||
+		 (version < newest_migration() && !migrate(db, version)))
+		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s", path, sqlite3_errmsg(db));
+	else
+		done = true;
+	(void)sqlite3_close(db);
+	return done;
+}
+
+bool
+store_migrate(const char *path, char why[STORE_WHY_MAX])
+{
+	int fd = lock_file(path);
+
+	if (fd < 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "cannot write to the directory of the database %s: %s", path, strerror(errno));
+		return false;
+	}
+	lock(fd);
+	bool done = migrate_locked(path, why);
+	(void)close(fd);
+	return done;
+}
+
+static bool
+open_all(struct store *s, size_t readers)
+{
+	if (!connection_open(&s->writer, s->path, false))
+		return false;
+	for (size_t i = 0; i < readers; i++) {
+		if (!connection_open(&s->readers[i], s->path, true))
+			return false;
+		s->readers[i].next = s->free_readers;
+		s->free_readers = &s->readers[i];
+	}
+	return true;
+}
+
+struct store *
+store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		goto failed;
+	s->lock_fd = -1;
+	(void)pthread_mutex_init(&s->write_mutex, NULL);
+	(void)pthread_mutex_init(&s->read_mutex, NULL);
+	(void)pthread_cond_init(&s->read_ready, NULL);
+	s->path = strdup(path);
+	s->readers = calloc(readers + 1, sizeof(*s->readers)); /* one more ends the list */
+	if (s->path == NULL || s->readers == NULL)
+		goto failed;
+	if (access(path, F_OK) != 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "there is no database %s: make it with `regcred init`", path);
+		store_close(s);
+		return NULL;
+	}
+	s->lock_fd = lock_file(path);
+	if (s->lock_fd < 0 || !open_all(s, readers))
+		goto failed;
+	int version = user_version(s->readers[0].db);
+	if (version != newest_migration()) {
+		(void)snprintf(why, STORE_WHY_MAX, "the database %s has version %d, this program needs %d", path, version, newest_migration());
+		store_close(s);
+		return NULL;
+	}
+	return s;
+failed:
+	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path, strerror(errno));
+	store_close(s);
+	return NULL;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	for (struct connection *c = s->readers; c != NULL && c->db != NULL; c++)
+		connection_close(c);
+	connection_close(&s->writer);
+	if (s->lock_fd >= 0)
+		(void)close(s->lock_fd);
+	(void)pthread_mutex_destroy(&s->write_mutex);
+	(void)pthread_mutex_destroy(&s->read_mutex);
+	(void)pthread_cond_destroy(&s->read_ready);
+	free(s->readers);
+	free(s->path);
+	free(s);
+}

@@ -1,0 +1,704 @@
+"""harness: one regcred pool behind one private nginx, a client that records and validates every answer, and the checks after each test.
+
+A test module holds
+
+    import harness
+    setUpModule, tearDownModule = harness.site_of(globals())
+
+and then finds its Site in `site`; its test classes derive from harness.Case.  Programs come from the directory in REGCRED_BUILD
+(default: the current one), the source tree from REGCRED_SRC (default: two directories above this file).
+"""
+
+import base64
+import glob
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import validator
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("REGCRED_BUILD", os.getcwd()))
+SRC = os.path.abspath(os.environ.get("REGCRED_SRC", os.path.join(HERE, "..", "..")))
+NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+# Every secret that a test makes up begins with this, so that a few needles find all of them.
+PLANT = "zQ7planted~Kx"
+START_TIMEOUT = 30.0
+
+STATES = ("activating", "active", "deactivating", "inactive", "purged", "purging", "registering", "removed", "removing",
+          "requested", "updating-active", "updating-inactive")
+
+
+def site_of(module_globals, **options):
+    """The setUpModule and tearDownModule of a test module; they keep its Site in the module's `site`."""
+    def set_up():
+        module_globals["site"] = Site(**options)
+        module_globals["site"].start()
+
+    def tear_down():
+        module_globals["site"].stop()
+    return set_up, tear_down
+
+
+def program(name):
+    for directory in (BUILD, os.path.join(BUILD, "src")):
+        path = os.path.join(directory, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    raise FileNotFoundError("%s is not in %s (set REGCRED_BUILD to the build directory)" % (name, BUILD))
+
+
+def forms(secret):
+    """The byte strings by which a secret betrays itself: raw, base64 at each of the three alignments, hex, percent-encoded."""
+    raw = secret.encode() if isinstance(secret, str) else secret
+    found = {raw, raw.hex().encode(), raw.hex().upper().encode(),
+             urllib.parse.quote(raw, safe="").encode(), urllib.parse.quote_plus(raw).encode(), json.dumps(secret)[1:-1].encode()}
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + raw)
+        first = (0, 2, 3)[shift]                         # characters that hold bits of what stands before
+        whole = (shift + len(raw)) * 8 // 6              # characters that hold nothing of what follows
+        text = text[first:whole]
+        found.add(text)
+        found.add(text.replace(b"+", b"-").replace(b"/", b"_"))
+    return found
+
+
+class Response:
+    """Status, headers (a list of pairs, in order) and body of an answer."""
+
+    def __init__(self, method, path, status, headers, body):
+        self.method, self.path, self.status, self.headers, self.body = method, path, status, headers, body
+
+    def header(self, name):
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return None
+
+    def all_headers(self, name):
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    @property
+    def json(self):
+        return json.loads(self.body.decode("utf-8"))
+
+    @property
+    def is_json(self):
+        return (self.header("Content-Type") or "").startswith("application/json")
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8")
+
+    def __repr__(self):
+        return "%s %s -> %d %s" % (self.method, self.path, self.status, self.body[:600])
+
+
+class Connection:
+    """One connection to nginx that is kept alive; sends bytes as they are and reads one answer."""
+
+    def __init__(self, port):
+        self.port, self.sock = port, None
+
+    def close(self):
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+    def _once(self, method, data):
+        if self.sock is None:
+            self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass                                         # an early answer may be waiting to be read
+        answer = http.client.HTTPResponse(self.sock, method=method)
+        answer.begin()
+        body = answer.read()
+        headers = answer.getheaders()
+        if answer.will_close:
+            self.close()
+        return answer.status, headers, body
+
+    def exchange(self, method, data):
+        fresh = self.sock is None
+        try:
+            return self._once(method, data)
+        except (http.client.BadStatusLine, ConnectionError):
+            self.close()
+            if fresh:
+                raise
+            return self._once(method, data)              # nginx had closed the idle connection
+        except BaseException:
+            self.close()
+            raise
+
+
+class Client:
+    """Requests of one caller.  A path that begins with "/" is taken as it is, another one is put behind `root`."""
+
+    def __init__(self, site, key=None, root="/v1", headers=(), user_agent="regcred-tests"):
+        self.site, self.key, self.root = site, key, root
+        self.headers = list(headers)
+        self.user_agent = user_agent
+        self.local = threading.local()
+
+    def at(self, root):
+        return Client(self.site, self.key, root, self.headers, self.user_agent)
+
+    def authorization(self):
+        if self.key is None:
+            return None
+        return "Basic " + base64.b64encode(":".join(self.key).encode()).decode()
+
+    def connection(self):
+        if getattr(self.local, "connection", None) is None or self.local.connection.port != self.site.port:
+            self.local.connection = Connection(self.site.port)
+            self.site.connections.append(self.local.connection)
+        return self.local.connection
+
+    def url(self, path):
+        """The raw request target of a relative or absolute path or of an absolute URL of this site."""
+        if path.startswith(self.site.base):
+            return path[len(self.site.base):] or "/"
+        return path if path.startswith("/") else self.root + "/" + path if path else self.root
+
+    def request(self, method, path, body=None, headers=(), content_type=None, auth=True, proxy=False, check=True, agent=True):
+        """Sends one request and validates its answer.
+
+        body: None, bytes or str as they are, anything else as JSON (then Content-Type is application/json unless content_type
+        says otherwise; "" sends none).  proxy: the answer may be nginx's own.  check=False: no validation at all.
+        """
+        target = self.url(path)
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+            content_type = "application/json" if content_type is None else content_type
+        data = body.encode() if isinstance(body, str) else body
+        extra = self.headers + list(headers.items() if isinstance(headers, dict) else headers)
+        names = {name.lower() for name, _ in extra}
+        lines = [] if "host" in names else ["Host: 127.0.0.1:%d" % self.site.port]
+        if agent and self.user_agent and "user-agent" not in names:
+            lines.append("User-Agent: " + self.user_agent)
+        if auth and self.key and "authorization" not in names:
+            lines.append("Authorization: " + self.authorization())
+        if content_type:
+            lines.append("Content-Type: " + content_type)
+        if data is not None or method in ("POST", "PUT"):
+            if "content-length" not in names and "transfer-encoding" not in names:
+                lines.append("Content-Length: %d" % len(data or b""))
+        lines += ["%s: %s" % pair for pair in extra]
+        raw_target = target if isinstance(target, bytes) else target.encode("utf-8")
+        head = method.encode() + b" " + raw_target + b" HTTP/1.1\r\n" + "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        status, got, answer = self.connection().exchange(method, head + (data or b""))
+        if dict((k.lower(), v) for k, v in got).get("content-encoding") == "gzip":
+            import gzip
+            answer = gzip.decompress(answer)
+        response = Response(method, target, status, got, answer)
+        self.site.count += 1
+        if check:
+            identity = self._identity(target, extra, auth)
+            for problem in self.site.validate(response, self, identity, proxy):
+                self.site.problems.append("%s %s -> %d: %s" % (method, str(target)[:160], status, problem))
+        return response
+
+    def _identity(self, target, extra, auth):
+        """The headers and query parameters that decide who asks in which scope, as needed to fetch the matching schemas."""
+        wanted = [(n, v) for n, v in extra if n.lower() in ("authorization", "x-api-key", "x-api-project-id")]
+        if auth and self.key and not any(n.lower() == "authorization" for n, _ in wanted):
+            wanted.append(("Authorization", self.authorization()))
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(str(target)).query)
+        project = query.get("projectId", [None])[0]
+        return tuple(sorted(wanted)), project
+
+    def get(self, path="", **kw):
+        return self.request("GET", path, **kw)
+
+    def post(self, path, body=None, **kw):
+        return self.request("POST", path, body, **kw)
+
+    def put(self, path, body=None, **kw):
+        return self.request("PUT", path, body, **kw)
+
+    def delete(self, path, **kw):
+        return self.request("DELETE", path, **kw)
+
+    def action(self, path, name, body=None, **kw):
+        return self.request("POST", "%s/?action=%s" % (path, name), body, **kw)
+
+
+class Project:
+    """A project of its own for one test: `env` is its environment key, `admin` the administrator scoped to it."""
+
+    def __init__(self, site, resource):
+        self.site, self.resource, self.id = site, resource, resource["id"]
+        self.root, self.beta = "/v1/projects/" + self.id, "/v2-beta/projects/" + self.id
+        self.admin = site.admin.at(self.root)
+        self.env = Client(site, site.new_key(self.admin), self.root)
+        self.serial = 0
+
+    def registry(self, client=None, **fields):
+        """A new active registry, as POST printed it."""
+        self.serial += 1
+        body = {"name": "r%d" % self.serial, "serverAddress": "r%d.p%s.example.test" % (self.serial, self.id)}
+        body.update(fields)
+        response = (client or self.env).post("registries", body)
+        assert response.status == 201, response
+        return response.json
+
+    def credential(self, registry, client=None, **fields):
+        """A new active registryCredential, as POST printed it; its secret is planted."""
+        self.serial += 1
+        body = {"name": "c%d" % self.serial, "email": "c%d@example.test" % self.serial, "publicValue": "user%d" % self.serial,
+                "registryId": registry if isinstance(registry, str) else registry["id"], "secretValue": self.site.plant()}
+        body.update(fields)
+        response = (client or self.env).post("registrycredentials", body)
+        assert response.status == 201, response
+        return response.json
+
+    def settle(self, path):
+        """GET of a row after a change: the final state must be there at once."""
+        response = self.env.get(path)
+        assert response.status == 200, response
+        return response.json
+
+
+class Site:
+    """A state directory, a pool and an nginx of its own on a free port."""
+
+    def __init__(self, workers=2, threads=4, options=(), environment=None):
+        self.workers, self.threads, self.options = workers, threads, list(options)
+        self.environment = dict(environment or {})
+        self.pool = self.nginx = None
+        self.problems, self.count, self.connections = [], 0, []
+        self.schemas = {}
+        self.planted, self.needles = 0, sorted(forms(PLANT))
+        self.key_secrets = []
+        self.offsets, self.deaths_allowed = {}, False
+        self.lock = threading.Lock()
+        self.role_clients = {}
+
+    # -- start and stop
+
+    def start(self):
+        self.root = tempfile.mkdtemp(prefix="rc-")
+        self.state = os.path.join(self.root, "state")
+        self.log = os.path.join(self.root, "regcredd.log")
+        self.db = os.path.join(self.state, "regcred.db")
+        self.socket = os.path.join(self.state, "regcredd.sock")
+        try:
+            self.cli("init", "--state-dir", self.state)
+            self.start_pool()
+            self.start_nginx()
+            self.wait_ready()
+            self.remember_children()
+            self.admin = Client(self, self.cli_key("1a1"))
+        except BaseException:
+            print(self.tail(), file=sys.stderr)
+            self.kill()
+            raise
+
+    def environ(self):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("REGCRED_")}
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=1")
+        env.update(self.environment)
+        return env
+
+    def cli(self, *words, check=True):
+        done = subprocess.run([program("regcred"), *words], env=self.environ(), capture_output=True, text=True, timeout=60)
+        if check and done.returncode != 0:
+            raise RuntimeError("regcred %s: exit %d: %s%s" % (" ".join(words), done.returncode, done.stdout, done.stderr))
+        return done if not check else done.stdout
+
+    def cli_key(self, account, name="test"):
+        """(access, secret) of a new key, made with the command line program."""
+        lines = self.cli("key", "create", "--state-dir", self.state, "--account", account, "--name", name).splitlines()
+        if len(lines) != 2 or not lines[0].startswith("REGCRED_ACCESS_KEY=") or not lines[1].startswith("REGCRED_SECRET_KEY="):
+            raise RuntimeError("regcred key create printed %r" % lines)
+        key = tuple(line.split("=", 1)[1] for line in lines)
+        self.key_secrets.append(key)
+        return key
+
+    def cli_account(self, kind, name):
+        out = self.cli("account", "add", "--state-dir", self.state, "--kind", kind, "--name", name)
+        if not re.fullmatch(r"1a[1-9][0-9]*\n", out):
+            raise RuntimeError("regcred account add printed %r" % out)
+        return out.strip()
+
+    def start_pool(self):
+        with open(self.log, "ab") as log:
+            self.pool = subprocess.Popen(
+                [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
+                 *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root)
+
+    def start_nginx(self):
+        if NGINX is None:
+            raise FileNotFoundError("nginx is not installed")
+        with open(os.path.join(SRC, "nginx", "quickstart.conf.in"), encoding="utf-8") as f:
+            template = f.read()
+        # `include regcred_params` is looked for beside the configuration file.
+        shutil.copy(os.path.join(SRC, "nginx", "regcred_params"), self.root)
+        for attempt in range(5):
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                self.port = s.getsockname()[1]
+            self.base = "http://127.0.0.1:%d" % self.port
+            text = template
+            for name, value in (("PORT", str(self.port)), ("STATE", self.state), ("SOCKET", self.socket),
+                                ("USER_LINE", "user root;" if os.geteuid() == 0 else ""),
+                                ("NGINX_DIR", os.path.join(SRC, "nginx"))):
+                text = text.replace("@%s@" % name, value)
+            left = re.findall(r"@[A-Z_]+@", text)
+            if left:
+                raise RuntimeError("quickstart.conf.in: no value for %s" % ", ".join(sorted(set(left))))
+            text = re.sub(r"(?m)^\s*daemon\s+\w+;", "", text)
+            conf = os.path.join(self.root, "nginx.conf")
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(text)
+            self.nginx_errors = os.path.join(self.root, "nginx-start.log")
+            with open(os.path.join(self.root, "nginx.out"), "ab") as out:
+                self.nginx = subprocess.Popen([NGINX, "-e", self.nginx_errors, "-p", self.root, "-c", conf, "-g", "daemon off;"],
+                                              stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            for _ in range(100):
+                if self.nginx.poll() is not None:
+                    break
+                try:
+                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                    return
+                except OSError:
+                    time.sleep(0.02)
+            if self.nginx.poll() is None:
+                self.nginx.kill()
+            self.nginx.wait()
+        raise RuntimeError("nginx does not start")
+
+    def wait_ready(self, timeout=START_TIMEOUT):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if self.pool.poll() is not None:
+                raise RuntimeError("regcredd ended with %d" % self.pool.returncode)
+            try:
+                if os.path.exists(self.socket):
+                    connection = Connection(self.port)
+                    status, _, body = connection.exchange("GET", b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    connection.close()
+                    if status == 200 and body.strip() == b"pong" and len(self.children()) >= self.workers:
+                        if self.answers():
+                            return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise RuntimeError("regcredd does not answer")
+
+    def answers(self):
+        """True when the pool itself answers (a /ping may be nginx's own answer)."""
+        connection = Connection(self.port)
+        status, _, _ = connection.exchange("GET", b"GET /v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.close()
+        return status in (200, 401)
+
+    def stop_pool(self, sig=signal.SIGTERM, timeout=20):
+        self.pool.send_signal(sig)
+        try:
+            return self.pool.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill_pool()
+            raise RuntimeError("regcredd does not end on signal %d" % sig)
+
+    def kill_pool(self):
+        """kill -9 of the master and everything it started, as a power cut would."""
+        pids = [self.pool.pid] + self.children()
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.pool.wait()
+        end = time.monotonic() + 5
+        while any(alive(pid) for pid in pids) and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def kill(self):
+        if self.pool is not None and self.pool.poll() is None:
+            self.kill_pool()
+        if self.nginx is not None and self.nginx.poll() is None:
+            self.nginx.terminate()
+            self.nginx.wait(10)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def stop(self):
+        """Ends both programs by pid; says everything that is wrong with how they ended and with what they left."""
+        problems = []
+        for connection in self.connections:
+            connection.close()
+        children = self.children()
+        try:
+            status = self.stop_pool() if self.pool.poll() is None else self.pool.returncode
+            if status != 0:
+                problems.append("regcredd ended with exit status %d" % status)
+            problems += ["process %d outlived regcredd" % pid for pid in children if alive(pid)]
+            problems += self.check_logs() + self.check_secrets(everything=True) + self.problems
+            self.nginx.terminate()
+            self.nginx.wait(10)
+        finally:
+            if problems:
+                print(self.tail(), file=sys.stderr)
+            self.kill()
+        if problems:
+            raise AssertionError("at the end of the module:\n" + "\n".join(problems))
+
+    def tail(self):
+        texts = []
+        for path in [self.log] + sorted(glob.glob(os.path.join(self.root, "**", "*error*.log"), recursive=True)) + \
+                [os.path.join(self.root, "nginx-start.log"), os.path.join(self.root, "nginx.out")]:
+            try:
+                with open(path, errors="replace", encoding="utf-8") as f:
+                    lines = f.readlines()[-15:]
+            except OSError:
+                continue
+            if lines:
+                texts.append("--- %s\n%s" % (os.path.basename(path), "".join(lines)))
+        return "\n".join(texts)
+
+    # -- processes
+
+    def children(self):
+        if self.pool is None or self.pool.poll() is not None:
+            return []
+        try:
+            with open("/proc/%d/task/%d/children" % (self.pool.pid, self.pool.pid), encoding="ascii") as f:
+                return [int(word) for word in f.read().split()]
+        except OSError:
+            return []
+
+    def remember_children(self):
+        self.known_children = set(self.children())
+
+    # -- what the tests need made
+
+    def plant(self, text=""):
+        """A fresh secret that must never be seen in a log or in the database."""
+        self.planted += 1
+        return "%s%d-%s%s" % (PLANT, self.planted, os.urandom(6).hex(), text)
+
+    def new_key(self, client, **fields):
+        """(access, secret) of a new apiKey made through the API."""
+        response = client.post("apikeys", dict({"name": "key"}, **fields))
+        if response.status != 201:
+            raise AssertionError("POST apikeys: %r" % response)
+        key = (response.json["publicValue"], response.json["secretValue"])
+        self.key_secrets.append(key)
+        return key
+
+    def project(self, name="p", members=None, client=None):
+        body = {"name": name}
+        if members:
+            body["members"] = [{"externalId": who, "externalIdType": "rancher_id", "role": role} for who, role in members]
+        response = (client or self.admin).post("/v1/projects", body)
+        if response.status != 201:
+            raise AssertionError("POST /v1/projects: %r" % response)
+        return Project(self, response.json)
+
+    def account(self, kind, name=None):
+        """(id, unscoped client) of a new account."""
+        made = self.cli_account(kind, name or kind)
+        return made, Client(self, self.cli_key(made))
+
+    def anonymous(self, root="/v1"):
+        return Client(self, None, root)
+
+    # -- the database, looked at and changed from outside
+
+    def sql(self, statement, values=(), write=False):
+        with self.lock:
+            connection = sqlite3.connect(self.db, timeout=10, isolation_level=None)
+            try:
+                connection.execute("PRAGMA busy_timeout=10000")
+                if not write:
+                    return connection.execute(statement, values).fetchall()
+                connection.execute("BEGIN IMMEDIATE")
+                changed = connection.execute(statement, values).rowcount
+                connection.execute("COMMIT")
+                return changed
+            finally:
+                connection.close()
+
+    def tables(self):
+        return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+
+    def columns(self, table):
+        return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
+
+    def snapshot(self):
+        """{table: (rows, digest of their content)} of the whole database, leases and the like of the housekeeper left out."""
+        found = {}
+        for table in self.tables():
+            rows = self.sql('SELECT * FROM "%s"' % table)
+            found[table] = (len(rows), hashlib.sha256(repr(sorted(rows, key=repr)).encode()).hexdigest())
+        return {t: v for t, v in found.items() if t not in ("lease", "housekeeping", "meta")}
+
+    def set_state(self, table, external_id, state, removed=None, remove_time=None):
+        number = int(re.sub(r"^1[a-z]+", "", external_id))
+        changed = self.sql("UPDATE %s SET state = ?, removed = ?, remove_time = ? WHERE id = ?" % table,
+                           (state, removed, remove_time, number), write=True)
+        if changed != 1:
+            raise AssertionError("%s %s: %d rows changed" % (table, external_id, changed))
+
+    # -- validation and the checks after each test
+
+    def schemas_for(self, client, identity, url):
+        """{id: schema} as published to this caller at the URL that an X-API-Schemas header named; None if that is not 200."""
+        key = (identity, url)
+        if key not in self.schemas:
+            headers, project = identity
+            path = url[len(self.base):] + ("?projectId=" + project if project else "")
+            response = Client(self, None).request("GET", path, headers=headers, auth=False, check=False)
+            if response.status != 200 or not response.is_json:
+                return None
+            document = response.json
+            self.schemas[key] = {item["id"]: item for item in document["data"]}
+            for problem in validator.schema_collection(document, self.base):
+                self.problems.append("GET %s: %s" % (path, problem))
+        return self.schemas[key]
+
+    def forget_schemas(self):
+        """To be called when a test changed somebody's role."""
+        self.schemas.clear()
+
+    def validate(self, response, client, identity, proxy):
+        return validator.response(response, self.base, lambda url: self.schemas_for(client, identity, url), proxy)
+
+    def new_text(self, path):
+        """What was appended to a log since the last look, with a little overlap for needles that were cut."""
+        try:
+            size = os.path.getsize(path)
+        except OSError:
+            return b""
+        seen = self.offsets.get(path, 0)
+        if size == seen:
+            return b""
+        with open(path, "rb") as f:
+            f.seek(max(0, seen - 200) if size > seen else 0)
+            self.offsets[path] = size
+            return f.read()
+
+    def log_files(self):
+        found = [self.log, os.path.join(self.root, "nginx-start.log"), os.path.join(self.root, "nginx.out")]
+        return found + [p for p in glob.glob(os.path.join(self.root, "**", "*.log"), recursive=True) if p not in found]
+
+    def check_logs(self):
+        problems = []
+        for path in self.log_files():
+            text = self.new_text(path)
+            name = os.path.basename(path)
+            for line in text.splitlines():
+                if re.search(rb"\[(alert|crit|emerg)\]", line) and path != self.log:
+                    problems.append("%s: %s" % (name, line.decode(errors="replace")))
+                if path == self.log and re.search(rb"Sanitizer|runtime error:|[Aa]ssertion .*failed", line):
+                    problems.append("%s: %s" % (name, line.decode(errors="replace")))
+                if path == self.log and not self.deaths_allowed and re.search(rb"worker\b.*\b(died|killed|crashed|ended by signal)", line):
+                    problems.append("%s: %s" % (name, line.decode(errors="replace")))
+            needles = list(self.needles)
+            for _, secret in self.key_secrets:
+                needles += forms(secret)
+            problems += ["%s: holds a secret (as %r)" % (name, needle) for needle in needles if needle in text]
+        return problems
+
+    def check_secrets(self, everything=False):
+        """The planted secrets in the database, its WAL and anything else that lies in the site's directory."""
+        needles = list(self.needles)
+        for _, secret in self.key_secrets if everything else self.key_secrets[-3:]:
+            needles += forms(secret)
+        problems = []
+        for directory, _, names in os.walk(self.root):
+            for name in names:
+                path = os.path.join(directory, name)
+                if not os.path.isfile(path) or (not everything and path.endswith(".log")):
+                    continue
+                try:
+                    with open(path, "rb") as f:
+                        data = f.read()
+                except OSError:
+                    continue
+                problems += ["%s holds a secret (as %r)" % (name, needle) for needle in needles if needle in data]
+        return problems
+
+    def check_processes(self):
+        problems = []
+        if self.pool.poll() is not None:
+            problems.append("regcredd ended with %d" % self.pool.returncode)
+        elif not self.deaths_allowed:
+            now = set(self.children())
+            problems += ["child process %d of regcredd is gone" % pid for pid in self.known_children - now]
+        if self.nginx.poll() is not None:
+            problems.append("nginx ended with %d" % self.nginx.returncode)
+        return problems
+
+    def end_test(self):
+        found, self.problems = self.problems, []
+        return found + self.check_processes() + self.check_logs() + self.check_secrets()
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Case(unittest.TestCase):
+    """Checks the site after each test: see Site.end_test."""
+
+    longMessage = True
+    maxDiff = 4000
+
+    @property
+    def site(self):
+        return sys.modules[type(self).__module__].site
+
+    def setUp(self):
+        self.deaths_before = self.site.deaths_allowed
+
+    def tearDown(self):
+        problems = self.site.end_test()
+        self.site.deaths_allowed = self.deaths_before
+        if problems:
+            self.fail("after the test:\n" + "\n".join(dict.fromkeys(problems)))
+
+    # -- assertions
+
+    def status(self, response, *wanted):
+        self.assertIn(response.status, wanted, repr(response))
+        return response
+
+    def ok(self, response, status=200):
+        """The JSON of an answer that must have this status."""
+        self.status(response, status)
+        return response.json
+
+    def err(self, response, status, code, field=None):
+        self.status(response, status)
+        body = response.json
+        self.assertEqual(body["type"], "error", repr(response))
+        self.assertEqual(body["status"], status, repr(response))
+        self.assertIn(body["code"], code if isinstance(code, (tuple, list)) else (code,), repr(response))
+        self.assertEqual(body.get("fieldName"), field, repr(response))
+        return body
+
+    def ids(self, response):
+        return [item["id"] for item in self.ok(response)["data"]]

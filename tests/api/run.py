@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Runs the black-box tests: each module in a process of its own, two at a time; ends with "N passed, N failed, N skipped".
+
+    run.py [--only PATTERN] [--jobs N] [--list] [MODULE...]
+
+PATTERN is a regular expression that is looked for in "module.Class.test".  Exit status 0 if nothing failed.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+
+def tests_of(suite):
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from tests_of(item)
+        else:
+            yield item
+
+
+class Result(unittest.TestResult):
+    """Prints what failed at once, and a line of progress every two seconds."""
+
+    def __init__(self, name, total):
+        super().__init__()
+        self.name, self.total, self.last, self.bad = name, total, time.monotonic(), set()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        if time.monotonic() - self.last > 2:
+            self.last = time.monotonic()
+            print("%s: %d of %d" % (self.name, self.testsRun, self.total), flush=True)
+
+    def told(self, test, err, word):
+        self.bad.add(test.id())
+        print("%s %s\n%s" % (word, test.id(), self._exc_info_to_string(err, test)), flush=True)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.told(test, err, "ERROR")
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.told(test, err, "FAIL")
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.bad.add(test.id())
+            print("FAIL %s\n%s" % (subtest.id(), self._exc_info_to_string(err, test)), flush=True)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        print("SKIP %s: %s" % (test.id(), reason), flush=True)
+
+
+def run_one(name, pattern, report):
+    """In the child: the tests of one module."""
+    suite = unittest.defaultTestLoader.loadTestsFromName(name)
+    chosen = [t for t in tests_of(suite) if re.search(pattern, t.id())]
+    result = Result(name, len(chosen))
+    unittest.TestSuite(chosen).run(result)
+    # A test whose tearDown fails after its body failed is one failed test; a module's set-up or end counts as one.
+    numbers = {"failed": len(result.bad), "skipped": len(result.skipped), "run": result.testsRun}
+    if result.testsRun < len(chosen) and not result.bad:
+        numbers["failed"] += 1
+    numbers["not run"] = len(chosen) - result.testsRun
+    with open(report, "w", encoding="utf-8") as f:
+        json.dump(numbers, f)
+    return 1 if result.bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", metavar="PATTERN")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--report", help=argparse.SUPPRESS)
+    parser.add_argument("modules", nargs="*")
+    args = parser.parse_args()
+    if args.report:
+        return run_one(args.modules[0], args.only, args.report)
+
+    names = args.modules or sorted(os.path.basename(p)[:-3] for p in glob.glob(os.path.join(HERE, "test_*.py")))
+    names = [n[:-3] if n.endswith(".py") else n for n in names]
+    chosen = {}
+    for name in names:
+        found = [t.id() for t in tests_of(unittest.defaultTestLoader.loadTestsFromName(name)) if re.search(args.only, t.id())]
+        if found:
+            chosen[name] = found
+    if args.list:
+        print("\n".join(t for found in chosen.values() for t in found))
+        return 0
+    return run_all(chosen, args)
+
+
+def run_all(chosen, args):
+    import tempfile
+    totals, lock, begun = {"passed": 0, "failed": 0, "skipped": 0}, threading.Lock(), time.monotonic()
+    queue = sorted(chosen, key=lambda n: -len(chosen[n]))
+
+    def work():
+        while True:
+            with lock:
+                if not queue:
+                    return
+                name = queue.pop(0)
+            one(name)
+
+    def one(name):
+        start = time.monotonic()
+        with tempfile.NamedTemporaryFile(prefix="rc-report-") as report:
+            child = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--report", report.name, "--only", args.only, name],
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+            block = []
+            for line in child.stdout:
+                if re.match(r"\w+: \d+ of \d+$", line):
+                    with lock:
+                        print(line, end="", flush=True)
+                else:
+                    block.append(line)
+            child.wait()
+            try:
+                numbers = json.load(open(report.name, encoding="utf-8"))
+            except ValueError:
+                numbers = {"failed": 1, "skipped": 0, "run": 0, "not run": len(chosen[name])}
+        failed, skipped = numbers["failed"], numbers["skipped"]
+        missing = len(chosen[name]) - numbers["run"]
+        if missing > 0:
+            failed = max(failed, 1)
+        passed = max(0, len(chosen[name]) - missing - failed - skipped)
+        if child.returncode not in (0, 1):
+            failed = max(failed, 1)
+        with lock:
+            totals["passed"] += passed
+            totals["failed"] += failed
+            totals["skipped"] += skipped
+            sys.stdout.write("".join(block))
+            print("%s: %d passed, %d failed, %d skipped%s in %.1f s" % (
+                name, passed, failed, skipped, ", %d not run" % missing if missing > 0 else "", time.monotonic() - start), flush=True)
+
+    threads = [threading.Thread(target=work) for _ in range(max(1, args.jobs))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if not chosen:
+        print("no test matches %r" % args.only)
+        totals["failed"] = 1
+    print("black box: %.1f s" % (time.monotonic() - begun))
+    print("%d passed, %d failed, %d skipped" % (totals["passed"], totals["failed"], totals["skipped"]))
+    return 1 if totals["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Ends and beginnings: a restart or a kill loses nothing, a dead worker is replaced, a wrong key refuses to start."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+
+import harness
+
+setUpModule, tearDownModule = harness.site_of(globals())
+
+
+class Restart(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.site.deaths_allowed = True
+        self.p = self.site.project()
+        self.env = self.p.env
+
+    def tearDown(self):
+        self.site.remember_children()
+        super().tearDown()
+
+    def restart(self):
+        self.site.start_pool()
+        self.site.wait_ready()
+        self.site.remember_children()
+
+    def cred(self):
+        return "registrycredentials/" + self.p.credential(self.p.registry())["id"]
+
+    def test_F8_restart_right_after_an_action(self):
+        for end in ("term", "kill"):
+            path = self.cred()
+            self.status(self.env.action(path, "deactivate"), 202)
+            if end == "term":
+                self.assertEqual(self.site.stop_pool(), 0)
+            else:
+                self.site.kill_pool()
+            self.restart()
+            body = self.ok(self.env.get(path))
+            self.assertEqual((body["state"], body["transitioning"]), ("inactive", "no"), end)
+
+    def test_kill_during_writes(self):
+        """What was acknowledged is there after kill -9 of everything; nothing rests in a transitional state."""
+        registry, acknowledged, stop = self.p.registry()["id"], [], threading.Event()
+
+        def write():
+            while not stop.is_set():
+                try:
+                    r = self.env.post("registrycredentials", {"registryId": registry, "email": "e@x"}, check=False)
+                except OSError:
+                    return
+                if r.status == 201:
+                    acknowledged.append(r.json["id"])
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for t in threads:
+            t.start()
+        time.sleep(0.4)
+        self.site.kill_pool()
+        stop.set()
+        for t in threads:
+            t.join()
+        self.restart()
+        rows = self.ok(self.env.get("registrycredentials?limit=-1"))["data"]
+        self.assertGreater(len(acknowledged), 0)
+        self.assertLessEqual(set(acknowledged), {r["id"] for r in rows})
+        self.assertEqual({r["state"] for r in rows}, {"active"})
+
+    def test_sigterm_is_clean(self):
+        children = self.site.children()
+        self.assertEqual(self.site.stop_pool(signal.SIGTERM), 0)
+        self.assertEqual([pid for pid in children if harness.alive(pid)], [])
+        r = self.site.anonymous().get("/v1", check=False)
+        self.assertIn(r.status, (502, 503))
+        self.assertTrue((r.header("Content-Type") or "").startswith("application/json"), r)
+        self.assertEqual((r.json["type"], r.json["status"]), ("error", r.status))
+        self.restart()
+        self.status(self.env.get("registries"), 200)
+
+    def test_killed_worker_is_replaced(self):
+        site = self.site
+        before = site.children()
+        workers = [pid for pid in before if self.listens(pid)] or before
+        for victim in workers[:site.workers]:
+            count = len(site.children())
+            os.kill(victim, signal.SIGKILL)
+            end = time.monotonic() + 5
+            while time.monotonic() < end and (victim in site.children() or len(site.children()) < count):
+                time.sleep(0.01)
+            self.assertNotIn(victim, site.children())
+            self.assertEqual(len(site.children()), count)
+            for _ in range(20):
+                self.status(self.env.get("registries"), 200)
+        self.assertIsNone(site.pool.poll())
+        with open(site.log, encoding="utf-8", errors="replace") as f:
+            self.assertIn(str(workers[0]), f.read(), "the log does not name the worker that died")
+
+    def listens(self, pid):
+        """True for a worker: it has the listening socket, which the housekeeper does not need."""
+        try:
+            return len(os.listdir("/proc/%d/task" % pid)) >= self.site.threads
+        except OSError:
+            return False
+
+    def test_one_pool_for_a_state_directory(self):
+        """A second regcredd on the same directory ends with one clear line; the first goes on."""
+        done = subprocess.run([harness.program("regcredd"), "--state-dir", self.site.state], env=self.site.environ(), capture_output=True,
+                              text=True, timeout=20)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(len([line for line in done.stderr.splitlines() if line.strip()]), 1, done.stderr)
+        self.status(self.env.get("registries"), 200)
+
+
+class WrongKey(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.state = os.path.join(self.site.root, "copy")
+        self.site.cli("init", "--state-dir", self.state)
+        self.key = os.path.join(self.state, "master.key")
+
+    def tearDown(self):
+        shutil.rmtree(self.state)
+        super().tearDown()
+
+    def content(self):
+        """Everything in the copy's database, as SQL text."""
+        connection = sqlite3.connect(os.path.join(self.state, "regcred.db"))
+        try:
+            return list(connection.iterdump())
+        finally:
+            connection.close()
+
+    def refused(self, *words):
+        """regcredd must end by itself, not with 0, and say one line."""
+        before = self.content()
+        done = subprocess.run([harness.program("regcredd"), "--state-dir", self.state, *words], env=self.site.environ(), capture_output=True,
+                              text=True, timeout=20)
+        self.assertGreater(done.returncode, 0, "ended by a signal or with 0: %s" % done.stderr)
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertEqual(self.content(), before)
+        return lines[0]
+
+    def test_key_of_another_database(self):
+        other = os.path.join(self.site.root, "other")
+        self.site.cli("init", "--state-dir", other)
+        shutil.copy(os.path.join(other, "master.key"), self.key)
+        line = self.refused()
+        self.assertIn("key", line.lower())
+        shutil.rmtree(other)
+
+    def test_key_is_missing(self):
+        os.unlink(self.key)
+        self.assertIn("key", self.refused().lower())
+
+    def test_key_is_garbage(self):
+        for text in (b"", b"x", b"\0" * 64, b"garbage " * 100):
+            with open(self.key, "wb") as f:
+                f.write(text)
+            self.assertIn("key", self.refused().lower())
+
+    def test_key_is_open_to_others(self):
+        os.chmod(self.key, 0o644)
+        self.assertIn("key", self.refused().lower())
+
+    def test_files_are_private(self):
+        for name in os.listdir(self.state):
+            mode = os.stat(os.path.join(self.state, name)).st_mode & 0o777
+            self.assertEqual(mode & 0o007, 0, name)
+            if name.startswith("regcred.db") or name == "master.key":
+                self.assertEqual(mode & 0o077, 0, "%s %o" % (name, mode))
+
+    def test_no_database(self):
+        done = subprocess.run([harness.program("regcredd"), "--state-dir", os.path.join(self.site.root, "nowhere")], env=self.site.environ(),
+                              capture_output=True, text=True, timeout=20)
+        self.assertGreater(done.returncode, 0)
+        self.assertEqual(len([line for line in done.stderr.splitlines() if line.strip()]), 1, done.stderr)
+
+    def test_unknown_option(self):
+        self.refused("--no-such-option", "1")
+
+    def test_init_twice_keeps_everything(self):
+        before = self.content()
+        with open(self.key, "rb") as f:
+            key = f.read()
+        self.site.cli("init", "--state-dir", self.state, check=False)
+        with open(self.key, "rb") as f:
+            self.assertEqual(f.read(), key)
+        self.assertEqual(self.content(), before)
