@@ -50,7 +50,8 @@ class Server:
         finally:
             connection.close()
         try:
-            return answer.status, answer.reason, target, json.loads(text)
+            reason = http.client.responses.get(answer.status, answer.reason)
+            return answer.status, reason, target, json.loads(text)
         except ValueError:
             raise Unexpected("%s %s: %d, and no JSON: %r" % (method, target, answer.status, text[:200])) from None
 

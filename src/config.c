@@ -192,17 +192,23 @@ read_users(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
+// clang-format off
 static const struct value_type {
 	const char *name;
 	bool (*read)(const struct setting *row, const char *text, struct settings *s,
 		     char why[CONFIG_WHY_MAX]);
 	const char *placeholder; /* in --help */
 } value_types[] = {
-	{"path", read_text, " FILE"},	 {"text", read_text, " TEXT"},
-	{"number", read_number, " N"},	 {"octal", read_octal, " MODE"},
-	{"seconds", read_number, " S"},	 {"yes|no", read_yes_no, "[=yes|no]"},
-	{"level", read_level, " LEVEL"}, {"users", read_users, " USERS"},
+	{ "path", read_text, " FILE" },
+	{ "text", read_text, " TEXT" },
+	{ "number", read_number, " N" },
+	{ "octal", read_octal, " MODE" },
+	{ "seconds", read_number, " S" },
+	{ "yes|no", read_yes_no, "[=yes|no]" },
+	{ "level", read_level, " LEVEL" },
+	{ "users", read_users, " USERS" },
 };
+// clang-format on
 
 /* The table's own texts are the only ones looked up here, so there always is a type. */
 static const struct value_type *
@@ -223,7 +229,7 @@ set(struct settings *s, const struct setting *row, const char *text, const char 
 	char reason[CONFIG_WHY_MAX];
 
 	if (!type_of(row)->read(row, text, s, reason))
-		return fail(why, "%.256s %.250s", where, reason);
+		return fail(why, "%.*s %s", CONFIG_WHY_MAX / 2, where, reason);
 	return true;
 }
 

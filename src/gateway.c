@@ -25,12 +25,10 @@
 #include "log.h"
 
 enum {
-	DRAIN_MAX = 8 * 1024 *
-		    1024, /* bytes of a body that are read away before the connection is given up */
-	HEAD_MAX = 16 *
-		   1024, /* bytes of an answer's header: 16 lines, of which a URL is the longest */
-	ID_MAX = 64,	 /* bytes of a request id */
-	LOG_PATH_MAX = 200, /* bytes of a path in the access log */
+	DRAIN_MAX = 8192 * 1024, /* bytes of a body that are read away before it is given up */
+	HEAD_MAX = 16 * 1024,	 /* bytes of an answer's header: 16 lines, a URL is the longest */
+	ID_MAX = 64,		 /* bytes of a request id */
+	LOG_PATH_MAX = 200,	 /* bytes of a path in the access log */
 };
 
 /* How the bytes of a request come in and those of the answer go out. */

@@ -6,9 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* Numbers of a type's fields in the order of a resource: name and state, then by name (contract 3.1). */
-static unsigned char order[TYPES_MAX][FIELDS_MAX];
-static size_t order_count[TYPES_MAX];
+/* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as a resource is (contract 3.1).
+ * Made by repr_init(), read only afterwards. */
+static unsigned char by_name[TYPES_MAX][FIELDS_MAX], in_resource[TYPES_MAX][FIELDS_MAX];
+static size_t field_count[TYPES_MAX];
 
 static int
 rank(const char *name)
@@ -17,28 +18,34 @@ rank(const char *name)
 }
 
 static bool
-goes_before(const struct field *a, const struct field *b)
+goes_before(const struct field *a, const struct field *b, bool ranked)
 {
-	int by_rank = rank(a->name) - rank(b->name);
+	int by_rank = ranked ? rank(a->name) - rank(b->name) : 0;
 
 	return by_rank != 0 ? by_rank < 0 : strcmp(a->name, b->name) < 0;
+}
+
+static size_t
+sort_fields(const struct resource_type *type, bool ranked, unsigned char *out)
+{
+	size_t n = 0;
+
+	for (const struct field *f = type->fields; f->name != NULL; f++) {
+		size_t at = n++;
+
+		for (; at > 0 && goes_before(f, &type->fields[out[at - 1]], ranked); at--)
+			out[at] = out[at - 1];
+		out[at] = (unsigned char)field_index(type, f);
+	}
+	return n;
 }
 
 void
 repr_init(void)
 {
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
-		unsigned char *fields = order[type_index(t)];
-		size_t n = 0;
-
-		for (const struct field *f = t->fields; f->name != NULL; f++) {
-			size_t at = n++;
-
-			for (; at > 0 && goes_before(f, &t->fields[fields[at - 1]]); at--)
-				fields[at] = fields[at - 1];
-			fields[at] = (unsigned char)field_index(t, f);
-		}
-		order_count[type_index(t)] = n;
+		field_count[type_index(t)] = sort_fields(t, false, by_name[type_index(t)]);
+		(void)sort_fields(t, true, in_resource[type_index(t)]);
 	}
 }
 
@@ -256,8 +263,8 @@ write_fields(struct json_out *w, const struct view *v, const struct record *row,
 	const struct context *c = v->context;
 	size_t type = type_index(row->type);
 
-	for (size_t i = 0; i < order_count[type]; i++) {
-		const struct field *f = &row->type->fields[order[type][i]];
+	for (size_t i = 0; i < field_count[type]; i++) {
+		const struct field *f = &row->type->fields[in_resource[type][i]];
 
 		if (f->type != FT_ID && field_in_version(f, c->version) && (auth_field(c->id->role, row->type, f) & MAY_READ) != 0)
 			write_field(w, v, row, f, secret);
@@ -362,8 +369,8 @@ write_sort_links(struct json_out *w, const struct view *v, const struct resource
 
 	json_name(w, "sortLinks");
 	json_begin_object(w);
-	for (size_t i = 0; i < order_count[type_index(type)]; i++) {
-		const struct field *f = &type->fields[order[type_index(type)][i]];
+	for (size_t i = 0; i < field_count[type_index(type)]; i++) {
+		const struct field *f = &type->fields[by_name[type_index(type)][i]];
 
 		if (filter_is_first(type, f, v->context->version))
 			name_and_url(w, f->name, arena_printf(w->arena, "%ssort=%s", url, f->name));
@@ -376,8 +383,8 @@ write_filters(struct json_out *w, const struct view *v, const struct resource_ty
 {
 	json_name(w, "filters");
 	json_begin_object(w);
-	for (size_t i = 0; i < order_count[type_index(type)]; i++) {
-		const struct field *f = &type->fields[order[type_index(type)][i]];
+	for (size_t i = 0; i < field_count[type_index(type)]; i++) {
+		const struct field *f = &type->fields[by_name[type_index(type)][i]];
 		bool any = false;
 
 		if (!filter_is_first(type, f, v->context->version))

@@ -176,12 +176,15 @@ END_TEST
 
 START_TEST(every_code_point_but_surrogates_is_valid)
 {
+	unsigned wrong = 0;
+
 	for (unsigned c = 0x800; c <= 0xffff; c++) {
 		char text[3] = {(char)(0xe0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3f)),
 				(char)(0x80 | (c & 0x3f))};
 
-		ck_assert(http_utf8_valid(text, 3) == (c < 0xd800 || c > 0xdfff));
+		wrong += http_utf8_valid(text, 3) != (c < 0xd800 || c > 0xdfff);
 	}
+	ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 

@@ -287,7 +287,7 @@ class Site:
         self.problems, self.count, self.connections = [], 0, []
         self.schemas = {}
         self.planted, self.needles = 0, sorted(forms(PLANT))
-        self.key_secrets = []
+        self.key_secrets, self.told = [], set()
         self.offsets, self.deaths_allowed = {}, False
         self.lock = threading.Lock()
         self.role_clients = {}
@@ -583,18 +583,20 @@ class Site:
         return validator.response(response, self.base, lambda url: self.schemas_for(client, identity, url), proxy)
 
     def new_text(self, path):
-        """What was appended to a log since the last look, with a little overlap for needles that were cut."""
+        """What was appended to a log since the last look, behind up to 200 bytes of what stood before; and how many those are."""
         try:
             size = os.path.getsize(path)
         except OSError:
-            return b""
+            return b"", 0
         seen = self.offsets.get(path, 0)
+        seen = seen if size >= seen else 0
         if size == seen:
-            return b""
+            return b"", 0
+        before = min(seen, 200)
         with open(path, "rb") as f:
-            f.seek(max(0, seen - 200) if size > seen else 0)
+            f.seek(seen - before)
             self.offsets[path] = size
-            return f.read()
+            return f.read(size - seen + before), before
 
     def log_files(self):
         found = [self.log, os.path.join(self.root, "nginx-start.log"), os.path.join(self.root, "nginx.out")]
@@ -603,9 +605,9 @@ class Site:
     def check_logs(self):
         problems = []
         for path in self.log_files():
-            text = self.new_text(path)
+            text, before = self.new_text(path)
             name = os.path.basename(path)
-            for line in text.splitlines():
+            for line in text[before:].splitlines():
                 if re.search(rb"\[(alert|crit|emerg)\]", line) and path != self.log:
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))
                 if path == self.log and re.search(rb"Sanitizer|runtime error:|[Aa]ssertion .*failed", line):
@@ -615,11 +617,13 @@ class Site:
             needles = list(self.needles)
             for _, secret in self.key_secrets:
                 needles += forms(secret)
-            problems += ["%s: holds a secret (as %r)" % (name, needle) for needle in needles if needle in text]
+            # A needle may have been cut by the last look, but one that was whole then has been reported.
+            problems += ["%s: holds a secret (as %r)" % (name, needle) for needle in needles
+                         if text.rfind(needle) + len(needle) > before and needle in text]
         return problems
 
     def check_secrets(self, everything=False):
-        """The planted secrets in the database, its WAL and anything else that lies in the site's directory."""
+        """The planted secrets in the database, its WAL and anything else that lies in the site's directory; each is told once."""
         needles = list(self.needles)
         for _, secret in self.key_secrets if everything else self.key_secrets[-3:]:
             needles += forms(secret)
@@ -634,7 +638,9 @@ class Site:
                         data = f.read()
                 except OSError:
                     continue
-                problems += ["%s holds a secret (as %r)" % (name, needle) for needle in needles if needle in data]
+                found = {(path, needle) for needle in needles if needle in data} - self.told
+                self.told |= found
+                problems += ["%s holds a secret (as %r)" % (name, needle) for _, needle in sorted(found)]
         return problems
 
     def check_processes(self):
@@ -642,8 +648,9 @@ class Site:
         if self.pool.poll() is not None:
             problems.append("regcredd ended with %d" % self.pool.returncode)
         elif not self.deaths_allowed:
-            now = set(self.children())
+            now = {pid for pid in self.children() if alive(pid)}
             problems += ["child process %d of regcredd is gone" % pid for pid in self.known_children - now]
+            self.known_children &= now
         if self.nginx.poll() is not None:
             problems.append("nginx ended with %d" % self.nginx.returncode)
         return problems
