@@ -506,7 +506,7 @@ handle_link(struct call *c)
 	}
 	if (resource_children(&c->context, &row, link, &list, &c->error) != ERR_NONE)
 		return c->error.code;
-	repr_collection(&c->out, &c->view, type_find(link->target), NULL, &list);
+	repr_collection(&c->out, &c->view, link->target, NULL, &list);
 	return ERR_NONE;
 }
 

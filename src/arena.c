@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE = 64 * 1024, ALIGN = _Alignof(max_align_t) };
+enum { CHUNK_SIZE = 64 * 1024, KEEP_SIZE = 512 * 1024, ALIGN = _Alignof(max_align_t) };
 
 struct chunk {
 	struct chunk *next;
@@ -75,6 +75,26 @@ arena_new(size_t limit)
 	return a;
 }
 
+/* Wipes all chunks and keeps the largest that is not too large, so that a thread that answers the
+ * same kind of request again and again allocates nothing. */
+static void
+keep_one(struct arena *a)
+{
+	struct chunk *kept = a->first;
+
+	for (struct chunk *c = kept->next; c != NULL; c = c->next)
+		if (c->size > kept->size && c->size <= KEEP_SIZE)
+			kept = c;
+	for (struct chunk *c = a->first, *next; c != NULL; c = next) {
+		next = c->next;
+		chunk_wipe(c);
+		if (c != kept)
+			free(c);
+	}
+	kept->next = NULL;
+	a->first = kept;
+}
+
 void
 arena_reset(struct arena *a)
 {
@@ -85,13 +105,7 @@ arena_reset(struct arena *a)
 		a->cleanups = c->next;
 		c->fn(c->arg);
 	}
-	for (struct chunk *c = a->first->next, *next; c != NULL; c = next) {
-		next = c->next;
-		chunk_wipe(c);
-		free(c);
-	}
-	chunk_wipe(a->first);
-	a->first->next = NULL;
+	keep_one(a);
 	a->current = a->first;
 	a->used = 0;
 	a->failed = false;
@@ -112,7 +126,9 @@ arena_free(struct arena *a)
 static struct chunk *
 grow(struct arena *a, size_t size)
 {
-	struct chunk *c = chunk_new(size);
+	/* Chunks grow with the request, so that one of them can serve the next one alone. */
+	size_t wanted = a->used * 2 < KEEP_SIZE ? a->used * 2 : KEEP_SIZE;
+	struct chunk *c = chunk_new(size > wanted ? size : wanted);
 
 	if (c == NULL)
 		return NULL;

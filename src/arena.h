@@ -17,7 +17,7 @@ struct arena;
 struct arena *arena_new(size_t limit);
 /* Runs the clean-up calls, wipes and releases everything. */
 void arena_free(struct arena *a);
-/* Runs the clean-up calls (last one first), wipes what was handed out and keeps the first chunk for the next request. */
+/* Runs the clean-up calls (last one first), wipes what was handed out and keeps one chunk for the next request. */
 void arena_reset(struct arena *a);
 
 /* size bytes, zeroed, aligned for any type; NULL on failure. */

@@ -201,6 +201,31 @@ json_string(struct json_out *w, const char *text)
 }
 
 void
+json_begin_string(struct json_out *w)
+{
+	put_value(w, "\"", 1);
+}
+
+void
+json_piece(struct json_out *w, const char *text)
+{
+	if (text != NULL)
+		put_text(w, text);
+}
+
+void
+json_end_string(struct json_out *w)
+{
+	put(w, "\"", 1);
+}
+
+void
+json_reserve(struct json_out *w, size_t bytes)
+{
+	(void)need(w, bytes);
+}
+
+void
 json_int(struct json_out *w, int64_t number)
 {
 	char digits[20], *p = digits + sizeof(digits);

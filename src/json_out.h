@@ -22,6 +22,8 @@ struct json_out {
 };
 
 void json_out_init(struct json_out *w, struct arena *a);
+/* Makes room for that many bytes at once, where the size can be guessed. */
+void json_reserve(struct json_out *w, size_t bytes);
 void json_begin_object(struct json_out *w);
 void json_end_object(struct json_out *w);
 void json_begin_array(struct json_out *w);
@@ -29,6 +31,10 @@ void json_end_array(struct json_out *w);
 void json_name(struct json_out *w, const char *name);
 /* NULL is written as null. */
 void json_string(struct json_out *w, const char *text);
+/* A string written in pieces. */
+void json_begin_string(struct json_out *w);
+void json_piece(struct json_out *w, const char *text);
+void json_end_string(struct json_out *w);
 void json_int(struct json_out *w, int64_t number);
 void json_bool(struct json_out *w, bool value);
 void json_null(struct json_out *w);

@@ -82,7 +82,7 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 	if (field->type == FT_ID)
 		known = parse_id(p->type->family, text, &number);
 	else if (field->type == FT_REFERENCE)
-		known = id_parse(type_find(field->reference)->family, text, &number);
+		known = id_parse(field->reference->family, text, &number);
 	else if (field->type == FT_DATE)
 		known = date_parse(text, p->now_ms, &number);
 	else

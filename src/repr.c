@@ -11,6 +11,10 @@
 static unsigned char by_name[TYPES_MAX][FIELDS_MAX], in_resource[TYPES_MAX][FIELDS_MAX];
 static size_t field_count[TYPES_MAX];
 
+/* The plural names as they stand in generated URLs: wholly lower-case (contract 1.3). */
+enum { SEGMENT_MAX = 32 };
+static char segment[TYPES_MAX][SEGMENT_MAX];
+
 static int
 rank(const char *name)
 {
@@ -46,20 +50,29 @@ repr_init(void)
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
 		field_count[type_index(t)] = sort_fields(t, false, by_name[type_index(t)]);
 		(void)sort_fields(t, true, in_resource[type_index(t)]);
+		for (size_t i = 0; t->plural[i] != '\0' && i < SEGMENT_MAX - 1; i++)
+			segment[type_index(t)][i] = (char)tolower((unsigned char)t->plural[i]);
 	}
 }
 
 /* URLs */
 
-/* "/registrycredentials" behind a root. */
-static char *
-collection_url(struct arena *a, const char *scope, const struct resource_type *type)
+static void
+write_url(struct json_out *w, const char *start, const char *between, const char *end)
 {
-	char *url = arena_printf(a, "%s/%s", scope, type->plural);
+	json_begin_string(w);
+	json_piece(w, start);
+	json_piece(w, between);
+	json_piece(w, end);
+	json_end_string(w);
+}
 
-	for (char *p = url != NULL ? url + strlen(scope) : NULL; p != NULL && *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return url;
+/* "registrycredentials" behind a scope. */
+static void
+name_and_collection(struct json_out *w, const char *name, const char *scope, const struct resource_type *type)
+{
+	json_name(w, name);
+	write_url(w, scope, "/", segment[type_index(type)]);
 }
 
 /* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4). */
@@ -68,9 +81,13 @@ repr_self(const struct view *v, const struct record *row)
 {
 	struct arena *a = v->context->arena;
 	const char *scope = (row->type->flags & TYPE_PROJECT) != 0 ? v->root : v->scope;
-	char *collection = collection_url(a, scope, row->type);
+	const char *id = id_format(a, row->type->family, record_id(row));
+	char *url = arena_alloc(a, strlen(scope) + SEGMENT_MAX + (id != NULL ? strlen(id) : 0) + 3);
 
-	return collection != NULL ? arena_printf(a, "%s/1%s%lld", collection, row->type->family->prefix, (long long)record_id(row)) : NULL;
+	if (url == NULL || id == NULL)
+		return NULL;
+	(void)stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(url, scope), "/"), segment[type_index(row->type)]), "/"), id);
+	return url;
 }
 
 static void
@@ -100,7 +117,7 @@ write_collection_links(struct json_out *w, const char *scope, enum role role)
 {
 	for (const struct resource_type *t = types_table; t->id != NULL; t++)
 		if (is_listable(role, t))
-			name_and_url(w, t->plural, collection_url(w->arena, scope, t));
+			name_and_collection(w, t->plural, scope, t);
 }
 
 static bool
@@ -108,7 +125,7 @@ link_is_there(const struct view *v, const struct record *row, const struct link 
 {
 	if (link->kind == LINK_REFERENCE && row->columns[link->column].type == VALUE_NULL)
 		return false;
-	return (auth_type(v->context->id->role, type_find(link->target)) & MAY_READ) != 0;
+	return (auth_type(v->context->id->role, link->target) & MAY_READ) != 0;
 }
 
 static void
@@ -121,8 +138,10 @@ write_links(struct json_out *w, const struct view *v, const struct record *row, 
 		write_collection_links(w, self, v->context->id->role);
 	else
 		for (const struct link *l = row->type->links; l != NULL && l->name != NULL; l++)
-			if (link_is_there(v, row, l))
-				name_and_url(w, l->name, arena_printf(w->arena, "%s/%s", self, l->name));
+			if (link_is_there(v, row, l)) {
+				json_name(w, l->name);
+				write_url(w, self, "/", l->name);
+			}
 	json_end_object(w);
 }
 
@@ -134,8 +153,10 @@ write_actions(struct json_out *w, const struct view *v, const struct record *row
 	json_name(w, "actions");
 	json_begin_object(w);
 	for (const struct action *x = row->type->actions; x != NULL && x->name != NULL; x++)
-		if (type_action(row->type, x->name, c->version) == x && resource_offers(c->id, row, x))
-			name_and_url(w, x->name, arena_printf(w->arena, "%s/?action=%s", self, x->name));
+		if (action_in_version(x, c->version) && resource_offers(c->id, row, x)) {
+			json_name(w, x->name);
+			write_url(w, self, "/?action=", x->name);
+		}
 	json_end_object(w);
 }
 
@@ -144,7 +165,7 @@ write_actions(struct json_out *w, const struct view *v, const struct record *row
 static void
 write_date(struct json_out *w, const struct field *field, const struct value *v)
 {
-	char text[21];
+	char text[21], name[32];
 
 	if (v->type != VALUE_INT) {
 		json_null(w);
@@ -152,7 +173,8 @@ write_date(struct json_out *w, const struct field *field, const struct value *v)
 	}
 	date_format(v->number, text);
 	json_string(w, text);
-	json_name(w, arena_printf(w->arena, "%sTS", field->name));
+	(void)stpcpy(stpncpy(name, field->name, sizeof(name) - 3), "TS");
+	json_name(w, name);
 	json_int(w, v->number);
 }
 
@@ -193,7 +215,7 @@ write_reference(struct json_out *w, const struct field *field, const struct valu
 	if (v->type != VALUE_INT)
 		json_null(w);
 	else
-		json_string(w, id_format(w->arena, type_find(field->reference)->family, v->number));
+		json_string(w, id_format(w->arena, field->reference->family, v->number));
 }
 
 static void
@@ -357,9 +379,9 @@ page_url(const struct view *v, bool sorting)
 }
 
 static bool
-filter_is_first(const struct resource_type *type, const struct field *field, enum api_version version)
+filter_is_there(const struct field *field, enum api_version version)
 {
-	return field->filter != FILTER_NONE && field_in_version(field, version) && type_field(type, field->name, version) == field;
+	return field->filter != FILTER_NONE && field_in_version(field, version);
 }
 
 static void
@@ -372,8 +394,10 @@ write_sort_links(struct json_out *w, const struct view *v, const struct resource
 	for (size_t i = 0; i < field_count[type_index(type)]; i++) {
 		const struct field *f = &type->fields[by_name[type_index(type)][i]];
 
-		if (filter_is_first(type, f, v->context->version))
-			name_and_url(w, f->name, arena_printf(w->arena, "%ssort=%s", url, f->name));
+		if (filter_is_there(f, v->context->version)) {
+			json_name(w, f->name);
+			write_url(w, url, "sort=", f->name);
+		}
 	}
 	json_end_object(w);
 }
@@ -387,7 +411,7 @@ write_filters(struct json_out *w, const struct view *v, const struct resource_ty
 		const struct field *f = &type->fields[by_name[type_index(type)][i]];
 		bool any = false;
 
-		if (!filter_is_first(type, f, v->context->version))
+		if (!filter_is_there(f, v->context->version))
 			continue;
 		json_name(w, f->name);
 		for (size_t j = 0; request != NULL && j < request->filter_count; j++) {
@@ -474,7 +498,7 @@ write_create_types(struct json_out *w, const struct view *v, const struct resour
 	json_begin_object(w);
 	for (const struct resource_type *t = types_table; t->id != NULL; t++)
 		if (type_is_child(t, type) && (auth_type(v->context->id->role, t) & MAY_CREATE) != 0)
-			name_and_url(w, t->id, collection_url(w->arena, v->scope, t));
+			name_and_collection(w, t->id, v->scope, t);
 	json_end_object(w);
 }
 
@@ -482,8 +506,10 @@ void
 repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request,
 		const struct record_list *list)
 {
+	enum { GUESS = 1024 }; /* bytes of a resource */
 	bool paged = request != NULL && ((type->flags & TYPE_PROJECT) == 0 || request->paged);
 
+	json_reserve(w, (list->count + 2) * GUESS);
 	json_begin_object(w);
 	json_name(w, "type");
 	json_string(w, "collection");
@@ -658,7 +684,7 @@ write_schema_actions(struct json_out *w, enum role role, enum api_version versio
 	json_name(w, "resourceActions");
 	json_begin_object(w);
 	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++) {
-		if ((auth_type(role, type) & MAY_ACT) == 0 || type_action(type, x->name, version) != x)
+		if ((auth_type(role, type) & MAY_ACT) == 0 || !action_in_version(x, version))
 			continue;
 		json_name(w, x->name);
 		json_begin_object(w);
@@ -674,7 +700,7 @@ write_schema_actions(struct json_out *w, enum role role, enum api_version versio
 void
 repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version, const struct resource_type *type)
 {
-	const struct resource_type *schema = type_find("schema");
+	const struct resource_type *schema = &types_table[T_SCHEMA];
 
 	json_begin_object(w);
 	json_name(w, "id");
@@ -683,12 +709,13 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	json_string(w, schema->id);
 	json_name(w, "links");
 	json_begin_object(w);
-	char *self = arena_printf(w->arena, "%s/schemas/%s", scope, type->id);
-	for (char *p = self != NULL ? self + strlen(scope) : NULL; p != NULL && *p != '\0'; p++)
+	char *id = arena_strdup(w->arena, type->id);
+	for (char *p = id; p != NULL && *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
-	name_and_url(w, "self", self);
+	json_name(w, "self");
+	write_url(w, scope, "/schemas/", id);
 	if (is_listable(role, type))
-		name_and_url(w, "collection", collection_url(w->arena, scope, type));
+		name_and_collection(w, "collection", scope, type);
 	json_end_object(w);
 	empty_object(w, "actions");
 	json_name(w, "pluralName");
@@ -708,7 +735,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	json_name(w, "includeableLinks");
 	json_begin_array(w);
 	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
-		if ((auth_type(role, type_find(l->target)) & MAY_READ) != 0)
+		if ((auth_type(role, l->target) & MAY_READ) != 0)
 			json_string(w, l->name);
 	json_end_array(w);
 	write_schema_actions(w, role, version, type);

@@ -83,7 +83,7 @@ resource_list(const struct context *c, const struct resource_type *type, struct 
 enum err
 resource_follow(const struct context *c, const struct record *row, const struct link *link, struct record *out, struct error *e)
 {
-	const struct resource_type *target = type_find(link->target);
+	const struct resource_type *target = link->target;
 	const struct value *id = &row->columns[link->column];
 
 	if (id->type != VALUE_INT || (auth_type(c->id->role, target) & MAY_READ) == 0)
@@ -108,7 +108,7 @@ enum err
 resource_children(const struct context *c, const struct record *row, const struct link *link, struct record_list *out,
 		  struct error *e)
 {
-	const struct resource_type *target = type_find(link->target);
+	const struct resource_type *target = link->target;
 
 	if ((auth_type(c->id->role, target) & MAY_READ) == 0)
 		return not_found(e);
@@ -255,7 +255,7 @@ plan_removal(enum state state, bool from_active, struct plan *plan)
 static enum store_rc
 cascade_one(struct store_tx *tx, const struct context *c, const struct record *row, const struct cascade *to)
 {
-	const struct resource_type *type = type_find(to->type);
+	const struct resource_type *type = to->type;
 	struct list_query q = naming(type, to->column, record_id(row), &everyone, CASCADE_BATCH);
 	struct record_list list = {.more = true};
 	struct arena *arena = arena_new(CASCADE_ARENA); /* of one batch: a registry may have any number of credentials */
@@ -351,7 +351,7 @@ option_of(const struct resource_type *type, const char *field_name, const struct
 static enum err
 read_members(const struct work *w, struct member **out, size_t *count)
 {
-	const struct resource_type *type = type_find("projectMember");
+	const struct resource_type *type = &types_table[T_PROJECT_MEMBER];
 	size_t n = 0;
 
 	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL; node = node->next)
@@ -418,7 +418,7 @@ insert_with_log(struct store_tx *tx, const struct context *c, struct record *row
 static enum err
 add_member(struct store_tx *tx, const struct work *w, int64_t project, const struct member *m)
 {
-	struct record row = {.type = type_find("projectMember")};
+	struct record row = {.type = &types_table[T_PROJECT_MEMBER]};
 	struct plan plan;
 
 	(void)process_plan("create", ST_REQUESTED, &plan);
@@ -447,7 +447,7 @@ static enum err
 set_members(struct store_tx *tx, const struct work *w, const struct member *members, size_t count)
 {
 	int64_t project = record_id(w->row);
-	struct list_query q = naming(type_find("projectMember"), COL_PROJECT_ID, project, &everyone, LIMIT_MAX);
+	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project, &everyone, LIMIT_MAX);
 	struct record_list old;
 	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
 	enum store_rc rc = kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
@@ -515,7 +515,7 @@ check_references(struct store_tx *tx, const struct work *w)
 		if (f->type != FT_REFERENCE || (w->change->given & COL_BIT(f->column)) == 0 ||
 		    w->row->columns[f->column].type == VALUE_NULL)
 			continue;
-		const struct resource_type *to = type_find(f->reference);
+		const struct resource_type *to = f->reference;
 		enum store_rc rc = store_tx_get(tx, w->context->arena, to->family, w->row->columns[f->column].number,
 						f->column == COL_ACCOUNT_ID ? &everyone : &owner, &target);
 		if (rc != STORE_OK && rc != STORE_NONE)

@@ -10,7 +10,10 @@
 
 #include "http.h"
 
-enum { ID_DIGITS_MAX = 18 }; /* of a row number: fits int64_t */
+enum {
+	ID_DIGITS_MAX = 18, /* of a row number: fits int64_t */
+	ID_TEXT_SIZE = 32,
+};
 
 const char *
 api_version_name(enum api_version version)
@@ -143,11 +146,17 @@ type_link(const struct resource_type *type, const char *name)
 	return NULL;
 }
 
+bool
+action_in_version(const struct action *action, enum api_version version)
+{
+	return action->versions == 0 || (action->versions & (1U << version)) != 0;
+}
+
 const struct action *
 type_action(const struct resource_type *type, const char *name, enum api_version version)
 {
 	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++)
-		if ((x->versions == 0 || (x->versions & (1U << version)) != 0) && strcmp(x->name, name) == 0)
+		if (action_in_version(x, version) && strcmp(x->name, name) == 0)
 			return x;
 	return NULL;
 }
@@ -160,8 +169,8 @@ check_fields(const struct resource_type *type)
 	for (const struct field *f = type->fields; f->name != NULL; f++, count++) {
 		if (f->column != COL_NONE && (type->family == NULL || (type->family->columns & COL_BIT(f->column)) == 0))
 			return "a field names a column that its family lacks";
-		if (f->type == FT_REFERENCE && (f->reference == NULL || type_find(f->reference) == NULL))
-			return "a field refers to a type that is not published";
+		if (f->type == FT_REFERENCE && (f->reference == NULL || f->reference->family == NULL))
+			return "a field refers to a type that has no rows";
 		if (f->type == FT_ENUM && f->options == NULL)
 			return "an enum has no options";
 		if (f->type == FT_CONSTANT && f->type_text == NULL)
@@ -179,7 +188,7 @@ static const char *
 check_links(const struct resource_type *type)
 {
 	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++) {
-		const struct resource_type *target = type_find(l->target);
+		const struct resource_type *target = l->target;
 
 		if (target == NULL || target->family == NULL)
 			return "a link leads to a type that has no rows";
@@ -217,7 +226,7 @@ schema_check(void)
 			if (!action_is_known(x))
 				return "an action is no process and has no input";
 		for (const struct cascade *c = t->cascades; c != NULL && c->type != NULL; c++)
-			if (type_find(c->type) == NULL || (type_find(c->type)->family->columns & COL_BIT(c->column)) == 0)
+			if (c->type == NULL || (c->type->family->columns & COL_BIT(c->column)) == 0)
 				return "a cascade leads to an unknown type or column";
 		if ((why = check_fields(t)) == NULL)
 			why = check_links(t);
@@ -266,7 +275,19 @@ id_parse(const struct family *family, const char *text, int64_t *id)
 char *
 id_format(struct arena *a, const struct family *family, int64_t id)
 {
-	return arena_printf(a, "1%s%lld", family->prefix, (long long)id);
+	char *out = arena_alloc(a, ID_TEXT_SIZE), *p = out;
+	char digits[ID_TEXT_SIZE], *d = digits + sizeof(digits);
+
+	if (out == NULL)
+		return NULL;
+	*p++ = '1';
+	p = stpcpy(p, family->prefix);
+	*--d = '\0';
+	do
+		*--d = (char)('0' + id % 10);
+	while ((id /= 10) > 0);
+	(void)stpcpy(p, d);
+	return out;
 }
 
 /* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or array. */
@@ -320,7 +341,7 @@ read_reference(const struct field *field, const struct json *node, struct change
 	int64_t id;
 
 	/* A bare number is no id (contract 10.6). */
-	if (node->type != JSON_STRING || !id_parse(type_find(field->reference)->family, node->text, &id))
+	if (node->type != JSON_STRING || !id_parse(field->reference->family, node->text, &id))
 		return err_set(e, ERR_INVALID_REFERENCE, field->name, NULL);
 	out->columns[field->column] = value_int(id);
 	return ERR_NONE;
@@ -398,14 +419,46 @@ schema_read(const struct schema_rules *rules, const struct json *body, struct ch
 	return ERR_NONE;
 }
 
+static void
+put_number(char *out, int64_t number, size_t digits)
+{
+	while (digits-- > 0) {
+		out[digits] = (char)('0' + number % 10);
+		number /= 10;
+	}
+}
+
+/* Without the library's calendar, which takes a lock for the time zone: every row has a date or two. */
 void
 date_format(int64_t ms, char out[21])
 {
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm tm;
+	static const int64_t day_s = 86400, last_ms = INT64_C(253402300799000); /* the end of 9999 */
+	int64_t seconds = (ms < 0 ? 0 : ms > last_ms ? last_ms : ms) / 1000, days = seconds / day_s, year = 1970;
+	static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int month = 0;
 
-	if (ms < 0 || gmtime_r(&seconds, &tm) == NULL || strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		memcpy(out, "1970-01-01T00:00:00Z", 21);
+	/* Whole cycles of 400 years first, so that the loop is short. */
+	year += days / 146097 * 400;
+	days %= 146097;
+	for (;; year++) {
+		int64_t length = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
+
+		if (days < length) {
+			bool leap = length == 366;
+
+			for (; days >= month_days[month] + (leap && month == 1); month++)
+				days -= month_days[month] + (leap && month == 1);
+			break;
+		}
+		days -= length;
+	}
+	memcpy(out, "0000-00-00T00:00:00Z", 21);
+	put_number(out, year, 4);
+	put_number(out + 5, month + 1, 2);
+	put_number(out + 8, days + 1, 2);
+	put_number(out + 11, seconds % day_s / 3600, 2);
+	put_number(out + 14, seconds % 3600 / 60, 2);
+	put_number(out + 17, seconds % 60, 2);
 }
 
 bool

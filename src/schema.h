@@ -52,6 +52,8 @@ struct family {
 	uint64_t columns;    /* COL_BIT of each */
 };
 
+struct resource_type;
+
 enum field_type {
 	FT_ID,
 	FT_STRING,
@@ -87,7 +89,7 @@ struct field {
 	enum column column;         /* COL_NONE for what is not stored */
 	enum field_type type;
 	const char *type_text;      /* as the schema prints it, where the type does not say it all: "reference[x]", "array[x]" */
-	const char *reference;      /* FT_REFERENCE: id of the type that it names; NULL if that is not published */
+	const struct resource_type *reference; /* FT_REFERENCE: the type that it names */
 	unsigned flags;
 	unsigned min_len, max_len;  /* in characters; 0: none */
 	enum filter_set filter;
@@ -102,7 +104,7 @@ struct link {
 	const char *name;
 	enum link_kind kind;
 	enum column column; /* REFERENCE: of this type, holds the target's id; CHILDREN: of the target, holds this row's id */
-	const char *target;
+	const struct resource_type *target;
 };
 
 /* An action that a schema declares. */
@@ -115,7 +117,7 @@ struct action {
 
 /* Rows of `type` whose `column` names a row are removed when that is purged (contract 5.5). */
 struct cascade {
-	const char *type;
+	const struct resource_type *type;
 	enum column column;
 };
 
@@ -146,6 +148,24 @@ struct resource_type {
 	const struct cascade *cascades;       /* what its purge removes; ends with a NULL type; NULL for nothing */
 };
 
+/* Places of the types in the table, for rows that point to each other. */
+enum type_place {
+	T_ACCOUNT,
+	T_API_KEY,
+	T_API_VERSION,
+	T_CREDENTIAL,
+	T_ERROR,
+	T_PASSWORD,
+	T_PROJECT,
+	T_PROJECT_MEMBER,
+	T_REGISTRY,
+	T_REGISTRY_CREDENTIAL,
+	T_SCHEMA,
+	T_SET_PROJECT_MEMBERS_INPUT,
+	T_STORAGE_POOL,
+	T__COUNT
+};
+
 /* types.c; ends with a NULL id. */
 extern const struct resource_type types_table[];
 extern const struct family family_credential, family_storage_pool, family_account, family_project_member;
@@ -158,7 +178,7 @@ const struct resource_type *type_find(const char *id);
 const struct resource_type *type_find_segment(const char *segment);
 /* The type of a row of the family by its kind. */
 const struct resource_type *type_of_row(const struct family *family, const char *kind);
-/* Its number in the table, below TYPES_MAX. */
+/* Its number in the table, an enum type_place. */
 size_t type_index(const struct resource_type *type);
 /* True if type is a child of base, not base itself. */
 bool type_is_child(const struct resource_type *type, const struct resource_type *base);
@@ -168,6 +188,7 @@ const struct field *type_field(const struct resource_type *type, const char *nam
 size_t field_index(const struct resource_type *type, const struct field *field);
 bool field_in_version(const struct field *field, enum api_version version);
 const struct link *type_link(const struct resource_type *type, const char *name);
+bool action_in_version(const struct action *action, enum api_version version);
 const struct action *type_action(const struct resource_type *type, const char *name, enum api_version version);
 
 /* NULL if all tables agree with each other, else a sentence.  Run at start. */

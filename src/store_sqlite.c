@@ -360,11 +360,11 @@ reverse(struct record_list *list)
 
 /* Room for one more record. */
 static bool
-grow(struct arena *a, struct record_list *list, size_t *room)
+grow(struct arena *a, struct record_list *list, size_t limit, size_t *room)
 {
 	if (list->count < *room)
 		return true;
-	size_t more = *room == 0 ? 16 : *room * 2;
+	size_t more = *room == 0 ? (limit < 128 ? limit + 1 : 128) : *room * 2;
 	struct record *items = arena_array(a, more, sizeof(*items));
 	if (items == NULL)
 		return false;
@@ -403,7 +403,7 @@ get_list(struct connection *c, struct arena *a, const struct list_query *list, s
 			out->more = true;
 			break;
 		}
-		if (!grow(a, out, &room))
+		if (!grow(a, out, list->limit, &room))
 			break;
 		(void)read_record(a, stmt, list->family, 0, &out->items[out->count]);
 		bytes += text_size(&out->items[out->count++]);
@@ -544,13 +544,13 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		return result;
 	int rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
-		*key = (struct record){.type = type_find("apiKey")};
+		*key = (struct record){.type = &types_table[T_API_KEY]};
 		key->columns[COL_ID] = column_value(a, stmt, 0);
 		key->columns[COL_STATE] = column_value(a, stmt, 1);
 		key->columns[COL_ACCOUNT_ID] = column_value(a, stmt, 2);
 		key->columns[COL_REMOVED] = column_value(a, stmt, 3);
 		key->columns[COL_SECRET_VALUE] = column_value(a, stmt, 4);
-		*account = (struct record){.type = type_find("account")};
+		*account = (struct record){.type = &types_table[T_ACCOUNT]};
 		account->columns[COL_ID] = key->columns[COL_ACCOUNT_ID];
 		account->columns[COL_KIND] = column_value(a, stmt, 5);
 		account->columns[COL_STATE] = column_value(a, stmt, 6);

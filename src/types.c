@@ -51,8 +51,10 @@ const struct family family_project_member = {
 	| COL_BIT(COL_EXTERNAL_ID_TYPE) | COL_BIT(COL_ROLE)
 };
 
+#define TYPE(name) (&types_table[T_##name])
+
 /* Fields that mean the same everywhere. */
-#define ACCOUNT_ID    { .name = "accountId", .column = COL_ACCOUNT_ID, .type = FT_REFERENCE, .reference = "account", .type_text = "reference[account]", \
+#define ACCOUNT_ID    { .name = "accountId", .column = COL_ACCOUNT_ID, .type = FT_REFERENCE, .reference = TYPE(ACCOUNT), .type_text = "reference[account]", \
                         .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V }
 #define CREATED       { .name = "created", .column = COL_CREATED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N }
 #define DATA          { .name = "data", .type = FT_DATA, .flags = F_NULLABLE, .max_len = 16777215 }
@@ -100,28 +102,28 @@ static const struct action project_member_actions[] = {
 };
 
 static const struct link account_links[] = {
-	{ "credentials", LINK_CHILDREN, COL_ACCOUNT_ID, "credential" },
-	{ "projectmembers", LINK_CHILDREN, COL_PROJECT_ID, "projectMember" },
-	{ "storagepools", LINK_CHILDREN, COL_ACCOUNT_ID, "storagePool" },
+	{ "credentials", LINK_CHILDREN, COL_ACCOUNT_ID, TYPE(CREDENTIAL) },
+	{ "projectmembers", LINK_CHILDREN, COL_PROJECT_ID, TYPE(PROJECT_MEMBER) },
+	{ "storagepools", LINK_CHILDREN, COL_ACCOUNT_ID, TYPE(STORAGE_POOL) },
 	{ 0 }
 };
-static const struct link credential_links[] = { { "account", LINK_REFERENCE, COL_ACCOUNT_ID, "account" }, { 0 } };
+static const struct link credential_links[] = { { "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) }, { 0 } };
 static const struct link registry_credential_links[] = {
-	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, "account" },
-	{ "registry", LINK_REFERENCE, COL_REGISTRY_ID, "registry" },
+	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
+	{ "registry", LINK_REFERENCE, COL_REGISTRY_ID, TYPE(REGISTRY) },
 	{ 0 }
 };
 static const struct link storage_pool_links[] = {
-	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, "account" },
-	{ "credentials", LINK_CHILDREN, COL_REGISTRY_ID, "credential" },
+	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
+	{ "credentials", LINK_CHILDREN, COL_REGISTRY_ID, TYPE(CREDENTIAL) },
 	{ 0 }
 };
-static const struct link project_member_links[] = { { "project", LINK_REFERENCE, COL_PROJECT_ID, "project" }, { 0 } };
+static const struct link project_member_links[] = { { "project", LINK_REFERENCE, COL_PROJECT_ID, TYPE(PROJECT) }, { 0 } };
 
 static const struct cascade account_cascades[] = {
-	{ "credential", COL_ACCOUNT_ID }, { "storagePool", COL_ACCOUNT_ID }, { "projectMember", COL_PROJECT_ID }, { 0 }
+	{ TYPE(CREDENTIAL), COL_ACCOUNT_ID }, { TYPE(STORAGE_POOL), COL_ACCOUNT_ID }, { TYPE(PROJECT_MEMBER), COL_PROJECT_ID }, { 0 }
 };
-static const struct cascade storage_pool_cascades[] = { { "registryCredential", COL_REGISTRY_ID }, { 0 } };
+static const struct cascade storage_pool_cascades[] = { { TYPE(REGISTRY_CREDENTIAL), COL_REGISTRY_ID }, { 0 } };
 
 static const struct field schema_fields[] = {
 	NOTHING("collectionActions", "map[json]", 0, FILTER_NONE),
@@ -191,7 +193,7 @@ static const struct field project_member_fields[] = {
 	  .filter = FILTER_S, .fallback = "\"rancher_id\"" },
 	ID, KIND,
 	{ .name = "name", .column = COL_NAME, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
-	{ .name = "projectId", .column = COL_PROJECT_ID, .type = FT_REFERENCE, .reference = "project", .type_text = "reference[project]", .max_len = 255,
+	{ .name = "projectId", .column = COL_PROJECT_ID, .type = FT_REFERENCE, .reference = TYPE(PROJECT), .type_text = "reference[project]", .max_len = 255,
 	  .filter = FILTER_V },
 	REMOVE_TIME, REMOVED,
 	{ .name = "role", .column = COL_ROLE, .type = FT_ENUM, .flags = F_NULLABLE, .options = member_roles, .max_len = 255, .filter = FILTER_S,
@@ -209,7 +211,7 @@ static const struct field set_project_members_fields[] = {
 #define SECRET_VALUE(extra) { .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_NULLABLE | F_SEALED | (extra), \
                               .max_len = 4096 }
 /* Only superadmin sees it on a type that is not a registryCredential; the filter is published all the same, as in the original. */
-#define REGISTRY_HIDDEN     { .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = "storagePool", \
+#define REGISTRY_HIDDEN     { .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(STORAGE_POOL), \
                               .type_text = "reference[storagePool]", .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V }
 
 static const struct field credential_fields[] = {
@@ -219,7 +221,7 @@ static const struct field credential_fields[] = {
 };
 static const struct field registry_credential_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(F_CREATE | F_UPDATE),
-	{ .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = "registry", .type_text = "reference[registry]",
+	{ .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(REGISTRY), .type_text = "reference[registry]",
 	  .flags = F_CREATE | F_REQUIRED, .max_len = 255, .filter = FILTER_V },
 	REMOVE_TIME, REMOVED, SECRET_VALUE(F_CREATE | F_UPDATE | F_READ_ON_CREATE),
 	STATE(states_v2), TRANSITIONS, UUID,
@@ -268,32 +270,32 @@ static const struct field registry_fields[] = {
 
 /* No row points to a type whose rows are not published: images, hosts, volumes and agents of the original have no link here. */
 const struct resource_type types_table[] = {
-	{ .id = "account", .plural = "accounts", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
+	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
 	  .flags = TYPE_SELF | TYPE_UPDATE_LOGS, .cascades = account_cascades },
-	{ .id = "apiKey", .plural = "apiKeys", .kind = "apiKey", .base = "credential", .family = &family_credential, .fields = api_key_fields,
+	[T_API_KEY] = { .id = "apiKey", .plural = "apiKeys", .kind = "apiKey", .base = "credential", .family = &family_credential, .fields = api_key_fields,
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
-	{ .id = "apiVersion", .plural = "apiVersions", .fields = no_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
-	{ .id = "credential", .plural = "credentials", .family = &family_credential, .fields = credential_fields, .links = credential_links,
+	[T_API_VERSION] = { .id = "apiVersion", .plural = "apiVersions", .fields = no_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_CREDENTIAL] = { .id = "credential", .plural = "credentials", .family = &family_credential, .fields = credential_fields, .links = credential_links,
 	  .actions = credential_actions },
-	{ .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
-	{ .id = "password", .plural = "passwords", .kind = "password", .base = "credential", .family = &family_credential, .fields = password_fields,
+	[T_ERROR] = { .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_PASSWORD] = { .id = "password", .plural = "passwords", .kind = "password", .base = "credential", .family = &family_credential, .fields = password_fields,
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_PASSWORD,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
-	{ .id = "project", .plural = "projects", .kind = "project", .base = "account", .family = &family_account, .fields = project_fields,
+	[T_PROJECT] = { .id = "project", .plural = "projects", .kind = "project", .base = "account", .family = &family_account, .fields = project_fields,
 	  .links = account_links, .actions = project_actions, .flags = TYPE_PROJECT | TYPE_UPDATE_LOGS,
 	  .cascades = account_cascades },
-	{ .id = "projectMember", .plural = "projectMembers", .family = &family_project_member, .fields = project_member_fields,
+	[T_PROJECT_MEMBER] = { .id = "projectMember", .plural = "projectMembers", .family = &family_project_member, .fields = project_member_fields,
 	  .links = project_member_links, .actions = project_member_actions, .flags = TYPE_THROUGH_PROJECT },
-	{ .id = "registry", .plural = "registries", .kind = "registry", .base = "storagePool", .family = &family_storage_pool, .fields = registry_fields,
+	[T_REGISTRY] = { .id = "registry", .plural = "registries", .kind = "registry", .base = "storagePool", .family = &family_storage_pool, .fields = registry_fields,
 	  .links = storage_pool_links, .actions = storage_pool_actions,
 	  .unique = COL_SERVER_ADDRESS, .unique_error = ERR_SERVER_ADDRESS_USED, .cascades = storage_pool_cascades },
-	{ .id = "registryCredential", .plural = "registryCredentials", .kind = "registryCredential", .base = "credential", .family = &family_credential,
+	[T_REGISTRY_CREDENTIAL] = { .id = "registryCredential", .plural = "registryCredentials", .kind = "registryCredential", .base = "credential", .family = &family_credential,
 	  .fields = registry_credential_fields, .links = registry_credential_links, .actions = credential_actions },
-	{ .id = "schema", .plural = "schemas", .fields = schema_fields, .flags = TYPE_VIRTUAL },
-	{ .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
-	{ .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,
+	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields, .flags = TYPE_VIRTUAL },
+	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_STORAGE_POOL] = { .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,
 	  .actions = storage_pool_actions, .cascades = storage_pool_cascades },
-	{ 0 }
+	[T__COUNT] = { 0 }
 };
 /* clang-format on */
