@@ -42,7 +42,7 @@ check           has_library check
 # Prints the packages of the table $1 that are missing.
 missing_packages()
 {
-	printf '%s' "$1" | while read -r package probe; do
+	printf '%s\n' "$1" | while read -r package probe; do
 		[ -n "$package" ] || continue
 		# shellcheck disable=SC2086 # the probe is a command and its argument
 		$probe || printf '%s ' "$package"
@@ -180,6 +180,10 @@ show_failures()
 	find "$1" -name '*.trs' -not -path '*/regcred-[0-9]*' | sort | while read -r result; do
 		if ! grep -qE '^:test-result: (PASS|SKIP)' "$result"; then
 			say "--- ${result%.trs}.log"
+			if [ "$(wc -l <"${result%.trs}.log")" -gt 60 ]; then
+				grep '^FAIL ' "${result%.trs}.log"
+				say '    ...'
+			fi
 			tail -n 60 "${result%.trs}.log"
 		fi
 	done

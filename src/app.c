@@ -152,7 +152,7 @@ static bool
 find_version(struct call *c)
 {
 	for (unsigned v = 0; v < API__COUNT; v++)
-		if (is_segment(c, 0, api_version_name((enum api_version)v))) {
+		if (strcmp(c->target.segments[0], api_version_name((enum api_version)v)) == 0) {
 			c->version = (enum api_version)v;
 			return true;
 		}

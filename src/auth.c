@@ -55,9 +55,11 @@ static const struct permission { unsigned roles; const char *what; const char *l
 
 	{ EVERY & ~OPERATOR,              "*.data",                 "" },
 	{ EVERY & ~OPERATOR,              "*.removeTime",           "" },
-	{ MACHINE,                        "*.uuid",                 "cr" },
-	{ ROLE(ADMIN),                    "account.uuid",           "cr" },
-	{ ROLE(ADMIN),                    "project.uuid",           "cr" },
+	{ ROLE(SUPERADMIN),               "*.uuid",                 "cr" },
+	{ ROLE(SERVICE),                  "registryCredential.uuid", "cr" },
+	{ ROLE(SERVICE),                  "registry.uuid",          "cr" },
+	{ MACHINE | ROLE(ADMIN),          "account.uuid",           "cr" },
+	{ MACHINE | ROLE(ADMIN),          "project.uuid",           "cr" },
 
 	{ MACHINE | ROLE(ADMIN),          "account.kind",           "cru" },
 	{ EVERY & ~OPERATOR,              "account.externalId",     "" },

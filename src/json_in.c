@@ -80,7 +80,9 @@ struct gate {
 	struct error *error;
 };
 
-/* A name that an object has already, as it is decoded. */
+/* A name that an object has already, as it is decoded.  An object keeps them by their hash. */
+enum { BUCKETS = 32 };
+
 struct name {
 	struct name *next;
 	const char *bytes;
@@ -367,7 +369,7 @@ is_repeated(const struct name *names, const struct name *name)
 static enum err
 gate_name(struct gate *g, struct name **names)
 {
-	struct name *name = arena_alloc(g->arena, sizeof(*name));
+	struct name *name = arena_alloc(g->arena, sizeof(*name)), **bucket;
 	size_t start = g->at;
 	const char *quote;
 	char *out = NULL;
@@ -384,10 +386,11 @@ gate_name(struct gate *g, struct name **names)
 	code = gate_string(g, &out);
 	name->len = (size_t)(out - name->bytes);
 	name->hash = hash_of(name->bytes, name->len);
-	if (code == ERR_NONE && is_repeated(*names, name))
+	bucket = &names[name->hash % BUCKETS];
+	if (code == ERR_NONE && is_repeated(*bucket, name))
 		return refuse_at(g, start - 1, "A name stands twice in an object, again");
-	name->next = *names;
-	*names = name;
+	name->next = *bucket;
+	*bucket = name;
 	return code;
 }
 
@@ -411,13 +414,13 @@ gate_member(struct gate *g, struct name **names)
 static enum err
 gate_object(struct gate *g)
 {
-	struct name *names = NULL;
+	struct name *names[BUCKETS] = {NULL};
 
 	skip_blanks(g);
 	if (take(g, '}'))
 		return ERR_NONE;
 	do {
-		enum err code = gate_member(g, &names);
+		enum err code = gate_member(g, names);
 
 		if (code != ERR_NONE)
 			return code;

@@ -920,8 +920,6 @@ become(const struct settings *s, uid_t uid, gid_t gid)
 {
 	if (geteuid() != 0)
 		return true;
-	if (uid == 0)
-		log_warn("running as root: name a user in the settings");
 	if ((*s->user != '\0' ? initgroups(s->user, gid) : setgroups(0, NULL)) != 0 ||
 	    setgid(gid) != 0 || setuid(uid) != 0 || (uid != 0 && setuid(0) == 0)) {
 		log_error("cannot become user %u, group %u: %s", (unsigned)uid, (unsigned)gid,
@@ -984,8 +982,11 @@ run(struct pool *pool)
 	    !become(s, uid, gid))
 		goto out;
 	forbid_dumps();
-	if (prepare(pool))
+	if (prepare(pool)) {
+		if (geteuid() == 0)
+			log_warn("running as root: name a user in the settings");
 		master_loop(pool);
+	}
 	ok = pool->stopping; /* asked for, not a failure */
 out:
 	remove_files(pool);

@@ -120,12 +120,26 @@ write_collection_links(struct json_out *w, const char *scope, enum role role)
 			name_and_collection(w, t->plural, scope, t);
 }
 
+/* A role has a link if it sees the target's type and, of a reference, the field that holds the id. */
+static bool
+role_has_link(enum role role, const struct resource_type *type, const struct link *link)
+{
+	if ((auth_type(role, link->target) & MAY_READ) == 0)
+		return false;
+	if (link->kind == LINK_CHILDREN)
+		return true;
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if (f->column == link->column)
+			return (auth_field(role, type, f) & MAY_READ) != 0;
+	return false;
+}
+
 static bool
 link_is_there(const struct view *v, const struct record *row, const struct link *link)
 {
 	if (link->kind == LINK_REFERENCE && row->columns[link->column].type == VALUE_NULL)
 		return false;
-	return (auth_type(v->context->id->role, link->target) & MAY_READ) != 0;
+	return role_has_link(v->context->id->role, row->type, link);
 }
 
 static void
@@ -735,7 +749,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	json_name(w, "includeableLinks");
 	json_begin_array(w);
 	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
-		if ((auth_type(role, l->target) & MAY_READ) != 0)
+		if (role_has_link(role, type, l))
 			json_string(w, l->name);
 	json_end_array(w);
 	write_schema_actions(w, role, version, type);

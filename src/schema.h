@@ -148,7 +148,7 @@ struct resource_type {
 	const struct cascade *cascades;       /* what its purge removes; ends with a NULL type; NULL for nothing */
 };
 
-/* Places of the types in the table, for rows that point to each other. */
+/* Places of the types in the table, for rows that point to each other; in the order of their plural names, as links are printed. */
 enum type_place {
 	T_ACCOUNT,
 	T_API_KEY,
@@ -156,8 +156,8 @@ enum type_place {
 	T_CREDENTIAL,
 	T_ERROR,
 	T_PASSWORD,
-	T_PROJECT,
 	T_PROJECT_MEMBER,
+	T_PROJECT,
 	T_REGISTRY,
 	T_REGISTRY_CREDENTIAL,
 	T_SCHEMA,

@@ -165,7 +165,8 @@ configure(sqlite3 *db, bool reading)
 		       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;"
 		       "PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA query_only = %s;",
 		       CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
-	return run(db, sql) && sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
+	/* json_each is set up at its first use, which the authorizer would take for the making of a table. */
+	return run(db, sql) && run(db, "SELECT 1 FROM json_each('[]')") && sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
 }
 
 static bool

@@ -107,7 +107,11 @@ static const struct link account_links[] = {
 	{ "storagepools", LINK_CHILDREN, COL_ACCOUNT_ID, TYPE(STORAGE_POOL) },
 	{ 0 }
 };
-static const struct link credential_links[] = { { "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) }, { 0 } };
+static const struct link credential_links[] = {
+	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
+	{ "registry", LINK_REFERENCE, COL_REGISTRY_ID, TYPE(STORAGE_POOL) },
+	{ 0 }
+};
 static const struct link registry_credential_links[] = {
 	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
 	{ "registry", LINK_REFERENCE, COL_REGISTRY_ID, TYPE(REGISTRY) },

@@ -133,6 +133,7 @@ static const struct {
 	{BYTES("[{}]"), NULL},
 	{BYTES("[[],[]]"), NULL},
 	{BYTES("[{},[],{}]"), NULL},
+	{BYTES("[[],[],[],[],[],[],[],[],[],{},{},{},{},{},{},{},{},{},{}]"), NULL},
 	{BYTES("{\"a\":{}}"), NULL},
 	{BYTES("{\"a\":[]}"), NULL},
 	{BYTES("{\"a\":{\"a\":{\"a\":1}}}"), NULL},
@@ -492,6 +493,7 @@ static const struct {
 	{BYTES("\"\\ud83d\\u00\""), 1},
 	{BYTES("\"\\ud83d\\u0041\""), 1},
 	{BYTES("\"\\ud83d\\ud83d\""), 1},
+	{BYTES("\"\\ud83d\\udbff\""), 1},
 	{BYTES("\"\\ud83d\\ue000\""), 1},
 	{BYTES("\"\\udd11\\ud83d\""), 1},
 	{BYTES("\"\\ud83d\\udd11\\udd11\""), 13},
@@ -970,19 +972,77 @@ START_TEST(a_long_text_grows_whole)
 }
 END_TEST
 
-START_TEST(a_text_of_exactly_the_room_still_gets_its_nul)
+/* The buffer's first size is 8 KiB: a guard behind it sees what is written too far. */
+START_TEST(a_full_buffer_is_not_written_over)
 {
-	for (size_t size = 8180; size < 8200; size++) {
+	for (size_t size = 8170; size < 8200; size++) {
 		struct json_out w;
-		char *fill = arena_alloc(a, size + 1);
+		char *fill, *guard;
+		const char *expected = _i == 0 ? "x,null" : _i == 1 ? "x,\"y\"" : "x,\"y\":";
 		size_t len;
+		const char *text;
 
-		memset(fill, 'x', size);
+		arena_reset(a);
 		json_out_init(&w, a);
+		json_raw(&w, "x", 1);
+		guard = arena_alloc(a, 64);
+		fill = arena_alloc(a, size + 1);
+		memset(fill, 'x', size);
+		w.comma = false;
 		json_raw(&w, fill, size);
-		ck_assert_str_eq(json_out_text(&w, &len), fill);
-		ck_assert_uint_eq(len, size);
+		if (_i == 0)
+			json_null(&w);
+		else if (_i == 1)
+			json_string(&w, "y");
+		else
+			json_name(&w, "y");
+		text = json_out_text(&w, &len);
+		ck_assert_uint_eq(len, size + strlen(expected));
+		ck_assert_str_eq(text + size, expected);
+		for (size_t i = 0; i < 64; i++)
+			ck_assert_msg(guard[i] == 0, "at a size of %zu", size);
 	}
+}
+END_TEST
+
+/* A byte that needs an escape is seen at each place of the eights and of what is left over. */
+START_TEST(an_odd_byte_is_seen_anywhere)
+{
+	static const struct {
+		char byte;
+		const char *written;
+	} odd[] = {
+		{'"', "\\\""},
+		{'\\', "\\\\"},
+		{'\n', "\\n"},
+		{'\x01', "\\u0001"},
+		{'\x1f', "\\u001f"},
+		{' ', " "},
+		{'!', "!"},
+		{'#', "#"},
+		{'[', "["},
+		{']', "]"},
+		{'\x7f', "\x7f"},
+		{'\x80', "\xef\xbf\xbd"},
+		{'\xff', "\xef\xbf\xbd"},
+	};
+
+	for (size_t len = 1; len < 26; len++)
+		for (size_t at = 0; at < len; at++) {
+			char text[32] = "abcdefghijklmnopqrstuvwxyz";
+			struct json_out w;
+			size_t written_len;
+			const char *expected;
+
+			text[at] = odd[_i].byte;
+			text[len] = '\0';
+			arena_reset(a);
+			expected = arena_printf(a, "\"%.*s%s%s\"", (int)at, text, odd[_i].written,
+						text + at + 1);
+			json_out_init(&w, a);
+			json_string(&w, text);
+			ck_assert_str_eq(json_out_text(&w, &written_len), expected);
+		}
 }
 END_TEST
 
@@ -1057,7 +1117,8 @@ writing(void)
 	tcase_add_test(tc, commas_are_the_writers_business);
 	tcase_add_test(tc, nothing_written_is_an_empty_text);
 	tcase_add_test(tc, a_long_text_grows_whole);
-	tcase_add_test(tc, a_text_of_exactly_the_room_still_gets_its_nul);
+	tcase_add_loop_test(tc, a_full_buffer_is_not_written_over, 0, 3);
+	tcase_add_loop_test(tc, an_odd_byte_is_seen_anywhere, 0, 13);
 	tcase_add_test(tc, a_writer_without_memory_fails_once_and_stays_so);
 	return tc;
 }

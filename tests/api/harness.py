@@ -608,7 +608,9 @@ class Site:
             text, before = self.new_text(path)
             name = os.path.basename(path)
             for line in text[before:].splitlines():
-                if re.search(rb"\[(alert|crit|emerg)\]", line) and path != self.log:
+                # Without a pool nginx cannot connect: that is meant where a test ends it.
+                meant = self.deaths_allowed and b"connect() to unix:" in line
+                if re.search(rb"\[(alert|crit|emerg)\]", line) and path != self.log and not meant:
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))
                 if path == self.log and re.search(rb"Sanitizer|runtime error:|[Aa]ssertion .*failed", line):
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))

@@ -87,10 +87,10 @@ class GdapiPython:
     def collection(self, kind):
         return self.schema[kind]["links"]["collection"]
 
-    def create(self, kind, **fields):
-        if "POST" not in self.schema[kind]["collectionMethods"]:
-            raise AttributeError("create_" + kind)
-        return self._json(self.caller.post(self.collection(kind), json.dumps(fields, sort_keys=True)))
+    def create(self, kind_, **fields):
+        if "POST" not in self.schema[kind_]["collectionMethods"]:
+            raise AttributeError("create_" + kind_)
+        return self._json(self.caller.post(self.collection(kind_), json.dumps(fields, sort_keys=True)))
 
     def by_id(self, kind, number):
         try:

@@ -61,6 +61,11 @@ EXCEPTIONS = (
     ("keys are not rewritten", "publicValue and secretValue of a key are chosen once and hashed; the hash is never shown",
      lambda role, kind, part, name, attr, new, old: kind in ("apiKey", "credential") and part == "field" and name in ("publicValue", "secretValue")
      and role in ("superadmin", "service") and attr in ("create", "update", "readOnCreateOnly")),
+    ("serverAddress is set once", "as for everybody else: it is create-only",
+     lambda role, kind, part, name, attr, new, old: role == "superadmin" and kind == "registry" and name == "serverAddress" and attr == "update" and not new),
+    ("no link without a reference", "a key has no registry, and a membership no account of its own, to follow",
+     lambda role, kind, part, name, attr, new, old: role == "superadmin" and part == "include"
+     and set(old) - set(new) == {"account" if kind == "projectMember" else "registry"} and kind in ("credential", "apiKey", "projectMember")),
     ("error has fieldName", "validation errors name the field",
      lambda role, kind, part, name, attr, new, old: kind == "error"),
     ("flag of a project", "allowSystemRole is written by administrators only",
