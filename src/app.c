@@ -1,6 +1,7 @@
 /* app: routes, gates and answers.
  *
- * The order of the checks is the contract's 7.3: body, key, project, CSRF, versions and schemas, type, id, action, method, fields.
+ * The order of the checks is the contract's 7.3: body, key, project, CSRF, versions and schemas,
+ * type, id, action, method, fields.
  */
 #include "app.h"
 
@@ -24,18 +25,22 @@
 #include "store.h"
 
 enum {
-	WAL_TRUNCATE_BYTES = 8 * 1024 * 1024, /* above that the housekeeper empties the write-ahead log */
+	WAL_TRUNCATE_BYTES =
+		8 * 1024 * 1024, /* above that the housekeeper empties the write-ahead log */
 	BASE_MAX = 512,
 };
 
 static const char json_type[] = "application/json; charset=utf-8";
 static const char html_type[] = "text/html; charset=utf-8";
-static const char challenge[] = "Basic realm=\"Enter API access key and secret key as username and password\"";
+static const char challenge[] =
+	"Basic realm=\"Enter API access key and secret key as username and password\"";
 
-/* A schema collection, written once for a role and version with this in place of the scope, and then copied with the real one. */
+/* A schema collection, written once for a role and version with this in place of the scope, and
+ * then copied with the real one. */
 static const char scope_mark[] = "{scope}";
 
-struct template {
+struct template
+{
 	char *text;
 	size_t len;
 };
@@ -58,10 +63,10 @@ struct call {
 	struct target target;
 	enum http_method method; /* the effective one (contract 1.8) */
 	enum api_version version;
-	const char *base;        /* "https://r.example.test" */
-	const char *root;        /* base and version */
-	const char *scope;       /* root and project */
-	const char *project;     /* of the path, NULL if it is not scoped */
+	const char *base;		   /* "https://r.example.test" */
+	const char *root;		   /* base and version */
+	const char *scope;		   /* root and project */
+	const char *project;		   /* of the path, NULL if it is not scoped */
 	const char *type_name, *id, *link; /* the rest of the path, NULL where it ends */
 	const struct resource_type *type;
 	struct json *body;
@@ -134,12 +139,17 @@ find_base(struct call *c)
 		c->base = c->app->settings->base_url;
 	} else {
 		use_forwarded(c, &scheme, &host);
-		if (host == NULL || !http_host_valid(host) || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-			return err_set(&c->error, ERR_BAD_REQUEST, NULL, "The Host header is missing or no host name.");
-		c->base = lower(c->arena, arena_printf(c->arena, "%s://%s%s", scheme, host, r->prefix != NULL ? r->prefix : ""));
+		if (host == NULL || !http_host_valid(host) ||
+		    (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+				       "The Host header is missing or no host name.");
+		c->base = lower(c->arena, arena_printf(c->arena, "%s://%s%s", scheme, host,
+						       r->prefix != NULL ? r->prefix : ""));
 	}
-	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "", api_version_name(API_V1));
-	return c->root != NULL && c->base != NULL ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "",
+					  api_version_name(API_V1));
+	return c->root != NULL && c->base != NULL ? ERR_NONE
+						  : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 }
 
 static bool
@@ -159,19 +169,21 @@ find_version(struct call *c)
 	return false;
 }
 
-/* "/v1/projects/1a5/…" is scoped when something follows, unless that is the project's own list of members (contract 1.4). */
+/* "/v1/projects/1a5/…" is scoped when something follows, unless that is the project's own list of
+ * members (contract 1.4). */
 static void
 find_path(struct call *c)
 {
 	const struct target *t = &c->target;
-	bool scoped = t->segment_count >= 4 && is_segment(c, 1, "projects") && !is_segment(c, 3, "projectmembers") &&
-		      !is_segment(c, 3, "projectmember");
+	bool scoped = t->segment_count >= 4 && is_segment(c, 1, "projects") &&
+		      !is_segment(c, 3, "projectmembers") && !is_segment(c, 3, "projectmember");
 	size_t at = scoped ? 3 : 1;
 
 	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base, api_version_name(c->version));
 	if (scoped) {
 		c->project = t->segments[2];
-		c->scope = arena_printf(c->arena, "%s/projects/%s", c->root, lower(c->arena, http_encode(c->arena, c->project)));
+		c->scope = arena_printf(c->arena, "%s/projects/%s", c->root,
+					lower(c->arena, http_encode(c->arena, c->project)));
 	}
 	c->type_name = t->segment_count > at ? t->segments[at] : NULL;
 	c->id = t->segment_count > at + 1 ? t->segments[at + 1] : NULL;
@@ -211,8 +223,10 @@ read_form(struct call *c, const char *media_type)
 	const struct request *r = c->request;
 	struct pairs pairs = {0};
 	bool multipart = strcmp(media_type, "multipart/form-data") == 0;
-	enum err rc = multipart ? http_multipart_parse(c->arena, r->content_type, r->body, r->body_len, &pairs, &c->error)
-				: http_form_parse(c->arena, r->body, r->body_len, &pairs, &c->error);
+	enum err rc = multipart
+			      ? http_multipart_parse(c->arena, r->content_type, r->body,
+						     r->body_len, &pairs, &c->error)
+			      : http_form_parse(c->arena, r->body, r->body_len, &pairs, &c->error);
 
 	if (rc != ERR_NONE)
 		return rc;
@@ -222,7 +236,8 @@ read_form(struct call *c, const char *media_type)
 	return ERR_NONE;
 }
 
-/* A body is JSON whatever its type says, but for forms; what curl sends by default is JSON when it looks so (contract 8.5). */
+/* A body is JSON whatever its type says, but for forms; what curl sends by default is JSON when it
+ * looks so (contract 8.5). */
 static enum err
 read_body(struct call *c)
 {
@@ -233,12 +248,14 @@ read_body(struct call *c)
 	if (r->body_too_large)
 		return err_set(&c->error, ERR_TOO_LARGE, NULL, NULL);
 	if (r->body_cut)
-		return err_set(&c->error, ERR_BAD_REQUEST, NULL, "The body ended before its announced length.");
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+			       "The body ended before its announced length.");
 	if (sent != HTTP_POST && sent != HTTP_PUT)
 		return ERR_NONE;
 	if (type == NULL)
 		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
-	bool form = strcmp(type, "application/x-www-form-urlencoded") == 0 && !begins_like_json(r->body);
+	bool form = strcmp(type, "application/x-www-form-urlencoded") == 0 &&
+		    !begins_like_json(r->body);
 	enum err rc = form || strcmp(type, "multipart/form-data") == 0
 			      ? read_form(c, type)
 			      : json_parse(c->arena, r->body, r->body_len, &c->body, &c->error);
@@ -249,7 +266,8 @@ read_body(struct call *c)
 	return c->error.code;
 }
 
-/* Parameters of the query lie under the body: what the body does not say, they may (contract 8.5). */
+/* Parameters of the query lie under the body: what the body does not say, they may (contract 8.5).
+ */
 static enum err
 merge_query(struct call *c)
 {
@@ -310,7 +328,8 @@ is_own_origin(const struct call *c)
 	if (origin == NULL)
 		return false;
 	size_t len = strlen(origin);
-	return strncasecmp(c->base, origin, len) == 0 && (c->base[len] == '\0' || c->base[len] == '/');
+	return strncasecmp(c->base, origin, len) == 0 &&
+	       (c->base[len] == '\0' || c->base[len] == '/');
 }
 
 static bool
@@ -318,10 +337,12 @@ is_token(const char *text)
 {
 	size_t len = strlen(text);
 
-	return len >= SECRET_CSRF_SIZE - 1 && len <= 64 && strspn(text, "0123456789ABCDEFabcdef") == len;
+	return len >= SECRET_CSRF_SIZE - 1 && len <= 64 &&
+	       strspn(text, "0123456789ABCDEFabcdef") == len;
 }
 
-/* The contract's 8.4 and 0.1: a browser's write shows that it comes from a page of ours.  The cookie is set, or sent again. */
+/* The contract's 8.4 and 0.1: a browser's write shows that it comes from a page of ours.  The
+ * cookie is set, or sent again. */
 static enum err
 check_csrf(struct call *c)
 {
@@ -329,17 +350,22 @@ check_csrf(struct call *c)
 
 	if (!is_browser(c->request))
 		return ERR_NONE;
-	const char *cookie = c->request->cookie != NULL ? http_cookie(c->arena, c->request->cookie, "CSRF") : NULL;
+	const char *cookie = c->request->cookie != NULL
+				     ? http_cookie(c->arena, c->request->cookie, "CSRF")
+				     : NULL;
 	if (cookie != NULL && !is_token(cookie))
 		cookie = NULL;
 	secret_csrf_token(fresh);
 	response_header(c->response, "Set-Cookie",
-			arena_printf(c->arena, "CSRF=%s; Path=/; SameSite=Strict%s", cookie != NULL ? cookie : fresh,
+			arena_printf(c->arena, "CSRF=%s; Path=/; SameSite=Strict%s",
+				     cookie != NULL ? cookie : fresh,
 				     strncmp(c->base, "https:", 6) == 0 ? "; Secure" : ""));
 	if (is_read(c))
 		return ERR_NONE;
-	const char *token = c->request->csrf != NULL ? c->request->csrf : pairs_find(&c->target.query, "CSRF");
-	bool right = token != NULL ? cookie != NULL && secret_equal(token, cookie) : is_own_origin(c);
+	const char *token =
+		c->request->csrf != NULL ? c->request->csrf : pairs_find(&c->target.query, "CSRF");
+	bool right =
+		token != NULL ? cookie != NULL && secret_equal(token, cookie) : is_own_origin(c);
 	return right ? ERR_NONE : err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL);
 }
 
@@ -468,8 +494,8 @@ handle_list(struct call *c)
 	struct list_request request;
 	struct record_list list;
 
-	if (query_parse(c->arena, c->type, c->version, &c->target.query, resource_field_visible, &view, c->context.now_ms, &request,
-			&c->error) != ERR_NONE ||
+	if (query_parse(c->arena, c->type, c->version, &c->target.query, resource_field_visible,
+			&view, c->context.now_ms, &request, &c->error) != ERR_NONE ||
 	    resource_list(&c->context, c->type, &request, &list, &c->error) != ERR_NONE)
 		return c->error.code;
 	repr_collection(&c->out, &c->view, c->type, &request, &list);
@@ -552,8 +578,8 @@ handle_action(struct call *c)
 	struct record row;
 	struct record_list members;
 
-	if (resource_action(&c->context, c->type, c->id, pairs_find(&c->target.query, "action"), c->body, &row, &members, &c->error) !=
-	    ERR_NONE)
+	if (resource_action(&c->context, c->type, c->id, pairs_find(&c->target.query, "action"),
+			    c->body, &row, &members, &c->error) != ERR_NONE)
 		return c->error.code;
 	if (members.items != NULL)
 		repr_members(&c->out, &c->view, &members);
@@ -573,7 +599,10 @@ handle_not_allowed(struct call *c)
 
 enum place { AT_ROOT, AT_VERSION, AT_SCHEMAS, AT_SCHEMA, AT_COLLECTION, AT_RESOURCE, AT_LINK };
 
-enum { GATE_TYPE = 1 << 0, GATE_ACTION = 1 << 1 }; /* the type must be there for the caller; `action` must be given */
+enum {
+	GATE_TYPE = 1 << 0,
+	GATE_ACTION = 1 << 1
+}; /* the type must be there for the caller; `action` must be given */
 
 /* clang-format off */
 static const struct route { enum place place; unsigned methods; enum err (*handler)(struct call *c); unsigned gates; } routes[] = {
@@ -608,7 +637,8 @@ static const struct route { enum place place; unsigned methods; enum err (*handl
 static enum place
 find_place(const struct call *c)
 {
-	const struct resource_type *type = c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+	const struct resource_type *type =
+		c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
 
 	if (c->target.segment_count == 0)
 		return AT_ROOT;
@@ -629,10 +659,12 @@ route(struct call *c)
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		const struct route *r = &routes[i];
 
-		if (r->place != place || (r->methods & (1U << c->method)) == 0 || ((r->gates & GATE_ACTION) != 0 && !action))
+		if (r->place != place || (r->methods & (1U << c->method)) == 0 ||
+		    ((r->gates & GATE_ACTION) != 0 && !action))
 			continue;
-		if ((r->gates & GATE_TYPE) != 0 && (c->type == NULL || c->type->family == NULL ||
-						    (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
+		if ((r->gates & GATE_TYPE) != 0 &&
+		    (c->type == NULL || c->type->family == NULL ||
+		     (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
 			return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
 		return r->handler(c);
 	}
@@ -656,12 +688,15 @@ act(struct call *c)
 	if (!root)
 		find_path(c);
 	c->method = effective_method(c);
-	if (read_body(c) != ERR_NONE || merge_query(c) != ERR_NONE || identify(c) != ERR_NONE || check_csrf(c) != ERR_NONE)
+	if (read_body(c) != ERR_NONE || merge_query(c) != ERR_NONE || identify(c) != ERR_NONE ||
+	    check_csrf(c) != ERR_NONE)
 		return c->error.code;
 	if (c->body == NULL)
 		c->body = json_object(c->arena);
 	set_context(c);
-	return c->body != NULL && !arena_failed(c->arena) ? route(c) : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	return c->body != NULL && !arena_failed(c->arena)
+		       ? route(c)
+		       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 }
 
 /* Answers */
@@ -671,7 +706,8 @@ static void
 answer_without_memory(struct response *response)
 {
 	static const char text[] =
-		"{\"id\":null,\"type\":\"error\",\"links\":{},\"actions\":{},\"status\":500,\"code\":\"Internal Server Error\","
+		"{\"id\":null,\"type\":\"error\",\"links\":{},\"actions\":{},\"status\":500,"
+		"\"code\":\"Internal Server Error\","
 		"\"message\":\"Internal Server Error\",\"detail\":null,\"baseType\":\"error\"}";
 
 	response->status = 500;
@@ -692,8 +728,10 @@ add_headers(struct call *c)
 	if (c->request->client != NULL)
 		response_header(r, "X-API-Client-IP", c->request->client);
 	if (c->identified) {
-		response_header(r, "X-API-Account-Id", id_format(c->arena, &family_account, c->identity.scope_id));
-		response_header(r, "X-API-User-Id", id_format(c->arena, &family_account, c->identity.user_id));
+		response_header(r, "X-API-Account-Id",
+				id_format(c->arena, &family_account, c->identity.scope_id));
+		response_header(r, "X-API-User-Id",
+				id_format(c->arena, &family_account, c->identity.user_id));
 	}
 	const char *quiet = c->request->no_challenge;
 	if (c->error.code == ERR_UNAUTHORIZED && (quiet == NULL || strcasecmp(quiet, "true") != 0))
@@ -735,11 +773,15 @@ is_ping(const char *target)
 static void
 answer_ping(struct response *response)
 {
-	*response = (struct response){.status = 200, .content_type = "text/plain; charset=utf-8", .body = "pong", .body_len = 4};
+	*response = (struct response){.status = 200,
+				      .content_type = "text/plain; charset=utf-8",
+				      .body = "pong",
+				      .body_len = 4};
 }
 
 void
-app_handle(struct app *app, const struct request *request, struct arena *arena, struct response *response)
+app_handle(struct app *app, const struct request *request, struct arena *arena,
+	   struct response *response)
 {
 	struct call *c = arena_alloc(arena, sizeof(*c));
 	size_t len = 0;
@@ -756,7 +798,11 @@ app_handle(struct app *app, const struct request *request, struct arena *arena, 
 		response->head = head;
 		return;
 	}
-	*c = (struct call){.app = app, .request = request, .response = response, .arena = arena, .status = 200};
+	*c = (struct call){.app = app,
+			   .request = request,
+			   .response = response,
+			   .arena = arena,
+			   .status = 200};
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
 	enum err rc = act(c);
@@ -791,16 +837,20 @@ add_checks(struct store_tx *tx, void *arg)
 	struct key_check check;
 	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
 
-	for (size_t i = 0; rc == STORE_OK && keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value); i++)
+	for (size_t i = 0; rc == STORE_OK &&
+			   keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value);
+	     i++)
 		rc = store_add_key_check(tx, &check);
 	if (a != NULL)
 		arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-/* Compares the keys with the check values in the database; a new database takes those of this key file. */
+/* Compares the keys with the check values in the database; a new database takes those of this key
+ * file. */
 static bool
-check_keys(const struct settings *s, struct store *store, struct keyring *ring, bool add, char why[CONFIG_WHY_MAX])
+check_keys(const struct settings *s, struct store *store, struct keyring *ring, bool add,
+	   char why[CONFIG_WHY_MAX])
 {
 	struct arena *a = arena_new(256 * 1024);
 	struct key_check *checks = NULL;
@@ -812,12 +862,15 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 	for (size_t i = 0; right && i < count; i++)
 		if (!keyring_matches(ring, checks[i].key_id, checks[i].use, &checks[i].value)) {
 			(void)snprintf(why, CONFIG_WHY_MAX,
-				       "the master key %s is not the one that the database %s was made with (key id %lld): put the right file back",
+				       "the master key %s is not the one that the database %s was "
+				       "made with (key id %lld): put the right file back",
 				       s->key_file, s->database, (long long)checks[i].key_id);
 			right = false;
 		}
 	if (right && count == 0 && (!add || store_write(store, add_checks, ring) != STORE_OK)) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "the database %s knows no master key: run `regcred init`", s->database);
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "the database %s knows no master key: run `regcred init`",
+			       s->database);
 		right = false;
 	}
 	if (a != NULL)
@@ -851,7 +904,9 @@ app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX])
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
-	struct store *store = !migrate || store_migrate(s->database, why) ? store_open(s->database, 1, why) : NULL;
+	struct store *store = !migrate || store_migrate(s->database, why)
+				      ? store_open(s->database, 1, why)
+				      : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, migrate, why);
 	store_close(store);
 	keyring_free(ring);
@@ -870,7 +925,8 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	app->settings = s;
 	(void)pthread_mutex_init(&app->template_mutex, NULL);
 	if (!init_tables(why) || (app->ring = keyring_load(s->key_file, why)) == NULL ||
-	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL || !check_keys(s, app->store, app->ring, false, why)) {
+	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL ||
+	    !check_keys(s, app->store, app->ring, false, why)) {
 		app_free(app);
 		return NULL;
 	}
@@ -895,8 +951,11 @@ app_free(struct app *app)
 void
 app_local(struct app *app, struct arena *a, struct identity *id, struct context *c)
 {
-	*id = (struct identity){
-		.user_id = AUTH_OPEN_ACCOUNT, .scope_id = AUTH_OPEN_ACCOUNT, .kind = "superadmin", .role = ROLE_SUPERADMIN, .all_accounts = true};
+	*id = (struct identity){.user_id = AUTH_OPEN_ACCOUNT,
+				.scope_id = AUTH_OPEN_ACCOUNT,
+				.kind = "superadmin",
+				.role = ROLE_SUPERADMIN,
+				.all_accounts = true};
 	id->owners.all = true;
 	*c = (struct context){.arena = a,
 			      .store = app->store,
@@ -912,7 +971,8 @@ bool
 app_sweep(struct app *app)
 {
 	const struct settings *s = app->settings;
-	const struct sweep sweep = {now_ms(), s->removed_keep_s * 1000, s->purged_keep_s * 1000, s->process_log_keep_s * 1000};
+	const struct sweep sweep = {now_ms(), s->removed_keep_s * 1000, s->purged_keep_s * 1000,
+				    s->process_log_keep_s * 1000};
 	size_t done = 0;
 	enum store_rc rc = resource_sweep(app->store, &sweep, &done);
 

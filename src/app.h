@@ -1,6 +1,8 @@
-/* app: one request from its first byte to its last, without FastCGI: route, authenticate, authorize, act, represent.
+/* app: one request from its first byte to its last, without FastCGI: route, authenticate,
+ * authorize, act, represent.
  *
- * An app is shared by all threads of a process.  It is made after the fork, because it holds database connections.
+ * An app is shared by all threads of a process.  It is made after the fork, because it holds
+ * database connections.
  */
 #ifndef REGCRED_APP_H
 #define REGCRED_APP_H
@@ -15,25 +17,32 @@
 
 struct app;
 
-/* Checks the key file against the database, brings the database up to date if migrate is set, and releases everything again.
- * Run by a short-lived child of the master before it forks workers, so that a wrong key or a newer database is one clear line and a
- * non-zero exit.  False with the sentence in why. */
-bool app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
+/* Checks the key file against the database, brings the database up to date if migrate is set, and
+ * releases everything again. Run by a short-lived child of the master before it forks workers, so
+ * that a wrong key or a newer database is one clear line and a non-zero exit.  False with the
+ * sentence in why. */
+bool app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX])
+	__attribute__((warn_unused_result));
 
 /* NULL with a sentence in why.  The settings are kept by reference. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
 
-/* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the arena or is static.  Safe to be
- * called by several threads, each with its own arena. */
-void app_handle(struct app *app, const struct request *request, struct arena *arena, struct response *response);
+/* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
+ * arena or is static.  Safe to be called by several threads, each with its own arena. */
+void app_handle(struct app *app, const struct request *request, struct arena *arena,
+		struct response *response);
 
-/* For the command line of whoever may read key and database: acts as superadmin.  Both structs are the caller's. */
+/* For the command line of whoever may read key and database: acts as superadmin.  Both structs are
+ * the caller's. */
 void app_local(struct app *app, struct arena *a, struct identity *id, struct context *c);
 
-/* One pass of the housekeeper: purges what is due, deletes what was purged long ago, shrinks the WAL.  True if it did all of it. */
+/* One pass of the housekeeper: purges what is due, deletes what was purged long ago, shrinks the
+ * WAL.  True if it did all of it. */
 bool app_sweep(struct app *app);
 
-enum { APP_ARENA_MAX = 64 * 1024 * 1024 }; /* limit for the arena of one request: a page of 3,000 rows with long texts fits */
+enum {
+	APP_ARENA_MAX = 64 * 1024 * 1024
+}; /* limit for the arena of one request: a page of 3,000 rows with long texts fits */
 
 #endif

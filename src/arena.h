@@ -1,8 +1,8 @@
 /* arena: the memory of one request.
  *
- * Bump allocation from chunks, released all at once.  Failure is sticky: after the first refused allocation every later one
- * returns NULL too, so builders may go on and ask arena_failed() once.  Everything handed out is wiped when the arena is
- * reset, because a request holds passwords.
+ * Bump allocation from chunks, released all at once.  Failure is sticky: after the first refused
+ * allocation every later one returns NULL too, so builders may go on and ask arena_failed() once.
+ * Everything handed out is wiped when the arena is reset, because a request holds passwords.
  */
 #ifndef REGCRED_ARENA_H
 #define REGCRED_ARENA_H
@@ -13,11 +13,13 @@
 
 struct arena;
 
-/* A new arena that hands out at most limit bytes between two resets.  NULL if there is no memory. */
+/* A new arena that hands out at most limit bytes between two resets.  NULL if there is no memory.
+ */
 struct arena *arena_new(size_t limit);
 /* Runs the clean-up calls, wipes and releases everything. */
 void arena_free(struct arena *a);
-/* Runs the clean-up calls (last one first), wipes what was handed out and keeps one chunk for the next request. */
+/* Runs the clean-up calls (last one first), wipes what was handed out and keeps one chunk for the
+ * next request. */
 void arena_reset(struct arena *a);
 
 /* size bytes, zeroed, aligned for any type; NULL on failure. */
@@ -28,7 +30,8 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 char *arena_copy(struct arena *a, const char *bytes, size_t len);
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Calls fn(arg) when the arena is reset or freed; false (and fn has been called at once) if it could not be noted. */
+/* Calls fn(arg) when the arena is reset or freed; false (and fn has been called at once) if it
+ * could not be noted. */
 bool arena_cleanup(struct arena *a, void (*fn)(void *), void *arg);
 
 bool arena_failed(const struct arena *a);

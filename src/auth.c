@@ -5,14 +5,18 @@
 
 #define ROLE(name) (1U << ROLE_##name)
 #define EVERY ((1U << ROLE_NONE) - 1)
-#define IN_PROJECT (ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
+#define IN_PROJECT                                                                                 \
+	(ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
 #define MACHINE (ROLE(SUPERADMIN) | ROLE(SERVICE))
-#define OPERATOR (MACHINE | ROLE(ADMIN) | ROLE(READADMIN)) /* see what belongs to operation: data, removeTime */
-#define WATCHER (ROLE(READADMIN) | ROLE(READONLY))         /* never change anything */
+#define OPERATOR                                                                                   \
+	(MACHINE | ROLE(ADMIN) |                                                                   \
+	 ROLE(READADMIN)) /* see what belongs to operation: data, removeTime */
+#define WATCHER (ROLE(READADMIN) | ROLE(READONLY)) /* never change anything */
 #define EVERYBODY (EVERY | ROLE(NONE))
 
-/* For a type: what a role may do with it.  For type.field or *.field: what it may do with the field, instead of what the field's
- * flags say.  The last row that fits wins.  A type without a row for a role is not there for it: 404. */
+/* For a type: what a role may do with it.  For type.field or *.field: what it may do with the
+ * field, instead of what the field's flags say.  The last row that fits wins.  A type without a row
+ * for a role is not there for it: 404. */
 /* clang-format off */
 static const struct permission { unsigned roles; const char *what; const char *letters; } permissions[] = {
 	{ EVERYBODY,                      "schema",                 "r" },
@@ -138,7 +142,8 @@ letters_parse(const char *letters)
 static unsigned
 letters_of_flags(const struct field *field)
 {
-	return MAY_READ | ((field->flags & F_CREATE) != 0 ? MAY_CREATE : 0U) | ((field->flags & F_UPDATE) != 0 ? MAY_UPDATE : 0U) |
+	return MAY_READ | ((field->flags & F_CREATE) != 0 ? MAY_CREATE : 0U) |
+	       ((field->flags & F_UPDATE) != 0 ? MAY_UPDATE : 0U) |
 	       ((field->flags & F_READ_ON_CREATE) != 0 ? MAY_READ_ON_CREATE : 0U);
 }
 
@@ -151,7 +156,8 @@ names_field(const char *what, const struct resource_type *type, const struct fie
 	if (dot == NULL || strcmp(dot + 1, field->name) != 0)
 		return false;
 	size_t len = (size_t)(dot - what);
-	return strncmp(what, "*.", 2) == 0 || (len == strlen(type->id) && strncmp(what, type->id, len) == 0);
+	return strncmp(what, "*.", 2) == 0 ||
+	       (len == strlen(type->id) && strncmp(what, type->id, len) == 0);
 }
 
 static bool
@@ -165,7 +171,8 @@ apply_to_fields(const struct permission *p, const struct resource_type *type)
 		found = true;
 		for (unsigned r = 0; r < ROLE__COUNT; r++)
 			if ((p->roles & (1U << r)) != 0)
-				matrix.fields[r][type_index(type)][field_index(type, f)] = (unsigned char)letters_parse(p->letters);
+				matrix.fields[r][type_index(type)][field_index(type, f)] =
+					(unsigned char)letters_parse(p->letters);
 	}
 	return found;
 }
@@ -178,7 +185,8 @@ apply(const struct permission *p)
 
 	for (unsigned r = 0; type != NULL && r < ROLE__COUNT; r++)
 		if ((p->roles & (1U << r)) != 0)
-			matrix.types[r][type_index(type)] = (unsigned char)letters_parse(p->letters);
+			matrix.types[r][type_index(type)] =
+				(unsigned char)letters_parse(p->letters);
 	for (const struct resource_type *t = types_table; type == NULL && t->id != NULL; t++)
 		found = apply_to_fields(p, t) || found;
 	return found;
@@ -191,15 +199,18 @@ auth_init(void)
 	for (const struct resource_type *t = types_table; t->id != NULL; t++)
 		for (const struct field *f = t->fields; f->name != NULL; f++)
 			for (unsigned r = 0; r < ROLE__COUNT; r++)
-				matrix.fields[r][type_index(t)][field_index(t, f)] = (unsigned char)letters_of_flags(f);
+				matrix.fields[r][type_index(t)][field_index(t, f)] =
+					(unsigned char)letters_of_flags(f);
 	for (size_t i = 0; i < sizeof(permissions) / sizeof(*permissions); i++)
 		if (!apply(&permissions[i]))
-			return "a row of the table of permissions names a type or field that does not exist";
+			return "a row of the table of permissions names a type or field that does "
+			       "not exist";
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		if ((WATCHER & (1U << r)) != 0)
 			for (size_t t = 0; t < TYPES_MAX; t++)
 				for (size_t f = 0; f < FIELDS_MAX; f++)
-					matrix.fields[r][t][f] &= (unsigned char)~(MAY_CREATE | MAY_UPDATE);
+					matrix.fields[r][t][f] &=
+						(unsigned char)~(MAY_CREATE | MAY_UPDATE);
 	return NULL;
 }
 
@@ -237,7 +248,8 @@ find_membership(const struct identity *id, int64_t project)
 	return NULL;
 }
 
-/* One's own rows, and those of the projects that one belongs to; an inactive project is there for its owners only. */
+/* One's own rows, and those of the projects that one belongs to; an inactive project is there for
+ * its owners only. */
 static bool
 own_and_joined(struct arena *a, struct identity *id)
 {
@@ -248,19 +260,22 @@ own_and_joined(struct arena *a, struct identity *id)
 		return false;
 	ids[count++] = id->user_id;
 	for (size_t i = 0; i < id->membership_count; i++)
-		if (id->memberships[i].active || role_of_membership(id->memberships[i].role) == ROLE_OWNER)
+		if (id->memberships[i].active ||
+		    role_of_membership(id->memberships[i].role) == ROLE_OWNER)
 			ids[count++] = id->memberships[i].project_id;
 	id->owners = (struct owners){.ids = ids, .count = count};
 	return true;
 }
 
 static enum err
-identity_of_account(const struct auth *auth, struct arena *a, const struct record *account, struct identity *out, struct error *e)
+identity_of_account(const struct auth *auth, struct arena *a, const struct record *account,
+		    struct identity *out, struct error *e)
 {
 	const char *kind = record_text(account, COL_KIND);
 	bool joins = false;
 
-	*out = (struct identity){.user_id = record_id(account), .scope_id = record_id(account), .role = ROLE_NONE};
+	*out = (struct identity){
+		.user_id = record_id(account), .scope_id = record_id(account), .role = ROLE_NONE};
 	out->kind = kind != NULL ? kind : "";
 	out->name = record_text(account, COL_NAME);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -272,7 +287,8 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 	out->scoped = out->role == ROLE_PROJECT;
 	if (joins) {
 		struct membership *list = NULL;
-		enum store_rc rc = store_memberships(auth->store, a, out->user_id, &list, &out->membership_count);
+		enum store_rc rc = store_memberships(auth->store, a, out->user_id, &list,
+						     &out->membership_count);
 
 		if (rc != STORE_OK)
 			return store_err(rc, e);
@@ -285,7 +301,8 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 }
 
 static enum err
-identify_key(const struct auth *auth, struct arena *a, const char *access, const char *secret, struct identity *out, struct error *e)
+identify_key(const struct auth *auth, struct arena *a, const char *access, const char *secret,
+	     struct identity *out, struct error *e)
 {
 	struct record key = {0}, account = {0};
 	enum store_rc rc = STORE_NONE;
@@ -294,8 +311,10 @@ identify_key(const struct auth *auth, struct arena *a, const char *access, const
 		rc = store_find_key(auth->store, a, access, &key, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
-	/* The same work whether the key exists or not: nothing tells an unknown key from a wrong secret. */
-	bool right = secret_verify_key(auth->ring, secret, rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
+	/* The same work whether the key exists or not: nothing tells an unknown key from a wrong
+	 * secret. */
+	bool right = secret_verify_key(auth->ring, secret,
+				       rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
 	if (!right || record_state(&key) != ST_ACTIVE || record_state(&account) != ST_ACTIVE)
 		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 	return identity_of_account(auth, a, &account, out, e);
@@ -322,7 +341,8 @@ is_local(const char *client)
 }
 
 enum err
-auth_identify(const struct auth *auth, struct arena *a, const struct request *request, struct identity *out, struct error *e)
+auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
+	      struct identity *out, struct error *e)
 {
 	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
 	bool basic = request->authorization != NULL, header = request->api_key != NULL;
@@ -338,11 +358,15 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		return identity_of_account(auth, a, &account, out, e);
 	}
 	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||
-	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) || (!basic && !header))
+	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) ||
+	    (!basic && !header))
 		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
-	if (basic && header && (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
-		return err_set(e, ERR_BAD_REQUEST, NULL, "Authorization and X-API-Key name different keys.");
-	return identify_key(auth, a, basic ? access : other_access, basic ? secret : other_secret, out, e);
+	if (basic && header &&
+	    (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "Authorization and X-API-Key name different keys.");
+	return identify_key(auth, a, basic ? access : other_access, basic ? secret : other_secret,
+			    out, e);
 }
 
 /* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */
@@ -360,8 +384,9 @@ role_in_project(const struct identity *id, int64_t project)
 	case ROLE_READADMIN:
 		return ROLE_READONLY;
 	case ROLE_PROJECTADMIN:
-		return m == NULL || role_of_membership(m->role) == ROLE_READONLY ? (m == NULL ? ROLE_NONE : ROLE_READONLY)
-										 : ROLE_PROJECTADMIN;
+		return m == NULL || role_of_membership(m->role) == ROLE_READONLY
+			       ? (m == NULL ? ROLE_NONE : ROLE_READONLY)
+			       : ROLE_PROJECTADMIN;
 	case ROLE_USER:
 		return m == NULL ? ROLE_NONE : role_of_membership(m->role);
 	default:
@@ -370,7 +395,8 @@ role_in_project(const struct identity *id, int64_t project)
 }
 
 enum err
-auth_scope(const struct auth *auth, struct arena *a, const char *project, struct identity *id, struct error *e)
+auth_scope(const struct auth *auth, struct arena *a, const char *project, struct identity *id,
+	   struct error *e)
 {
 	static const struct owners everyone = {.all = true};
 	struct record row;
@@ -386,7 +412,8 @@ auth_scope(const struct auth *auth, struct arena *a, const char *project, struct
 	enum store_rc rc = store_get(auth->store, a, &family_account, project_id, &everyone, &row);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
-	if (rc == STORE_NONE || (row.type->flags & TYPE_PROJECT) == 0 || record_state(&row) != ST_ACTIVE)
+	if (rc == STORE_NONE || (row.type->flags & TYPE_PROJECT) == 0 ||
+	    record_state(&row) != ST_ACTIVE)
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 
 	int64_t *ids = arena_array(a, 1, sizeof(*ids));
@@ -409,7 +436,8 @@ owns_project(const struct identity *id, int64_t project)
 	/* An administrator acts as owner in every project; scoped it has the role itself. */
 	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
 		return true;
-	return (m != NULL && role_of_membership(m->role) == ROLE_OWNER) || (id->role == ROLE_OWNER && id->scope_id == project);
+	return (m != NULL && role_of_membership(m->role) == ROLE_OWNER) ||
+	       (id->role == ROLE_OWNER && id->scope_id == project);
 }
 
 bool

@@ -1,8 +1,9 @@
-/* auth: who asks, and what they may do: key → account → role; role × type[.field] → letters (contract 4.6, 9).
+/* auth: who asks, and what they may do: key → account → role; role × type[.field] → letters
+ * (contract 4.6, 9).
  *
- * Letters: c create (POST to the collection, a field in POST), r read, u update (PUT), d delete, o shown in the answer to the create
- * alone, s the secret may be opened in any answer, x actions are declared.
- * What a schema declares is not offered on every row: auth_may_manage().
+ * Letters: c create (POST to the collection, a field in POST), r read, u update (PUT), d delete, o
+ * shown in the answer to the create alone, s the secret may be opened in any answer, x actions are
+ * declared. What a schema declares is not offered on every row: auth_may_manage().
  */
 #ifndef REGCRED_AUTH_H
 #define REGCRED_AUTH_H
@@ -45,7 +46,8 @@ enum {
 	MAY_ACT = 1 << 6,
 };
 
-/* Once at start: makes the matrix of letters from the table.  NULL, or a sentence about a row that names nothing. */
+/* Once at start: makes the matrix of letters from the table.  NULL, or a sentence about a row that
+ * names nothing. */
 const char *auth_init(void);
 /* MAY_… of a role on a type; 0: it does not see the type. */
 unsigned auth_type(enum role role, const struct resource_type *type);
@@ -53,19 +55,22 @@ unsigned auth_field(enum role role, const struct resource_type *type, const stru
 
 /* Who asks.  Lives in the request's arena. */
 struct identity {
-	int64_t user_id;    /* the account of the key */
-	int64_t scope_id;   /* the account acted for: a project when scoped, else user_id */
-	const char *kind;   /* of the account of the key */
-	const char *name;   /* may be NULL */
+	int64_t user_id;  /* the account of the key */
+	int64_t scope_id; /* the account acted for: a project when scoped, else user_id */
+	const char *kind; /* of the account of the key */
+	const char *name; /* may be NULL */
 	enum role role;
-	bool scoped;        /* acts for one project */
-	bool all_accounts;  /* sees the rows of every account */
-	const struct membership *memberships; /* of user_id; not loaded for machines that need none */
+	bool scoped;	   /* acts for one project */
+	bool all_accounts; /* sees the rows of every account */
+	const struct membership
+		*memberships; /* of user_id; not loaded for machines that need none */
 	size_t membership_count;
 	struct owners owners; /* whose rows it sees */
 };
 
-enum { AUTH_OPEN_ACCOUNT = 1 }; /* the administrator, as whom everybody acts in open mode (contract 9.1) */
+enum {
+	AUTH_OPEN_ACCOUNT = 1
+}; /* the administrator, as whom everybody acts in open mode (contract 9.1) */
 
 struct auth {
 	struct store *store;
@@ -73,16 +78,18 @@ struct auth {
 	bool open;
 };
 
-/* Who the request is from, unscoped.  ERR_UNAUTHORIZED; ERR_BAD_REQUEST for a header that came twice or two keys that differ. */
-enum err auth_identify(const struct auth *auth, struct arena *a, const struct request *request, struct identity *out,
-		       struct error *e) __attribute__((warn_unused_result));
+/* Who the request is from, unscoped.  ERR_UNAUTHORIZED; ERR_BAD_REQUEST for a header that came
+ * twice or two keys that differ. */
+enum err auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
+		       struct identity *out, struct error *e) __attribute__((warn_unused_result));
 
-/* Narrows the identity to a project.  ERR_FORBIDDEN if it is not accessible or not active; ERR_INVALID_PROJECT_ID. */
-enum err auth_scope(const struct auth *auth, struct arena *a, const char *project, struct identity *id, struct error *e)
-	__attribute__((warn_unused_result));
+/* Narrows the identity to a project.  ERR_FORBIDDEN if it is not accessible or not active;
+ * ERR_INVALID_PROJECT_ID. */
+enum err auth_scope(const struct auth *auth, struct arena *a, const char *project,
+		    struct identity *id, struct error *e) __attribute__((warn_unused_result));
 
-/* Whether the caller may change, or act on, this row of the type at all, besides what its role may: only owners manage a project,
- * and a readonly member is readonly in the unscoped URL as well. */
+/* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
+ * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */
 bool auth_may_manage(const struct identity *id, const struct record *row);
 
 #endif

@@ -1,6 +1,7 @@
 /* cli: the `regcred` command: administration on the machine that holds the database and the key.
  *
- * Whoever can read both can do everything; the command therefore acts as superadmin, through the same operations as the API.
+ * Whoever can read both can do everything; the command therefore acts as superadmin, through the
+ * same operations as the API.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +55,8 @@ fail(const char *what)
 static int
 fail_error(const struct error *e)
 {
-	(void)fprintf(stderr, "regcred: %s%s%s%s%s\n", err_code(e->code), e->field != NULL ? ": " : "", e->field != NULL ? e->field : "",
+	(void)fprintf(stderr, "regcred: %s%s%s%s%s\n", err_code(e->code),
+		      e->field != NULL ? ": " : "", e->field != NULL ? e->field : "",
 		      e->detail != NULL ? ": " : "", e->detail != NULL ? e->detail : "");
 	return EXIT_FAILED;
 }
@@ -67,28 +69,34 @@ command_init(struct session *s)
 	bool fresh = access(settings->key_file, F_OK) != 0;
 
 	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {
-		(void)fprintf(stderr, "regcred: cannot make %s: %s\n", settings->state_dir, strerror(errno));
+		(void)fprintf(stderr, "regcred: cannot make %s: %s\n", settings->state_dir,
+			      strerror(errno));
 		return EXIT_FAILED;
 	}
 	/* A new key for an old database would lose every secret in it. */
 	if (fresh && access(settings->database, F_OK) == 0)
-		return fail("there is a database but no master key: put the key file back, or name it with --key-file");
+		return fail("there is a database but no master key: put the key file back, or name "
+			    "it with --key-file");
 	if (!secret_init())
 		return fail("libsodium does not start");
-	if ((fresh && !keyring_create(settings->key_file, why)) || !app_prepare(settings, true, why))
+	if ((fresh && !keyring_create(settings->key_file, why)) ||
+	    !app_prepare(settings, true, why))
 		return fail(why);
 	(void)printf("%s %s\n", fresh ? "made" : "kept", settings->key_file);
 	(void)printf("ready: %s\n", settings->database);
 	if (fresh)
-		(void)printf("Keep a copy of the key file in a safe place: without it no stored secret can be read.\n");
+		(void)printf("Keep a copy of the key file in a safe place: without it no stored "
+			     "secret can be read.\n");
 	return EXIT_OK;
 }
 
 static struct json *
 body_of(struct session *s)
 {
-	static const char *const fields[][2] = {
-		{"account", "accountId"}, {"name", "name"}, {"description", "description"}, {"kind", "kind"}};
+	static const char *const fields[][2] = {{"account", "accountId"},
+						{"name", "name"},
+						{"description", "description"},
+						{"kind", "kind"}};
 	struct json *body = json_object(s->arena);
 
 	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
@@ -125,7 +133,8 @@ command_key_create(struct session *s)
 		return fail("whose key? name the account, for example --account 1a5");
 	int status = create(s, "apiKey", &row, &secret);
 	if (status == EXIT_OK)
-		(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n", record_text(&row, COL_PUBLIC_VALUE), secret);
+		(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n",
+			     record_text(&row, COL_PUBLIC_VALUE), secret);
 	return status;
 }
 
@@ -163,7 +172,9 @@ print_row(struct session *s, const struct record *row)
 		date_format(row->columns[COL_CREATED].number, created);
 	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
 	if (row->columns[COL_ACCOUNT_ID].type == VALUE_INT) {
-		print_column(id_format(s->arena, &family_account, row->columns[COL_ACCOUNT_ID].number), 8);
+		print_column(
+			id_format(s->arena, &family_account, row->columns[COL_ACCOUNT_ID].number),
+			8);
 		print_column(record_text(row, COL_PUBLIC_VALUE), 20);
 	} else {
 		print_column(record_text(row, COL_KIND), 12);
@@ -188,7 +199,8 @@ list(struct session *s, const char *type_id)
 		for (size_t i = 0; i < rows.count; i++)
 			print_row(s, &rows.items[i]);
 		if (rows.count > 0)
-			request.list.from = (struct position){.set = true, .id = record_id(&rows.items[rows.count - 1])};
+			request.list.from = (struct position){
+				.set = true, .id = record_id(&rows.items[rows.count - 1])};
 		arena_reset(s->arena);
 	}
 	return EXIT_OK;
@@ -229,15 +241,18 @@ command_key_revoke(struct session *s)
 	struct record row;
 	struct record_list members;
 	struct error e = {0};
-	const char *id = s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
+	const char *id =
+		s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
 
 	if (id == NULL)
-		return fail("which key? give its id (1c12) or its access key as `regcred key list` prints them");
+		return fail("which key? give its id (1c12) or its access key as `regcred key list` "
+			    "prints them");
 	if (resource_read(&s->context, type, id, &row, &e) != ERR_NONE)
 		return fail_error(&e);
 	for (size_t i = 0; actions[i] != NULL; i++) {
 		e = (struct error){0};
-		enum err rc = resource_action(&s->context, type, id, actions[i], body, &row, &members, &e);
+		enum err rc = resource_action(&s->context, type, id, actions[i], body, &row,
+					      &members, &e);
 		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
 			return fail_error(&e);
 	}
@@ -281,10 +296,12 @@ usage(FILE *out)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		const struct command *c = &commands[i];
 
-		(void)fprintf(out, "  %s%s%s", c->first, c->second != NULL ? " " : "", c->second != NULL ? c->second : "");
+		(void)fprintf(out, "  %s%s%s", c->first, c->second != NULL ? " " : "",
+			      c->second != NULL ? c->second : "");
 		for (size_t j = 0; c->options[j] != NULL; j++)
 			(void)fprintf(out, " [--%s TEXT]", c->options[j]);
-		(void)fprintf(out, "%s\n      %s\n", c->run == command_key_revoke ? " ID" : "", c->help);
+		(void)fprintf(out, "%s\n      %s\n", c->run == command_key_revoke ? " ID" : "",
+			      c->help);
 	}
 	(void)fprintf(out, "\nsettings:\n");
 	config_help(out);
@@ -298,7 +315,8 @@ find_command(const struct arguments *arguments)
 
 		if (arguments->word_count == 0 || strcmp(c->first, arguments->words[0]) != 0)
 			continue;
-		if (c->second == NULL || (arguments->word_count > 1 && strcmp(c->second, arguments->words[1]) == 0))
+		if (c->second == NULL ||
+		    (arguments->word_count > 1 && strcmp(c->second, arguments->words[1]) == 0))
 			return c;
 	}
 	return NULL;
@@ -388,7 +406,8 @@ main(int argc, char **argv)
 		(void)printf("regcred %s\n", REGCRED_VERSION);
 		return EXIT_OK;
 	}
-	/* Settings may stand before and behind the command: what is left over goes through the loader at once. */
+	/* Settings may stand before and behind the command: what is left over goes through the
+	 * loader at once. */
 	char *settings_argv[2 * OPTIONS_MAX + 64] = {argv[0]};
 	int settings_argc = 1;
 	while (arg < argc) {
@@ -402,7 +421,8 @@ main(int argc, char **argv)
 			if (takes_next && arg < argc)
 				settings_argv[settings_argc++] = argv[arg++];
 		} else if (!read_argument(&arguments, argc, argv, &arg)) {
-			(void)fprintf(stderr, "regcred: cannot use `%s`; see regcred --help\n", argv[before]);
+			(void)fprintf(stderr, "regcred: cannot use `%s`; see regcred --help\n",
+				      argv[before]);
 			return EXIT_USAGE;
 		}
 	}
@@ -413,8 +433,9 @@ main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < arguments.option_count; i++)
 		if (!takes(command, arguments.options[i].name)) {
-			(void)fprintf(stderr, "regcred: `%s` takes no option --%s; see regcred --help\n", command->first,
-				      arguments.options[i].name);
+			(void)fprintf(stderr,
+				      "regcred: `%s` takes no option --%s; see regcred --help\n",
+				      command->first, arguments.options[i].name);
 			return EXIT_USAGE;
 		}
 	arg = 1;

@@ -1,7 +1,8 @@
 /* err: the one table of errors (err.def) and the error that a request carries upwards.
  *
- * A function that can fail for the client returns enum err and fills struct error once, where the cause is known; success
- * (ERR_NONE) leaves it untouched, so calls chain:  if (f(&e) != ERR_NONE) return e.code.  Only app.c turns it into HTTP.
+ * A function that can fail for the client returns enum err and fills struct error once, where the
+ * cause is known; success (ERR_NONE) leaves it untouched, so calls chain:  if (f(&e) != ERR_NONE)
+ * return e.code.  Only app.c turns it into HTTP.
  */
 #ifndef REGCRED_ERR_H
 #define REGCRED_ERR_H
@@ -16,8 +17,10 @@ enum err {
 
 struct error {
 	enum err code;
-	const char *field;  /* the field it is about, NULL for errors that are not about one; static or in the request's arena */
-	const char *detail; /* a sentence for people, shown as `detail`, NULL if the code says it all; never a secret */
+	const char *field;  /* the field it is about, NULL for errors that are not about one; static
+			       or in the request's arena */
+	const char *detail; /* a sentence for people, shown as `detail`, NULL if the code says it
+			       all; never a secret */
 };
 
 /* Fills *e and returns code. */

@@ -1,7 +1,9 @@
-/* gateway: the only file that includes fcgiapp.h: a FastCGI or CGI request in, struct request; struct response out.
+/* gateway: the only file that includes fcgiapp.h: a FastCGI or CGI request in, struct request;
+ * struct response out.
  *
- * Parameters are read once; one that appears twice and matters is noted in header_repeated.  The body is read to its end, whatever
- * the answer will be, because libfcgi does not drain what is left.
+ * Parameters are read once; one that appears twice and matters is noted in header_repeated.  The
+ * body is read to its end, whatever the answer will be, because libfcgi does not drain what is
+ * left.
  */
 #ifndef REGCRED_GATEWAY_H
 #define REGCRED_GATEWAY_H
@@ -14,7 +16,8 @@ struct gateway; /* of one thread: an FCGX_Request and its arena */
 
 /* Once per process, before its threads. */
 bool gateway_init(void);
-/* True if the program was started as a CGI: a web server's environment, and no listening socket at fd 0. */
+/* True if the program was started as a CGI: a web server's environment, and no listening socket at
+ * fd 0. */
 bool gateway_is_cgi(void);
 struct gateway *gateway_new(struct app *app);
 void gateway_free(struct gateway *g);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Nothing is loaded and nothing runs. */
-const char html_policy[] = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const char html_policy[] =
+	"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 struct writer {
 	struct arena *arena;
@@ -104,8 +105,8 @@ put_string(struct writer *w, const char *json, size_t len, const char *base)
 {
 	size_t base_len = strlen(base);
 	/* A URL of ours with an escape in it is left as text: the link would lead elsewhere. */
-	bool url = len > base_len + 2 && strncmp(json + 1, base, base_len) == 0 && json[1 + base_len] == '/' &&
-		   memchr(json, '\\', len) == NULL;
+	bool url = len > base_len + 2 && strncmp(json + 1, base, base_len) == 0 &&
+		   json[1 + base_len] == '/' && memchr(json, '\\', len) == NULL;
 
 	if (url) {
 		put_text(w, "&quot;<a href=\"");
@@ -140,7 +141,8 @@ put_document(struct writer *w, const char *json, size_t len, const char *base)
 
 			put_string(w, json + i, n, base);
 			i += n - 1;
-		} else if ((c == '{' || c == '[') && i + 1 < len && json[i + 1] == (c == '{' ? '}' : ']')) {
+		} else if ((c == '{' || c == '[') && i + 1 < len &&
+			   json[i + 1] == (c == '{' ? '}' : ']')) {
 			put(w, json + i++, 2);
 		} else if (c == '{' || c == '[') {
 			put(w, &c, 1);
@@ -165,7 +167,7 @@ html_page(struct arena *a, const struct page *page, size_t *len)
 	struct writer w = {.arena = a};
 
 	put_text(&w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+		     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
 	put_escaped(&w, page->title, strlen(page->title));
 	put_text(&w, "</title>\n</head>\n<body>\n<p><a href=\"");
 	put_escaped(&w, page->schemas, strlen(page->schemas));

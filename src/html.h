@@ -1,6 +1,8 @@
-/* html: the page that a browser gets instead of JSON (contract 8.3): the same document, readable, with links to click.
+/* html: the page that a browser gets instead of JSON (contract 8.3): the same document, readable,
+ * with links to click.
  *
- * No script runs and nothing is loaded from elsewhere; the data lies in non-executable script elements for a richer page to use.
+ * No script runs and nothing is loaded from elsewhere; the data lies in non-executable script
+ * elements for a richer page to use.
  */
 #ifndef REGCRED_HTML_H
 #define REGCRED_HTML_H
@@ -12,9 +14,9 @@
 /* What a page needs besides the document. */
 struct page {
 	const char *title;
-	const char *schemas;    /* URL of the schema collection of the scope */
-	const char *base;       /* strings that begin with it become links */
-	const char *json;       /* the answer, compact, as json_out wrote it */
+	const char *schemas; /* URL of the schema collection of the scope */
+	const char *base;    /* strings that begin with it become links */
+	const char *json;    /* the answer, compact, as json_out wrote it */
 	size_t json_len;
 };
 

@@ -1,7 +1,8 @@
 /* json_out: every answer goes through here, so the ordinary byte is the fast one.
  *
- * A string is looked at once through a table of 256 bytes; runs that need no escape are copied
- * whole.  The buffer doubles inside the arena, and what it leaves behind is wiped with the arena.
+ * A string is tested eight bytes at a time and, if plain, copied whole; any other one goes through
+ * a table of what each byte needs.  The buffer doubles inside the arena, and what it leaves behind
+ * is wiped with the arena.
  */
 #include "json_out.h"
 
@@ -247,6 +248,37 @@ json_string(struct json_out *w, const char *text)
 	}
 	put_string(w, text, "\"", 1);
 	w->comma = true;
+}
+
+void
+json_begin_string(struct json_out *w)
+{
+	put_value(w, "\"", 1);
+}
+
+void
+json_piece(struct json_out *w, const char *text)
+{
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (len == 0)
+		return;
+	if (is_plain(text, len))
+		put(w, text, len);
+	else
+		put_text(w, text);
+}
+
+void
+json_end_string(struct json_out *w)
+{
+	put(w, "\"", 1);
+}
+
+void
+json_reserve(struct json_out *w, size_t bytes)
+{
+	(void)need(w, bytes);
 }
 
 void

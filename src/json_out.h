@@ -1,7 +1,8 @@
 /* json_out: the streaming writer that every response uses.
  *
- * Sticky: write freely, ask json_out_failed() once before sending.  Commas are the writer's business.  Strings must be UTF-8; what
- * is not is written as U+FFFD, so that an answer is always valid JSON.
+ * Sticky: write freely, ask json_out_failed() once before sending.  Commas are the writer's
+ * business.  Strings must be UTF-8; what is not is written as U+FFFD, so that an answer is always
+ * valid JSON.
  */
 #ifndef REGCRED_JSON_OUT_H
 #define REGCRED_JSON_OUT_H
@@ -17,7 +18,7 @@ struct json_out {
 	char *bytes;
 	size_t len;
 	size_t room;
-	bool comma;  /* the next value or name needs a comma before it */
+	bool comma; /* the next value or name needs a comma before it */
 	bool failed;
 };
 

@@ -1,7 +1,7 @@
 /* log: one line per event to stderr, with level, time and request id; never a secret.
  *
- * The text is written by one write(2), so lines of several processes do not mix.  Control characters in what a client sent are
- * written as \xNN.
+ * The text is written by one write(2), so lines of several processes do not mix.  Control
+ * characters in what a client sent are written as \xNN.
  */
 #ifndef REGCRED_LOG_H
 #define REGCRED_LOG_H
@@ -12,7 +12,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG__COUNT };
 
 void log_set_level(enum log_level level);
 bool log_level_parse(const char *text, enum log_level *level);
-/* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text. */
+/* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text.
+ */
 void log_set_request(const char *request_id);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,4 +1,5 @@
-/* pool: the master: makes or takes over the listening socket, forks workers, replaces the dead ones, ends them cleanly.
+/* pool: the master: makes or takes over the listening socket, forks workers, replaces the dead
+ * ones, ends them cleanly.
  *
  *   regcredd (master: socket, lock; never opens the database)
  *      ├─ prepare: migrates, checks the key, exits (once, before the others)

@@ -70,7 +70,7 @@ process_find(const char *name, enum state state)
 bool
 process_plan(const char *name, enum state state, struct plan *plan)
 {
-	*plan = (struct plan){ .before = state, .shown = ST__COUNT, .after = state };
+	*plan = (struct plan){.before = state, .shown = ST__COUNT, .after = state};
 	return process_plan_append(plan, name);
 }
 
@@ -83,8 +83,9 @@ process_plan_append(struct plan *plan, const char *name)
 		if (p == NULL || plan->count == PROCESS_STEPS_MAX)
 			return false;
 		struct step *step = &plan->steps[plan->count++];
-		*step = (struct step){ .process = p, .before = plan->after, .during = p->during };
-		/* A follower takes over in the middle: `inactive` is never seen between create and activate. */
+		*step = (struct step){.process = p, .before = plan->after, .during = p->during};
+		/* A follower takes over in the middle: `inactive` is never seen between create and
+		 * activate. */
 		step->after = p->then != NULL ? p->during : p->done;
 		plan->after = step->after;
 		if (plan->shown == ST__COUNT)

@@ -5,8 +5,8 @@
  *                                     inactive ◄─── deactivating ◄───┘
  *                                        └─remove─► removing ─► removed ─purge─► purging ─► purged
  *
- * Nothing here takes time, so a request runs a whole chain of processes and commits its last state; its answer shows the first
- * transitional one.
+ * Nothing here takes time, so a request runs a whole chain of processes and commits its last state;
+ * its answer shows the first transitional one.
  */
 #ifndef REGCRED_PROCESS_H
 #define REGCRED_PROCESS_H
@@ -34,10 +34,11 @@ enum state {
 
 struct process {
 	const char *name;
-	unsigned from;     /* ST_BIT of each state it may start in */
+	unsigned from;	   /* ST_BIT of each state it may start in */
 	enum state during; /* while it runs; shown in the answer */
 	enum state done;   /* when it is done, unless another follows */
-	const char *then;  /* the process that follows at once, starting from `during`; NULL for none */
+	const char
+		*then; /* the process that follows at once, starting from `during`; NULL for none */
 };
 
 /* One process that ran: a row of the process log. */
@@ -70,10 +71,12 @@ const struct process *process_find(const char *name, enum state state);
 
 /* The chain that the process starts in this state; false if it may not start. */
 bool process_plan(const char *name, enum state state, struct plan *plan);
-/* Puts the chain of a second process behind the first; false if it may not start where the first ends. */
+/* Puts the chain of a second process behind the first; false if it may not start where the first
+ * ends. */
 bool process_plan_append(struct plan *plan, const char *name);
 
-/* NULL if the table is sound, else a sentence: every follower exists and may start where it must, every state is reachable. */
+/* NULL if the table is sound, else a sentence: every follower exists and may start where it must,
+ * every state is reachable. */
 const char *process_check(void);
 
 #endif

@@ -43,7 +43,9 @@ filter_field(const struct parser *p, const char *name)
 {
 	const struct field *field = type_field(p->type, name, p->version);
 
-	return field != NULL && field->filter != FILTER_NONE && p->visible(p->context, field) ? field : NULL;
+	return field != NULL && field->filter != FILTER_NONE && p->visible(p->context, field)
+		       ? field
+		       : NULL;
 }
 
 static const struct modifier *
@@ -70,7 +72,8 @@ parse_id(const struct family *family, const char *text, int64_t *id)
 }
 
 static struct condition
-condition_of(const struct parser *p, const struct field *field, enum condition_op op, const char *text)
+condition_of(const struct parser *p, const struct field *field, enum condition_op op,
+	     const char *text)
 {
 	struct condition c = {.column = field->column, .op = op, .value = value_text(text)};
 	bool pattern = op == OP_PREFIX || op == OP_LIKE || op == OP_NOT_LIKE;
@@ -103,7 +106,8 @@ read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 	const char *modifier = "eq", *underscore = strrchr(pair->name, '_');
 
 	if (field == NULL && underscore != NULL) {
-		const char *name = arena_copy(p->arena, pair->name, (size_t)(underscore - pair->name));
+		const char *name =
+			arena_copy(p->arena, pair->name, (size_t)(underscore - pair->name));
 
 		field = name != NULL ? filter_field(p, name) : NULL;
 		modifier = underscore + 1;
@@ -112,9 +116,11 @@ read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 	if (m == NULL)
 		return ERR_NONE;
 	if (out->filter_count == CONDITIONS_MAX)
-		return err_set(e, ERR_BAD_REQUEST, NULL, "There are more filters than regcred takes.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "There are more filters than regcred takes.");
 	out->filters[out->filter_count++] = (struct filter){field, m, pair->value};
-	out->list.conditions[out->list.condition_count++] = condition_of(p, field, m->op, pair->value);
+	out->list.conditions[out->list.condition_count++] =
+		condition_of(p, field, m->op, pair->value);
 	return ERR_NONE;
 }
 
@@ -142,12 +148,13 @@ read_sort(const struct parser *p, const struct pairs *pairs)
 		return;
 	p->out->sort = field;
 	p->out->list.sort = field->column;
-	p->out->list.sort_cut = column_type(field->column) == VALUE_TEXT && field->max_len > SORT_CHARS;
+	p->out->list.sort_cut =
+		column_type(field->column) == VALUE_TEXT && field->max_len > SORT_CHARS;
 	p->out->list.descending = order != NULL && strcasecmp(order, "desc") == 0;
 }
 
-/* Markers: "m" and, in hexadecimal, direction, order, sort field, id and sort value of the row at the edge of a page:
- * "fa name 17 tAlice". */
+/* Markers: "m" and, in hexadecimal, direction, order, sort field, id and sort value of the row at
+ * the edge of a page: "fa name 17 tAlice". */
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -176,7 +183,8 @@ from_hex(struct arena *a, const char *text)
 	if (out == NULL || len % 2 != 0 || strspn(text, hex_digits) != len)
 		return NULL;
 	for (size_t i = 0; i < len / 2; i++)
-		out[i] = (char)((strchr(hex_digits, text[2 * i]) - hex_digits) * 16 + (strchr(hex_digits, text[2 * i + 1]) - hex_digits));
+		out[i] = (char)((strchr(hex_digits, text[2 * i]) - hex_digits) * 16 +
+				(strchr(hex_digits, text[2 * i + 1]) - hex_digits));
 	return strlen(out) == len / 2 && http_utf8_valid(out, len / 2) ? out : NULL;
 }
 
@@ -193,7 +201,8 @@ cut(struct arena *a, const char *text)
 }
 
 char *
-query_marker(struct arena *a, const struct list_request *request, const struct record *row, bool backwards)
+query_marker(struct arena *a, const struct list_request *request, const struct record *row,
+	     bool backwards)
 {
 	const struct list_query *list = &request->list;
 	const struct value *v = &row->columns[list->sort];
@@ -203,8 +212,9 @@ query_marker(struct arena *a, const struct list_request *request, const struct r
 		value = arena_printf(a, "i%lld", (long long)v->number);
 	else if (list->sort != COL_NONE && v->type == VALUE_TEXT)
 		value = arena_printf(a, "t%s", list->sort_cut ? cut(a, v->text) : v->text);
-	char *text = arena_printf(a, "%c%c %s %lld %s", backwards ? 'b' : 'f', list->descending ? 'd' : 'a',
-				  request->sort != NULL ? request->sort->name : "", (long long)record_id(row), value);
+	char *text = arena_printf(
+		a, "%c%c %s %lld %s", backwards ? 'b' : 'f', list->descending ? 'd' : 'a',
+		request->sort != NULL ? request->sort->name : "", (long long)record_id(row), value);
 	return text != NULL ? to_hex(a, text) : NULL;
 }
 
@@ -230,7 +240,8 @@ read_marker_value(const struct list_query *list, const char *text, struct value 
 		return false;
 	if (*text == 't' && column_type(list->sort) == VALUE_TEXT)
 		*value = value_text(text + 1);
-	else if (*text == 'i' && column_type(list->sort) == VALUE_INT && read_number(text + 1, &number))
+	else if (*text == 'i' && column_type(list->sort) == VALUE_INT &&
+		 read_number(text + 1, &number))
 		*value = value_int(number);
 	else
 		return false;
@@ -242,9 +253,12 @@ read_marker(const struct parser *p, const char *marker)
 {
 	struct list_query *list = &p->out->list;
 	struct position from = {.set = true};
-	char *text = marker != NULL && marker[0] == 'm' && marker[1] != '\0' ? from_hex(p->arena, marker + 1) : NULL;
+	char *text = marker != NULL && marker[0] == 'm' && marker[1] != '\0'
+			     ? from_hex(p->arena, marker + 1)
+			     : NULL;
 
-	if (text == NULL || (text[0] != 'f' && text[0] != 'b') || text[1] != (list->descending ? 'd' : 'a') || text[2] != ' ')
+	if (text == NULL || (text[0] != 'f' && text[0] != 'b') ||
+	    text[1] != (list->descending ? 'd' : 'a') || text[2] != ' ')
 		return;
 	from.backwards = text[0] == 'b';
 	char *id = strchr(text + 3, ' ');
@@ -253,14 +267,16 @@ read_marker(const struct parser *p, const char *marker)
 		return;
 	*id++ = *value++ = '\0';
 	const char *sort = p->out->sort != NULL ? p->out->sort->name : "";
-	if (strcmp(text + 3, sort) == 0 && read_number(id, &from.id) && read_marker_value(list, value, &from.value))
+	if (strcmp(text + 3, sort) == 0 && read_number(id, &from.id) &&
+	    read_marker_value(list, value, &from.value))
 		list->from = from;
 }
 
 enum err
-query_parse(struct arena *a, const struct resource_type *type, enum api_version version, const struct pairs *pairs,
-	    bool (*visible)(const void *context, const struct field *field), const void *context, int64_t now_ms,
-	    struct list_request *out, struct error *e)
+query_parse(struct arena *a, const struct resource_type *type, enum api_version version,
+	    const struct pairs *pairs,
+	    bool (*visible)(const void *context, const struct field *field), const void *context,
+	    int64_t now_ms, struct list_request *out, struct error *e)
 {
 	const struct parser p = {a, type, version, visible, context, now_ms, out};
 	const char *all = pairs_find(pairs, "all");

@@ -1,7 +1,9 @@
-/* query: the parameters of a collection as a list_query: filters, sort, limit, marker, include (contract 6).
+/* query: the parameters of a collection as a list_query: filters, sort, limit, marker, include
+ * (contract 6).
  *
- * Unknown fields and modifiers are ignored, as in the original.  A marker is a position in one order of rows, so rows that come
- * and go make no page skip or repeat one; a marker of another order is ignored.
+ * Unknown fields and modifiers are ignored, as in the original.  A marker is a position in one
+ * order of rows, so rows that come and go make no page skip or repeat one; a marker of another
+ * order is ignored.
  */
 #ifndef REGCRED_QUERY_H
 #define REGCRED_QUERY_H
@@ -33,22 +35,25 @@ struct filter {
 };
 
 struct list_request {
-	struct list_query list;     /* family, kind and owners are the caller's to set */
+	struct list_query list; /* family, kind and owners are the caller's to set */
 	struct filter filters[CONDITIONS_MAX];
 	size_t filter_count;
-	const struct field *sort;   /* NULL: none asked for, or none that could be */
-	const char *include;        /* NULL: none */
-	bool paged;                 /* limit or marker was given */
-	bool all;                   /* all=true */
+	const struct field *sort; /* NULL: none asked for, or none that could be */
+	const char *include;	  /* NULL: none */
+	bool paged;		  /* limit or marker was given */
+	bool all;		  /* all=true */
 };
 
 /* visible(context, field): the caller's role has the field; only such fields filter and sort.
  * ERR_BAD_REQUEST: more filters than CONDITIONS_MAX; ERR_INTERNAL: no memory. */
-enum err query_parse(struct arena *a, const struct resource_type *type, enum api_version version, const struct pairs *pairs,
-		     bool (*visible)(const void *context, const struct field *field), const void *context, int64_t now_ms,
-		     struct list_request *out, struct error *e) __attribute__((warn_unused_result));
+enum err query_parse(struct arena *a, const struct resource_type *type, enum api_version version,
+		     const struct pairs *pairs,
+		     bool (*visible)(const void *context, const struct field *field),
+		     const void *context, int64_t now_ms, struct list_request *out, struct error *e)
+	__attribute__((warn_unused_result));
 
 /* The marker of the page behind this row, or before it. */
-char *query_marker(struct arena *a, const struct list_request *request, const struct record *row, bool backwards);
+char *query_marker(struct arena *a, const struct list_request *request, const struct record *row,
+		   bool backwards);
 
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as a resource is (contract 3.1).
- * Made by repr_init(), read only afterwards. */
+/* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as
+ * a resource is (contract 3.1). Made by repr_init(), read only afterwards. */
 static unsigned char by_name[TYPES_MAX][FIELDS_MAX], in_resource[TYPES_MAX][FIELDS_MAX];
 static size_t field_count[TYPES_MAX];
 
@@ -69,13 +69,15 @@ write_url(struct json_out *w, const char *start, const char *between, const char
 
 /* "registrycredentials" behind a scope. */
 static void
-name_and_collection(struct json_out *w, const char *name, const char *scope, const struct resource_type *type)
+name_and_collection(struct json_out *w, const char *name, const char *scope,
+		    const struct resource_type *type)
 {
 	json_name(w, name);
 	write_url(w, scope, "/", segment[type_index(type)]);
 }
 
-/* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4). */
+/* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4).
+ */
 const char *
 repr_self(const struct view *v, const struct record *row)
 {
@@ -86,7 +88,9 @@ repr_self(const struct view *v, const struct record *row)
 
 	if (url == NULL || id == NULL)
 		return NULL;
-	(void)stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(url, scope), "/"), segment[type_index(row->type)]), "/"), id);
+	(void)stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(url, scope), "/"), segment[type_index(row->type)]),
+			    "/"),
+		     id);
 	return url;
 }
 
@@ -120,7 +124,8 @@ write_collection_links(struct json_out *w, const char *scope, enum role role)
 			name_and_collection(w, t->plural, scope, t);
 }
 
-/* A role has a link if it sees the target's type and, of a reference, the field that holds the id. */
+/* A role has a link if it sees the target's type and, of a reference, the field that holds the id.
+ */
 static bool
 role_has_link(enum role role, const struct resource_type *type, const struct link *link)
 {
@@ -193,7 +198,8 @@ write_date(struct json_out *w, const struct field *field, const struct value *v)
 }
 
 static void
-write_secret(struct json_out *w, const struct context *c, const struct record *row, const struct field *field, const char *secret)
+write_secret(struct json_out *w, const struct context *c, const struct record *row,
+	     const struct field *field, const char *secret)
 {
 	json_string(w, secret != NULL ? secret : resource_open(c, row, field));
 }
@@ -238,11 +244,13 @@ write_identity(struct json_out *w, const struct record *row)
 	if ((row->type->flags & TYPE_PROJECT) != 0)
 		json_null(w);
 	else
-		json_string(w, arena_printf(w->arena, "1i!rancher_id:%lld", (long long)record_id(row)));
+		json_string(
+			w, arena_printf(w->arena, "1i!rancher_id:%lld", (long long)record_id(row)));
 }
 
 static void
-write_field(struct json_out *w, const struct view *v, const struct record *row, const struct field *field, const char *secret)
+write_field(struct json_out *w, const struct view *v, const struct record *row,
+	    const struct field *field, const char *secret)
 {
 	const struct value *value = &row->columns[field->column];
 
@@ -302,7 +310,8 @@ write_fields(struct json_out *w, const struct view *v, const struct record *row,
 	for (size_t i = 0; i < field_count[type]; i++) {
 		const struct field *f = &row->type->fields[in_resource[type][i]];
 
-		if (f->type != FT_ID && field_in_version(f, c->version) && (auth_field(c->id->role, row->type, f) & MAY_READ) != 0)
+		if (f->type != FT_ID && field_in_version(f, c->version) &&
+		    (auth_field(c->id->role, row->type, f) & MAY_READ) != 0)
 			write_field(w, v, row, f, secret);
 	}
 }
@@ -325,7 +334,8 @@ write_include(struct json_out *w, const struct view *v, const struct record *row
 		repr_resource(w, v, &target, NULL, NULL);
 		return;
 	}
-	if (resource_children(v->context, row, link, &children, &e) != ERR_NONE || children.count == 0)
+	if (resource_children(v->context, row, link, &children, &e) != ERR_NONE ||
+	    children.count == 0)
 		return;
 	json_name(w, link->name);
 	json_begin_array(w);
@@ -335,7 +345,8 @@ write_include(struct json_out *w, const struct view *v, const struct record *row
 }
 
 void
-repr_resource(struct json_out *w, const struct view *v, const struct record *row, const char *secret, const char *include)
+repr_resource(struct json_out *w, const struct view *v, const struct record *row,
+	      const char *secret, const char *include)
 {
 	const struct resource_type *type = row->type;
 	const char *self = repr_self(v, row);
@@ -357,11 +368,13 @@ repr_resource(struct json_out *w, const struct view *v, const struct record *row
 
 /* Collections */
 
-/* Parameters that a link must not carry on: they are set anew, or are secrets that gdapi's command line puts into queries. */
+/* Parameters that a link must not carry on: they are set anew, or are secrets that gdapi's command
+ * line puts into queries. */
 static bool
 is_carried(const char *name, bool sorting)
 {
-	static const char *const never[] = {"marker", "_access_key", "_secret_key", "_url", "token", NULL};
+	static const char *const never[] = {"marker", "_access_key", "_secret_key",
+					    "_url",   "token",	     NULL};
 
 	for (const char *const *p = never; *p != NULL; p++)
 		if (strcmp(*p, name) == 0)
@@ -369,7 +382,8 @@ is_carried(const char *name, bool sorting)
 	return !sorting || (strcmp(name, "sort") != 0 && strcmp(name, "order") != 0);
 }
 
-/* The page's URL with the parameters that it was asked with; ends so that "name=value" can follow. */
+/* The page's URL with the parameters that it was asked with; ends so that "name=value" can follow.
+ */
 static char *
 page_url(const struct view *v, bool sorting)
 {
@@ -377,7 +391,8 @@ page_url(const struct view *v, bool sorting)
 	size_t room = strlen(v->page) + 2;
 
 	for (size_t i = 0; i < v->query->count; i++)
-		room += 3 * (strlen(v->query->items[i].name) + strlen(v->query->items[i].value)) + 2;
+		room += 3 * (strlen(v->query->items[i].name) + strlen(v->query->items[i].value)) +
+			2;
 	char *url = arena_alloc(a, room);
 	if (url == NULL)
 		return NULL;
@@ -417,7 +432,8 @@ write_sort_links(struct json_out *w, const struct view *v, const struct resource
 }
 
 static void
-write_filters(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request)
+write_filters(struct json_out *w, const struct view *v, const struct resource_type *type,
+	      const struct list_request *request)
 {
 	json_name(w, "filters");
 	json_begin_object(w);
@@ -452,18 +468,23 @@ write_filters(struct json_out *w, const struct view *v, const struct resource_ty
 static const char *
 marker_url(const struct view *v, const char *marker)
 {
-	return marker != NULL ? arena_printf(v->context->arena, "%smarker=%s", page_url(v, false), marker) : NULL;
+	return marker != NULL
+		       ? arena_printf(v->context->arena, "%smarker=%s", page_url(v, false), marker)
+		       : NULL;
 }
 
 static void
-write_pagination(struct json_out *w, const struct view *v, const struct list_request *request, const struct record_list *list)
+write_pagination(struct json_out *w, const struct view *v, const struct list_request *request,
+		 const struct record_list *list)
 {
 	const struct position *from = &request->list.from;
-	bool behind = from->backwards || list->more, before = from->set && (!from->backwards || list->more);
+	bool behind = from->backwards || list->more,
+	     before = from->set && (!from->backwards || list->more);
 	const char *next = NULL, *previous = NULL, *first = NULL;
 
 	if (list->count > 0 && behind)
-		next = marker_url(v, query_marker(w->arena, request, &list->items[list->count - 1], false));
+		next = marker_url(
+			v, query_marker(w->arena, request, &list->items[list->count - 1], false));
 	if (list->count > 0 && before) {
 		previous = marker_url(v, query_marker(w->arena, request, &list->items[0], true));
 		first = page_url(v, false);
@@ -500,7 +521,8 @@ write_sort(struct json_out *w, const struct view *v, const struct list_request *
 	json_name(w, "order");
 	json_string(w, descending ? "desc" : "asc");
 	json_name(w, "reverse");
-	json_string(w, arena_printf(w->arena, "%ssort=%s&order=%s", page_url(v, true), request->sort->name, descending ? "asc" : "desc"));
+	json_string(w, arena_printf(w->arena, "%ssort=%s&order=%s", page_url(v, true),
+				    request->sort->name, descending ? "asc" : "desc"));
 	json_end_object(w);
 }
 
@@ -511,14 +533,15 @@ write_create_types(struct json_out *w, const struct view *v, const struct resour
 	json_name(w, "createTypes");
 	json_begin_object(w);
 	for (const struct resource_type *t = types_table; t->id != NULL; t++)
-		if (type_is_child(t, type) && (auth_type(v->context->id->role, t) & MAY_CREATE) != 0)
+		if (type_is_child(t, type) &&
+		    (auth_type(v->context->id->role, t) & MAY_CREATE) != 0)
 			name_and_collection(w, t->id, v->scope, t);
 	json_end_object(w);
 }
 
 void
-repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request,
-		const struct record_list *list)
+repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
+		const struct list_request *request, const struct record_list *list)
 {
 	enum { GUESS = 1024 }; /* bytes of a resource */
 	bool paged = request != NULL && ((type->flags & TYPE_PROJECT) == 0 || request->paged);
@@ -538,7 +561,8 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 	json_name(w, "data");
 	json_begin_array(w);
 	for (size_t i = 0; i < list->count; i++)
-		repr_resource(w, v, &list->items[i], NULL, request != NULL ? request->include : NULL);
+		repr_resource(w, v, &list->items[i], NULL,
+			      request != NULL ? request->include : NULL);
 	json_end_array(w);
 	write_sort_links(w, v, type);
 	if (paged) {
@@ -616,7 +640,8 @@ flag(struct json_out *w, const char *name, bool value)
 }
 
 static void
-write_schema_field(struct json_out *w, enum role role, const struct resource_type *type, const struct field *field)
+write_schema_field(struct json_out *w, enum role role, const struct resource_type *type,
+		   const struct field *field)
 {
 	unsigned may = auth_field(role, type, field);
 
@@ -670,7 +695,8 @@ write_modifiers(struct json_out *w, const struct field *field)
 }
 
 static void
-write_methods(struct json_out *w, const char *name, unsigned may, const unsigned *bits, const char *const *methods)
+write_methods(struct json_out *w, const char *name, unsigned may, const unsigned *bits,
+	      const char *const *methods)
 {
 	json_name(w, name);
 	json_begin_array(w);
@@ -683,17 +709,20 @@ write_methods(struct json_out *w, const char *name, unsigned may, const unsigned
 static void
 write_all_methods(struct json_out *w, enum role role, const struct resource_type *type)
 {
-	static const unsigned collection[] = {MAY_READ, MAY_CREATE}, resource[] = {MAY_READ, MAY_UPDATE, MAY_DELETE};
+	static const unsigned collection[] = {MAY_READ, MAY_CREATE},
+			      resource[] = {MAY_READ, MAY_UPDATE, MAY_DELETE};
 	static const char *const collection_methods[] = {"GET", "POST", NULL};
 	static const char *const resource_methods[] = {"GET", "PUT", "DELETE", NULL};
 	unsigned may = auth_type(role, type);
 
-	write_methods(w, "collectionMethods", (type->flags & TYPE_DOCUMENT) != 0 ? 0 : may, collection, collection_methods);
+	write_methods(w, "collectionMethods", (type->flags & TYPE_DOCUMENT) != 0 ? 0 : may,
+		      collection, collection_methods);
 	write_methods(w, "resourceMethods", may, resource, resource_methods);
 }
 
 static void
-write_schema_actions(struct json_out *w, enum role role, enum api_version version, const struct resource_type *type)
+write_schema_actions(struct json_out *w, enum role role, enum api_version version,
+		     const struct resource_type *type)
 {
 	json_name(w, "resourceActions");
 	json_begin_object(w);
@@ -712,7 +741,8 @@ write_schema_actions(struct json_out *w, enum role role, enum api_version versio
 }
 
 void
-repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version, const struct resource_type *type)
+repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version,
+	    const struct resource_type *type)
 {
 	const struct resource_type *schema = &types_table[T_SCHEMA];
 
@@ -763,7 +793,8 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 
 /* The envelope of a collection that has neither rows in the database nor pages. */
 static void
-begin_plain_collection(struct json_out *w, const char *resource_type, const char *self, const char *latest)
+begin_plain_collection(struct json_out *w, const char *resource_type, const char *self,
+		       const char *latest)
 {
 	json_begin_object(w);
 	json_name(w, "type");
@@ -829,7 +860,8 @@ end_version(struct json_out *w)
 }
 
 void
-repr_version(struct json_out *w, const char *root, const char *scope, enum role role, enum api_version version)
+repr_version(struct json_out *w, const char *root, const char *scope, enum role role,
+	     enum api_version version)
 {
 	json_begin_object(w);
 	write_version(w, root, version);
@@ -840,11 +872,15 @@ repr_version(struct json_out *w, const char *root, const char *scope, enum role 
 void
 repr_versions(struct json_out *w, const char *base)
 {
-	begin_plain_collection(w, "apiVersion", arena_printf(w->arena, "%s/", base),
-			       arena_printf(w->arena, "%s/%s", base, api_version_name(API_V2_BETA)));
+	begin_plain_collection(
+		w, "apiVersion", arena_printf(w->arena, "%s/", base),
+		arena_printf(w->arena, "%s/%s", base, api_version_name(API_V2_BETA)));
 	for (unsigned v = 0; v < API__COUNT; v++) {
 		json_begin_object(w);
-		write_version(w, arena_printf(w->arena, "%s/%s", base, api_version_name((enum api_version)v)), (enum api_version)v);
+		write_version(w,
+			      arena_printf(w->arena, "%s/%s", base,
+					   api_version_name((enum api_version)v)),
+			      (enum api_version)v);
 		end_version(w);
 	}
 	end_plain_collection(w);

@@ -1,4 +1,5 @@
-/* repr: records as resources, collections, schemas and errors; links, and the actions that the state allows (contract 1 to 7).
+/* repr: records as resources, collections, schemas and errors; links, and the actions that the
+ * state allows (contract 1 to 7).
  *
  * Every generated URL is absolute, and lower-case but for what was typed.
  */
@@ -25,18 +26,22 @@ void repr_init(void);
 
 /* The URL of a resource; NULL without memory. */
 const char *repr_self(const struct view *v, const struct record *row);
-/* A resource.  secret: plain text for the answer to a create, else NULL.  include: link to embed, NULL for none. */
-void repr_resource(struct json_out *w, const struct view *v, const struct record *row, const char *secret, const char *include);
+/* A resource.  secret: plain text for the answer to a create, else NULL.  include: link to embed,
+ * NULL for none. */
+void repr_resource(struct json_out *w, const struct view *v, const struct record *row,
+		   const char *secret, const char *include);
 /* request NULL: the collection of a link, which has no pages. */
-void repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type, const struct list_request *request,
-		     const struct record_list *list);
+void repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
+		     const struct list_request *request, const struct record_list *list);
 /* The answer to setmembers: the input that its schema declares as output. */
 void repr_members(struct json_out *w, const struct view *v, const struct record_list *members);
 
-void repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version, const struct resource_type *type);
+void repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version,
+		 const struct resource_type *type);
 void repr_schemas(struct json_out *w, const char *scope, enum role role, enum api_version version);
 /* role NULL-safe: links hold what the role can list. */
-void repr_version(struct json_out *w, const char *root, const char *scope, enum role role, enum api_version version);
+void repr_version(struct json_out *w, const char *root, const char *scope, enum role role,
+		  enum api_version version);
 /* The collection of versions; base is "https://r.example.test". */
 void repr_versions(struct json_out *w, const char *base);
 

@@ -31,11 +31,13 @@ store_failed(enum store_rc rc, struct error *e)
 }
 
 enum err
-resource_read(const struct context *c, const struct resource_type *type, const char *id, struct record *out, struct error *e)
+resource_read(const struct context *c, const struct resource_type *type, const char *id,
+	      struct record *out, struct error *e)
 {
 	int64_t row_id;
 
-	if ((auth_type(c->id->role, type) & MAY_READ) == 0 || type->family == NULL || !id_parse(type->family, id, &row_id))
+	if ((auth_type(c->id->role, type) & MAY_READ) == 0 || type->family == NULL ||
+	    !id_parse(type->family, id, &row_id))
 		return not_found(e);
 	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &c->id->owners, out);
 	if (rc != STORE_OK)
@@ -53,7 +55,8 @@ resource_field_visible(const void *context, const struct field *field)
 
 /* Whose rows a collection shows, where that is not simply whose rows the caller may see. */
 static struct owners
-owners_of_list(const struct context *c, const struct resource_type *type, const struct list_request *request)
+owners_of_list(const struct context *c, const struct resource_type *type,
+	       const struct list_request *request)
 {
 	const struct identity *id = c->id;
 	bool administers = id->role == ROLE_ADMIN || id->role == ROLE_READADMIN;
@@ -67,8 +70,8 @@ owners_of_list(const struct context *c, const struct resource_type *type, const 
 }
 
 enum err
-resource_list(const struct context *c, const struct resource_type *type, struct list_request *request, struct record_list *out,
-	      struct error *e)
+resource_list(const struct context *c, const struct resource_type *type,
+	      struct list_request *request, struct record_list *out, struct error *e)
 {
 	request->list.family = type->family;
 	request->list.kind = type->kind;
@@ -81,38 +84,48 @@ resource_list(const struct context *c, const struct resource_type *type, struct 
 }
 
 enum err
-resource_follow(const struct context *c, const struct record *row, const struct link *link, struct record *out, struct error *e)
+resource_follow(const struct context *c, const struct record *row, const struct link *link,
+		struct record *out, struct error *e)
 {
 	const struct resource_type *target = link->target;
 	const struct value *id = &row->columns[link->column];
 
 	if (id->type != VALUE_INT || (auth_type(c->id->role, target) & MAY_READ) == 0)
 		return not_found(e);
-	enum store_rc rc = store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
+	enum store_rc rc =
+		store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
 	if (rc != STORE_OK)
 		return store_failed(rc, e);
-	return is_of_type(out, target) && out->columns[COL_REMOVED].type == VALUE_NULL ? ERR_NONE : not_found(e);
+	return is_of_type(out, target) && out->columns[COL_REMOVED].type == VALUE_NULL
+		       ? ERR_NONE
+		       : not_found(e);
 }
 
 /* Live rows of a type that name a row in a column. */
 static struct list_query
-naming(const struct resource_type *type, enum column column, int64_t id, const struct owners *owners, size_t limit)
+naming(const struct resource_type *type, enum column column, int64_t id,
+       const struct owners *owners, size_t limit)
 {
-	struct list_query q = {.family = type->family, .kind = type->kind, .owners = *owners, .condition_count = 1, .limit = limit};
+	struct list_query q = {.family = type->family,
+			       .kind = type->kind,
+			       .owners = *owners,
+			       .condition_count = 1,
+			       .limit = limit};
 
 	q.conditions[0] = (struct condition){.column = column, .op = OP_EQ, .value = value_int(id)};
 	return q;
 }
 
 enum err
-resource_children(const struct context *c, const struct record *row, const struct link *link, struct record_list *out,
-		  struct error *e)
+resource_children(const struct context *c, const struct record *row, const struct link *link,
+		  struct record_list *out, struct error *e)
 {
 	const struct resource_type *target = link->target;
 
 	if ((auth_type(c->id->role, target) & MAY_READ) == 0)
 		return not_found(e);
-	struct list_query q = naming(target, link->column, record_id(row), &c->id->owners, LIMIT_MAX);
+	struct list_query q =
+		naming(target, link->column, record_id(row), &c->id->owners, LIMIT_MAX);
 	enum store_rc rc = store_list(c->store, c->arena, &q, out);
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
 }
@@ -148,13 +161,15 @@ resource_open(const struct context *c, const struct record *row, const struct fi
 {
 	const struct value *sealed = &row->columns[field->column];
 
-	if (sealed->type == VALUE_NULL || is_hashed(row->type) || (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
+	if (sealed->type == VALUE_NULL || is_hashed(row->type) ||
+	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
 	    !auth_may_manage(c->id, row))
 		return NULL;
 	const struct seal_place place = place_of(row, field);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
 	if (text == NULL)
-		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed with another key",
+		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed "
+			  "with another key",
 			  row->type->family->table, (long long)record_id(row));
 	return text;
 }
@@ -193,7 +208,8 @@ runs(const struct plan *plan, const char *process)
 }
 
 static enum store_rc
-log_steps(struct store_tx *tx, const struct context *c, const struct record *row, const struct plan *plan)
+log_steps(struct store_tx *tx, const struct context *c, const struct record *row,
+	  const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct log_entry entry = {
@@ -218,11 +234,13 @@ whole_seconds(int64_t ms)
 	return ms - ms % 1000; /* createdTS is created, to the millisecond (contract 3.1) */
 }
 
-static enum store_rc cascade(struct store_tx *tx, const struct context *c, const struct record *row);
+static enum store_rc cascade(struct store_tx *tx, const struct context *c,
+			     const struct record *row);
 
 /* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
 static enum store_rc
-run_plan(struct store_tx *tx, const struct context *c, const struct record *row, const struct plan *plan)
+run_plan(struct store_tx *tx, const struct context *c, const struct record *row,
+	 const struct plan *plan)
 {
 	struct value columns[COL__COUNT] = {0};
 	uint64_t given = 0;
@@ -235,7 +253,8 @@ run_plan(struct store_tx *tx, const struct context *c, const struct record *row,
 	if (runs(plan, "purge"))
 		given |= COL_BIT(COL_SECRET_VALUE); /* destroyed: set to null */
 	enum store_rc rc =
-		store_transition(tx, row->type->family, record_id(row), plan->before, plan->after, columns, given & row->type->family->columns);
+		store_transition(tx, row->type->family, record_id(row), plan->before, plan->after,
+				 columns, given & row->type->family->columns);
 	if (rc == STORE_OK)
 		rc = log_steps(tx, c, row, plan);
 	if (rc == STORE_OK && runs(plan, "purge"))
@@ -249,16 +268,19 @@ plan_removal(enum state state, bool from_active, struct plan *plan)
 {
 	if (process_plan("remove", state, plan))
 		return true;
-	return from_active && process_plan("deactivate", state, plan) && process_plan_append(plan, "remove");
+	return from_active && process_plan("deactivate", state, plan) &&
+	       process_plan_append(plan, "remove");
 }
 
 static enum store_rc
-cascade_one(struct store_tx *tx, const struct context *c, const struct record *row, const struct cascade *to)
+cascade_one(struct store_tx *tx, const struct context *c, const struct record *row,
+	    const struct cascade *to)
 {
 	const struct resource_type *type = to->type;
 	struct list_query q = naming(type, to->column, record_id(row), &everyone, CASCADE_BATCH);
 	struct record_list list = {.more = true};
-	struct arena *arena = arena_new(CASCADE_ARENA); /* of one batch: a registry may have any number of credentials */
+	struct arena *arena = arena_new(
+		CASCADE_ARENA); /* of one batch: a registry may have any number of credentials */
 	enum store_rc rc = arena != NULL ? STORE_OK : STORE_NO_MEMORY;
 
 	while (rc == STORE_OK && list.more) {
@@ -282,7 +304,8 @@ cascade(struct store_tx *tx, const struct context *c, const struct record *row)
 {
 	enum store_rc rc = STORE_OK;
 
-	for (const struct cascade *to = row->type->cascades; rc == STORE_OK && to != NULL && to->type != NULL; to++)
+	for (const struct cascade *to = row->type->cascades;
+	     rc == STORE_OK && to != NULL && to->type != NULL; to++)
 		rc = cascade_one(tx, c, row, to);
 	return rc;
 }
@@ -302,7 +325,8 @@ struct work {
 static enum err
 fail(const struct work *w, enum store_rc rc)
 {
-	return rc == STORE_NONE ? err_set(w->error, ERR_CONFLICT, NULL, NULL) : store_err(rc, w->error);
+	return rc == STORE_NONE ? err_set(w->error, ERR_CONFLICT, NULL, NULL)
+				: store_err(rc, w->error);
 }
 
 static enum err
@@ -336,13 +360,15 @@ struct member {
 };
 
 static const char *
-option_of(const struct resource_type *type, const char *field_name, const struct json *node, const char *fallback)
+option_of(const struct resource_type *type, const char *field_name, const struct json *node,
+	  const char *fallback)
 {
 	const struct field *field = type_field(type, field_name, API_V1);
 
 	if (node == NULL || node->type == JSON_NULL)
 		return fallback;
-	for (const char *const *option = field->options; node->type == JSON_STRING && *option != NULL; option++)
+	for (const char *const *option = field->options;
+	     node->type == JSON_STRING && *option != NULL; option++)
 		if (strcmp(*option, node->text) == 0)
 			return *option;
 	return NULL;
@@ -354,20 +380,25 @@ read_members(const struct work *w, struct member **out, size_t *count)
 	const struct resource_type *type = &types_table[T_PROJECT_MEMBER];
 	size_t n = 0;
 
-	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL; node = node->next)
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
+	     node = node->next)
 		n++;
 	*out = arena_array(w->context->arena, n + 1, sizeof(**out));
 	*count = 0;
 	if (*out == NULL)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL; node = node->next) {
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
+	     node = node->next) {
 		const struct json *id = json_member(node, "externalId");
 		struct member *m = &(*out)[(*count)++];
 
-		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' || strlen(id->text) > 255)
-			return err_set(w->error, ERR_INVALID_FORMAT, "members", "Each member needs an externalId.");
+		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' ||
+		    strlen(id->text) > 255)
+			return err_set(w->error, ERR_INVALID_FORMAT, "members",
+				       "Each member needs an externalId.");
 		m->external_id = id->text;
-		m->external_id_type = option_of(type, "externalIdType", json_member(node, "externalIdType"), "rancher_id");
+		m->external_id_type = option_of(type, "externalIdType",
+						json_member(node, "externalIdType"), "rancher_id");
 		m->role = option_of(type, "role", json_member(node, "role"), "member");
 		if (m->external_id_type == NULL || m->role == NULL)
 			return err_set(w->error, ERR_INVALID_OPTION, "members", NULL);
@@ -386,10 +417,12 @@ check_member(struct store_tx *tx, const struct work *w, const struct member *m)
 		return ERR_NONE;
 	if (!id_parse(&family_account, m->external_id, &id))
 		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
-	enum store_rc rc = store_tx_get(tx, w->context->arena, &family_account, id, &everyone, &account);
+	enum store_rc rc =
+		store_tx_get(tx, w->context->arena, &family_account, id, &everyone, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return fail(w, rc);
-	if (rc == STORE_NONE || (account.type->flags & TYPE_PROJECT) != 0 || account.columns[COL_REMOVED].type != VALUE_NULL)
+	if (rc == STORE_NONE || (account.type->flags & TYPE_PROJECT) != 0 ||
+	    account.columns[COL_REMOVED].type != VALUE_NULL)
 		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
 	return ERR_NONE;
 }
@@ -408,7 +441,8 @@ start_row(const struct context *c, struct record *row)
 }
 
 static enum store_rc
-insert_with_log(struct store_tx *tx, const struct context *c, struct record *row, const struct plan *plan)
+insert_with_log(struct store_tx *tx, const struct context *c, struct record *row,
+		const struct plan *plan)
 {
 	row->columns[COL_STATE] = value_text(state_name(plan->after));
 	enum store_rc rc = store_insert(tx, row);
@@ -447,10 +481,12 @@ static enum err
 set_members(struct store_tx *tx, const struct work *w, const struct member *members, size_t count)
 {
 	int64_t project = record_id(w->row);
-	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project, &everyone, LIMIT_MAX);
+	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
+				     &everyone, LIMIT_MAX);
 	struct record_list old;
 	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
-	enum store_rc rc = kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
+	enum store_rc rc =
+		kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
 
 	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
 		struct plan plan;
@@ -465,8 +501,8 @@ set_members(struct store_tx *tx, const struct work *w, const struct member *memb
 	if (rc != STORE_OK)
 		return fail(w, rc);
 	for (size_t j = 0; j < count; j++)
-		if (!kept[j] &&
-		    (check_member(tx, w, &members[j]) != ERR_NONE || add_member(tx, w, project, &members[j]) != ERR_NONE))
+		if (!kept[j] && (check_member(tx, w, &members[j]) != ERR_NONE ||
+				 add_member(tx, w, project, &members[j]) != ERR_NONE))
 			return w->error->code;
 	if (w->members_now == NULL)
 		return ERR_NONE;
@@ -501,7 +537,8 @@ may_update_field(const void *context, const struct field *field)
 	return (auth_field(view->role, view->type, field) & MAY_UPDATE) != 0;
 }
 
-/* Every reference that was given names a live row: an account, or a row of the account that the new row belongs to. */
+/* Every reference that was given names a live row: an account, or a row of the account that the new
+ * row belongs to. */
 static enum err
 check_references(struct store_tx *tx, const struct work *w)
 {
@@ -516,11 +553,13 @@ check_references(struct store_tx *tx, const struct work *w)
 		    w->row->columns[f->column].type == VALUE_NULL)
 			continue;
 		const struct resource_type *to = f->reference;
-		enum store_rc rc = store_tx_get(tx, w->context->arena, to->family, w->row->columns[f->column].number,
-						f->column == COL_ACCOUNT_ID ? &everyone : &owner, &target);
+		enum store_rc rc = store_tx_get(
+			tx, w->context->arena, to->family, w->row->columns[f->column].number,
+			f->column == COL_ACCOUNT_ID ? &everyone : &owner, &target);
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return fail(w, rc);
-		if (rc == STORE_NONE || !is_of_type(&target, to) || target.columns[COL_REMOVED].type != VALUE_NULL)
+		if (rc == STORE_NONE || !is_of_type(&target, to) ||
+		    target.columns[COL_REMOVED].type != VALUE_NULL)
 			return err_set(w->error, ERR_INVALID_REFERENCE, f->name, NULL);
 	}
 	return ERR_NONE;
@@ -544,9 +583,11 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		return ERR_NONE;
 	if (read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
-	if (!has_owner(members, count) && w->context->id->role != ROLE_SERVICE && w->context->id->role != ROLE_SUPERADMIN)
-		members[count++] = (struct member){id_format(w->context->arena, &family_account, w->context->id->user_id), "rancher_id",
-						   "owner"};
+	if (!has_owner(members, count) && w->context->id->role != ROLE_SERVICE &&
+	    w->context->id->role != ROLE_SUPERADMIN)
+		members[count++] = (struct member){
+			id_format(w->context->arena, &family_account, w->context->id->user_id),
+			"rancher_id", "owner"};
 	return set_members(tx, w, members, count);
 }
 
@@ -572,7 +613,8 @@ make_key(const struct context *c, struct record *row, struct change *change)
 
 /* The row as the body, the caller and the type make it. */
 static void
-fill_row(const struct context *c, const struct resource_type *type, const struct change *change, struct record *row)
+fill_row(const struct context *c, const struct resource_type *type, const struct change *change,
+	 struct record *row)
 {
 	const struct field *kind = type_field(type, "kind", c->version);
 
@@ -580,22 +622,25 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 	for (unsigned column = 1; column < COL__COUNT; column++)
 		if ((change->given & COL_BIT(column)) != 0)
 			row->columns[column] = change->columns[column];
-	if ((type->family->columns & COL_BIT(COL_ACCOUNT_ID)) != 0 && row->columns[COL_ACCOUNT_ID].type == VALUE_NULL)
+	if ((type->family->columns & COL_BIT(COL_ACCOUNT_ID)) != 0 &&
+	    row->columns[COL_ACCOUNT_ID].type == VALUE_NULL)
 		row->columns[COL_ACCOUNT_ID] = value_int(c->id->scope_id);
 	if (type->kind != NULL)
 		row->columns[COL_KIND] = value_text(type->kind);
 	else if (row->columns[COL_KIND].type == VALUE_NULL)
-		row->columns[COL_KIND] = value_text(kind != NULL && kind->fallback != NULL ? "user" : type->id);
+		row->columns[COL_KIND] =
+			value_text(kind != NULL && kind->fallback != NULL ? "user" : type->id);
 	row->type = type_of_row(type->family, record_text(row, COL_KIND));
 	start_row(c, row);
 }
 
 enum err
-resource_create(const struct context *c, const struct resource_type *type, const struct json *body, struct record *out,
-		const char **secret, struct error *e)
+resource_create(const struct context *c, const struct resource_type *type, const struct json *body,
+		struct record *out, const char **secret, struct error *e)
 {
 	const struct view_of_type view = {c->id->role, type};
-	const struct schema_rules rules = {type, c->version, SCHEMA_CREATE, NULL, may_create_field, &view};
+	const struct schema_rules rules = {type, c->version,	   SCHEMA_CREATE,
+					   NULL, may_create_field, &view};
 	struct change change;
 	struct plan plan;
 
@@ -613,7 +658,12 @@ resource_create(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	(void)process_plan("create", ST_REQUESTED, &plan);
 
-	struct work w = {.context = c, .row = out, .change = &change, .plan = &plan, .members = change.members, .error = e};
+	struct work w = {.context = c,
+			 .row = out,
+			 .change = &change,
+			 .plan = &plan,
+			 .members = change.members,
+			 .error = e};
 	w.with_members = (type->flags & TYPE_PROJECT) != 0;
 	if (write(&w, create_in_transaction) != ERR_NONE)
 		return e->code;
@@ -624,10 +674,11 @@ resource_create(const struct context *c, const struct resource_type *type, const
 
 /* Updating */
 
-/* A secret that was given as null is left alone unless the caller can read it: to others it always was null (contract 10.4).
- * A purged row keeps no secret. */
+/* A secret that was given as null is left alone unless the caller can read it: to others it always
+ * was null (contract 10.4). A purged row keeps no secret. */
 static enum err
-update_secret(const struct context *c, const struct change *given, struct record *row, uint64_t *columns, struct error *e)
+update_secret(const struct context *c, const struct change *given, struct record *row,
+	      uint64_t *columns, struct error *e)
 {
 	const struct field *field = sealed_field(row->type);
 	enum state state = record_state(row);
@@ -650,7 +701,8 @@ update_kind(const struct work *w, struct record *row, uint64_t columns)
 		return ERR_NONE;
 	const char *kind = record_text(row, COL_KIND);
 	if (kind == NULL || type_of_row(row->type->family, kind) != row->type)
-		return err_set(w->error, ERR_INVALID_OPTION, "kind", "A row cannot become one of another type.");
+		return err_set(w->error, ERR_INVALID_OPTION, "kind",
+			       "A row cannot become one of another type.");
 	return ERR_NONE;
 }
 
@@ -670,14 +722,16 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	struct record old;
 	struct plan plan;
 
-	enum store_rc rc = store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
+	enum store_rc rc =
+		store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
 	if (rc != STORE_OK)
 		return rc == STORE_NONE ? not_found(w->error) : fail(w, rc);
 	*w->row = old;
 	for (unsigned i = 1; i < COL__COUNT; i++)
 		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
 			w->row->columns[i] = w->change->columns[i];
-	if (update_kind(w, w->row, columns) != ERR_NONE || update_secret(c, w->change, w->row, &columns, w->error) != ERR_NONE)
+	if (update_kind(w, w->row, columns) != ERR_NONE ||
+	    update_secret(c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
 	if (rc == STORE_CONSTRAINT)
@@ -690,11 +744,12 @@ update_in_transaction(struct store_tx *tx, void *arg)
 }
 
 enum err
-resource_update(const struct context *c, const struct resource_type *type, const char *id, const struct json *body,
-		struct record *out, struct error *e)
+resource_update(const struct context *c, const struct resource_type *type, const char *id,
+		const struct json *body, struct record *out, struct error *e)
 {
 	const struct view_of_type view = {c->id->role, type};
-	struct schema_rules rules = {type, c->version, SCHEMA_UPDATE, NULL, may_update_field, &view};
+	struct schema_rules rules = {type, c->version,	     SCHEMA_UPDATE,
+				     NULL, may_update_field, &view};
 	struct change change;
 	struct error read_error = {0};
 
@@ -754,7 +809,8 @@ plan_delete(const struct record *row, struct plan *plan)
 }
 
 enum err
-resource_delete(const struct context *c, const struct resource_type *type, const char *id, struct record *out, struct error *e)
+resource_delete(const struct context *c, const struct resource_type *type, const char *id,
+		struct record *out, struct error *e)
 {
 	struct plan plan;
 
@@ -806,12 +862,14 @@ members_in_transaction(struct store_tx *tx, void *arg)
 	if (read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
 	if (!has_owner(members, count))
-		return err_set(w->error, ERR_INVALID_FORMAT, "members", "A project needs at least one owner.");
+		return err_set(w->error, ERR_INVALID_FORMAT, "members",
+			       "A project needs at least one owner.");
 	return set_members(tx, w, members, count);
 }
 
 static enum err
-act_with_members(const struct context *c, struct record *row, const struct json *body, struct record_list *members, struct error *e)
+act_with_members(const struct context *c, struct record *row, const struct json *body,
+		 struct record_list *members, struct error *e)
 {
 	const struct json *list = json_member(body, "members");
 
@@ -819,13 +877,15 @@ act_with_members(const struct context *c, struct record *row, const struct json 
 		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
 	if (list->type != JSON_ARRAY)
 		return err_set(e, ERR_INVALID_FORMAT, "members", "It must be an array.");
-	struct work w = {.context = c, .row = row, .members = list, .members_now = members, .error = e};
+	struct work w = {
+		.context = c, .row = row, .members = list, .members_now = members, .error = e};
 	return write(&w, members_in_transaction);
 }
 
 enum err
-resource_action(const struct context *c, const struct resource_type *type, const char *id, const char *name,
-		const struct json *body, struct record *out, struct record_list *members, struct error *e)
+resource_action(const struct context *c, const struct resource_type *type, const char *id,
+		const char *name, const struct json *body, struct record *out,
+		struct record_list *members, struct error *e)
 {
 	const struct action *action = type_action(type, name, c->version);
 	struct plan plan;
@@ -857,8 +917,10 @@ static enum err
 purge_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct sweep_work *w = arg;
-	const struct context c = {
-		.arena = w->arena, .now_ms = w->sweep->now_ms, .removed_keep_ms = w->sweep->removed_keep_ms, .request_id = "sweep"};
+	const struct context c = {.arena = w->arena,
+				  .now_ms = w->sweep->now_ms,
+				  .removed_keep_ms = w->sweep->removed_keep_ms,
+				  .request_id = "sweep"};
 	int64_t ids[SWEEP_BATCH];
 	size_t count = 0;
 	enum store_rc rc = store_due(tx, w->family, w->sweep->now_ms, ids, SWEEP_BATCH, &count);
@@ -881,16 +943,21 @@ forget_in_transaction(struct store_tx *tx, void *arg)
 	struct sweep_work *w = arg;
 	const struct sweep *s = w->sweep;
 
-	return store_forget(tx, w->family, s->now_ms - s->purged_keep_ms, s->now_ms - s->log_keep_ms, SWEEP_BATCH, &w->done) == STORE_OK
+	return store_forget(tx, w->family, s->now_ms - s->purged_keep_ms,
+			    s->now_ms - s->log_keep_ms, SWEEP_BATCH, &w->done) == STORE_OK
 		       ? ERR_NONE
 		       : ERR_INTERNAL;
 }
 
 /* Batch after batch, each in a transaction of its own, so that writers are not kept waiting. */
 static enum store_rc
-sweep_family(struct store *s, const struct sweep *sweep, const struct family *family, store_fn fn, size_t *done)
+sweep_family(struct store *s, const struct sweep *sweep, const struct family *family, store_fn fn,
+	     size_t *done)
 {
-	struct sweep_work w = {.sweep = sweep, .family = family, .done = SWEEP_BATCH, .arena = arena_new(16 * 1024 * 1024)};
+	struct sweep_work w = {.sweep = sweep,
+			       .family = family,
+			       .done = SWEEP_BATCH,
+			       .arena = arena_new(16 * 1024 * 1024)};
 	enum store_rc rc = w.arena != NULL ? STORE_OK : STORE_NO_MEMORY;
 
 	while (rc == STORE_OK && w.done == SWEEP_BATCH) {
@@ -907,8 +974,8 @@ sweep_family(struct store *s, const struct sweep *sweep, const struct family *fa
 enum store_rc
 resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
 {
-	static const struct family *const families[] = {&family_credential, &family_storage_pool, &family_project_member,
-							&family_account};
+	static const struct family *const families[] = {&family_credential, &family_storage_pool,
+							&family_project_member, &family_account};
 	enum store_rc rc = STORE_OK;
 
 	*done = 0;

@@ -1,7 +1,8 @@
 /* resource: list, read, create, update, delete, action: once, for every type (contract 5, 6, 10).
  *
- * What a type has of its own stands in its row of types.c.  A write commits its last state and its process log together; the record
- * that it returns is the snapshot for the answer, in the first transitional state.
+ * What a type has of its own stands in its row of types.c.  A write commits its last state and its
+ * process log together; the record that it returns is the snapshot for the answer, in the first
+ * transitional state.
  */
 #ifndef REGCRED_RESOURCE_H
 #define REGCRED_RESOURCE_H
@@ -28,9 +29,10 @@ struct context {
 	const char *request_id;
 };
 
-/* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type of the caller's role. */
-enum err resource_read(const struct context *c, const struct resource_type *type, const char *id, struct record *out,
-		       struct error *e) __attribute__((warn_unused_result));
+/* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
+ * of the caller's role. */
+enum err resource_read(const struct context *c, const struct resource_type *type, const char *id,
+		       struct record *out, struct error *e) __attribute__((warn_unused_result));
 
 /* Whether a field exists for the caller: context is a struct view_of_type. */
 struct view_of_type {
@@ -40,39 +42,47 @@ struct view_of_type {
 bool resource_field_visible(const void *context, const struct field *field);
 
 /* A page of a collection; fills in family, kind and owners of the request. */
-enum err resource_list(const struct context *c, const struct resource_type *type, struct list_request *request,
-		       struct record_list *out, struct error *e) __attribute__((warn_unused_result));
+enum err resource_list(const struct context *c, const struct resource_type *type,
+		       struct list_request *request, struct record_list *out, struct error *e)
+	__attribute__((warn_unused_result));
 
 /* The row that a reference link of this row leads to.  STORE_NONE: null, removed, not visible. */
-enum err resource_follow(const struct context *c, const struct record *row, const struct link *link, struct record *out,
-			 struct error *e) __attribute__((warn_unused_result));
+enum err resource_follow(const struct context *c, const struct record *row, const struct link *link,
+			 struct record *out, struct error *e) __attribute__((warn_unused_result));
 /* The live rows that a child link of this row leads to, at most LIMIT_MAX. */
-enum err resource_children(const struct context *c, const struct record *row, const struct link *link, struct record_list *out,
-			   struct error *e) __attribute__((warn_unused_result));
+enum err resource_children(const struct context *c, const struct record *row,
+			   const struct link *link, struct record_list *out, struct error *e)
+	__attribute__((warn_unused_result));
 
 /* *secret: plain text to be shown in this answer alone, NULL for none. */
-enum err resource_create(const struct context *c, const struct resource_type *type, const struct json *body,
-			 struct record *out, const char **secret, struct error *e) __attribute__((warn_unused_result));
-enum err resource_update(const struct context *c, const struct resource_type *type, const char *id, const struct json *body,
-			 struct record *out, struct error *e) __attribute__((warn_unused_result));
-enum err resource_delete(const struct context *c, const struct resource_type *type, const char *id, struct record *out,
+enum err resource_create(const struct context *c, const struct resource_type *type,
+			 const struct json *body, struct record *out, const char **secret,
 			 struct error *e) __attribute__((warn_unused_result));
+enum err resource_update(const struct context *c, const struct resource_type *type, const char *id,
+			 const struct json *body, struct record *out, struct error *e)
+	__attribute__((warn_unused_result));
+enum err resource_delete(const struct context *c, const struct resource_type *type, const char *id,
+			 struct record *out, struct error *e) __attribute__((warn_unused_result));
 /* setmembers leaves the members as they are now in *members; else that is empty. */
-enum err resource_action(const struct context *c, const struct resource_type *type, const char *id, const char *action,
-			 const struct json *body, struct record *out, struct record_list *members, struct error *e)
+enum err resource_action(const struct context *c, const struct resource_type *type, const char *id,
+			 const char *action, const struct json *body, struct record *out,
+			 struct record_list *members, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* Whether the row offers the action to the caller in the state that the record shows. */
-bool resource_offers(const struct identity *id, const struct record *row, const struct action *action);
+bool resource_offers(const struct identity *id, const struct record *row,
+		     const struct action *action);
 
-/* The plain text of a sealed field, for callers who may open it; NULL if there is none, if they may not, or (logged) if it does not
- * open. */
-const char *resource_open(const struct context *c, const struct record *row, const struct field *field);
+/* The plain text of a sealed field, for callers who may open it; NULL if there is none, if they may
+ * not, or (logged) if it does not open. */
+const char *resource_open(const struct context *c, const struct record *row,
+			  const struct field *field);
 
 /* One pass over removed and purged rows; *done counts what was moved or deleted. */
 struct sweep {
 	int64_t now_ms, removed_keep_ms, purged_keep_ms, log_keep_ms;
 };
-enum store_rc resource_sweep(struct store *s, const struct sweep *sweep, size_t *done) __attribute__((warn_unused_result));
+enum store_rc resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
+	__attribute__((warn_unused_result));
 
 #endif

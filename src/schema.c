@@ -167,9 +167,11 @@ check_fields(const struct resource_type *type)
 	size_t count = 0;
 
 	for (const struct field *f = type->fields; f->name != NULL; f++, count++) {
-		if (f->column != COL_NONE && (type->family == NULL || (type->family->columns & COL_BIT(f->column)) == 0))
+		if (f->column != COL_NONE &&
+		    (type->family == NULL || (type->family->columns & COL_BIT(f->column)) == 0))
 			return "a field names a column that its family lacks";
-		if (f->type == FT_REFERENCE && (f->reference == NULL || f->reference->family == NULL))
+		if (f->type == FT_REFERENCE &&
+		    (f->reference == NULL || f->reference->family == NULL))
 			return "a field refers to a type that has no rows";
 		if (f->type == FT_ENUM && f->options == NULL)
 			return "an enum has no options";
@@ -178,7 +180,8 @@ check_fields(const struct resource_type *type)
 		if ((f->flags & F_SEALED) != 0 && f->filter != FILTER_NONE)
 			return "a sealed field must not be a filter";
 		for (unsigned v = 0; v < API__COUNT; v++)
-			if (field_in_version(f, (enum api_version)v) && type_field(type, f->name, (enum api_version)v) != f)
+			if (field_in_version(f, (enum api_version)v) &&
+			    type_field(type, f->name, (enum api_version)v) != f)
 				return "a type has two fields of one name in one version";
 	}
 	return count < FIELDS_MAX ? NULL : "a type has more fields than FIELDS_MAX";
@@ -192,7 +195,8 @@ check_links(const struct resource_type *type)
 
 		if (target == NULL || target->family == NULL)
 			return "a link leads to a type that has no rows";
-		const struct family *holder = l->kind == LINK_REFERENCE ? type->family : target->family;
+		const struct family *holder =
+			l->kind == LINK_REFERENCE ? type->family : target->family;
 		if ((holder->columns & COL_BIT(l->column)) == 0)
 			return "a link uses a column that its family lacks";
 	}
@@ -203,7 +207,8 @@ static bool
 action_is_known(const struct action *action)
 {
 	if (strcmp(action->name, "restore") == 0 || strcmp(action->name, "delete") == 0)
-		return true; /* declared by the original: the first is never offered, the second is deactivate and remove */
+		return true; /* declared by the original: the first is never offered, the second is
+				deactivate and remove */
 	if (action->input != NULL)
 		return type_find(action->input) != NULL;
 	for (const struct process *p = process_table; p->name != NULL; p++)
@@ -220,7 +225,8 @@ schema_check(void)
 	for (const struct resource_type *t = types_table; why == NULL && t->id != NULL; t++) {
 		if (type_index(t) >= TYPES_MAX)
 			return "there are more types than TYPES_MAX";
-		if (t->base != NULL && (type_find(t->base) == NULL || type_find(t->base)->family != t->family))
+		if (t->base != NULL &&
+		    (type_find(t->base) == NULL || type_find(t->base)->family != t->family))
 			return "a type and its base are not of one family";
 		for (const struct action *x = t->actions; x != NULL && x->name != NULL; x++)
 			if (!action_is_known(x))
@@ -249,7 +255,8 @@ record_text(const struct record *record, enum column column)
 enum state
 record_state(const struct record *record)
 {
-	enum state state = ST_PURGED; /* of a row that holds nonsense: nothing can be done with it */
+	enum state state =
+		ST_PURGED; /* of a row that holds nonsense: nothing can be done with it */
 	const char *name = record_text(record, COL_STATE);
 
 	if (name != NULL && !state_parse(name, &state))
@@ -290,11 +297,14 @@ id_format(struct arena *a, const struct family *family, int64_t id)
 	return out;
 }
 
-/* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or array. */
+/* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or
+ * array. */
 static const char *
 scalar_text(const struct json *node)
 {
-	return node->type == JSON_OBJECT || node->type == JSON_ARRAY || node->type == JSON_NULL ? NULL : node->text;
+	return node->type == JSON_OBJECT || node->type == JSON_ARRAY || node->type == JSON_NULL
+		       ? NULL
+		       : node->text;
 }
 
 static enum err
@@ -336,7 +346,8 @@ read_boolean(const struct field *field, const char *text, struct change *out, st
 }
 
 static enum err
-read_reference(const struct field *field, const struct json *node, struct change *out, struct error *e)
+read_reference(const struct field *field, const struct json *node, struct change *out,
+	       struct error *e)
 {
 	int64_t id;
 
@@ -348,7 +359,8 @@ read_reference(const struct field *field, const struct json *node, struct change
 }
 
 static enum err
-read_null(const struct schema_rules *rules, const struct field *field, struct change *out, struct error *e)
+read_null(const struct schema_rules *rules, const struct field *field, struct change *out,
+	  struct error *e)
 {
 	const struct record *stored = rules->stored;
 
@@ -358,13 +370,14 @@ read_null(const struct schema_rules *rules, const struct field *field, struct ch
 		return ERR_NONE;
 	}
 	if (stored != NULL && stored->columns[field->column].type == VALUE_NULL)
-		return ERR_NONE; /* contract 10.5: a row made without an e-mail address survives a round trip */
+		return ERR_NONE; /* contract 10.5: a row made without an e-mail address survives a
+				    round trip */
 	return err_set(e, ERR_NOT_NULLABLE, field->name, NULL);
 }
 
 static enum err
-read_member(const struct schema_rules *rules, const struct field *field, const struct json *node, struct change *out,
-	    struct error *e)
+read_member(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	    struct change *out, struct error *e)
 {
 	if (field->type == FT_MEMBERS) {
 		if (node->type != JSON_ARRAY && node->type != JSON_NULL)
@@ -380,7 +393,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 
 	const char *text = scalar_text(node);
 	if (text == NULL)
-		return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be a single value, not an object or array.");
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a single value, not an object or array.");
 	switch (field->type) {
 	case FT_ENUM:
 		return read_enum(field, text, out, e);
@@ -398,7 +412,8 @@ is_given(const struct field *field, const struct json *body)
 }
 
 enum err
-schema_read(const struct schema_rules *rules, const struct json *body, struct change *out, struct error *e)
+schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
+	    struct error *e)
 {
 	const struct json *first = body != NULL && body->type == JSON_OBJECT ? body->child : NULL;
 
@@ -414,7 +429,8 @@ schema_read(const struct schema_rules *rules, const struct json *body, struct ch
 	if (rules->use != SCHEMA_CREATE)
 		return ERR_NONE;
 	for (const struct field *f = rules->type->fields; f->name != NULL; f++)
-		if ((f->flags & F_REQUIRED) != 0 && field_in_version(f, rules->version) && !is_given(f, body))
+		if ((f->flags & F_REQUIRED) != 0 && field_in_version(f, rules->version) &&
+		    !is_given(f, body))
 			return err_set(e, ERR_MISSING_REQUIRED, f->name, NULL);
 	return ERR_NONE;
 }
@@ -428,12 +444,18 @@ put_number(char *out, int64_t number, size_t digits)
 	}
 }
 
-/* Without the library's calendar, which takes a lock for the time zone: every row has a date or two. */
+/* Without the library's calendar, which takes a lock for the time zone: every row has a date or
+ * two. */
 void
 date_format(int64_t ms, char out[21])
 {
-	static const int64_t day_s = 86400, last_ms = INT64_C(253402300799000); /* the end of 9999 */
-	int64_t seconds = (ms < 0 ? 0 : ms > last_ms ? last_ms : ms) / 1000, days = seconds / day_s, year = 1970;
+	static const int64_t day_s = 86400,
+			     last_ms = INT64_C(253402300799000); /* the end of 9999 */
+	int64_t seconds = (ms < 0	  ? 0
+			   : ms > last_ms ? last_ms
+					  : ms) /
+			  1000,
+		days = seconds / day_s, year = 1970;
 	static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int month = 0;
 
@@ -476,8 +498,8 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 		*ms = strtoll(text, NULL, 10);
 		return true;
 	}
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-		   &tm.tm_sec, &used) != 6 ||
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
 	    used != 20 || text[used] != '\0')
 		return false;
 	tm.tm_year -= 1900;

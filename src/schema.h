@@ -1,6 +1,7 @@
 /* schema: what a resource type is, as tables, and how a JSON body becomes a record by them.
  *
- * The tables themselves are in types.c.  Validation, SQL text, /v1/schemas, links and actions are all made from them.
+ * The tables themselves are in types.c.  Validation, SQL text, /v1/schemas, links and actions are
+ * all made from them.
  */
 #ifndef REGCRED_SCHEMA_H
 #define REGCRED_SCHEMA_H
@@ -47,9 +48,9 @@ struct value value_blob(const void *bytes, size_t len);
 /* A table of the database; ids are shared in it (contract 2). */
 struct family {
 	const char *table;
-	const char *prefix;  /* of external ids: "c" for 1c7 */
-	enum column owner;   /* the account whose row it is */
-	uint64_t columns;    /* COL_BIT of each */
+	const char *prefix; /* of external ids: "c" for 1c7 */
+	enum column owner;  /* the account whose row it is */
+	uint64_t columns;   /* COL_BIT of each */
 };
 
 struct resource_type;
@@ -75,35 +76,37 @@ enum field_type {
 enum filter_set { FILTER_NONE, FILTER_V, FILTER_S, FILTER_N };
 
 enum {
-	F_CREATE = 1 << 0,         /* may be given in POST by roles that write */
-	F_UPDATE = 1 << 1,         /* may be given in PUT by roles that write */
-	F_REQUIRED = 1 << 2,       /* on create */
+	F_CREATE = 1 << 0,   /* may be given in POST by roles that write */
+	F_UPDATE = 1 << 1,   /* may be given in PUT by roles that write */
+	F_REQUIRED = 1 << 2, /* on create */
 	F_NULLABLE = 1 << 3,
 	F_READ_ON_CREATE = 1 << 4, /* shown in the answer to the create alone */
-	F_SEALED = 1 << 5,         /* stored sealed (or hashed, by the type); never a filter */
-	F_IN_DATA = 1 << 6,        /* shown in data.fields as well: the original kept it there */
+	F_SEALED = 1 << 5,	   /* stored sealed (or hashed, by the type); never a filter */
+	F_IN_DATA = 1 << 6,	   /* shown in data.fields as well: the original kept it there */
 };
 
 struct field {
 	const char *name;
-	enum column column;         /* COL_NONE for what is not stored */
+	enum column column; /* COL_NONE for what is not stored */
 	enum field_type type;
-	const char *type_text;      /* as the schema prints it, where the type does not say it all: "reference[x]", "array[x]" */
+	const char *type_text; /* as the schema prints it, where the type does not say it all:
+				  "reference[x]", "array[x]" */
 	const struct resource_type *reference; /* FT_REFERENCE: the type that it names */
 	unsigned flags;
-	unsigned min_len, max_len;  /* in characters; 0: none */
+	unsigned min_len, max_len; /* in characters; 0: none */
 	enum filter_set filter;
 	const char *const *options; /* FT_ENUM */
-	const char *fallback;       /* "default" of the schema as JSON, NULL for none */
-	const char *constant;       /* JSON of a field without a column; NULL prints null */
-	unsigned versions;          /* IN_V1, IN_V2; 0 means both */
+	const char *fallback;	    /* "default" of the schema as JSON, NULL for none */
+	const char *constant;	    /* JSON of a field without a column; NULL prints null */
+	unsigned versions;	    /* IN_V1, IN_V2; 0 means both */
 };
 
 enum link_kind { LINK_REFERENCE, LINK_CHILDREN };
 struct link {
 	const char *name;
 	enum link_kind kind;
-	enum column column; /* REFERENCE: of this type, holds the target's id; CHILDREN: of the target, holds this row's id */
+	enum column column; /* REFERENCE: of this type, holds the target's id; CHILDREN: of the
+			       target, holds this row's id */
 	const struct resource_type *target;
 };
 
@@ -122,33 +125,38 @@ struct cascade {
 };
 
 enum {
-	TYPE_VIRTUAL = 1 << 0,       /* no rows */
-	TYPE_DOCUMENT = 1 << 6,      /* no collection either: only its schema is published */
-	TYPE_API_KEY = 1 << 1,       /* publicValue and secretValue are made by the server unless a role may give them; hashed */
-	TYPE_PASSWORD = 1 << 2,      /* secretValue is hashed with a slow hash */
-	TYPE_PROJECT = 1 << 3,       /* members, owners act alone, DELETE deactivates first, list of one's own (contract 3.5) */
-	TYPE_SELF = 1 << 4,          /* ordinary callers list only the account they act as (contract 9.2) */
+	TYPE_VIRTUAL = 1 << 0,	/* no rows */
+	TYPE_DOCUMENT = 1 << 6, /* no collection either: only its schema is published */
+	TYPE_API_KEY = 1 << 1,	/* publicValue and secretValue are made by the server unless a role
+				   may give them; hashed */
+	TYPE_PASSWORD = 1 << 2, /* secretValue is hashed with a slow hash */
+	TYPE_PROJECT = 1 << 3, /* members, owners act alone, DELETE deactivates first, list of one's
+				  own (contract 3.5) */
+	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
-	TYPE_UPDATE_LOGS = 1 << 5,   /* a PUT that changes the name runs the update process (contract 5.1) */
+	TYPE_UPDATE_LOGS =
+		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
 };
 
 struct resource_type {
 	const char *id;
 	const char *plural;
-	const char *kind;                     /* of its rows; NULL: those of its family that no other type claims */
-	const char *base;                     /* base type; NULL: itself */
-	const struct family *family;          /* NULL: TYPE_VIRTUAL */
-	const struct field *fields;           /* ends with a NULL name; in the order of the schema */
-	const struct link *links;             /* ends with a NULL name; NULL for none */
-	const struct action *actions;         /* ends with a NULL name; NULL for none */
+	const char *kind; /* of its rows; NULL: those of its family that no other type claims */
+	const char *base; /* base type; NULL: itself */
+	const struct family *family;  /* NULL: TYPE_VIRTUAL */
+	const struct field *fields;   /* ends with a NULL name; in the order of the schema */
+	const struct link *links;     /* ends with a NULL name; NULL for none */
+	const struct action *actions; /* ends with a NULL name; NULL for none */
 	unsigned flags;
-	enum column unique;                   /* column of its unique index; the error and field when it is hit */
+	enum column unique; /* column of its unique index; the error and field when it is hit */
 	enum err unique_error;
 	const char *unique_field;
-	const struct cascade *cascades;       /* what its purge removes; ends with a NULL type; NULL for nothing */
+	const struct cascade
+		*cascades; /* what its purge removes; ends with a NULL type; NULL for nothing */
 };
 
-/* Places of the types in the table, for rows that point to each other; in the order of their plural names, as links are printed. */
+/* Places of the types in the table, for rows that point to each other; in the order of their plural
+ * names, as links are printed. */
 enum type_place {
 	T_ACCOUNT,
 	T_API_KEY,
@@ -168,7 +176,8 @@ enum type_place {
 
 /* types.c; ends with a NULL id. */
 extern const struct resource_type types_table[];
-extern const struct family family_credential, family_storage_pool, family_account, family_project_member;
+extern const struct family family_credential, family_storage_pool, family_account,
+	family_project_member;
 
 enum { TYPES_MAX = 24, FIELDS_MAX = 40 };
 
@@ -183,13 +192,15 @@ size_t type_index(const struct resource_type *type);
 /* True if type is a child of base, not base itself. */
 bool type_is_child(const struct resource_type *type, const struct resource_type *base);
 /* The field in that version; NULL if there is none. */
-const struct field *type_field(const struct resource_type *type, const char *name, enum api_version version);
+const struct field *type_field(const struct resource_type *type, const char *name,
+			       enum api_version version);
 /* Its number in the type's table, below FIELDS_MAX. */
 size_t field_index(const struct resource_type *type, const struct field *field);
 bool field_in_version(const struct field *field, enum api_version version);
 const struct link *type_link(const struct resource_type *type, const char *name);
 bool action_in_version(const struct action *action, enum api_version version);
-const struct action *type_action(const struct resource_type *type, const char *name, enum api_version version);
+const struct action *type_action(const struct resource_type *type, const char *name,
+				 enum api_version version);
 
 /* NULL if all tables agree with each other, else a sentence.  Run at start. */
 const char *schema_check(void);
@@ -210,9 +221,9 @@ char *id_format(struct arena *a, const struct family *family, int64_t id);
 /* What a body asks to set. */
 struct change {
 	struct value columns[COL__COUNT];
-	uint64_t given;               /* COL_BIT of each column that the body names and the caller may set */
-	const char *secret;           /* plain text of a sealed field, NULL for null */
-	const struct json *members;   /* of a project */
+	uint64_t given;	    /* COL_BIT of each column that the body names and the caller may set */
+	const char *secret; /* plain text of a sealed field, NULL for null */
+	const struct json *members; /* of a project */
 };
 
 enum schema_use { SCHEMA_CREATE, SCHEMA_UPDATE };
@@ -222,16 +233,19 @@ struct schema_rules {
 	const struct resource_type *type;
 	enum api_version version;
 	enum schema_use use;
-	const struct record *stored; /* UPDATE: the row, if it is there: null for what is null already is no change */
-	bool (*may)(const void *context, const struct field *field); /* whether the caller may set the field */
+	const struct record *stored; /* UPDATE: the row, if it is there: null for what is null
+					already is no change */
+	bool (*may)(const void *context,
+		    const struct field *field); /* whether the caller may set the field */
 	const void *context;
 };
 
-/* Validates a body by the field table, in the order of the body, then the required fields in the order of the schema
- * (contract 7.3, 10).  Fields that the caller may not set, and unknown ones, are ignored.  References are parsed, not looked up.
- * Texts are not copied: they live as long as the body. */
-enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out, struct error *e)
-	__attribute__((warn_unused_result));
+/* Validates a body by the field table, in the order of the body, then the required fields in the
+ * order of the schema (contract 7.3, 10).  Fields that the caller may not set, and unknown ones,
+ * are ignored.  References are parsed, not looked up. Texts are not copied: they live as long as
+ * the body. */
+enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
+		     struct error *e) __attribute__((warn_unused_result));
 
 /* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
 void date_format(int64_t ms, char out[21]);

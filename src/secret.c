@@ -75,7 +75,8 @@ sync_directory(const char *path)
 	char directory[4096];
 	const char *slash = strrchr(path, '/');
 
-	(void)snprintf(directory, sizeof(directory), "%.*s", slash == NULL ? 1 : (int)(slash - path + 1), slash == NULL ? "." : path);
+	(void)snprintf(directory, sizeof(directory), "%.*s",
+		       slash == NULL ? 1 : (int)(slash - path + 1), slash == NULL ? "." : path);
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -92,7 +93,8 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
 	if (fd < 0) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot make the key file %s: %s", path, strerror(errno));
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot make the key file %s: %s", path,
+			       strerror(errno));
 		return false;
 	}
 	randombytes_buf(seal, sizeof(seal));
@@ -100,13 +102,15 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	(void)sodium_bin2hex(seal_hex, sizeof(seal_hex), seal, sizeof(seal));
 	(void)sodium_bin2hex(hash_hex, sizeof(hash_hex), hash, sizeof(hash));
 	int len = snprintf(text, sizeof(text),
-			   "# Master key of regcred.  Keep a copy in a safe place: without it no stored secret can be read.\n"
+			   "# Master key of regcred.  Keep a copy in a safe place: without it no "
+			   "stored secret can be read.\n"
 			   "seal 1 %s\nhash 1 %s\nprimary 1\n",
 			   seal_hex, hash_hex);
 	bool done = write_all(fd, text, (size_t)len) && fsync(fd) == 0;
 	done = close(fd) == 0 && done && sync_directory(path);
 	if (!done) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path, strerror(errno));
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
+			       strerror(errno));
 		(void)unlink(path);
 	}
 	sodium_memzero(seal, sizeof(seal));
@@ -136,8 +140,9 @@ parse_line(struct keyring *ring, const char *line)
 	if (known && ring->count < KEYS_MAX && find_key(ring, id, sealing) == NULL) {
 		struct ring_key *key = &ring->keys[ring->count];
 
-		known = sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, &len, NULL) == 0 && len == KEY_BYTES &&
-			strlen(hex) == (size_t)2 * KEY_BYTES;
+		known = sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, &len, NULL) ==
+				0 &&
+			len == KEY_BYTES && strlen(hex) == (size_t)2 * KEY_BYTES;
 		key->id = id;
 		key->sealing = sealing;
 		ring->count += known;
@@ -153,7 +158,8 @@ parse_file(struct keyring *ring, char *text)
 {
 	char *state = NULL;
 
-	for (char *line = strtok_r(text, "\n", &state); line != NULL; line = strtok_r(NULL, "\n", &state))
+	for (char *line = strtok_r(text, "\n", &state); line != NULL;
+	     line = strtok_r(NULL, "\n", &state))
 		if (!parse_line(ring, line))
 			return false;
 	return find_key(ring, ring->primary, true) != NULL && find_key(ring, 1, false) != NULL;
@@ -168,15 +174,18 @@ read_file(const char *path, char *text, char why[SECRET_WHY_MAX])
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path, strerror(errno));
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+			       strerror(errno));
 		return -1;
 	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is not a file", path);
 	else if ((st.st_mode & 077) != 0)
-		(void)snprintf(why, SECRET_WHY_MAX, "others can read the master key %s: chmod 0400 %s", path, path);
+		(void)snprintf(why, SECRET_WHY_MAX,
+			       "others can read the master key %s: chmod 0400 %s", path, path);
 	else if ((len = read(fd, text, FILE_MAX - 1)) < 0)
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path, strerror(errno));
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+			       strerror(errno));
 	else
 		text[len] = '\0';
 	(void)close(fd);
@@ -192,7 +201,10 @@ keyring_load(const char *path, char why[SECRET_WHY_MAX])
 	if (read_file(path, text, why) >= 0) {
 		ring = calloc(1, sizeof(*ring));
 		if (ring == NULL || !parse_file(ring, text)) {
-			(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is not a key file of regcred, or is damaged", path);
+			(void)snprintf(
+				why, SECRET_WHY_MAX,
+				"the master key %s is not a key file of regcred, or is damaged",
+				path);
 			keyring_free(ring);
 			ring = NULL;
 		}
@@ -222,22 +234,26 @@ put_id(unsigned char *out, uint32_t id)
 static uint32_t
 get_id(const unsigned char *in)
 {
-	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | (uint32_t)in[3];
+	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 |
+	       (uint32_t)in[3];
 }
 
 /* Unambiguous: none of the parts can hold the separator. */
 static char *
 associated(struct arena *a, const struct seal_place *place)
 {
-	return arena_printf(a, "%s\n%s\n%lld\n%s", place->table, place->uuid, (long long)place->account_id, place->field);
+	return arena_printf(a, "%s\n%s\n%lld\n%s", place->table, place->uuid,
+			    (long long)place->account_id, place->field);
 }
 
 static bool
-seal_with(const struct ring_key *key, struct arena *a, const char *ad, const char *text, struct value *out)
+seal_with(const struct ring_key *key, struct arena *a, const char *ad, const char *text,
+	  struct value *out)
 {
 	size_t len = strlen(text), padded = 0, room = len + PAD_BLOCK;
 	unsigned char *plain = arena_alloc(a, room);
-	unsigned char *sealed = arena_alloc(a, SEAL_OVERHEAD + room + crypto_aead_xchacha20poly1305_ietf_ABYTES);
+	unsigned char *sealed =
+		arena_alloc(a, SEAL_OVERHEAD + room + crypto_aead_xchacha20poly1305_ietf_ABYTES);
 	unsigned long long sealed_len = 0;
 
 	if (plain == NULL || sealed == NULL || ad == NULL)
@@ -248,8 +264,9 @@ seal_with(const struct ring_key *key, struct arena *a, const char *ad, const cha
 	sealed[0] = SEAL_VERSION;
 	put_id(sealed + 1, key->id);
 	randombytes_buf(sealed + SEAL_HEAD, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
-	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + SEAL_OVERHEAD, &sealed_len, plain, padded, (const unsigned char *)ad,
-							 strlen(ad), NULL, sealed + SEAL_HEAD, key->bytes);
+	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(
+		sealed + SEAL_OVERHEAD, &sealed_len, plain, padded, (const unsigned char *)ad,
+		strlen(ad), NULL, sealed + SEAL_HEAD, key->bytes);
 	*out = value_blob(sealed, SEAL_OVERHEAD + (size_t)sealed_len);
 	return true;
 }
@@ -268,8 +285,9 @@ open_with(const struct keyring *ring, struct arena *a, const char *ad, const str
 	unsigned char *plain = arena_alloc(a, sealed->len);
 	if (key == NULL || plain == NULL)
 		return NULL;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, &len, NULL, bytes + SEAL_OVERHEAD, sealed->len - SEAL_OVERHEAD,
-						       (const unsigned char *)ad, strlen(ad), bytes + SEAL_HEAD, key->bytes) != 0 ||
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+		    plain, &len, NULL, bytes + SEAL_OVERHEAD, sealed->len - SEAL_OVERHEAD,
+		    (const unsigned char *)ad, strlen(ad), bytes + SEAL_HEAD, key->bytes) != 0 ||
 	    sodium_unpad(&plain_len, plain, (size_t)len, PAD_BLOCK) != 0)
 		return NULL;
 	plain[plain_len] = '\0';
@@ -277,13 +295,15 @@ open_with(const struct keyring *ring, struct arena *a, const char *ad, const str
 }
 
 bool
-secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place, const char *text, struct value *out)
+secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+	    const char *text, struct value *out)
 {
 	return seal_with(find_key(ring, ring->primary, true), a, associated(a, place), text, out);
 }
 
 const char *
-secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place, const struct value *sealed)
+secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+	    const struct value *sealed)
 {
 	return open_with(ring, a, associated(a, place), sealed);
 }
@@ -293,7 +313,8 @@ secret_open(const struct keyring *ring, struct arena *a, const struct seal_place
 static void
 hash_with(const struct ring_key *key, const char *text, unsigned char out[HASH_BYTES])
 {
-	(void)crypto_generichash(out, HASH_BYTES, (const unsigned char *)text, strlen(text), key->bytes, KEY_BYTES);
+	(void)crypto_generichash(out, HASH_BYTES, (const unsigned char *)text, strlen(text),
+				 key->bytes, KEY_BYTES);
 }
 
 bool
@@ -313,10 +334,12 @@ secret_verify_key(const struct keyring *ring, const char *secret, const struct v
 {
 	static const unsigned char nothing[HASH_BYTES];
 	unsigned char hash[HASH_BYTES];
-	bool there = stored != NULL && stored->type == VALUE_BLOB && stored->len == HASH_BYTES && stored->text != NULL;
+	bool there = stored != NULL && stored->type == VALUE_BLOB && stored->len == HASH_BYTES &&
+		     stored->text != NULL;
 
 	hash_with(find_key(ring, 1, false), secret, hash);
-	bool equal = sodium_memcmp(hash, there ? (const void *)stored->text : (const void *)nothing, HASH_BYTES) == 0;
+	bool equal = sodium_memcmp(hash, there ? (const void *)stored->text : (const void *)nothing,
+				   HASH_BYTES) == 0;
 	sodium_memzero(hash, sizeof(hash));
 	return there && equal;
 }
@@ -330,7 +353,8 @@ secret_hash_password(struct arena *a, const char *password, struct value *out)
 	if (hash == NULL)
 		return false;
 	(void)pthread_mutex_lock(&one_at_a_time);
-	bool done = crypto_pwhash_str(hash, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+	bool done = crypto_pwhash_str(hash, password, strlen(password),
+				      crypto_pwhash_OPSLIMIT_INTERACTIVE,
 				      crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
 	(void)pthread_mutex_unlock(&one_at_a_time);
 	*out = value_blob(hash, strlen(hash));
@@ -340,7 +364,8 @@ secret_hash_password(struct arena *a, const char *password, struct value *out)
 /* Key checks */
 
 bool
-keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id, const char **use, struct value *value)
+keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id,
+		    const char **use, struct value *value)
 {
 	if (i >= ring->count)
 		return false;
@@ -358,7 +383,8 @@ keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64
 }
 
 bool
-keyring_matches(const struct keyring *ring, int64_t key_id, const char *use, const struct value *value)
+keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
+		const struct value *value)
 {
 	bool sealing = strcmp(use, "seal") == 0, matches = false;
 	const struct ring_key *key = find_key(ring, (uint32_t)key_id, sealing);
@@ -369,7 +395,8 @@ keyring_matches(const struct keyring *ring, int64_t key_id, const char *use, con
 		return false;
 	if (sealing) {
 		a = arena_new(4096);
-		matches = a != NULL && value->len > SEAL_HEAD && get_id((const unsigned char *)value->text + 1) == key->id &&
+		matches = a != NULL && value->len > SEAL_HEAD &&
+			  get_id((const unsigned char *)value->text + 1) == key->id &&
 			  open_with(ring, a, check_text, value) != NULL;
 		if (a != NULL)
 			arena_free(a);
@@ -399,8 +426,10 @@ secret_uuid(char out[SECRET_UUID_SIZE])
 	randombytes_buf(b, sizeof(b));
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant of RFC 4122 */
-	(void)snprintf(out, SECRET_UUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-		       b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	(void)snprintf(out, SECRET_UUID_SIZE,
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		       b[13], b[14], b[15]);
 }
 
 void

@@ -1,8 +1,10 @@
-/* secret: sealing, opening and hashing with libsodium: the only file that sees plain text and key together.
+/* secret: sealing, opening and hashing with libsodium: the only file that sees plain text and key
+ * together.
  *
- * A secret is sealed with XChaCha20-Poly1305 under a random nonce; the stored form is version, key id, nonce, cipher text; the
- * plain text is padded to 32 bytes first.  The associated data binds it to table, row (by its uuid), account and field, so that a
- * sealed value that was moved does not open.
+ * A secret is sealed with XChaCha20-Poly1305 under a random nonce; the stored form is version, key
+ * id, nonce, cipher text; the plain text is padded to 32 bytes first.  The associated data binds it
+ * to table, row (by its uuid), account and field, so that a sealed value that was moved does not
+ * open.
  */
 #ifndef REGCRED_SECRET_H
 #define REGCRED_SECRET_H
@@ -16,10 +18,10 @@
 
 enum {
 	SECRET_WHY_MAX = 4096,
-	SECRET_UUID_SIZE = 37,       /* with the NUL */
+	SECRET_UUID_SIZE = 37,	     /* with the NUL */
 	SECRET_ACCESS_KEY_SIZE = 21, /* 20 upper-case hexadecimal digits */
-	SECRET_KEY_SIZE = 41,        /* 40 characters without O, 0, I, l, +, /, = : 234 bits */
-	SECRET_CSRF_SIZE = 11,       /* 10 upper-case hexadecimal digits */
+	SECRET_KEY_SIZE = 41,	     /* 40 characters without O, 0, I, l, +, /, = : 234 bits */
+	SECRET_CSRF_SIZE = 11,	     /* 10 upper-case hexadecimal digits */
 };
 
 struct keyring;
@@ -27,18 +29,21 @@ struct keyring;
 /* Once per program; false if libsodium does not start. */
 bool secret_init(void);
 
-/* Makes a key file of mode 0400 with fresh keys, flushed to the disk; false with a sentence in why, also if there is one. */
+/* Makes a key file of mode 0400 with fresh keys, flushed to the disk; false with a sentence in why,
+ * also if there is one. */
 bool keyring_create(const char *path, char why[SECRET_WHY_MAX]) __attribute__((warn_unused_result));
-/* Reads a key file.  NULL with a sentence in why: not there, readable by others, not well-formed.  The keys are wiped by _free. */
+/* Reads a key file.  NULL with a sentence in why: not there, readable by others, not well-formed.
+ * The keys are wiped by _free. */
 struct keyring *keyring_load(const char *path, char why[SECRET_WHY_MAX]);
 void keyring_free(struct keyring *ring);
 
-/* The check value of a key that the database keeps: proves at start that the key file is the right one.  `use` is "seal" or
- * "hash".  i counts from 0; false behind the last key. */
-bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id, const char **use,
-			 struct value *value);
+/* The check value of a key that the database keeps: proves at start that the key file is the right
+ * one.  `use` is "seal" or "hash".  i counts from 0; false behind the last key. */
+bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id,
+			 const char **use, struct value *value);
 /* True if the ring has that key and it makes (or opens) that check value. */
-bool keyring_matches(const struct keyring *ring, int64_t key_id, const char *use, const struct value *value);
+bool keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
+		     const struct value *value);
 
 /* What a sealed value is bound to. */
 struct seal_place {
@@ -46,18 +51,22 @@ struct seal_place {
 	int64_t account_id;
 };
 /* False only without memory. */
-bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place, const char *text,
-		 struct value *out) __attribute__((warn_unused_result));
-/* The plain text, NUL-terminated, in the arena; NULL if it does not open: wrong key, moved or damaged value, no memory. */
-const char *secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place, const struct value *sealed);
+bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+		 const char *text, struct value *out) __attribute__((warn_unused_result));
+/* The plain text, NUL-terminated, in the arena; NULL if it does not open: wrong key, moved or
+ * damaged value, no memory. */
+const char *secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+			const struct value *sealed);
 
 /* Of an API key's secret, which is random: a keyed hash. */
-bool secret_hash_key(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
-	__attribute__((warn_unused_result));
+bool secret_hash_key(const struct keyring *ring, struct arena *a, const char *secret,
+		     struct value *out) __attribute__((warn_unused_result));
 /* In constant time; costs the same when stored is NULL (an unknown key), and is false then. */
 bool secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored);
-/* Of a password that a person chose: a slow hash, one at a time in a process, because each takes 64 MiB. */
-bool secret_hash_password(struct arena *a, const char *password, struct value *out) __attribute__((warn_unused_result));
+/* Of a password that a person chose: a slow hash, one at a time in a process, because each takes 64
+ * MiB. */
+bool secret_hash_password(struct arena *a, const char *password, struct value *out)
+	__attribute__((warn_unused_result));
 
 void secret_uuid(char out[SECRET_UUID_SIZE]);
 void secret_access_key(char out[SECRET_ACCESS_KEY_SIZE]);

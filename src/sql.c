@@ -53,7 +53,8 @@ add_select(struct sql *q, const struct family *family)
 	add(q, " FROM %s", family->table);
 }
 
-/* Ids as a JSON array: one place-holder however many there are, so that the statement is prepared once. */
+/* Ids as a JSON array: one place-holder however many there are, so that the statement is prepared
+ * once. */
 static char *
 id_array(struct arena *a, const struct owners *owners)
 {
@@ -65,7 +66,8 @@ id_array(struct arena *a, const struct owners *owners)
 		return NULL;
 	text[len++] = '[';
 	for (size_t i = 0; i < owners->count; i++)
-		len += (size_t)sprintf(text + len, "%s%lld", i > 0 ? "," : "", (long long)owners->ids[i]);
+		len += (size_t)sprintf(text + len, "%s%lld", i > 0 ? "," : "",
+				       (long long)owners->ids[i]);
 	text[len++] = ']';
 	text[len] = '\0';
 	return text;
@@ -95,7 +97,8 @@ add_owners(struct sql *q, struct arena *a, const struct family *family, const st
 }
 
 void
-sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id, const struct owners *owners)
+sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
+	const struct owners *owners)
 {
 	add_select(q, family);
 	add(q, " WHERE id = ");
@@ -142,7 +145,8 @@ prefix_pattern(struct arena *a, const char *text)
 static void
 add_condition(struct sql *q, struct arena *a, const struct condition *c)
 {
-	add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column), operators[c->op].before);
+	add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column),
+	    operators[c->op].before);
 	if (operators[c->op].value)
 		bind(q, c->op == OP_PREFIX ? prefix_pattern(a, c->value.text) : c->value);
 	add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
@@ -229,14 +233,16 @@ sql_insert(struct sql *q, const struct record *record)
 	q->failed = false;
 	add(q, "INSERT INTO %s (", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
-		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
+		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 &&
+		    record->columns[c].type != VALUE_NULL) {
 			add(q, "%s%s", comma, column_name((enum column)c));
 			comma = ", ";
 		}
 	add(q, ") VALUES (");
 	comma = "";
 	for (unsigned c = 1; c < COL__COUNT; c++)
-		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
+		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 &&
+		    record->columns[c].type != VALUE_NULL) {
 			add(q, "%s", comma);
 			bind(q, record->columns[c]);
 			comma = ", ";
@@ -245,7 +251,8 @@ sql_insert(struct sql *q, const struct record *record)
 }
 
 void
-sql_update(struct sql *q, const struct family *family, int64_t id, const struct value *columns, uint64_t given, enum state from)
+sql_update(struct sql *q, const struct family *family, int64_t id, const struct value *columns,
+	   uint64_t given, enum state from)
 {
 	const char *comma = "";
 

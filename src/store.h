@@ -1,10 +1,11 @@
 /* store: the storage interface: named operations on records, and transactions.
  *
- * No SQL and no SQLite type is in here, so that another engine can stand behind it.  A store is of one process and shared by its
- * threads; it must not cross a fork.  Texts that are returned live in the arena.
+ * No SQL and no SQLite type is in here, so that another engine can stand behind it.  A store is of
+ * one process and shared by its threads; it must not cross a fork.  Texts that are returned live in
+ * the arena.
  *
- * A write is acknowledged only when it is on the disk.  The body of a transaction may be run again or together with others, so it
- * has no effects but on the transaction and its argument.
+ * A write is acknowledged only when it is on the disk.  The body of a transaction may be run again
+ * or together with others, so it has no effects but on the transaction and its argument.
  */
 #ifndef REGCRED_STORE_H
 #define REGCRED_STORE_H
@@ -19,13 +20,13 @@
 
 enum store_rc {
 	STORE_OK,
-	STORE_NONE,       /* no such row, or it is not in the state that was asked for */
+	STORE_NONE,	  /* no such row, or it is not in the state that was asked for */
 	STORE_CONSTRAINT, /* a unique index was hit: store_conflict() says which column */
-	STORE_BUSY,       /* the lock could not be had in time */
-	STORE_FULL,       /* no room on the disk; nothing was changed */
-	STORE_ABORTED,    /* the body of the transaction returned an error; nothing was changed */
+	STORE_BUSY,	  /* the lock could not be had in time */
+	STORE_FULL,	  /* no room on the disk; nothing was changed */
+	STORE_ABORTED,	  /* the body of the transaction returned an error; nothing was changed */
 	STORE_NO_MEMORY,
-	STORE_FAILED,     /* I/O error, damage, a bug: logged */
+	STORE_FAILED, /* I/O error, damage, a bug: logged */
 };
 /* The error of the client for anything but OK, NONE, CONSTRAINT and ABORTED. */
 enum err store_err(enum store_rc rc, struct error *e);
@@ -35,10 +36,11 @@ struct store_tx;
 
 enum { STORE_WHY_MAX = 4096 };
 
-/* Makes or brings up to date the database at path, in one transaction.  A newer one than this program is refused.  False with a
- * sentence in why. */
+/* Makes or brings up to date the database at path, in one transaction.  A newer one than this
+ * program is refused.  False with a sentence in why. */
 bool store_migrate(const char *path, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
-/* Opens a database that is up to date, with that many connections for reading.  NULL with a sentence in why. */
+/* Opens a database that is up to date, with that many connections for reading.  NULL with a
+ * sentence in why. */
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void store_close(struct store *s);
 
@@ -49,13 +51,27 @@ struct owners {
 	size_t count;
 };
 
-enum condition_op { OP_EQ, OP_NE, OP_LT, OP_LTE, OP_GT, OP_GTE, OP_PREFIX, OP_LIKE, OP_NOT_LIKE, OP_NULL, OP_NOT_NULL, OP_NOTHING, OP__COUNT };
+enum condition_op {
+	OP_EQ,
+	OP_NE,
+	OP_LT,
+	OP_LTE,
+	OP_GT,
+	OP_GTE,
+	OP_PREFIX,
+	OP_LIKE,
+	OP_NOT_LIKE,
+	OP_NULL,
+	OP_NOT_NULL,
+	OP_NOTHING,
+	OP__COUNT
+};
 
 struct condition {
-	enum column column;  /* COL_NONE: of a field that is always null */
+	enum column column;   /* COL_NONE: of a field that is always null */
 	enum condition_op op; /* OP_NOTHING matches no row: a value that cannot be */
 	struct value value;
-	bool any_case;       /* EQ and NE: letters A to Z match a to z */
+	bool any_case; /* EQ and NE: letters A to Z match a to z */
 };
 
 /* Where a page begins: behind (or, backwards, before) the row that had this sort value and id. */
@@ -70,13 +86,14 @@ enum { CONDITIONS_MAX = 32 };
 
 struct list_query {
 	const struct family *family;
-	const char *kind;          /* NULL: any */
+	const char *kind; /* NULL: any */
 	struct owners owners;
 	bool with_removed;
 	struct condition conditions[CONDITIONS_MAX];
 	size_t condition_count;
-	enum column sort;          /* COL_ID or COL_NONE: by id */
-	bool sort_cut;             /* a long text: only its first SORT_CHARS characters count, so that a marker stays short */
+	enum column sort; /* COL_ID or COL_NONE: by id */
+	bool sort_cut; /* a long text: only its first SORT_CHARS characters count, so that a marker
+			  stays short */
 	bool descending;
 	struct position from;
 	size_t limit;
@@ -85,27 +102,32 @@ struct list_query {
 struct record_list {
 	struct record *items; /* in the order of the page, also when it was read backwards */
 	size_t count;
-	bool more;            /* rows follow in the direction of reading, or the page was cut because it grew too large */
+	bool more; /* rows follow in the direction of reading, or the page was cut because it grew
+		      too large */
 };
 
 enum { SORT_CHARS = 255 };
 
-enum store_rc store_get(struct store *s, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
-			struct record *out) __attribute__((warn_unused_result));
-enum store_rc store_list(struct store *s, struct arena *a, const struct list_query *q, struct record_list *out)
+enum store_rc store_get(struct store *s, struct arena *a, const struct family *family, int64_t id,
+			const struct owners *owners, struct record *out)
 	__attribute__((warn_unused_result));
+enum store_rc store_list(struct store *s, struct arena *a, const struct list_query *q,
+			 struct record_list *out) __attribute__((warn_unused_result));
 
-/* An API key by its access key, whatever its state, and the account that it belongs to.  STORE_NONE if there is none. */
-enum store_rc store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key, struct record *account)
+/* An API key by its access key, whatever its state, and the account that it belongs to.  STORE_NONE
+ * if there is none. */
+enum store_rc store_find_key(struct store *s, struct arena *a, const char *access_key,
+			     struct record *key, struct record *account)
 	__attribute__((warn_unused_result));
 
 struct membership {
 	int64_t project_id;
-	const char *role;  /* owner, member, restricted, readonly */
-	bool active;       /* the project is */
+	const char *role; /* owner, member, restricted, readonly */
+	bool active;	  /* the project is */
 };
 /* The projects that the account is a member of, removed ones of which it is an owner included. */
-enum store_rc store_memberships(struct store *s, struct arena *a, int64_t account_id, struct membership **out, size_t *count)
+enum store_rc store_memberships(struct store *s, struct arena *a, int64_t account_id,
+				struct membership **out, size_t *count)
 	__attribute__((warn_unused_result));
 
 struct key_check {
@@ -113,26 +135,33 @@ struct key_check {
 	const char *use;
 	struct value value;
 };
-enum store_rc store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_t *count)
-	__attribute__((warn_unused_result));
+enum store_rc store_key_checks(struct store *s, struct arena *a, struct key_check **out,
+			       size_t *count) __attribute__((warn_unused_result));
 
-/* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.  STORE_ABORTED: fn returned something else
- * than ERR_NONE.  fn is called again for nobody else's failure. */
+/* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
+ * STORE_ABORTED: fn returned something else than ERR_NONE.  fn is called again for nobody else's
+ * failure. */
 typedef enum err (*store_fn)(struct store_tx *tx, void *arg);
-enum store_rc store_write(struct store *s, store_fn fn, void *arg) __attribute__((warn_unused_result));
-
-enum store_rc store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family, int64_t id,
-			   const struct owners *owners, struct record *out) __attribute__((warn_unused_result));
-enum store_rc store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q, struct record_list *out)
+enum store_rc store_write(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
+
+enum store_rc store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family,
+			   int64_t id, const struct owners *owners, struct record *out)
+	__attribute__((warn_unused_result));
+enum store_rc store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q,
+			    struct record_list *out) __attribute__((warn_unused_result));
 /* Stores a new row and sets its id in the record. */
-enum store_rc store_insert(struct store_tx *tx, struct record *record) __attribute__((warn_unused_result));
+enum store_rc store_insert(struct store_tx *tx, struct record *record)
+	__attribute__((warn_unused_result));
 /* Sets the columns of `given` on a row. */
-enum store_rc store_update(struct store_tx *tx, const struct family *family, int64_t id, const struct value *columns,
-			   uint64_t given) __attribute__((warn_unused_result));
-/* Compare and set: sets the state, and the columns of `given`, if the row is in `from`; else STORE_NONE. */
-enum store_rc store_transition(struct store_tx *tx, const struct family *family, int64_t id, enum state from, enum state to,
-			       const struct value *columns, uint64_t given) __attribute__((warn_unused_result));
+enum store_rc store_update(struct store_tx *tx, const struct family *family, int64_t id,
+			   const struct value *columns, uint64_t given)
+	__attribute__((warn_unused_result));
+/* Compare and set: sets the state, and the columns of `given`, if the row is in `from`; else
+ * STORE_NONE. */
+enum store_rc store_transition(struct store_tx *tx, const struct family *family, int64_t id,
+			       enum state from, enum state to, const struct value *columns,
+			       uint64_t given) __attribute__((warn_unused_result));
 /* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
 enum column store_conflict(const struct store_tx *tx);
 
@@ -140,20 +169,24 @@ struct log_entry {
 	const struct family *family;
 	int64_t resource_id;
 	const struct step *step;
-	int64_t account_id;     /* 0: the housekeeper */
+	int64_t account_id;	/* 0: the housekeeper */
 	const char *request_id; /* NULL: none */
 	int64_t at_ms;
 };
-enum store_rc store_log(struct store_tx *tx, const struct log_entry *entry) __attribute__((warn_unused_result));
-enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check) __attribute__((warn_unused_result));
+enum store_rc store_log(struct store_tx *tx, const struct log_entry *entry)
+	__attribute__((warn_unused_result));
+enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check)
+	__attribute__((warn_unused_result));
 
 /* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
-enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids, size_t max, size_t *count)
+enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,
+			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));
-/* Deletes purged rows that were removed before that time and that nothing refers to, at most max, with their process log; then
- * log rows older than log_before_ms, as many again. */
-enum store_rc store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms, int64_t log_before_ms,
-			   size_t max, size_t *deleted) __attribute__((warn_unused_result));
+/* Deletes purged rows that were removed before that time and that nothing refers to, at most max,
+ * with their process log; then log rows older than log_before_ms, as many again. */
+enum store_rc store_forget(struct store_tx *tx, const struct family *family,
+			   int64_t removed_before_ms, int64_t log_before_ms, size_t max,
+			   size_t *deleted) __attribute__((warn_unused_result));
 
 /* Bytes of the write-ahead log; and a checkpoint that empties it, under the writers' lock. */
 int64_t store_wal_size(struct store *s);

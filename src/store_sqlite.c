@@ -1,9 +1,10 @@
 /* store_sqlite: the storage interface on SQLite.
  *
- * One connection writes, under a mutex within the process and a flock on a lock file between processes: writers queue fairly
- * instead of sleeping in SQLite's back-off, and no checkpoint overlaps a commit that restarts the write-ahead log.  Reads use a pool
- * of read-only connections; a statement is reset as soon as its rows are copied.  After damage or an I/O error the connection is
- * closed and opened again for the next user; nothing is repaired here.
+ * One connection writes, under a mutex within the process and a flock on a lock file between
+ * processes: writers queue fairly instead of sleeping in SQLite's back-off, and no checkpoint
+ * overlaps a commit that restarts the write-ahead log.  Reads use a pool of read-only connections;
+ * a statement is reset as soon as its rows are copied.  After damage or an I/O error the connection
+ * is closed and opened again for the next user; nothing is repaired here.
  */
 #include "store.h"
 
@@ -23,12 +24,15 @@
 #include "sql.h"
 
 enum {
-	APPLICATION_ID = 0x72637264,      /* "rcrd" */
-	STATEMENTS_MAX = 64,              /* prepared ones kept by a connection */
-	PAGE_TEXT_MAX = 2 * 1024 * 1024,  /* bytes of text in one page of a list; the page ends there and says so */
-	CACHE_KIB = 1024,                 /* page cache of a connection: the operating system's cache serves the rest */
+	APPLICATION_ID = 0x72637264, /* "rcrd" */
+	STATEMENTS_MAX = 64,	     /* prepared ones kept by a connection */
+	PAGE_TEXT_MAX =
+		2 * 1024 *
+		1024, /* bytes of text in one page of a list; the page ends there and says so */
+	CACHE_KIB =
+		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
-	BUSY_MS = 5000,                   /* for readers during recovery; writers queue at the lock file */
+	BUSY_MS = 5000, /* for readers during recovery; writers queue at the lock file */
 };
 
 struct statement {
@@ -111,7 +115,8 @@ store_err(enum store_rc rc, struct error *e)
 	return err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
-/* After start nothing but plain reading and writing of rows is allowed, whatever text reaches the database. */
+/* After start nothing but plain reading and writing of rows is allowed, whatever text reaches the
+ * database. */
 static int
 authorize(void *reading, int action, const char *a, const char *b, const char *c, const char *d)
 {
@@ -125,7 +130,8 @@ authorize(void *reading, int action, const char *a, const char *b, const char *c
 	case SQLITE_FUNCTION:
 		return b != NULL && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
-		return a != NULL && b == NULL && strcmp(a, "user_version") == 0 ? SQLITE_OK : SQLITE_DENY;
+		return a != NULL && b == NULL && strcmp(a, "user_version") == 0 ? SQLITE_OK
+										: SQLITE_DENY;
 	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:
@@ -159,24 +165,32 @@ configure(sqlite3 *db, bool reading)
 	sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 200);
 	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 8 * 1024);
-	/* A writer that checkpoints by itself does so at the end of its commit, and so under the lock as well. */
-	(void)snprintf(sql, sizeof(sql),
-		       "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA cache_size = -%d;"
-		       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;"
-		       "PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA query_only = %s;",
-		       CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
-	/* json_each is set up at its first use, which the authorizer would take for the making of a table. */
-	return run(db, sql) && run(db, "SELECT 1 FROM json_each('[]')") && sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
+	/* A writer that checkpoints by itself does so at the end of its commit, and so under the
+	 * lock as well. */
+	(void)snprintf(
+		sql, sizeof(sql),
+		"PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; "
+		"PRAGMA cache_size = -%d;"
+		"PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;"
+		"PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA query_only "
+		"= %s;",
+		CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
+	/* json_each is set up at its first use, which the authorizer would take for the making of a
+	 * table. */
+	return run(db, sql) && run(db, "SELECT 1 FROM json_each('[]')") &&
+	       sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
 }
 
 static bool
 connection_open(struct connection *c, const char *path, bool reading)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+		    SQLITE_OPEN_EXRESCODE;
 
 	*c = (struct connection){.next = c->next};
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK || !configure(c->db, reading)) {
-		log_error("database: cannot open %s: %s", path, c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
+		log_error("database: cannot open %s: %s", path,
+			  c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
 		(void)sqlite3_close(c->db);
 		c->db = NULL;
 		c->broken = true;
@@ -302,7 +316,9 @@ column_value(struct arena *a, sqlite3_stmt *stmt, int column)
 		const char *text = (const char *)sqlite3_column_text(stmt, column);
 		size_t len = (size_t)sqlite3_column_bytes(stmt, column);
 
-		return (struct value){.type = VALUE_TEXT, .text = text != NULL ? arena_copy(a, text, len) : NULL, .len = len};
+		return (struct value){.type = VALUE_TEXT,
+				      .text = text != NULL ? arena_copy(a, text, len) : NULL,
+				      .len = len};
 	}
 	case SQLITE_BLOB: {
 		const void *bytes = sqlite3_column_blob(stmt, column);
@@ -317,7 +333,8 @@ column_value(struct arena *a, sqlite3_stmt *stmt, int column)
 
 /* Copies the columns of a family from a row, from column `at` on; returns the column behind. */
 static int
-read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, int at, struct record *out)
+read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, int at,
+	    struct record *out)
 {
 	*out = (struct record){0};
 	for (unsigned c = 1; c < COL__COUNT; c++)
@@ -329,8 +346,8 @@ read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, in
 }
 
 static enum store_rc
-get_one(struct connection *c, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
-	struct record *out)
+get_one(struct connection *c, struct arena *a, const struct family *family, int64_t id,
+	const struct owners *owners, struct record *out)
 {
 	struct sql q;
 	enum store_rc result = STORE_OK;
@@ -387,7 +404,8 @@ text_size(const struct record *record)
 }
 
 static enum store_rc
-get_list(struct connection *c, struct arena *a, const struct list_query *list, struct record_list *out)
+get_list(struct connection *c, struct arena *a, const struct list_query *list,
+	 struct record_list *out)
 {
 	struct sql q;
 	enum store_rc result = STORE_OK;
@@ -433,7 +451,8 @@ change(struct store_tx *tx, const struct sql *q, int *changed)
 	} else {
 		result = rc_of(c, rc);
 		if (result == STORE_CONSTRAINT) {
-			/* "UNIQUE constraint failed: storage_pool.account_id, storage_pool.server_address": the last one counts. */
+			/* "UNIQUE constraint failed: storage_pool.account_id,
+			 * storage_pool.server_address": the last one counts. */
 			const char *dot = strrchr(sqlite3_errmsg(c->db), '.');
 
 			tx->conflict = COL_NONE;
@@ -471,8 +490,8 @@ reader_give(struct store *s, struct connection *c)
 }
 
 enum store_rc
-store_get(struct store *s, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
-	  struct record *out)
+store_get(struct store *s, struct arena *a, const struct family *family, int64_t id,
+	  const struct owners *owners, struct record *out)
 {
 	struct connection *c = reader_take(s);
 	enum store_rc rc = STORE_FAILED;
@@ -508,7 +527,8 @@ fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
 
 /* Takes a reader and begins a fixed statement; NULL with *rc set and nothing held. */
 static sqlite3_stmt *
-read_fixed(struct store *s, struct connection **c, const char *text, const struct value *binds, size_t count, enum store_rc *rc)
+read_fixed(struct store *s, struct connection **c, const char *text, const struct value *binds,
+	   size_t count, enum store_rc *rc)
 {
 	struct sql q;
 	sqlite3_stmt *stmt = NULL;
@@ -531,11 +551,13 @@ read_done(struct store *s, struct connection *c, sqlite3_stmt *stmt)
 }
 
 enum store_rc
-store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key, struct record *account)
+store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key,
+	       struct record *account)
 {
-	static const char text[] =
-		"SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, a.kind, a.state, a.name FROM credential c"
-		" JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' AND c.public_value = ?1";
+	static const char text[] = "SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, "
+				   "a.kind, a.state, a.name FROM credential c"
+				   " JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
+				   "AND c.public_value = ?1";
 	const struct value binds[] = {value_text(access_key)};
 	struct connection *c;
 	enum store_rc result;
@@ -565,12 +587,14 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 }
 
 enum store_rc
-store_memberships(struct store *s, struct arena *a, int64_t account_id, struct membership **out, size_t *count)
+store_memberships(struct store *s, struct arena *a, int64_t account_id, struct membership **out,
+		  size_t *count)
 {
-	static const char text[] =
-		"SELECT m.project_id, m.role, p.state = 'active' FROM project_member m JOIN account p ON p.id = m.project_id"
-		" WHERE m.removed IS NULL AND m.external_id_type = 'rancher_id' AND m.external_id = '1a' || ?1"
-		" AND p.kind = 'project' ORDER BY m.project_id";
+	static const char text[] = "SELECT m.project_id, m.role, p.state = 'active' FROM "
+				   "project_member m JOIN account p ON p.id = m.project_id"
+				   " WHERE m.removed IS NULL AND m.external_id_type = 'rancher_id' "
+				   "AND m.external_id = '1a' || ?1"
+				   " AND p.kind = 'project' ORDER BY m.project_id";
 	const struct value binds[] = {value_int(account_id)};
 	struct connection *c;
 	enum store_rc result;
@@ -583,7 +607,8 @@ store_memberships(struct store *s, struct arena *a, int64_t account_id, struct m
 		return result;
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		if (n == room) {
-			struct membership *more = arena_array(a, room = room == 0 ? 8 : room * 2, sizeof(*more));
+			struct membership *more =
+				arena_array(a, room = room == 0 ? 8 : room * 2, sizeof(*more));
 
 			if (more == NULL)
 				break;
@@ -609,7 +634,8 @@ store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_
 	struct connection *c;
 	enum store_rc result;
 	sqlite3_stmt *stmt =
-		read_fixed(s, &c, "SELECT key_id, use, value FROM key_check ORDER BY key_id, use", NULL, 0, &result);
+		read_fixed(s, &c, "SELECT key_id, use, value FROM key_check ORDER BY key_id, use",
+			   NULL, 0, &result);
 	int rc = SQLITE_DONE;
 
 	if (stmt == NULL)
@@ -654,7 +680,8 @@ exec(struct connection *c, const char *sql)
 	return result;
 }
 
-/* One transaction of its own.  A failed commit has changed nothing: what SQLite did not roll back is rolled back here. */
+/* One transaction of its own.  A failed commit has changed nothing: what SQLite did not roll back
+ * is rolled back here. */
 static enum store_rc
 transaction(struct connection *c, store_fn fn, void *arg)
 {
@@ -687,14 +714,15 @@ store_write(struct store *s, store_fn fn, void *arg)
 }
 
 enum store_rc
-store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family, int64_t id, const struct owners *owners,
-	     struct record *out)
+store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family, int64_t id,
+	     const struct owners *owners, struct record *out)
 {
 	return get_one(tx->connection, a, family, id, owners, out);
 }
 
 enum store_rc
-store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q, struct record_list *out)
+store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q,
+	      struct record_list *out)
 {
 	return get_list(tx->connection, a, q, out);
 }
@@ -713,14 +741,15 @@ store_insert(struct store_tx *tx, struct record *record)
 }
 
 enum store_rc
-store_update(struct store_tx *tx, const struct family *family, int64_t id, const struct value *columns, uint64_t given)
+store_update(struct store_tx *tx, const struct family *family, int64_t id,
+	     const struct value *columns, uint64_t given)
 {
 	return store_transition(tx, family, id, ST__COUNT, ST__COUNT, columns, given);
 }
 
 enum store_rc
-store_transition(struct store_tx *tx, const struct family *family, int64_t id, enum state from, enum state to,
-		 const struct value *columns, uint64_t given)
+store_transition(struct store_tx *tx, const struct family *family, int64_t id, enum state from,
+		 enum state to, const struct value *columns, uint64_t given)
 {
 	struct value values[COL__COUNT] = {0};
 	struct sql q;
@@ -763,7 +792,8 @@ store_log(struct store_tx *tx, const struct log_entry *entry)
 	int changed = 0;
 
 	fixed(&q,
-	      "INSERT INTO process_log (family, resource_id, process, state_before, state_during, state_after, account_id,"
+	      "INSERT INTO process_log (family, resource_id, process, state_before, state_during, "
+	      "state_after, account_id,"
 	      " request_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	      binds, sizeof(binds) / sizeof(*binds));
 	return change(tx, &q, &changed);
@@ -772,7 +802,8 @@ store_log(struct store_tx *tx, const struct log_entry *entry)
 enum store_rc
 store_add_key_check(struct store_tx *tx, const struct key_check *check)
 {
-	const struct value binds[] = {value_int(check->key_id), value_text(check->use), check->value};
+	const struct value binds[] = {value_int(check->key_id), value_text(check->use),
+				      check->value};
 	struct sql q;
 	int changed = 0;
 
@@ -781,7 +812,8 @@ store_add_key_check(struct store_tx *tx, const struct key_check *check)
 }
 
 enum store_rc
-store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids, size_t max, size_t *count)
+store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids,
+	  size_t max, size_t *count)
 {
 	struct sql q;
 	char text[256];
@@ -790,7 +822,9 @@ store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int6
 	int rc = SQLITE_DONE;
 
 	(void)snprintf(text, sizeof(text),
-		       "SELECT id FROM %s WHERE state = 'removed' AND remove_time <= ?1 ORDER BY remove_time LIMIT ?2", family->table);
+		       "SELECT id FROM %s WHERE state = 'removed' AND remove_time <= ?1 ORDER BY "
+		       "remove_time LIMIT ?2",
+		       family->table);
 	fixed(&q, text, binds, 2);
 	*count = 0;
 	sqlite3_stmt *stmt = begin(tx->connection, &q, &result);
@@ -816,8 +850,8 @@ static const struct {
 };
 
 enum store_rc
-store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms, int64_t log_before_ms, size_t max,
-	     size_t *deleted)
+store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms,
+	     int64_t log_before_ms, size_t max, size_t *deleted)
 {
 	char text[1536];
 	struct sql q;
@@ -825,19 +859,26 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 	const struct value binds[] = {value_int(removed_before_ms), value_int((int64_t)max)};
 	const struct value log_binds[] = {value_int(log_before_ms), value_int((int64_t)max)};
 
-	int n = snprintf(text, sizeof(text), "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE state = 'purged' AND removed < ?1",
+	int n = snprintf(text, sizeof(text),
+			 "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE state = 'purged' "
+			 "AND removed < ?1",
 			 family->table, family->table);
 	for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
 		if (references[i].family == family)
-			n += snprintf(text + n, sizeof(text) - (size_t)n, " AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
-				      references[i].child->table, column_name(references[i].column));
+			n += snprintf(text + n, sizeof(text) - (size_t)n,
+				      " AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
+				      references[i].child->table,
+				      column_name(references[i].column));
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
 	fixed(&q, text, binds, 2);
 	enum store_rc rc = change(tx, &q, &changed);
 	*deleted = (size_t)changed;
 	if (rc != STORE_OK)
 		return rc;
-	fixed(&q, "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE at < ?1 ORDER BY at LIMIT ?2)", log_binds, 2);
+	fixed(&q,
+	      "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE at < ?1 ORDER "
+	      "BY at LIMIT ?2)",
+	      log_binds, 2);
 	return change(tx, &q, &changed);
 }
 
@@ -859,7 +900,8 @@ store_checkpoint(struct store *s)
 	(void)pthread_mutex_lock(&s->write_mutex);
 	lock(s->lock_fd);
 	if (connection_ready(&s->writer, s->path, false)) {
-		int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL,
+						       SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
 		rc = result == SQLITE_OK ? STORE_OK : rc_of(&s->writer, result);
 	}
@@ -886,7 +928,8 @@ user_version(sqlite3 *db)
 	sqlite3_stmt *stmt = NULL;
 	int version = -1;
 
-	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
 		version = sqlite3_column_int(stmt, 0);
 	(void)sqlite3_finalize(stmt);
 	return version;
@@ -908,7 +951,8 @@ is_ours(sqlite3 *db, int version)
 	sqlite3_stmt *stmt = NULL;
 	int id = 0;
 
-	if (sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
 		id = sqlite3_column_int(stmt, 0);
 	(void)sqlite3_finalize(stmt);
 	return id == APPLICATION_ID || (id == 0 && version == 0);
@@ -925,15 +969,17 @@ migrate(sqlite3 *db, int version)
 	for (const struct migration *m = migrations; m->sql != NULL; m++)
 		if (m->number > version && !run(db, m->sql))
 			return false;
-	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
-		       newest_migration());
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+		       APPLICATION_ID, newest_migration());
 	return run(db, sql);
 }
 
 static bool
 migrate_locked(const char *path, char why[STORE_WHY_MAX])
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
 	sqlite3 *db = NULL;
 	bool done = false;
 	mode_t mask = umask(0077);
@@ -943,16 +989,20 @@ migrate_locked(const char *path, char why[STORE_WHY_MAX])
 	(void)sqlite3_busy_timeout(db, BUSY_MS);
 	int version = rc == SQLITE_OK ? user_version(db) : -1;
 	if (rc != SQLITE_OK || version < 0)
-		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path, sqlite3_errmsg(db));
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
+			       sqlite3_errmsg(db));
 	else if (!is_ours(db, version))
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 	else if (version > newest_migration())
 		(void)snprintf(why, STORE_WHY_MAX,
-			       "the database %s has version %d, newer than this program knows (%d): start the program that made it", path,
-			       version, newest_migration());
-	else if (!run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON") ||
+			       "the database %s has version %d, newer than this program knows "
+			       "(%d): start the program that made it",
+			       path, version, newest_migration());
+	else if (!run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
+			  "foreign_keys = ON") ||
 		 (version < newest_migration() && !migrate(db, version)))
-		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s", path, sqlite3_errmsg(db));
+		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s",
+			       path, sqlite3_errmsg(db));
 	else
 		done = true;
 	(void)sqlite3_close(db);
@@ -965,7 +1015,9 @@ store_migrate(const char *path, char why[STORE_WHY_MAX])
 	int fd = lock_file(path);
 
 	if (fd < 0) {
-		(void)snprintf(why, STORE_WHY_MAX, "cannot write to the directory of the database %s: %s", path, strerror(errno));
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "cannot write to the directory of the database %s: %s", path,
+			       strerror(errno));
 		return false;
 	}
 	lock(fd);
@@ -1004,7 +1056,8 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (s->path == NULL || s->readers == NULL)
 		goto failed;
 	if (access(path, F_OK) != 0) {
-		(void)snprintf(why, STORE_WHY_MAX, "there is no database %s: make it with `regcred init`", path);
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "there is no database %s: make it with `regcred init`", path);
 		store_close(s);
 		return NULL;
 	}
@@ -1013,13 +1066,16 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	int version = user_version(s->readers[0].db);
 	if (version != newest_migration()) {
-		(void)snprintf(why, STORE_WHY_MAX, "the database %s has version %d, this program needs %d", path, version, newest_migration());
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "the database %s has version %d, this program needs %d", path,
+			       version, newest_migration());
 		store_close(s);
 		return NULL;
 	}
 	return s;
 failed:
-	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path, strerror(errno));
+	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
+		       strerror(errno));
 	store_close(s);
 	return NULL;
 }
