@@ -126,7 +126,8 @@ configure_tree()
 {
 	tree=$1
 	shift
-	if is_older "$root/configure" "$root/configure.ac" "$root/Makefile.am" "$root/m4" || [ ! -e "$root/Makefile.in" ]; then
+	if is_older "$root/configure" "$root/configure.ac" "$root/Makefile.am" "$root/m4" ||
+	    [ ! -e "$root/Makefile.in" ] || [ ! -e "$root/build-aux/install-sh" ]; then
 		(cd "$root" && autoreconf -fi) || return 1
 	fi
 	mkdir -p "$tree" || return 1

@@ -50,7 +50,7 @@ repr_init(void)
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
 		field_count[type_index(t)] = sort_fields(t, false, by_name[type_index(t)]);
 		(void)sort_fields(t, true, in_resource[type_index(t)]);
-		for (size_t i = 0; t->plural[i] != '\0' && i < SEGMENT_MAX - 1; i++)
+		for (size_t i = 0; i < SEGMENT_MAX - 1 && t->plural[i] != '\0'; i++)
 			segment[type_index(t)][i] = (char)tolower((unsigned char)t->plural[i]);
 	}
 }

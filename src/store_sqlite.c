@@ -520,7 +520,8 @@ fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
 {
 	q->len = strlen(text);
 	memcpy(q->text, text, q->len + 1);
-	memcpy(q->binds, binds, count * sizeof(*binds));
+	for (size_t i = 0; i < count; i++)
+		q->binds[i] = binds[i];
 	q->bind_count = count;
 	q->failed = false;
 }

@@ -64,18 +64,42 @@ START_TEST(allocations_do_not_overlap)
 }
 END_TEST
 
-START_TEST(a_reset_wipes_and_keeps_the_first_chunk)
+START_TEST(a_reset_wipes_and_keeps_the_chunk)
 {
 	char *secret = arena_strdup(a, "correct horse battery staple"), *again;
 
 	ck_assert_ptr_nonnull(secret);
-	ck_assert_ptr_nonnull(arena_alloc(a, FIRST_CHUNK * 2));
 	arena_reset(a);
 	ck_assert_uint_eq(arena_used(a), 0);
 	ck_assert(is_zero(secret, 29));
 	again = arena_alloc(a, 29);
 	ck_assert_ptr_eq(again, secret);
 	ck_assert(is_zero(again, 29));
+}
+END_TEST
+
+START_TEST(of_several_chunks_the_largest_is_kept_and_wiped)
+{
+	char *small = arena_alloc(a, 16), *large = arena_alloc(a, FIRST_CHUNK * 2), *again;
+
+	ck_assert_ptr_nonnull(small);
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', FIRST_CHUNK * 2);
+	arena_reset(a);
+	again = arena_alloc(a, FIRST_CHUNK * 2);
+	ck_assert_ptr_eq(again, large);
+	ck_assert(is_zero(again, FIRST_CHUNK * 2));
+}
+END_TEST
+
+/* One huge request must not make a thread keep its memory for good. */
+START_TEST(a_huge_chunk_is_not_kept)
+{
+	char *before = arena_alloc(a, 16);
+
+	ck_assert_ptr_nonnull(arena_alloc(a, LIMIT - 1024));
+	arena_reset(a);
+	ck_assert_ptr_eq(arena_alloc(a, 16), before);
 }
 END_TEST
 
@@ -246,7 +270,9 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, every_size_is_zeroed_aligned_and_writable, 0, COUNT_OF(sizes));
 	tcase_add_test(tc, allocations_do_not_overlap);
-	tcase_add_test(tc, a_reset_wipes_and_keeps_the_first_chunk);
+	tcase_add_test(tc, a_reset_wipes_and_keeps_the_chunk);
+	tcase_add_test(tc, of_several_chunks_the_largest_is_kept_and_wiped);
+	tcase_add_test(tc, a_huge_chunk_is_not_kept);
 	tcase_add_test(tc, memory_is_zero_in_every_round);
 	tcase_add_test(tc, a_large_block_leaves_the_room_of_the_first_chunk_to_small_ones);
 	tcase_add_test(tc, the_limit_holds_and_failure_is_sticky_until_a_reset);

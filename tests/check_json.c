@@ -937,6 +937,47 @@ START_TEST(commas_are_the_writers_business)
 }
 END_TEST
 
+START_TEST(a_string_in_pieces_is_one_string)
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, a);
+	json_begin_array(&w);
+	json_begin_string(&w);
+	json_end_string(&w);
+	json_begin_string(&w);
+	json_piece(&w, "https://r.example.test");
+	json_piece(&w, "");
+	json_piece(&w, NULL);
+	json_piece(&w, "/\"\n\xc3\xbc\xff");
+	json_piece(&w, "1c7");
+	json_end_string(&w);
+	json_int(&w, 1);
+	json_end_array(&w);
+	ck_assert_str_eq(json_out_text(&w, &len), "[\"\",\"https://r.example.test/\\\"\\n\xc3\xbc"
+						  "\xef\xbf\xbd"
+						  "1c7\",1]");
+}
+END_TEST
+
+START_TEST(what_was_reserved_is_not_allocated_again)
+{
+	struct json_out w;
+	size_t used, len;
+
+	json_out_init(&w, a);
+	json_reserve(&w, 50000);
+	used = arena_used(a);
+	ck_assert_uint_ge(used, 50000);
+	for (int i = 0; i < 4000; i++)
+		json_string(&w, "123456789");
+	ck_assert_uint_eq(arena_used(a), used);
+	ck_assert_ptr_nonnull(json_out_text(&w, &len));
+	ck_assert_uint_eq(len, 4000 * 12 - 1);
+}
+END_TEST
+
 START_TEST(nothing_written_is_an_empty_text)
 {
 	struct json_out w;
@@ -1063,6 +1104,10 @@ START_TEST(a_writer_without_memory_fails_once_and_stays_so)
 		json_begin_array(&w);
 		write_everything(&w);
 		json_string(&w, long_text);
+		json_begin_string(&w);
+		json_piece(&w, long_text);
+		json_end_string(&w);
+		json_reserve(&w, 200000);
 		write_everything(&w);
 		json_end_array(&w);
 		text = json_out_text(&w, &len);
@@ -1115,6 +1160,8 @@ writing(void)
 	tcase_add_loop_test(tc, every_two_bytes_are_written_as_valid_json, 0, 16);
 	tcase_add_loop_test(tc, a_number_is_written, 0, COUNT_OF(numbers));
 	tcase_add_test(tc, commas_are_the_writers_business);
+	tcase_add_test(tc, a_string_in_pieces_is_one_string);
+	tcase_add_test(tc, what_was_reserved_is_not_allocated_again);
 	tcase_add_test(tc, nothing_written_is_an_empty_text);
 	tcase_add_test(tc, a_long_text_grows_whole);
 	tcase_add_loop_test(tc, a_full_buffer_is_not_written_over, 0, 3);

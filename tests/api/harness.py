@@ -9,7 +9,9 @@ and then finds its Site in `site`; its test classes derive from harness.Case.  P
 (default: the current one), the source tree from REGCRED_SRC (default: two directories above this file).
 """
 
+import atexit
 import base64
+import ctypes
 import glob
 import hashlib
 import http.client
@@ -52,6 +54,11 @@ def site_of(module_globals, **options):
     def tear_down():
         module_globals["site"].stop()
     return set_up, tear_down
+
+
+def end_with_parent():
+    """In a child before its exec: SIGTERM when this process dies, however it dies, so that no run leaves a program behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)           # PR_SET_PDEATHSIG
 
 
 def program(name):
@@ -296,6 +303,7 @@ class Site:
 
     def start(self):
         self.root = tempfile.mkdtemp(prefix="rc-")
+        atexit.register(self.kill)
         self.state = os.path.join(self.root, "state")
         self.log = os.path.join(self.root, "regcredd.log")
         self.db = os.path.join(self.state, "regcred.db")
@@ -343,7 +351,8 @@ class Site:
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
                 [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
-                 *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root)
+                 *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
+                preexec_fn=end_with_parent)
 
     def start_nginx(self):
         if NGINX is None:
@@ -372,7 +381,7 @@ class Site:
             self.nginx_errors = os.path.join(self.root, "nginx-start.log")
             with open(os.path.join(self.root, "nginx.out"), "ab") as out:
                 self.nginx = subprocess.Popen([NGINX, "-e", self.nginx_errors, "-p", self.root, "-c", conf, "-g", "daemon off;"],
-                                              stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+                                              stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent)
             for _ in range(100):
                 if self.nginx.poll() is not None:
                     break
@@ -439,6 +448,7 @@ class Site:
             self.nginx.terminate()
             self.nginx.wait(10)
         shutil.rmtree(self.root, ignore_errors=True)
+        atexit.unregister(self.kill)
 
     def stop(self):
         """Ends both programs by pid; says everything that is wrong with how they ended and with what they left."""

@@ -11,8 +11,10 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -75,13 +77,18 @@ def run_one(name, pattern, report):
     numbers = {"failed": len(result.bad), "skipped": len(result.skipped), "run": result.testsRun}
     if result.testsRun < len(chosen) and not result.bad:
         numbers["failed"] += 1
-    numbers["not run"] = len(chosen) - result.testsRun
     with open(report, "w", encoding="utf-8") as f:
         json.dump(numbers, f)
     return 1 if result.bad else 0
 
 
+def ended(number, frame):
+    """SIGTERM: leave by the usual way out, which ends what was started."""
+    sys.exit(128 + number)
+
+
 def main():
+    signal.signal(signal.SIGTERM, ended)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--jobs", type=int, default=2)
@@ -102,12 +109,13 @@ def main():
     if args.list:
         print("\n".join(t for found in chosen.values() for t in found))
         return 0
-    return run_all(chosen, args)
+    with tempfile.TemporaryDirectory(prefix="rc-report-") as directory:
+        return run_all(chosen, args, directory)
 
 
-def run_all(chosen, args):
-    import tempfile
+def run_all(chosen, args, directory):
     totals, lock, begun = {"passed": 0, "failed": 0, "skipped": 0}, threading.Lock(), time.monotonic()
+    children = set()
     queue = sorted(chosen, key=lambda n: -len(chosen[n]))
 
     def work():
@@ -120,21 +128,23 @@ def run_all(chosen, args):
 
     def one(name):
         start = time.monotonic()
-        with tempfile.NamedTemporaryFile(prefix="rc-report-") as report:
-            child = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--report", report.name, "--only", args.only, name],
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-            block = []
-            for line in child.stdout:
-                if re.match(r"\w+: \d+ of \d+$", line):
-                    with lock:
-                        print(line, end="", flush=True)
-                else:
-                    block.append(line)
-            child.wait()
-            try:
-                numbers = json.load(open(report.name, encoding="utf-8"))
-            except ValueError:
-                numbers = {"failed": 1, "skipped": 0, "run": 0, "not run": len(chosen[name])}
+        report = os.path.join(directory, name)
+        child = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--report", report, "--only", args.only, name],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        children.add(child)
+        block = []
+        for line in child.stdout:
+            if re.match(r"\w+: \d+ of \d+$", line):
+                with lock:
+                    print(line, end="", flush=True)
+            else:
+                block.append(line)
+        child.wait()
+        try:
+            with open(report, encoding="utf-8") as f:
+                numbers = json.load(f)
+        except (OSError, ValueError):
+            numbers = {"failed": 1, "skipped": 0, "run": 0}
         failed, skipped = numbers["failed"], numbers["skipped"]
         missing = len(chosen[name]) - numbers["run"]
         if missing > 0:
@@ -150,11 +160,19 @@ def run_all(chosen, args):
             print("%s: %d passed, %d failed, %d skipped%s in %.1f s" % (
                 name, passed, failed, skipped, ", %d not run" % missing if missing > 0 else "", time.monotonic() - start), flush=True)
 
-    threads = [threading.Thread(target=work) for _ in range(max(1, args.jobs))]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, args.jobs))]
     for t in threads:
         t.start()
-    for t in threads:
-        t.join()
+    try:
+        for t in threads:
+            t.join()
+    finally:
+        with lock:
+            queue.clear()
+        for child in list(children):
+            if child.poll() is None:
+                child.terminate()
+                child.wait(30)
     if not chosen:
         print("no test matches %r" % args.only)
         totals["failed"] = 1
