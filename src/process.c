@@ -62,7 +62,7 @@ const struct process *
 process_find(const char *name, enum state state)
 {
 	for (const struct process *p = process_table; p->name != NULL; p++)
-		if (strcmp(p->name, name) == 0 && (p->from & ST_BIT(state)) != 0)
+		if ((p->from & ST_BIT(state)) != 0 && strcmp(p->name, name) == 0)
 			return p;
 	return NULL;
 }

@@ -444,40 +444,36 @@ put_number(char *out, int64_t number, size_t digits)
 	}
 }
 
+/* Year, month and day of the days since 1970-01-01.  The year is taken to begin in March, so that
+ * the leap day is its last one and the months before it have a regular pattern of 153 days in five.
+ */
+static void
+civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+{
+	enum { ERA_DAYS = 146097, BEFORE_1970 = 719468 }; /* 400 years; days from 0000-03-01 */
+	int64_t since = days + BEFORE_1970, in_era = since % ERA_DAYS;
+	int64_t of_era = (in_era - in_era / 1460 + in_era / 36524 - in_era / (ERA_DAYS - 1)) / 365;
+	int64_t in_year = in_era - (365 * of_era + of_era / 4 - of_era / 100);
+	int64_t march = (5 * in_year + 2) / 153; /* 0 for March */
+
+	*day = in_year - (153 * march + 2) / 5 + 1;
+	*month = march < 10 ? march + 3 : march - 9;
+	*year = since / ERA_DAYS * 400 + of_era + (*month <= 2);
+}
+
 /* Without the library's calendar, which takes a lock for the time zone: every row has a date or
  * two. */
 void
 date_format(int64_t ms, char out[21])
 {
-	static const int64_t day_s = 86400,
-			     last_ms = INT64_C(253402300799000); /* the end of 9999 */
-	int64_t seconds = (ms < 0	  ? 0
-			   : ms > last_ms ? last_ms
-					  : ms) /
-			  1000,
-		days = seconds / day_s, year = 1970;
-	static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int month = 0;
+	static const int64_t day_s = 86400, last_ms = INT64_C(253402300799000); /* end of 9999 */
+	int64_t seconds = (ms < 0 ? 0 : ms > last_ms ? last_ms : ms) / 1000, year, month, day;
 
-	/* Whole cycles of 400 years first, so that the loop is short. */
-	year += days / 146097 * 400;
-	days %= 146097;
-	for (;; year++) {
-		int64_t length = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 366 : 365;
-
-		if (days < length) {
-			bool leap = length == 366;
-
-			for (; days >= month_days[month] + (leap && month == 1); month++)
-				days -= month_days[month] + (leap && month == 1);
-			break;
-		}
-		days -= length;
-	}
+	civil(seconds / day_s, &year, &month, &day);
 	memcpy(out, "0000-00-00T00:00:00Z", 21);
 	put_number(out, year, 4);
-	put_number(out + 5, month + 1, 2);
-	put_number(out + 8, days + 1, 2);
+	put_number(out + 5, month, 2);
+	put_number(out + 8, day, 2);
 	put_number(out + 11, seconds % day_s / 3600, 2);
 	put_number(out + 14, seconds % 3600 / 60, 2);
 	put_number(out + 17, seconds % 60, 2);
