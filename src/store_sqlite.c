@@ -1,7 +1,8 @@
 /* store_sqlite: the storage interface on SQLite.
  *
- * One connection writes, under a mutex within the process and a flock on a lock file between
- * processes: writers queue fairly instead of sleeping in SQLite's back-off, and no checkpoint
+ * One connection of a process writes.  Requests that wait to write share one transaction, each in a
+ * savepoint of its own, and so one wait for the disk.  Between processes a flock on a lock file
+ * orders them: writers queue fairly instead of sleeping in SQLite's back-off, and no checkpoint
  * overlaps a commit that restarts the write-ahead log.  Reads use a pool of read-only connections;
  * a statement is reset as soon as its rows are copied.  After damage or an I/O error the connection
  * is closed and opened again for the next user; nothing is repaired here.
@@ -32,6 +33,7 @@ enum {
 	CACHE_KIB =
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
+	BATCH_MAX = 64,			  /* transactions that share one commit */
 	BUSY_MS = 5000, /* for readers during recovery; writers queue at the lock file */
 };
 
@@ -50,10 +52,22 @@ struct connection {
 	struct connection *next;
 };
 
+/* A request that waits for its transaction; on the stack of its thread. */
+struct waiter {
+	store_fn fn;
+	void *arg;
+	enum store_rc rc;
+	bool done;
+	struct waiter *next;
+};
+
 struct store {
 	char *path;
 	int lock_fd;
-	pthread_mutex_t write_mutex;
+	pthread_mutex_t write_mutex; /* guards the queue and `writing`, not the work */
+	pthread_cond_t written;
+	struct waiter *waiting, **waiting_end;
+	bool writing;
 	struct connection writer;
 	pthread_mutex_t read_mutex;
 	pthread_cond_t read_ready;
@@ -681,37 +695,125 @@ exec(struct connection *c, const char *sql)
 	return result;
 }
 
-/* One transaction of its own.  A failed commit has changed nothing: what SQLite did not roll back
- * is rolled back here. */
+/* Ends what a failure left open; SQLite has rolled back some failures by itself. */
+static void
+roll_back(struct connection *c)
+{
+	if (sqlite3_get_autocommit(c->db) == 0 && exec(c, "ROLLBACK") != STORE_OK)
+		c->broken = true;
+}
+
+/* Runs one body in a savepoint of its own, so that its failure costs nobody else anything. */
 static enum store_rc
-transaction(struct connection *c, store_fn fn, void *arg)
+run_body(struct connection *c, struct waiter *w)
 {
 	struct store_tx tx = {.connection = c};
-	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
+	enum store_rc rc = exec(c, "SAVEPOINT body");
 
 	if (rc != STORE_OK)
 		return rc;
-	if (fn(&tx, arg) != ERR_NONE)
-		rc = STORE_ABORTED;
-	else
-		rc = exec(c, "COMMIT");
-	if (rc != STORE_OK && sqlite3_get_autocommit(c->db) == 0 && exec(c, "ROLLBACK") != STORE_OK)
-		c->broken = true;
-	return rc;
+	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
+	if (sqlite3_get_autocommit(c->db) != 0)
+		return STORE_ABORTED; /* the whole transaction is gone: the disk is full, or worse
+				       */
+	if (failed && (rc = exec(c, "ROLLBACK TO body")) != STORE_OK)
+		return rc;
+	rc = exec(c, "RELEASE body");
+	return failed && rc == STORE_OK ? STORE_ABORTED : rc;
 }
 
+/* One transaction, and one wait for the disk, for all bodies of a batch.  If it fails as a whole,
+ * nothing of it has happened and each is told so. */
+static void
+commit_batch(struct connection *c, struct waiter *batch)
+{
+	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
+
+	for (struct waiter *w = batch; rc == STORE_OK && w != NULL; w = w->next) {
+		w->rc = run_body(c, w);
+		if (sqlite3_get_autocommit(c->db) != 0)
+			rc = c->broken ? STORE_FAILED : STORE_FULL;
+		else if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
+			rc = w->rc;
+	}
+	if (rc == STORE_OK)
+		rc = exec(c, "COMMIT");
+	if (rc == STORE_OK)
+		return;
+	roll_back(c);
+	for (struct waiter *w = batch; w != NULL; w = w->next)
+		if (w->rc != STORE_ABORTED)
+			w->rc = rc;
+}
+
+/* Takes the oldest waiters out of the queue. */
+static struct waiter *
+take_batch(struct store *s)
+{
+	struct waiter *batch = s->waiting, *last = batch;
+
+	for (size_t n = 1; last->next != NULL && n < BATCH_MAX; n++)
+		last = last->next;
+	s->waiting = last->next;
+	last->next = NULL;
+	if (s->waiting == NULL)
+		s->waiting_end = &s->waiting;
+	return batch;
+}
+
+/* Work with the writing connection, alone in this process and, by the lock file, on this machine.
+ * Called and left with the mutex held. */
+static void
+begin_writing(struct store *s)
+{
+	while (s->writing)
+		(void)pthread_cond_wait(&s->written, &s->write_mutex);
+	s->writing = true;
+	(void)pthread_mutex_unlock(&s->write_mutex);
+	lock(s->lock_fd);
+}
+
+static void
+end_writing(struct store *s)
+{
+	(void)flock(s->lock_fd, LOCK_UN);
+	(void)pthread_mutex_lock(&s->write_mutex);
+	s->writing = false;
+	(void)pthread_cond_broadcast(&s->written);
+}
+
+/* Whoever finds nobody writing writes for all that wait; the others wait for their result. */
 enum store_rc
 store_write(struct store *s, store_fn fn, void *arg)
 {
-	enum store_rc rc = STORE_FAILED;
+	struct waiter self = {.fn = fn, .arg = arg};
 
 	(void)pthread_mutex_lock(&s->write_mutex);
-	lock(s->lock_fd);
-	if (connection_ready(&s->writer, s->path, false))
-		rc = transaction(&s->writer, fn, arg);
-	(void)flock(s->lock_fd, LOCK_UN);
+	*s->waiting_end = &self;
+	s->waiting_end = &self.next;
+	while (!self.done) {
+		if (s->writing) {
+			(void)pthread_cond_wait(&s->written, &s->write_mutex);
+			continue;
+		}
+		begin_writing(s);
+		(void)pthread_mutex_lock(
+			&s->write_mutex); /* those who came while the lock file was waited for */
+		struct waiter *batch = take_batch(s);
+		(void)pthread_mutex_unlock(&s->write_mutex);
+		if (connection_ready(&s->writer, s->path, false))
+			commit_batch(&s->writer, batch);
+		else
+			for (struct waiter *w = batch; w != NULL; w = w->next)
+				w->rc = STORE_FAILED;
+		end_writing(s);
+		for (struct waiter *w = batch, *next; w != NULL; w = next) {
+			next = w->next; /* a waiter that is done may be gone */
+			w->done = true;
+		}
+	}
 	(void)pthread_mutex_unlock(&s->write_mutex);
-	return rc;
+	return self.rc;
 }
 
 enum store_rc
@@ -899,14 +1001,14 @@ store_checkpoint(struct store *s)
 	enum store_rc rc = STORE_FAILED;
 
 	(void)pthread_mutex_lock(&s->write_mutex);
-	lock(s->lock_fd);
+	begin_writing(s);
 	if (connection_ready(&s->writer, s->path, false)) {
 		int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL,
 						       SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
 		rc = result == SQLITE_OK ? STORE_OK : rc_of(&s->writer, result);
 	}
-	(void)flock(s->lock_fd, LOCK_UN);
+	end_writing(s);
 	(void)pthread_mutex_unlock(&s->write_mutex);
 	return rc;
 }
@@ -1049,7 +1151,9 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (s == NULL)
 		goto failed;
 	s->lock_fd = -1;
+	s->waiting_end = &s->waiting;
 	(void)pthread_mutex_init(&s->write_mutex, NULL);
+	(void)pthread_cond_init(&s->written, NULL);
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
 	(void)pthread_cond_init(&s->read_ready, NULL);
 	s->path = strdup(path);
@@ -1092,6 +1196,7 @@ store_close(struct store *s)
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	(void)pthread_mutex_destroy(&s->write_mutex);
+	(void)pthread_cond_destroy(&s->written);
 	(void)pthread_mutex_destroy(&s->read_mutex);
 	(void)pthread_cond_destroy(&s->read_ready);
 	free(s->readers);
