@@ -181,9 +181,12 @@ find_path(struct call *c)
 
 	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base, api_version_name(c->version));
 	if (scoped) {
+		int64_t id;
+
 		c->project = t->segments[2];
-		c->scope = arena_printf(c->arena, "%s/projects/%s", c->root,
-					lower(c->arena, http_encode(c->arena, c->project)));
+		/* What cannot be a project's id is refused later, and not repeated in a URL. */
+		if (id_parse(&family_account, c->project, &id))
+			c->scope = arena_printf(c->arena, "%s/projects/%s", c->root, c->project);
 	}
 	c->type_name = t->segment_count > at ? t->segments[at] : NULL;
 	c->id = t->segment_count > at + 1 ? t->segments[at + 1] : NULL;
