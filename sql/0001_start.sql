@@ -28,7 +28,7 @@ CREATE TABLE project_member (         -- who belongs to a project, and as what
 	id               INTEGER PRIMARY KEY AUTOINCREMENT, -- 1pm<id>
 	uuid             TEXT NOT NULL UNIQUE,
 	kind             TEXT NOT NULL,
-	project_id       INTEGER NOT NULL REFERENCES account (id),
+	project_id       INTEGER NOT NULL REFERENCES account (id) ON DELETE CASCADE,
 	name             TEXT,
 	description      TEXT,
 	state            TEXT NOT NULL,

@@ -25,6 +25,8 @@
 #include "store.h"
 
 enum {
+	HTML_JSON_MAX =
+		4 * 1024 * 1024, /* a longer answer stays JSON: a page is three times as long */
 	WAL_TRUNCATE_BYTES =
 		8 * 1024 * 1024, /* above that the housekeeper empties the write-ahead log */
 	BASE_MAX = 512,
@@ -134,7 +136,8 @@ find_base(struct call *c)
 	const struct request *r = c->request;
 	const char *scheme = r->scheme != NULL ? r->scheme : "http", *host = r->host;
 
-	c->base = c->root = c->scope = "http://localhost";
+	c->base = "http://localhost";
+	c->root = c->scope = "http://localhost/v1";
 	if (c->app->settings->base_url[0] != '\0') {
 		c->base = c->app->settings->base_url;
 	} else {
@@ -143,8 +146,11 @@ find_base(struct call *c)
 		    (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
 			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
 				       "The Host header is missing or no host name.");
-		c->base = lower(c->arena, arena_printf(c->arena, "%s://%s%s", scheme, host,
-						       r->prefix != NULL ? r->prefix : ""));
+		/* The prefix stays as the web server has it: its locations know upper case. */
+		c->base = arena_printf(
+			c->arena, "%s%s",
+			lower(c->arena, arena_printf(c->arena, "%s://%s", scheme, host)),
+			r->prefix != NULL ? r->prefix : "");
 	}
 	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "",
 					  api_version_name(API_V1));
@@ -320,19 +326,23 @@ wants_html(const struct call *c)
 	return is_browser(c->request) && (accept == NULL || strstr(accept, "*/*") != NULL);
 }
 
-/* True if the browser itself says that a page of ours made the request. */
-static bool
-is_own_origin(const struct call *c)
+enum origin { ORIGIN_UNKNOWN, ORIGIN_OWN, ORIGIN_FOREIGN };
+
+/* What the browser itself says about the page that made the request. */
+static enum origin
+find_origin(const struct call *c)
 {
 	const char *origin = c->request->origin, *site = c->request->fetch_site;
 
 	if (site != NULL)
-		return strcasecmp(site, "same-origin") == 0;
+		return strcasecmp(site, "same-origin") == 0 ? ORIGIN_OWN : ORIGIN_FOREIGN;
 	if (origin == NULL)
-		return false;
-	size_t len = strlen(origin);
-	return strncasecmp(c->base, origin, len) == 0 &&
-	       (c->base[len] == '\0' || c->base[len] == '/');
+		return ORIGIN_UNKNOWN;
+	/* Scheme and host of the base: all before its third slash. */
+	const char *host = strstr(c->base, "://");
+	size_t len = host != NULL ? (size_t)(host + 3 - c->base) + strcspn(host + 3, "/") : 0;
+	return strlen(origin) == len && strncasecmp(c->base, origin, len) == 0 ? ORIGIN_OWN
+									       : ORIGIN_FOREIGN;
 }
 
 static bool
@@ -367,8 +377,11 @@ check_csrf(struct call *c)
 		return ERR_NONE;
 	const char *token =
 		c->request->csrf != NULL ? c->request->csrf : pairs_find(&c->target.query, "CSRF");
-	bool right =
-		token != NULL ? cookie != NULL && secret_equal(token, cookie) : is_own_origin(c);
+	enum origin origin = find_origin(c);
+	/* A sibling site can plant a cookie, and its value in a URL, but not hide where it is. */
+	bool right = origin != ORIGIN_FOREIGN &&
+		     (token != NULL ? cookie != NULL && secret_equal(token, cookie)
+				    : origin == ORIGIN_OWN);
 	return right ? ERR_NONE : err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL);
 }
 
@@ -520,6 +533,7 @@ static enum err
 handle_link(struct call *c)
 {
 	struct record row, target;
+	struct list_request request;
 	struct record_list list;
 
 	if (resource_read(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
@@ -533,9 +547,13 @@ handle_link(struct call *c)
 		repr_resource(&c->out, &c->view, &target, NULL, NULL);
 		return ERR_NONE;
 	}
-	if (resource_children(&c->context, &row, link, &list, &c->error) != ERR_NONE)
+	const struct view_of_type view = {c->identity.role, link->target};
+	if (query_parse(c->arena, link->target, c->version, &c->target.query,
+			resource_field_visible, &view, c->context.now_ms, &request,
+			&c->error) != ERR_NONE ||
+	    resource_children(&c->context, &row, link, &request, &list, &c->error) != ERR_NONE)
 		return c->error.code;
-	repr_collection(&c->out, &c->view, link->target, NULL, &list);
+	repr_collection(&c->out, &c->view, link->target, &request, &list);
 	return ERR_NONE;
 }
 
@@ -820,7 +838,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	response->content_type = json_type;
 	add_headers(c);
 	const char *text = json_out_text(&c->out, &len);
-	if (text != NULL && wants_html(c))
+	if (text != NULL && len <= HTML_JSON_MAX && wants_html(c))
 		text = as_html(c, text, &len);
 	if (text == NULL || arena_failed(arena)) {
 		answer_without_memory(response);
@@ -900,17 +918,16 @@ init_tables(char why[CONFIG_WHY_MAX])
 }
 
 bool
-app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX])
+app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
 	if (!init_tables(why))
 		return false;
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
-	struct store *store = !migrate || store_migrate(s->database, why)
-				      ? store_open(s->database, 1, why)
-				      : NULL;
-	bool right = store != NULL && check_keys(s, store, ring, migrate, why);
+	bool ready = how == PREPARE_CHECK || store_migrate(s->database, how == PREPARE_CREATE, why);
+	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
+	bool right = store != NULL && check_keys(s, store, ring, how == PREPARE_CREATE, why);
 	store_close(store);
 	keyring_free(ring);
 	return right;

@@ -17,11 +17,15 @@
 
 struct app;
 
-/* Checks the key file against the database, brings the database up to date if migrate is set, and
- * releases everything again. Run by a short-lived child of the master before it forks workers, so
- * that a wrong key or a newer database is one clear line and a non-zero exit.  False with the
- * sentence in why. */
-bool app_prepare(const struct settings *s, bool migrate, char why[CONFIG_WHY_MAX])
+/* Checks the key file against the database, prepares the database, and releases everything again.
+ * Run by a short-lived child of the master before it forks workers, so that a wrong key or a newer
+ * database is one clear line and a non-zero exit.  False with the sentence in why. */
+enum prepare {
+	PREPARE_CHECK,	 /* change nothing */
+	PREPARE_MIGRATE, /* bring an old database up to date; one that is not there is an error */
+	PREPARE_CREATE,	 /* make the database if there is none */
+};
+bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
 /* NULL with a sentence in why.  The settings are kept by reference. */

@@ -2,6 +2,7 @@
 #include "auth.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define ROLE(name) (1U << ROLE_##name)
 #define EVERY ((1U << ROLE_NONE) - 1)
@@ -122,12 +123,6 @@ static struct {
 	unsigned char fields[ROLE__COUNT][TYPES_MAX][FIELDS_MAX];
 } matrix;
 
-const char *
-role_name(enum role role)
-{
-	return role_names[role];
-}
-
 static unsigned
 letters_parse(const char *letters)
 {
@@ -239,6 +234,12 @@ role_of_membership(const char *name)
 	return ROLE_NONE;
 }
 
+static bool
+owns(const struct membership *m)
+{
+	return m != NULL && role_of_membership(m->role) == ROLE_OWNER;
+}
+
 static const struct membership *
 find_membership(const struct identity *id, int64_t project)
 {
@@ -260,8 +261,7 @@ own_and_joined(struct arena *a, struct identity *id)
 		return false;
 	ids[count++] = id->user_id;
 	for (size_t i = 0; i < id->membership_count; i++)
-		if (id->memberships[i].active ||
-		    role_of_membership(id->memberships[i].role) == ROLE_OWNER)
+		if (id->memberships[i].active || owns(&id->memberships[i]))
 			ids[count++] = id->memberships[i].project_id;
 	id->owners = (struct owners){.ids = ids, .count = count};
 	return true;
@@ -335,9 +335,21 @@ split_api_key(struct arena *a, const char *header, const char **access, const ch
 
 /* Open mode is for test rigs: it lets in whoever sits on this machine, nobody else. */
 static bool
-is_local(const char *client)
+is_local(const struct request *r)
 {
-	return client != NULL && (strncmp(client, "127.", 4) == 0 || strcmp(client, "::1") == 0);
+	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]", NULL};
+
+	if (strncmp(r->client, "127.", 4) != 0 && strcmp(r->client, "::1") != 0)
+		return false;
+	/* A page elsewhere can make a browser here ask by a name of its own that leads here. */
+	for (const char *const *host = hosts; *host != NULL; host++) {
+		size_t len = strlen(*host);
+
+		if (strncasecmp(r->host, *host, len) == 0 &&
+		    (r->host[len] == ':' || r->host[len] == '\0'))
+			return true;
+	}
+	return false;
 }
 
 enum err
@@ -349,7 +361,7 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 
 	if (request->header_repeated)
 		return err_set(e, ERR_BAD_REQUEST, NULL, "A header that may come once came twice.");
-	if (auth->open && is_local(request->client)) {
+	if (auth->open && is_local(request)) {
 		struct record account = {.type = &types_table[T_ACCOUNT]};
 
 		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
@@ -383,10 +395,10 @@ role_in_project(const struct identity *id, int64_t project)
 		return ROLE_OWNER;
 	case ROLE_READADMIN:
 		return ROLE_READONLY;
-	case ROLE_PROJECTADMIN:
-		return m == NULL || role_of_membership(m->role) == ROLE_READONLY
-			       ? (m == NULL ? ROLE_NONE : ROLE_READONLY)
-			       : ROLE_PROJECTADMIN;
+	case ROLE_PROJECTADMIN: /* reads the secrets of what it owns */
+		if (owns(m))
+			return ROLE_PROJECTADMIN;
+		return m == NULL ? ROLE_NONE : role_of_membership(m->role);
 	case ROLE_USER:
 		return m == NULL ? ROLE_NONE : role_of_membership(m->role);
 	default:
@@ -436,8 +448,22 @@ owns_project(const struct identity *id, int64_t project)
 	/* An administrator acts as owner in every project; scoped it has the role itself. */
 	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
 		return true;
-	return (m != NULL && role_of_membership(m->role) == ROLE_OWNER) ||
-	       (id->role == ROLE_OWNER && id->scope_id == project);
+	return owns(m) || (id->role == ROLE_OWNER && id->scope_id == project);
+}
+
+bool
+auth_may_name(enum role role, const char *kind)
+{
+	return role == ROLE_SUPERADMIN || kind == NULL || strcmp(kind, "superadmin") != 0;
+}
+
+bool
+auth_may_open(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	return id->scoped || id->all_accounts || owner == id->user_id ||
+	       owns(find_membership(id, owner));
 }
 
 bool
@@ -450,7 +476,8 @@ auth_may_manage(const struct identity *id, const struct record *row)
 	if ((row->type->flags & TYPE_PROJECT) != 0)
 		return owns_project(id, record_id(row));
 	if ((row->type->flags & TYPE_SELF) != 0)
-		return ((MACHINE | ROLE(ADMIN)) & (1U << id->role)) != 0;
+		return ((MACHINE | ROLE(ADMIN)) & (1U << id->role)) != 0 &&
+		       auth_may_name(id->role, record_text(row, COL_KIND));
 	if (id->scoped || id->all_accounts || owner == id->user_id)
 		return true;
 	const struct membership *m = find_membership(id, owner);

@@ -34,8 +34,6 @@ enum role {
 	ROLE_NONE, /* agents, tokens and kinds that nobody knows: they see no type but schema */
 	ROLE__COUNT
 };
-const char *role_name(enum role role);
-
 enum {
 	MAY_CREATE = 1 << 0,
 	MAY_READ = 1 << 1,
@@ -87,6 +85,13 @@ enum err auth_identify(const struct auth *auth, struct arena *a, const struct re
  * ERR_INVALID_PROJECT_ID. */
 enum err auth_scope(const struct auth *auth, struct arena *a, const char *project,
 		    struct identity *id, struct error *e) __attribute__((warn_unused_result));
+
+/* Whether the role may make accounts of that kind, or give keys to them: nobody raises itself above
+ * an administrator, who sees no secret. */
+bool auth_may_name(enum role role, const char *kind);
+
+/* Whether the caller may read this row's secret in the clear, if its role may open any. */
+bool auth_may_open(const struct identity *id, const struct record *row);
 
 /* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
  * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */

@@ -80,7 +80,7 @@ command_init(struct session *s)
 	if (!secret_init())
 		return fail("libsodium does not start");
 	if ((fresh && !keyring_create(settings->key_file, why)) ||
-	    !app_prepare(settings, true, why))
+	    !app_prepare(settings, PREPARE_CREATE, why))
 		return fail(why);
 	(void)printf("%s %s\n", fresh ? "made" : "kept", settings->key_file);
 	(void)printf("ready: %s\n", settings->database);
@@ -142,8 +142,8 @@ static int
 command_account_add(struct session *s)
 {
 	struct record row;
-	const char *secret = NULL, *kind = option(s->arguments, "kind", "user");
-	int status = create(s, strcmp(kind, "project") == 0 ? "project" : "account", &row, &secret);
+	const char *secret = NULL;
+	int status = create(s, "account", &row, &secret);
 
 	if (status == EXIT_OK)
 		(void)printf("%s\n", id_format(s->arena, row.type->family, record_id(&row)));
@@ -157,8 +157,13 @@ print_column(const char *text, int width)
 	char plain[128];
 	size_t n = 0;
 
-	for (const char *p = text != NULL ? text : "-"; *p != '\0' && n + 1 < sizeof(plain); p++)
-		plain[n++] = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+	for (const char *p = text != NULL ? text : "-"; *p != '\0' && n + 1 < sizeof(plain); p++) {
+		bool c1 = p[0] == '\xc2' &&
+			  (unsigned char)p[1] < 0xa0; /* controls of U+0080 to U+009F */
+
+		plain[n++] = (unsigned char)*p < 0x20 || *p == 0x7f || c1 ? '?' : *p;
+		p += c1;
+	}
 	plain[n] = '\0';
 	(void)printf("%-*s  ", width, plain);
 }
@@ -181,7 +186,8 @@ print_row(struct session *s, const struct record *row)
 	}
 	print_column(record_text(row, COL_STATE), 10);
 	print_column(created, 20);
-	(void)printf("%s\n", record_text(row, COL_NAME) != NULL ? record_text(row, COL_NAME) : "-");
+	print_column(record_text(row, COL_NAME), 0);
+	(void)putchar('\n');
 }
 
 /* Lists everything, page after page. */
@@ -261,11 +267,17 @@ command_key_revoke(struct session *s)
 }
 
 static int
+command_sweep(struct session *s)
+{
+	return app_sweep(s->app) ? EXIT_OK : fail("the pass did not end; see the log");
+}
+
+static int
 command_check(struct session *s)
 {
 	char why[CONFIG_WHY_MAX];
 
-	if (!app_prepare(s->settings, false, why))
+	if (!app_prepare(s->settings, PREPARE_CHECK, why))
 		return fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
 	return EXIT_OK;
@@ -285,6 +297,7 @@ static const struct command {
 	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", NULL },    "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
+	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
 	{ "check",   NULL,     command_check,        false, { NULL },                                   "read the configuration, open the database with the key" },
 };
 /* clang-format on */

@@ -166,6 +166,11 @@ html_page(struct arena *a, const struct page *page, size_t *len)
 {
 	struct writer w = {.arena = a};
 
+	w.room = 3 * page->json_len + 4096; /* mostly enough, so that the buffer seldom moves */
+	w.bytes = arena_alloc(a, w.room);
+	if (w.bytes == NULL)
+		return NULL;
+
 	put_text(&w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
 	put_escaped(&w, page->title, strlen(page->title));

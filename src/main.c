@@ -82,7 +82,7 @@ check(const struct settings *s)
 {
 	char why[CONFIG_WHY_MAX];
 
-	if (!app_prepare(s, false, why)) {
+	if (!app_prepare(s, PREPARE_CHECK, why)) {
 		fprintf(stderr, "regcredd: %s\n", why);
 		return EXIT_FAILED;
 	}
@@ -94,12 +94,15 @@ check(const struct settings *s)
 static int
 cgi_failed(const char *why)
 {
+	const char *method = getenv("REQUEST_METHOD");
+
 	log_error("%s", why);
 	printf("Status: 500 Internal Server Error\r\nContent-Type: application/json; "
-	       "charset=utf-8\r\n\r\n"
-	       "{\"type\":\"error\",\"status\":500,\"code\":\"Internal Server Error\","
-	       "\"message\":\"Internal Server Error\",\"detail\":null,\"links\":{},"
-	       "\"actions\":{},\"baseType\":\"error\"}");
+	       "charset=utf-8\r\n\r\n");
+	if (method == NULL || strcmp(method, "HEAD") != 0)
+		printf("{\"type\":\"error\",\"status\":500,\"code\":\"Internal Server Error\","
+		       "\"message\":\"Internal Server Error\",\"detail\":null,\"links\":{},"
+		       "\"actions\":{},\"baseType\":\"error\"}");
 	return EXIT_FAILED;
 }
 

@@ -48,6 +48,8 @@
 #endif
 #endif
 
+enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
+
 enum {
 	WORKERS_MAX = 64,
 	CHILDREN_MAX = 2 * (WORKERS_MAX + 1), /* in a reload old and new ones live side by side */
@@ -71,6 +73,7 @@ struct pool;
 struct child_kind {
 	const char *name;
 	int (*run)(const struct pool *pool);
+	bool listens; /* keeps the listening socket */
 };
 
 struct child {
@@ -273,6 +276,19 @@ tell_ready(const struct pool *pool)
 		sigqueue(pool->master, SIGNAL_READY, nothing);
 }
 
+/* An orphan that hangs is ended by the kernel. */
+static void
+end_in_time(const struct pool *pool)
+{
+	sigset_t alarm_only;
+
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+	alarm((unsigned)pool->settings->drain_timeout_s);
+}
+
 /* Starts the threads, waits for the end, joins them. */
 static int
 worker_serve(struct worker *w, struct thread *threads, size_t count)
@@ -286,6 +302,8 @@ worker_serve(struct worker *w, struct thread *threads, size_t count)
 		tell_ready(w->pool);
 		atomic_store(&w->drain,
 			     wait_for(SIGTERM, SIGUSR1) == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
+		if (getppid() != w->pool->master)
+			end_in_time(w->pool); /* nobody is left who would */
 	} else {
 		log_error("cannot start a thread: %s", strerror(errno));
 		atomic_store(&w->drain, DRAIN_CURRENT);
@@ -346,8 +364,7 @@ housekeeper_run(const struct pool *pool)
 	sigaddset(&end, SIGUSR1);
 	tell_ready(pool);
 	do
-		if (!app_sweep(app))
-			log_warn("the housekeeper could not finish its pass");
+		(void)app_sweep(app); /* logs what it could not do */
 	while (sigtimedwait(&end, NULL, &pause) < 0);
 	app_free(app);
 	return 0;
@@ -360,15 +377,15 @@ prepare_run(const struct pool *pool)
 {
 	char why[CONFIG_WHY_MAX];
 
-	if (app_prepare(pool->settings, true, why))
+	if (app_prepare(pool->settings, PREPARE_MIGRATE, why))
 		return 0;
 	log_error("%s", why);
 	return 1;
 }
 
-static const struct child_kind worker_job = {"worker", worker_run};
-static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run};
-static const struct child_kind prepare_job = {"prepare", prepare_run};
+static const struct child_kind worker_job = {"worker", worker_run, true};
+static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run, false};
+static const struct child_kind prepare_job = {"prepare", prepare_run, false};
 
 /* ---- the master: children ---- */
 
@@ -378,6 +395,8 @@ static _Noreturn void
 child_main(const struct pool *pool, const struct child_kind *job)
 {
 	close(pool->lock_fd);
+	if (!job->listens)
+		close(pool->listener); /* or it would look alive after the master's death */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != pool->master)
 		exit(1);
@@ -710,11 +729,17 @@ static bool
 take_lock(struct pool *pool, uid_t uid, gid_t gid)
 {
 	char path[CONFIG_PATH_MAX + 32], other[32] = "";
+	struct stat found;
 
 	snprintf(path, sizeof(path), "%s/regcredd.lock", pool->settings->state_dir);
 	pool->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (pool->lock_fd < 0) {
 		log_error("cannot open %s: %s", path, strerror(errno));
+		return false;
+	}
+	/* As root in a directory of somebody else: a second link would give the other file away. */
+	if (fstat(pool->lock_fd, &found) != 0 || found.st_nlink != 1) {
+		log_error("%s is not a file of regcredd's own", path);
 		return false;
 	}
 	if (flock(pool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
@@ -769,6 +794,21 @@ is_answered(const struct sockaddr_un *address)
 	return answered;
 }
 
+/* The lock is ours, so whoever answers on our own socket is a worker of a master that was killed,
+ * and about to end.  True if it is gone in time. */
+static bool
+await_silence(const struct sockaddr_un *address)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000000};
+
+	for (int i = 0; i < ORPHANS_WAIT_MS / 50; i++) {
+		if (!is_answered(address))
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 /* Removes what a crash left at the path, and nothing else. */
 static bool
 clear_path(const struct sockaddr_un *address)
@@ -782,7 +822,7 @@ clear_path(const struct sockaddr_un *address)
 		log_error("%s exists and is not a socket", path);
 		return false;
 	}
-	if (is_answered(address)) {
+	if (!await_silence(address)) {
 		log_error("another program answers at %s", path);
 		return false;
 	}
@@ -868,13 +908,15 @@ static bool
 write_pid_file(const struct pool *pool, uid_t uid, gid_t gid)
 {
 	const char *path = pool->settings->pid_file;
+	struct stat found;
 	bool ok;
 	int fd;
 
 	if (*path == '\0')
 		return true;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	ok = fd >= 0 && write_pid(fd, uid, gid) && fchmod(fd, 0644) == 0;
+	ok = fd >= 0 && fstat(fd, &found) == 0 && found.st_nlink == 1 && write_pid(fd, uid, gid) &&
+	     fchmod(fd, 0644) == 0;
 	if (!ok)
 		log_error("cannot write %s: %s", path, strerror(errno));
 	if (fd >= 0)

@@ -41,6 +41,7 @@ struct list_request {
 	const struct field *sort; /* NULL: none asked for, or none that could be */
 	const char *include;	  /* NULL: none */
 	bool paged;		  /* limit or marker was given */
+	bool whole;		  /* shown without pages as long as all fits (contract 6.1) */
 	bool all;		  /* all=true */
 };
 

@@ -263,12 +263,6 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 	case FT_PASSWORD:
 		write_secret(w, v->context, row, field, secret);
 		break;
-	case FT_INT:
-		if (value->type == VALUE_INT)
-			json_int(w, value->number);
-		else
-			json_null(w);
-		break;
 	case FT_BOOLEAN:
 		json_bool(w, value->type == VALUE_INT && value->number != 0);
 		break;
@@ -316,32 +310,60 @@ write_fields(struct json_out *w, const struct view *v, const struct record *row,
 	}
 }
 
-/* Embeds what a link leads to under its name; nothing if that is nothing (contract 6.5). */
+/* The rows of a child link, page after page; nothing is left out. */
+static enum err
+write_children(struct json_out *w, const struct view *v, const struct record *row,
+	       const struct link *link)
+{
+	struct record_list list = {.more = true};
+	struct list_request request = {0};
+	struct error e = {0};
+	bool any = false;
+
+	while (list.more) {
+		struct position from = request.list.from;
+
+		request = (struct list_request){.list.from = from};
+		if (resource_children(v->context, row, link, &request, &list, &e) != ERR_NONE)
+			return e.code;
+		if (list.count > 0 && !any) {
+			json_name(w, link->name);
+			json_begin_array(w);
+			any = true;
+		}
+		for (size_t i = 0; i < list.count; i++) {
+			repr_resource(w, v, &list.items[i], NULL, NULL);
+			request.list.from =
+				(struct position){.set = true, .id = record_id(&list.items[i])};
+		}
+	}
+	if (any)
+		json_end_array(w);
+	return ERR_NONE;
+}
+
+/* Embeds what a link leads to under its name; nothing if that is nothing (contract 6.5).  Any other
+ * failure spoils the answer: a client must not take it for nothing. */
 static void
 write_include(struct json_out *w, const struct view *v, const struct record *row, const char *name)
 {
 	const struct link *link = type_link(row->type, name);
-	struct record_list children = {0};
 	struct record target;
 	struct error e = {0};
+	enum err rc;
 
 	if (link == NULL || !link_is_there(v, row, link))
 		return;
-	if (link->kind == LINK_REFERENCE) {
-		if (resource_follow(v->context, row, link, &target, &e) != ERR_NONE)
-			return;
-		json_name(w, link->name);
-		repr_resource(w, v, &target, NULL, NULL);
-		return;
+	if (link->kind == LINK_CHILDREN) {
+		rc = write_children(w, v, row, link);
+	} else {
+		rc = resource_follow(v->context, row, link, &target, &e);
+		if (rc == ERR_NONE) {
+			json_name(w, link->name);
+			repr_resource(w, v, &target, NULL, NULL);
+		}
 	}
-	if (resource_children(v->context, row, link, &children, &e) != ERR_NONE ||
-	    children.count == 0)
-		return;
-	json_name(w, link->name);
-	json_begin_array(w);
-	for (size_t i = 0; i < children.count; i++)
-		repr_resource(w, v, &children.items[i], NULL, NULL);
-	json_end_array(w);
+	w->failed = w->failed || (rc != ERR_NONE && rc != ERR_NOT_FOUND);
 }
 
 void
@@ -368,17 +390,18 @@ repr_resource(struct json_out *w, const struct view *v, const struct record *row
 
 /* Collections */
 
-/* Parameters that a link must not carry on: they are set anew, or are secrets that gdapi's command
- * line puts into queries. */
+/* Parameters that a link must not carry on: those that are set anew, and what may be a secret:
+ * gdapi's command line puts its key into every query. */
 static bool
 is_carried(const char *name, bool sorting)
 {
-	static const char *const never[] = {"marker", "_access_key", "_secret_key",
-					    "_url",   "token",	     NULL};
+	static const char *const never[] = {"secret", "password", "token", "csrf", "_key", NULL};
 
-	for (const char *const *p = never; *p != NULL; p++)
-		if (strcmp(*p, name) == 0)
+	for (const char *const *part = never; *part != NULL; part++)
+		if (strcasestr(name, *part) != NULL)
 			return false;
+	if (strcmp(name, "marker") == 0)
+		return false;
 	return !sorting || (strcmp(name, "sort") != 0 && strcmp(name, "order") != 0);
 }
 
@@ -444,7 +467,7 @@ write_filters(struct json_out *w, const struct view *v, const struct resource_ty
 		if (!filter_is_there(f, v->context->version))
 			continue;
 		json_name(w, f->name);
-		for (size_t j = 0; request != NULL && j < request->filter_count; j++) {
+		for (size_t j = 0; j < request->filter_count; j++) {
 			if (request->filters[j].field != f)
 				continue;
 			if (!any)
@@ -510,7 +533,7 @@ static void
 write_sort(struct json_out *w, const struct view *v, const struct list_request *request)
 {
 	json_name(w, "sort");
-	if (request == NULL || request->sort == NULL) {
+	if (request->sort == NULL) {
 		json_null(w);
 		return;
 	}
@@ -544,7 +567,7 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 		const struct list_request *request, const struct record_list *list)
 {
 	enum { GUESS = 1024 }; /* bytes of a resource */
-	bool paged = request != NULL && ((type->flags & TYPE_PROJECT) == 0 || request->paged);
+	bool paged = !request->whole || list->more;
 
 	json_reserve(w, (list->count + 2) * GUESS);
 	json_begin_object(w);
@@ -561,8 +584,7 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 	json_name(w, "data");
 	json_begin_array(w);
 	for (size_t i = 0; i < list->count; i++)
-		repr_resource(w, v, &list->items[i], NULL,
-			      request != NULL ? request->include : NULL);
+		repr_resource(w, v, &list->items[i], NULL, request->include);
 	json_end_array(w);
 	write_sort_links(w, v, type);
 	if (paged) {
@@ -606,7 +628,6 @@ type_text(const struct field *field)
 		return field->type_text;
 	switch (field->type) {
 	case FT_ID:
-	case FT_INT:
 		return "int";
 	case FT_PASSWORD:
 		return "password";

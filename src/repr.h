@@ -30,7 +30,7 @@ const char *repr_self(const struct view *v, const struct record *row);
  * NULL for none. */
 void repr_resource(struct json_out *w, const struct view *v, const struct record *row,
 		   const char *secret, const char *include);
-/* request NULL: the collection of a link, which has no pages. */
+/* A collection, or the part of one that a page shows. */
 void repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
 		     const struct list_request *request, const struct record_list *list);
 /* The answer to setmembers: the input that its schema declares as output. */

@@ -76,8 +76,8 @@ resource_list(const struct context *c, const struct resource_type *type,
 	request->list.family = type->family;
 	request->list.kind = type->kind;
 	request->list.owners = owners_of_list(c, type, request);
-	/* A list without pages is whole (contract 6.1: /projects). */
-	if ((type->flags & TYPE_PROJECT) != 0 && !request->paged)
+	request->whole = (type->flags & TYPE_PROJECT) != 0 && !request->paged;
+	if (request->whole)
 		request->list.limit = LIMIT_MAX;
 	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
@@ -118,15 +118,24 @@ naming(const struct resource_type *type, enum column column, int64_t id,
 
 enum err
 resource_children(const struct context *c, const struct record *row, const struct link *link,
-		  struct record_list *out, struct error *e)
+		  struct list_request *request, struct record_list *out, struct error *e)
 {
-	const struct resource_type *target = link->target;
+	struct list_query *q = &request->list;
 
-	if ((auth_type(c->id->role, target) & MAY_READ) == 0)
+	if ((auth_type(c->id->role, link->target) & MAY_READ) == 0)
 		return not_found(e);
-	struct list_query q =
-		naming(target, link->column, record_id(row), &c->id->owners, LIMIT_MAX);
-	enum store_rc rc = store_list(c->store, c->arena, &q, out);
+	if (q->condition_count == CONDITIONS_MAX)
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "There are more filters than regcred takes.");
+	q->family = link->target->family;
+	q->kind = link->target->kind;
+	q->owners = c->id->owners;
+	q->conditions[q->condition_count++] = (struct condition){
+		.column = link->column, .op = OP_EQ, .value = value_int(record_id(row))};
+	request->whole = !request->paged;
+	if (request->whole)
+		q->limit = LIMIT_MAX;
+	enum store_rc rc = store_list(c->store, c->arena, q, out);
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
 }
 
@@ -150,20 +159,14 @@ sealed_field(const struct resource_type *type)
 	return NULL;
 }
 
-static bool
-is_hashed(const struct resource_type *type)
-{
-	return (type->flags & (TYPE_API_KEY | TYPE_PASSWORD)) != 0;
-}
-
 const char *
 resource_open(const struct context *c, const struct record *row, const struct field *field)
 {
 	const struct value *sealed = &row->columns[field->column];
 
-	if (sealed->type == VALUE_NULL || is_hashed(row->type) ||
+	if (sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
 	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
-	    !auth_may_manage(c->id, row))
+	    !auth_may_open(c->id, row))
 		return NULL;
 	const struct seal_place place = place_of(row, field);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
@@ -184,10 +187,8 @@ protect(const struct context *c, struct record *row, const char *text, struct er
 
 	if (field == NULL || text == NULL)
 		return ERR_NONE;
-	if ((row->type->flags & TYPE_API_KEY) != 0) {
-		done = secret_hash_key(c->ring, c->arena, text, out);
-	} else if ((row->type->flags & TYPE_PASSWORD) != 0) {
-		done = secret_hash_password(c->arena, text, out);
+	if ((row->type->flags & TYPE_HASHED) != 0) {
+		done = secret_hash(c->ring, c->arena, text, out);
 	} else {
 		const struct seal_place place = place_of(row, field);
 
@@ -510,11 +511,13 @@ set_members(struct store_tx *tx, const struct work *w, const struct member *memb
 	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
 }
 
+/* An owner whom regcred can know: of the other kinds of ids nobody signs in here. */
 static bool
 has_owner(const struct member *members, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(members[i].role, "owner") == 0)
+		if (strcmp(members[i].role, "owner") == 0 &&
+		    strcmp(members[i].external_id_type, "rancher_id") == 0)
 			return true;
 	return false;
 }
@@ -537,28 +540,48 @@ may_update_field(const void *context, const struct field *field)
 	return (auth_field(view->role, view->type, field) & MAY_UPDATE) != 0;
 }
 
-/* Every reference that was given names a live row: an account, or a row of the account that the new
- * row belongs to. */
+/* The account that the new row will belong to lives, whoever named it: its removal may be under
+ * way. */
+static enum err
+check_account(struct store_tx *tx, const struct work *w)
+{
+	bool given = (w->change->given & COL_BIT(COL_ACCOUNT_ID)) != 0;
+	struct record account;
+
+	if ((w->row->type->family->columns & COL_BIT(COL_ACCOUNT_ID)) == 0)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_tx_get(tx, w->context->arena, &family_account,
+			     w->row->columns[COL_ACCOUNT_ID].number, &everyone, &account);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return fail(w, rc);
+	if (rc == STORE_NONE || account.columns[COL_REMOVED].type != VALUE_NULL)
+		return given ? err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL)
+			     : err_set(w->error, ERR_FORBIDDEN, NULL, NULL);
+	if (!auth_may_name(w->context->id->role, record_text(&account, COL_KIND)))
+		return err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL);
+	return ERR_NONE;
+}
+
+/* Every other reference that was given names a live row of that account. */
 static enum err
 check_references(struct store_tx *tx, const struct work *w)
 {
-	const struct resource_type *type = w->row->type;
 	int64_t account = w->row->columns[COL_ACCOUNT_ID].number;
 	const struct owners owner = {.ids = &account, .count = 1};
 
-	for (const struct field *f = type->fields; f->name != NULL; f++) {
+	for (const struct field *f = w->row->type->fields; f->name != NULL; f++) {
 		struct record target;
 
-		if (f->type != FT_REFERENCE || (w->change->given & COL_BIT(f->column)) == 0 ||
+		if (f->type != FT_REFERENCE || f->column == COL_ACCOUNT_ID ||
+		    (w->change->given & COL_BIT(f->column)) == 0 ||
 		    w->row->columns[f->column].type == VALUE_NULL)
 			continue;
-		const struct resource_type *to = f->reference;
-		enum store_rc rc = store_tx_get(
-			tx, w->context->arena, to->family, w->row->columns[f->column].number,
-			f->column == COL_ACCOUNT_ID ? &everyone : &owner, &target);
+		enum store_rc rc = store_tx_get(tx, w->context->arena, f->reference->family,
+						w->row->columns[f->column].number, &owner, &target);
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return fail(w, rc);
-		if (rc == STORE_NONE || !is_of_type(&target, to) ||
+		if (rc == STORE_NONE || !is_of_type(&target, f->reference) ||
 		    target.columns[COL_REMOVED].type != VALUE_NULL)
 			return err_set(w->error, ERR_INVALID_REFERENCE, f->name, NULL);
 	}
@@ -572,7 +595,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	struct member *members = NULL;
 	size_t count = 0;
 
-	if (check_references(tx, w) != ERR_NONE)
+	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = insert_with_log(tx, w->context, w->row, w->plan);
 	if (rc == STORE_CONSTRAINT)
@@ -595,14 +618,16 @@ create_in_transaction(struct store_tx *tx, void *arg)
 static void
 make_key(const struct context *c, struct record *row, struct change *change)
 {
-	if (row->columns[COL_PUBLIC_VALUE].type == VALUE_NULL) {
+	const char *given = record_text(row, COL_PUBLIC_VALUE);
+
+	if (given == NULL || *given == '\0') {
 		char *access = arena_alloc(c->arena, SECRET_ACCESS_KEY_SIZE);
 
 		if (access != NULL)
 			secret_access_key(access);
 		row->columns[COL_PUBLIC_VALUE] = value_text(access);
 	}
-	if (change->secret == NULL) {
+	if (change->secret == NULL || *change->secret == '\0') {
 		char *secret = arena_alloc(c->arena, SECRET_KEY_SIZE);
 
 		if (secret != NULL)
@@ -616,8 +641,6 @@ static void
 fill_row(const struct context *c, const struct resource_type *type, const struct change *change,
 	 struct record *row)
 {
-	const struct field *kind = type_field(type, "kind", c->version);
-
 	*row = (struct record){.type = type};
 	for (unsigned column = 1; column < COL__COUNT; column++)
 		if ((change->given & COL_BIT(column)) != 0)
@@ -629,9 +652,29 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 		row->columns[COL_KIND] = value_text(type->kind);
 	else if (row->columns[COL_KIND].type == VALUE_NULL)
 		row->columns[COL_KIND] =
-			value_text(kind != NULL && kind->fallback != NULL ? "user" : type->id);
+			value_text(type->default_kind != NULL ? type->default_kind : type->id);
 	row->type = type_of_row(type->family, record_text(row, COL_KIND));
 	start_row(c, row);
+}
+
+/* What a caller that may choose more than others must not choose. */
+static enum err
+check_new(const struct context *c, const struct record *row, struct error *e)
+{
+	const char *uuid = record_text(row, COL_UUID), *access = record_text(row, COL_PUBLIC_VALUE);
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:";
+
+	/* A sealed value is bound to it, part by part. */
+	if (uuid != NULL && (*uuid == '\0' || uuid[strspn(uuid, plain)] != '\0'))
+		return err_set(e, ERR_INVALID_CHARACTERS, "uuid", NULL);
+	/* HTTP Basic ends the user name there. */
+	if ((row->type->flags & TYPE_API_KEY) != 0 && access != NULL && strchr(access, ':') != NULL)
+		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue", NULL);
+	if (row->type->family == &family_account &&
+	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
+		return err_set(e, ERR_INVALID_OPTION, "kind", NULL);
+	return ERR_NONE;
 }
 
 enum err
@@ -650,6 +693,8 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	if (schema_read(&rules, body, &change, e) != ERR_NONE)
 		return e->code;
 	fill_row(c, type, &change, out);
+	if (check_new(c, out, e) != ERR_NONE)
+		return e->code;
 	if ((type->flags & TYPE_API_KEY) != 0)
 		make_key(c, out, &change);
 	if (protect(c, out, change.secret, e) != ERR_NONE)
@@ -664,7 +709,7 @@ resource_create(const struct context *c, const struct resource_type *type, const
 			 .plan = &plan,
 			 .members = change.members,
 			 .error = e};
-	w.with_members = (type->flags & TYPE_PROJECT) != 0;
+	w.with_members = (out->type->flags & TYPE_PROJECT) != 0;
 	if (write(&w, create_in_transaction) != ERR_NONE)
 		return e->code;
 	out->columns[COL_STATE] = value_text(state_name(plan.shown));
@@ -703,6 +748,8 @@ update_kind(const struct work *w, struct record *row, uint64_t columns)
 	if (kind == NULL || type_of_row(row->type->family, kind) != row->type)
 		return err_set(w->error, ERR_INVALID_OPTION, "kind",
 			       "A row cannot become one of another type.");
+	if (!auth_may_name(w->context->id->role, kind))
+		return err_set(w->error, ERR_INVALID_OPTION, "kind", NULL);
 	return ERR_NONE;
 }
 
@@ -752,7 +799,10 @@ resource_update(const struct context *c, const struct resource_type *type, const
 				     NULL, may_update_field, &view};
 	struct change change;
 	struct error read_error = {0};
+	int64_t row_id;
 
+	if (!id_parse(type->family, id, &row_id))
+		return not_found(e);
 	if ((auth_type(c->id->role, type) & MAY_UPDATE) == 0)
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 	enum err found = resource_read(c, type, id, out, &read_error);
@@ -859,6 +909,12 @@ members_in_transaction(struct store_tx *tx, void *arg)
 	struct member *members = NULL;
 	size_t count = 0;
 
+	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
+					record_id(w->row), &everyone, w->row);
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)
+		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
 	if (!has_owner(members, count))

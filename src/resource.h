@@ -49,9 +49,10 @@ enum err resource_list(const struct context *c, const struct resource_type *type
 /* The row that a reference link of this row leads to.  STORE_NONE: null, removed, not visible. */
 enum err resource_follow(const struct context *c, const struct record *row, const struct link *link,
 			 struct record *out, struct error *e) __attribute__((warn_unused_result));
-/* The live rows that a child link of this row leads to, at most LIMIT_MAX. */
+/* The live rows that a child link of this row leads to: a page of at most LIMIT_MAX. */
 enum err resource_children(const struct context *c, const struct record *row,
-			   const struct link *link, struct record_list *out, struct error *e)
+			   const struct link *link, struct list_request *request,
+			   struct record_list *out, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* *secret: plain text to be shown in this answer alone, NULL for none. */

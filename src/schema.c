@@ -324,17 +324,6 @@ read_text(const struct field *field, const char *text, struct change *out, struc
 }
 
 static enum err
-read_enum(const struct field *field, const char *text, struct change *out, struct error *e)
-{
-	for (const char *const *option = field->options; *option != NULL; option++)
-		if (strcmp(*option, text) == 0) {
-			out->columns[field->column] = value_text(*option);
-			return ERR_NONE;
-		}
-	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
-}
-
-static enum err
 read_boolean(const struct field *field, const char *text, struct change *out, struct error *e)
 {
 	bool yes = strcmp(text, "true") == 0;
@@ -395,14 +384,9 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 	if (text == NULL)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
 			       "It must be a single value, not an object or array.");
-	switch (field->type) {
-	case FT_ENUM:
-		return read_enum(field, text, out, e);
-	case FT_BOOLEAN:
+	if (field->type == FT_BOOLEAN)
 		return read_boolean(field, text, out, e);
-	default:
-		return read_text(field, text, out, e);
-	}
+	return read_text(field, text, out, e);
 }
 
 static bool

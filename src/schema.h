@@ -59,7 +59,6 @@ enum field_type {
 	FT_ID,
 	FT_STRING,
 	FT_PASSWORD,
-	FT_INT,
 	FT_BOOLEAN,
 	FT_DATE,
 	FT_ENUM,
@@ -125,11 +124,10 @@ struct cascade {
 };
 
 enum {
-	TYPE_VIRTUAL = 1 << 0,	/* no rows */
 	TYPE_DOCUMENT = 1 << 6, /* no collection either: only its schema is published */
 	TYPE_API_KEY = 1 << 1,	/* publicValue and secretValue are made by the server unless a role
 				   may give them; hashed */
-	TYPE_PASSWORD = 1 << 2, /* secretValue is hashed with a slow hash */
+	TYPE_HASHED = 1 << 2,	/* secretValue is hashed: nobody ever reads it again */
 	TYPE_PROJECT = 1 << 3, /* members, owners act alone, DELETE deactivates first, list of one's
 				  own (contract 3.5) */
 	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
@@ -142,8 +140,9 @@ struct resource_type {
 	const char *id;
 	const char *plural;
 	const char *kind; /* of its rows; NULL: those of its family that no other type claims */
-	const char *base; /* base type; NULL: itself */
-	const struct family *family;  /* NULL: TYPE_VIRTUAL */
+	const char *default_kind;     /* of a new row, where that is not the type's id */
+	const char *base;	      /* base type; NULL: itself */
+	const struct family *family;  /* NULL: no rows */
 	const struct field *fields;   /* ends with a NULL name; in the order of the schema */
 	const struct link *links;     /* ends with a NULL name; NULL for none */
 	const struct action *actions; /* ends with a NULL name; NULL for none */

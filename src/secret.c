@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,7 +317,7 @@ hash_with(const struct ring_key *key, const char *text, unsigned char out[HASH_B
 }
 
 bool
-secret_hash_key(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
+secret_hash(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
 {
 	unsigned char *hash = arena_alloc(a, HASH_BYTES);
 
@@ -342,23 +341,6 @@ secret_verify_key(const struct keyring *ring, const char *secret, const struct v
 				   HASH_BYTES) == 0;
 	sodium_memzero(hash, sizeof(hash));
 	return there && equal;
-}
-
-bool
-secret_hash_password(struct arena *a, const char *password, struct value *out)
-{
-	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-	char *hash = arena_alloc(a, crypto_pwhash_STRBYTES);
-
-	if (hash == NULL)
-		return false;
-	(void)pthread_mutex_lock(&one_at_a_time);
-	bool done = crypto_pwhash_str(hash, password, strlen(password),
-				      crypto_pwhash_OPSLIMIT_INTERACTIVE,
-				      crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0;
-	(void)pthread_mutex_unlock(&one_at_a_time);
-	*out = value_blob(hash, strlen(hash));
-	return done;
 }
 
 /* Key checks */

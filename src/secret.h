@@ -58,16 +58,12 @@ bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_
 const char *secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 			const struct value *sealed);
 
-/* Of an API key's secret, which is random: a keyed hash. */
-bool secret_hash_key(const struct keyring *ring, struct arena *a, const char *secret,
-		     struct value *out) __attribute__((warn_unused_result));
+/* A keyed hash: worth nothing without the key file.  Not a slow hash: API keys are random, and a
+ * slow one would be a lever to stall the service. */
+bool secret_hash(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
+	__attribute__((warn_unused_result));
 /* In constant time; costs the same when stored is NULL (an unknown key), and is false then. */
 bool secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored);
-/* Of a password that a person chose: a slow hash, one at a time in a process, because each takes 64
- * MiB. */
-bool secret_hash_password(struct arena *a, const char *password, struct value *out)
-	__attribute__((warn_unused_result));
-
 void secret_uuid(char out[SECRET_UUID_SIZE]);
 void secret_access_key(char out[SECRET_ACCESS_KEY_SIZE]);
 void secret_key(char out[SECRET_KEY_SIZE]);

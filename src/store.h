@@ -36,9 +36,10 @@ struct store_tx;
 
 enum { STORE_WHY_MAX = 4096 };
 
-/* Makes or brings up to date the database at path, in one transaction.  A newer one than this
- * program is refused.  False with a sentence in why. */
-bool store_migrate(const char *path, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
+/* Brings the database at path up to date, in one transaction; makes it if `create` says so.  A
+ * newer one than this program is refused.  False with a sentence in why. */
+bool store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
 /* Opens a database that is up to date, with that many connections for reading.  NULL with a
  * sentence in why. */
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
@@ -182,8 +183,8 @@ enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *c
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,
 			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));
-/* Deletes purged rows that were removed before that time and that nothing refers to, at most max,
- * with their process log; then log rows older than log_before_ms, as many again. */
+/* Deletes purged rows that were removed before that time and that nothing refers to, at most max;
+ * then log rows older than log_before_ms, as many again. */
 enum store_rc store_forget(struct store_tx *tx, const struct family *family,
 			   int64_t removed_before_ms, int64_t log_before_ms, size_t max,
 			   size_t *deleted) __attribute__((warn_unused_result));

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -34,7 +35,10 @@ enum {
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
 	BATCH_MAX = 64,			  /* transactions that share one commit */
-	BUSY_MS = 5000, /* for readers during recovery; writers queue at the lock file */
+	QUERY_MS = 2000, /* a list that takes longer is given up: filters can be made to cost any
+			    time */
+	PROGRESS_STEPS = 20000, /* of SQLite's machine, between two looks at the clock */
+	BUSY_MS = 5000,		/* for readers during recovery; writers queue at the lock file */
 };
 
 struct statement {
@@ -48,7 +52,9 @@ struct connection {
 	struct statement statements[STATEMENTS_MAX];
 	size_t statement_count;
 	unsigned long clock;
-	bool broken; /* to be opened again before its next use */
+	bool broken;		  /* to be opened again before its next use */
+	enum store_rc failure;	  /* the last that rc_of() told */
+	struct timespec deadline; /* of the statement that runs, for readers */
 	struct connection *next;
 };
 
@@ -72,6 +78,7 @@ struct store {
 	pthread_mutex_t read_mutex;
 	pthread_cond_t read_ready;
 	struct connection *readers;
+	size_t reader_count;
 	struct connection *free_readers;
 };
 
@@ -81,7 +88,7 @@ struct store_tx {
 };
 
 static enum store_rc
-rc_of(struct connection *c, int rc)
+classify(struct connection *c, int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -90,6 +97,9 @@ rc_of(struct connection *c, int rc)
 		return STORE_OK;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+		return STORE_BUSY;
+	case SQLITE_INTERRUPT:
+		log_warn("database: a query took more than %d ms and was given up", QUERY_MS);
 		return STORE_BUSY;
 	case SQLITE_FULL:
 		return STORE_FULL;
@@ -108,6 +118,16 @@ rc_of(struct connection *c, int rc)
 	}
 	log_error("database: %s (%d)", sqlite3_errmsg(c->db), rc);
 	return STORE_FAILED;
+}
+
+static enum store_rc
+rc_of(struct connection *c, int rc)
+{
+	enum store_rc result = classify(c, rc);
+
+	if (result != STORE_OK)
+		c->failure = result;
+	return result;
 }
 
 enum err
@@ -156,6 +176,25 @@ authorize(void *reading, int action, const char *a, const char *b, const char *c
 	}
 }
 
+/* Called by SQLite while a statement runs: not 0 interrupts it. */
+static int
+is_late(void *arg)
+{
+	const struct connection *c = arg;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > c->deadline.tv_sec ||
+	       (now.tv_sec == c->deadline.tv_sec && now.tv_nsec > c->deadline.tv_nsec);
+}
+
+static void
+set_deadline(struct connection *c)
+{
+	(void)clock_gettime(CLOCK_MONOTONIC, &c->deadline);
+	c->deadline.tv_sec += QUERY_MS / 1000;
+}
+
 static bool
 run(sqlite3 *db, const char *sql)
 {
@@ -196,20 +235,22 @@ configure(sqlite3 *db, bool reading)
 }
 
 static bool
-connection_open(struct connection *c, const char *path, bool reading)
+connection_open(struct connection *c, const char *path, bool reading, char why[STORE_WHY_MAX])
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE;
 
 	*c = (struct connection){.next = c->next};
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK || !configure(c->db, reading)) {
-		log_error("database: cannot open %s: %s", path,
-			  c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
+			       c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
 		(void)sqlite3_close(c->db);
 		c->db = NULL;
 		c->broken = true;
 		return false;
 	}
+	if (reading)
+		sqlite3_progress_handler(c->db, PROGRESS_STEPS, is_late, c);
 	return true;
 }
 
@@ -229,10 +270,15 @@ connection_close(struct connection *c)
 static bool
 connection_ready(struct connection *c, const char *path, bool reading)
 {
+	char why[STORE_WHY_MAX];
+
 	if (!c->broken)
 		return true;
 	connection_close(c);
-	return connection_open(c, path, reading);
+	if (connection_open(c, path, reading, why))
+		return true;
+	log_error("%s", why);
+	return false;
 }
 
 static struct statement *
@@ -490,6 +536,7 @@ reader_take(struct store *s)
 	struct connection *c = s->free_readers;
 	s->free_readers = c->next;
 	(void)pthread_mutex_unlock(&s->read_mutex);
+	set_deadline(c);
 	return c;
 }
 
@@ -732,7 +779,7 @@ commit_batch(struct connection *c, struct waiter *batch)
 	for (struct waiter *w = batch; rc == STORE_OK && w != NULL; w = w->next) {
 		w->rc = run_body(c, w);
 		if (sqlite3_get_autocommit(c->db) != 0)
-			rc = c->broken ? STORE_FAILED : STORE_FULL;
+			rc = c->failure;
 		else if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
 			rc = w->rc;
 	}
@@ -789,8 +836,9 @@ store_write(struct store *s, store_fn fn, void *arg)
 	struct waiter self = {.fn = fn, .arg = arg};
 
 	(void)pthread_mutex_lock(&s->write_mutex);
+	/* It leaves the queue before this function returns. */
 	*s->waiting_end = &self;
-	s->waiting_end = &self.next;
+	s->waiting_end = &self.next; // cppcheck-suppress autoVariables
 	while (!self.done) {
 		if (s->writing) {
 			(void)pthread_cond_wait(&s->written, &s->write_mutex);
@@ -949,7 +997,6 @@ static const struct {
 	{&family_storage_pool, &family_credential, COL_REGISTRY_ID},
 	{&family_account, &family_credential, COL_ACCOUNT_ID},
 	{&family_account, &family_storage_pool, COL_ACCOUNT_ID},
-	{&family_account, &family_project_member, COL_PROJECT_ID},
 };
 
 enum store_rc
@@ -975,14 +1022,18 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
 	fixed(&q, text, binds, 2);
 	enum store_rc rc = change(tx, &q, &changed);
-	*deleted = (size_t)changed;
+	*deleted = rc == STORE_OK ? (size_t)changed : 0;
 	if (rc != STORE_OK)
 		return rc;
 	fixed(&q,
 	      "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE at < ?1 ORDER "
 	      "BY at LIMIT ?2)",
 	      log_binds, 2);
-	return change(tx, &q, &changed);
+	rc = change(tx, &q, &changed);
+	/* The caller goes on as long as either has more. */
+	if (rc == STORE_OK && (size_t)changed > *deleted)
+		*deleted = (size_t)changed;
+	return rc;
 }
 
 int64_t
@@ -1023,6 +1074,18 @@ lock_file(const char *path)
 	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
 		return -1;
 	return open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* A database that is not there is never made by the way: its volume may just not be mounted. */
+static bool
+is_there(const char *path, char why[STORE_WHY_MAX])
+{
+	if (access(path, F_OK) == 0)
+		return true;
+	(void)snprintf(why, STORE_WHY_MAX,
+		       "there is no database %s (%s): make it with `regcred init`", path,
+		       strerror(errno));
+	return false;
 }
 
 static int
@@ -1079,10 +1142,10 @@ migrate(sqlite3 *db, int version)
 }
 
 static bool
-migrate_locked(const char *path, char why[STORE_WHY_MAX])
+migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-		    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+		    SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
 	sqlite3 *db = NULL;
 	bool done = false;
 	mode_t mask = umask(0077);
@@ -1113,8 +1176,10 @@ migrate_locked(const char *path, char why[STORE_WHY_MAX])
 }
 
 bool
-store_migrate(const char *path, char why[STORE_WHY_MAX])
+store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
 {
+	if (!create && !is_there(path, why))
+		return false;
 	int fd = lock_file(path);
 
 	if (fd < 0) {
@@ -1124,18 +1189,18 @@ store_migrate(const char *path, char why[STORE_WHY_MAX])
 		return false;
 	}
 	lock(fd);
-	bool done = migrate_locked(path, why);
+	bool done = migrate_locked(path, create, why);
 	(void)close(fd);
 	return done;
 }
 
 static bool
-open_all(struct store *s, size_t readers)
+open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
 {
-	if (!connection_open(&s->writer, s->path, false))
+	if (!connection_open(&s->writer, s->path, false, why))
 		return false;
 	for (size_t i = 0; i < readers; i++) {
-		if (!connection_open(&s->readers[i], s->path, true))
+		if (!connection_open(&s->readers[i], s->path, true, why))
 			return false;
 		s->readers[i].next = s->free_readers;
 		s->free_readers = &s->readers[i];
@@ -1157,30 +1222,29 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
 	(void)pthread_cond_init(&s->read_ready, NULL);
 	s->path = strdup(path);
-	s->readers = calloc(readers + 1, sizeof(*s->readers)); /* one more ends the list */
+	s->readers = calloc(readers, sizeof(*s->readers));
+	s->reader_count = readers;
 	if (s->path == NULL || s->readers == NULL)
 		goto failed;
-	if (access(path, F_OK) != 0) {
-		(void)snprintf(why, STORE_WHY_MAX,
-			       "there is no database %s: make it with `regcred init`", path);
-		store_close(s);
-		return NULL;
-	}
+	if (!is_there(path, why))
+		goto out;
 	s->lock_fd = lock_file(path);
-	if (s->lock_fd < 0 || !open_all(s, readers))
+	if (s->lock_fd < 0)
 		goto failed;
+	if (!open_all(s, readers, why))
+		goto out;
 	int version = user_version(s->readers[0].db);
 	if (version != newest_migration()) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %s has version %d, this program needs %d", path,
 			       version, newest_migration());
-		store_close(s);
-		return NULL;
+		goto out;
 	}
 	return s;
 failed:
 	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
 		       strerror(errno));
+out:
 	store_close(s);
 	return NULL;
 }
@@ -1190,8 +1254,8 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	for (struct connection *c = s->readers; c != NULL && c->db != NULL; c++)
-		connection_close(c);
+	for (size_t i = 0; s->readers != NULL && i < s->reader_count; i++)
+		connection_close(&s->readers[i]);
 	connection_close(&s->writer);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);

@@ -126,7 +126,7 @@ static const struct link storage_pool_links[] = {
 static const struct link project_member_links[] = { { "project", LINK_REFERENCE, COL_PROJECT_ID, TYPE(PROJECT) }, { 0 } };
 
 static const struct cascade account_cascades[] = {
-	{ TYPE(CREDENTIAL), COL_ACCOUNT_ID }, { TYPE(STORAGE_POOL), COL_ACCOUNT_ID }, { TYPE(PROJECT_MEMBER), COL_PROJECT_ID }, { 0 }
+	{ TYPE(CREDENTIAL), COL_ACCOUNT_ID }, { TYPE(STORAGE_POOL), COL_ACCOUNT_ID }, { 0 }
 };
 static const struct cascade storage_pool_cascades[] = { { TYPE(REGISTRY_CREDENTIAL), COL_REGISTRY_ID }, { 0 } };
 
@@ -275,17 +275,17 @@ static const struct field registry_fields[] = {
 
 /* No row points to a type whose rows are not published: images, hosts, volumes and agents of the original have no link here. */
 const struct resource_type types_table[] = {
-	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
+	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .default_kind = "user", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
 	  .flags = TYPE_SELF | TYPE_UPDATE_LOGS, .cascades = account_cascades },
 	[T_API_KEY] = { .id = "apiKey", .plural = "apiKeys", .kind = "apiKey", .base = "credential", .family = &family_credential, .fields = api_key_fields,
-	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY,
+	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY | TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
-	[T_API_VERSION] = { .id = "apiVersion", .plural = "apiVersions", .fields = no_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_API_VERSION] = { .id = "apiVersion", .plural = "apiVersions", .fields = no_fields, .flags = TYPE_DOCUMENT },
 	[T_CREDENTIAL] = { .id = "credential", .plural = "credentials", .family = &family_credential, .fields = credential_fields, .links = credential_links,
 	  .actions = credential_actions },
-	[T_ERROR] = { .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_ERROR] = { .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_DOCUMENT },
 	[T_PASSWORD] = { .id = "password", .plural = "passwords", .kind = "password", .base = "credential", .family = &family_credential, .fields = password_fields,
-	  .links = credential_links, .actions = credential_actions, .flags = TYPE_PASSWORD,
+	  .links = credential_links, .actions = credential_actions, .flags = TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
 	[T_PROJECT] = { .id = "project", .plural = "projects", .kind = "project", .base = "account", .family = &family_account, .fields = project_fields,
 	  .links = account_links, .actions = project_actions, .flags = TYPE_PROJECT | TYPE_UPDATE_LOGS,
@@ -297,8 +297,8 @@ const struct resource_type types_table[] = {
 	  .unique = COL_SERVER_ADDRESS, .unique_error = ERR_SERVER_ADDRESS_USED, .cascades = storage_pool_cascades },
 	[T_REGISTRY_CREDENTIAL] = { .id = "registryCredential", .plural = "registryCredentials", .kind = "registryCredential", .base = "credential", .family = &family_credential,
 	  .fields = registry_credential_fields, .links = registry_credential_links, .actions = credential_actions },
-	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields, .flags = TYPE_VIRTUAL },
-	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_VIRTUAL | TYPE_DOCUMENT },
+	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields },
+	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_DOCUMENT },
 	[T_STORAGE_POOL] = { .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,
 	  .actions = storage_pool_actions, .cascades = storage_pool_cascades },
 	[T__COUNT] = { 0 }

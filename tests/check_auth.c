@@ -1,0 +1,604 @@
+/* check_auth: roles against types and fields (the contract's 4.5, 4.6), and who a request is from
+ * (section 9). */
+#include <check.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth.h"
+#include "support.h"
+
+static struct rig rig;
+static struct error e;
+
+static void
+setup_tables(void)
+{
+	ck_assert_pstr_eq(auth_init(), NULL);
+}
+
+static void
+setup(void)
+{
+	rig_open(&rig);
+	e = (struct error){0};
+}
+
+static void
+teardown(void)
+{
+	rig_close(&rig);
+}
+
+static void
+nothing(void)
+{
+}
+
+START_TEST(the_table_of_permissions_names_only_what_is_there)
+{
+	ck_assert_pstr_eq(auth_init(), NULL);
+	ck_assert_pstr_eq(auth_init(), NULL); /* a second time changes nothing */
+	ck_assert_uint_eq(auth_type(ROLE_PROJECT, &types_table[T_REGISTRY]),
+			  MAY_CREATE | MAY_READ | MAY_UPDATE | MAY_DELETE | MAY_ACT);
+}
+END_TEST
+
+/* Methods as letters: r GET, c POST to the collection, u PUT, d DELETE, x actions are declared; "-"
+ * for a type that is not there.  In the order of enum role: superadmin, service, admin, readAdmin,
+ * user, owner, member, restricted, project, projectadmin, readonly, nobody. */
+/* clang-format off */
+static const struct { enum type_place type; const char *letters[ROLE__COUNT]; } matrix[] = {
+	{ T_SCHEMA,              { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
+	{ T_API_VERSION,         { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
+	{ T_ERROR,               { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
+	{ T_SET_PROJECT_MEMBERS_INPUT, { "r", "r",   "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-" } },
+	{ T_ACCOUNT,             { "crudx", "crudx", "crudx", "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },
+	{ T_PROJECT,             { "crudx", "crx",   "crudx", "rx", "crudx", "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },
+	{ T_PROJECT_MEMBER,      { "rx",    "rx",    "rx",    "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },
+	{ T_CREDENTIAL,          { "crudx", "crx",   "crx",   "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },
+	{ T_REGISTRY_CREDENTIAL, { "crudx", "crudx", "rx",    "rx", "rx",    "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-" } },
+	{ T_API_KEY,             { "crudx", "crudx", "crudx", "rx", "crudx", "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-" } },
+	{ T_PASSWORD,            { "crudx", "crudx", "crudx", "rx", "crudx", "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-" } },
+	{ T_STORAGE_POOL,        { "crudx", "rx",    "rx",    "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },
+	{ T_REGISTRY,            { "crudx", "crudx", "rx",    "rx", "rx",    "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-" } },
+};
+/* clang-format on */
+
+static const struct {
+	unsigned bit;
+	char letter;
+} letters[] = {{MAY_CREATE, 'c'}, {MAY_READ, 'r'},	   {MAY_UPDATE, 'u'}, {MAY_DELETE, 'd'},
+	       {MAY_OPEN, 's'},	  {MAY_READ_ON_CREATE, 'o'}, {MAY_ACT, 'x'}};
+
+static const char *
+show(unsigned may, char out[16])
+{
+	char *p = out;
+
+	for (size_t i = 0; i < COUNT_OF(letters); i++)
+		if ((may & letters[i].bit) != 0)
+			*p++ = letters[i].letter;
+	if (p == out)
+		*p++ = '-';
+	*p = '\0';
+	return out;
+}
+
+START_TEST(a_role_may_do_with_a_type_what_the_matrix_says)
+{
+	char text[16];
+
+	for (unsigned r = 0; r < ROLE__COUNT; r++)
+		ck_assert_msg(strcmp(show(auth_type((enum role)r, &types_table[matrix[_i].type]),
+					  text),
+				     matrix[_i].letters[r]) == 0,
+			      "%s of %s: %s", role_name((enum role)r),
+			      types_table[matrix[_i].type].id, text);
+}
+END_TEST
+
+START_TEST(every_type_is_in_the_matrix)
+{
+	ck_assert_uint_eq(COUNT_OF(matrix), T__COUNT);
+	ck_assert_str_eq(role_name(ROLE_READADMIN), "readAdmin");
+	ck_assert_str_eq(role_name(ROLE_PROJECTADMIN), "projectadmin");
+}
+END_TEST
+
+/* Roles of a row below, one bit each. */
+enum {
+	SUPER = 1 << ROLE_SUPERADMIN,
+	SERVICE = 1 << ROLE_SERVICE,
+	ADMIN = 1 << ROLE_ADMIN,
+	READADMIN = 1 << ROLE_READADMIN,
+	USER = 1 << ROLE_USER,
+	INSIDE = 1 << ROLE_OWNER | 1 << ROLE_MEMBER | 1 << ROLE_RESTRICTED | 1 << ROLE_PROJECT,
+	PROJECTADMIN = 1 << ROLE_PROJECTADMIN,
+	READONLY = 1 << ROLE_READONLY,
+	ALL = SUPER | SERVICE | ADMIN | READADMIN | USER | INSIDE | PROJECTADMIN | READONLY,
+	OPERATORS = SUPER | SERVICE | ADMIN | READADMIN,
+	WRITERS = ALL & ~(READADMIN | READONLY),
+};
+
+/* What a role may do with a field. */
+/* clang-format off */
+static const struct { unsigned roles; enum type_place type; const char *field; enum api_version version; const char *letters; } fields[] = {
+	/* Seen by those who operate the thing alone. */
+	{ ALL & ~OPERATORS, T_REGISTRY_CREDENTIAL, "data",        API_V1, "-" },
+	{ ALL & ~OPERATORS, T_REGISTRY_CREDENTIAL, "removeTime",  API_V1, "-" },
+	{ OPERATORS,        T_REGISTRY_CREDENTIAL, "data",        API_V1, "r" },
+	{ OPERATORS,        T_REGISTRY_CREDENTIAL, "removeTime",  API_V1, "r" },
+	{ ALL & ~OPERATORS, T_REGISTRY,            "data",        API_V1, "-" },
+	{ OPERATORS,        T_REGISTRY,            "removeTime",  API_V1, "r" },
+	{ ALL & ~OPERATORS, T_ACCOUNT,             "data",        API_V1, "-" },
+	{ ALL & ~OPERATORS, T_ACCOUNT,             "externalId",  API_V1, "-" },
+	{ ALL & ~OPERATORS, T_ACCOUNT,             "externalIdType", API_V1, "-" },
+	{ ALL & ~OPERATORS, T_ACCOUNT,             "identity",    API_V1, "-" },
+	{ ALL & ~OPERATORS, T_ACCOUNT,             "removeTime",  API_V1, "-" },
+	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "externalId",  API_V1, "cru" },
+	{ READADMIN,        T_ACCOUNT,             "externalId",  API_V1, "r" },
+	{ OPERATORS,        T_ACCOUNT,             "identity",    API_V1, "r" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "agentId",     API_V1, "-" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "external",    API_V1, "-" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "physicalTotalSizeMb", API_V1, "-" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "virtualTotalSizeMb",  API_V1, "-" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "zoneId",      API_V1, "-" },
+	{ SUPER,            T_REGISTRY,            "agentId",     API_V1, "r" },
+	{ SUPER,            T_STORAGE_POOL,        "zoneId",      API_V1, "r" },
+	{ ALL & ~SUPER,     T_REGISTRY,            "storageDriverId", API_V2_BETA, "-" },
+
+	/* The secret (3.3): shown to whoever creates; in any answer to two roles. */
+	{ WRITERS & ~(SUPER | PROJECTADMIN), T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "cruo" },
+	{ SUPER | PROJECTADMIN, T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "crus" },
+	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "ro" },
+	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "secretValue", API_V1, "ro" },
+	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "secretValue", API_V1, "cro" },
+
+	/* Who owns a row: a machine may say so, others are what they are. */
+	{ SUPER | SERVICE,  T_REGISTRY_CREDENTIAL, "accountId",   API_V1, "cr" },
+	{ ALL & ~(SUPER | SERVICE), T_REGISTRY_CREDENTIAL, "accountId", API_V1, "r" },
+	{ SUPER | SERVICE,  T_REGISTRY,            "accountId",   API_V1, "cr" },
+	{ ALL & ~(SUPER | SERVICE), T_REGISTRY,    "accountId",   API_V1, "r" },
+	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "accountId",   API_V1, "cr" },
+	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "publicValue", API_V1, "cr" },
+	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "accountId",   API_V1, "r" },
+	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "publicValue", API_V1, "r" },
+	{ SUPER | SERVICE,  T_REGISTRY_CREDENTIAL, "uuid",        API_V1, "cr" },
+	{ ALL & ~(SUPER | SERVICE), T_REGISTRY_CREDENTIAL, "uuid", API_V1, "r" },
+	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "uuid",        API_V1, "cr" },
+	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "kind",        API_V1, "cru" },
+	{ ALL & ~(SUPER | SERVICE | ADMIN), T_ACCOUNT, "kind",    API_V1, "r" },
+
+	/* Ordinary fields: what the table of the type says, and for watchers reading alone. */
+	{ WRITERS,          T_REGISTRY_CREDENTIAL, "name",        API_V1, "cru" },
+	{ WRITERS,          T_REGISTRY_CREDENTIAL, "publicValue", API_V1, "cru" },
+	{ WRITERS,          T_REGISTRY_CREDENTIAL, "email",       API_V1, "cru" },
+	{ WRITERS,          T_REGISTRY_CREDENTIAL, "email",       API_V2_BETA, "cru" },
+	{ WRITERS,          T_REGISTRY_CREDENTIAL, "registryId",  API_V1, "cr" },
+	{ WRITERS,          T_REGISTRY,            "serverAddress", API_V1, "cr" },
+	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "name",    API_V1, "r" },
+	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "registryId", API_V1, "r" },
+	{ READADMIN | READONLY, T_REGISTRY,        "serverAddress", API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "id",          API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "state",       API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "created",     API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "removed",     API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "kind",        API_V1, "r" },
+	{ ALL,              T_REGISTRY_CREDENTIAL, "transitioning", API_V1, "r" },
+	/* The abstract type has no registryId (4.4). */
+	{ ALL & ~SUPER,     T_CREDENTIAL,          "registryId",  API_V1, "-" },
+	{ ALL & ~SUPER,     T_API_KEY,             "registryId",  API_V1, "-" },
+};
+/* clang-format on */
+
+START_TEST(a_role_may_do_with_a_field_what_the_contract_says)
+{
+	const struct resource_type *type = &types_table[fields[_i].type];
+	const struct field *field = type_field(type, fields[_i].field, fields[_i].version);
+	char text[16];
+
+	ck_assert_ptr_nonnull(field);
+	for (unsigned r = 0; r < ROLE_NONE; r++)
+		if ((fields[_i].roles & (1U << r)) != 0)
+			ck_assert_msg(strcmp(show(auth_field((enum role)r, type, field), text),
+					     fields[_i].letters) == 0,
+				      "%s of %s.%s: %s", role_name((enum role)r), type->id,
+				      field->name, text);
+}
+END_TEST
+
+/* Who is it? */
+
+static const char *
+basic(const char *user, const char *password)
+{
+	const char *pair = arena_printf(rig.arena, "%s:%s", user, password);
+	size_t room = sodium_base64_ENCODED_LEN(strlen(pair), sodium_base64_VARIANT_ORIGINAL);
+	char *text = arena_alloc(rig.arena, room);
+
+	sodium_bin2base64(text, room, (const unsigned char *)pair, strlen(pair),
+			  sodium_base64_VARIANT_ORIGINAL);
+	return arena_printf(rig.arena, "Basic %s", text);
+}
+
+static enum err
+identify(const struct request *request, bool open, struct identity *id)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring, .open = open};
+
+	return auth_identify(&auth, rig.arena, request, id, &e);
+}
+
+/* Authorization and X-API-Key as user and secret; "RAW text" stands for the whole header. */
+static const struct {
+	const char *user, *secret; /* Basic; user NULL: no header */
+	const char *key;
+	enum err err;
+	int64_t account;
+} logins[] = {
+	{"owner", "secret of owner", NULL, ERR_NONE, PERSON_OWNER},
+	{NULL, NULL, "owner:secret of owner", ERR_NONE, PERSON_OWNER},
+	{"owner", "secret of owner", "owner:secret of owner", ERR_NONE, PERSON_OWNER},
+	{"default", "secret of default", NULL, ERR_NONE, PROJECT_DEFAULT},
+	{"agent", "secret of agent", NULL, ERR_NONE, PERSON_AGENT},
+
+	{"owner", "secret of owner", "member:secret of member", ERR_BAD_REQUEST, 0},
+	{"owner", "secret of owner", "owner:secret of member", ERR_BAD_REQUEST, 0},
+	{"owner", "secret of owner", "owner:", ERR_BAD_REQUEST, 0},
+	{"owner", "wrong", "owner:secret of owner", ERR_BAD_REQUEST, 0},
+	{"owner", "wrong", "owner:wrong", ERR_UNAUTHORIZED, 0},
+	{"owner", "secret of owner", "nonsense", ERR_UNAUTHORIZED, 0},
+	{"owner", "secret of owner", "", ERR_UNAUTHORIZED, 0},
+
+	{NULL, NULL, NULL, ERR_UNAUTHORIZED, 0},
+	{"", "", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner", "", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner", "wrong", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner", "secret of member", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner", "secret of owner ", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner", "Secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{"Owner", "secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner ", "secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{"nobody", "secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{"own%", "secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{"' OR 1=1 --", "x", NULL, ERR_UNAUTHORIZED, 0},
+	{"owner\xff", "secret of owner", NULL, ERR_UNAUTHORIZED, 0},
+	{NULL, NULL, "", ERR_UNAUTHORIZED, 0},
+	{NULL, NULL, ":", ERR_UNAUTHORIZED, 0},
+	{NULL, NULL, "owner", ERR_UNAUTHORIZED, 0},
+	{NULL, NULL, "owner:wrong", ERR_UNAUTHORIZED, 0},
+	{NULL, NULL, " owner:secret of owner", ERR_UNAUTHORIZED, 0},
+	{"RAW Basic", NULL, NULL, ERR_UNAUTHORIZED, 0},
+	{"RAW Basic !!!", NULL, NULL, ERR_UNAUTHORIZED, 0},
+	{"RAW Bearer b3duZXI6c2VjcmV0IG9mIG93bmVy", NULL, NULL, ERR_UNAUTHORIZED, 0},
+	{"RAW ", NULL, NULL, ERR_UNAUTHORIZED, 0},
+	{"RAW Bearer x", NULL, "owner:secret of owner", ERR_UNAUTHORIZED, 0},
+
+	/* The account is not active. */
+	{"left", "secret of left", NULL, ERR_UNAUTHORIZED, 0},
+	{"asleep", "secret of asleep", NULL, ERR_UNAUTHORIZED, 0},
+	{"gone", "secret of gone", NULL, ERR_UNAUTHORIZED, 0},
+};
+
+START_TEST(a_request_is_from_whom_its_key_says_or_from_nobody)
+{
+	const char *user = logins[_i].user;
+	struct request request = {.api_key = logins[_i].key, .client = "127.0.0.1"};
+	struct identity id = {0};
+
+	if (user != NULL)
+		request.authorization = strncmp(user, "RAW ", 4) == 0
+						? user + 4
+						: basic(user, logins[_i].secret);
+	ck_assert_str_eq(err_name(identify(&request, false, &id)), err_name(logins[_i].err));
+	ck_assert_int_eq(id.user_id, logins[_i].account);
+	ck_assert_int_eq(e.code, logins[_i].err);
+	/* Nothing says which part was wrong. */
+	if (logins[_i].err == ERR_UNAUTHORIZED)
+		ck_assert(e.detail == NULL && e.field == NULL);
+}
+END_TEST
+
+/* A key in each state: only an active one opens the door. */
+START_TEST(only_an_active_key_of_an_active_account_is_accepted)
+{
+	const char *state = state_name((enum state)_i);
+	const struct request request = {.api_key = person_key(rig.arena, PERSON_OWNER)};
+	struct identity id;
+
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE credential SET state = '%s' WHERE public_value = "
+				    "'owner'",
+				    state));
+	ck_assert_int_eq(identify(&request, false, &id),
+			 _i == ST_ACTIVE ? ERR_NONE : ERR_UNAUTHORIZED);
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE credential SET state = 'active';"
+				    "UPDATE account SET state = '%s' WHERE id = 7",
+				    state));
+	ck_assert_int_eq(identify(&request, false, &id),
+			 _i == ST_ACTIVE ? ERR_NONE : ERR_UNAUTHORIZED);
+}
+END_TEST
+
+START_TEST(a_header_that_came_twice_is_refused)
+{
+	const struct request request = {.api_key = person_key(rig.arena, PERSON_OWNER),
+					.header_repeated = true};
+	struct identity id;
+
+	ck_assert_int_eq(identify(&request, false, &id), ERR_BAD_REQUEST);
+	ck_assert_ptr_nonnull(e.detail);
+	ck_assert_int_eq(identify(&request, true, &id), ERR_BAD_REQUEST);
+}
+END_TEST
+
+START_TEST(a_secret_may_hold_colons)
+{
+	struct identity id;
+	struct value hash;
+	struct request request = {.api_key = "colons:a:b::c"};
+	struct record key = {.type = &types_table[T_API_KEY]};
+
+	ck_assert(secret_hash_key(rig.ring, rig.arena, "a:b::c", &hash));
+	key.columns[COL_UUID] = value_text("u");
+	key.columns[COL_KIND] = value_text("apiKey");
+	key.columns[COL_ACCOUNT_ID] = value_int(PERSON_MEMBER);
+	key.columns[COL_STATE] = value_text("active");
+	key.columns[COL_PUBLIC_VALUE] = value_text("colons");
+	key.columns[COL_SECRET_VALUE] = hash;
+	rig_insert(&rig, &key);
+	ck_assert_int_eq(identify(&request, false, &id), ERR_NONE);
+	ck_assert_int_eq(id.user_id, PERSON_MEMBER);
+	request = (struct request){.authorization = basic("colons", "a:b::c")};
+	ck_assert_int_eq(identify(&request, false, &id), ERR_NONE);
+}
+END_TEST
+
+/* Open mode is for whoever sits on the machine itself. */
+static const struct {
+	const char *client;
+	bool let_in;
+} clients[] = {
+	{"127.0.0.1", true},   {"127.8.9.10", true}, {"::1", true},	{"10.1.2.3", false},
+	{"1127.0.0.1", false}, {"128.0.0.1", false}, {"::2", false},	{"::11", false},
+	{"", false},	       {NULL, false},	     {"fe80::1", false}, {"127", false},
+};
+
+START_TEST(open_mode_lets_in_the_machine_itself_alone)
+{
+	const struct request request = {.client = clients[_i].client};
+	struct identity id = {0};
+
+	ck_assert_int_eq(identify(&request, true, &id),
+			 clients[_i].let_in ? ERR_NONE : ERR_UNAUTHORIZED);
+	ck_assert_int_eq(id.user_id, clients[_i].let_in ? AUTH_OPEN_ACCOUNT : 0);
+	if (clients[_i].let_in)
+		ck_assert_int_eq(id.role, ROLE_ADMIN);
+	ck_assert_int_eq(identify(&request, false, &id), ERR_UNAUTHORIZED);
+}
+END_TEST
+
+/* Roles by the kind of the account (9.2), and whose rows it sees: ids of accounts. */
+static const struct {
+	enum person person;
+	enum role role;
+	bool scoped, all;
+	const char *owners;
+} roles[] = {
+	{PERSON_SUPERADMIN, ROLE_SUPERADMIN, false, true, "3"},
+	{PERSON_SERVICE, ROLE_SERVICE, false, true, "11"},
+	{PERSON_ADMIN, ROLE_ADMIN, false, true, "1 5"},
+	{PERSON_READADMIN, ROLE_READADMIN, false, true, "12"},
+	/* An inactive project is there for its owners alone. */
+	{PERSON_OWNER, ROLE_USER, false, false, "7 5 16 17"},
+	{PERSON_MEMBER, ROLE_USER, false, false, "8 5"},
+	{PERSON_RESTRICTED, ROLE_USER, false, false, "9 5"},
+	{PERSON_READONLY, ROLE_USER, false, false, "10 5"},
+	{PERSON_STRANGER, ROLE_USER, false, false, "15"},
+	{PERSON_PROJECTADMIN, ROLE_PROJECTADMIN, false, false, "13 5"},
+	{PROJECT_DEFAULT, ROLE_PROJECT, true, false, "5"},
+	{PROJECT_OTHER, ROLE_PROJECT, true, false, "6"},
+	{PERSON_AGENT, ROLE_NONE, false, false, "14"},
+	{PERSON_TOKEN, ROLE_NONE, false, false, "4"},
+	{PERSON_SYSTEM, ROLE_NONE, false, false, "2"},
+};
+
+static const char *
+show_owners(const struct owners *owners)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < owners->count; i++)
+		text = arena_printf(rig.arena, "%s%s%lld", text, i > 0 ? " " : "",
+				    (long long)owners->ids[i]);
+	return text;
+}
+
+START_TEST(an_account_has_the_role_of_its_kind)
+{
+	struct identity id = rig_identity(&rig, roles[_i].person);
+
+	ck_assert_str_eq(role_name(id.role), role_name(roles[_i].role));
+	ck_assert_int_eq(id.user_id, roles[_i].person);
+	ck_assert_int_eq(id.scope_id, roles[_i].person);
+	ck_assert(id.scoped == roles[_i].scoped);
+	ck_assert(id.all_accounts == roles[_i].all);
+	ck_assert(id.owners.all == roles[_i].all);
+	ck_assert_str_eq(show_owners(&id.owners), roles[_i].owners);
+}
+END_TEST
+
+/* Scope: the role in the project, or 403. */
+static const struct {
+	enum person person;
+	const char *project;
+	enum err err;
+	enum role role;
+} scopes[] = {
+	{PERSON_SUPERADMIN, "1a5", ERR_NONE, ROLE_SUPERADMIN},
+	{PERSON_SUPERADMIN, "1a6", ERR_NONE, ROLE_SUPERADMIN},
+	{PERSON_SERVICE, "1a5", ERR_NONE, ROLE_SERVICE},
+	{PERSON_ADMIN, "1a5", ERR_NONE, ROLE_OWNER},
+	{PERSON_ADMIN, "1a6", ERR_NONE, ROLE_OWNER},
+	{PERSON_READADMIN, "1a5", ERR_NONE, ROLE_READONLY},
+	{PERSON_READADMIN, "1a6", ERR_NONE, ROLE_READONLY},
+	{PERSON_OWNER, "1a5", ERR_NONE, ROLE_OWNER},
+	{PERSON_MEMBER, "1a5", ERR_NONE, ROLE_MEMBER},
+	{PERSON_RESTRICTED, "1a5", ERR_NONE, ROLE_RESTRICTED},
+	{PERSON_READONLY, "1a5", ERR_NONE, ROLE_READONLY},
+	{PERSON_PROJECTADMIN, "1a5", ERR_NONE, ROLE_PROJECTADMIN},
+	{PROJECT_DEFAULT, "1a5", ERR_NONE, ROLE_PROJECT},
+
+	/* Not a member. */
+	{PERSON_OWNER, "1a6", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_STRANGER, "1a5", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_PROJECTADMIN, "1a6", ERR_FORBIDDEN, ROLE_PROJECTADMIN},
+	{PROJECT_DEFAULT, "1a6", ERR_FORBIDDEN, ROLE_PROJECT},
+	{PROJECT_OTHER, "1a5", ERR_FORBIDDEN, ROLE_PROJECT},
+	{PERSON_AGENT, "1a5", ERR_FORBIDDEN, ROLE_NONE},
+	{PERSON_TOKEN, "1a5", ERR_FORBIDDEN, ROLE_NONE},
+
+	/* Inactive, removed, missing, no project at all: the same answer. */
+	{PERSON_ADMIN, "1a16", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_OWNER, "1a16", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_MEMBER, "1a16", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_SUPERADMIN, "1a16", ERR_FORBIDDEN, ROLE_SUPERADMIN},
+	{PERSON_ADMIN, "1a17", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_OWNER, "1a17", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_ADMIN, "1a999", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_ADMIN, "1a1", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_OWNER, "1a7", ERR_FORBIDDEN, ROLE_USER},
+	{PERSON_ADMIN, "", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_ADMIN, "5", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_ADMIN, "1A5", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_ADMIN, "1c5", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PERSON_ADMIN, "default", ERR_FORBIDDEN, ROLE_ADMIN},
+	{PROJECT_DEFAULT, "1a05", ERR_FORBIDDEN, ROLE_PROJECT},
+};
+
+START_TEST(a_project_gives_the_role_of_the_membership_or_403)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+	struct identity id = rig_identity(&rig, scopes[_i].person), before = id;
+	enum err rc = auth_scope(&auth, rig.arena, scopes[_i].project, &id, &e);
+
+	ck_assert_str_eq(err_name(rc), err_name(scopes[_i].err));
+	ck_assert_str_eq(role_name(id.role), role_name(scopes[_i].role));
+	ck_assert_int_eq(id.user_id, scopes[_i].person);
+	if (rc != ERR_NONE) {
+		ck_assert_int_eq(e.code, rc);
+		ck_assert(id.scoped == before.scoped && id.scope_id == before.scope_id &&
+			  id.all_accounts == before.all_accounts);
+		return;
+	}
+	ck_assert(id.scoped && !id.all_accounts && !id.owners.all);
+	ck_assert_str_eq(arena_printf(rig.arena, "1a%lld", (long long)id.scope_id),
+			 scopes[_i].project);
+	ck_assert_str_eq(show_owners(&id.owners), scopes[_i].project + 2);
+}
+END_TEST
+
+/* Who may change a row, besides what the role may: a registry of the first project, that project, an
+ * account, a member. */
+enum row_of { A_REGISTRY, OTHERS_REGISTRY, THE_PROJECT, OTHERS_PROJECT, AN_ACCOUNT, A_MEMBER };
+
+static const struct {
+	enum person person;
+	bool scoped; /* to the first project */
+	bool may[6];
+} managers[] = {
+	{PERSON_SUPERADMIN, false, {true, true, true, true, true, false}},
+	{PERSON_SERVICE, false, {true, true, true, true, true, false}},
+	{PERSON_ADMIN, false, {true, true, true, true, true, false}},
+	{PERSON_ADMIN, true, {true, true, true, false, false, false}},
+	{PERSON_READADMIN, false, {false, false, false, false, false, false}},
+	{PERSON_READADMIN, true, {false, false, false, false, false, false}},
+	{PERSON_OWNER, false, {true, false, true, false, false, false}},
+	{PERSON_OWNER, true, {true, true, true, false, false, false}},
+	{PERSON_MEMBER, false, {true, false, false, false, false, false}},
+	{PERSON_MEMBER, true, {true, true, false, false, false, false}},
+	{PERSON_RESTRICTED, false, {true, false, false, false, false, false}},
+	{PERSON_READONLY, false, {false, false, false, false, false, false}},
+	{PERSON_READONLY, true, {false, false, false, false, false, false}},
+	{PERSON_STRANGER, false, {false, false, false, false, false, false}},
+	{PERSON_PROJECTADMIN, false, {true, false, false, false, false, false}},
+	{PROJECT_DEFAULT, false, {true, true, false, false, false, false}},
+	{PERSON_AGENT, false, {false, false, false, false, false, false}},
+};
+
+static struct record
+row_to_manage(enum row_of what)
+{
+	static const enum type_place types[] = {[A_REGISTRY] = T_REGISTRY,
+						[OTHERS_REGISTRY] = T_REGISTRY,
+						[THE_PROJECT] = T_PROJECT,
+						[OTHERS_PROJECT] = T_PROJECT,
+						[AN_ACCOUNT] = T_ACCOUNT,
+						[A_MEMBER] = T_PROJECT_MEMBER};
+	struct record row = {.type = &types_table[types[what]]};
+
+	row.columns[COL_ID] = value_int(what == OTHERS_PROJECT ? PROJECT_OTHER
+					: what == THE_PROJECT  ? PROJECT_DEFAULT
+							       : PERSON_RESTRICTED);
+	row.columns[COL_ACCOUNT_ID] =
+		value_int(what == OTHERS_REGISTRY ? PROJECT_OTHER : PROJECT_DEFAULT);
+	row.columns[COL_PROJECT_ID] = value_int(PROJECT_DEFAULT);
+	return row;
+}
+
+START_TEST(a_row_is_managed_by_those_who_may)
+{
+	struct identity id = managers[_i].scoped
+				     ? rig_scoped(&rig, managers[_i].person, PROJECT_DEFAULT)
+				     : rig_identity(&rig, managers[_i].person);
+
+	for (size_t i = 0; i < COUNT_OF(managers[_i].may); i++) {
+		/* Rows of others are not seen by whoever is confined to a project. */
+		if (i == OTHERS_REGISTRY && id.scoped)
+			continue;
+		struct record row = row_to_manage((enum row_of)i);
+		ck_assert_msg(auth_may_manage(&id, &row) == managers[_i].may[i], "%s, row %zu",
+			      person_name(managers[_i].person), i);
+	}
+}
+END_TEST
+
+static Suite *
+auth_suite(void)
+{
+	Suite *suite = suite_create("auth");
+	TCase *tables = tcase_create("tables"), *tc = tcase_create("identities");
+
+	tcase_add_checked_fixture(tables, setup_tables, nothing);
+	tcase_add_test(tables, the_table_of_permissions_names_only_what_is_there);
+	tcase_add_loop_test(tables, a_role_may_do_with_a_type_what_the_matrix_says, 0,
+			    COUNT_OF(matrix));
+	tcase_add_test(tables, every_type_is_in_the_matrix);
+	tcase_add_loop_test(tables, a_role_may_do_with_a_field_what_the_contract_says, 0,
+			    COUNT_OF(fields));
+	suite_add_tcase(suite, tables);
+
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, a_request_is_from_whom_its_key_says_or_from_nobody, 0,
+			    COUNT_OF(logins));
+	tcase_add_loop_test(tc, only_an_active_key_of_an_active_account_is_accepted, 0, ST__COUNT);
+	tcase_add_test(tc, a_header_that_came_twice_is_refused);
+	tcase_add_test(tc, a_secret_may_hold_colons);
+	tcase_add_loop_test(tc, open_mode_lets_in_the_machine_itself_alone, 0, COUNT_OF(clients));
+	tcase_add_loop_test(tc, an_account_has_the_role_of_its_kind, 0, COUNT_OF(roles));
+	tcase_add_loop_test(tc, a_project_gives_the_role_of_the_membership_or_403, 0,
+			    COUNT_OF(scopes));
+	tcase_add_loop_test(tc, a_row_is_managed_by_those_who_may, 0, COUNT_OF(managers));
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int
+main(void)
+{
+	return run_suite(auth_suite());
+}

@@ -1,0 +1,665 @@
+/* check_secret: sealing and what breaks a seal, key files, hashes and random names. */
+#include <check.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "secret.h"
+#include "support.h"
+
+enum { HEX_KEY = 64, SEALED_LEAST = 5 + 24 + 32 + 16, PAD = 32 };
+
+static struct arena *a;
+static struct keyring *ring;
+static char why[SECRET_WHY_MAX];
+
+static const struct seal_place place = {.table = "credential",
+					.uuid = "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11",
+					.field = "secretValue",
+					.account_id = 5};
+
+static void
+setup(void)
+{
+	a = arena_new(RIG_ARENA);
+	ck_assert_ptr_nonnull(a);
+	ck_assert(secret_init());
+	ring = keyring_load(rig_key_file(), why);
+	ck_assert_msg(ring != NULL, "%s", why);
+}
+
+static void
+teardown(void)
+{
+	keyring_free(ring);
+	arena_free(a);
+}
+
+/* A copy in a block of its exact size, so that a sanitizer sees a step too far. */
+static struct value
+exact(const struct value *v, size_t len)
+{
+	char *bytes = malloc(len);
+
+	ck_assert(bytes != NULL || len == 0);
+	if (len > 0)
+		memcpy(bytes, v->text, len);
+	return value_blob(bytes, len);
+}
+
+static void
+drop(struct value *v)
+{
+	free((void *)(uintptr_t)v->text);
+}
+
+static char *
+text_of(size_t len)
+{
+	char *text = arena_alloc(a, len + 1);
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)(1 + (i * 37 + len) % 255);
+	return text;
+}
+
+/* Sealing */
+
+START_TEST(what_was_sealed_opens_again)
+{
+	size_t lengths[202];
+
+	for (size_t i = 0; i <= 200; i++)
+		lengths[i] = i;
+	lengths[201] = 16384;
+	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+		const char *text = text_of(lengths[i]);
+		struct value sealed;
+
+		ck_assert(secret_seal(ring, a, &place, text, &sealed));
+		ck_assert_int_eq(sealed.type, VALUE_BLOB);
+		ck_assert_pstr_eq(secret_open(ring, a, &place, &sealed), text);
+	}
+}
+END_TEST
+
+START_TEST(the_sealed_form_hides_text_and_length_within_a_block)
+{
+	for (size_t len = 0; len <= 200; len++) {
+		const char *text = text_of(len);
+		struct value sealed;
+
+		ck_assert(secret_seal(ring, a, &place, text, &sealed));
+		ck_assert_uint_eq(sealed.len, SEALED_LEAST + len / PAD * PAD);
+		if (len >= 4)
+			ck_assert_ptr_null(memmem(sealed.text, sealed.len, text, len));
+	}
+}
+END_TEST
+
+START_TEST(two_seals_of_one_text_differ)
+{
+	struct value one, two;
+
+	ck_assert(secret_seal(ring, a, &place, "same", &one));
+	ck_assert(secret_seal(ring, a, &place, "same", &two));
+	ck_assert_uint_eq(one.len, two.len);
+	ck_assert(memcmp(one.text, two.text, one.len) != 0);
+}
+END_TEST
+
+static const struct seal_place elsewhere[] = {
+	{"storage_pool", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5},
+	{"Credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c12", "secretValue", 5},
+	{"credential", "3F1C1D0E-6F0F-4B8D-9A53-2F5A1F6F0C11", "secretValue", 5},
+	{"credential", "", "secretValue", 5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretvalue", 5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "email", 5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "", 5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 6},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", -5},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 0},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", INT64_C(4294967301)},
+};
+
+START_TEST(a_sealed_value_that_was_moved_does_not_open)
+{
+	struct value sealed;
+
+	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
+	ck_assert_ptr_null(secret_open(ring, a, &elsewhere[_i], &sealed));
+	ck_assert_str_eq(secret_open(ring, a, &place, &sealed), "the secret");
+}
+END_TEST
+
+START_TEST(a_sealed_value_with_any_byte_changed_does_not_open)
+{
+	struct value sealed;
+
+	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
+	for (size_t i = 0; i < sealed.len; i++)
+		for (unsigned bit = 0; bit < 8; bit++) {
+			char *bytes = arena_copy(a, sealed.text, sealed.len);
+			struct value changed = value_blob(bytes, sealed.len);
+
+			bytes[i] = (char)((unsigned char)bytes[i] ^ (1U << bit));
+			ck_assert_msg(secret_open(ring, a, &place, &changed) == NULL,
+				      "byte %zu, bit %u", i, bit);
+		}
+}
+END_TEST
+
+START_TEST(a_sealed_value_cut_at_any_length_does_not_open)
+{
+	struct value sealed;
+
+	ck_assert(secret_seal(ring, a, &place, text_of(40), &sealed));
+	for (size_t len = 1; len < sealed.len; len++) {
+		struct value cut = exact(&sealed, len);
+
+		ck_assert_msg(secret_open(ring, a, &place, &cut) == NULL, "%zu bytes", len);
+		drop(&cut);
+	}
+}
+END_TEST
+
+START_TEST(an_empty_value_does_not_open)
+{
+	/* Its end is the end of a block, so that a sanitizer sees a look at its first byte. */
+	char *block = malloc(16);
+
+	ck_assert_ptr_nonnull(block);
+	struct value empty = value_blob(block + 16, 0);
+	ck_assert_ptr_null(secret_open(ring, a, &place, &empty));
+	free(block);
+	empty = value_blob(NULL, 0);
+	ck_assert_ptr_null(secret_open(ring, a, &place, &empty));
+}
+END_TEST
+
+START_TEST(a_sealed_value_with_something_behind_it_does_not_open)
+{
+	struct value sealed;
+
+	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
+	char *bytes = arena_alloc(a, sealed.len + 1);
+	memcpy(bytes, sealed.text, sealed.len);
+	struct value more = value_blob(bytes, sealed.len + 1);
+	ck_assert_ptr_null(secret_open(ring, a, &place, &more));
+}
+END_TEST
+
+START_TEST(what_is_no_blob_does_not_open)
+{
+	struct value null = value_null(), text = value_text("secret"), number = value_int(7);
+
+	ck_assert_ptr_null(secret_open(ring, a, &place, &null));
+	ck_assert_ptr_null(secret_open(ring, a, &place, &text));
+	ck_assert_ptr_null(secret_open(ring, a, &place, &number));
+}
+END_TEST
+
+START_TEST(sealing_and_opening_without_memory_fail_cleanly)
+{
+	struct value sealed, copy;
+
+	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
+	copy = exact(&sealed, sealed.len);
+	for (unsigned n = 1; n <= 3; n++) {
+		struct value out = value_null();
+
+		arena_reset(a);
+		arena_fail_at(a, n);
+		ck_assert(!secret_seal(ring, a, &place, "the secret", &out));
+		ck_assert_int_eq(out.type, VALUE_NULL);
+	}
+	for (unsigned n = 1; n <= 2; n++) {
+		arena_reset(a);
+		arena_fail_at(a, n);
+		ck_assert_ptr_null(secret_open(ring, a, &place, &copy));
+	}
+	arena_reset(a);
+	arena_fail_at(a, 0);
+	ck_assert_str_eq(secret_open(ring, a, &place, &copy), "the secret");
+	drop(&copy);
+}
+END_TEST
+
+/* Key files */
+
+static void
+write_file(const char *path, const char *text, mode_t mode)
+{
+	(void)unlink(path);
+	FILE *out = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_ge(fputs(text, out), 0);
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+#define HEX16 "0123456789abcdef"
+#define HEX64 HEX16 HEX16 HEX16 HEX16
+#define HEX62 HEX16 HEX16 HEX16 "0123456789abcd"
+#define SEAL1 "seal 1 " HEX64 "\n"
+#define HASH1 "hash 1 " HEX64 "\n"
+
+static const char *const good_files[] = {
+	SEAL1 HASH1 "primary 1\n",
+	SEAL1 HASH1 "primary 1", /* without an end of line */
+	"primary 1\n" HASH1 SEAL1,
+	"# a comment\n\n" SEAL1 "#\n" HASH1 "\nprimary 1\n",
+	SEAL1 "seal 2 " HEX64 "\n" HASH1 "primary 2\n",
+	"seal 7 " HEX64 "\n" HASH1 "primary 7\n",
+};
+
+START_TEST(a_well_formed_key_file_is_read)
+{
+	const char *path = rig_path("other.key");
+
+	write_file(path, good_files[_i], 0400);
+	struct keyring *other = keyring_load(path, why);
+	struct value sealed;
+	ck_assert_msg(other != NULL, "%s", why);
+	ck_assert(secret_seal(other, a, &place, "s", &sealed));
+	ck_assert_str_eq(secret_open(other, a, &place, &sealed), "s");
+	keyring_free(other);
+}
+END_TEST
+
+static const char *const bad_files[] = {
+	"",
+	"\n",
+	"# only a comment\n",
+	/* A line is missing. */
+	HASH1 "primary 1\n",
+	SEAL1 "primary 1\n",
+	SEAL1 HASH1,
+	/* The word is damaged. */
+	"sea 1 " HEX64 "\n" HASH1 "primary 1\n",
+	"Seal 1 " HEX64 "\n" HASH1 "primary 1\n",
+	"seal_1 " HEX64 "\n" HASH1 "primary 1\n",
+	SEAL1 "hsah 1 " HEX64 "\nprimary 1\n",
+	SEAL1 HASH1 "primar 1\n",
+	SEAL1 HASH1 "primary 1\nnonsense\n",
+	SEAL1 HASH1 "primary 1\nkey 2 " HEX64 "\n",
+	/* The number is. */
+	"seal 0 " HEX64 "\n" HASH1 "primary 0\n",
+	"seal x " HEX64 "\n" HASH1 "primary 1\n",
+	"seal " HEX64 "\n" HASH1 "primary 1\n",
+	"seal 1x " HEX64 "\n" HASH1 "primary 1\n",
+	"seal -4294967295 " HEX64 "\n" HASH1 "primary 1\n",
+	"seal 4294967297 " HEX64 "\n" HASH1 "primary 1\n",
+	"seal 2 " HEX64 "\n" HASH1 "primary 1\n",
+	SEAL1 "hash 2 " HEX64 "\nprimary 1\n",
+	SEAL1 HASH1 "primary 2\n",
+	SEAL1 HASH1 "primary 0\n",
+	SEAL1 HASH1 "primary\n",
+	SEAL1 HASH1 "primary one\n",
+	SEAL1 HASH1 "primary 1 1\n",
+	SEAL1 HASH1 "primary 1x\n",
+	/* The key is. */
+	"seal 1\n" HASH1 "primary 1\n",
+	"seal 1 " HEX62 "\n" HASH1 "primary 1\n",
+	"seal 1 " HEX62 "0\n" HASH1 "primary 1\n",
+	"seal 1 " HEX64 "0\n" HASH1 "primary 1\n",
+	"seal 1 " HEX64 "00\n" HASH1 "primary 1\n",
+	"seal 1 " HEX62 "0g\n" HASH1 "primary 1\n",
+	"seal 1 " HEX62 " 00\n" HASH1 "primary 1\n",
+	"seal 1 " HEX64 " \x01\n" HASH1 "primary 1\n",
+	"seal 1 " HEX64 " more\n" HASH1 "primary 1\n",
+	SEAL1 "hash 1 " HEX62 "\nprimary 1\n",
+	SEAL1 "hash 1 " HEX62 "zz\nprimary 1\n",
+	/* Something stands twice. */
+	SEAL1 SEAL1 HASH1 "primary 1\n",
+	SEAL1 HASH1 HASH1 "primary 1\n",
+	SEAL1 HASH1 "primary 1\nprimary 1\n",
+	SEAL1 "seal 2 " HEX64 "\n" HASH1 "primary 1\nprimary 2\n",
+};
+
+START_TEST(a_damaged_key_file_is_refused_with_a_sentence)
+{
+	const char *path = rig_path("other.key");
+
+	write_file(path, bad_files[_i], 0400);
+	why[0] = '\0';
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other == NULL, "taken: %s", bad_files[_i]);
+	ck_assert_ptr_nonnull(strstr(why, path));
+	ck_assert_ptr_null(strstr(why, HEX16));
+}
+END_TEST
+
+START_TEST(a_key_file_with_too_many_keys_is_refused)
+{
+	const char *path = rig_path("other.key"), *text = SEAL1 HASH1 "primary 1\n";
+
+	for (int i = 2; i <= 15; i++)
+		text = arena_printf(a, "%sseal %d " HEX64 "\n", text, i);
+	write_file(path, text, 0400);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	keyring_free(other);
+	write_file(path, arena_printf(a, "%sseal 16 " HEX64 "\n", text), 0400);
+	ck_assert_ptr_null(keyring_load(path, why));
+}
+END_TEST
+
+static const struct {
+	mode_t mode;
+	bool taken;
+} modes[] = {
+	{0400, true},  {0600, true},  {0440, false}, {0404, false}, {0640, false}, {0644, false},
+	{0444, false}, {0620, false}, {0602, false}, {0610, false}, {0601, false}, {0666, false},
+};
+
+START_TEST(a_key_file_that_others_can_open_is_refused)
+{
+	const char *path = rig_path("other.key");
+
+	write_file(path, good_files[0], modes[_i].mode);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg((other != NULL) == modes[_i].taken, "mode %o", modes[_i].mode);
+	if (!modes[_i].taken)
+		ck_assert_ptr_nonnull(strstr(why, "chmod 0400"));
+	keyring_free(other);
+}
+END_TEST
+
+START_TEST(a_key_file_that_is_missing_or_no_file_is_refused)
+{
+	ck_assert_ptr_null(keyring_load(rig_path("nothing.key"), why));
+	ck_assert_ptr_nonnull(strstr(why, "nothing.key"));
+	ck_assert_ptr_null(keyring_load(rig_dir(), why));
+	ck_assert_ptr_nonnull(strstr(why, rig_dir()));
+}
+END_TEST
+
+START_TEST(a_key_file_is_made_once_readable_by_its_owner_alone)
+{
+	const char *path = rig_path("fresh.key");
+	struct stat st;
+
+	(void)unlink(path);
+	ck_assert_msg(keyring_create(path, why), "%s", why);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0400);
+	struct keyring *one = keyring_load(path, why);
+	ck_assert_msg(one != NULL, "%s", why);
+	off_t size = st.st_size;
+	ck_assert(!keyring_create(path, why));
+	ck_assert_ptr_nonnull(strstr(why, path));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, size);
+	keyring_free(one);
+	ck_assert(!keyring_create(rig_path("no/such/dir.key"), why));
+}
+END_TEST
+
+/* Check values */
+
+static struct keyring *
+other_ring(void)
+{
+	const char *path = rig_path("other-ring.key");
+
+	(void)unlink(path);
+	ck_assert(keyring_create(path, why));
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_ptr_nonnull(other);
+	return other;
+}
+
+START_TEST(a_key_file_matches_its_own_check_values_alone)
+{
+	struct keyring *other = other_ring();
+	struct value value;
+	const char *use;
+	int64_t id;
+	size_t n = 0;
+
+	for (; keyring_check_value(ring, a, n, &id, &use, &value); n++) {
+		ck_assert_int_eq(id, 1);
+		ck_assert_str_eq(use, n == 0 ? "seal" : "hash");
+		ck_assert(keyring_matches(ring, id, use, &value));
+		ck_assert(!keyring_matches(other, id, use, &value));
+		ck_assert(!keyring_matches(ring, 2, use, &value));
+		ck_assert(!keyring_matches(ring, id, n == 0 ? "hash" : "seal", &value));
+		ck_assert(!keyring_matches(ring, INT64_C(4294967297), use, &value));
+	}
+	ck_assert_uint_eq(n, 2);
+	keyring_free(other);
+}
+END_TEST
+
+START_TEST(a_damaged_check_value_does_not_match)
+{
+	struct value value;
+	const char *use;
+	int64_t id;
+
+	for (size_t n = 0; keyring_check_value(ring, a, n, &id, &use, &value); n++) {
+		for (size_t i = 0; i < value.len; i++) {
+			char *bytes = arena_copy(a, value.text, value.len);
+			struct value changed = value_blob(bytes, value.len);
+
+			bytes[i] = (char)(bytes[i] ^ 1);
+			ck_assert(!keyring_matches(ring, id, use, &changed));
+		}
+		for (size_t len = 0; len < value.len; len++) {
+			struct value cut = exact(&value, len);
+
+			ck_assert(!keyring_matches(ring, id, use, &cut));
+			drop(&cut);
+		}
+		struct value text = value_text("regcred key check"), null = value_null();
+		ck_assert(!keyring_matches(ring, id, use, &text));
+		ck_assert(!keyring_matches(ring, id, use, &null));
+	}
+}
+END_TEST
+
+START_TEST(another_ring_opens_nothing_and_verifies_nothing)
+{
+	struct keyring *other = other_ring();
+	struct value sealed, hash;
+
+	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
+	ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
+	ck_assert(secret_hash_key(ring, a, "the secret", &hash));
+	ck_assert(!secret_verify_key(other, "the secret", &hash));
+	keyring_free(other);
+}
+END_TEST
+
+START_TEST(the_primary_key_seals_and_an_older_one_still_opens)
+{
+	const char *path = rig_path("two.key");
+	const char *second = "seal 2 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+			     "ff\n";
+	struct value old, new;
+
+	write_file(path, SEAL1 HASH1 "primary 1\n", 0400);
+	struct keyring *one = keyring_load(path, why);
+	ck_assert_ptr_nonnull(one);
+	ck_assert(secret_seal(one, a, &place, "old", &old));
+	write_file(path, arena_printf(a, SEAL1 "%s" HASH1 "primary 2\n", second), 0400);
+	struct keyring *two = keyring_load(path, why);
+	ck_assert_msg(two != NULL, "%s", why);
+	ck_assert(secret_seal(two, a, &place, "new", &new));
+	ck_assert_int_eq(old.text[4], 1);
+	ck_assert_int_eq(new.text[4], 2);
+	ck_assert_str_eq(secret_open(two, a, &place, &old), "old");
+	ck_assert_str_eq(secret_open(two, a, &place, &new), "new");
+	ck_assert_ptr_null(secret_open(one, a, &place, &new));
+	keyring_free(one);
+	keyring_free(two);
+}
+END_TEST
+
+/* Hashes */
+
+START_TEST(only_the_right_secret_of_a_key_is_accepted)
+{
+	struct value hash, null = value_null(), text = value_text("secret");
+
+	ck_assert(secret_hash_key(ring, a, "secret", &hash));
+	ck_assert_int_eq(hash.type, VALUE_BLOB);
+	ck_assert_uint_eq(hash.len, 32);
+	ck_assert(secret_verify_key(ring, "secret", &hash));
+	ck_assert(!secret_verify_key(ring, "secrets", &hash));
+	ck_assert(!secret_verify_key(ring, "Secret", &hash));
+	ck_assert(!secret_verify_key(ring, "secret ", &hash));
+	ck_assert(!secret_verify_key(ring, "", &hash));
+	ck_assert(!secret_verify_key(ring, "secret", NULL));
+	ck_assert(!secret_verify_key(ring, "secret", &null));
+	ck_assert(!secret_verify_key(ring, "secret", &text));
+	for (size_t i = 0; i < hash.len; i++) {
+		char *bytes = arena_copy(a, hash.text, hash.len);
+		struct value changed = value_blob(bytes, hash.len);
+
+		bytes[i] = (char)(bytes[i] ^ 0x80);
+		ck_assert(!secret_verify_key(ring, "secret", &changed));
+	}
+	for (size_t len = 0; len < hash.len; len++) {
+		struct value cut = exact(&hash, len);
+
+		ck_assert(!secret_verify_key(ring, "secret", &cut));
+		drop(&cut);
+	}
+}
+END_TEST
+
+START_TEST(a_password_is_hashed_slowly_and_differently_each_time)
+{
+	struct value one, two;
+
+	ck_assert(secret_hash_password(a, "secret", &one));
+	ck_assert(secret_hash_password(a, "secret", &two));
+	ck_assert_uint_gt(one.len, 60);
+	ck_assert_int_eq(memcmp(one.text, "$argon2id$", 10), 0);
+	ck_assert(one.len != two.len || memcmp(one.text, two.text, one.len) != 0);
+	ck_assert_ptr_null(memmem(one.text, one.len, "secret", 6));
+}
+END_TEST
+
+/* Random names */
+
+START_TEST(a_uuid_is_of_version_4)
+{
+	char seen[200][SECRET_UUID_SIZE];
+
+	for (size_t i = 0; i < COUNT_OF(seen); i++) {
+		secret_uuid(seen[i]);
+		ck_assert_uint_eq(strlen(seen[i]), 36);
+		for (size_t c = 0; c < 36; c++)
+			if (c == 8 || c == 13 || c == 18 || c == 23)
+				ck_assert_int_eq(seen[i][c], '-');
+			else
+				ck_assert(isdigit((unsigned char)seen[i][c]) ||
+					  (seen[i][c] >= 'a' && seen[i][c] <= 'f'));
+		ck_assert_int_eq(seen[i][14], '4');
+		ck_assert_ptr_nonnull(strchr("89ab", seen[i][19]));
+		for (size_t j = 0; j < i; j++)
+			ck_assert_str_ne(seen[i], seen[j]);
+	}
+}
+END_TEST
+
+static const struct {
+	void (*make)(char *out);
+	size_t len;
+	const char *alphabet;
+} names[] = {
+	{secret_access_key, 20, "0123456789ABCDEF"},
+	{secret_csrf_token, 10, "0123456789ABCDEF"},
+	{secret_key, 40, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"},
+};
+
+/* All characters of the alphabet turn up, no other, and no name twice. */
+START_TEST(a_random_name_has_its_length_and_alphabet)
+{
+	char seen[300][64];
+	bool used[256] = {false};
+
+	for (size_t i = 0; i < COUNT_OF(seen); i++) {
+		names[_i].make(seen[i]);
+		ck_assert_uint_eq(strlen(seen[i]), names[_i].len);
+		ck_assert_uint_eq(strspn(seen[i], names[_i].alphabet), names[_i].len);
+		for (const char *c = seen[i]; *c != '\0'; c++)
+			used[(unsigned char)*c] = true;
+		for (size_t j = 0; j < i; j++)
+			ck_assert_str_ne(seen[i], seen[j]);
+	}
+	for (const char *c = names[_i].alphabet; *c != '\0'; c++)
+		ck_assert_msg(used[(unsigned char)*c], "'%c' never comes", *c);
+	ck_assert_ptr_null(strpbrk(names[2].alphabet, "O0lI+/="));
+}
+END_TEST
+
+static const struct {
+	const char *one, *two;
+	bool equal;
+} texts[] = {
+	{"", "", true},	      {"a", "a", true},	    {"secret", "secret", true},
+	{"", "a", false},     {"a", "", false},	    {"a", "A", false},
+	{"ab", "a", false},   {"a", "ab", false},   {"secret", "secreT", false},
+	{"Xecret", "secret", false},
+};
+
+START_TEST(texts_are_compared_whole)
+{
+	ck_assert(secret_equal(texts[_i].one, texts[_i].two) == texts[_i].equal);
+}
+END_TEST
+
+static Suite *
+secret_suite(void)
+{
+	Suite *suite = suite_create("secret");
+	TCase *tc = tcase_create("secret");
+
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_was_sealed_opens_again);
+	tcase_add_test(tc, the_sealed_form_hides_text_and_length_within_a_block);
+	tcase_add_test(tc, two_seals_of_one_text_differ);
+	tcase_add_loop_test(tc, a_sealed_value_that_was_moved_does_not_open, 0,
+			    COUNT_OF(elsewhere));
+	tcase_add_test(tc, a_sealed_value_with_any_byte_changed_does_not_open);
+	tcase_add_test(tc, a_sealed_value_cut_at_any_length_does_not_open);
+	tcase_add_test(tc, an_empty_value_does_not_open);
+	tcase_add_test(tc, a_sealed_value_with_something_behind_it_does_not_open);
+	tcase_add_test(tc, what_is_no_blob_does_not_open);
+	tcase_add_test(tc, sealing_and_opening_without_memory_fail_cleanly);
+	tcase_add_loop_test(tc, a_well_formed_key_file_is_read, 0, COUNT_OF(good_files));
+	tcase_add_loop_test(tc, a_damaged_key_file_is_refused_with_a_sentence, 0,
+			    COUNT_OF(bad_files));
+	tcase_add_test(tc, a_key_file_with_too_many_keys_is_refused);
+	tcase_add_loop_test(tc, a_key_file_that_others_can_open_is_refused, 0, COUNT_OF(modes));
+	tcase_add_test(tc, a_key_file_that_is_missing_or_no_file_is_refused);
+	tcase_add_test(tc, a_key_file_is_made_once_readable_by_its_owner_alone);
+	tcase_add_test(tc, a_key_file_matches_its_own_check_values_alone);
+	tcase_add_test(tc, a_damaged_check_value_does_not_match);
+	tcase_add_test(tc, another_ring_opens_nothing_and_verifies_nothing);
+	tcase_add_test(tc, the_primary_key_seals_and_an_older_one_still_opens);
+	tcase_add_test(tc, only_the_right_secret_of_a_key_is_accepted);
+	tcase_add_test(tc, a_password_is_hashed_slowly_and_differently_each_time);
+	tcase_add_test(tc, a_uuid_is_of_version_4);
+	tcase_add_loop_test(tc, a_random_name_has_its_length_and_alphabet, 0, COUNT_OF(names));
+	tcase_add_loop_test(tc, texts_are_compared_whole, 0, COUNT_OF(texts));
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int
+main(void)
+{
+	return run_suite(secret_suite());
+}

@@ -1,0 +1,1266 @@
+/* check_store: migrations, transactions, compare-and-set, uniqueness, whose rows are seen, what the
+ * connections refuse, and many threads at once. */
+#include <check.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "secret.h"
+#include "sql.h"
+#include "store.h"
+#include "support.h"
+
+enum { THREADS = 8, ROUNDS = 25, HANDLES_MAX = 16 };
+
+static struct rig rig;
+static char why[STORE_WHY_MAX];
+static const struct owners everyone = {.all = true};
+
+static void
+setup(void)
+{
+	rig_open(&rig);
+	why[0] = '\0';
+}
+
+static void
+teardown(void)
+{
+	rig_close(&rig);
+}
+
+/* Migrations */
+
+static const char *
+fresh_path(const char *name)
+{
+	static const char *const endings[] = {"", "-wal", "-shm", ".lock"};
+	char path[RIG_PATH_MAX];
+
+	for (size_t i = 0; i < COUNT_OF(endings); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s%s", rig_dir(), name, endings[i]);
+		(void)unlink(path);
+	}
+	return rig_path(name);
+}
+
+/* The first column of the first row. */
+static const char *
+ask(const char *path, const char *sql)
+{
+	(void)snprintf(rig.database, sizeof(rig.database), "%s", path);
+	return rig_sql(&rig, sql);
+}
+
+static void
+make(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+START_TEST(a_fresh_database_has_the_well_known_accounts)
+{
+	const char *path = fresh_path("fresh.db");
+	struct stat st;
+
+	ck_assert_msg(store_migrate(path, true, why), "%s", why);
+	ck_assert_str_eq(ask(path, "PRAGMA user_version"), "1");
+	ck_assert_str_eq(ask(path, "PRAGMA application_id"), "1919119972");
+	ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), "wal");
+	ck_assert_str_eq(ask(path, "SELECT group_concat(id || ' ' || kind || ' ' || uuid || ' ' || "
+				   "state, ', ') FROM account"),
+			 "1 admin admin active, 2 system system active, 3 superadmin superadmin "
+			 "active, 4 token token active, 5 project adminProject active");
+	ck_assert_str_eq(
+		ask(path, "SELECT project_id || external_id || role FROM project_member"),
+		"51a1owner");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	struct store *s = store_open(path, 1, why);
+	ck_assert_msg(s != NULL, "%s", why);
+	store_close(s);
+}
+END_TEST
+
+START_TEST(every_table_is_strict)
+{
+	const char *path = fresh_path("fresh.db");
+
+	ck_assert_msg(store_migrate(path, true, why), "%s", why);
+	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
+				   "AND name NOT LIKE 'sqlite_%' AND strict = 0"),
+			 "0");
+	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
+				   "AND name NOT LIKE 'sqlite_%'"),
+			 "6");
+}
+END_TEST
+
+START_TEST(a_second_migration_changes_nothing)
+{
+	const char *path = fresh_path("fresh.db");
+
+	ck_assert(store_migrate(path, true, why));
+	make(path, "UPDATE account SET name = 'kept' WHERE id = 5");
+	ck_assert_msg(store_migrate(path, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, false, why), "%s", why);
+	ck_assert_str_eq(ask(path, "SELECT name FROM account WHERE id = 5"), "kept");
+	ck_assert_str_eq(ask(path, "SELECT count(*) FROM account"), "5");
+	ck_assert_str_eq(ask(path, "PRAGMA user_version"), "1");
+}
+END_TEST
+
+/* What stands in the file, and what is said about it. */
+static const struct {
+	const char *sql, *sentence;
+} foreign[] = {
+	{"CREATE TABLE t (a); PRAGMA user_version = 3", "is not a database of regcred"},
+	{"CREATE TABLE t (a); PRAGMA application_id = 1", "is not a database of regcred"},
+	{"CREATE TABLE t (a); PRAGMA application_id = 1; PRAGMA user_version = 1",
+	 "is not a database of regcred"},
+	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 2", "newer than this program"},
+	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 2147483647",
+	 "newer than this program"},
+	/* Somebody else's tables, and nothing that says so. */
+	{"CREATE TABLE account (a); PRAGMA user_version = 0", "up to date"},
+};
+
+START_TEST(a_foreign_or_newer_database_is_refused_and_left_alone)
+{
+	const char *path = fresh_path("foreign.db");
+
+	make(path, foreign[_i].sql);
+	const char *before = ask(path, "SELECT count(*) FROM sqlite_schema");
+	ck_assert(!store_migrate(path, true, why));
+	ck_assert_msg(strstr(why, foreign[_i].sentence) != NULL, "%s", why);
+	ck_assert_ptr_nonnull(strstr(why, path));
+	ck_assert_str_eq(ask(path, "SELECT count(*) FROM sqlite_schema"), before);
+	ck_assert_ptr_null(store_open(path, 1, why));
+	ck_assert_ptr_nonnull(strstr(why, path));
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
+{
+	const char *path = fresh_path("text.db");
+	char text[64] = "";
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_ge(fputs("this is a letter to somebody\n", f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert(!store_migrate(path, true, why));
+	ck_assert_ptr_nonnull(strstr(why, path));
+	ck_assert_ptr_null(store_open(path, 1, why));
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+	ck_assert_str_eq(text, "this is a letter to somebody\n");
+	ck_assert_int_eq(fclose(f), 0);
+}
+END_TEST
+
+START_TEST(a_database_that_is_not_there_is_not_opened_and_not_made)
+{
+	const char *path = fresh_path("nothing.db");
+	struct stat st;
+
+	ck_assert_ptr_null(store_open(path, 1, why));
+	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
+	ck_assert(!store_migrate(path, false, why));
+	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
+	ck_assert_int_ne(stat(path, &st), 0);
+	ck_assert(!store_migrate(rig_path("no/such.db"), true, why));
+	ck_assert_ptr_nonnull(strstr(why, "no/such.db"));
+}
+END_TEST
+
+START_TEST(a_database_without_tables_is_not_opened)
+{
+	const char *path = fresh_path("empty.db");
+
+	make(path, "PRAGMA user_version = 0; CREATE TABLE t (a); DROP TABLE t");
+	ck_assert_ptr_null(store_open(path, 1, why));
+	ck_assert_ptr_nonnull(strstr(why, "version 0"));
+}
+END_TEST
+
+START_TEST(a_link_in_place_of_the_database_is_not_followed)
+{
+	const char *path = fresh_path("link.db"), *target = fresh_path("fresh.db");
+
+	ck_assert(store_migrate(target, true, why));
+	ck_assert_int_eq(symlink(target, path), 0);
+	ck_assert(!store_migrate(path, true, why));
+	ck_assert_ptr_null(store_open(path, 1, why));
+	(void)unlink(path);
+}
+END_TEST
+
+/* Transactions: a list of steps that one body does. */
+
+struct body {
+	struct record *insert[4];
+	enum store_rc inserted[4];
+	enum column conflict;
+	bool abort;
+	const struct step *log;
+	unsigned runs;
+};
+
+static enum err
+run_body(struct store_tx *tx, void *arg)
+{
+	struct body *b = arg;
+	struct error e;
+
+	b->runs++;
+	for (size_t i = 0; i < COUNT_OF(b->insert) && b->insert[i] != NULL; i++) {
+		b->inserted[i] = store_insert(tx, b->insert[i]);
+		if (b->inserted[i] == STORE_CONSTRAINT)
+			b->conflict = store_conflict(tx);
+		if (b->log != NULL && b->inserted[i] == STORE_OK) {
+			const struct log_entry entry = {
+				.family = b->insert[i]->type->family,
+				.resource_id = record_id(b->insert[i]),
+				.step = b->log,
+				.account_id = 7,
+				.request_id = "request-1",
+				.at_ms = RIG_NOW,
+			};
+			ck_assert_int_eq(store_log(tx, &entry), STORE_OK);
+		}
+	}
+	return b->abort ? err_set(&e, ERR_CONFLICT, NULL, NULL) : ERR_NONE;
+}
+
+static struct record
+registry_row(int64_t account, const char *uuid, const char *address)
+{
+	struct record row = {.type = &types_table[T_REGISTRY]};
+
+	row.columns[COL_UUID] = value_text(uuid);
+	row.columns[COL_KIND] = value_text("registry");
+	row.columns[COL_ACCOUNT_ID] = value_int(account);
+	row.columns[COL_STATE] = value_text("active");
+	row.columns[COL_CREATED] = value_int(RIG_NOW);
+	row.columns[COL_SERVER_ADDRESS] = value_text(address);
+	return row;
+}
+
+START_TEST(a_row_is_stored_and_read_back_column_by_column)
+{
+	struct record row = {.type = &types_table[T_REGISTRY_CREDENTIAL]}, got;
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "r.example.test");
+
+	row.columns[COL_UUID] = value_text("the uuid");
+	row.columns[COL_KIND] = value_text("registryCredential");
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_DEFAULT);
+	row.columns[COL_NAME] = value_text("caf\xc3\xa9 'quoted' \xf0\x9f\x90\xb3");
+	row.columns[COL_DESCRIPTION] = value_text("");
+	row.columns[COL_STATE] = value_text("inactive");
+	row.columns[COL_CREATED] = value_int(INT64_C(1714979289000));
+	row.columns[COL_SECRET_VALUE] = value_blob("\0\x01\xff\0", 4);
+	row.columns[COL_REGISTRY_ID] = value_int(registry);
+	rig_insert(&rig, &row);
+	ck_assert_int_gt(record_id(&row), 0);
+	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_credential, record_id(&row),
+				   &everyone, &got),
+			 STORE_OK);
+	ck_assert_ptr_eq(got.type, &types_table[T_REGISTRY_CREDENTIAL]);
+	for (unsigned c = 1; c < COL__COUNT; c++) {
+		const struct value *want = &row.columns[c], *have = &got.columns[c];
+
+		ck_assert_msg(have->type == want->type, "%s", column_name((enum column)c));
+		ck_assert_int_eq(have->number, want->number);
+		ck_assert_uint_eq(have->len, want->len);
+		if (want->len > 0)
+			ck_assert_int_eq(memcmp(have->text, want->text, want->len), 0);
+	}
+	ck_assert_str_eq(got.columns[COL_DESCRIPTION].text, "");
+	ck_assert_int_eq(record_state(&got), ST_INACTIVE);
+}
+END_TEST
+
+START_TEST(ids_are_shared_in_a_family_and_never_used_again)
+{
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "one");
+	int64_t one = rig_credential(&rig, PROJECT_DEFAULT, registry, NULL);
+
+	rig_exec(&rig, arena_printf(rig.arena, "DELETE FROM credential WHERE id = %lld",
+				    (long long)one));
+	ck_assert_int_eq(rig_credential(&rig, PROJECT_DEFAULT, registry, NULL), one + 1);
+}
+END_TEST
+
+START_TEST(a_body_that_fails_leaves_nothing_behind)
+{
+	static const struct process create = {.name = "create"};
+	const struct step step = {&create, ST_REQUESTED, ST_REGISTERING, ST_REGISTERING};
+	struct record one = registry_row(PROJECT_DEFAULT, "u1", "a1"),
+		      two = registry_row(PROJECT_DEFAULT, "u2", "a2");
+	struct body b = {.insert = {&one, &two}, .abort = true, .log = &step};
+	const char *before = rig_dump(&rig);
+
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_ABORTED);
+	ck_assert_int_eq(b.inserted[0], STORE_OK);
+	ck_assert_int_eq(b.inserted[1], STORE_OK);
+	ck_assert_str_eq(rig_dump(&rig), before);
+	/* The store goes on. */
+	b.abort = false;
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "2");
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM process_log"), "2");
+	ck_assert_uint_eq(b.runs, 2);
+}
+END_TEST
+
+START_TEST(a_constraint_that_is_hit_does_not_undo_the_rest)
+{
+	struct record one = registry_row(PROJECT_DEFAULT, "u1", "a1"),
+		      two = registry_row(PROJECT_DEFAULT, "u2", "A1"),
+		      three = registry_row(PROJECT_DEFAULT, "u3", "a3");
+	struct body b = {.insert = {&one, &two, &three}};
+
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_int_eq(b.inserted[0], STORE_OK);
+	ck_assert_int_eq(b.inserted[1], STORE_CONSTRAINT);
+	ck_assert_int_eq(b.inserted[2], STORE_OK);
+	ck_assert_int_eq(b.conflict, COL_SERVER_ADDRESS);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "2");
+}
+END_TEST
+
+START_TEST(a_step_is_logged_with_who_when_and_why)
+{
+	const struct process *p = process_find("deactivate", ST_ACTIVE);
+	const struct step step = {p, ST_ACTIVE, ST_DEACTIVATING, ST_INACTIVE};
+	struct record one = registry_row(PROJECT_DEFAULT, "u1", "a1");
+	struct body b = {.insert = {&one}, .log = &step};
+
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT family || ' ' || resource_id || ' ' || process || ' "
+				       "' || state_before || ' ' || state_during || ' ' || "
+				       "state_after || ' ' || account_id || ' ' || request_id || ' "
+				       "' || at FROM process_log"),
+			 arena_printf(rig.arena,
+				      "storage_pool %lld deactivate active deactivating inactive "
+				      "7 request-1 1714979289000",
+				      (long long)record_id(&one)));
+}
+END_TEST
+
+static enum err
+log_of_nobody(struct store_tx *tx, void *arg)
+{
+	const struct step step = {process_find("purge", ST_REMOVED), ST_REMOVED, ST_PURGING,
+				  ST_PURGED};
+	const struct log_entry entry = {.family = &family_credential,
+					.resource_id = 1,
+					.step = &step,
+					.at_ms = 5};
+
+	(void)arg;
+	ck_assert_int_eq(store_log(tx, &entry), STORE_OK);
+	return ERR_NONE;
+}
+
+START_TEST(a_step_of_the_housekeeper_has_no_account_and_no_request)
+{
+	ck_assert_int_eq(store_write(rig.store, log_of_nobody, NULL), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT account_id IS NULL AND request_id IS NULL FROM "
+				       "process_log WHERE process = 'purge'"),
+			 "1");
+}
+END_TEST
+
+/* Uniqueness (5.6) */
+
+static const struct {
+	int64_t first_account, second_account;
+	const char *first, *second, *meanwhile;
+	enum column conflict; /* COL_NONE: taken */
+} addresses[] = {
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "reg.test", NULL, COL_SERVER_ADDRESS},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "REG.test", NULL, COL_SERVER_ADDRESS},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "Reg.Test:5000", "rEG.tEST:5000", NULL,
+	 COL_SERVER_ADDRESS},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "reg.test/", NULL, COL_NONE},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", " reg.test", NULL, COL_NONE},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "https://reg.test", NULL, COL_NONE},
+	{PROJECT_DEFAULT, PROJECT_OTHER, "reg.test", "reg.test", NULL, COL_NONE},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "reg.test",
+	 "UPDATE storage_pool SET state = 'inactive'", COL_SERVER_ADDRESS},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "reg.test",
+	 "UPDATE storage_pool SET state = 'removed', removed = 5", COL_NONE},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, "reg.test", "reg.test",
+	 "UPDATE storage_pool SET state = 'purged', removed = 5", COL_NONE},
+};
+
+START_TEST(an_address_is_unique_in_its_account_in_any_case_until_it_is_removed)
+{
+	struct record first = registry_row(addresses[_i].first_account, "u1", addresses[_i].first),
+		      second = registry_row(addresses[_i].second_account, "u2",
+					    addresses[_i].second);
+	struct body b = {.insert = {&second}};
+
+	rig_insert(&rig, &first);
+	if (addresses[_i].meanwhile != NULL)
+		rig_exec(&rig, addresses[_i].meanwhile);
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_int_eq(b.inserted[0], addresses[_i].conflict == COL_NONE ? STORE_OK
+									  : STORE_CONSTRAINT);
+	ck_assert_int_eq(b.conflict, addresses[_i].conflict);
+}
+END_TEST
+
+START_TEST(a_uuid_and_an_access_key_are_unique_for_ever)
+{
+	struct record key = {.type = &types_table[T_API_KEY]}, same;
+	struct body b = {.insert = {&same}};
+
+	key.columns[COL_UUID] = value_text("u1");
+	key.columns[COL_KIND] = value_text("apiKey");
+	key.columns[COL_ACCOUNT_ID] = value_int(PROJECT_DEFAULT);
+	key.columns[COL_STATE] = value_text("purged");
+	key.columns[COL_REMOVED] = value_int(1);
+	key.columns[COL_PUBLIC_VALUE] = value_text("ABC");
+	rig_insert(&rig, &key);
+	same = key;
+	same.columns[COL_UUID] = value_text("u2");
+	same.columns[COL_ACCOUNT_ID] = value_int(PROJECT_OTHER);
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_int_eq(b.inserted[0], STORE_CONSTRAINT);
+	ck_assert_int_eq(b.conflict, COL_PUBLIC_VALUE);
+	same.columns[COL_UUID] = value_text("u1");
+	same.columns[COL_PUBLIC_VALUE] = value_text("DEF");
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_int_eq(b.conflict, COL_UUID);
+	/* A registryCredential's user name is no key: any number may have it. */
+	same.columns[COL_UUID] = value_text("u3");
+	same.columns[COL_KIND] = value_text("registryCredential");
+	same.columns[COL_PUBLIC_VALUE] = value_text("ABC");
+	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
+	ck_assert_int_eq(b.inserted[0], STORE_OK);
+}
+END_TEST
+
+/* Changes */
+
+struct change_body {
+	int64_t id;
+	enum state from, to;
+	struct value columns[COL__COUNT];
+	uint64_t given;
+	bool update;
+	enum store_rc rc;
+};
+
+static enum err
+run_change(struct store_tx *tx, void *arg)
+{
+	struct change_body *b = arg;
+
+	b->rc = b->update ? store_update(tx, &family_storage_pool, b->id, b->columns, b->given)
+			  : store_transition(tx, &family_storage_pool, b->id, b->from, b->to,
+					     b->columns, b->given);
+	return ERR_NONE;
+}
+
+/* From each of the twelve states: only the state that is asked for moves. */
+START_TEST(a_state_changes_only_from_the_state_that_was_seen)
+{
+	int64_t id = rig_registry(&rig, PROJECT_DEFAULT, "r.test");
+	enum state stored = (enum state)_i;
+
+	for (unsigned from = 0; from < ST__COUNT; from++) {
+		struct change_body b = {.id = id, .from = (enum state)from, .to = ST_REMOVED};
+
+		rig_exec(&rig, arena_printf(rig.arena, "UPDATE storage_pool SET state = '%s'",
+					    state_name(stored)));
+		b.columns[COL_NAME] = value_text("moved");
+		b.columns[COL_REMOVED] = value_int(RIG_NOW);
+		b.given = COL_BIT(COL_NAME) | COL_BIT(COL_REMOVED);
+		ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
+		ck_assert_int_eq(b.rc, from == (unsigned)stored ? STORE_OK : STORE_NONE);
+		ck_assert_str_eq(rig_sql(&rig, "SELECT state FROM storage_pool"),
+				 from == (unsigned)stored ? "removed" : state_name(stored));
+		if (from == (unsigned)stored) {
+			ck_assert_str_eq(
+				rig_sql(&rig, "SELECT name || removed FROM storage_pool"),
+				"moved1714979289000");
+			rig_exec(&rig, "UPDATE storage_pool SET name = 'n', removed = NULL");
+		}
+	}
+}
+END_TEST
+
+START_TEST(an_update_sets_the_given_columns_of_one_row_and_no_other)
+{
+	int64_t one = rig_registry(&rig, PROJECT_DEFAULT, "one"),
+		two = rig_registry(&rig, PROJECT_DEFAULT, "two");
+	struct change_body b = {.id = one, .update = true};
+
+	b.columns[COL_NAME] = value_text("new");
+	b.columns[COL_DESCRIPTION] = value_text("not given");
+	b.columns[COL_REMOVED] = value_null();
+	b.given = COL_BIT(COL_NAME);
+	ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
+	ck_assert_int_eq(b.rc, STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(name || ' ' || (description IS NULL) || "
+				       "' ' || server_address || ' ' || state, ', ') FROM "
+				       "storage_pool"),
+			 "new 1 one active, two 1 two active");
+	b.columns[COL_NAME] = value_null();
+	ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT name IS NULL FROM storage_pool"), "1");
+	b.id = two + 1;
+	ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
+	ck_assert_int_eq(b.rc, STORE_NONE);
+}
+END_TEST
+
+/* Whose rows are seen */
+
+static const int64_t ids_of_one[] = {PROJECT_DEFAULT}, ids_of_two[] = {PROJECT_DEFAULT, 99},
+		     ids_of_both[] = {PROJECT_OTHER, PROJECT_DEFAULT},
+		     ids_of_stranger[] = {PERSON_STRANGER};
+static const struct {
+	struct owners owners;
+	bool first, second; /* the registry of the first project, of the second */
+} views[] = {
+	{{.all = true}, true, true},
+	{{.all = false}, false, false},
+	{{.ids = ids_of_one, .count = 1}, true, false},
+	{{.ids = ids_of_two, .count = 2}, true, false},
+	{{.ids = ids_of_both, .count = 2}, true, true},
+	{{.ids = ids_of_both, .count = 1}, false, true},
+	{{.ids = ids_of_stranger, .count = 1}, false, false},
+	{{.all = true, .ids = ids_of_stranger, .count = 1}, true, true},
+};
+
+START_TEST(only_rows_of_the_owners_are_seen)
+{
+	int64_t one = rig_registry(&rig, PROJECT_DEFAULT, "one"),
+		two = rig_registry(&rig, PROJECT_OTHER, "two");
+	const struct list_query q = {.family = &family_storage_pool,
+				     .owners = views[_i].owners,
+				     .limit = 10};
+	struct record row;
+	struct record_list list;
+
+	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_storage_pool, one,
+				   &views[_i].owners, &row),
+			 views[_i].first ? STORE_OK : STORE_NONE);
+	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_storage_pool, two,
+				   &views[_i].owners, &row),
+			 views[_i].second ? STORE_OK : STORE_NONE);
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, (size_t)views[_i].first + (size_t)views[_i].second);
+	for (size_t i = 0; i < list.count; i++)
+		ck_assert(record_id(&list.items[i]) == one ? views[_i].first : views[_i].second);
+}
+END_TEST
+
+START_TEST(a_list_hides_removed_rows_unless_they_are_asked_for)
+{
+	struct list_query q = {.family = &family_storage_pool, .owners = everyone, .limit = 10};
+	struct record_list list;
+
+	rig_registry(&rig, PROJECT_DEFAULT, "one");
+	rig_registry(&rig, PROJECT_DEFAULT, "two");
+	rig_exec(&rig, "UPDATE storage_pool SET removed = 5 WHERE server_address = 'one'");
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 1);
+	ck_assert_str_eq(record_text(&list.items[0], COL_SERVER_ADDRESS), "two");
+	q.with_removed = true;
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 2);
+	ck_assert(!list.more);
+	q.limit = 1;
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 1);
+	ck_assert(list.more);
+}
+END_TEST
+
+START_TEST(a_list_of_a_kind_has_no_other)
+{
+	const struct list_query q = {.family = &family_credential,
+				     .kind = "registryCredential",
+				     .owners = everyone,
+				     .limit = 100};
+	struct record_list list;
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "one");
+
+	rig_credential(&rig, PROJECT_DEFAULT, registry, NULL);
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 1); /* the keys of all persons are of the family as well */
+	ck_assert_ptr_eq(list.items[0].type, &types_table[T_REGISTRY_CREDENTIAL]);
+}
+END_TEST
+
+START_TEST(a_page_of_very_long_texts_ends_early_and_says_so)
+{
+	enum { ROWS = 60, TEXT = 60000 };
+	const struct list_query q = {.family = &family_storage_pool,
+				     .owners = everyone,
+				     .limit = 3000};
+	struct record_list list;
+	size_t seen = 0;
+
+	rig_exec(&rig, arena_printf(
+			       rig.arena,
+			       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+			       "WHERE i < %d) INSERT INTO storage_pool (uuid, kind, account_id, "
+			       "state, description) SELECT 'u' || i, 'registry', 5, 'active', "
+			       "hex(zeroblob(%d)) FROM n",
+			       ROWS, TEXT / 2));
+	for (struct list_query page = q; seen < ROWS; page.from.id = record_id(&list.items[list.count - 1])) {
+		ck_assert_int_eq(store_list(rig.store, rig.arena, &page, &list), STORE_OK);
+		ck_assert_uint_gt(list.count, 0);
+		seen += list.count;
+		ck_assert(list.more == (seen < ROWS));
+		page.from.set = true;
+		if (seen < ROWS)
+			ck_assert_uint_lt(list.count, ROWS);
+	}
+	ck_assert_uint_eq(seen, ROWS);
+}
+END_TEST
+
+/* Keys and memberships */
+
+START_TEST(a_key_is_found_with_its_account_whatever_its_state)
+{
+	struct record key, account;
+
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "owner", &key, &account), STORE_OK);
+	ck_assert_int_eq(record_id(&account), PERSON_OWNER);
+	ck_assert_int_eq(key.columns[COL_ACCOUNT_ID].number, PERSON_OWNER);
+	ck_assert_str_eq(record_text(&account, COL_KIND), "user");
+	ck_assert_str_eq(record_text(&account, COL_NAME), "owner");
+	ck_assert_int_eq(record_state(&key), ST_ACTIVE);
+	rig_exec(&rig, "UPDATE credential SET state = 'removed', removed = 5 WHERE public_value = "
+		       "'owner'");
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "owner", &key, &account), STORE_OK);
+	ck_assert_int_eq(record_state(&key), ST_REMOVED);
+	ck_assert_int_eq(key.columns[COL_REMOVED].number, 5);
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "Owner", &key, &account), STORE_NONE);
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "", &key, &account), STORE_NONE);
+	/* Not a key, though of the family. */
+	rig_exec(&rig, "UPDATE credential SET kind = 'password' WHERE public_value = 'member'");
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "member", &key, &account),
+			 STORE_NONE);
+}
+END_TEST
+
+START_TEST(memberships_are_of_the_account_and_name_the_role)
+{
+	struct membership *list;
+	size_t count;
+
+	ck_assert_int_eq(
+		store_memberships(rig.store, rig.arena, PERSON_OWNER, &list, &count), STORE_OK);
+	ck_assert_uint_eq(count, 3);
+	ck_assert_int_eq(list[0].project_id, PROJECT_DEFAULT);
+	ck_assert_str_eq(list[0].role, "owner");
+	ck_assert(list[0].active);
+	ck_assert_int_eq(list[1].project_id, PROJECT_INACTIVE);
+	ck_assert(!list[1].active);
+	ck_assert_int_eq(list[2].project_id, PROJECT_REMOVED);
+	ck_assert(!list[2].active);
+	ck_assert_int_eq(
+		store_memberships(rig.store, rig.arena, PERSON_STRANGER, &list, &count), STORE_OK);
+	ck_assert_uint_eq(count, 0);
+	rig_exec(&rig, "UPDATE project_member SET removed = 5 WHERE external_id = '1a8'");
+	ck_assert_int_eq(
+		store_memberships(rig.store, rig.arena, PERSON_MEMBER, &list, &count), STORE_OK);
+	ck_assert_uint_eq(count, 0);
+	/* 1a9 at another identity provider is somebody else. */
+	rig_exec(&rig, "UPDATE project_member SET external_id_type = 'github_user' WHERE "
+		       "external_id = '1a9'");
+	ck_assert_int_eq(store_memberships(rig.store, rig.arena, PERSON_RESTRICTED, &list, &count),
+			 STORE_OK);
+	ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+START_TEST(key_checks_are_kept)
+{
+	struct key_check *checks;
+	size_t count;
+
+	ck_assert_int_eq(store_key_checks(rig.store, rig.arena, &checks, &count), STORE_OK);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(checks[0].use, "hash");
+	ck_assert_str_eq(checks[1].use, "seal");
+	for (size_t i = 0; i < count; i++)
+		ck_assert(keyring_matches(rig.ring, checks[i].key_id, checks[i].use,
+					  &checks[i].value));
+}
+END_TEST
+
+/* What is due, and what is forgotten */
+
+struct due_body {
+	const struct family *family;
+	int64_t now, before, log_before;
+	size_t max, count;
+	int64_t ids[10];
+	bool forget;
+};
+
+static enum err
+run_due(struct store_tx *tx, void *arg)
+{
+	struct due_body *b = arg;
+
+	ck_assert_int_eq(b->forget ? store_forget(tx, b->family, b->before, b->log_before, b->max,
+						  &b->count)
+				   : store_due(tx, b->family, b->now, b->ids, b->max, &b->count),
+			 STORE_OK);
+	return ERR_NONE;
+}
+
+START_TEST(removed_rows_are_due_when_their_time_has_come_oldest_first)
+{
+	struct due_body b = {.family = &family_storage_pool, .now = 2000, .max = 10};
+	int64_t ids[5];
+
+	for (int i = 0; i < 5; i++)
+		ids[i] = rig_registry(&rig, PROJECT_DEFAULT, arena_printf(rig.arena, "r%d", i));
+	rig_exec(&rig,
+		 "UPDATE storage_pool SET state = 'removed', removed = 1 WHERE server_address IN "
+		 "('r0', 'r1', 'r2');"
+		 "UPDATE storage_pool SET state = 'purged', removed = 1, remove_time = 1 WHERE "
+		 "server_address = 'r3';"
+		 "UPDATE storage_pool SET remove_time = 2000 WHERE server_address = 'r0';"
+		 "UPDATE storage_pool SET remove_time = 2001 WHERE server_address = 'r1';"
+		 "UPDATE storage_pool SET remove_time = 1000 WHERE server_address = 'r2';");
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_uint_eq(b.count, 2);
+	ck_assert_int_eq(b.ids[0], ids[2]);
+	ck_assert_int_eq(b.ids[1], ids[0]);
+	b.max = 1;
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_uint_eq(b.count, 1);
+	ck_assert_int_eq(b.ids[0], ids[2]);
+}
+END_TEST
+
+START_TEST(purged_rows_are_forgotten_when_old_and_free_of_references)
+{
+	struct due_body b = {.family = &family_storage_pool,
+			     .before = 1000,
+			     .log_before = 50,
+			     .max = 10,
+			     .forget = true};
+	int64_t named = rig_registry(&rig, PROJECT_DEFAULT, "named");
+
+	rig_registry(&rig, PROJECT_DEFAULT, "old");
+	rig_registry(&rig, PROJECT_DEFAULT, "young");
+	rig_registry(&rig, PROJECT_DEFAULT, "removed");
+	rig_credential(&rig, PROJECT_DEFAULT, named, NULL);
+	rig_exec(&rig, "UPDATE storage_pool SET state = 'purged', removed = 999;"
+		       "UPDATE storage_pool SET removed = 1000 WHERE server_address = 'young';"
+		       "UPDATE storage_pool SET state = 'removed' WHERE server_address = "
+		       "'removed';");
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_uint_eq(b.count, 1);
+	ck_assert_str_eq(
+		rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
+		"named,young,removed");
+	rig_exec(&rig, "DELETE FROM credential WHERE registry_id IS NOT NULL");
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_uint_eq(b.count, 1);
+	ck_assert_str_eq(
+		rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
+		"young,removed");
+}
+END_TEST
+
+START_TEST(old_entries_of_the_log_are_forgotten_whatever_they_are_about)
+{
+	struct due_body b = {.family = &family_storage_pool,
+			     .before = 1000,
+			     .log_before = 50,
+			     .max = 2,
+			     .forget = true};
+
+	rig_exec(&rig, "INSERT INTO process_log (family, resource_id, process, state_before, "
+		       "state_during, state_after, at) VALUES"
+		       " ('storage_pool', 1, 'a', '', '', '', 49), ('credential', 2, 'b', '', '', '', 1),"
+		       " ('account', 3, 'c', '', '', '', 48), ('account', 3, 'd', '', '', '', 50)");
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(process) FROM process_log"), "a,d");
+	ck_assert_uint_eq(b.count, 2); /* the batch was full: there may be more */
+	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(process) FROM process_log"), "d");
+	ck_assert_uint_eq(b.count, 1);
+}
+END_TEST
+
+START_TEST(a_checkpoint_empties_the_log)
+{
+	rig_registry(&rig, PROJECT_DEFAULT, "one");
+	ck_assert_int_gt(store_wal_size(rig.store), 0);
+	ck_assert_int_eq(store_checkpoint(rig.store), STORE_OK);
+	ck_assert_int_eq(store_wal_size(rig.store), 0);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "1");
+}
+END_TEST
+
+/* What the connections refuse: they are caught while the store opens them. */
+
+static sqlite3 *handles[HANDLES_MAX];
+static size_t handle_count;
+
+static int
+catch_handle(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
+{
+	(void)message, (void)api;
+	ck_assert_uint_lt(handle_count, HANDLES_MAX);
+	handles[handle_count++] = db;
+	return SQLITE_OK;
+}
+
+/* clang-format off */
+static const struct { const char *sql; bool writer, reader; } statements[] = {
+	{ "SELECT count(*) FROM account",                              true,  true },
+	{ "SELECT value FROM json_each('[1]')",                        true,  true },
+	{ "WITH RECURSIVE n(i) AS (SELECT 1) SELECT i FROM n",         true,  true },
+	{ "PRAGMA user_version",                                       true,  true },
+	{ "INSERT INTO key_check VALUES (9, 'x', x'00')",              true,  false },
+	{ "UPDATE account SET name = 'x'",                             true,  false },
+	{ "DELETE FROM key_check",                                     true,  false },
+	{ "ATTACH ':memory:' AS other",                                false, false },
+	{ "ATTACH '/tmp/x.db' AS other",                               false, false },
+	{ "DETACH main",                                               false, false },
+	{ "PRAGMA journal_mode = DELETE",                              false, false },
+	{ "PRAGMA journal_mode",                                       false, false },
+	{ "PRAGMA synchronous = OFF",                                  false, false },
+	{ "PRAGMA writable_schema = ON",                               false, false },
+	{ "PRAGMA user_version = 9",                                   false, false },
+	{ "PRAGMA application_id = 9",                                 false, false },
+	{ "PRAGMA query_only = OFF",                                   false, false },
+	{ "PRAGMA foreign_keys = OFF",                                 false, false },
+	{ "PRAGMA trusted_schema = ON",                                false, false },
+	{ "PRAGMA key_check",                                          false, false },
+	{ "PRAGMA temp_store_directory = '/tmp'",                      false, false },
+	{ "PRAGMA wal_checkpoint(TRUNCATE)",                           false, false },
+	{ "SELECT * FROM pragma_table_info('account')",                false, false },
+	{ "CREATE TABLE t (a)",                                        false, false },
+	{ "CREATE TEMP TABLE t (a)",                                   false, false },
+	{ "CREATE TABLE t AS SELECT * FROM account",                   false, false },
+	{ "CREATE INDEX i ON account (name)",                          false, false },
+	{ "CREATE VIEW v AS SELECT 1",                                 false, false },
+	{ "CREATE TRIGGER t AFTER INSERT ON account BEGIN SELECT 1; END", false, false },
+	{ "CREATE VIRTUAL TABLE t USING fts5(a)",                      false, false },
+	{ "DROP TABLE process_log",                                    false, false },
+	{ "DROP INDEX storage_pool_address",                           false, false },
+	{ "ALTER TABLE account RENAME TO a",                           false, false },
+	{ "ALTER TABLE account ADD COLUMN x",                          false, false },
+	{ "UPDATE sqlite_schema SET sql = ''",                         false, false },
+	{ "DELETE FROM sqlite_schema",                                 false, false },
+	{ "REINDEX",                                                   false, false },
+	{ "ANALYZE",                                                   false, false },
+	{ "VACUUM",                                                    false, false },
+	{ "VACUUM INTO '/tmp/x.db'",                                   false, false },
+	{ "SELECT load_extension('x')",                                false, false },
+};
+/* clang-format on */
+
+static void
+catch_all(void)
+{
+	handle_count = 0;
+	store_close(rig.store);
+	ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))catch_handle), SQLITE_OK);
+	rig.store = store_open(rig.database, 2, why);
+	sqlite3_reset_auto_extension();
+	ck_assert_msg(rig.store != NULL, "%s", why);
+	ck_assert_uint_eq(handle_count, 3);
+}
+
+START_TEST(a_connection_runs_plain_reads_and_writes_and_nothing_else)
+{
+	catch_all();
+	for (size_t i = 0; i < handle_count; i++) {
+		bool taken = i == 0 ? statements[_i].writer : statements[_i].reader;
+		int rc = sqlite3_exec(handles[i], statements[_i].sql, NULL, NULL, NULL);
+
+		ck_assert_msg((rc == SQLITE_OK) == taken, "connection %zu: %s: %s", i,
+			      statements[_i].sql, sqlite3_errmsg(handles[i]));
+	}
+}
+END_TEST
+
+START_TEST(a_connection_is_set_up_as_the_design_says)
+{
+	catch_all();
+	for (size_t i = 0; i < handle_count; i++) {
+		int on = -1;
+
+		ck_assert_int_eq(
+			sqlite3_db_config(handles[i], SQLITE_DBCONFIG_DEFENSIVE, -1, &on), 0);
+		ck_assert_int_eq(on, 1);
+		ck_assert_int_eq(
+			sqlite3_db_config(handles[i], SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &on), 0);
+		ck_assert_int_eq(on, 0);
+		ck_assert_int_eq(
+			sqlite3_db_config(handles[i], SQLITE_DBCONFIG_ENABLE_FKEY, -1, &on), 0);
+		ck_assert_int_eq(on, 1);
+		ck_assert_int_eq(sqlite3_limit(handles[i], SQLITE_LIMIT_ATTACHED, -1), 0);
+		ck_assert_int_le(sqlite3_limit(handles[i], SQLITE_LIMIT_LENGTH, -1), 1 << 20);
+		ck_assert_int_eq(sqlite3_set_authorizer(handles[i], NULL, NULL), SQLITE_OK);
+	}
+	sqlite3_stmt *stmt;
+	static const struct {
+		const char *sql;
+		int value;
+	} settings[] = {{"PRAGMA synchronous", 2},     {"PRAGMA foreign_keys", 1},
+			{"PRAGMA secure_delete", 1},   {"PRAGMA temp_store", 2},
+			{"PRAGMA cell_size_check", 1}, {"PRAGMA query_only", 0}};
+	for (size_t i = 0; i < COUNT_OF(settings); i++) {
+		ck_assert_int_eq(sqlite3_prepare_v2(handles[0], settings[i].sql, -1, &stmt, NULL),
+				 SQLITE_OK);
+		ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+		ck_assert_msg(sqlite3_column_int(stmt, 0) == settings[i].value, "%s",
+			      settings[i].sql);
+		ck_assert_int_eq(sqlite3_finalize(stmt), SQLITE_OK);
+	}
+}
+END_TEST
+
+START_TEST(a_foreign_key_that_leads_nowhere_is_refused)
+{
+	struct record row = registry_row(9999, "u1", "a1");
+	struct body b = {.insert = {&row}};
+	enum store_rc rc = store_write(rig.store, run_body, &b);
+
+	ck_assert(rc != STORE_OK || b.inserted[0] == STORE_CONSTRAINT);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "0");
+}
+END_TEST
+
+/* Values are bound, never text. */
+START_TEST(hostile_values_are_only_values)
+{
+	static const char *const hostile = "'; DROP TABLE account; --";
+	struct record row = registry_row(PROJECT_DEFAULT, hostile, hostile), got;
+	struct list_query q = {.family = &family_storage_pool,
+			       .kind = "x' OR '1'='1",
+			       .owners = everyone,
+			       .limit = 10};
+	struct record_list list;
+
+	rig_insert(&rig, &row);
+	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_storage_pool, record_id(&row),
+				   &everyone, &got),
+			 STORE_OK);
+	ck_assert_str_eq(record_text(&got, COL_SERVER_ADDRESS), hostile);
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 0);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) > 0 FROM account"), "1");
+}
+END_TEST
+
+START_TEST(a_list_with_every_condition_there_is_room_for_still_runs)
+{
+	static const int64_t owners[] = {PROJECT_DEFAULT, PROJECT_OTHER};
+	struct list_query q = {.family = &family_credential,
+			       .kind = "registryCredential",
+			       .owners = {.ids = owners, .count = 2},
+			       .condition_count = CONDITIONS_MAX,
+			       .sort = COL_PUBLIC_VALUE,
+			       .sort_cut = true,
+			       .from = {.set = true, .value = value_text("a"), .id = 1},
+			       .limit = 3000};
+	struct record_list list;
+
+	for (size_t i = 0; i < CONDITIONS_MAX; i++)
+		q.conditions[i] = (struct condition){
+			.column = COL_PUBLIC_VALUE, .op = OP_NOT_LIKE, .value = value_text("x")};
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 0);
+}
+END_TEST
+
+/* Many at once */
+
+struct worker {
+	pthread_t thread;
+	unsigned number;
+	int64_t id;
+	unsigned won;
+	bool failed;
+};
+
+static void *
+write_and_read(void *arg)
+{
+	struct worker *w = arg;
+	struct arena *a = arena_new(RIG_ARENA);
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct record row = registry_row(PROJECT_DEFAULT, NULL, NULL), got;
+		struct record_list list;
+		const struct list_query q = {
+			.family = &family_storage_pool, .owners = everyone, .limit = 3000};
+		/* Every fifth is given up. */
+		struct body b = {.insert = {&row}, .abort = i % 5 == 4};
+
+		arena_reset(a);
+		row.columns[COL_UUID] = value_text(arena_printf(a, "u%u-%u", w->number, i));
+		row.columns[COL_SERVER_ADDRESS] = row.columns[COL_UUID];
+		enum store_rc rc = store_write(rig.store, run_body, &b);
+		if (rc != (b.abort ? STORE_ABORTED : STORE_OK) || b.inserted[0] != STORE_OK ||
+		    b.runs == 0)
+			w->failed = true;
+		/* What was acknowledged is there for every reader. */
+		rc = store_get(rig.store, a, &family_storage_pool, record_id(&row), &everyone,
+			       &got);
+		if (!b.abort && (rc != STORE_OK || strcmp(record_text(&got, COL_UUID),
+							  record_text(&row, COL_UUID)) != 0))
+			w->failed = true;
+		if (store_list(rig.store, a, &q, &list) != STORE_OK)
+			w->failed = true;
+	}
+	arena_free(a);
+	return NULL;
+}
+
+static void
+run_threads(void *(*fn)(void *), struct worker *workers, int64_t id)
+{
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){.number = i, .id = id};
+		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, fn, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
+		ck_assert(!workers[i].failed);
+	}
+}
+
+START_TEST(many_threads_write_and_read_and_nothing_is_lost)
+{
+	struct worker workers[THREADS];
+
+	run_threads(write_and_read, workers, 0);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"),
+			 arena_printf(rig.arena, "%d", THREADS * ROUNDS * 4 / 5));
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(DISTINCT uuid) FROM storage_pool"),
+			 arena_printf(rig.arena, "%d", THREADS * ROUNDS * 4 / 5));
+	ck_assert_str_eq(rig_sql(&rig, "PRAGMA integrity_check"), "ok");
+}
+END_TEST
+
+static void *
+toggle(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct change_body b = {.id = w->id,
+					.from = i % 2 == 0 ? ST_ACTIVE : ST_INACTIVE,
+					.to = i % 2 == 0 ? ST_INACTIVE : ST_ACTIVE};
+
+		b.columns[COL_NAME] = value_null();
+		if (store_write(rig.store, run_change, &b) != STORE_OK ||
+		    (b.rc != STORE_OK && b.rc != STORE_NONE))
+			w->failed = true;
+		w->won += b.rc == STORE_OK;
+	}
+	return NULL;
+}
+
+static void *
+remove_once(void *arg)
+{
+	struct worker *w = arg;
+	struct change_body b = {.id = w->id, .from = ST_ACTIVE, .to = ST_REMOVED};
+
+	if (store_write(rig.store, run_change, &b) != STORE_OK)
+		w->failed = true;
+	w->won = b.rc == STORE_OK;
+	return NULL;
+}
+
+START_TEST(of_many_threads_one_makes_the_change)
+{
+	struct worker workers[THREADS];
+	unsigned won = 0;
+
+	for (int round = 0; round < 5; round++) {
+		int64_t id = rig_registry(&rig, PROJECT_DEFAULT,
+					  arena_printf(rig.arena, "r%d", round));
+		run_threads(remove_once, workers, id);
+		won = 0;
+		for (unsigned i = 0; i < THREADS; i++)
+			won += workers[i].won;
+		ck_assert_uint_eq(won, 1);
+	}
+	int64_t id = rig_registry(&rig, PROJECT_DEFAULT, "toggled");
+	run_threads(toggle, workers, id);
+	won = 0;
+	for (unsigned i = 0; i < THREADS; i++)
+		won += workers[i].won;
+	/* Each success flips the state: their number says where it ends. */
+	ck_assert_str_eq(
+		rig_sql(&rig, "SELECT state FROM storage_pool WHERE server_address = 'toggled'"),
+		won % 2 == 0 ? "active" : "inactive");
+}
+END_TEST
+
+static void *
+same_address(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		char uuid[32], address[32];
+		(void)snprintf(uuid, sizeof(uuid), "u%u-%u", w->number, i);
+		(void)snprintf(address, sizeof(address), w->number % 2 == 0 ? "r%u" : "R%u", i);
+		struct record row = registry_row(PROJECT_DEFAULT, uuid, address);
+		struct body b = {.insert = {&row}};
+
+		if (store_write(rig.store, run_body, &b) != STORE_OK)
+			w->failed = true;
+		w->won += b.inserted[0] == STORE_OK;
+	}
+	return NULL;
+}
+
+START_TEST(of_many_threads_one_gets_the_address)
+{
+	struct worker workers[THREADS];
+	unsigned won = 0;
+
+	run_threads(same_address, workers, 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		won += workers[i].won;
+	ck_assert_uint_eq(won, ROUNDS);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"),
+			 arena_printf(rig.arena, "%d", ROUNDS));
+}
+END_TEST
+
+/* Without memory */
+
+START_TEST(reading_without_memory_says_so)
+{
+	struct record row;
+	struct record_list list;
+	const struct list_query q = {.family = &family_credential, .owners = everyone, .limit = 5};
+	struct arena *a = arena_new(RIG_ARENA);
+	unsigned n = 1;
+
+	for (;; n++) {
+		arena_reset(a);
+		arena_fail_at(a, n);
+		enum store_rc one =
+			store_get(rig.store, a, &family_credential, 1, &everyone, &row);
+		enum store_rc two = store_list(rig.store, a, &q, &list);
+		if (!arena_failed(a)) {
+			ck_assert_int_eq(one, STORE_OK);
+			ck_assert_int_eq(two, STORE_OK);
+			break;
+		}
+		ck_assert(one == STORE_NO_MEMORY || two == STORE_NO_MEMORY);
+		ck_assert_uint_lt(n, 200);
+	}
+	ck_assert_uint_gt(n, 10);
+	arena_free(a);
+}
+END_TEST
+
+static const struct {
+	enum store_rc rc;
+	enum err err;
+} failures[] = {
+	{STORE_FULL, ERR_DISK_FULL},
+	{STORE_BUSY, ERR_UNAVAILABLE},
+	{STORE_FAILED, ERR_UNAVAILABLE},
+	{STORE_NO_MEMORY, ERR_INTERNAL},
+};
+
+START_TEST(a_failure_of_the_store_is_an_error_of_the_client)
+{
+	struct error e = {0};
+
+	ck_assert_int_eq(store_err(failures[_i].rc, &e), failures[_i].err);
+	ck_assert_int_eq(e.code, failures[_i].err);
+}
+END_TEST
+
+static Suite *
+store_suite(void)
+{
+	Suite *suite = suite_create("store");
+	TCase *tc = tcase_create("store");
+
+	tcase_set_timeout(tc, 30);
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_fresh_database_has_the_well_known_accounts);
+	tcase_add_test(tc, every_table_is_strict);
+	tcase_add_test(tc, a_second_migration_changes_nothing);
+	tcase_add_loop_test(tc, a_foreign_or_newer_database_is_refused_and_left_alone, 0,
+			    COUNT_OF(foreign));
+	tcase_add_test(tc, a_file_that_is_no_database_is_refused_and_left_alone);
+	tcase_add_test(tc, a_database_that_is_not_there_is_not_opened_and_not_made);
+	tcase_add_test(tc, a_database_without_tables_is_not_opened);
+	tcase_add_test(tc, a_link_in_place_of_the_database_is_not_followed);
+	tcase_add_test(tc, a_row_is_stored_and_read_back_column_by_column);
+	tcase_add_test(tc, ids_are_shared_in_a_family_and_never_used_again);
+	tcase_add_test(tc, a_body_that_fails_leaves_nothing_behind);
+	tcase_add_test(tc, a_constraint_that_is_hit_does_not_undo_the_rest);
+	tcase_add_test(tc, a_step_is_logged_with_who_when_and_why);
+	tcase_add_test(tc, a_step_of_the_housekeeper_has_no_account_and_no_request);
+	tcase_add_loop_test(tc, an_address_is_unique_in_its_account_in_any_case_until_it_is_removed,
+			    0, COUNT_OF(addresses));
+	tcase_add_test(tc, a_uuid_and_an_access_key_are_unique_for_ever);
+	tcase_add_loop_test(tc, a_state_changes_only_from_the_state_that_was_seen, 0, ST__COUNT);
+	tcase_add_test(tc, an_update_sets_the_given_columns_of_one_row_and_no_other);
+	tcase_add_loop_test(tc, only_rows_of_the_owners_are_seen, 0, COUNT_OF(views));
+	tcase_add_test(tc, a_list_hides_removed_rows_unless_they_are_asked_for);
+	tcase_add_test(tc, a_list_of_a_kind_has_no_other);
+	tcase_add_test(tc, a_page_of_very_long_texts_ends_early_and_says_so);
+	tcase_add_test(tc, a_key_is_found_with_its_account_whatever_its_state);
+	tcase_add_test(tc, memberships_are_of_the_account_and_name_the_role);
+	tcase_add_test(tc, key_checks_are_kept);
+	tcase_add_test(tc, removed_rows_are_due_when_their_time_has_come_oldest_first);
+	tcase_add_test(tc, purged_rows_are_forgotten_when_old_and_free_of_references);
+	tcase_add_test(tc, old_entries_of_the_log_are_forgotten_whatever_they_are_about);
+	tcase_add_test(tc, a_checkpoint_empties_the_log);
+	tcase_add_loop_test(tc, a_connection_runs_plain_reads_and_writes_and_nothing_else, 0,
+			    COUNT_OF(statements));
+	tcase_add_test(tc, a_connection_is_set_up_as_the_design_says);
+	tcase_add_test(tc, a_foreign_key_that_leads_nowhere_is_refused);
+	tcase_add_test(tc, hostile_values_are_only_values);
+	tcase_add_test(tc, a_list_with_every_condition_there_is_room_for_still_runs);
+	tcase_add_test(tc, many_threads_write_and_read_and_nothing_is_lost);
+	tcase_add_test(tc, of_many_threads_one_makes_the_change);
+	tcase_add_test(tc, of_many_threads_one_gets_the_address);
+	tcase_add_test(tc, reading_without_memory_says_so);
+	tcase_add_loop_test(tc, a_failure_of_the_store_is_an_error_of_the_client, 0,
+			    COUNT_OF(failures));
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int
+main(void)
+{
+	return run_suite(store_suite());
+}
