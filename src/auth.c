@@ -123,6 +123,12 @@ static struct {
 	unsigned char fields[ROLE__COUNT][TYPES_MAX][FIELDS_MAX];
 } matrix;
 
+const char *
+role_name(enum role role)
+{
+	return role_names[role];
+}
+
 static unsigned
 letters_parse(const char *letters)
 {

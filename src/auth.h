@@ -34,6 +34,7 @@ enum role {
 	ROLE_NONE, /* agents, tokens and kinds that nobody knows: they see no type but schema */
 	ROLE__COUNT
 };
+const char *role_name(enum role role);
 enum {
 	MAY_CREATE = 1 << 0,
 	MAY_READ = 1 << 1,
