@@ -472,7 +472,7 @@ START_TEST(another_ring_opens_nothing_and_verifies_nothing)
 
 	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
 	ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
-	ck_assert(secret_hash_key(ring, a, "the secret", &hash));
+	ck_assert(secret_hash(ring, a, "the secret", &hash));
 	ck_assert(!secret_verify_key(other, "the secret", &hash));
 	keyring_free(other);
 }
@@ -509,7 +509,7 @@ START_TEST(only_the_right_secret_of_a_key_is_accepted)
 {
 	struct value hash, null = value_null(), text = value_text("secret");
 
-	ck_assert(secret_hash_key(ring, a, "secret", &hash));
+	ck_assert(secret_hash(ring, a, "secret", &hash));
 	ck_assert_int_eq(hash.type, VALUE_BLOB);
 	ck_assert_uint_eq(hash.len, 32);
 	ck_assert(secret_verify_key(ring, "secret", &hash));

@@ -140,7 +140,7 @@ add_person(struct rig *rig, enum person person)
 	row.columns[COL_STATE] = value_text("active");
 	row.columns[COL_CREATED] = value_int(RIG_NOW);
 	row.columns[COL_PUBLIC_VALUE] = value_text(name);
-	ck_assert(secret_hash_key(rig->ring, rig->arena, person_secret(rig->arena, person),
+	ck_assert(secret_hash(rig->ring, rig->arena, person_secret(rig->arena, person),
 				  &row.columns[COL_SECRET_VALUE]));
 	rig_insert(rig, &row);
 }
