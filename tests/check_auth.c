@@ -357,19 +357,35 @@ START_TEST(a_secret_may_hold_colons)
 }
 END_TEST
 
-/* Open mode is for whoever sits on the machine itself. */
+/* Open mode is for whoever sits on the machine itself and asks it by its own name. */
 static const struct {
-	const char *client;
+	const char *client, *host;
 	bool let_in;
 } clients[] = {
-	{"127.0.0.1", true},   {"127.8.9.10", true}, {"::1", true},	{"10.1.2.3", false},
-	{"1127.0.0.1", false}, {"128.0.0.1", false}, {"::2", false},	{"::11", false},
-	{"", false},	       {NULL, false},	     {"fe80::1", false}, {"127", false},
+	{"127.0.0.1", "127.0.0.1", true},
+	{"127.8.9.10", "127.0.0.1:8080", true},
+	{"::1", "[::1]:8080", true},
+	{"127.0.0.1", "localhost", true},
+	{"127.0.0.1", "LocalHost:8080", true},
+	{"10.1.2.3", "localhost", false},
+	{"1127.0.0.1", "localhost", false},
+	{"128.0.0.1", "localhost", false},
+	{"::2", "localhost", false},
+	{"::11", "localhost", false},
+	{"fe80::1", "localhost", false},
+	{"127", "localhost", false},
+	{"", "localhost", false},
+	{"127.0.0.1", "", false},
+	{"127.0.0.1", "evil.example.test", false},
+	{"127.0.0.1", "localhost.example.test", false},
+	{"127.0.0.1", "127.0.0.1.example.test", false},
+	{"127.0.0.1", "notlocalhost", false},
+	{"::1", "[::1", false},
 };
 
 START_TEST(open_mode_lets_in_the_machine_itself_alone)
 {
-	const struct request request = {.client = clients[_i].client};
+	const struct request request = {.client = clients[_i].client, .host = clients[_i].host};
 	struct identity id = {0};
 
 	ck_assert_int_eq(identify(&request, true, &id),
@@ -398,7 +414,7 @@ static const struct {
 	{PERSON_RESTRICTED, ROLE_USER, false, false, "9 5"},
 	{PERSON_READONLY, ROLE_USER, false, false, "10 5"},
 	{PERSON_STRANGER, ROLE_USER, false, false, "15"},
-	{PERSON_PROJECTADMIN, ROLE_PROJECTADMIN, false, false, "13 5"},
+	{PERSON_PROJECTADMIN, ROLE_PROJECTADMIN, false, false, "13 5 6"},
 	{PROJECT_DEFAULT, ROLE_PROJECT, true, false, "5"},
 	{PROJECT_OTHER, ROLE_PROJECT, true, false, "6"},
 	{PERSON_AGENT, ROLE_NONE, false, false, "14"},
@@ -449,13 +465,15 @@ static const struct {
 	{PERSON_MEMBER, "1a5", ERR_NONE, ROLE_MEMBER},
 	{PERSON_RESTRICTED, "1a5", ERR_NONE, ROLE_RESTRICTED},
 	{PERSON_READONLY, "1a5", ERR_NONE, ROLE_READONLY},
+	/* Secrets are read by an owner alone. */
 	{PERSON_PROJECTADMIN, "1a5", ERR_NONE, ROLE_PROJECTADMIN},
+	{PERSON_PROJECTADMIN, "1a6", ERR_NONE, ROLE_MEMBER},
 	{PROJECT_DEFAULT, "1a5", ERR_NONE, ROLE_PROJECT},
 
 	/* Not a member. */
 	{PERSON_OWNER, "1a6", ERR_FORBIDDEN, ROLE_USER},
 	{PERSON_STRANGER, "1a5", ERR_FORBIDDEN, ROLE_USER},
-	{PERSON_PROJECTADMIN, "1a6", ERR_FORBIDDEN, ROLE_PROJECTADMIN},
+	{PERSON_PROJECTADMIN, "1a16", ERR_FORBIDDEN, ROLE_PROJECTADMIN},
 	{PROJECT_DEFAULT, "1a6", ERR_FORBIDDEN, ROLE_PROJECT},
 	{PROJECT_OTHER, "1a5", ERR_FORBIDDEN, ROLE_PROJECT},
 	{PERSON_AGENT, "1a5", ERR_FORBIDDEN, ROLE_NONE},
@@ -524,7 +542,7 @@ static const struct {
 	{PERSON_READONLY, false, {false, false, false, false, false, false}},
 	{PERSON_READONLY, true, {false, false, false, false, false, false}},
 	{PERSON_STRANGER, false, {false, false, false, false, false, false}},
-	{PERSON_PROJECTADMIN, false, {true, false, false, false, false, false}},
+	{PERSON_PROJECTADMIN, false, {true, true, true, false, false, false}},
 	{PROJECT_DEFAULT, false, {true, true, false, false, false, false}},
 	{PERSON_AGENT, false, {false, false, false, false, false, false}},
 };
@@ -566,6 +584,45 @@ START_TEST(a_row_is_managed_by_those_who_may)
 }
 END_TEST
 
+/* Whose secrets are read in the clear: rows of the first project, of the second, of oneself. */
+static const struct {
+	enum person person;
+	bool first, second, own;
+} openers[] = {
+	{PERSON_SUPERADMIN, true, true, true},
+	{PERSON_PROJECTADMIN, true, false, true},
+	{PERSON_OWNER, true, false, true},
+	{PERSON_MEMBER, false, false, true},
+	{PERSON_READONLY, false, false, true},
+	{PERSON_STRANGER, false, false, true},
+};
+
+START_TEST(a_secret_is_opened_for_the_owner_of_its_project)
+{
+	struct identity id = rig_identity(&rig, openers[_i].person);
+	struct record row = {.type = &types_table[T_REGISTRY_CREDENTIAL]};
+
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_DEFAULT);
+	ck_assert(auth_may_open(&id, &row) == openers[_i].first);
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_OTHER);
+	ck_assert(auth_may_open(&id, &row) == openers[_i].second);
+	row.columns[COL_ACCOUNT_ID] = value_int(openers[_i].person);
+	ck_assert(auth_may_open(&id, &row) == openers[_i].own);
+}
+END_TEST
+
+START_TEST(nobody_but_superadmin_makes_a_superadmin)
+{
+	static const char *const kinds[] = {"user", "admin", "service", "project", NULL};
+
+	for (unsigned r = 0; r < ROLE__COUNT; r++) {
+		ck_assert(auth_may_name((enum role)r, "superadmin") == (r == ROLE_SUPERADMIN));
+		for (size_t i = 0; i < COUNT_OF(kinds); i++)
+			ck_assert(auth_may_name((enum role)r, kinds[i]));
+	}
+}
+END_TEST
+
 static Suite *
 auth_suite(void)
 {
@@ -593,6 +650,9 @@ auth_suite(void)
 	tcase_add_loop_test(tc, a_project_gives_the_role_of_the_membership_or_403, 0,
 			    COUNT_OF(scopes));
 	tcase_add_loop_test(tc, a_row_is_managed_by_those_who_may, 0, COUNT_OF(managers));
+	tcase_add_loop_test(tc, a_secret_is_opened_for_the_owner_of_its_project, 0,
+			    COUNT_OF(openers));
+	tcase_add_test(tc, nobody_but_superadmin_makes_a_superadmin);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

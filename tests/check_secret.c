@@ -536,19 +536,6 @@ START_TEST(only_the_right_secret_of_a_key_is_accepted)
 }
 END_TEST
 
-START_TEST(a_password_is_hashed_slowly_and_differently_each_time)
-{
-	struct value one, two;
-
-	ck_assert(secret_hash_password(a, "secret", &one));
-	ck_assert(secret_hash_password(a, "secret", &two));
-	ck_assert_uint_gt(one.len, 60);
-	ck_assert_int_eq(memcmp(one.text, "$argon2id$", 10), 0);
-	ck_assert(one.len != two.len || memcmp(one.text, two.text, one.len) != 0);
-	ck_assert_ptr_null(memmem(one.text, one.len, "secret", 6));
-}
-END_TEST
-
 /* Random names */
 
 START_TEST(a_uuid_is_of_version_4)
@@ -650,7 +637,6 @@ secret_suite(void)
 	tcase_add_test(tc, another_ring_opens_nothing_and_verifies_nothing);
 	tcase_add_test(tc, the_primary_key_seals_and_an_older_one_still_opens);
 	tcase_add_test(tc, only_the_right_secret_of_a_key_is_accepted);
-	tcase_add_test(tc, a_password_is_hashed_slowly_and_differently_each_time);
 	tcase_add_test(tc, a_uuid_is_of_version_4);
 	tcase_add_loop_test(tc, a_random_name_has_its_length_and_alphabet, 0, COUNT_OF(names));
 	tcase_add_loop_test(tc, texts_are_compared_whole, 0, COUNT_OF(texts));

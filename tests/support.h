@@ -29,14 +29,14 @@ enum person {
 	PERSON_SUPERADMIN = 3,
 	PERSON_TOKEN = 4,
 	PROJECT_DEFAULT = 5, /* the first project */
-	PROJECT_OTHER = 6,   /* a second one, of which nobody below is a member */
+	PROJECT_OTHER = 6,   /* a second one, of which the others are no members */
 	PERSON_OWNER = 7,    /* a user, owner of the first project and of the inactive one */
 	PERSON_MEMBER = 8,
 	PERSON_RESTRICTED = 9,
 	PERSON_READONLY = 10,
 	PERSON_SERVICE = 11,
 	PERSON_READADMIN = 12,
-	PERSON_PROJECTADMIN = 13, /* member of the first project */
+	PERSON_PROJECTADMIN = 13, /* owner of the first project, member of the second */
 	PERSON_AGENT = 14,
 	PERSON_STRANGER = 15, /* a user, member of nothing */
 	PROJECT_INACTIVE = 16,
