@@ -13,11 +13,11 @@ awk '
 BEGIN {
 	# Layer by layer, from the bottom: the names of the files without .c, .h, .def; * stands for any ending.
 	# config.h is the settings as plain data.  store.h is an interface with the plain list_query, which query fills.
-	layer(0, "arena err log http json_in json_out utf8 config.h")
+	layer(0, "arena err log http json_in json_out config.h")
 	layer(1, "schema types process query column store.h")
 	layer(2, "store store_sqlite sql secret migrations")
-	layer(3, "auth resource repr html housekeeper")
-	layer(4, "app")
+	layer(3, "auth resource repr html")
+	layer(4, "app nginx_check")
 	layer(5, "gateway pool config main cli cli_*")
 
 	# Which file may include a header of a library.

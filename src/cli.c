@@ -12,6 +12,7 @@
 #include "app.h"
 #include "json_in.h"
 #include "log.h"
+#include "nginx_check.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WORDS_MAX = 4, OPTIONS_MAX = 8 };
 
@@ -272,6 +273,21 @@ command_sweep(struct session *s)
 	return app_sweep(s->app) ? EXIT_OK : fail("the pass did not end; see the log");
 }
 
+/* Names what is wrong with an nginx configuration; NULL for none. */
+static int
+check_nginx(const char *path)
+{
+	struct nginx_report report;
+	char why[CONFIG_WHY_MAX];
+
+	if (path == NULL)
+		return EXIT_OK;
+	if (!nginx_check(path, HTTP_BODY_MAX, stdout, &report, why, sizeof(why)))
+		return fail(why);
+	(void)printf("%s: %zu problems, %zu warnings\n", path, report.problems, report.warnings);
+	return report.problems == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
 static int
 command_check(struct session *s)
 {
@@ -280,7 +296,7 @@ command_check(struct session *s)
 	if (!app_prepare(s->settings, PREPARE_CHECK, why))
 		return fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
-	return EXIT_OK;
+	return check_nginx(option(s->arguments, "nginx", NULL));
 }
 
 /* clang-format off */
@@ -298,7 +314,7 @@ static const struct command {
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", NULL },    "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
-	{ "check",   NULL,     command_check,        false, { NULL },                                   "read the configuration, open the database with the key" },
+	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key; look through an nginx configuration for mistakes" },
 };
 /* clang-format on */
 

@@ -768,7 +768,11 @@ START_TEST(a_state_and_an_action_lead_where_the_contract_says)
 			      err_name(rc));
 		ck_assert_str_eq(state_name(record_state(&row)), moves[from].shown[i]);
 		ck_assert_str_eq(stored(type, id, "state"), moves[from].then[i]);
-		ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM process_log"),
+		/* Of this row: the purge of a registry moves its credentials as well. */
+		ck_assert_str_eq(rig_sql(&rig, arena_printf(rig.arena,
+							    "SELECT count(*) FROM process_log "
+							    "WHERE family = '%s'",
+							    types_table[type].family->table)),
 				 steps_of(from, i));
 	}
 }
