@@ -467,6 +467,7 @@ bool
 date_parse(const char *text, int64_t now_ms, int64_t *ms)
 {
 	struct tm tm = {0};
+	char again[21];
 	int used = 0;
 
 	if (strcmp(text, "now") == 0) {
@@ -485,5 +486,8 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	*ms = (int64_t)timegm(&tm) * 1000;
-	return true;
+	/* What is no date of the calendar, or has signs and blanks in it, comes out as another
+	 * text. */
+	date_format(*ms, again);
+	return strcmp(again, text) == 0;
 }

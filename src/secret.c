@@ -120,36 +120,56 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	return done;
 }
 
+/* "12": digits alone, not 0. */
 static bool
-parse_line(struct keyring *ring, const char *line)
+parse_id(const char *text, uint32_t *id)
 {
-	char use[16], hex[2 * KEY_BYTES + 2];
-	unsigned id = 0;
-	size_t len = 0;
-	int fields = sscanf(line, "%15s %u %65s", use, &id, hex);
+	enum { DIGITS_MAX = 9 };
+	size_t len = strspn(text, "0123456789");
 
-	if (fields < 1 || use[0] == '#')
+	if (len == 0 || len > DIGITS_MAX || text[len] != '\0' || text[0] == '0')
+		return false;
+	*id = (uint32_t)strtoul(text, NULL, 10);
+	return true;
+}
+
+static bool
+add_key(struct keyring *ring, bool sealing, uint32_t id, const char *hex)
+{
+	struct ring_key *key = &ring->keys[ring->count];
+	size_t len = 0;
+
+	if (ring->count == KEYS_MAX || find_key(ring, id, sealing) != NULL ||
+	    strlen(hex) != (size_t)2 * KEY_BYTES ||
+	    sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, &len, NULL) != 0 ||
+	    len != KEY_BYTES)
+		return false;
+	key->id = id;
+	key->sealing = sealing;
+	ring->count++;
+	return true;
+}
+
+/* One line; it is cut into its words. */
+static bool
+parse_line(struct keyring *ring, char *line)
+{
+	char *state = NULL;
+	const char *use = strtok_r(line, " ", &state), *number = strtok_r(NULL, " ", &state);
+	const char *hex = strtok_r(NULL, " ", &state);
+	uint32_t id;
+
+	if (use == NULL || use[0] == '#')
 		return true;
-	if (fields == 2 && strcmp(use, "primary") == 0 && id != 0) {
+	if (number == NULL || !parse_id(number, &id) || strtok_r(NULL, " ", &state) != NULL)
+		return false;
+	if (strcmp(use, "primary") == 0 && hex == NULL && ring->primary == 0) {
 		ring->primary = id;
 		return true;
 	}
 	bool sealing = strcmp(use, "seal") == 0;
-	bool known = fields == 3 && (sealing || strcmp(use, "hash") == 0) && id != 0;
-	if (known && ring->count < KEYS_MAX && find_key(ring, id, sealing) == NULL) {
-		struct ring_key *key = &ring->keys[ring->count];
-
-		known = sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, &len, NULL) ==
-				0 &&
-			len == KEY_BYTES && strlen(hex) == (size_t)2 * KEY_BYTES;
-		key->id = id;
-		key->sealing = sealing;
-		ring->count += known;
-	} else {
-		known = false;
-	}
-	sodium_memzero(hex, sizeof(hex));
-	return known;
+	return hex != NULL && (sealing || strcmp(use, "hash") == 0) &&
+	       add_key(ring, sealing, id, hex);
 }
 
 static bool
@@ -373,7 +393,7 @@ keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
 	unsigned char hash[HASH_BYTES];
 	struct arena *a;
 
-	if (key == NULL || value->type != VALUE_BLOB)
+	if (key == NULL || key->id != key_id || value->type != VALUE_BLOB)
 		return false;
 	if (sealing) {
 		a = arena_new(4096);

@@ -164,8 +164,11 @@ authorize(void *reading, int action, const char *a, const char *b, const char *c
 	case SQLITE_FUNCTION:
 		return b != NULL && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
-		return a != NULL && b == NULL && strcmp(a, "user_version") == 0 ? SQLITE_OK
-										: SQLITE_DENY;
+		return a != NULL && b == NULL &&
+				       (strcmp(a, "user_version") == 0 ||
+					strcmp(a, "application_id") == 0)
+			       ? SQLITE_OK
+			       : SQLITE_DENY;
 	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:
@@ -1234,6 +1237,10 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (!open_all(s, readers, why))
 		goto out;
 	int version = user_version(s->readers[0].db);
+	if (!is_ours(s->readers[0].db, version)) {
+		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
+		goto out;
+	}
 	if (version != newest_migration()) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %s has version %d, this program needs %d", path,

@@ -177,6 +177,17 @@ open_store(struct rig *rig, const char *database)
 	ck_assert_msg(rig->store != NULL, "%s", why);
 }
 
+/* In memory where that can be had: hundreds of databases are made, and no test is about the disk. */
+static const char *
+parent_dir(void)
+{
+	const char *given = getenv("TMPDIR");
+
+	if (given != NULL && *given != '\0')
+		return given;
+	return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
 void
 rig_make(void)
 {
@@ -184,8 +195,7 @@ rig_make(void)
 	struct settings settings;
 	struct rig rig;
 
-	(void)snprintf(directory, sizeof(directory), "%s/regcred-check-XXXXXX",
-		       getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+	(void)snprintf(directory, sizeof(directory), "%s/regcred-check-XXXXXX", parent_dir());
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	log_set_level(LOG_ERROR);
 	ck_assert(secret_init());
@@ -341,35 +351,48 @@ rig_exec(struct rig *rig, const char *sql)
 	(void)sqlite3_close(db);
 }
 
+static void
+dump_value(FILE *out, sqlite3_stmt *stmt, int column)
+{
+	const unsigned char *bytes = sqlite3_column_blob(stmt, column);
+	int len = sqlite3_column_bytes(stmt, column);
+
+	if (sqlite3_column_type(stmt, column) != SQLITE_BLOB)
+		(void)fprintf(out, "|%s", len > 0 ? (const char *)sqlite3_column_text(stmt, column) : "");
+	else
+		for (int i = 0; i < len; i++)
+			(void)fprintf(out, "%s%02x", i == 0 ? "|" : "", bytes[i]);
+}
+
 const char *
 rig_dump(struct rig *rig)
 {
-	static const char *const tables[] = {
-		"account",
-		"credential ORDER BY id",
-		"storage_pool",
-		"project_member",
-		"process_log",
-	};
+	static const char *const tables[] = {"account", "credential", "storage_pool",
+					     "project_member", "process_log"};
 	sqlite3 *db = open_database(rig);
-	const char *dump = "";
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
 
+	ck_assert_ptr_nonnull(out);
 	for (size_t i = 0; i < COUNT_OF(tables); i++) {
 		sqlite3_stmt *stmt = NULL;
-		const char *sql = arena_printf(rig->arena, "SELECT * FROM %s", tables[i]);
+		const char *sql =
+			arena_printf(rig->arena, "SELECT * FROM %s ORDER BY id", tables[i]);
 
 		ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
 		while (sqlite3_step(stmt) == SQLITE_ROW) {
 			for (int c = 0; c < sqlite3_column_count(stmt); c++)
-				if (sqlite3_column_type(stmt, c) != SQLITE_BLOB)
-					dump = arena_printf(rig->arena, "%s|%s", dump,
-							    column_text(rig, stmt, c));
-			dump = arena_printf(rig->arena, "%s\n", dump);
+				dump_value(out, stmt, c);
+			(void)fputc('\n', out);
 		}
 		(void)sqlite3_finalize(stmt);
 	}
 	(void)sqlite3_close(db);
-	return dump;
+	ck_assert_int_eq(fclose(out), 0);
+	const char *copy = arena_copy(rig->arena, text, size);
+	free(text);
+	return copy;
 }
 
 int64_t
