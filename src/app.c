@@ -79,6 +79,8 @@ struct call {
 	struct json_out out;
 	struct error error;
 	int status;
+	bool answered;	      /* the response is complete */
+	size_t early_headers; /* of the response, that every answer keeps */
 };
 
 static int64_t
@@ -95,7 +97,7 @@ now_ms(void)
 static const char *
 lower(struct arena *a, const char *text)
 {
-	char *copy = arena_strdup(a, text);
+	char *copy = text != NULL ? arena_strdup(a, text) : NULL;
 
 	for (char *p = copy; p != NULL && *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
@@ -280,22 +282,21 @@ read_body(struct call *c)
 static enum err
 merge_query(struct call *c)
 {
-	const struct json *given = c->body;
-	struct json *merged;
+	const struct pairs *query = &c->target.query;
+	bool *missing = arena_array(c->arena, query->count + 1, sizeof(*missing));
 
-	if (c->body == NULL)
+	if (c->body == NULL || missing == NULL)
 		return ERR_NONE;
-	if (given->type != JSON_OBJECT) {
+	if (c->body->type != JSON_OBJECT)
 		c->body = json_object(c->arena);
-		given = NULL;
-	}
-	merged = c->body;
-	for (size_t i = 0; merged != NULL && i < c->target.query.count; i++) {
-		const struct pair *p = &c->target.query.items[i];
-
-		if (given == NULL || json_member(given, p->name) == NULL)
-			(void)json_add_string(c->arena, merged, p->name, p->value);
-	}
+	/* Looked at before anything is added: a parameter that comes twice is an array, as in a
+	 * form. */
+	for (size_t i = 0; c->body != NULL && i < query->count; i++)
+		missing[i] = json_member(c->body, query->items[i].name) == NULL;
+	for (size_t i = 0; c->body != NULL && i < query->count; i++)
+		if (missing[i])
+			(void)json_add_string(c->arena, c->body, query->items[i].name,
+					      query->items[i].value);
 	return arena_failed(c->arena) ? err_set(&c->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }
 
@@ -373,6 +374,7 @@ check_csrf(struct call *c)
 			arena_printf(c->arena, "CSRF=%s; Path=/; SameSite=Strict%s",
 				     cookie != NULL ? cookie : fresh,
 				     strncmp(c->base, "https:", 6) == 0 ? "; Secure" : ""));
+	c->early_headers = c->response->header_count;
 	if (is_read(c))
 		return ERR_NONE;
 	const char *token =
@@ -407,6 +409,9 @@ identify(struct call *c)
 	return auth_scope(&c->app->auth, c->arena, project, &c->identity, &c->error);
 }
 
+static enum err write_answer(void *arg, const struct record *row, const char *secret,
+			     const struct record_list *members, struct error *e);
+
 static void
 set_context(struct call *c)
 {
@@ -419,6 +424,7 @@ set_context(struct call *c)
 		.now_ms = now_ms(),
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 		.request_id = c->request->id,
+		.answer = {write_answer, c},
 	};
 	c->view = (struct view){
 		.context = &c->context,
@@ -427,6 +433,25 @@ set_context(struct call *c)
 		.page = arena_printf(c->arena, "%s%s", c->base, c->target.path),
 		.query = &c->target.query,
 	};
+}
+
+static bool compose(struct call *c);
+
+/* The answer to a change, headers and all, written before the change is committed. */
+static enum err
+write_answer(void *arg, const struct record *row, const char *secret,
+	     const struct record_list *members, struct error *e)
+{
+	struct call *c = arg;
+
+	if (members != NULL)
+		repr_members(&c->out, &c->view, members);
+	else
+		repr_resource(&c->out, &c->view, row, secret, NULL);
+	if (c->status == 201)
+		response_header(c->response, "Location", repr_self(&c->view, row));
+	c->answered = compose(c);
+	return c->answered ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
 /* Handlers: each writes its document, or fails. */
@@ -557,18 +582,16 @@ handle_link(struct call *c)
 	return ERR_NONE;
 }
 
+/* Changes are answered within their transaction: see write_answer(). */
+
 static enum err
 handle_create(struct call *c)
 {
 	struct record row;
 	const char *secret = NULL;
 
-	if (resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
-		return c->error.code;
-	repr_resource(&c->out, &c->view, &row, secret, NULL);
-	response_header(c->response, "Location", repr_self(&c->view, &row));
 	c->status = 201;
-	return ERR_NONE;
+	return resource_create(&c->context, c->type, c->body, &row, &secret, &c->error);
 }
 
 static enum err
@@ -576,10 +599,7 @@ handle_update(struct call *c)
 {
 	struct record row;
 
-	if (resource_update(&c->context, c->type, c->id, c->body, &row, &c->error) != ERR_NONE)
-		return c->error.code;
-	repr_resource(&c->out, &c->view, &row, NULL, NULL);
-	return ERR_NONE;
+	return resource_update(&c->context, c->type, c->id, c->body, &row, &c->error);
 }
 
 static enum err
@@ -587,10 +607,7 @@ handle_delete(struct call *c)
 {
 	struct record row;
 
-	if (resource_delete(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
-		return c->error.code;
-	repr_resource(&c->out, &c->view, &row, NULL, NULL);
-	return ERR_NONE;
+	return resource_delete(&c->context, c->type, c->id, &row, &c->error);
 }
 
 static enum err
@@ -599,15 +616,9 @@ handle_action(struct call *c)
 	struct record row;
 	struct record_list members;
 
-	if (resource_action(&c->context, c->type, c->id, pairs_find(&c->target.query, "action"),
-			    c->body, &row, &members, &c->error) != ERR_NONE)
-		return c->error.code;
-	if (members.items != NULL)
-		repr_members(&c->out, &c->view, &members);
-	else
-		repr_resource(&c->out, &c->view, &row, NULL, NULL);
 	c->status = 202;
-	return ERR_NONE;
+	return resource_action(&c->context, c->type, c->id, pairs_find(&c->target.query, "action"),
+			       c->body, &row, &members, &c->error);
 }
 
 static enum err
@@ -776,6 +787,36 @@ as_html(struct call *c, const char *json, size_t *len)
 	return page.schemas != NULL ? html_page(c->arena, &page, len) : NULL;
 }
 
+/* The whole response from the document that was written; false without memory. */
+static bool
+compose(struct call *c)
+{
+	struct response *r = c->response;
+	size_t len = 0;
+
+	r->status = c->status;
+	r->content_type = json_type;
+	add_headers(c);
+	const char *text = json_out_text(&c->out, &len);
+	if (text != NULL && len <= HTML_JSON_MAX && wants_html(c))
+		text = as_html(c, text, &len);
+	r->body = text;
+	r->body_len = len;
+	return text != NULL && !json_out_failed(&c->out) && !arena_failed(c->arena);
+}
+
+/* Starts over: an answer that was begun is dropped, but for the cookie of a browser. */
+static void
+compose_error(struct call *c)
+{
+	c->response->header_count = c->early_headers;
+	json_out_init(&c->out, c->arena);
+	repr_error(&c->out, &c->error);
+	c->status = err_status(c->error.code);
+	if (!compose(c))
+		answer_without_memory(c->response);
+}
+
 static bool
 is_ping(const char *target)
 {
@@ -805,7 +846,6 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	   struct response *response)
 {
 	struct call *c = arena_alloc(arena, sizeof(*c));
-	size_t len = 0;
 
 	*response = (struct response){.head = http_method_parse(request->method) == HTTP_HEAD};
 	if (c == NULL) {
@@ -827,25 +867,10 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
 	enum err rc = act(c);
-	if (rc == ERR_NONE && (arena_failed(arena) || json_out_failed(&c->out)))
+	if (rc == ERR_NONE && !c->answered && !compose(c))
 		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
-	if (rc != ERR_NONE) {
-		json_out_init(&c->out, arena);
-		repr_error(&c->out, &c->error);
-		c->status = err_status(rc);
-	}
-	response->status = c->status;
-	response->content_type = json_type;
-	add_headers(c);
-	const char *text = json_out_text(&c->out, &len);
-	if (text != NULL && len <= HTML_JSON_MAX && wants_html(c))
-		text = as_html(c, text, &len);
-	if (text == NULL || arena_failed(arena)) {
-		answer_without_memory(response);
-		return;
-	}
-	response->body = text;
-	response->body_len = len;
+	if (rc != ERR_NONE)
+		compose_error(c);
 }
 
 /* Starting */

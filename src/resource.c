@@ -313,6 +313,7 @@ cascade(struct store_tx *tx, const struct context *c, const struct record *row)
 
 /* The argument of the transactions below. */
 struct work {
+	store_fn run;
 	const struct context *context;
 	struct record *row;
 	struct change *change;
@@ -320,6 +321,7 @@ struct work {
 	const struct json *members;
 	bool with_members;
 	struct record_list *members_now;
+	const char *secret; /* for the answer to a create */
 	struct error *error;
 };
 
@@ -343,11 +345,32 @@ conflict(const struct work *w, const struct store_tx *tx)
 	return err_set(w->error, ERR_CONFLICT, NULL, NULL);
 }
 
-/* Runs a transaction and turns its failure into the request's error. */
+static enum err
+answer(const struct context *c, const struct record *row, const char *secret,
+       const struct record_list *members, struct error *e)
+{
+	if (c->answer.write == NULL)
+		return ERR_NONE;
+	return c->answer.write(c->answer.arg, row, secret, members, e);
+}
+
+static enum err
+run_work(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	enum err rc = w->run(tx, w);
+
+	if (rc != ERR_NONE)
+		return rc;
+	return answer(w->context, w->row, w->secret, w->members_now, w->error);
+}
+
+/* Runs a transaction, with the answer to it, and turns its failure into the request's error. */
 static enum err
 write(struct work *w, store_fn fn)
 {
-	enum store_rc rc = store_write(w->context->store, fn, w);
+	w->run = fn;
+	enum store_rc rc = store_write(w->context->store, run_work, w);
 
 	if (rc == STORE_OK)
 		return ERR_NONE;
@@ -447,6 +470,8 @@ insert_with_log(struct store_tx *tx, const struct context *c, struct record *row
 {
 	row->columns[COL_STATE] = value_text(state_name(plan->after));
 	enum store_rc rc = store_insert(tx, row);
+	row->columns[COL_STATE] =
+		value_text(state_name(plan->shown)); /* from here on for the answer */
 	return rc == STORE_OK ? log_steps(tx, c, row, plan) : rc;
 }
 
@@ -710,9 +735,9 @@ resource_create(const struct context *c, const struct resource_type *type, const
 			 .members = change.members,
 			 .error = e};
 	w.with_members = (out->type->flags & TYPE_PROJECT) != 0;
+	w.secret = change.secret;
 	if (write(&w, create_in_transaction) != ERR_NONE)
 		return e->code;
-	out->columns[COL_STATE] = value_text(state_name(plan.shown));
 	*secret = change.secret;
 	return ERR_NONE;
 }
@@ -818,7 +843,7 @@ resource_update(const struct context *c, const struct resource_type *type, const
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	if (change.given == 0)
-		return ERR_NONE;
+		return answer(c, out, NULL, NULL, e);
 	struct work w = {.context = c, .row = out, .change = &change, .error = e};
 	return write(&w, update_in_transaction);
 }
@@ -834,7 +859,10 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	/* Another request was faster: what was asked for is not possible any more. */
 	if (rc == STORE_NONE)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
-	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	w->row->columns[COL_STATE] = value_text(state_name(w->plan->shown));
+	return ERR_NONE;
 }
 
 static enum err
@@ -842,10 +870,7 @@ move(const struct context *c, struct record *row, const struct plan *plan, struc
 {
 	struct work w = {.context = c, .row = row, .plan = plan, .error = e};
 
-	if (write(&w, move_in_transaction) != ERR_NONE)
-		return e->code;
-	row->columns[COL_STATE] = value_text(state_name(plan->shown));
-	return ERR_NONE;
+	return write(&w, move_in_transaction);
 }
 
 /* The chain that removes a row by DELETE; the answer to a project's shows it `removing` at once. */
@@ -872,7 +897,7 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	enum state state = record_state(out);
 	if (state == ST_REMOVING || state == ST_REMOVED)
-		return ERR_NONE;
+		return answer(c, out, NULL, NULL, e);
 	if (!plan_delete(out, &plan))
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 	if (move(c, out, &plan, e) == ERR_ACTION_NOT_AVAILABLE)

@@ -17,6 +17,16 @@
 #include "secret.h"
 #include "store.h"
 
+/* Writes the answer to a change while that can still be undone: called at the end of its
+ * transaction, with the row as the answer shows it, the secret of a create and the members of a
+ * setmembers (else NULL).  Anything but ERR_NONE undoes the change, so that no caller is told of a
+ * failure that happened after all. */
+struct answer {
+	enum err (*write)(void *arg, const struct record *row, const char *secret,
+			  const struct record_list *members, struct error *e);
+	void *arg;
+};
+
 /* What every operation of a request needs. */
 struct context {
 	struct arena *arena;
@@ -27,6 +37,7 @@ struct context {
 	int64_t now_ms;
 	int64_t removed_keep_ms;
 	const char *request_id;
+	struct answer answer; /* .write NULL: nobody waits for one */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type

@@ -1,5 +1,6 @@
-/* check_app: one request from its first byte to its last, without a web server: routes, the order of
- * the checks, methods, forms, browsers, base URLs, headers, and memory that ends at any point. */
+/* check_app: one request from its first byte to its last, without a web server: routes, the order
+ * of the checks, methods, forms, browsers, base URLs, headers, and memory that ends at any point.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,8 +253,7 @@ static const struct {
 	{PROJECT_DEFAULT, "GET", "/v2-beta", 200, BASE "/v2-beta/schemas"},
 	{PROJECT_DEFAULT, "GET", "/v1/registries", 200, BASE "/v1/schemas"},
 	{PROJECT_DEFAULT, "GET", "/v1/projects/1a5", 200, BASE "/v1/schemas"},
-	{PROJECT_DEFAULT, "GET", "/v1/projects/1a5/schemas", 200,
-	 BASE "/v1/projects/1a5/schemas"},
+	{PROJECT_DEFAULT, "GET", "/v1/projects/1a5/schemas", 200, BASE "/v1/projects/1a5/schemas"},
 	{PROJECT_DEFAULT, "GET", "/v1/projects/1a5/registries", 200,
 	 BASE "/v1/projects/1a5/schemas"},
 	{PERSON_OWNER, "GET", "/v2-beta/projects/1a5/registries/1sp1/account", 200,
@@ -407,8 +407,7 @@ END_TEST
 /* What the gateway says about a request comes first of all. */
 START_TEST(a_request_that_is_not_whole_is_refused_before_its_key_is_looked_at)
 {
-	struct request request =
-		rig_request(&rig, PERSON_INACTIVE, "POST", "/v1/registries", "{}");
+	struct request request = rig_request(&rig, PERSON_INACTIVE, "POST", "/v1/registries", "{}");
 
 	request.body_too_large = true;
 	const struct json *doc = send(&request);
@@ -464,8 +463,8 @@ END_TEST
 
 START_TEST(head_is_get_without_its_body)
 {
-	static const char *const targets[] = {"/", "/v1", "/v1/schemas", "/v1/registries",
-					      "/v1/registries/1sp1", "/ping"};
+	static const char *const targets[] = {
+		"/", "/v1", "/v1/schemas", "/v1/registries", "/v1/registries/1sp1", "/ping"};
 
 	for (size_t i = 0; i < COUNT_OF(targets); i++) {
 		(void)ask(PROJECT_DEFAULT, "GET", targets[i], NULL);
@@ -607,15 +606,14 @@ static const struct {
 	const char *target;
 	bool pong;
 } pings[] = {
-	{"/ping", true},    {"/ping?x=1", true}, {"/healthcheck", true}, {"/pingx", false},
-	{"/ping/", false},  {"/Ping", false},	 {"/v1/ping", false},	 {"/healthchecks", false},
-	{"//ping", false},
+	{"/ping", true},     {"/ping?x=1", true},      {"/healthcheck", true},
+	{"/pingx", false},   {"/ping/", false},	       {"/Ping", false},
+	{"/v1/ping", false}, {"/healthchecks", false}, {"//ping", false},
 };
 
 START_TEST(a_ping_is_answered_without_key_and_headers)
 {
-	struct request request =
-		rig_request(&rig, PROJECT_DEFAULT, "GET", pings[_i].target, NULL);
+	struct request request = rig_request(&rig, PROJECT_DEFAULT, "GET", pings[_i].target, NULL);
 
 	request.api_key = NULL;
 	(void)send(&request);
@@ -685,15 +683,24 @@ END_TEST
 static const struct {
 	const char *name, *never, *somewhere;
 } hostile[] = {
-	{"</script><script>alert(1)</script>", "<script>alert", "\\u003c/script>\\u003cscript>alert"},
+	{"</script><script>alert(1)</script>", "<script>alert",
+	 "\\u003c/script>\\u003cscript>alert"},
 	{"</SCRIPT>", "</SCRIPT", "\\u003c/SCRIPT>"},
 	{"<!--<script>", "<!--<", "\\u003c!--\\u003cscript>"},
 	{"<img src=x onerror=alert(1)>", "<img", "&lt;img src=x onerror=alert(1)&gt;"},
 	{"\" onmouseover=\"x", "\" onmouseover", "\\&quot; onmouseover"},
 	{"' onmouseover='x", "' onmouseover", "&#39; onmouseover"},
 	{"&lt;b&gt;", "\"&lt;b", "&amp;lt;b&amp;gt;"},
-	{"a\xe2\x80\xa8" "b", "\"a\xe2\x80\xa8" "b\"}", "a\\u2028b"},
-	{"a\xe2\x80\xa9" "b", "\"a\xe2\x80\xa9" "b\"}", "a\\u2029b"},
+	{"a\xe2\x80\xa8"
+	 "b",
+	 "\"a\xe2\x80\xa8"
+	 "b\"}",
+	 "a\\u2028b"},
+	{"a\xe2\x80\xa9"
+	 "b",
+	 "\"a\xe2\x80\xa9"
+	 "b\"}",
+	 "a\\u2029b"},
 	{"https://r.example.test/\"><b>", "\"><b>", "&quot;&gt;&lt;b&gt;"},
 	{"https://r.example.testevil/x", "<a href=\"https://r.example.testevil",
 	 "https://r.example.testevil/x"},
@@ -749,9 +756,9 @@ END_TEST
 START_TEST(a_page_links_to_our_own_urls_and_names_the_schemas)
 {
 	(void)ask(PROJECT_DEFAULT, "GET", "/v1/projects/1a5/registries/1sp1?_format=html", NULL);
-	ck_assert_ptr_nonnull(strstr(response.body,
-				     "&quot;<a href=\"" BASE "/v1/projects/1a5/registries/1sp1\">"
-				     BASE "/v1/projects/1a5/registries/1sp1</a>&quot;"));
+	ck_assert_ptr_nonnull(strstr(response.body, "&quot;<a href=\"" BASE
+						    "/v1/projects/1a5/registries/1sp1\">" BASE
+						    "/v1/projects/1a5/registries/1sp1</a>&quot;"));
 	ck_assert_str_eq(part(response.body, "id=\"schemas\">", "</script>"),
 			 "\"" BASE "/v1/projects/1a5/schemas\"");
 	ck_assert_ptr_nonnull(
@@ -767,16 +774,25 @@ END_TEST
 
 /* A page of any document: escaped, closed, and not read beyond its end. */
 static const char *const documents[] = {
-	"{}", "[]", "null", "\"\"", "\"<\"", "{\"a\":[]}", "{\"a\":{}}", "[1,2,{\"b\":\"c\"}]",
-	"\"\\\"\"", "\"\\\\\"", "\"\\u003c\"", "\"open", "\"open\\", "{", "]", "\xe2\x80", "\xe2",
-	"\"\xe2\x80\xa8\"",
+	"{}",	       "[]",
+	"null",	       "\"\"",
+	"\"<\"",       "{\"a\":[]}",
+	"{\"a\":{}}",  "[1,2,{\"b\":\"c\"}]",
+	"\"\\\"\"",    "\"\\\\\"",
+	"\"\\u003c\"", "\"open",
+	"\"open\\",    "{",
+	"]",	       "\xe2\x80",
+	"\xe2",	       "\"\xe2\x80\xa8\"",
 };
 
 START_TEST(any_document_becomes_a_page)
 {
 	size_t json_len = strlen(documents[_i]), len = 0;
 	char *exact = malloc(json_len);
-	struct page page = {.title = "<t>", .schemas = "u\"", .base = "https://b", .json = exact,
+	struct page page = {.title = "<t>",
+			    .schemas = "u\"",
+			    .base = "https://b",
+			    .json = exact,
 			    .json_len = json_len};
 
 	ck_assert_ptr_nonnull(exact);
@@ -841,8 +857,7 @@ static const struct {
 	{mozilla, "POST", NULL, NULL, "", BASE, "cross-site", false},
 	{mozilla, "POST", "CSRF=ABCDEF0123", "wrong", "", BASE, NULL, false},
 	/* A sibling site can plant the cookie, but not hide where it is. */
-	{mozilla, "POST", "CSRF=ABCDEF0123", "ABCDEF0123", "", "https://evil.example", NULL,
-	 false},
+	{mozilla, "POST", "CSRF=ABCDEF0123", "ABCDEF0123", "", "https://evil.example", NULL, false},
 	{mozilla, "POST", "CSRF=ABCDEF0123", NULL, "&CSRF=ABCDEF0123", NULL, "cross-site", false},
 	/* Reading is free; the effective method counts. */
 	{mozilla, "GET", NULL, NULL, "", "https://evil.example", NULL, true},
@@ -855,13 +870,12 @@ static const struct {
 
 START_TEST(a_browsers_write_shows_that_it_comes_from_a_page_of_ours)
 {
-	struct request request = rig_request(&rig, PROJECT_DEFAULT, csrfs[_i].method,
-					     arena_printf(a, "/v1/registries/1sp1?x=y%s%s",
-							  strcmp(csrfs[_i].method, "POST") == 0
-								  ? "&action=deactivate"
-								  : "",
-							  csrfs[_i].query),
-					     "{\"name\":\"n\"}");
+	struct request request = rig_request(
+		&rig, PROJECT_DEFAULT, csrfs[_i].method,
+		arena_printf(a, "/v1/registries/1sp1?x=y%s%s",
+			     strcmp(csrfs[_i].method, "POST") == 0 ? "&action=deactivate" : "",
+			     csrfs[_i].query),
+		"{\"name\":\"n\"}");
 
 	request.user_agent = csrfs[_i].agent;
 	request.accept = "application/json";
@@ -1007,9 +1021,8 @@ check_whole(void)
 START_TEST(a_request_without_memory_fails_whole_and_changes_nothing)
 {
 	struct arena *own = arena_new(RIG_ARENA);
-	struct request request =
-		rig_request(&rig, PROJECT_DEFAULT, hungry[_i].method, filled(hungry[_i].target),
-			    hungry[_i].body);
+	struct request request = rig_request(&rig, PROJECT_DEFAULT, hungry[_i].method,
+					     filled(hungry[_i].target), hungry[_i].body);
 	unsigned n = 1;
 
 	(void)rig_registry(&rig, PROJECT_DEFAULT, "third.test");

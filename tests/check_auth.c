@@ -69,7 +69,7 @@ static const struct { enum type_place type; const char *letters[ROLE__COUNT]; } 
 static const struct {
 	unsigned bit;
 	char letter;
-} letters[] = {{MAY_CREATE, 'c'}, {MAY_READ, 'r'},	   {MAY_UPDATE, 'u'}, {MAY_DELETE, 'd'},
+} letters[] = {{MAY_CREATE, 'c'}, {MAY_READ, 'r'},	     {MAY_UPDATE, 'u'}, {MAY_DELETE, 'd'},
 	       {MAY_OPEN, 's'},	  {MAY_READ_ON_CREATE, 'o'}, {MAY_ACT, 'x'}};
 
 static const char *
@@ -91,11 +91,11 @@ START_TEST(a_role_may_do_with_a_type_what_the_matrix_says)
 	char text[16];
 
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
-		ck_assert_msg(strcmp(show(auth_type((enum role)r, &types_table[matrix[_i].type]),
-					  text),
-				     matrix[_i].letters[r]) == 0,
-			      "%s of %s: %s", role_name((enum role)r),
-			      types_table[matrix[_i].type].id, text);
+		ck_assert_msg(
+			strcmp(show(auth_type((enum role)r, &types_table[matrix[_i].type]), text),
+			       matrix[_i].letters[r]) == 0,
+			"%s of %s: %s", role_name((enum role)r), types_table[matrix[_i].type].id,
+			text);
 }
 END_TEST
 
@@ -289,9 +289,8 @@ START_TEST(a_request_is_from_whom_its_key_says_or_from_nobody)
 	struct identity id = {0};
 
 	if (user != NULL)
-		request.authorization = strncmp(user, "RAW ", 4) == 0
-						? user + 4
-						: basic(user, logins[_i].secret);
+		request.authorization =
+			strncmp(user, "RAW ", 4) == 0 ? user + 4 : basic(user, logins[_i].secret);
 	ck_assert_str_eq(err_name(identify(&request, false, &id)), err_name(logins[_i].err));
 	ck_assert_int_eq(id.user_id, logins[_i].account);
 	ck_assert_int_eq(e.code, logins[_i].err);
@@ -519,8 +518,8 @@ START_TEST(a_project_gives_the_role_of_the_membership_or_403)
 }
 END_TEST
 
-/* Who may change a row, besides what the role may: a registry of the first project, that project, an
- * account, a member. */
+/* Who may change a row, besides what the role may: a registry of the first project, that project,
+ * an account, a member. */
 enum row_of { A_REGISTRY, OTHERS_REGISTRY, THE_PROJECT, OTHERS_PROJECT, AN_ACCOUNT, A_MEMBER };
 
 static const struct {
@@ -550,12 +549,10 @@ static const struct {
 static struct record
 row_to_manage(enum row_of what)
 {
-	static const enum type_place types[] = {[A_REGISTRY] = T_REGISTRY,
-						[OTHERS_REGISTRY] = T_REGISTRY,
-						[THE_PROJECT] = T_PROJECT,
-						[OTHERS_PROJECT] = T_PROJECT,
-						[AN_ACCOUNT] = T_ACCOUNT,
-						[A_MEMBER] = T_PROJECT_MEMBER};
+	static const enum type_place types[] = {
+		[A_REGISTRY] = T_REGISTRY, [OTHERS_REGISTRY] = T_REGISTRY,
+		[THE_PROJECT] = T_PROJECT, [OTHERS_PROJECT] = T_PROJECT,
+		[AN_ACCOUNT] = T_ACCOUNT,  [A_MEMBER] = T_PROJECT_MEMBER};
 	struct record row = {.type = &types_table[types[what]]};
 
 	row.columns[COL_ID] = value_int(what == OTHERS_PROJECT ? PROJECT_OTHER
@@ -589,12 +586,9 @@ static const struct {
 	enum person person;
 	bool first, second, own;
 } openers[] = {
-	{PERSON_SUPERADMIN, true, true, true},
-	{PERSON_PROJECTADMIN, true, false, true},
-	{PERSON_OWNER, true, false, true},
-	{PERSON_MEMBER, false, false, true},
-	{PERSON_READONLY, false, false, true},
-	{PERSON_STRANGER, false, false, true},
+	{PERSON_SUPERADMIN, true, true, true}, {PERSON_PROJECTADMIN, true, false, true},
+	{PERSON_OWNER, true, false, true},     {PERSON_MEMBER, false, false, true},
+	{PERSON_READONLY, false, false, true}, {PERSON_STRANGER, false, false, true},
 };
 
 START_TEST(a_secret_is_opened_for_the_owner_of_its_project)

@@ -26,9 +26,9 @@ static const struct {
 };
 
 static const char *const no_states[] = {
-	"",	    "Active",	 "ACTIVE", "active ",	      " active",	 "activ",
-	"activee",  "restoring", "error",  "updating",	      "updating_active", "updating-",
-	"upgrading", "null",	 "0",	   "updating-active ",
+	"",	     "Active",	  "ACTIVE", "active ",		" active",	   "activ",
+	"activee",   "restoring", "error",  "updating",		"updating_active", "updating-",
+	"upgrading", "null",	  "0",	    "updating-active ",
 };
 
 /* 5.1: where each process may start, what it shows, where it ends. */
@@ -108,8 +108,7 @@ row_for(const char *name, enum state state)
 
 	strcat(strcat(word, state_name(state)), " ");
 	for (size_t i = 0; i < COUNT_OF(processes); i++)
-		if (strcmp(processes[i].name, name) == 0 &&
-		    strstr(processes[i].from, word) != NULL)
+		if (strcmp(processes[i].name, name) == 0 && strstr(processes[i].from, word) != NULL)
 			return i;
 	return COUNT_OF(processes);
 }
@@ -203,11 +202,11 @@ static const struct {
 	enum state from;
 	const char *second;
 } no_chains[] = {
-	{"activate", ST_INACTIVE, "remove"},   {"activate", ST_INACTIVE, "create"},
-	{"deactivate", ST_ACTIVE, "purge"},    {"remove", ST_INACTIVE, "activate"},
-	{"remove", ST_INACTIVE, "remove"},     {"purge", ST_REMOVED, "activate"},
-	{"purge", ST_REMOVED, "purge"},	       {"update", ST_ACTIVE, "remove"},
-	{"create", ST_REQUESTED, "remove"},    {"deactivate", ST_ACTIVE, "explode"},
+	{"activate", ST_INACTIVE, "remove"}, {"activate", ST_INACTIVE, "create"},
+	{"deactivate", ST_ACTIVE, "purge"},  {"remove", ST_INACTIVE, "activate"},
+	{"remove", ST_INACTIVE, "remove"},   {"purge", ST_REMOVED, "activate"},
+	{"purge", ST_REMOVED, "purge"},	     {"update", ST_ACTIVE, "remove"},
+	{"create", ST_REQUESTED, "remove"},  {"deactivate", ST_ACTIVE, "explode"},
 	{"deactivate", ST_ACTIVE, ""},
 };
 
@@ -233,8 +232,8 @@ START_TEST(a_chain_longer_than_its_array_is_refused)
 }
 END_TEST
 
-static const char *const no_processes[] = {"",	     "Create", "delete", "restore", "setmembers",
-					   "error",  "activate ", "activat"};
+static const char *const no_processes[] = {"",		 "Create", "delete",	"restore",
+					   "setmembers", "error",  "activate ", "activat"};
 
 START_TEST(what_is_no_process_runs_nowhere)
 {
@@ -264,12 +263,11 @@ main(void)
 	Suite *suite = suite_create("process");
 	TCase *tc = tcase_create("process");
 
-	tcase_add_loop_test(tc, a_state_has_the_contracts_name_and_transition, 0,
-			    COUNT_OF(states));
+	tcase_add_loop_test(tc, a_state_has_the_contracts_name_and_transition, 0, COUNT_OF(states));
 	tcase_add_test(tc, there_are_twelve_states);
 	tcase_add_loop_test(tc, what_is_no_state_is_refused, 0, COUNT_OF(no_states));
 	tcase_add_loop_test(tc, a_process_starts_where_the_contract_says_and_nowhere_else, 0,
-			    ST__COUNT *COUNT_OF(actions));
+			    ST__COUNT * COUNT_OF(actions));
 	tcase_add_test(tc, create_runs_on_into_activate_and_is_never_seen_inactive);
 	tcase_add_loop_test(tc, a_state_offers_the_actions_of_its_row, 0, COUNT_OF(offers));
 	tcase_add_test(tc, a_chain_goes_on_where_the_first_process_ended);

@@ -74,11 +74,16 @@ static const struct {
 	enum condition_op op;
 	bool v, s, n;
 } modifiers[] = {
-	{"eq", OP_EQ, true, true, true},	{"ne", OP_NE, true, true, true},
-	{"lt", OP_LT, false, false, true},	{"lte", OP_LTE, false, false, true},
-	{"gt", OP_GT, false, false, true},	{"gte", OP_GTE, false, false, true},
-	{"prefix", OP_PREFIX, false, true, false}, {"like", OP_LIKE, false, true, false},
-	{"notlike", OP_NOT_LIKE, false, true, false}, {"null", OP_NULL, true, true, true},
+	{"eq", OP_EQ, true, true, true},
+	{"ne", OP_NE, true, true, true},
+	{"lt", OP_LT, false, false, true},
+	{"lte", OP_LTE, false, false, true},
+	{"gt", OP_GT, false, false, true},
+	{"gte", OP_GTE, false, false, true},
+	{"prefix", OP_PREFIX, false, true, false},
+	{"like", OP_LIKE, false, true, false},
+	{"notlike", OP_NOT_LIKE, false, true, false},
+	{"null", OP_NULL, true, true, true},
 	{"notnull", OP_NOT_NULL, true, true, true},
 };
 
@@ -606,10 +611,27 @@ END_TEST
 
 /* Things that are no marker of ours. */
 static const char *const no_markers[] = {
-	"",	"m",	"m1",	  "m100",    "m10",	"1c7",	"x",	"m-5",
-	"mzz",	"mz6",	"m6",	  "m666",    "M666120203720 6e", "m6661202037206e ",
-	" m6661202037206e", "6661202037206e", "m6661202037206E", "mm6661202037206e",
-	"m00",	"m660061202037206e", "m66612020370020 6e",
+	"",
+	"m",
+	"m1",
+	"m100",
+	"m10",
+	"1c7",
+	"x",
+	"m-5",
+	"mzz",
+	"mz6",
+	"m6",
+	"m666",
+	"M666120203720 6e",
+	"m6661202037206e ",
+	" m6661202037206e",
+	"6661202037206e",
+	"m6661202037206E",
+	"mm6661202037206e",
+	"m00",
+	"m660061202037206e",
+	"m66612020370020 6e",
 };
 
 START_TEST(what_is_no_marker_is_ignored)
@@ -661,7 +683,8 @@ END_TEST
 enum { ROWS = 23, ID_MAX = 200 };
 
 /* Equal values, nulls, cases, an empty text, more than one byte. */
-static const char *const some_names[] = {NULL, "b", "a", "b", "", NULL, "B", "\xc3\xa9", "a b", "b"};
+static const char *const some_names[] = {NULL, "b", "a",	"b",   "",
+					 NULL, "B", "\xc3\xa9", "a b", "b"};
 
 static int64_t
 add_row(size_t i)
@@ -762,9 +785,9 @@ walk(const char *query, const char *marker, bool backwards, int64_t *ids, const 
 		count += list.count;
 		ck_assert_uint_lt(count, ID_MAX);
 		if (list.count > 0)
-			*last_marker = query_marker(
-				a, &request, &list.items[backwards ? 0 : list.count - 1],
-				backwards);
+			*last_marker = query_marker(a, &request,
+						    &list.items[backwards ? 0 : list.count - 1],
+						    backwards);
 		if (!list.more)
 			return count;
 		ck_assert_uint_eq(list.count, request.list.limit);

@@ -32,8 +32,9 @@ setup(void)
 	a = rig.arena;
 	registry = rig_registry(&rig, PROJECT_DEFAULT, "reg.test");
 	credential = rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
-	rig_exec(&rig, "UPDATE credential SET uuid = '" UUID "', name = 'ci puller', secret_value = "
-		       "NULL WHERE kind = 'registryCredential'");
+	rig_exec(&rig,
+		 "UPDATE credential SET uuid = '" UUID "', name = 'ci puller', secret_value = "
+		 "NULL WHERE kind = 'registryCredential'");
 	rig_exec(&rig, "UPDATE storage_pool SET uuid = '" UUID "'");
 	json_out_init(&out, a);
 }
@@ -324,17 +325,19 @@ START_TEST(the_secret_is_shown_to_those_who_may_open_it)
 		int project;
 		const char *shown;
 	} lookers[] = {
-		{PROJECT_DEFAULT, 0, "null"},	{PERSON_OWNER, 5, "null"},
-		{PERSON_ADMIN, 0, "null"},	{PERSON_SERVICE, 0, "null"},
-		{PERSON_READONLY, 5, "null"},	{PERSON_PROJECTADMIN, 5, "in the clear"},
+		{PROJECT_DEFAULT, 0, "null"},
+		{PERSON_OWNER, 5, "null"},
+		{PERSON_ADMIN, 0, "null"},
+		{PERSON_SERVICE, 0, "null"},
+		{PERSON_READONLY, 5, "null"},
+		{PERSON_PROJECTADMIN, 5, "in the clear"},
 		{PERSON_SUPERADMIN, 0, "in the clear"},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(lookers); i++) {
 		look_as(lookers[i].person, lookers[i].project, API_V1);
-		ck_assert_str_eq(
-			json_at(a, rig_json(a, resource(&row, NULL, NULL)), "secretValue"),
-			lookers[i].shown);
+		ck_assert_str_eq(json_at(a, rig_json(a, resource(&row, NULL, NULL)), "secretValue"),
+				 lookers[i].shown);
 	}
 }
 END_TEST
@@ -506,6 +509,7 @@ START_TEST(pages_lead_to_their_neighbours)
 	ck_assert_str_eq(json_at(a, doc, "data"), "[2]");
 	ck_assert_str_eq(json_at(a, doc, "pagination.previous"), "null");
 	ck_assert_str_ne(json_at(a, doc, "pagination.next"), "null");
+	ck_assert_str_eq(json_at(a, doc, "pagination.partial"), "true");
 }
 END_TEST
 
@@ -708,8 +712,7 @@ START_TEST(a_schema_has_the_contracts_shape)
 
 		ck_assert_str_eq(json_at(a, doc, path), "{input,output}");
 		ck_assert_str_eq(json_at(a, doc, arena_printf(a, "%s.input", path)), "null");
-		ck_assert_str_eq(json_at(a, doc, arena_printf(a, "%s.output", path)),
-				 "credential");
+		ck_assert_str_eq(json_at(a, doc, arena_printf(a, "%s.output", path)), "credential");
 	}
 	ck_assert_str_eq(json_at(a, doc, "resourceFields"),
 			 "{accountId,created,description,id,kind,name,publicValue,registryId,"
@@ -747,7 +750,8 @@ static const struct {
 	 "date --- nullable=true maxLength=255"},
 	{T_REGISTRY_CREDENTIAL, API_V1, ROLE_PROJECT, "secretValue",
 	 "password cuo nullable=true maxLength=4096"},
-	{T_REGISTRY_CREDENTIAL, API_V1, ROLE_PROJECT, "state", "enum --- maxLength=128 options=[12]"},
+	{T_REGISTRY_CREDENTIAL, API_V1, ROLE_PROJECT, "state",
+	 "enum --- maxLength=128 options=[12]"},
 	{T_REGISTRY_CREDENTIAL, API_V1, ROLE_PROJECT, "transitioning", "enum --- options=[3]"},
 	{T_REGISTRY_CREDENTIAL, API_V1, ROLE_PROJECT, "transitioningMessage",
 	 "string --- nullable=true"},
@@ -781,8 +785,8 @@ static const struct {
 
 START_TEST(a_field_of_a_schema_says_what_it_takes)
 {
-	struct json *doc = schema(schema_fields[_i].role, schema_fields[_i].version,
-				  schema_fields[_i].type);
+	struct json *doc =
+		schema(schema_fields[_i].role, schema_fields[_i].version, schema_fields[_i].type);
 	const struct json *field =
 		json_member(json_member(doc, "resourceFields"), schema_fields[_i].field);
 	static const char *const always[] = {"type", "description", "create", "update",
@@ -878,9 +882,10 @@ START_TEST(the_schema_collection_has_each_visible_type_once_and_no_pages)
 	json_out_init(&out, a);
 	repr_schemas(&out, SCOPE, ROLE_PROJECT, API_V1);
 	const char *text = text_of(&out);
-	const char *head = "{\"type\":\"collection\",\"resourceType\":\"schema\",\"links\":{\"self\":"
-			   "\"" SCOPE "/schemas\"},\"createTypes\":{},\"actions\":{},\"data\":[{"
-			   "\"id\":\"account\",";
+	const char *head =
+		"{\"type\":\"collection\",\"resourceType\":\"schema\",\"links\":{\"self\":"
+		"\"" SCOPE "/schemas\"},\"createTypes\":{},\"actions\":{},\"data\":[{"
+		"\"id\":\"account\",";
 	const char *tail = "}],\"sortLinks\":{},\"pagination\":null,\"sort\":null,\"filters\":{},"
 			   "\"createDefaults\":{}}";
 	ck_assert_int_eq(strncmp(text, head, strlen(head)), 0);
@@ -905,20 +910,19 @@ START_TEST(versions_are_printed_byte_for_byte)
 {
 	json_out_init(&out, a);
 	repr_versions(&out, "https://r.example.test");
-	ck_assert_str_eq(
-		text_of(&out),
-		"{\"type\":\"collection\",\"resourceType\":\"apiVersion\","
-		"\"links\":{\"self\":\"https://r.example.test/\","
-		"\"latest\":\"https://r.example.test/v2-beta\"},"
-		"\"createTypes\":{},\"actions\":{},"
-		"\"data\":[{\"id\":\"v1\",\"type\":\"apiVersion\","
-		"\"links\":{\"self\":\"https://r.example.test/v1\"},\"actions\":{},"
-		"\"baseType\":\"apiVersion\"},"
-		"{\"id\":\"v2-beta\",\"type\":\"apiVersion\","
-		"\"links\":{\"self\":\"https://r.example.test/v2-beta\"},\"actions\":{},"
-		"\"baseType\":\"apiVersion\"}],"
-		"\"sortLinks\":{},\"pagination\":null,\"sort\":null,\"filters\":{},"
-		"\"createDefaults\":{}}");
+	ck_assert_str_eq(text_of(&out),
+			 "{\"type\":\"collection\",\"resourceType\":\"apiVersion\","
+			 "\"links\":{\"self\":\"https://r.example.test/\","
+			 "\"latest\":\"https://r.example.test/v2-beta\"},"
+			 "\"createTypes\":{},\"actions\":{},"
+			 "\"data\":[{\"id\":\"v1\",\"type\":\"apiVersion\","
+			 "\"links\":{\"self\":\"https://r.example.test/v1\"},\"actions\":{},"
+			 "\"baseType\":\"apiVersion\"},"
+			 "{\"id\":\"v2-beta\",\"type\":\"apiVersion\","
+			 "\"links\":{\"self\":\"https://r.example.test/v2-beta\"},\"actions\":{},"
+			 "\"baseType\":\"apiVersion\"}],"
+			 "\"sortLinks\":{},\"pagination\":null,\"sort\":null,\"filters\":{},"
+			 "\"createDefaults\":{}}");
 }
 END_TEST
 
@@ -997,8 +1001,7 @@ repr_suite(void)
 	tcase_add_test(tc, members_are_printed_as_the_declared_output);
 	tcase_add_loop_test(tc, an_error_has_the_contracts_shape, ERR_NONE + 1, ERR__COUNT);
 	tcase_add_test(tc, a_schema_has_the_contracts_shape);
-	tcase_add_loop_test(tc, a_field_of_a_schema_says_what_it_takes, 0,
-			    COUNT_OF(schema_fields));
+	tcase_add_loop_test(tc, a_field_of_a_schema_says_what_it_takes, 0, COUNT_OF(schema_fields));
 	tcase_add_loop_test(tc, a_schema_lists_the_methods_of_the_role, 0, COUNT_OF(methods));
 	tcase_add_test(tc, a_schema_lists_the_modifiers_of_each_filter);
 	tcase_add_test(tc, the_schema_collection_has_each_visible_type_once_and_no_pages);

@@ -1,5 +1,5 @@
-/* check_resource: what create, update, delete, actions and the sweep do to the rows, the process log
- * and the secrets (the contract's sections 3.3, 5, 6 and 10). */
+/* check_resource: what create, update, delete, actions and the sweep do to the rows, the process
+ * log and the secrets (the contract's sections 3.3, 5, 6 and 10). */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -49,7 +49,8 @@ id_of(enum type_place type, int64_t id)
 	return id_format(rig.arena, types_table[type].family, id);
 }
 
-/* A body with %R for the registry's id, %F for the one of another account, %C for the credential's. */
+/* A body with %R for the registry's id, %F for the one of another account, %C for the credential's.
+ */
 static struct json *
 body_of(const char *text)
 {
@@ -57,7 +58,7 @@ body_of(const char *text)
 
 	for (const char *p; (p = strchr(text, '%')) != NULL; text = p + 2)
 		out = arena_printf(rig.arena, "%s%.*s%s", out, (int)(p - text), text,
-				   p[1] == 'R'   ? id_of(T_REGISTRY, registry)
+				   p[1] == 'R'	 ? id_of(T_REGISTRY, registry)
 				   : p[1] == 'F' ? id_of(T_REGISTRY, foreign_registry)
 						 : id_of(T_REGISTRY_CREDENTIAL, credential));
 	return rig_json(rig.arena, arena_printf(rig.arena, "%s%s", out, text));
@@ -104,13 +105,13 @@ set_state(enum type_place type, int64_t id, const char *state)
 static const char *
 log_of(enum type_place type, int64_t id)
 {
-	return rig_sql(&rig,
-		       arena_printf(rig.arena,
-				    "SELECT coalesce(group_concat(process || ':' || state_before || "
-				    "'>' || state_during || '>' || state_after, ' '), '') FROM "
-				    "(SELECT * FROM process_log WHERE family = '%s' AND "
-				    "resource_id = %lld ORDER BY id)",
-				    types_table[type].family->table, (long long)id));
+	return rig_sql(
+		&rig, arena_printf(rig.arena,
+				   "SELECT coalesce(group_concat(process || ':' || state_before || "
+				   "'>' || state_during || '>' || state_after, ' '), '') FROM "
+				   "(SELECT * FROM process_log WHERE family = '%s' AND "
+				   "resource_id = %lld ORDER BY id)",
+				   types_table[type].family->table, (long long)id));
 }
 
 /* Creating */
@@ -135,8 +136,8 @@ START_TEST(a_created_row_is_active_and_its_answer_still_registering)
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, id, "kind"), "registryCredential");
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, id, "email || public_value || name"),
 			 "e@xun");
-	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, id, "removed IS NULL AND remove_time IS NULL"),
-			 "1");
+	ck_assert_str_eq(
+		stored(T_REGISTRY_CREDENTIAL, id, "removed IS NULL AND remove_time IS NULL"), "1");
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, id, "instr(secret_value, 'pw')"), "0");
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, id, "length(uuid)"), "36");
 	ck_assert_str_eq(log_of(T_REGISTRY_CREDENTIAL, id),
@@ -445,15 +446,14 @@ START_TEST(links_lead_to_live_rows_of_the_caller)
 	const struct resource_type *type = &types_table[T_REGISTRY_CREDENTIAL];
 
 	act_as(PROJECT_DEFAULT, 0);
-	ck_assert_int_eq(resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, credential),
-				       &row, &e),
-			 ERR_NONE);
 	ck_assert_int_eq(
-		resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
+		resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, credential), &row, &e),
 		ERR_NONE);
+	ck_assert_int_eq(resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
+			 ERR_NONE);
 	ck_assert_int_eq(record_id(&target), registry);
-	ck_assert_int_eq(
-		resource_follow(&context, &row, type_link(type, "account"), &target, &e), ERR_NONE);
+	ck_assert_int_eq(resource_follow(&context, &row, type_link(type, "account"), &target, &e),
+			 ERR_NONE);
 	ck_assert_int_eq(record_id(&target), PROJECT_DEFAULT);
 
 	int64_t gone = rig_credential(&rig, PROJECT_DEFAULT, registry, NULL);
@@ -471,13 +471,11 @@ START_TEST(links_lead_to_live_rows_of_the_caller)
 	/* 1.5: 404 if it has been removed. */
 	rig_exec(&rig, "UPDATE storage_pool SET removed = 5");
 	type = &types_table[T_REGISTRY_CREDENTIAL];
-	ck_assert_int_eq(
-		resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
-		ERR_NOT_FOUND);
+	ck_assert_int_eq(resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
+			 ERR_NOT_FOUND);
 	row.columns[COL_REGISTRY_ID] = value_null();
-	ck_assert_int_eq(
-		resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
-		ERR_NOT_FOUND);
+	ck_assert_int_eq(resource_follow(&context, &row, type_link(type, "registry"), &target, &e),
+			 ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -603,9 +601,8 @@ opened(int64_t id)
 	const struct resource_type *type = &types_table[T_REGISTRY_CREDENTIAL];
 
 	act_as(PERSON_SUPERADMIN, 0);
-	ck_assert_int_eq(
-		resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, id), &row, &e),
-		ERR_NONE);
+	ck_assert_int_eq(resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, id), &row, &e),
+			 ERR_NONE);
 	const char *text = resource_open(&context, &row, type_field(type, "secretValue", API_V1));
 	return text != NULL ? text : "null";
 }
@@ -628,10 +625,12 @@ static const struct {
 	int project;
 	bool opens;
 } openers[] = {
-	{PERSON_SUPERADMIN, 0, true},  {PERSON_SUPERADMIN, 5, true}, {PERSON_PROJECTADMIN, 5, true},
-	{PERSON_PROJECTADMIN, 0, true}, {PERSON_SERVICE, 0, false},  {PERSON_ADMIN, 0, false},
-	{PERSON_ADMIN, 5, false},      {PERSON_READADMIN, 0, false}, {PERSON_OWNER, 0, false},
-	{PERSON_OWNER, 5, false},      {PERSON_MEMBER, 5, false},    {PERSON_READONLY, 5, false},
+	{PERSON_SUPERADMIN, 0, true},	{PERSON_SUPERADMIN, 5, true},
+	{PERSON_PROJECTADMIN, 5, true}, {PERSON_PROJECTADMIN, 0, true},
+	{PERSON_SERVICE, 0, false},	{PERSON_ADMIN, 0, false},
+	{PERSON_ADMIN, 5, false},	{PERSON_READADMIN, 0, false},
+	{PERSON_OWNER, 0, false},	{PERSON_OWNER, 5, false},
+	{PERSON_MEMBER, 5, false},	{PERSON_READONLY, 5, false},
 	{PROJECT_DEFAULT, 0, false},
 };
 
@@ -641,9 +640,9 @@ START_TEST(a_secret_opens_for_two_roles_alone)
 	const struct resource_type *type = &types_table[T_REGISTRY_CREDENTIAL];
 
 	act_as(openers[_i].person, openers[_i].project);
-	ck_assert_int_eq(resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, credential),
-				       &row, &e),
-			 ERR_NONE);
+	ck_assert_int_eq(
+		resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, credential), &row, &e),
+		ERR_NONE);
 	ck_assert_pstr_eq(resource_open(&context, &row, type_field(type, "secretValue", API_V1)),
 			  openers[_i].opens ? "the secret" : NULL);
 }
@@ -653,10 +652,11 @@ START_TEST(a_sealed_secret_that_was_moved_to_another_row_does_not_open)
 {
 	int64_t other = rig_credential(&rig, PROJECT_DEFAULT, registry, "another");
 
-	rig_exec(&rig, arena_printf(rig.arena,
-				    "UPDATE credential SET secret_value = (SELECT secret_value FROM "
-				    "credential WHERE id = %lld) WHERE id = %lld",
-				    (long long)credential, (long long)other));
+	rig_exec(&rig,
+		 arena_printf(rig.arena,
+			      "UPDATE credential SET secret_value = (SELECT secret_value FROM "
+			      "credential WHERE id = %lld) WHERE id = %lld",
+			      (long long)credential, (long long)other));
 	ck_assert_str_eq(opened(other), "null");
 	ck_assert_str_eq(opened(credential), "the secret");
 	rig_exec(&rig, "UPDATE credential SET account_id = 6");
@@ -684,17 +684,17 @@ START_TEST(a_purged_row_takes_no_secret_again)
 	act_as(PROJECT_DEFAULT, 0);
 	rig_exec(&rig, "UPDATE credential SET state = 'purged', removed = 5, secret_value = NULL "
 		       "WHERE kind = 'registryCredential'");
-	ck_assert_int_eq(update(T_REGISTRY_CREDENTIAL, credential, "{\"secretValue\":\"new\"}",
-				&row),
-			 ERR_NONE);
+	ck_assert_int_eq(
+		update(T_REGISTRY_CREDENTIAL, credential, "{\"secretValue\":\"new\"}", &row),
+		ERR_NONE);
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, credential, "secret_value IS NULL"), "1");
 }
 END_TEST
 
 /* States, actions and DELETE: 5.1 and 5.3, for both types */
 
-static const char *const actions[] = {"activate", "create", "deactivate",
-				      "purge",	  "remove", "update", "delete"};
+static const char *const actions[] = {"activate", "create", "deactivate", "purge",
+				      "remove",	  "update", "delete"};
 /* From a state by an action: what the answer shows and where the row is then; NULL: refused. */
 /* clang-format off */
 static const struct { const char *shown[COUNT_OF(actions)], *then[COUNT_OF(actions)]; } moves[ST__COUNT] = {
@@ -757,9 +757,9 @@ START_TEST(a_state_and_an_action_lead_where_the_contract_says)
 						       id_of(type, id), &row, &e)
 				     : act(type, id, actions[i], &row);
 		if (moves[from].shown[i] == NULL) {
-			ck_assert_msg(rc == (delete ? ERR_METHOD_NOT_ALLOWED
-						    : ERR_ACTION_NOT_AVAILABLE),
-				      "%s in %s: %s", actions[i], state_name(from), err_name(rc));
+			ck_assert_msg(
+				rc == (delete ? ERR_METHOD_NOT_ALLOWED : ERR_ACTION_NOT_AVAILABLE),
+				"%s in %s: %s", actions[i], state_name(from), err_name(rc));
 			ck_assert_pstr_eq(e.field, delete ? NULL : "action");
 			ck_assert_str_eq(rig_dump(&rig), before);
 			continue;
@@ -917,8 +917,8 @@ START_TEST(of_many_who_deactivate_one_succeeds_and_is_logged)
 		set_state(T_REGISTRY_CREDENTIAL, credential, "active");
 		rig_exec(&rig, "DELETE FROM process_log");
 		for (unsigned i = 0; i < THREADS; i++)
-			ck_assert_int_eq(
-				pthread_create(&threads[i], NULL, deactivate, &results[i]), 0);
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, deactivate, &results[i]),
+					 0);
 		for (unsigned i = 0; i < THREADS; i++) {
 			ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 			done += results[i] == ERR_NONE;
@@ -980,13 +980,13 @@ START_TEST(the_purge_of_a_registry_removes_any_number_of_credentials)
 	enum { MANY = 1203 };
 	struct record row;
 
-	rig_exec(&rig, arena_printf(
-			       rig.arena,
-			       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-			       "WHERE i < %d) INSERT INTO credential (uuid, kind, account_id, "
-			       "state, registry_id) SELECT 'u' || i, 'registryCredential', 5, "
-			       "'active', %lld FROM n",
-			       MANY, (long long)registry));
+	rig_exec(&rig,
+		 arena_printf(rig.arena,
+			      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+			      "WHERE i < %d) INSERT INTO credential (uuid, kind, account_id, "
+			      "state, registry_id) SELECT 'u' || i, 'registryCredential', 5, "
+			      "'active', %lld FROM n",
+			      MANY, (long long)registry));
 	act_as(PROJECT_DEFAULT, 0);
 	set_state(T_REGISTRY, registry, "removed");
 	ck_assert_int_eq(act(T_REGISTRY, registry, "purge", &row), ERR_NONE);
@@ -1033,9 +1033,8 @@ START_TEST(the_purge_of_a_project_removes_what_it_holds)
 			 "removed");
 	ck_assert_str_eq(stored(T_REGISTRY, foreign_registry, "state"), "active");
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, others, "state"), "active");
-	ck_assert_str_eq(
-		rig_sql(&rig, "SELECT state FROM credential WHERE public_value = 'owner'"),
-		"active");
+	ck_assert_str_eq(rig_sql(&rig, "SELECT state FROM credential WHERE public_value = 'owner'"),
+			 "active");
 }
 END_TEST
 
@@ -1046,8 +1045,8 @@ START_TEST(a_delete_of_an_active_project_deactivates_it_first)
 	struct record row;
 
 	act_as(PERSON_OWNER, 0);
-	ck_assert_int_eq(
-		resource_delete(&context, &types_table[T_PROJECT], "1a5", &row, &e), ERR_NONE);
+	ck_assert_int_eq(resource_delete(&context, &types_table[T_PROJECT], "1a5", &row, &e),
+			 ERR_NONE);
 	ck_assert_int_eq(record_state(&row), ST_REMOVING);
 	ck_assert_str_eq(stored(T_PROJECT, PROJECT_DEFAULT, "state"), "removed");
 	ck_assert_str_eq(log_of(T_PROJECT, PROJECT_DEFAULT),
@@ -1095,12 +1094,12 @@ END_TEST
 static const char *
 members_of(int64_t project)
 {
-	return rig_sql(&rig,
-		       arena_printf(rig.arena,
-				    "SELECT coalesce(group_concat(external_id || ':' || role, ' '), "
-				    "'') FROM (SELECT * FROM project_member WHERE project_id = %lld "
-				    "AND removed IS NULL ORDER BY id)",
-				    (long long)project));
+	return rig_sql(
+		&rig, arena_printf(rig.arena,
+				   "SELECT coalesce(group_concat(external_id || ':' || role, ' '), "
+				   "'') FROM (SELECT * FROM project_member WHERE project_id = %lld "
+				   "AND removed IS NULL ORDER BY id)",
+				   (long long)project));
 }
 
 START_TEST(whoever_makes_a_project_owns_it_unless_it_says_who_does)
@@ -1226,9 +1225,9 @@ START_TEST(the_sweep_purges_what_is_due_and_forgets_what_is_old)
 	ck_assert_uint_eq(sweep_at(RIG_NOW + 10 * minute - 1), 0);
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, credential, "state"), "removed");
 	ck_assert_uint_eq(sweep_at(RIG_NOW + 10 * minute), 1);
-	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, credential,
-				"state || (secret_value IS NULL)"),
-			 "purged1");
+	ck_assert_str_eq(
+		stored(T_REGISTRY_CREDENTIAL, credential, "state || (secret_value IS NULL)"),
+		"purged1");
 	ck_assert_str_eq(log_of(T_REGISTRY_CREDENTIAL, credential),
 			 "remove:inactive>removing>removed purge:removed>purging>purged");
 	ck_assert_str_eq(rig_sql(&rig, "SELECT (account_id IS NULL) || request_id FROM process_log "
@@ -1298,8 +1297,8 @@ START_TEST(a_deleted_project_ends_with_all_that_it_held)
 	const int64_t minute = 60 * 1000, day = INT64_C(86400) * 1000;
 
 	act_as(PERSON_OWNER, 0);
-	ck_assert_int_eq(
-		resource_delete(&context, &types_table[T_PROJECT], "1a5", &row, &e), ERR_NONE);
+	ck_assert_int_eq(resource_delete(&context, &types_table[T_PROJECT], "1a5", &row, &e),
+			 ERR_NONE);
 	for (int i = 1; i <= 6; i++)
 		(void)sweep_at(RIG_NOW + 10 * i * minute);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM credential WHERE account_id = 5 AND "
@@ -1351,8 +1350,7 @@ resource_suite(void)
 	tcase_add_test(tc, a_removed_row_says_when_and_when_it_is_due);
 	tcase_add_loop_test(tc, an_action_that_is_unknown_or_on_nothing_is_refused, 0,
 			    COUNT_OF(no_actions));
-	tcase_add_loop_test(tc, an_action_is_open_to_those_who_manage_the_row, 0,
-			    COUNT_OF(actors));
+	tcase_add_loop_test(tc, an_action_is_open_to_those_who_manage_the_row, 0, COUNT_OF(actors));
 	tcase_add_test(tc, of_many_who_deactivate_one_succeeds_and_is_logged);
 	tcase_add_loop_test(tc, the_purge_of_a_registry_removes_its_credentials, 0,
 			    COUNT_OF(cascades));

@@ -117,9 +117,9 @@ END_TEST
 static bool
 is_for_operators(const char *name)
 {
-	static const char *const names[] = {"data",	    "removeTime", "agentId",
-					    "external",	    "physicalTotalSizeMb",
-					    "virtualTotalSizeMb", "zoneId"};
+	static const char *const names[] = {"data",	"removeTime",	       "agentId",
+					    "external", "physicalTotalSizeMb", "virtualTotalSizeMb",
+					    "zoneId"};
 
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (strcmp(names[i], name) == 0)
@@ -160,10 +160,10 @@ END_TEST
 
 START_TEST(the_states_of_a_credential_are_listed_in_the_contracts_order)
 {
-	static const char *const states[] = {
-		"activating", "active",	 "deactivating", "inactive",	    "purged",
-		"purging",    "registering", "removed",	 "removing",	    "requested",
-		"updating-active",	     "updating-inactive"};
+	static const char *const states[] = {"activating",  "active",	       "deactivating",
+					     "inactive",    "purged",	       "purging",
+					     "registering", "removed",	       "removing",
+					     "requested",   "updating-active", "updating-inactive"};
 	const struct field *state =
 		type_field(&types_table[T_REGISTRY_CREDENTIAL], "state", API_V1);
 
@@ -278,8 +278,8 @@ static const struct {
 	{T_REGISTRY, "activate create deactivate purge remove restore1 update ", "storagePool"},
 	{T_STORAGE_POOL, "activate create deactivate purge remove restore1 update ", "storagePool"},
 	{T_ACCOUNT, "activate create deactivate purge remove restore1 update ", "account"},
-	{T_PROJECT,
-	 "activate create deactivate delete purge remove restore1 setmembers update ", NULL},
+	{T_PROJECT, "activate create deactivate delete purge remove restore1 setmembers update ",
+	 NULL},
 };
 
 START_TEST(a_type_declares_the_contracts_actions)
@@ -613,10 +613,14 @@ static const struct {
 	const char *field;
 	size_t max;
 } lengths[] = {
-	{T_REGISTRY_CREDENTIAL, "name", 255},	      {T_REGISTRY_CREDENTIAL, "description", 1024},
-	{T_REGISTRY_CREDENTIAL, "publicValue", 4096}, {T_REGISTRY_CREDENTIAL, "secretValue", 4096},
-	{T_REGISTRY_CREDENTIAL, "email", 1024},	      {T_REGISTRY, "serverAddress", 1024},
-	{T_REGISTRY, "name", 255},		      {T_PROJECT, "description", 1024},
+	{T_REGISTRY_CREDENTIAL, "name", 255},
+	{T_REGISTRY_CREDENTIAL, "description", 1024},
+	{T_REGISTRY_CREDENTIAL, "publicValue", 4096},
+	{T_REGISTRY_CREDENTIAL, "secretValue", 4096},
+	{T_REGISTRY_CREDENTIAL, "email", 1024},
+	{T_REGISTRY, "serverAddress", 1024},
+	{T_REGISTRY, "name", 255},
+	{T_PROJECT, "description", 1024},
 };
 
 static const char *
@@ -745,9 +749,11 @@ static const struct {
 	const char *text;
 	int64_t ms;
 } given_dates[] = {
-	{"now", 77777},	       {"0", 0},
+	{"now", 77777},
+	{"0", 0},
 	{"1714979289000", INT64_C(1714979289000)},
-	{"007", 7},	       {"999999999999999999", INT64_C(999999999999999999)},
+	{"007", 7},
+	{"999999999999999999", INT64_C(999999999999999999)},
 };
 
 START_TEST(a_date_may_be_now_or_milliseconds)

@@ -594,9 +594,15 @@ static const struct {
 	const char *one, *two;
 	bool equal;
 } texts[] = {
-	{"", "", true},	      {"a", "a", true},	    {"secret", "secret", true},
-	{"", "a", false},     {"a", "", false},	    {"a", "A", false},
-	{"ab", "a", false},   {"a", "ab", false},   {"secret", "secreT", false},
+	{"", "", true},
+	{"a", "a", true},
+	{"secret", "secret", true},
+	{"", "a", false},
+	{"a", "", false},
+	{"a", "A", false},
+	{"ab", "a", false},
+	{"a", "ab", false},
+	{"secret", "secreT", false},
 	{"Xecret", "secret", false},
 };
 

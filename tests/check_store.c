@@ -79,9 +79,8 @@ START_TEST(a_fresh_database_has_the_well_known_accounts)
 				   "state, ', ') FROM account"),
 			 "1 admin admin active, 2 system system active, 3 superadmin superadmin "
 			 "active, 4 token token active, 5 project adminProject active");
-	ck_assert_str_eq(
-		ask(path, "SELECT project_id || external_id || role FROM project_member"),
-		"51a1owner");
+	ck_assert_str_eq(ask(path, "SELECT project_id || external_id || role FROM project_member"),
+			 "51a1owner");
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(st.st_mode & 0777, 0600);
 	struct store *s = store_open(path, 1, why);
@@ -295,8 +294,8 @@ START_TEST(ids_are_shared_in_a_family_and_never_used_again)
 	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "one");
 	int64_t one = rig_credential(&rig, PROJECT_DEFAULT, registry, NULL);
 
-	rig_exec(&rig, arena_printf(rig.arena, "DELETE FROM credential WHERE id = %lld",
-				    (long long)one));
+	rig_exec(&rig,
+		 arena_printf(rig.arena, "DELETE FROM credential WHERE id = %lld", (long long)one));
 	ck_assert_int_eq(rig_credential(&rig, PROJECT_DEFAULT, registry, NULL), one + 1);
 }
 END_TEST
@@ -363,10 +362,8 @@ log_of_nobody(struct store_tx *tx, void *arg)
 {
 	const struct step step = {process_find("purge", ST_REMOVED), ST_REMOVED, ST_PURGING,
 				  ST_PURGED};
-	const struct log_entry entry = {.family = &family_credential,
-					.resource_id = 1,
-					.step = &step,
-					.at_ms = 5};
+	const struct log_entry entry = {
+		.family = &family_credential, .resource_id = 1, .step = &step, .at_ms = 5};
 
 	(void)arg;
 	ck_assert_int_eq(store_log(tx, &entry), STORE_OK);
@@ -416,8 +413,8 @@ START_TEST(an_address_is_unique_in_its_account_in_any_case_until_it_is_removed)
 	if (addresses[_i].meanwhile != NULL)
 		rig_exec(&rig, addresses[_i].meanwhile);
 	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
-	ck_assert_int_eq(b.inserted[0], addresses[_i].conflict == COL_NONE ? STORE_OK
-									  : STORE_CONSTRAINT);
+	ck_assert_int_eq(b.inserted[0],
+			 addresses[_i].conflict == COL_NONE ? STORE_OK : STORE_CONSTRAINT);
 	ck_assert_int_eq(b.conflict, addresses[_i].conflict);
 }
 END_TEST
@@ -494,9 +491,8 @@ START_TEST(a_state_changes_only_from_the_state_that_was_seen)
 		ck_assert_str_eq(rig_sql(&rig, "SELECT state FROM storage_pool"),
 				 from == (unsigned)stored ? "removed" : state_name(stored));
 		if (from == (unsigned)stored) {
-			ck_assert_str_eq(
-				rig_sql(&rig, "SELECT name || removed FROM storage_pool"),
-				"moved1714979289000");
+			ck_assert_str_eq(rig_sql(&rig, "SELECT name || removed FROM storage_pool"),
+					 "moved1714979289000");
 			rig_exec(&rig, "UPDATE storage_pool SET name = 'n', removed = NULL");
 		}
 	}
@@ -515,9 +511,10 @@ START_TEST(an_update_sets_the_given_columns_of_one_row_and_no_other)
 	b.given = COL_BIT(COL_NAME);
 	ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
 	ck_assert_int_eq(b.rc, STORE_OK);
-	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(name || ' ' || (description IS NULL) || "
-				       "' ' || server_address || ' ' || state, ', ') FROM "
-				       "storage_pool"),
+	ck_assert_str_eq(rig_sql(&rig,
+				 "SELECT group_concat(name || ' ' || (description IS NULL) || "
+				 "' ' || server_address || ' ' || state, ', ') FROM "
+				 "storage_pool"),
 			 "new 1 one active, two 1 two active");
 	b.columns[COL_NAME] = value_null();
 	ck_assert_int_eq(store_write(rig.store, run_change, &b), STORE_OK);
@@ -551,18 +548,17 @@ START_TEST(only_rows_of_the_owners_are_seen)
 {
 	int64_t one = rig_registry(&rig, PROJECT_DEFAULT, "one"),
 		two = rig_registry(&rig, PROJECT_OTHER, "two");
-	const struct list_query q = {.family = &family_storage_pool,
-				     .owners = views[_i].owners,
-				     .limit = 10};
+	const struct list_query q = {
+		.family = &family_storage_pool, .owners = views[_i].owners, .limit = 10};
 	struct record row;
 	struct record_list list;
 
-	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_storage_pool, one,
-				   &views[_i].owners, &row),
-			 views[_i].first ? STORE_OK : STORE_NONE);
-	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_storage_pool, two,
-				   &views[_i].owners, &row),
-			 views[_i].second ? STORE_OK : STORE_NONE);
+	ck_assert_int_eq(
+		store_get(rig.store, rig.arena, &family_storage_pool, one, &views[_i].owners, &row),
+		views[_i].first ? STORE_OK : STORE_NONE);
+	ck_assert_int_eq(
+		store_get(rig.store, rig.arena, &family_storage_pool, two, &views[_i].owners, &row),
+		views[_i].second ? STORE_OK : STORE_NONE);
 	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
 	ck_assert_uint_eq(list.count, (size_t)views[_i].first + (size_t)views[_i].second);
 	for (size_t i = 0; i < list.count; i++)
@@ -611,20 +607,20 @@ END_TEST
 START_TEST(a_page_of_very_long_texts_ends_early_and_says_so)
 {
 	enum { ROWS = 60, TEXT = 60000 };
-	const struct list_query q = {.family = &family_storage_pool,
-				     .owners = everyone,
-				     .limit = 3000};
+	const struct list_query q = {
+		.family = &family_storage_pool, .owners = everyone, .limit = 3000};
 	struct record_list list;
 	size_t seen = 0;
 
-	rig_exec(&rig, arena_printf(
-			       rig.arena,
-			       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-			       "WHERE i < %d) INSERT INTO storage_pool (uuid, kind, account_id, "
-			       "state, description) SELECT 'u' || i, 'registry', 5, 'active', "
-			       "hex(zeroblob(%d)) FROM n",
-			       ROWS, TEXT / 2));
-	for (struct list_query page = q; seen < ROWS; page.from.id = record_id(&list.items[list.count - 1])) {
+	rig_exec(&rig,
+		 arena_printf(rig.arena,
+			      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+			      "WHERE i < %d) INSERT INTO storage_pool (uuid, kind, account_id, "
+			      "state, description) SELECT 'u' || i, 'registry', 5, 'active', "
+			      "hex(zeroblob(%d)) FROM n",
+			      ROWS, TEXT / 2));
+	for (struct list_query page = q; seen < ROWS;
+	     page.from.id = record_id(&list.items[list.count - 1])) {
 		ck_assert_int_eq(store_list(rig.store, rig.arena, &page, &list), STORE_OK);
 		ck_assert_uint_gt(list.count, 0);
 		seen += list.count;
@@ -668,8 +664,8 @@ START_TEST(memberships_are_of_the_account_and_name_the_role)
 	struct membership *list;
 	size_t count;
 
-	ck_assert_int_eq(
-		store_memberships(rig.store, rig.arena, PERSON_OWNER, &list, &count), STORE_OK);
+	ck_assert_int_eq(store_memberships(rig.store, rig.arena, PERSON_OWNER, &list, &count),
+			 STORE_OK);
 	ck_assert_uint_eq(count, 3);
 	ck_assert_int_eq(list[0].project_id, PROJECT_DEFAULT);
 	ck_assert_str_eq(list[0].role, "owner");
@@ -678,12 +674,12 @@ START_TEST(memberships_are_of_the_account_and_name_the_role)
 	ck_assert(!list[1].active);
 	ck_assert_int_eq(list[2].project_id, PROJECT_REMOVED);
 	ck_assert(!list[2].active);
-	ck_assert_int_eq(
-		store_memberships(rig.store, rig.arena, PERSON_STRANGER, &list, &count), STORE_OK);
+	ck_assert_int_eq(store_memberships(rig.store, rig.arena, PERSON_STRANGER, &list, &count),
+			 STORE_OK);
 	ck_assert_uint_eq(count, 0);
 	rig_exec(&rig, "UPDATE project_member SET removed = 5 WHERE external_id = '1a8'");
-	ck_assert_int_eq(
-		store_memberships(rig.store, rig.arena, PERSON_MEMBER, &list, &count), STORE_OK);
+	ck_assert_int_eq(store_memberships(rig.store, rig.arena, PERSON_MEMBER, &list, &count),
+			 STORE_OK);
 	ck_assert_uint_eq(count, 0);
 	/* 1a9 at another identity provider is somebody else. */
 	rig_exec(&rig, "UPDATE project_member SET external_id_type = 'github_user' WHERE "
@@ -724,10 +720,10 @@ run_due(struct store_tx *tx, void *arg)
 {
 	struct due_body *b = arg;
 
-	ck_assert_int_eq(b->forget ? store_forget(tx, b->family, b->before, b->log_before, b->max,
-						  &b->count)
-				   : store_due(tx, b->family, b->now, b->ids, b->max, &b->count),
-			 STORE_OK);
+	ck_assert_int_eq(
+		b->forget ? store_forget(tx, b->family, b->before, b->log_before, b->max, &b->count)
+			  : store_due(tx, b->family, b->now, b->ids, b->max, &b->count),
+		STORE_OK);
 	return ERR_NONE;
 }
 
@@ -776,15 +772,13 @@ START_TEST(purged_rows_are_forgotten_when_old_and_free_of_references)
 		       "'removed';");
 	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
 	ck_assert_uint_eq(b.count, 1);
-	ck_assert_str_eq(
-		rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
-		"named,young,removed");
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
+			 "named,young,removed");
 	rig_exec(&rig, "DELETE FROM credential WHERE registry_id IS NOT NULL");
 	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
 	ck_assert_uint_eq(b.count, 1);
-	ck_assert_str_eq(
-		rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
-		"young,removed");
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
+			 "young,removed");
 }
 END_TEST
 
@@ -796,10 +790,11 @@ START_TEST(old_entries_of_the_log_are_forgotten_whatever_they_are_about)
 			     .max = 2,
 			     .forget = true};
 
-	rig_exec(&rig, "INSERT INTO process_log (family, resource_id, process, state_before, "
-		       "state_during, state_after, at) VALUES"
-		       " ('storage_pool', 1, 'a', '', '', '', 49), ('credential', 2, 'b', '', '', '', 1),"
-		       " ('account', 3, 'c', '', '', '', 48), ('account', 3, 'd', '', '', '', 50)");
+	rig_exec(&rig,
+		 "INSERT INTO process_log (family, resource_id, process, state_before, "
+		 "state_during, state_after, at) VALUES"
+		 " ('storage_pool', 1, 'a', '', '', '', 49), ('credential', 2, 'b', '', '', '', 1),"
+		 " ('account', 3, 'c', '', '', '', 48), ('account', 3, 'd', '', '', '', 50)");
 	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(process) FROM process_log"), "a,d");
 	ck_assert_uint_eq(b.count, 2); /* the batch was full: there may be more */
@@ -900,6 +895,9 @@ START_TEST(a_connection_runs_plain_reads_and_writes_and_nothing_else)
 
 		ck_assert_msg((rc == SQLITE_OK) == taken, "connection %zu: %s: %s", i,
 			      statements[_i].sql, sqlite3_errmsg(handles[i]));
+		/* A reader is refused by name, not only because it cannot write. */
+		if (!taken && statements[_i].writer)
+			ck_assert_int_eq(rc, SQLITE_AUTH);
 	}
 }
 END_TEST
@@ -910,8 +908,8 @@ START_TEST(a_connection_is_set_up_as_the_design_says)
 	for (size_t i = 0; i < handle_count; i++) {
 		int on = -1;
 
-		ck_assert_int_eq(
-			sqlite3_db_config(handles[i], SQLITE_DBCONFIG_DEFENSIVE, -1, &on), 0);
+		ck_assert_int_eq(sqlite3_db_config(handles[i], SQLITE_DBCONFIG_DEFENSIVE, -1, &on),
+				 0);
 		ck_assert_int_eq(on, 1);
 		ck_assert_int_eq(
 			sqlite3_db_config(handles[i], SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &on), 0);
@@ -1102,8 +1100,8 @@ START_TEST(of_many_threads_one_makes_the_change)
 	unsigned won = 0;
 
 	for (int round = 0; round < 5; round++) {
-		int64_t id = rig_registry(&rig, PROJECT_DEFAULT,
-					  arena_printf(rig.arena, "r%d", round));
+		int64_t id =
+			rig_registry(&rig, PROJECT_DEFAULT, arena_printf(rig.arena, "r%d", round));
 		run_threads(remove_once, workers, id);
 		won = 0;
 		for (unsigned i = 0; i < THREADS; i++)
@@ -1168,8 +1166,7 @@ START_TEST(reading_without_memory_says_so)
 	for (;; n++) {
 		arena_reset(a);
 		arena_fail_at(a, n);
-		enum store_rc one =
-			store_get(rig.store, a, &family_credential, 1, &everyone, &row);
+		enum store_rc one = store_get(rig.store, a, &family_credential, 1, &everyone, &row);
 		enum store_rc two = store_list(rig.store, a, &q, &list);
 		if (!arena_failed(a)) {
 			ck_assert_int_eq(one, STORE_OK);

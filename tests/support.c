@@ -142,7 +142,7 @@ add_person(struct rig *rig, enum person person)
 	row.columns[COL_CREATED] = value_int(RIG_NOW);
 	row.columns[COL_PUBLIC_VALUE] = value_text(name);
 	ck_assert(secret_hash(rig->ring, rig->arena, person_secret(rig->arena, person),
-				  &row.columns[COL_SECRET_VALUE]));
+			      &row.columns[COL_SECRET_VALUE]));
 	rig_insert(rig, &row);
 }
 
@@ -177,7 +177,8 @@ open_store(struct rig *rig, const char *database)
 	ck_assert_msg(rig->store != NULL, "%s", why);
 }
 
-/* In memory where that can be had: hundreds of databases are made, and no test is about the disk. */
+/* In memory where that can be had: hundreds of databases are made, and no test is about the disk.
+ */
 static const char *
 parent_dir(void)
 {
@@ -273,9 +274,9 @@ rig_scoped(struct rig *rig, enum person person, enum person project)
 	struct identity id = rig_identity(rig, person);
 	struct error e = {0};
 
-	ck_assert_int_eq(auth_scope(&auth, rig->arena, arena_printf(rig->arena, "1a%d", project),
-				    &id, &e),
-			 ERR_NONE);
+	ck_assert_int_eq(
+		auth_scope(&auth, rig->arena, arena_printf(rig->arena, "1a%d", project), &id, &e),
+		ERR_NONE);
 	return id;
 }
 
@@ -358,7 +359,8 @@ dump_value(FILE *out, sqlite3_stmt *stmt, int column)
 	int len = sqlite3_column_bytes(stmt, column);
 
 	if (sqlite3_column_type(stmt, column) != SQLITE_BLOB)
-		(void)fprintf(out, "|%s", len > 0 ? (const char *)sqlite3_column_text(stmt, column) : "");
+		(void)fprintf(out, "|%s",
+			      len > 0 ? (const char *)sqlite3_column_text(stmt, column) : "");
 	else
 		for (int i = 0; i < len; i++)
 			(void)fprintf(out, "%s%02x", i == 0 ? "|" : "", bytes[i]);
@@ -428,10 +430,8 @@ rig_credential(struct rig *rig, int64_t account, int64_t registry, const char *s
 	row.columns[COL_PUBLIC_VALUE] = value_text("ci-bot");
 	row.columns[COL_REGISTRY_ID] = value_int(registry);
 	row.columns[COL_EMAIL] = value_text("ci@corp.example.test");
-	const struct seal_place place = {.table = "credential",
-					 .uuid = uuid,
-					 .field = "secretValue",
-					 .account_id = account};
+	const struct seal_place place = {
+		.table = "credential", .uuid = uuid, .field = "secretValue", .account_id = account};
 	if (secret != NULL)
 		ck_assert(secret_seal(rig->ring, rig->arena, &place, secret,
 				      &row.columns[COL_SECRET_VALUE]));
