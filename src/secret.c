@@ -297,8 +297,9 @@ open_with(const struct keyring *ring, struct arena *a, const char *ad, const str
 	unsigned long long len = 0;
 	size_t plain_len = 0;
 
-	if (ad == NULL || sealed->type != VALUE_BLOB || bytes == NULL || bytes[0] != SEAL_VERSION ||
-	    sealed->len < (size_t)SEAL_OVERHEAD + crypto_aead_xchacha20poly1305_ietf_ABYTES)
+	if (ad == NULL || sealed->type != VALUE_BLOB || bytes == NULL ||
+	    sealed->len < (size_t)SEAL_OVERHEAD + crypto_aead_xchacha20poly1305_ietf_ABYTES ||
+	    bytes[0] != SEAL_VERSION)
 		return NULL;
 	const struct ring_key *key = find_key(ring, get_id(bytes + 1), true);
 	unsigned char *plain = arena_alloc(a, sealed->len);

@@ -235,6 +235,15 @@ class OwnAnswers(NginxCase):
             site.remember_children()
         self.fine()
 
+    def wait_until_stopped(self, pids):
+        """A signal takes its time to reach every thread."""
+        deadline = time.monotonic() + SLACK
+        waiting = [task for pid in pids for task in os.listdir("/proc/%d/task" % pid)]
+        while waiting and time.monotonic() < deadline:
+            waiting = [t for t in waiting if open("/proc/%s/stat" % t).read().rpartition(")")[2].split()[0] not in "Tt"]
+            time.sleep(0.01)
+        self.assertEqual(waiting, [])
+
     def test_a_pool_that_does_not_answer_in_time_is_504(self):
         params = re.sub(r"(?m)^fastcgi_read_timeout .*$", "fastcgi_read_timeout 1s;", shipped("regcred_params"))
         children = self.site.children()
@@ -243,6 +252,7 @@ class OwnAnswers(NginxCase):
             try:
                 for pid in children:
                     os.kill(pid, signal.SIGSTOP)
+                self.wait_until_stopped(children)
                 begun = time.monotonic()
                 self.own(other.get("/v1/registries"), 504, other.base)
                 self.assertLess(time.monotonic() - begun, SLACK)
