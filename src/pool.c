@@ -196,8 +196,9 @@ serve_one(struct worker *w, struct gateway *g)
 static int
 watch(const struct worker *w)
 {
-	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	struct epoll_event wake = {.events = EPOLLIN};
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+					 .data.fd = w->pool->listener};
+	struct epoll_event wake = {.events = EPOLLIN, .data.fd = w->wake};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	if (epoll < 0)
@@ -223,10 +224,13 @@ thread_run(void *arg)
 	struct worker *w = t->worker;
 
 	while (atomic_load(&w->drain) == DRAIN_NO) {
-		struct epoll_event event;
+		struct epoll_event events[2];
+		int count = epoll_wait(t->epoll, events, 2, -1);
 
-		if (epoll_wait(t->epoll, &event, 1, -1) > 0 && atomic_load(&w->drain) == DRAIN_NO)
-			(void)serve_one(w, t->gateway);
+		/* Woken for a connection, it serves one, also while draining: nobody else was. */
+		for (int i = 0; i < count; i++)
+			if (events[i].data.fd == w->pool->listener)
+				(void)serve_one(w, t->gateway);
 	}
 	while (atomic_load(&w->drain) == DRAIN_QUEUE && serve_one(w, t->gateway))
 		;
@@ -533,6 +537,24 @@ child_gone(struct pool *pool, struct child *c, int status)
 	enter(c, CHILD_NONE);
 }
 
+/* A connection wakes one thread.  If that dies before it takes the connection, the wake-up dies
+ * with it, and the connection would wait for the next one: here that is. */
+static void
+nudge(const struct pool *pool)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	int fd;
+
+	if (getsockname(pool->listener, (struct sockaddr *)&address, &len) != 0)
+		return;
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	(void)!connect(fd, (struct sockaddr *)&address, len);
+	close(fd);
+}
+
 static void
 reap(struct pool *pool)
 {
@@ -544,6 +566,8 @@ reap(struct pool *pool)
 
 		if (c != NULL)
 			child_gone(pool, c, status);
+		if (WIFSIGNALED(status) && !pool->stopping)
+			nudge(pool);
 	}
 }
 

@@ -461,7 +461,7 @@ class Starved(PoolCase):
     That is a matter of microseconds, unless the leaving process hardly gets any time: it shares its processor with one that wants all.
     """
 
-    ROUNDS, PATIENCE = 4, 5
+    ROUNDS, PATIENCE = 10, 5
     HOG = "import os\nos.sched_setaffinity(0, {%d})\nprint(flush=True)\nwhile os.getppid() == %d: pass"
 
     def starve(self, pid):
