@@ -75,24 +75,23 @@ arena_new(size_t limit)
 	return a;
 }
 
-/* Wipes all chunks and keeps the largest that is not too large, so that a thread that answers the
- * same kind of request again and again allocates nothing. */
+/* Wipes all chunks and keeps one, large enough for the same request again unless that is very
+ * large: a thread that answers the same kind of request again and again allocates nothing. */
 static void
 keep_one(struct arena *a)
 {
-	struct chunk *kept = a->first;
+	struct chunk *kept = a->first, *larger = NULL;
 
-	for (struct chunk *c = kept->next; c != NULL; c = c->next)
-		if (c->size > kept->size && c->size <= KEEP_SIZE)
-			kept = c;
+	if (kept->next != NULL && a->used <= KEEP_SIZE)
+		larger = chunk_new(a->used);
 	for (struct chunk *c = a->first, *next; c != NULL; c = next) {
 		next = c->next;
 		chunk_wipe(c);
-		if (c != kept)
+		if (c != kept || larger != NULL)
 			free(c);
 	}
-	kept->next = NULL;
-	a->first = kept;
+	a->first = larger != NULL ? larger : kept;
+	a->first->next = NULL;
 }
 
 void

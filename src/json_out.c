@@ -180,32 +180,29 @@ put_text(struct json_out *w, const char *text)
 	}
 }
 
-/* Whether a text goes between quotes as it is.  Eight bytes at a time: nearly every string of an
- * answer is plain. */
-static inline bool
+/* True if no byte needs an escape or a closer look.  Eight at a time: almost every string is plain,
+ * and every answer is mostly strings. */
+static bool
 is_plain(const char *text, size_t len)
 {
-	const uint64_t ones = 0x0101010101010101, highs = ones * 0x80;
-	uint64_t odd = 0;
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	unsigned char rest = 0;
 	size_t i = 0;
 
-	for (; len - i >= 8; i += 8) {
-		uint64_t bytes, quotes, slashes;
+	for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+		uint64_t x, quote, backslash;
 
-		memcpy(&bytes, text + i, 8);
-		quotes = bytes ^ ones * '"';
-		slashes = bytes ^ ones * '\\';
-		/* (x - n) & ~x has the high bit of a byte set if one is less than n: controls, then
-		 * zeros. */
-		odd |= (bytes - ones * 0x20) & ~bytes;
-		odd |= (quotes - ones) & ~quotes;
-		odd |= (slashes - ones) & ~slashes;
-		odd |= bytes;
+		memcpy(&x, text + i, sizeof(x));
+		quote = x ^ (ones * '"');
+		backslash = x ^ (ones * '\\');
+		/* The top bit of a byte is set where it is not ASCII, is below a blank, or became
+		 * 0. */
+		if (((x | (x - ones * ' ') | (quote - ones) | (backslash - ones)) & tops) != 0)
+			return false;
 	}
-	odd &= highs;
 	for (; i < len; i++)
-		odd |= needs[(unsigned char)text[i]];
-	return odd == 0;
+		rest |= needs[(unsigned char)text[i]];
+	return rest == 0;
 }
 
 /* A string, with the comma before it and what comes behind it: a quote, or a quote and a colon. */

@@ -619,10 +619,12 @@ enum store_rc
 store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key,
 	       struct record *account)
 {
+	/* The second word on the kind is the condition of the partial index, which is not used
+	 * without. */
 	static const char text[] = "SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, "
 				   "a.kind, a.state, a.name FROM credential c"
 				   " JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
-				   "AND c.public_value = ?1";
+				   "AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
 	const struct value binds[] = {value_text(access_key)};
 	struct connection *c;
 	enum store_rc result;

@@ -78,7 +78,8 @@ START_TEST(a_reset_wipes_and_keeps_the_chunk)
 }
 END_TEST
 
-START_TEST(of_several_chunks_the_largest_is_kept_and_wiped)
+/* After a request that took several chunks the next one of its size finds all its memory in one. */
+START_TEST(after_several_chunks_one_that_holds_all_is_kept)
 {
 	char *small = arena_alloc(a, 16), *large = arena_alloc(a, FIRST_CHUNK * 2), *again;
 
@@ -86,9 +87,13 @@ START_TEST(of_several_chunks_the_largest_is_kept_and_wiped)
 	ck_assert_ptr_nonnull(large);
 	memset(large, 'x', FIRST_CHUNK * 2);
 	arena_reset(a);
+	small = arena_alloc(a, 16);
 	again = arena_alloc(a, FIRST_CHUNK * 2);
-	ck_assert_ptr_eq(again, large);
+	ck_assert_ptr_nonnull(again);
+	ck_assert_uint_eq((size_t)(again - small), 16);
 	ck_assert(is_zero(again, FIRST_CHUNK * 2));
+	arena_reset(a);
+	ck_assert_ptr_eq(arena_alloc(a, 16), small);
 }
 END_TEST
 
@@ -271,7 +276,7 @@ main(void)
 	tcase_add_loop_test(tc, every_size_is_zeroed_aligned_and_writable, 0, COUNT_OF(sizes));
 	tcase_add_test(tc, allocations_do_not_overlap);
 	tcase_add_test(tc, a_reset_wipes_and_keeps_the_chunk);
-	tcase_add_test(tc, of_several_chunks_the_largest_is_kept_and_wiped);
+	tcase_add_test(tc, after_several_chunks_one_that_holds_all_is_kept);
 	tcase_add_test(tc, a_huge_chunk_is_not_kept);
 	tcase_add_test(tc, memory_is_zero_in_every_round);
 	tcase_add_test(tc, a_large_block_leaves_the_room_of_the_first_chunk_to_small_ones);
