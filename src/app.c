@@ -18,6 +18,7 @@
 #include "json_in.h"
 #include "json_out.h"
 #include "log.h"
+#include "proxy.h"
 #include "query.h"
 #include "repr.h"
 #include "resource.h"
@@ -52,6 +53,7 @@ struct app {
 	struct store *store;
 	struct keyring *ring;
 	struct auth auth;
+	char proxy_token[PROXY_TOKEN_SIZE];
 	pthread_mutex_t template_mutex;
 	struct template templates[ROLE__COUNT][API__COUNT];
 };
@@ -362,8 +364,15 @@ check_csrf(struct call *c)
 {
 	char fresh[SECRET_CSRF_SIZE];
 
-	if (!is_browser(c->request))
-		return ERR_NONE;
+	if (!is_browser(c->request)) {
+		/* A sign-on in front goes with every request of a browser, whatever it calls
+		 * itself; a key in a header has to be put there. */
+		bool elsewhere = c->identity.proxy_user != NULL && !is_read(c) &&
+				 find_origin(c) == ORIGIN_FOREIGN;
+
+		return elsewhere ? err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL)
+				 : ERR_NONE;
+	}
 	const char *cookie = c->request->cookie != NULL
 				     ? http_cookie(c->arena, c->request->cookie, "CSRF")
 				     : NULL;
@@ -389,13 +398,61 @@ check_csrf(struct call *c)
 
 /* Who asks, and for which project */
 
+/* The account of somebody whom the web server signed in and whom nobody has seen before.  Of two
+ * first requests at once the unique index lets one through; the other one finds the account. */
+static enum err
+create_proxy_user(struct call *c)
+{
+	const char *user = c->identity.proxy_user;
+	struct identity system = {.user_id = AUTH_SYSTEM_ACCOUNT,
+				  .scope_id = AUTH_SYSTEM_ACCOUNT,
+				  .kind = "superadmin",
+				  .role = ROLE_SUPERADMIN,
+				  .all_accounts = true,
+				  .owners = {.all = true}};
+	const struct context context = {.arena = c->arena,
+					.store = c->app->store,
+					.ring = c->app->ring,
+					.id = &system,
+					.version = c->version,
+					.now_ms = now_ms(),
+					.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
+					.request_id = c->request->id};
+	struct json *body = json_object(c->arena);
+	struct record row;
+	const char *secret;
+
+	if (body == NULL || !json_add_string(c->arena, body, "name", user) ||
+	    !json_add_string(c->arena, body, "externalId", user) ||
+	    !json_add_string(c->arena, body, "externalIdType", STORE_PROXY_TYPE) ||
+	    (c->request->proxy.email != NULL &&
+	     !json_add_string(c->arena, body, "description", c->request->proxy.email)))
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	enum err rc =
+		resource_create(&context, &types_table[T_ACCOUNT], body, &row, &secret, &c->error);
+	if (rc == ERR_NONE)
+		log_info("made the account %s for \"%s\"",
+			 id_format(c->arena, &family_account, record_id(&row)), user);
+	return rc == ERR_NOT_UNIQUE ? ERR_NONE : rc;
+}
+
 static enum err
 identify(struct call *c)
 {
 	const char *project = c->project;
+	const struct auth *auth = &c->app->auth;
+	enum err rc = auth_identify(auth, c->arena, c->request, &c->identity, &c->error);
 
-	if (auth_identify(&c->app->auth, c->arena, c->request, &c->identity, &c->error) != ERR_NONE)
-		return c->error.code;
+	if (rc == ERR_FORBIDDEN && c->identity.proxy_unknown &&
+	    c->app->settings->proxy_create_users) {
+		c->error = (struct error){0};
+		if (create_proxy_user(c) != ERR_NONE)
+			return c->error.code;
+		c->error = (struct error){0};
+		rc = auth_identify(auth, c->arena, c->request, &c->identity, &c->error);
+	}
+	if (rc != ERR_NONE)
+		return rc;
 	c->identified = true;
 	if (project == NULL)
 		project = c->request->project_id;
@@ -945,8 +1002,13 @@ init_tables(char why[CONFIG_WHY_MAX])
 bool
 app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
+	char token[PROXY_TOKEN_SIZE];
+
 	if (!init_tables(why))
 		return false;
+	if (s->proxy_auth && !proxy_token_load(s->proxy_token_file, token, why))
+		return false;
+	explicit_bzero(token, sizeof(token));
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
@@ -969,13 +1031,21 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	}
 	app->settings = s;
 	(void)pthread_mutex_init(&app->template_mutex, NULL);
-	if (!init_tables(why) || (app->ring = keyring_load(s->key_file, why)) == NULL ||
+	if (!init_tables(why) ||
+	    (s->proxy_auth && !proxy_token_load(s->proxy_token_file, app->proxy_token, why)) ||
+	    (app->ring = keyring_load(s->key_file, why)) == NULL ||
 	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL ||
 	    !check_keys(s, app->store, app->ring, false, why)) {
 		app_free(app);
 		return NULL;
 	}
-	app->auth = (struct auth){.store = app->store, .ring = app->ring, .open = s->open};
+	app->auth = (struct auth){.store = app->store,
+				  .ring = app->ring,
+				  .open = s->open,
+				  .proxy_token = s->proxy_auth ? app->proxy_token : NULL,
+				  .proxy_trust_cgi = s->proxy_trust_cgi,
+				  .groups = s->groups,
+				  .group_count = s->group_count};
 	return app;
 }
 
@@ -990,6 +1060,7 @@ app_free(struct app *app)
 	store_close(app->store);
 	keyring_free(app->ring);
 	(void)pthread_mutex_destroy(&app->template_mutex);
+	explicit_bzero(app->proxy_token, sizeof(app->proxy_token));
 	free(app);
 }
 

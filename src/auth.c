@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "log.h"
+#include "proxy.h"
+
 #define ROLE(name) (1U << ROLE_##name)
 #define EVERY ((1U << ROLE_NONE) - 1)
 #define IN_PROJECT                                                                                 \
@@ -358,23 +361,13 @@ is_local(const struct request *r)
 	return false;
 }
 
-enum err
-auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
-	      struct identity *out, struct error *e)
+static enum err
+identify_headers(const struct auth *auth, struct arena *a, const struct request *request,
+		 struct identity *out, struct error *e)
 {
 	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
 	bool basic = request->authorization != NULL, header = request->api_key != NULL;
 
-	if (request->header_repeated)
-		return err_set(e, ERR_BAD_REQUEST, NULL, "A header that may come once came twice.");
-	if (auth->open && is_local(request)) {
-		struct record account = {.type = &types_table[T_ACCOUNT]};
-
-		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
-		account.columns[COL_KIND] = value_text("admin");
-		account.columns[COL_NAME] = value_text("admin");
-		return identity_of_account(auth, a, &account, out, e);
-	}
 	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||
 	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) ||
 	    (!basic && !header))
@@ -385,6 +378,128 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 			       "Authorization and X-API-Key name different keys.");
 	return identify_key(auth, a, basic ? access : other_access, basic ? secret : other_secret,
 			    out, e);
+}
+
+/* Adds what a group gives in a project to the list, which has room; the stronger role counts. */
+static enum err
+join_project(const struct auth *auth, struct arena *a, const struct group_grant *grant,
+	     struct membership *list, size_t *count, struct error *e)
+{
+	static const struct owners everyone = {.all = true};
+	struct record row;
+	size_t i = 0;
+
+	while (i < *count && list[i].project_id != grant->project_id)
+		i++;
+	if (i < *count) {
+		if (role_of_membership(grant->role) < role_of_membership(list[i].role))
+			list[i].role = grant->role;
+		return ERR_NONE;
+	}
+	enum store_rc rc =
+		store_get(auth->store, a, &family_account, grant->project_id, &everyone, &row);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	if (rc == STORE_OK && (row.type->flags & TYPE_PROJECT) != 0)
+		list[(*count)++] = (struct membership){.project_id = grant->project_id,
+						       .role = grant->role,
+						       .active = record_state(&row) == ST_ACTIVE};
+	return ERR_NONE;
+}
+
+/* Memberships by group, for this request alone; nothing is stored. */
+static enum err
+join_by_groups(const struct auth *auth, struct arena *a, const char *groups, struct identity *id,
+	       struct error *e)
+{
+	struct membership *list =
+		arena_array(a, id->membership_count + auth->group_count + 1, sizeof(*list));
+	size_t count = id->membership_count;
+
+	if (list == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (count > 0)
+		memcpy(list, id->memberships, count * sizeof(*list));
+	for (size_t i = 0; i < auth->group_count; i++)
+		if (auth->groups[i].role != NULL && proxy_in_groups(groups, auth->groups[i].name) &&
+		    join_project(auth, a, &auth->groups[i], list, &count, e) != ERR_NONE)
+			return e->code;
+	id->memberships = list;
+	id->membership_count = count;
+	if (!own_and_joined(a, id))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	id->owners.all = id->all_accounts;
+	return ERR_NONE;
+}
+
+/* Somebody whom the web server signed in.  A key beside that must be one of the same account, and
+ * then its rights count: whoever asks with a key means the key. */
+static enum err
+identify_proxy(const struct auth *auth, struct arena *a, const struct request *request,
+	       struct identity *out, struct error *e)
+{
+	const char *user = request->proxy.user, *groups = request->proxy.groups;
+	bool with_key = request->authorization != NULL || request->api_key != NULL;
+	struct record account = {.type = &types_table[T_ACCOUNT]};
+	struct identity key = {.role = ROLE_NONE};
+
+	if (with_key && identify_headers(auth, a, request, &key, e) != ERR_NONE)
+		return e->code;
+	enum store_rc rc = store_find_proxy_user(auth->store, a, user, &account);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	*out = (struct identity){.role = ROLE_NONE, .proxy_user = user};
+	const char *kind = record_text(&account, COL_KIND), *why = NULL;
+	if (with_key && (rc == STORE_NONE || key.user_id != record_id(&account)))
+		why = "brought the key of another account";
+	else if (rc == STORE_NONE)
+		why = "has no account";
+	else if (record_state(&account) != ST_ACTIVE)
+		why = "has an account that is not active";
+	else if (kind == NULL || !proxy_may_be(kind))
+		why = "has an account that is not for people";
+	if (why != NULL) {
+		out->proxy_unknown = rc == STORE_NONE && !with_key;
+		log_info("the web server signed in \"%s\", who %s", user, why);
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	}
+	if (with_key) {
+		*out = key;
+	} else {
+		account.columns[COL_KIND] =
+			value_text(proxy_kind(kind, groups, auth->groups, auth->group_count));
+		if (identity_of_account(auth, a, &account, out, e) != ERR_NONE ||
+		    join_by_groups(auth, a, groups, out, e) != ERR_NONE)
+			return e->code;
+	}
+	out->proxy_user = user;
+	return ERR_NONE;
+}
+
+enum err
+auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
+	      struct identity *out, struct error *e)
+{
+	const struct proxy_claim *claim = &request->proxy;
+
+	if (request->header_repeated)
+		return err_set(e, ERR_BAD_REQUEST, NULL, "A header that may come once came twice.");
+	if (auth->proxy_token != NULL && (!claim->cgi || auth->proxy_trust_cgi) &&
+	    proxy_claimed(claim)) {
+		if (proxy_check(claim, auth->proxy_token, e) != ERR_NONE)
+			return e->code;
+		if (claim->user != NULL)
+			return identify_proxy(auth, a, request, out, e);
+	}
+	if (auth->open && is_local(request)) {
+		struct record account = {.type = &types_table[T_ACCOUNT]};
+
+		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
+		account.columns[COL_KIND] = value_text("admin");
+		account.columns[COL_NAME] = value_text("admin");
+		return identity_of_account(auth, a, &account, out, e);
+	}
+	return identify_headers(auth, a, request, out, e);
 }
 
 /* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "config.h"
 #include "err.h"
 #include "http.h"
 #include "schema.h"
@@ -64,21 +65,30 @@ struct identity {
 	const struct membership
 		*memberships; /* of user_id; not loaded for machines that need none */
 	size_t membership_count;
-	struct owners owners; /* whose rows it sees */
+	struct owners owners;	/* whose rows it sees */
+	const char *proxy_user; /* whom the web server signed in, proven; NULL: nobody */
+	bool proxy_unknown;	/* ERR_FORBIDDEN because no account has that name yet */
 };
 
 enum {
-	AUTH_OPEN_ACCOUNT = 1
-}; /* the administrator, as whom everybody acts in open mode (contract 9.1) */
+	AUTH_OPEN_ACCOUNT = 1,	 /* the administrator: everybody in open mode (contract 9.1) */
+	AUTH_SYSTEM_ACCOUNT = 2, /* regcred itself */
+};
 
 struct auth {
 	struct store *store;
 	const struct keyring *ring;
 	bool open;
+	const char *proxy_token; /* NULL: the web server signs nobody in */
+	bool proxy_trust_cgi;
+	const struct group_grant *groups;
+	size_t group_count;
 };
 
 /* Who the request is from, unscoped.  ERR_UNAUTHORIZED; ERR_BAD_REQUEST for a header that came
- * twice or two keys that differ. */
+ * twice or two keys that differ; for somebody whom the web server signed in see proxy_check(), and
+ * ERR_FORBIDDEN: no account, one that is not active or not of a kind for people, or a key of
+ * another account beside it. */
 enum err auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
 		       struct identity *out, struct error *e) __attribute__((warn_unused_result));
 

@@ -97,7 +97,8 @@ body_of(struct session *s)
 	static const char *const fields[][2] = {{"account", "accountId"},
 						{"name", "name"},
 						{"description", "description"},
-						{"kind", "kind"}};
+						{"kind", "kind"},
+						{"proxy-user", "externalId"}};
 	struct json *body = json_object(s->arena);
 
 	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
@@ -108,6 +109,8 @@ body_of(struct session *s)
 		if (value != NULL)
 			(void)json_add_string(s->arena, body, fields[i][1], value);
 	}
+	if (body != NULL && option(s->arguments, "proxy-user", NULL) != NULL)
+		(void)json_add_string(s->arena, body, "externalIdType", STORE_PROXY_TYPE);
 	return body;
 }
 
@@ -311,7 +314,7 @@ static const struct command {
 	{ "key",     "create", command_key_create,   true,  { "account", "name", "description", NULL }, "make an API key of an account and print it once" },
 	{ "key",     "list",   command_key_list,     true,  { NULL },                                   "list the API keys: id, account, access key, state, created, name" },
 	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
-	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", NULL },    "add an account (user, admin, project, ...) and print its id" },
+	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
 	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key; look through an nginx configuration for mistakes" },

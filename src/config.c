@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "proxy.h"
 
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
@@ -47,6 +48,10 @@ const struct setting config_table[] = {
 	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },
 	{ "process_log_keep_s", "seconds", "2592000", "Age at which an entry of the process log is deleted.", 600, 315360000, TO(process_log_keep_s) },
 	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
+	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
+	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
+	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
+	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI believe the environment too: whoever starts the program is the web server.", 0, 0, TO(proxy_trust_cgi) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
 	{ 0 }
@@ -280,8 +285,47 @@ trim(char *text)
 struct file {
 	const char *name;
 	unsigned line;
+	bool in_groups;		      /* behind the line [groups] */
 	unsigned first[SETTINGS_MAX]; /* line that set the row of this index, 0 for none */
 };
+
+/* "NAME = admin", "NAME = 1a5:member".  A group may have several lines, but one kind, and one role
+ * in a project.  Names may hold '='. */
+static bool
+read_group(struct settings *s, const struct file *file, char *line, char why[CONFIG_WHY_MAX])
+{
+	struct group_grant *grant = &s->groups[s->group_count];
+	char *value = strrchr(line, '=');
+
+	if (value == NULL)
+		return fail(why, "%s:%u: neither \"group = what it gives\" nor a comment",
+			    file->name, file->line);
+	*value++ = '\0';
+	line = trim(line);
+	value = trim(value);
+	if (s->group_count == CONFIG_GROUPS_MAX)
+		return fail(why, "%s:%u: there are more than %d lines in [groups]", file->name,
+			    file->line, CONFIG_GROUPS_MAX);
+	if (!proxy_group_name_valid(line))
+		return fail(why,
+			    "%s:%u: a group's name has 1 to 255 bytes of UTF-8 without commas, "
+			    "bars and control characters",
+			    file->name, file->line);
+	if (!proxy_grant_parse(value, grant))
+		return fail(why,
+			    "%s:%u: a group gives admin, readAdmin, user, or PROJECT:ROLE (as "
+			    "1a5:member) with the role owner, member, restricted or readonly, not "
+			    "\"%.64s\"",
+			    file->name, file->line, value);
+	memcpy(grant->name, line, strlen(line) + 1);
+	for (size_t i = 0; i < s->group_count; i++)
+		if (strcmp(s->groups[i].name, line) == 0 &&
+		    s->groups[i].project_id == grant->project_id)
+			return fail(why, "%s:%u: the group \"%.64s\" has a line like that already",
+				    file->name, file->line, line);
+	s->group_count++;
+	return true;
+}
 
 static bool
 read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY_MAX])
@@ -292,8 +336,14 @@ read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY
 	char *value;
 
 	line = trim(line);
-	if (*line == '\0' || *line == '#' || *line == ';' || strcmp(line, "[regcred]") == 0)
+	if (*line == '\0' || *line == '#' || *line == ';')
 		return true;
+	if (strcmp(line, "[regcred]") == 0 || strcmp(line, "[groups]") == 0) {
+		file->in_groups = line[1] == 'g';
+		return true;
+	}
+	if (file->in_groups)
+		return read_group(s, file, line, why);
 	value = strchr(line, '=');
 	if (value == NULL)
 		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
@@ -464,6 +514,16 @@ check_base_url(const char *url, char why[CONFIG_WHY_MAX])
 }
 
 static bool
+check_proxy(const struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	if (s->proxy_auth && *s->proxy_token_file == '\0')
+		return fail(why, "proxy_auth needs proxy_token_file");
+	if (s->proxy_auth && s->open)
+		return fail(why, "proxy_auth and open exclude each other");
+	return true;
+}
+
+static bool
 complete(struct settings *s, char why[CONFIG_WHY_MAX])
 {
 	if (*s->state_dir == '\0')
@@ -472,7 +532,7 @@ complete(struct settings *s, char why[CONFIG_WHY_MAX])
 	return derive_path(s->database, s->state_dir, "regcred.db", why) &&
 	       derive_path(s->key_file, s->state_dir, "master.key", why) &&
 	       derive_path(s->socket, s->state_dir, "regcredd.sock", why) &&
-	       check_base_url(s->base_url, why);
+	       check_base_url(s->base_url, why) && check_proxy(s, why);
 }
 
 bool

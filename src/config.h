@@ -21,7 +21,18 @@ enum {
 	CONFIG_PATH_MAX = 1024,
 	CONFIG_TEXT_MAX = 1024,
 	CONFIG_WHY_MAX = 4096,
-	CONFIG_UIDS_MAX = 16
+	CONFIG_UIDS_MAX = 16,
+	CONFIG_GROUPS_MAX = 256,
+	CONFIG_GROUP_SIZE = 256 /* of a group's name, with its NUL */
+};
+
+/* A line of the section [groups]: what a group of the sign-on in front gives its members.  Either a
+ * kind of account, or a role in a project. */
+struct group_grant {
+	char name[CONFIG_GROUP_SIZE];
+	const char *kind; /* NULL: a role in a project */
+	const char *role;
+	int64_t project_id;
 };
 
 struct settings {
@@ -53,6 +64,12 @@ struct settings {
 	size_t allowed_uid_count;
 	enum log_level log_level;
 	bool open; /* no authentication: test rigs on loopback only, says so loudly at each start */
+	bool proxy_auth; /* people whom the web server signed in need no key: proxy.h */
+	char proxy_token_file[CONFIG_PATH_MAX];
+	bool proxy_create_users; /* make an account for a name that is seen first */
+	bool proxy_trust_cgi;	 /* believe a CGI's environment too */
+	struct group_grant groups[CONFIG_GROUPS_MAX];
+	size_t group_count;
 	bool trust_forwarded; /* base URL from X-Forwarded-Proto, -Host, -Port */
 };
 

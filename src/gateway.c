@@ -59,6 +59,7 @@ enum {
 	P_ONCE = 1, /* a client's header that must not come twice */
 	P_LAST = 2, /* ours, from the web server's configuration: a later line overrides an included
 		       one */
+	P_SOLE = 8, /* the web server's word on who asks: a second one, empty or not, spoils it */
 	P_EMPTY = 4, /* an empty value means something; else it is taken for absent: nginx blanks a
 			header so */
 };
@@ -93,6 +94,10 @@ static const struct param {
 	{ "QUERY_STRING", TO(query), P_LAST },
 	{ "REGCRED_HOST", TO(request.host), P_LAST },
 	{ "REGCRED_PREFIX", TO(mount), P_LAST | P_EMPTY },
+	{ "REGCRED_PROXY_EMAIL", TO(request.proxy.email), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_GROUPS", TO(request.proxy.groups), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_TOKEN", TO(request.proxy.token), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_USER", TO(request.proxy.user), P_SOLE | P_EMPTY },
 	{ "REGCRED_REQUEST_ID", TO(request.id), P_LAST },
 	{ "REGCRED_SCHEME", TO(request.scheme), P_LAST },
 	{ "REMOTE_ADDR", TO(request.client), P_LAST },
@@ -135,6 +140,8 @@ take_param(struct params *p, const char *text)
 	slot = (const char **)((char *)p + row->offset);
 	if (*slot != NULL && (row->flags & P_ONCE))
 		p->request.header_repeated = true;
+	if (*slot != NULL && (row->flags & P_SOLE))
+		p->request.proxy.repeated = true;
 	if (*slot == NULL || (row->flags & P_LAST))
 		*slot = value + 1;
 }
@@ -387,6 +394,7 @@ serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
 	bool sent;
 
 	read_params(&p, list, a);
+	p.request.proxy.cgi = !wire->has_end;
 	log_set_request(p.request.id);
 	read_body(&p, wire, a);
 	app_handle(app, &p.request, a, &response);

@@ -22,6 +22,17 @@ enum {
 	HTTP_HEADERS_MAX = 16, /* of an answer */
 };
 
+/* What the web server says about somebody whom it has signed in: REGCRED_PROXY_USER and the like.
+ * NULL: not sent; "": sent empty.  Worth nothing before proxy_check(). */
+struct proxy_claim {
+	const char *user;
+	const char *groups;
+	const char *email;
+	const char *token;
+	bool repeated; /* one of them came twice */
+	bool cgi;      /* from a CGI's environment, where nobody checked who started the program */
+};
+
 /* What the gateway knows of a request.  Absent headers are NULL.  Strings may hold any bytes but
  * NUL: whoever uses one checks it. */
 struct request {
@@ -49,6 +60,7 @@ struct request {
 					so */
 	const char *forwarded_host;
 	const char *forwarded_port;
+	struct proxy_claim proxy;
 	const char *body; /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */

@@ -121,6 +121,12 @@ enum store_rc store_find_key(struct store *s, struct arena *a, const char *acces
 			     struct record *key, struct record *account)
 	__attribute__((warn_unused_result));
 
+/* The account of somebody whom the web server signs in, by the exact name, whatever its state: its
+ * external_id, with this external_id_type.  STORE_NONE if there is none. */
+#define STORE_PROXY_TYPE "proxy"
+enum store_rc store_find_proxy_user(struct store *s, struct arena *a, const char *name,
+				    struct record *account) __attribute__((warn_unused_result));
+
 struct membership {
 	int64_t project_id;
 	const char *role; /* owner, member, restricted, readonly */

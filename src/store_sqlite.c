@@ -654,6 +654,34 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 }
 
 enum store_rc
+store_find_proxy_user(struct store *s, struct arena *a, const char *name, struct record *account)
+{
+	static const char text[] =
+		"SELECT id, kind, state, name FROM account WHERE external_id_type "
+		"= '" STORE_PROXY_TYPE "' AND external_id = ?1";
+	const struct value binds[] = {value_text(name)};
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt = read_fixed(s, &c, text, binds, 1, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*account = (struct record){.type = &types_table[T_ACCOUNT]};
+		account->columns[COL_ID] = column_value(a, stmt, 0);
+		account->columns[COL_KIND] = column_value(a, stmt, 1);
+		account->columns[COL_STATE] = column_value(a, stmt, 2);
+		account->columns[COL_NAME] = column_value(a, stmt, 3);
+		result = STORE_OK;
+	} else {
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	}
+	read_done(s, c, stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
 store_memberships(struct store *s, struct arena *a, int64_t account_id, struct membership **out,
 		  size_t *count)
 {

@@ -276,7 +276,8 @@ static const struct field registry_fields[] = {
 /* No row points to a type whose rows are not published: images, hosts, volumes and agents of the original have no link here. */
 const struct resource_type types_table[] = {
 	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .default_kind = "user", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
-	  .flags = TYPE_SELF | TYPE_UPDATE_LOGS, .cascades = account_cascades },
+	  .flags = TYPE_SELF | TYPE_UPDATE_LOGS, .cascades = account_cascades,
+	  .unique = COL_EXTERNAL_ID, .unique_error = ERR_NOT_UNIQUE, .unique_field = "externalId" },
 	[T_API_KEY] = { .id = "apiKey", .plural = "apiKeys", .kind = "apiKey", .base = "credential", .family = &family_credential, .fields = api_key_fields,
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY | TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },

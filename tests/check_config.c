@@ -194,6 +194,17 @@ static const struct {
 	{"workers\n", ":1: neither"},
 	{"[other]\n", ":1: neither"},
 	{"[regcred] workers = 1\n", ":1: unknown setting"},
+	{"[groups]\nops = admin\nops = user\n", ":3: the group \"ops\" has a line like that"},
+	{"[groups]\nops = 1a5:owner\nops = 1a5:member\n", ":3: the group \"ops\" has a line"},
+	{"[groups]\nops = superadmin\n",
+	 ":2: a group gives admin, readAdmin, user, or PROJECT:ROLE"},
+	{"[groups]\nops = 1a5:\n", ":2: a group gives"},
+	{"[groups]\na,b = admin\n", ":2: a group's name has"},
+	{"[groups]\n= admin\n", ":2: a group's name has"},
+	{"[groups]\nops\n", ":2: neither"},
+	{"[groups]\nworkers = 2\n", ":2: a group gives"},
+	{"[groups]\nops = admin\n[regcred]\nops = admin\n", ":4: unknown setting"},
+	{"ops = admin\n", ":1: unknown setting"},
 	{"workers = 2 # two\n", ":1: workers must be a whole number from 1 to 64"},
 	{"\xef\xbb\xbfworkers = 2\n", ":1: unknown setting"},
 	{"\nworkers = 0", ":2: workers must be"},
@@ -205,6 +216,62 @@ START_TEST(a_bad_line_is_named_with_its_file_and_number)
 	write_file(bad_files[_i].text);
 	refuse(NULL, bad_files[_i].why);
 	refuse(NULL, file_name);
+}
+END_TEST
+
+START_TEST(groups_have_a_section_of_their_own)
+{
+	struct settings s;
+
+	write_file("workers = 3\n"
+		   "[groups]\n"
+		   "# people\n"
+		   "ops = admin\n"
+		   "  ops\t= 1a5:member \n"
+		   "cn=ops = 1a17:readonly\n"
+		   "[regcred]\n"
+		   "threads = 5\n"
+		   "[groups]\n"
+		   "readers = readAdmin\n");
+	load(&s);
+	ck_assert_int_eq(s.workers, 3);
+	ck_assert_int_eq(s.threads, 5);
+	ck_assert_uint_eq(s.group_count, 4);
+	ck_assert_str_eq(s.groups[0].name, "ops");
+	ck_assert_str_eq(s.groups[0].kind, "admin");
+	ck_assert_str_eq(s.groups[1].name, "ops");
+	ck_assert_ptr_null(s.groups[1].kind);
+	ck_assert_str_eq(s.groups[1].role, "member");
+	ck_assert_int_eq(s.groups[1].project_id, 5);
+	ck_assert_str_eq(s.groups[2].name, "cn=ops");
+	ck_assert_int_eq(s.groups[2].project_id, 17);
+	ck_assert_str_eq(s.groups[3].kind, "readAdmin");
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_the_lines_of_groups)
+{
+	struct settings s;
+	char text[CONFIG_GROUPS_MAX * 16 + 64] = "[groups]\n";
+	size_t len = strlen(text);
+
+	for (int i = 0; i < CONFIG_GROUPS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "g%d=admin\n", i);
+	write_file(text);
+	load(&s);
+	ck_assert_uint_eq(s.group_count, CONFIG_GROUPS_MAX);
+	snprintf(text + len, sizeof(text) - len, "one more=admin\n");
+	write_file(text);
+	refuse(NULL, ":258: there are more than 256 lines in [groups]");
+}
+END_TEST
+
+START_TEST(sign_on_needs_a_token_and_excludes_the_open_mode)
+{
+	write_file("proxy_auth = yes\n");
+	refuse(NULL, "proxy_auth needs proxy_token_file");
+	write_file("proxy_auth = yes\nproxy_token_file = /x\nopen = yes\n");
+	refuse(NULL, "proxy_auth and open exclude each other");
 }
 END_TEST
 
@@ -513,6 +580,9 @@ suite(void)
 	tcase_add_test(t, every_row_of_the_table_is_complete);
 	tcase_add_test(t, a_file_may_hold_comments_blanks_and_its_section);
 	tcase_add_loop_test(t, a_bad_line_is_named_with_its_file_and_number, 0, COUNT(bad_files));
+	tcase_add_test(t, groups_have_a_section_of_their_own);
+	tcase_add_test(t, there_is_a_limit_to_the_lines_of_groups);
+	tcase_add_test(t, sign_on_needs_a_token_and_excludes_the_open_mode);
 	tcase_add_test(t, a_nul_byte_in_the_file_is_refused);
 	tcase_add_test(t, a_named_file_must_exist);
 	tcase_add_loop_test(t, values_are_checked_by_their_type_and_range, 0, COUNT(values));
