@@ -13,7 +13,7 @@ awk '
 BEGIN {
 	# Layer by layer, from the bottom: the names of the files without .c, .h, .def; * stands for any ending.
 	# config.h is the settings as plain data.  store.h is an interface with the plain list_query, which query fills.
-	layer(0, "arena err log http json_in json_out config.h")
+	layer(0, "arena err log http json_in json_out network limiter config.h")
 	layer(1, "schema types process query column store.h")
 	layer(2, "store store_sqlite sql secret migrations")
 	layer(3, "proxy auth resource repr html")
@@ -27,8 +27,8 @@ BEGIN {
 	only("sqlite3.h", "store_sqlite.c sql.c")
 	only("cjson/cJSON.h", "json_in.c")
 	only("cJSON.h", "json_in.c")
-	# Encryption is in secret.c; the others wipe memory, decode base64 or draw a random request id.
-	only("sodium.h", "secret.c arena.c json_in.c http.c gateway.c")
+	# Encryption is in secret.c; the others wipe memory, decode base64, draw a random request id or hash the entries of a table.
+	only("sodium.h", "secret.c arena.c json_in.c http.c gateway.c limiter.c")
 }
 
 function layer(number, names,    list, n, i)

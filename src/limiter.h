@@ -1,0 +1,35 @@
+/* limiter: how often sign-ins have failed, in a table that the processes of a pool share.
+ *
+ * Failures are counted for each address, and for each key together with the address, so that
+ * nobody can lock out a key from elsewhere.  A count begins with its first failure and is forgotten
+ * when the window is over.  The size of the table is fixed: a flood overwrites the smallest and
+ * oldest counts.  The time is the caller's, in seconds.
+ */
+#ifndef REGCRED_LIMITER_H
+#define REGCRED_LIMITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct limiter;
+
+enum { LIMITER_FAILURES_MAX = 1000, LIMITER_WINDOW_MAX_S = 86400 };
+
+/* In memory that children share after a fork; `failures` of an address, half as many (rounded up)
+ * of one of its keys.  NULL without memory. */
+struct limiter *limiter_new(unsigned failures, unsigned window_s);
+/* Of this process alone: others keep theirs. */
+void limiter_free(struct limiter *l);
+
+/* 0 if the address may try the key, else the seconds until it may. */
+unsigned limiter_wait_s(const struct limiter *l, const char *address, const char *key,
+			int64_t now_s);
+/* Counts a failure.  True if it was the one after which the address, or the key from there, has to
+ * wait. */
+bool limiter_failed(struct limiter *l, const char *address, const char *key, int64_t now_s);
+
+/* Bytes of the table: for tests. */
+size_t limiter_size(void);
+
+#endif
