@@ -80,6 +80,7 @@ struct call {
 	struct view view;
 	struct json_out out;
 	struct error error;
+	int64_t now_ms; /* one moment for all that the request does */
 	int status;
 	bool answered;	      /* the response is complete */
 	size_t early_headers; /* of the response, that every answer keeps */
@@ -441,7 +442,7 @@ identify(struct call *c)
 {
 	const char *project = c->project;
 	const struct auth *auth = &c->app->auth;
-	enum err rc = auth_identify(auth, c->arena, c->request, &c->identity, &c->error);
+	enum err rc = auth_identify(auth, c->arena, c->request, c->now_ms, &c->identity, &c->error);
 
 	if (rc == ERR_FORBIDDEN && c->identity.proxy_unknown &&
 	    c->app->settings->proxy_create_users) {
@@ -449,7 +450,7 @@ identify(struct call *c)
 		if (create_proxy_user(c) != ERR_NONE)
 			return c->error.code;
 		c->error = (struct error){0};
-		rc = auth_identify(auth, c->arena, c->request, &c->identity, &c->error);
+		rc = auth_identify(auth, c->arena, c->request, c->now_ms, &c->identity, &c->error);
 	}
 	if (rc != ERR_NONE)
 		return rc;
@@ -478,7 +479,7 @@ set_context(struct call *c)
 		.ring = c->app->ring,
 		.id = &c->identity,
 		.version = c->version,
-		.now_ms = now_ms(),
+		.now_ms = c->now_ms,
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 		.request_id = c->request->id,
 		.answer = {write_answer, c},
@@ -822,6 +823,9 @@ add_headers(struct call *c)
 		response_header(r, "X-API-User-Id",
 				id_format(c->arena, &family_account, c->identity.user_id));
 	}
+	if (c->error.retry_after_s > 0)
+		response_header(r, "Retry-After",
+				arena_printf(c->arena, "%u", c->error.retry_after_s));
 	const char *quiet = c->request->no_challenge;
 	if (c->error.code == ERR_UNAUTHORIZED && (quiet == NULL || strcasecmp(quiet, "true") != 0))
 		response_header(r, "WWW-Authenticate", challenge);
@@ -920,6 +924,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 			   .request = request,
 			   .response = response,
 			   .arena = arena,
+			   .now_ms = now_ms(),
 			   .status = 200};
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
@@ -1050,6 +1055,12 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 }
 
 void
+app_use_limiter(struct app *app, struct limiter *limiter)
+{
+	app->auth.limiter = limiter;
+}
+
+void
 app_free(struct app *app)
 {
 	if (app == NULL)
@@ -1071,6 +1082,7 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 				.scope_id = AUTH_OPEN_ACCOUNT,
 				.kind = "superadmin",
 				.role = ROLE_SUPERADMIN,
+				.account_role = ROLE_SUPERADMIN,
 				.all_accounts = true};
 	id->owners.all = true;
 	*c = (struct context){.arena = a,

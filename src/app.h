@@ -31,6 +31,8 @@ bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY
 /* NULL with a sentence in why.  The settings are kept by reference. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
+/* Counts failed sign-ins there from now on.  Kept by reference. */
+void app_use_limiter(struct app *app, struct limiter *limiter);
 
 /* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
  * arena or is static.  Safe to be called by several threads, each with its own arena. */

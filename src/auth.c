@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "log.h"
+#include "network.h"
 #include "proxy.h"
 
 #define ROLE(name) (1U << ROLE_##name)
@@ -293,6 +294,7 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 			out->all_accounts = kinds[i].all_accounts;
 			joins = kinds[i].joins_projects;
 		}
+	out->account_role = out->role;
 	out->scoped = out->role == ROLE_PROJECT;
 	if (joins) {
 		struct membership *list = NULL;
@@ -309,13 +311,107 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 	return ERR_NONE;
 }
 
+/* What a role becomes when it may only look. */
+static enum role
+only_reading(enum role role, bool scoped)
+{
+	if (role == ROLE_NONE)
+		return ROLE_NONE;
+	return !scoped && (OPERATOR & (1U << role)) != 0 ? ROLE_READADMIN : ROLE_READONLY;
+}
+
+/* Roles of keys: what each makes of the role of its account. */
+static const struct key_role {
+	const char *name;
+	enum role (*of)(enum role role, bool scoped);
+} key_roles[] = {
+	{"readonly", only_reading},
+};
+
+/* A role that nobody knows is no role. */
+static enum role
+narrow(const char *key_role, enum role role, bool scoped)
+{
+	if (key_role == NULL)
+		return role;
+	for (size_t i = 0; i < sizeof(key_roles) / sizeof(*key_roles); i++)
+		if (strcmp(key_roles[i].name, key_role) == 0)
+			return key_roles[i].of(role, scoped);
+	return ROLE_NONE;
+}
+
+bool
+auth_role_within(const char *outer, const char *inner)
+{
+	return outer == NULL || (inner != NULL && strcmp(outer, inner) == 0);
+}
+
+static bool
+is_valid(const struct record *key, const struct record *account, const char *client, int64_t now_ms)
+{
+	const struct value *expires = &key->columns[COL_EXPIRES];
+	const char *networks = record_text(key, COL_NETWORKS);
+
+	return record_state(key) == ST_ACTIVE && record_state(account) == ST_ACTIVE &&
+	       (expires->type == VALUE_NULL || now_ms < expires->number) &&
+	       (networks == NULL || network_list_has(networks, client));
+}
+
+struct touch {
+	int64_t key, now_ms;
+	const char *address;
+};
+
 static enum err
-identify_key(const struct auth *auth, struct arena *a, const char *access, const char *secret,
-	     struct identity *out, struct error *e)
+touch_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct touch *t = arg;
+
+	return store_touch_key(tx, t->key, t->now_ms - AUTH_LAST_USED_MS, t->now_ms, t->address) ==
+			       STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+/* Notes that the key was used, if that was not noted a moment ago.  A full disk keeps nobody out.
+ */
+static void
+note_use(const struct auth *auth, const struct record *key, const char *client, int64_t now_ms)
+{
+	const struct value *last = &key->columns[COL_LAST_USED];
+	struct touch t = {record_id(key), now_ms - now_ms % 1000, client};
+
+	if (last->type == VALUE_INT && last->number <= now_ms &&
+	    t.now_ms - last->number < AUTH_LAST_USED_MS)
+		return;
+	if (store_write(auth->store, touch_in_transaction, &t) != STORE_OK)
+		log_info("the last use of a key could not be noted");
+}
+
+static enum err
+sign_in_failed(const struct auth *auth, const char *client, const char *access, int64_t now_ms,
+	       struct error *e)
+{
+	if (auth->limiter != NULL && limiter_failed(auth->limiter, client, access, now_ms / 1000))
+		log_warn("too many failed sign-ins from %.64s: it has to wait", client);
+	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+}
+
+static enum err
+identify_key(const struct auth *auth, struct arena *a, const char *client, int64_t now_ms,
+	     const char *access, const char *secret, struct identity *out, struct error *e)
 {
 	struct record key = {0}, account = {0};
 	enum store_rc rc = STORE_NONE;
+	unsigned wait_s = 0;
 
+	if (auth->limiter != NULL)
+		wait_s = limiter_wait_s(auth->limiter, client, access, now_ms / 1000);
+	if (wait_s > 0) {
+		e->retry_after_s = wait_s;
+		return err_set(e, ERR_TOO_MANY, NULL,
+			       "Too many sign-ins from this address have failed.");
+	}
 	if (http_utf8_valid(access, strlen(access)))
 		rc = store_find_key(auth->store, a, access, &key, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
@@ -324,9 +420,16 @@ identify_key(const struct auth *auth, struct arena *a, const char *access, const
 	 * secret. */
 	bool right = secret_verify_key(auth->ring, secret,
 				       rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
-	if (!right || record_state(&key) != ST_ACTIVE || record_state(&account) != ST_ACTIVE)
-		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
-	return identity_of_account(auth, a, &account, out, e);
+	if (!right || !is_valid(&key, &account, client, now_ms))
+		return sign_in_failed(auth, client, access, now_ms, e);
+	if (identity_of_account(auth, a, &account, out, e) != ERR_NONE)
+		return e->code;
+	out->key.role = record_text(&key, COL_ROLE);
+	out->key.networks = record_text(&key, COL_NETWORKS);
+	out->key.expires_ms = key.columns[COL_EXPIRES].number;
+	out->role = narrow(out->key.role, out->account_role, out->scoped);
+	note_use(auth, &key, client, now_ms);
+	return ERR_NONE;
 }
 
 /* Access key and secret from X-API-Key; the secret may hold colons. */
@@ -363,7 +466,7 @@ is_local(const struct request *r)
 
 static enum err
 identify_headers(const struct auth *auth, struct arena *a, const struct request *request,
-		 struct identity *out, struct error *e)
+		 int64_t now_ms, struct identity *out, struct error *e)
 {
 	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
 	bool basic = request->authorization != NULL, header = request->api_key != NULL;
@@ -376,8 +479,8 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 	    (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
 		return err_set(e, ERR_BAD_REQUEST, NULL,
 			       "Authorization and X-API-Key name different keys.");
-	return identify_key(auth, a, basic ? access : other_access, basic ? secret : other_secret,
-			    out, e);
+	return identify_key(auth, a, request->client != NULL ? request->client : "", now_ms,
+			    basic ? access : other_access, basic ? secret : other_secret, out, e);
 }
 
 /* Adds what a group gives in a project to the list, which has room; the stronger role counts. */
@@ -436,14 +539,14 @@ join_by_groups(const struct auth *auth, struct arena *a, const char *groups, str
  * then its rights count: whoever asks with a key means the key. */
 static enum err
 identify_proxy(const struct auth *auth, struct arena *a, const struct request *request,
-	       struct identity *out, struct error *e)
+	       int64_t now_ms, struct identity *out, struct error *e)
 {
 	const char *user = request->proxy.user, *groups = request->proxy.groups;
 	bool with_key = request->authorization != NULL || request->api_key != NULL;
 	struct record account = {.type = &types_table[T_ACCOUNT]};
 	struct identity key = {.role = ROLE_NONE};
 
-	if (with_key && identify_headers(auth, a, request, &key, e) != ERR_NONE)
+	if (with_key && identify_headers(auth, a, request, now_ms, &key, e) != ERR_NONE)
 		return e->code;
 	enum store_rc rc = store_find_proxy_user(auth->store, a, user, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
@@ -478,7 +581,7 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 
 enum err
 auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
-	      struct identity *out, struct error *e)
+	      int64_t now_ms, struct identity *out, struct error *e)
 {
 	const struct proxy_claim *claim = &request->proxy;
 
@@ -489,7 +592,7 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		if (proxy_check(claim, auth->proxy_token, e) != ERR_NONE)
 			return e->code;
 		if (claim->user != NULL)
-			return identify_proxy(auth, a, request, out, e);
+			return identify_proxy(auth, a, request, now_ms, out, e);
 	}
 	if (auth->open && is_local(request)) {
 		struct record account = {.type = &types_table[T_ACCOUNT]};
@@ -499,7 +602,7 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		account.columns[COL_NAME] = value_text("admin");
 		return identity_of_account(auth, a, &account, out, e);
 	}
-	return identify_headers(auth, a, request, out, e);
+	return identify_headers(auth, a, request, now_ms, out, e);
 }
 
 /* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */
@@ -508,10 +611,10 @@ role_in_project(const struct identity *id, int64_t project)
 {
 	const struct membership *m = find_membership(id, project);
 
-	switch (id->role) {
+	switch (id->account_role) {
 	case ROLE_SUPERADMIN:
 	case ROLE_SERVICE:
-		return id->role;
+		return id->account_role;
 	case ROLE_ADMIN:
 		return ROLE_OWNER;
 	case ROLE_READADMIN:
@@ -537,7 +640,7 @@ auth_scope(const struct auth *auth, struct arena *a, const char *project, struct
 
 	if (!id_parse(&family_account, project, &project_id))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
-	if (id->role == ROLE_PROJECT)
+	if (id->account_role == ROLE_PROJECT)
 		return project_id == id->user_id ? ERR_NONE : err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	enum role role = role_in_project(id, project_id);
 	if (role == ROLE_NONE)
@@ -555,7 +658,7 @@ auth_scope(const struct auth *auth, struct arena *a, const char *project, struct
 	*ids = project_id;
 	id->owners = (struct owners){.ids = ids, .count = 1};
 	id->scope_id = project_id;
-	id->role = role;
+	id->role = narrow(id->key.role, role, true);
 	id->scoped = true;
 	id->all_accounts = false;
 	return ERR_NONE;

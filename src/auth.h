@@ -16,6 +16,7 @@
 #include "config.h"
 #include "err.h"
 #include "http.h"
+#include "limiter.h"
 #include "schema.h"
 #include "secret.h"
 #include "store.h"
@@ -53,6 +54,13 @@ const char *auth_init(void);
 unsigned auth_type(enum role role, const struct resource_type *type);
 unsigned auth_field(enum role role, const struct resource_type *type, const struct field *field);
 
+/* What confines the key beside its account.  No key that it makes or changes may do more. */
+struct key_bounds {
+	const char *role;     /* NULL: all that the account may do */
+	const char *networks; /* NULL: from everywhere; else see network.h */
+	int64_t expires_ms;   /* 0: never */
+};
+
 /* Who asks.  Lives in the request's arena. */
 struct identity {
 	int64_t user_id;  /* the account of the key */
@@ -60,14 +68,16 @@ struct identity {
 	const char *kind; /* of the account of the key */
 	const char *name; /* may be NULL */
 	enum role role;
-	bool scoped;	   /* acts for one project */
-	bool all_accounts; /* sees the rows of every account */
+	enum role account_role; /* what the account is unscoped, whatever its key may do */
+	bool scoped;		/* acts for one project */
+	bool all_accounts;	/* sees the rows of every account */
 	const struct membership
 		*memberships; /* of user_id; not loaded for machines that need none */
 	size_t membership_count;
 	struct owners owners;	/* whose rows it sees */
 	const char *proxy_user; /* whom the web server signed in, proven; NULL: nobody */
 	bool proxy_unknown;	/* ERR_FORBIDDEN because no account has that name yet */
+	struct key_bounds key;
 };
 
 enum {
@@ -83,14 +93,22 @@ struct auth {
 	bool proxy_trust_cgi;
 	const struct group_grant *groups;
 	size_t group_count;
+	struct limiter *limiter; /* of failed sign-ins; NULL for none */
 };
 
-/* Who the request is from, unscoped.  ERR_UNAUTHORIZED; ERR_BAD_REQUEST for a header that came
- * twice or two keys that differ; for somebody whom the web server signed in see proxy_check(), and
+enum { AUTH_LAST_USED_MS = 60 * 1000 }; /* a key's last use is written so often at most */
+
+/* Who the request is from, unscoped.  ERR_UNAUTHORIZED, the same for every key that does not let
+ * in; ERR_TOO_MANY after too many of those; ERR_BAD_REQUEST for a header that came twice or two
+ * keys that differ; for somebody whom the web server signed in see proxy_check(), and
  * ERR_FORBIDDEN: no account, one that is not active or not of a kind for people, or a key of
  * another account beside it. */
 enum err auth_identify(const struct auth *auth, struct arena *a, const struct request *request,
-		       struct identity *out, struct error *e) __attribute__((warn_unused_result));
+		       int64_t now_ms, struct identity *out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* Whether a key's role is one that the other may do too; NULL is the role of the account. */
+bool auth_role_within(const char *outer, const char *inner);
 
 /* Narrows the identity to a project.  ERR_FORBIDDEN if it is not accessible or not active;
  * ERR_INVALID_PROJECT_ID. */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,19 +92,41 @@ command_init(struct session *s)
 	return EXIT_OK;
 }
 
+/* "90d" and "12h" from now on; anything else as it is. */
+static const char *
+date_of(struct session *s, const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = {{'d', INT64_C(86400000)}, {'h', INT64_C(3600000)}};
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 6 || text[digits] == '\0' || text[digits + 1] != '\0')
+		return text;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (units[i].unit == text[digits])
+			return arena_printf(s->arena, "%lld",
+					    (long long)(s->context.now_ms +
+							strtoll(text, NULL, 10) * units[i].ms));
+	return text;
+}
+
 static struct json *
 body_of(struct session *s)
 {
-	static const char *const fields[][2] = {{"account", "accountId"},
-						{"name", "name"},
-						{"description", "description"},
-						{"kind", "kind"},
-						{"proxy-user", "externalId"}};
+	static const char *const fields[][2] = {
+		{"account", "accountId"},	{"name", "name"},
+		{"description", "description"}, {"kind", "kind"},
+		{"expires", "expires"},		{"role", "role"},
+		{"networks", "networks"},	{"proxy-user", "externalId"}};
 	struct json *body = json_object(s->arena);
 
 	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
 		const char *value = option(s->arguments, fields[i][0], NULL);
 
+		if (value != NULL && strcmp(fields[i][0], "expires") == 0)
+			value = date_of(s, value);
 		if (value != NULL && !http_utf8_valid(value, strlen(value)))
 			return NULL;
 		if (value != NULL)
@@ -173,12 +196,18 @@ print_column(const char *text, int width)
 }
 
 static void
+print_date(const struct record *row, enum column column)
+{
+	char text[21] = "-";
+
+	if (row->columns[column].type == VALUE_INT)
+		date_format(row->columns[column].number, text);
+	print_column(text, 20);
+}
+
+static void
 print_row(struct session *s, const struct record *row)
 {
-	char created[21] = "-";
-
-	if (row->columns[COL_CREATED].type == VALUE_INT)
-		date_format(row->columns[COL_CREATED].number, created);
 	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
 	if (row->columns[COL_ACCOUNT_ID].type == VALUE_INT) {
 		print_column(
@@ -189,7 +218,13 @@ print_row(struct session *s, const struct record *row)
 		print_column(record_text(row, COL_KIND), 12);
 	}
 	print_column(record_text(row, COL_STATE), 10);
-	print_column(created, 20);
+	print_date(row, COL_CREATED);
+	if ((row->type->flags & TYPE_API_KEY) != 0) {
+		print_date(row, COL_EXPIRES);
+		print_date(row, COL_LAST_USED);
+		print_column(record_text(row, COL_LAST_ADDRESS), 15);
+		print_column(record_text(row, COL_ROLE), 8);
+	}
 	print_column(record_text(row, COL_NAME), 0);
 	(void)putchar('\n');
 }
@@ -307,12 +342,12 @@ static const struct command {
 	const char *first, *second;
 	int (*run)(struct session *s);
 	bool opens;              /* needs database and key */
-	const char *options[5];  /* that it takes */
+	const char *options[7];  /* that it takes */
 	const char *help;
 } commands[] = {
 	{ "init",    NULL,     command_init,         false, { NULL },                                   "make state directory, master key and database" },
-	{ "key",     "create", command_key_create,   true,  { "account", "name", "description", NULL }, "make an API key of an account and print it once" },
-	{ "key",     "list",   command_key_list,     true,  { NULL },                                   "list the API keys: id, account, access key, state, created, name" },
+	{ "key",     "create", command_key_create,   true,  { "account", "name", "description", "expires", "role", "networks", NULL }, "make an API key of an account and print it once" },
+	{ "key",     "list",   command_key_list,     true,  { NULL },                                   "list the API keys: id, account, access key, state, created, expires, last used, from, role, name" },
 	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },

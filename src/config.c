@@ -52,6 +52,8 @@ const struct setting config_table[] = {
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
 	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
 	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI believe the environment too: whoever starts the program is the web server.", 0, 0, TO(proxy_trust_cgi) },
+	{ "auth_failures", "number", "20", "Failed sign-ins of an address, half as many with one key, before it has to wait; 0: any number.", 0, 1000, TO(auth_failures) },
+	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
 	{ 0 }

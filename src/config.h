@@ -58,6 +58,9 @@ struct settings {
 				    least 600 */
 	int64_t purged_keep_s;	 /* a purged row answers by id so long after its removal */
 	int64_t process_log_keep_s;
+	int64_t auth_failures; /* sign-ins of one address that may fail in a window; 0: any
+				  number */
+	int64_t auth_failures_window_s;
 	int64_t sweep_every_s;		     /* pause between two passes of the housekeeper */
 	uid_t allowed_uids[CONFIG_UIDS_MAX]; /* peers of the socket: names or numbers in the file;
 						root and our own uid always may */

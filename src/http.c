@@ -74,6 +74,7 @@ static const struct {
 	{409, "Conflict"},
 	{413, "Content Too Large"},
 	{422, "Unprocessable Content"},
+	{429, "Too Many Requests"},
 	{500, "Internal Server Error"},
 	{503, "Service Unavailable"},
 	{507, "Insufficient Storage"},

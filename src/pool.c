@@ -36,6 +36,7 @@
 
 #include "app.h"
 #include "gateway.h"
+#include "limiter.h"
 #include "log.h"
 
 #define SIGNAL_READY (SIGRTMIN)
@@ -88,6 +89,7 @@ struct child {
 
 struct pool {
 	const struct settings *settings;
+	struct limiter *limiter; /* shared with the workers; NULL for none */
 	pid_t master;
 	int listener;
 	int lock_fd;
@@ -340,6 +342,7 @@ worker_run(const struct pool *pool)
 		log_error("a worker cannot start: %s", why);
 		goto out;
 	}
+	app_use_limiter(w.app, pool->limiter);
 	status = worker_serve(&w, threads, count);
 	app_free(w.app);
 out:
@@ -1070,6 +1073,15 @@ pool_run(const struct settings *s)
 		return 1;
 	}
 	pool->settings = s;
+	if (s->auth_failures > 0) {
+		pool->limiter = limiter_new((unsigned)s->auth_failures,
+					    (unsigned)s->auth_failures_window_s);
+		if (pool->limiter == NULL) {
+			log_error("no memory");
+			free(pool);
+			return 1;
+		}
+	}
 	pool->master = getpid();
 	pool->listener = -1;
 	pool->lock_fd = -1;
@@ -1080,6 +1092,7 @@ pool_run(const struct settings *s)
 		close(pool->listener);
 	if (pool->lock_fd >= 0)
 		close(pool->lock_fd);
+	limiter_free(pool->limiter);
 	free(pool);
 	if (ok)
 		log_info("stopped");

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "network.h"
+
 /* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as
  * a resource is (contract 3.1). Made by repr_init(), read only afterwards. */
 static unsigned char by_name[TYPES_MAX][FIELDS_MAX], in_resource[TYPES_MAX][FIELDS_MAX];
@@ -249,6 +251,22 @@ write_identity(struct json_out *w, const struct record *row)
 }
 
 static void
+write_networks(struct json_out *w, const struct value *v)
+{
+	const char *list = v->type == VALUE_TEXT ? v->text : NULL;
+	char one[NETWORK_TEXT_MAX];
+
+	if (list == NULL) {
+		json_null(w);
+		return;
+	}
+	json_begin_array(w);
+	while (network_list_next(&list, one))
+		json_string(w, one);
+	json_end_array(w);
+}
+
+static void
 write_field(struct json_out *w, const struct view *v, const struct record *row,
 	    const struct field *field, const char *secret)
 {
@@ -283,6 +301,9 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		break;
 	case FT_IDENTITY:
 		write_identity(w, row);
+		break;
+	case FT_NETWORKS:
+		write_networks(w, value);
 		break;
 	case FT_ID: /* printed first */
 	case FT_MEMBERS:
@@ -644,6 +665,8 @@ type_text(const struct field *field)
 		return "reference[identity]";
 	case FT_MEMBERS:
 		return "array[projectMember]";
+	case FT_NETWORKS:
+		return "array[string]";
 	case FT_STRING:
 	case FT_REFERENCE:
 	case FT_CONSTANT:

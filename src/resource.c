@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "network.h"
 
 enum { CASCADE_BATCH = 500, CASCADE_ARENA = 16 * 1024 * 1024, SWEEP_BATCH = 200 };
 
@@ -59,7 +60,8 @@ owners_of_list(const struct context *c, const struct resource_type *type,
 	       const struct list_request *request)
 {
 	const struct identity *id = c->id;
-	bool administers = id->role == ROLE_ADMIN || id->role == ROLE_READADMIN;
+	bool administers = !id->scoped &&
+			   (id->account_role == ROLE_ADMIN || id->account_role == ROLE_READADMIN);
 
 	if ((type->flags & TYPE_SELF) != 0 && !id->all_accounts)
 		return (struct owners){.ids = &id->scope_id, .count = 1};
@@ -639,6 +641,57 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	return set_members(tx, w, members, count);
 }
 
+/* Whether a key's column is as narrow as that of the key that asks. */
+static bool
+within_bounds(const struct key_bounds *own, const struct record *key, enum column column)
+{
+	const char *networks = record_text(key, COL_NETWORKS);
+	const struct value *expires = &key->columns[COL_EXPIRES];
+
+	switch (column) {
+	case COL_ROLE:
+		return auth_role_within(own->role, record_text(key, COL_ROLE));
+	case COL_NETWORKS:
+		return own->networks == NULL ||
+		       (networks != NULL && network_list_within(own->networks, networks));
+	case COL_EXPIRES:
+		return own->expires_ms == 0 ||
+		       (expires->type == VALUE_INT && expires->number <= own->expires_ms);
+	default:
+		return true;
+	}
+}
+
+static const struct {
+	enum column column;
+	const char *field;
+} bounds[] = {{COL_EXPIRES, "expires"}, {COL_NETWORKS, "networks"}, {COL_ROLE, "role"}};
+
+enum { BOUNDS = sizeof(bounds) / sizeof(*bounds) };
+
+static const char wider_than_own[] = "A key can make no key that may do more than itself.";
+
+/* A new key takes the bounds of the key that makes it, unless it is given narrower ones. */
+static enum err
+bound_key(const struct context *c, struct record *row, struct error *e)
+{
+	const struct key_bounds *own = &c->id->key;
+	struct value *expires = &row->columns[COL_EXPIRES];
+
+	if (expires->type == VALUE_INT && expires->number <= c->now_ms)
+		return err_set(e, ERR_INVALID_FORMAT, "expires", "It must lie in the future.");
+	if (expires->type == VALUE_NULL && own->expires_ms != 0)
+		*expires = value_int(own->expires_ms);
+	if (row->columns[COL_NETWORKS].type == VALUE_NULL)
+		row->columns[COL_NETWORKS] = value_text(own->networks);
+	if (row->columns[COL_ROLE].type == VALUE_NULL)
+		row->columns[COL_ROLE] = value_text(own->role);
+	for (size_t i = 0; i < BOUNDS; i++)
+		if (!within_bounds(own, row, bounds[i].column))
+			return err_set(e, ERR_INVALID_OPTION, bounds[i].field, wider_than_own);
+	return ERR_NONE;
+}
+
 /* Access key and secret of a new API key, where the caller did not, or may not, give its own. */
 static void
 make_key(const struct context *c, struct record *row, struct change *change)
@@ -707,8 +760,8 @@ resource_create(const struct context *c, const struct resource_type *type, const
 		struct record *out, const char **secret, struct error *e)
 {
 	const struct view_of_type view = {c->id->role, type};
-	const struct schema_rules rules = {type, c->version,	   SCHEMA_CREATE,
-					   NULL, may_create_field, &view};
+	const struct schema_rules rules = {type,  c->version, SCHEMA_CREATE, NULL, may_create_field,
+					   &view, c->arena};
 	struct change change;
 	struct plan plan;
 
@@ -720,8 +773,11 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	fill_row(c, type, &change, out);
 	if (check_new(c, out, e) != ERR_NONE)
 		return e->code;
-	if ((type->flags & TYPE_API_KEY) != 0)
+	if ((type->flags & TYPE_API_KEY) != 0) {
+		if (bound_key(c, out, e) != ERR_NONE)
+			return e->code;
 		make_key(c, out, &change);
+	}
 	if (protect(c, out, change.secret, e) != ERR_NONE)
 		return e->code;
 	if (arena_failed(c->arena))
@@ -784,6 +840,35 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool
+same_value(const struct value *a, const struct value *b)
+{
+	if (a->type != VALUE_TEXT || b->type != VALUE_TEXT)
+		return a->type == b->type && a->number == b->number;
+	return strcmp(a->text, b->text) == 0;
+}
+
+/* What a PUT changes of a key's bounds may not make it wider than the key that asks, and its role
+ * not wider than it was. */
+static enum err
+update_bounds(const struct work *w, const struct record *old, const struct record *row)
+{
+	if ((row->type->flags & TYPE_API_KEY) == 0)
+		return ERR_NONE;
+	if (!auth_role_within(record_text(old, COL_ROLE), record_text(row, COL_ROLE)))
+		return err_set(w->error, ERR_INVALID_OPTION, "role",
+			       "The role of a key can only be made narrower.");
+	for (size_t i = 0; i < BOUNDS; i++) {
+		enum column column = bounds[i].column;
+
+		if (!same_value(&old->columns[column], &row->columns[column]) &&
+		    !within_bounds(&w->context->id->key, row, column))
+			return err_set(w->error, ERR_INVALID_OPTION, bounds[i].field,
+				       wider_than_own);
+	}
+	return ERR_NONE;
+}
+
 static enum err
 update_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -802,7 +887,8 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	for (unsigned i = 1; i < COL__COUNT; i++)
 		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
 			w->row->columns[i] = w->change->columns[i];
-	if (update_kind(w, w->row, columns) != ERR_NONE ||
+	if (update_bounds(w, &old, w->row) != ERR_NONE ||
+	    update_kind(w, w->row, columns) != ERR_NONE ||
 	    update_secret(c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
@@ -820,8 +906,8 @@ resource_update(const struct context *c, const struct resource_type *type, const
 		const struct json *body, struct record *out, struct error *e)
 {
 	const struct view_of_type view = {c->id->role, type};
-	struct schema_rules rules = {type, c->version,	     SCHEMA_UPDATE,
-				     NULL, may_update_field, &view};
+	struct schema_rules rules = {type,  c->version, SCHEMA_UPDATE, NULL, may_update_field,
+				     &view, c->arena};
 	struct change change;
 	struct error read_error = {0};
 	int64_t row_id;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "http.h"
+#include "network.h"
 
 enum {
 	ID_DIGITS_MAX = 18, /* of a row number: fits int64_t */
@@ -348,6 +349,54 @@ read_reference(const struct field *field, const struct json *node, struct change
 }
 
 static enum err
+read_date(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	int64_t ms;
+
+	if (!date_read(text, &ms))
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a date like 2030-01-31T00:00:00Z, or milliseconds since "
+			       "1970.");
+	out->columns[field->column] = value_int(ms);
+	return ERR_NONE;
+}
+
+static enum err
+read_option(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	for (const char *const *option = field->options; *option != NULL; option++)
+		if (strcmp(*option, text) == 0) {
+			out->columns[field->column] = value_text(*option);
+			return ERR_NONE;
+		}
+	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
+}
+
+/* An array of texts, or, as a form has it, one text with commas between. */
+static enum err
+read_networks(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	      struct change *out, struct error *e)
+{
+	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
+	const char *why = "It must be an array of networks like 192.0.2.0/24, or null for all.";
+	const char *list = NULL;
+
+	if (node->type == JSON_STRING)
+		list = network_list_parse(rules->arena, node->text, &why);
+	else if (item != NULL)
+		list = "";
+	for (; item != NULL && list != NULL; item = item->next)
+		list = network_list_add(rules->arena, list,
+					item->type == JSON_STRING ? item->text : "", &why);
+	if (list == NULL && why == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (list == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+	out->columns[field->column] = value_text(list);
+	return ERR_NONE;
+}
+
+static enum err
 read_null(const struct schema_rules *rules, const struct field *field, struct change *out,
 	  struct error *e)
 {
@@ -379,6 +428,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 	out->given |= COL_BIT(field->column);
 	if (field->type == FT_REFERENCE)
 		return read_reference(field, node, out, e);
+	if (field->type == FT_NETWORKS)
+		return read_networks(rules, field, node, out, e);
 
 	const char *text = scalar_text(node);
 	if (text == NULL)
@@ -386,6 +437,10 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 			       "It must be a single value, not an object or array.");
 	if (field->type == FT_BOOLEAN)
 		return read_boolean(field, text, out, e);
+	if (field->type == FT_DATE)
+		return read_date(field, text, out, e);
+	if (field->type == FT_ENUM)
+		return read_option(field, text, out, e);
 	return read_text(field, text, out, e);
 }
 
@@ -445,13 +500,21 @@ civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 	*year = since / ERA_DAYS * 400 + of_era + (*month <= 2);
 }
 
+static const int64_t date_last_ms = INT64_C(253402300799000); /* end of 9999 */
+
 /* Without the library's calendar, which takes a lock for the time zone: every row has a date or
  * two. */
 void
 date_format(int64_t ms, char out[21])
 {
-	static const int64_t day_s = 86400, last_ms = INT64_C(253402300799000); /* end of 9999 */
-	int64_t seconds = (ms < 0 ? 0 : ms > last_ms ? last_ms : ms) / 1000, year, month, day;
+	static const int64_t day_s = 86400;
+	int64_t seconds, year, month, day;
+
+	if (ms < 0)
+		ms = 0;
+	if (ms > date_last_ms)
+		ms = date_last_ms;
+	seconds = ms / 1000;
 
 	civil(seconds / day_s, &year, &month, &day);
 	memcpy(out, "0000-00-00T00:00:00Z", 21);
@@ -490,4 +553,13 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 	 * text. */
 	date_format(*ms, again);
 	return strcmp(again, text) == 0;
+}
+
+bool
+date_read(const char *text, int64_t *ms)
+{
+	if (strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms > date_last_ms)
+		return false;
+	*ms -= *ms % 1000;
+	return true;
 }

@@ -69,6 +69,7 @@ enum field_type {
 	FT_DATA,       /* data: the fields with F_IN_DATA, as the original kept them */
 	FT_IDENTITY,   /* identity of an account */
 	FT_MEMBERS,    /* members of a project: taken on create, shown as null */
+	FT_NETWORKS,   /* networks of a key: an array of texts, stored as one (network.h) */
 };
 
 /* Which modifiers a collection filter of the field takes (contract 4.1). */
@@ -237,6 +238,7 @@ struct schema_rules {
 	bool (*may)(const void *context,
 		    const struct field *field); /* whether the caller may set the field */
 	const void *context;
+	struct arena *arena; /* for values that are not stored as they were given */
 };
 
 /* Validates a body by the field table, in the order of the body, then the required fields in the
@@ -250,5 +252,7 @@ enum err schema_read(const struct schema_rules *rules, const struct json *body, 
 void date_format(int64_t ms, char out[21]);
 /* That form, a number of milliseconds since the epoch, or "now". */
 bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
+/* A date to be stored: the first form, and a day that there is, or the number; in whole seconds. */
+bool date_read(const char *text, int64_t *ms);
 
 #endif

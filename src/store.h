@@ -115,8 +115,8 @@ enum store_rc store_get(struct store *s, struct arena *a, const struct family *f
 enum store_rc store_list(struct store *s, struct arena *a, const struct list_query *q,
 			 struct record_list *out) __attribute__((warn_unused_result));
 
-/* An API key by its access key, whatever its state, and the account that it belongs to.  STORE_NONE
- * if there is none. */
+/* An API key by its access key, whatever its state, and the account that it belongs to: what
+ * signing in needs of both.  STORE_NONE if there is none. */
 enum store_rc store_find_key(struct store *s, struct arena *a, const char *access_key,
 			     struct record *key, struct record *account)
 	__attribute__((warn_unused_result));
@@ -169,6 +169,10 @@ enum store_rc store_update(struct store_tx *tx, const struct family *family, int
 enum store_rc store_transition(struct store_tx *tx, const struct family *family, int64_t id,
 			       enum state from, enum state to, const struct value *columns,
 			       uint64_t given) __attribute__((warn_unused_result));
+/* Notes when and from where a key was last used, unless another request has done so after
+ * before_ms. */
+enum store_rc store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_ms,
+			      const char *address) __attribute__((warn_unused_result));
 /* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
 enum column store_conflict(const struct store_tx *tx);
 

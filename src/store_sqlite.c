@@ -622,7 +622,8 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	/* The second word on the kind is the condition of the partial index, which is not used
 	 * without. */
 	static const char text[] = "SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, "
-				   "a.kind, a.state, a.name FROM credential c"
+				   "a.kind, a.state, a.name, c.expires, c.role, c.networks, "
+				   "c.last_used FROM credential c"
 				   " JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
 				   "AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
 	const struct value binds[] = {value_text(access_key)};
@@ -640,6 +641,10 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		key->columns[COL_ACCOUNT_ID] = column_value(a, stmt, 2);
 		key->columns[COL_REMOVED] = column_value(a, stmt, 3);
 		key->columns[COL_SECRET_VALUE] = column_value(a, stmt, 4);
+		key->columns[COL_EXPIRES] = column_value(a, stmt, 8);
+		key->columns[COL_ROLE] = column_value(a, stmt, 9);
+		key->columns[COL_NETWORKS] = column_value(a, stmt, 10);
+		key->columns[COL_LAST_USED] = column_value(a, stmt, 11);
 		*account = (struct record){.type = &types_table[T_ACCOUNT]};
 		account->columns[COL_ID] = key->columns[COL_ACCOUNT_ID];
 		account->columns[COL_KIND] = column_value(a, stmt, 5);
@@ -950,6 +955,22 @@ store_transition(struct store_tx *tx, const struct family *family, int64_t id, e
 	sql_update(&q, family, id, values, given, from);
 	enum store_rc rc = change(tx, &q, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
+}
+
+enum store_rc
+store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_ms,
+		const char *address)
+{
+	const struct value binds[] = {value_int(id), value_int(before_ms), value_int(now_ms),
+				      value_text(address)};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "UPDATE credential SET last_used = ?3, last_used_address = ?4 WHERE id = ?1 AND "
+	      "(last_used IS NULL OR last_used <= ?2 OR last_used > ?3)",
+	      binds, sizeof(binds) / sizeof(*binds));
+	return change(tx, &q, &changed);
 }
 
 enum column

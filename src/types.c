@@ -22,6 +22,8 @@ static const char *const states_account_v2[] = {
 };
 static const char *const transitions[] = { "yes", "no", "error", NULL };
 static const char *const member_roles[] = { "member", "owner", "readonly", "restricted", NULL };
+/* What a key may be confined to; see auth.c. */
+static const char *const key_roles[] = { "readonly", NULL };
 static const char *const external_types[] = {
 	"github_user", "github_org", "github_team", "rancher_id", "ldap_user", "ldap_group", "openldap_user", "openldap_group",
 	"azuread_user", "azuread_group", NULL
@@ -31,7 +33,8 @@ const struct family family_credential = {
 	"credential", "c", COL_ACCOUNT_ID,
 	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION)
 	| COL_BIT(COL_STATE) | COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_PUBLIC_VALUE)
-	| COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_REGISTRY_ID) | COL_BIT(COL_EMAIL)
+	| COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_REGISTRY_ID) | COL_BIT(COL_EMAIL) | COL_BIT(COL_ROLE) | COL_BIT(COL_EXPIRES)
+	| COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS) | COL_BIT(COL_NETWORKS)
 };
 const struct family family_storage_pool = {
 	"storage_pool", "sp", COL_ACCOUNT_ID,
@@ -239,6 +242,12 @@ static const struct field registry_credential_fields[] = {
 static const struct field api_key_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(0), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED,
 	SECRET_VALUE(F_READ_ON_CREATE), STATE(states_v2), TRANSITIONS, UUID,
+	/* Not in the original. */
+	{ .name = "expires", .column = COL_EXPIRES, .type = FT_DATE, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	{ .name = "lastUsedAddress", .column = COL_LAST_ADDRESS, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
+	{ .name = "networks", .column = COL_NETWORKS, .type = FT_NETWORKS, .flags = F_CREATE | F_UPDATE | F_NULLABLE },
+	{ .name = "role", .column = COL_ROLE, .type = FT_ENUM, .options = key_roles, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_V },
 	{ 0 }
 };
 static const struct field password_fields[] = {

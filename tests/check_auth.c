@@ -228,7 +228,7 @@ identify(const struct request *request, bool open, struct identity *id)
 {
 	const struct auth auth = {.store = rig.store, .ring = rig.ring, .open = open};
 
-	return auth_identify(&auth, rig.arena, request, id, &e);
+	return auth_identify(&auth, rig.arena, request, RIG_NOW, id, &e);
 }
 
 /* Authorization and X-API-Key as user and secret; "RAW text" stands for the whole header. */
@@ -617,6 +617,192 @@ START_TEST(nobody_but_superadmin_makes_a_superadmin)
 }
 END_TEST
 
+/* Bounds of a key */
+
+/* Sets columns of somebody's key. */
+static void
+bound(enum person person, const char *columns)
+{
+	rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE public_value = '%s'",
+				    columns, person_name(person)));
+}
+
+static const struct {
+	const char *columns, *client;
+	enum err err;
+} bounded[] = {
+	{"expires = 1714979289001", "192.0.2.1", ERR_NONE},
+	{"expires = 1714979289000", "192.0.2.1", ERR_UNAUTHORIZED}, /* its time has come */
+	{"expires = 0", "192.0.2.1", ERR_UNAUTHORIZED},
+	{"networks = '192.0.2.0/24 ::1/128'", "192.0.2.1", ERR_NONE},
+	{"networks = '192.0.2.0/24 ::1/128'", "::1", ERR_NONE},
+	{"networks = '192.0.2.0/24 ::1/128'", "192.0.3.1", ERR_UNAUTHORIZED},
+	{"networks = '192.0.2.0/24 ::1/128'", "", ERR_UNAUTHORIZED},
+	{"networks = '192.0.2.0/24 ::1/128'", NULL, ERR_UNAUTHORIZED},
+	{"networks = ''", "192.0.2.1", ERR_UNAUTHORIZED},
+	{"networks = '192.0.2.0/24', expires = 5", "192.0.2.1", ERR_UNAUTHORIZED},
+	{"role = 'readonly'", NULL, ERR_NONE},
+};
+
+START_TEST(a_key_lets_in_within_its_bounds_alone)
+{
+	const struct request request = {.api_key = person_key(rig.arena, PERSON_OWNER),
+					.client = bounded[_i].client};
+	struct identity id;
+
+	bound(PERSON_OWNER, bounded[_i].columns);
+	ck_assert_int_eq(identify(&request, false, &id), bounded[_i].err);
+	/* A refused key was not used. */
+	ck_assert_str_eq(rig_sql(&rig, "SELECT last_used IS NULL FROM credential WHERE "
+				       "public_value = 'owner'"),
+			 bounded[_i].err == ERR_NONE ? "0" : "1");
+}
+END_TEST
+
+/* Who with a readonly key is what, unscoped and in the first project. */
+static const struct {
+	enum person person;
+	enum role unscoped, scoped;
+} readers[] = {
+	{PERSON_SUPERADMIN, ROLE_READADMIN, ROLE_READONLY},
+	{PERSON_SERVICE, ROLE_READADMIN, ROLE_READONLY},
+	{PERSON_ADMIN, ROLE_READADMIN, ROLE_READONLY},
+	{PERSON_READADMIN, ROLE_READADMIN, ROLE_READONLY},
+	{PERSON_OWNER, ROLE_READONLY, ROLE_READONLY},
+	{PERSON_MEMBER, ROLE_READONLY, ROLE_READONLY},
+	{PERSON_RESTRICTED, ROLE_READONLY, ROLE_READONLY},
+	{PERSON_READONLY, ROLE_READONLY, ROLE_READONLY},
+	{PERSON_PROJECTADMIN, ROLE_READONLY, ROLE_READONLY},
+	{PROJECT_DEFAULT, ROLE_READONLY, ROLE_READONLY},
+	{PERSON_STRANGER, ROLE_READONLY, ROLE_NONE},
+	{PROJECT_OTHER, ROLE_READONLY, ROLE_NONE},
+	{PERSON_AGENT, ROLE_NONE, ROLE_NONE},
+};
+
+START_TEST(a_readonly_key_looks_as_its_account_does_and_no_more)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+	struct identity whole = rig_identity(&rig, readers[_i].person), id;
+
+	bound(readers[_i].person, "role = 'readonly'");
+	id = rig_identity(&rig, readers[_i].person);
+	ck_assert_int_eq(id.role, readers[_i].unscoped);
+	ck_assert_int_eq(id.account_role, whole.role);
+	ck_assert(id.all_accounts == whole.all_accounts && id.scoped == whole.scoped);
+	ck_assert_uint_eq(id.owners.count, whole.owners.count);
+	ck_assert(id.owners.all == whole.owners.all);
+	enum err rc = auth_scope(&auth, rig.arena, "1a5", &id, &e);
+	ck_assert_int_eq(rc, readers[_i].scoped == ROLE_NONE ? ERR_FORBIDDEN : ERR_NONE);
+	if (rc == ERR_NONE)
+		ck_assert_int_eq(id.role, readers[_i].scoped);
+}
+END_TEST
+
+START_TEST(a_role_that_nobody_knows_is_no_role)
+{
+	bound(PERSON_ADMIN, "role = 'everything'");
+	ck_assert_int_eq(rig_identity(&rig, PERSON_ADMIN).role, ROLE_NONE);
+}
+END_TEST
+
+START_TEST(the_readers_may_do_nothing_but_look)
+{
+	static const enum role roles_of_keys[] = {ROLE_READADMIN, ROLE_READONLY};
+
+	for (size_t r = 0; r < COUNT_OF(roles_of_keys); r++)
+		for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+			ck_assert_uint_eq(auth_type(roles_of_keys[r], t) &
+						  (MAY_CREATE | MAY_UPDATE | MAY_DELETE),
+					  0);
+			for (const struct field *f = t->fields; f->name != NULL; f++)
+				ck_assert_uint_eq(auth_field(roles_of_keys[r], t, f) &
+							  (MAY_CREATE | MAY_UPDATE | MAY_OPEN),
+						  0);
+		}
+}
+END_TEST
+
+static const struct {
+	const char *outer, *inner;
+	bool within;
+} key_roles[] = {
+	{NULL, NULL, true},
+	{NULL, "readonly", true},
+	{"readonly", "readonly", true},
+	{"readonly", NULL, false},
+	{"readonly", "everything", false},
+};
+
+START_TEST(a_role_of_a_key_is_within_another_or_not)
+{
+	ck_assert(auth_role_within(key_roles[_i].outer, key_roles[_i].inner) ==
+		  key_roles[_i].within);
+}
+END_TEST
+
+START_TEST(the_last_use_is_noted_once_a_minute_with_its_address)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+	static const struct {
+		int64_t after_ms;
+		const char *client, *noted;
+	} uses[] = {{0, "192.0.2.1", "1714979289000 192.0.2.1"},
+		    {59999, "192.0.2.2", "1714979289000 192.0.2.1"},
+		    {60000, "192.0.2.3", "1714979349000 192.0.2.3"},
+		    {200500, "192.0.2.4", "1714979489000 192.0.2.4"}};
+
+	for (size_t i = 0; i < COUNT_OF(uses); i++) {
+		const struct request request = {.api_key = person_key(rig.arena, PERSON_OWNER),
+						.client = uses[i].client};
+		struct identity id;
+
+		ck_assert_int_eq(auth_identify(&auth, rig.arena, &request,
+					       RIG_NOW + uses[i].after_ms, &id, &e),
+				 ERR_NONE);
+		ck_assert_str_eq(rig_sql(&rig, "SELECT last_used || ' ' || last_used_address FROM "
+					       "credential WHERE public_value = 'owner'"),
+				 uses[i].noted);
+	}
+}
+END_TEST
+
+START_TEST(too_many_failures_are_429_for_that_address_until_the_window_is_over)
+{
+	const struct auth auth = {
+		.store = rig.store, .ring = rig.ring, .limiter = limiter_new(4, 60)};
+	struct request wrong = {.api_key = "owner:no", .client = "192.0.2.1"};
+	struct request right = {.api_key = person_key(rig.arena, PERSON_OWNER),
+				.client = "192.0.2.1"};
+	struct identity id;
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(auth_identify(&auth, rig.arena, &wrong, RIG_NOW, &id, &e),
+				 ERR_UNAUTHORIZED);
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &wrong, RIG_NOW, &id, &e), ERR_TOO_MANY);
+	ck_assert_uint_eq(e.retry_after_s, 60);
+	/* Not even the right secret: that would tell which one is. */
+	e = (struct error){0};
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &right, RIG_NOW + 1000, &id, &e),
+			 ERR_TOO_MANY);
+	ck_assert_uint_eq(e.retry_after_s, 59);
+	e = (struct error){0};
+	right.client = "192.0.2.2";
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &right, RIG_NOW, &id, &e), ERR_NONE);
+	right = (struct request){.api_key = person_key(rig.arena, PERSON_MEMBER),
+				 .client = "192.0.2.1"};
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &right, RIG_NOW, &id, &e), ERR_NONE);
+	right.api_key = person_key(rig.arena, PERSON_OWNER);
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &right, RIG_NOW + 60000, &id, &e),
+			 ERR_NONE);
+	/* Whoever sends no key at all has failed at nothing. */
+	wrong.api_key = NULL;
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(auth_identify(&auth, rig.arena, &wrong, RIG_NOW, &id, &e),
+				 ERR_UNAUTHORIZED);
+	limiter_free(auth.limiter);
+}
+END_TEST
+
 static Suite *
 auth_suite(void)
 {
@@ -647,6 +833,14 @@ auth_suite(void)
 	tcase_add_loop_test(tc, a_secret_is_opened_for_the_owner_of_its_project, 0,
 			    COUNT_OF(openers));
 	tcase_add_test(tc, nobody_but_superadmin_makes_a_superadmin);
+	tcase_add_loop_test(tc, a_key_lets_in_within_its_bounds_alone, 0, COUNT_OF(bounded));
+	tcase_add_loop_test(tc, a_readonly_key_looks_as_its_account_does_and_no_more, 0,
+			    COUNT_OF(readers));
+	tcase_add_test(tc, a_role_that_nobody_knows_is_no_role);
+	tcase_add_test(tc, the_readers_may_do_nothing_but_look);
+	tcase_add_loop_test(tc, a_role_of_a_key_is_within_another_or_not, 0, COUNT_OF(key_roles));
+	tcase_add_test(tc, the_last_use_is_noted_once_a_minute_with_its_address);
+	tcase_add_test(tc, too_many_failures_are_429_for_that_address_until_the_window_is_over);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -39,6 +39,7 @@ static const struct {
 	{ERR_NOT_UNIQUE, 422, "NotUnique", true},
 	{ERR_INVALID_ACTION, 422, "InvalidAction", true},
 	{ERR_ACTION_NOT_AVAILABLE, 422, "ActionNotAvailable", true},
+	{ERR_TOO_MANY, 429, "Too Many Requests", false},
 	{ERR_INTERNAL, 500, "Internal Server Error", false},
 	{ERR_UNAVAILABLE, 503, "Service Unavailable", false},
 	{ERR_DISK_FULL, 507, "Insufficient Storage", false},
@@ -73,7 +74,7 @@ END_TEST
 
 START_TEST(setting_an_error_fills_it_and_returns_its_code)
 {
-	struct error e = {ERR_NONE, NULL, NULL};
+	struct error e = {0};
 
 	ck_assert_int_eq(err_set(&e, ERR_MIN_LENGTH, "email", "It is empty."), ERR_MIN_LENGTH);
 	ck_assert_int_eq(e.code, ERR_MIN_LENGTH);

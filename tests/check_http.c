@@ -16,7 +16,7 @@ setup(void)
 {
 	a = arena_new(LIMIT);
 	ck_assert_ptr_nonnull(a);
-	e = (struct error){ERR_NONE, NULL, NULL};
+	e = (struct error){0};
 }
 
 static void

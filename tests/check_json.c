@@ -20,7 +20,7 @@ setup(void)
 {
 	a = arena_new(LIMIT);
 	ck_assert_ptr_nonnull(a);
-	e = (struct error){ERR_NONE, NULL, NULL};
+	e = (struct error){0};
 }
 
 static void
@@ -262,7 +262,7 @@ START_TEST(a_legal_text_without_memory_is_an_internal_error)
 		struct json *tree = NULL;
 
 		arena_reset(a);
-		e = (struct error){ERR_NONE, NULL, NULL};
+		e = (struct error){0};
 		arena_fail_at(a, ++n);
 		code = json_parse(a, accepted[_i].text, accepted[_i].len, &tree, &e);
 		ck_assert(code == ERR_NONE || code == ERR_INTERNAL);

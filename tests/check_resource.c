@@ -691,6 +691,116 @@ START_TEST(a_purged_row_takes_no_secret_again)
 }
 END_TEST
 
+/* Bounds of keys */
+
+/* clang-format off */
+/* The key that asks ("" for no bounds), what it asks for, and what comes of it: the columns of the
+ * new key, or the field that is refused.  RIG_NOW is 1714979289000. */
+static const struct { const char *own, *body; enum err err; const char *result; } bounded[] = {
+	{ "", "{}",                                                        ERR_NONE, "- - -" },
+	{ "", "{\"expires\":1714979290000,\"role\":\"readonly\",\"networks\":[\"10.0.0.0/8\"]}", ERR_NONE, "1714979290000 readonly 10.0.0.0/8" },
+	{ "", "{\"expires\":1714979289000}",                               ERR_INVALID_FORMAT, "expires" },
+	{ "", "{\"expires\":0}",                                           ERR_INVALID_FORMAT, "expires" },
+	{ "expires = 1800000000000", "{}",                                 ERR_NONE, "1800000000000 - -" },
+	{ "expires = 1800000000000", "{\"expires\":null}",                 ERR_NONE, "1800000000000 - -" },
+	{ "expires = 1800000000000", "{\"expires\":1800000000000}",        ERR_NONE, "1800000000000 - -" },
+	{ "expires = 1800000000000", "{\"expires\":1799999999000}",        ERR_NONE, "1799999999000 - -" },
+	{ "expires = 1800000000000", "{\"expires\":1800000001000}",        ERR_INVALID_OPTION, "expires" },
+	{ "networks = '10.0.0.0/8'", "{}",                                 ERR_NONE, "- - 10.0.0.0/8" },
+	{ "networks = '10.0.0.0/8'", "{\"networks\":null}",                ERR_NONE, "- - 10.0.0.0/8" },
+	{ "networks = '10.0.0.0/8'", "{\"networks\":[\"10.1.0.0/16\",\"10.2.0.0/16\"]}", ERR_NONE, "- - 10.1.0.0/16 10.2.0.0/16" },
+	{ "networks = '10.0.0.0/8'", "{\"networks\":[\"10.1.0.0/16\",\"11.0.0.0/16\"]}", ERR_INVALID_OPTION, "networks" },
+	{ "networks = '10.0.0.0/8'", "{\"networks\":[\"0.0.0.0/0\"]}",     ERR_INVALID_OPTION, "networks" },
+	{ "networks = '10.0.0.0/8', expires = 1800000000000", "{\"role\":\"readonly\"}", ERR_NONE, "1800000000000 readonly 10.0.0.0/8" },
+	{ "role = 'readonly'", "{\"role\":\"readonly\"}",                  ERR_METHOD_NOT_ALLOWED, NULL },
+};
+
+/* clang-format on */
+
+static const char bounds_of_key[] =
+	"coalesce(expires, '-') || ' ' || coalesce(role, '-') || ' ' || coalesce(networks, '-')";
+
+/* The owner of the first project acts with a key of such bounds. */
+static void
+act_bounded(const char *own)
+{
+	act_as(PROJECT_DEFAULT, 0);
+	if (*own == '\0')
+		return;
+	rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE public_value = '%s'",
+				    own, person_name(PROJECT_DEFAULT)));
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+	const struct request request = {.api_key = person_key(rig.arena, PROJECT_DEFAULT),
+					.client = "10.0.0.1"};
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &request, RIG_NOW, &who, &e), ERR_NONE);
+}
+
+START_TEST(a_key_makes_no_key_that_may_do_more)
+{
+	struct record row;
+	const char *secret, *before;
+
+	act_bounded(bounded[_i].own);
+	before = rig_dump(&rig);
+	ck_assert_str_eq(err_name(create(T_API_KEY, bounded[_i].body, &row, &secret)),
+			 err_name(bounded[_i].err));
+	if (bounded[_i].err == ERR_NONE) {
+		ck_assert_str_eq(stored(T_API_KEY, record_id(&row), bounds_of_key),
+				 bounded[_i].result);
+	} else {
+		ck_assert_pstr_eq(e.field, bounded[_i].result);
+		ck_assert_str_eq(rig_dump(&rig), before);
+	}
+}
+END_TEST
+
+/* clang-format off */
+/* The bounds of the key that asks and of the one that it changes. */
+static const struct { const char *own, *old, *body; enum err err; const char *result; } rebounded[] = {
+	{ "", "name = 'n'", "{\"expires\":1800000000000,\"networks\":[\"::1\"],\"role\":\"readonly\"}", ERR_NONE, "1800000000000 readonly ::1/128" },
+	{ "", "expires = 1800000000000, networks = '::1/128'", "{\"expires\":null,\"networks\":null}", ERR_NONE, "- - -" },
+	{ "", "expires = 5", "{\"name\":\"x\"}",                           ERR_NONE, "5 - -" },
+	{ "", "expires = 5000", "{\"expires\":5000}",                      ERR_NONE, "5000 - -" },
+	{ "", "name = 'n'", "{\"expires\":5000}",                          ERR_NONE, "5000 - -" },
+	{ "", "role = 'readonly'", "{\"role\":null}",                      ERR_INVALID_OPTION, "role" },
+	{ "", "role = 'readonly'", "{\"role\":\"readonly\"}",              ERR_NONE, "- readonly -" },
+	{ "", "role = 'readonly'", "{\"name\":\"n\"}",                     ERR_NONE, "- readonly -" },
+	{ "expires = 1800000000000", "name = 'n'", "{\"name\":\"x\",\"expires\":null}", ERR_NONE, "- - -" },
+	{ "expires = 1800000000000", "expires = 1700000000000", "{\"expires\":null}", ERR_INVALID_OPTION, "expires" },
+	{ "expires = 1800000000000", "expires = 1700000000000", "{\"expires\":1800000001000}", ERR_INVALID_OPTION, "expires" },
+	{ "expires = 1800000000000", "expires = 1700000000000", "{\"expires\":1790000000000}", ERR_NONE, "1790000000000 - -" },
+	{ "networks = '10.0.0.0/8'", "networks = '10.0.0.0/16'", "{\"networks\":null}", ERR_INVALID_OPTION, "networks" },
+	{ "networks = '10.0.0.0/8'", "networks = '10.0.0.0/16'", "{\"networks\":[\"::/0\"]}", ERR_INVALID_OPTION, "networks" },
+	{ "networks = '10.0.0.0/8'", "networks = '11.0.0.0/16'", "{\"networks\":[\"11.0.0.0/16\"],\"name\":\"x\"}", ERR_NONE, "- - 11.0.0.0/16" },
+	{ "networks = '10.0.0.0/8'", "networks = '10.0.0.0/16'", "{\"networks\":[\"10.9.0.0/16\"]}", ERR_NONE, "- - 10.9.0.0/16" },
+	{ "role = 'readonly'", "name = 'n'", "{\"name\":\"x\"}",           ERR_METHOD_NOT_ALLOWED, NULL },
+};
+
+/* clang-format on */
+
+START_TEST(a_key_widens_no_key_beyond_itself)
+{
+	struct record row;
+	const char *secret;
+
+	act_as(PROJECT_DEFAULT, 0);
+	ck_assert_int_eq(create(T_API_KEY, "{}", &row, &secret), ERR_NONE);
+	int64_t id = record_id(&row);
+	rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE id = %lld",
+				    rebounded[_i].old, (long long)id));
+	act_bounded(rebounded[_i].own);
+	const char *before = rig_dump(&rig);
+	ck_assert_str_eq(err_name(update(T_API_KEY, id, rebounded[_i].body, &row)),
+			 err_name(rebounded[_i].err));
+	if (rebounded[_i].err == ERR_NONE) {
+		ck_assert_str_eq(stored(T_API_KEY, id, bounds_of_key), rebounded[_i].result);
+	} else {
+		ck_assert_pstr_eq(e.field, rebounded[_i].result);
+		ck_assert_str_eq(rig_dump(&rig), before);
+	}
+}
+END_TEST
+
 /* States, actions and DELETE: 5.1 and 5.3, for both types */
 
 static const char *const actions[] = {"activate", "create", "deactivate", "purge",
@@ -1345,6 +1455,8 @@ resource_suite(void)
 	tcase_add_test(tc, a_sealed_secret_that_was_moved_to_another_row_does_not_open);
 	tcase_add_test(tc, the_hash_of_a_key_is_never_shown);
 	tcase_add_test(tc, a_purged_row_takes_no_secret_again);
+	tcase_add_loop_test(tc, a_key_makes_no_key_that_may_do_more, 0, COUNT_OF(bounded));
+	tcase_add_loop_test(tc, a_key_widens_no_key_beyond_itself, 0, COUNT_OF(rebounded));
 	tcase_add_loop_test(tc, a_state_and_an_action_lead_where_the_contract_says, 0,
 			    2 * ST__COUNT);
 	tcase_add_test(tc, a_removed_row_says_when_and_when_it_is_due);

@@ -441,7 +441,8 @@ read_body(enum type_place place, enum api_version version, enum schema_use use,
 					   .version = version,
 					   .use = use,
 					   .stored = stored,
-					   .may = use == SCHEMA_CREATE ? may_create : may_update};
+					   .may = use == SCHEMA_CREATE ? may_create : may_update,
+					   .arena = a};
 
 	return schema_read(&rules, rig_json(a, body), change, e);
 }
@@ -532,6 +533,41 @@ static const struct body { enum type_place type; enum api_version version; const
 	{ T_PROJECT, API_V1, "{\"members\":5}",                                ERR_INVALID_FORMAT, "members" },
 	{ T_PROJECT, API_V1, "{\"members\":{}}",                               ERR_INVALID_FORMAT, "members" },
 	{ T_PROJECT, API_V1, "{\"members\":null}",                             ERR_NONE, "" },
+	/* Bounds of a key. */
+	{ T_API_KEY, API_V1, "{\"expires\":\"2030-01-31T00:00:00Z\"}",         ERR_NONE, "expires=1896048000000" },
+	{ T_API_KEY, API_V1, "{\"expires\":1896048000999}",                    ERR_NONE, "expires=1896048000000" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"1896048000999\"}",                ERR_NONE, "expires=1896048000000" },
+	{ T_API_KEY, API_V1, "{\"expires\":null}",                             ERR_NONE, "expires=null" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"\"}",                             ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"now\"}",                          ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"2030-02-30T00:00:00Z\"}",         ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"2030-01-31\"}",                   ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":\"2030-01-31T00:00:00+01:00\"}",    ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":253402300800000}",                  ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":-1}",                               ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":1e13}",                             ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":true}",                             ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"expires\":[]}",                               ERR_INVALID_FORMAT, "expires" },
+	{ T_API_KEY, API_V1, "{\"role\":\"readonly\"}",                        ERR_NONE, "role='readonly'" },
+	{ T_API_KEY, API_V1, "{\"role\":null}",                                ERR_NONE, "role=null" },
+	{ T_API_KEY, API_V1, "{\"role\":\"\"}",                                ERR_INVALID_OPTION, "role" },
+	{ T_API_KEY, API_V1, "{\"role\":\"owner\"}",                           ERR_INVALID_OPTION, "role" },
+	{ T_API_KEY, API_V1, "{\"role\":\"readOnly\"}",                        ERR_INVALID_OPTION, "role" },
+	{ T_API_KEY, API_V1, "{\"role\":{}}",                                  ERR_INVALID_FORMAT, "role" },
+	{ T_API_KEY, API_V1, "{\"networks\":[\"10.0.0.0/8\",\"2001:DB8::1\"]}", ERR_NONE, "networks='10.0.0.0/8 2001:db8::1/128'" },
+	{ T_API_KEY, API_V1, "{\"networks\":\"10.0.0.0/8,::1\"}",              ERR_NONE, "networks='10.0.0.0/8 ::1/128'" },
+	{ T_API_KEY, API_V1, "{\"networks\":null}",                            ERR_NONE, "networks=null" },
+	{ T_API_KEY, API_V1, "{\"networks\":[]}",                              ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":\"\"}",                            ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[\"\"]}",                          ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[null]}",                          ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[10]}",                            ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[[\"10.0.0.0/8\"]]}",              ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[\"10.0.0.0/8,::1\"]}",            ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":[\"10.0.0.1/8\"]}",                ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":{}}",                              ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"networks\":8}",                               ERR_INVALID_FORMAT, "networks" },
+	{ T_API_KEY, API_V1, "{\"lastUsed\":\"x\",\"lastUsedAddress\":[]}",    ERR_NONE, "" },
 };
 /* clang-format on */
 

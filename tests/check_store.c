@@ -67,14 +67,14 @@ make(const char *path, const char *sql)
 	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 
-/* The user_version of a database that is up to date. */
+/* The number of the last migration, as text. */
 static const char *
 newest(void)
 {
 	static char text[16];
 
-	for (const struct migration *m = migrations; m->number != 0; m++)
-		snprintf(text, sizeof(text), "%d", m->number);
+	for (const struct migration *m = migrations; m->sql != NULL; m++)
+		(void)snprintf(text, sizeof(text), "%d", m->number);
 	return text;
 }
 
@@ -129,6 +129,26 @@ START_TEST(a_second_migration_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_database_of_the_first_version_is_brought_up_to_date_with_its_rows)
+{
+	const char *path = fresh_path("old.db");
+
+	make(path, migrations[0].sql);
+	make(path, "PRAGMA application_id = 1919119972; PRAGMA user_version = 1;"
+		   "INSERT INTO credential (uuid, kind, account_id, state, public_value) VALUES "
+		   "('u', 'apiKey', 1, 'active', 'OLD')");
+	ck_assert_ptr_null(store_open(path, 1, why));
+	ck_assert_msg(store_migrate(path, false, why), "%s", why);
+	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
+	ck_assert_str_eq(ask(path, "SELECT public_value || (expires IS NULL) || (role IS NULL) || "
+				   "(networks IS NULL) || (last_used IS NULL) FROM credential"),
+			 "OLD1111");
+	struct store *s = store_open(path, 1, why);
+	ck_assert_msg(s != NULL, "%s", why);
+	store_close(s);
+}
+END_TEST
+
 /* What stands in the file, and what is said about it. */
 static const struct {
 	const char *sql, *sentence;
@@ -137,7 +157,7 @@ static const struct {
 	{"CREATE TABLE t (a); PRAGMA application_id = 1", "is not a database of regcred"},
 	{"CREATE TABLE t (a); PRAGMA application_id = 1; PRAGMA user_version = 1",
 	 "is not a database of regcred"},
-	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 1000",
+	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 9999",
 	 "newer than this program"},
 	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 2147483647",
 	 "newer than this program"},
@@ -669,6 +689,41 @@ START_TEST(a_key_is_found_with_its_account_whatever_its_state)
 	rig_exec(&rig, "UPDATE credential SET kind = 'password' WHERE public_value = 'member'");
 	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "member", &key, &account),
 			 STORE_NONE);
+}
+END_TEST
+
+static enum err
+touch(struct store_tx *tx, void *arg)
+{
+	const int64_t *now_ms = arg;
+
+	return store_touch_key(tx, 1, *now_ms - 60000, *now_ms,
+			       arena_printf(rig.arena, "192.0.2.%d", (int)(*now_ms / 60000))) ==
+			       STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+START_TEST(the_use_of_a_key_is_noted_once_a_minute)
+{
+	/* When it is used, and what is noted then; a clock may be set back. */
+	static const struct {
+		int64_t now_ms;
+		const char *noted;
+	} uses[] = {{600000, "600000 192.0.2.10"},
+		    {659999, "600000 192.0.2.10"},
+		    {660000, "660000 192.0.2.11"},
+		    {900000, "900000 192.0.2.15"},
+		    {60000, "60000 192.0.2.1"}};
+
+	for (size_t i = 0; i < COUNT_OF(uses); i++) {
+		int64_t now_ms = uses[i].now_ms;
+
+		ck_assert_int_eq(store_write(rig.store, touch, &now_ms), STORE_OK);
+		ck_assert_str_eq(rig_sql(&rig, "SELECT last_used || ' ' || last_used_address FROM "
+					       "credential WHERE id = 1"),
+				 uses[i].noted);
+	}
 }
 END_TEST
 
@@ -1225,6 +1280,7 @@ store_suite(void)
 	tcase_add_test(tc, a_fresh_database_has_the_well_known_accounts);
 	tcase_add_test(tc, every_table_is_strict);
 	tcase_add_test(tc, a_second_migration_changes_nothing);
+	tcase_add_test(tc, a_database_of_the_first_version_is_brought_up_to_date_with_its_rows);
 	tcase_add_loop_test(tc, a_foreign_or_newer_database_is_refused_and_left_alone, 0,
 			    COUNT_OF(foreign));
 	tcase_add_test(tc, a_file_that_is_no_database_is_refused_and_left_alone);
@@ -1247,6 +1303,7 @@ store_suite(void)
 	tcase_add_test(tc, a_list_of_a_kind_has_no_other);
 	tcase_add_test(tc, a_page_of_very_long_texts_ends_early_and_says_so);
 	tcase_add_test(tc, a_key_is_found_with_its_account_whatever_its_state);
+	tcase_add_test(tc, the_use_of_a_key_is_noted_once_a_minute);
 	tcase_add_test(tc, memberships_are_of_the_account_and_name_the_role);
 	tcase_add_test(tc, key_checks_are_kept);
 	tcase_add_test(tc, removed_rows_are_due_when_their_time_has_come_oldest_first);

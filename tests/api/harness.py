@@ -351,7 +351,7 @@ class Site:
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
                 [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
-                 *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
+                 "--auth-failures", "0", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
                 preexec_fn=end_with_parent)
 
     def start_nginx(self):
@@ -554,10 +554,11 @@ class Site:
         return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
 
     def snapshot(self):
-        """{table: (rows, digest of their content)} of the whole database, leases and the like of the housekeeper left out."""
+        """{table: (rows, digest of their content)} of the whole database; the last use of a key, leases and the like left out."""
         found = {}
         for table in self.tables():
-            rows = self.sql('SELECT * FROM "%s"' % table)
+            names = ", ".join('"%s"' % name for name in self.columns(table) if not name.startswith("last_used"))
+            rows = self.sql('SELECT %s FROM "%s"' % (names, table))
             found[table] = (len(rows), hashlib.sha256(repr(sorted(rows, key=repr)).encode()).hexdigest())
         return {t: v for t, v in found.items() if t not in ("lease", "housekeeping", "meta")}
 

@@ -66,6 +66,9 @@ EXCEPTIONS = (
     ("no link without a reference", "a key has no registry, and a membership no account of its own, to follow",
      lambda role, kind, part, name, attr, new, old: role == "superadmin" and part == "include"
      and set(old) - set(new) == {"account" if kind == "projectMember" else "registry"} and kind in ("credential", "apiKey", "projectMember")),
+    ("keys have bounds", "apiKey: expires, lastUsed, lastUsedAddress, networks, role are not in the original",
+     lambda role, kind, part, name, attr, new, old: kind == "apiKey" and part in ("field", "filter") and old is None
+     and name in ("expires", "lastUsed", "lastUsedAddress", "networks", "role")),
     ("error has fieldName", "validation errors name the field",
      lambda role, kind, part, name, attr, new, old: kind == "error"),
     ("flag of a project", "allowSystemRole is written by administrators only",

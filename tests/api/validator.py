@@ -25,7 +25,7 @@ CODES = {
     "Conflict": (409,), "Request Entity Too Long": (413,), "MissingRequired": (422,), "NotNullable": (422,),
     "InvalidReference": (422,), "MinLengthExceeded": (422,), "MaxLengthExceeded": (422,), "NotUnique": (422,),
     "InvalidAction": (422,), "ActionNotAvailable": (422,), "InvalidOption": (422,), "InvalidCharacters": (422,),
-    "Internal Server Error": (500,), "Service Unavailable": (503,), "Insufficient Storage": (507,),
+    "Too Many Requests": (429,), "Internal Server Error": (500,), "Service Unavailable": (503,), "Insufficient Storage": (507,),
 }
 PROXY_STATUSES = (400, 408, 413, 414, 429, 494, 502, 503, 504)
 
@@ -217,7 +217,7 @@ def actions(body, doc):
 
 def order(body, includes):
     """id, type, links, actions, baseType, name, state, then the others by name (contract 3.1)."""
-    names = [n for n in body if n not in includes]
+    names = [n for n in body if n not in includes and not (n.endswith("TS") and n[:-2] in body)]    # these stand beside their date
     first = [n for n in ("id", "type", "links", "actions", "baseType", "name", "state") if n in body]
     rest = names[len(first):]
     if names[:len(first)] != first or rest not in (sorted(rest), sorted(rest, key=str.lower)):
