@@ -22,8 +22,15 @@ enum {
 	SECRET_ACCESS_KEY_SIZE = 21, /* 20 upper-case hexadecimal digits */
 	SECRET_KEY_SIZE = 41,	     /* 40 characters without O, 0, I, l, +, /, = : 234 bits */
 	SECRET_CSRF_SIZE = 11,	     /* 10 upper-case hexadecimal digits */
+	SECRET_PREFIX = 5,	     /* bytes of a sealed value that name its version and key */
+	KEYRING_MAX = 16,	     /* keys in a file */
+	KEYRING_LOOK_MS = 1000,	     /* least time between two looks at the file */
+	KEYRING_PATH_MAX = 4096,
 };
 
+/* The keys of a file, which it follows: while it is used it looks at the file once a second, and at
+ * once when a sealed value names a key that it does not know.  A file that cannot be used, or that
+ * no rotation leads to, is logged once and changes nothing.  Shared by threads. */
 struct keyring;
 
 /* Once per program; false if libsodium does not start. */
@@ -36,6 +43,28 @@ bool keyring_create(const char *path, char why[SECRET_WHY_MAX]) __attribute__((w
  * The keys are wiped by _free. */
 struct keyring *keyring_load(const char *path, char why[SECRET_WHY_MAX]);
 void keyring_free(struct keyring *ring);
+/* Looks at the file now. */
+void keyring_refresh(const struct keyring *ring);
+
+/* The keys that seal, in the order of the file; their number. */
+struct sealing_key {
+	uint32_t id;
+	bool primary; /* seals what is new */
+};
+size_t keyring_sealing(const struct keyring *ring, struct sealing_key out[KEYRING_MAX]);
+
+/* The lock of whoever changes a key file, to be closed; -1 with a sentence in why: somebody else
+ * has it, or the file cannot be replaced where it lies. */
+int keyring_lock(const char *path, char why[SECRET_WHY_MAX]);
+/* Change the file, under that lock: a new one of mode 0400 and the same owner takes its place, and
+ * is on the disk.  Add a fresh key that seals nothing yet; let a key of the file seal; remove one
+ * that does not.  False with a sentence in why. */
+bool keyring_add(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
+bool keyring_set_primary(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
+bool keyring_remove(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
 
 /* The check value of a key that the database keeps: proves at start that the key file is the right
  * one.  `use` is "seal" or "hash".  i counts from 0; false behind the last key. */
@@ -57,6 +86,11 @@ bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_
  * damaged value, no memory. */
 const char *secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 			const struct value *sealed);
+
+/* The id of the key that a sealed value names; 0 if it is none. */
+int64_t secret_key_id(const struct value *sealed);
+/* What every value begins with that was sealed with that key. */
+void secret_seal_prefix(uint32_t id, char out[SECRET_PREFIX]);
 
 /* A keyed hash: worth nothing without the key file.  Not a slow hash: API keys are random, and a
  * slow one would be a lever to stall the service. */
