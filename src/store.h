@@ -145,6 +145,17 @@ struct key_check {
 enum store_rc store_key_checks(struct store *s, struct arena *a, struct key_check **out,
 			       size_t *count) __attribute__((warn_unused_result));
 
+/* How many values of a family's column begin with the same bytes; rows of a kind whose secrets are
+ * hashed, not sealed, do not count. */
+struct prefix_count {
+	struct value prefix;
+	int64_t rows;
+};
+enum { PREFIXES_MAX = 64 }; /* further ones are left out: they are damage */
+enum store_rc store_count_sealed(struct store *s, struct arena *a, const struct family *family,
+				 enum column column, size_t prefix_len, struct prefix_count **out,
+				 size_t *count) __attribute__((warn_unused_result));
+
 /* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
  * STORE_ABORTED: fn returned something else than ERR_NONE.  fn is called again for nobody else's
  * failure. */
@@ -188,6 +199,20 @@ enum store_rc store_log(struct store_tx *tx, const struct log_entry *entry)
 	__attribute__((warn_unused_result));
 enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check)
 	__attribute__((warn_unused_result));
+
+/* STORE_NONE if there is none. */
+enum store_rc store_tx_has_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+	__attribute__((warn_unused_result));
+enum store_rc store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+	__attribute__((warn_unused_result));
+/* Whether a value of the column begins so: STORE_OK or STORE_NONE.  Reads the whole family. */
+enum store_rc store_tx_find_sealed(struct store_tx *tx, const struct family *family,
+				   enum column column, const struct value *prefix)
+	__attribute__((warn_unused_result));
+/* Compare and set: STORE_NONE if the column does not hold `from` any more. */
+enum store_rc store_replace_value(struct store_tx *tx, const struct family *family, int64_t id,
+				  enum column column, const struct value *from,
+				  const struct value *to) __attribute__((warn_unused_result));
 
 /* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,

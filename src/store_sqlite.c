@@ -35,6 +35,9 @@ enum {
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
 	BATCH_MAX = 64,			  /* transactions that share one commit */
+	COUNT_PAGE = 20000, /* rows that one statement of a count looks at, so that none is late */
+	KINDS_TEXT_MAX = 512,
+	SEALED_TEXT_MAX = 1024,
 	QUERY_MS = 2000, /* a list that takes longer is given up: filters can be made to cost any
 			    time */
 	PROGRESS_STEPS = 20000, /* of SQLite's machine, between two looks at the clock */
@@ -756,6 +759,81 @@ store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_
 
 /* Writing */
 
+/* " AND kind NOT IN ('apiKey', ...)": the kinds of the family whose secrets are hashed. */
+static const char *
+not_hashed(const struct family *family, char out[KINDS_TEXT_MAX])
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (t->family == family && t->kind != NULL && (t->flags & TYPE_HASHED) != 0)
+			n += (size_t)snprintf(out + n, KINDS_TEXT_MAX - n, "%s'%s'",
+					      n == 0 ? " AND kind NOT IN (" : ", ", t->kind);
+	if (n > 0)
+		(void)snprintf(out + n, KINDS_TEXT_MAX - n, ")");
+	return out;
+}
+
+/* Adds the rows of a prefix to its count. */
+static void
+count_prefix(struct prefix_count *counts, size_t *count, const struct value *prefix, int64_t rows)
+{
+	size_t i = 0;
+
+	while (i < *count &&
+	       (counts[i].prefix.len != prefix->len ||
+		(prefix->len > 0 && memcmp(counts[i].prefix.text, prefix->text, prefix->len) != 0)))
+		i++;
+	if (i == PREFIXES_MAX)
+		return;
+	if (i == *count)
+		counts[(*count)++] = (struct prefix_count){*prefix, 0};
+	counts[i].rows += rows;
+}
+
+enum store_rc
+store_count_sealed(struct store *s, struct arena *a, const struct family *family,
+		   enum column column, size_t prefix_len, struct prefix_count **out, size_t *count)
+{
+	char text[SEALED_TEXT_MAX], kinds[KINDS_TEXT_MAX];
+	int64_t last = 0, rows = COUNT_PAGE;
+	enum store_rc result = STORE_OK;
+
+	*count = 0;
+	*out = arena_array(a, PREFIXES_MAX, sizeof(**out));
+	if (*out == NULL)
+		return STORE_NO_MEMORY;
+	(void)snprintf(
+		text, sizeof(text),
+		"SELECT p, count(*), max(id) FROM (SELECT id, substr(%s, 1, ?1) AS p FROM %s "
+		"WHERE id > ?2 AND %s IS NOT NULL%s ORDER BY id LIMIT ?3) GROUP BY p",
+		column_name(column), family->table, column_name(column), not_hashed(family, kinds));
+	while (result == STORE_OK && rows == COUNT_PAGE) {
+		const struct value binds[] = {value_int((int64_t)prefix_len), value_int(last),
+					      value_int(COUNT_PAGE)};
+		struct connection *c;
+		sqlite3_stmt *stmt = read_fixed(s, &c, text, binds, 3, &result);
+		int rc;
+
+		if (stmt == NULL)
+			return result;
+		rows = 0;
+		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+			const struct value prefix = column_value(a, stmt, 0);
+			int64_t highest = sqlite3_column_int64(stmt, 2);
+
+			rows += sqlite3_column_int64(stmt, 1);
+			last = highest > last ? highest : last;
+			if (!arena_failed(a))
+				count_prefix(*out, count, &prefix, sqlite3_column_int64(stmt, 1));
+		}
+		result = rc == SQLITE_DONE ? STORE_OK : rc_of(c, rc);
+		read_done(s, c, stmt);
+	}
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
 static void
 lock(int fd)
 {
@@ -1014,6 +1092,74 @@ store_add_key_check(struct store_tx *tx, const struct key_check *check)
 
 	fixed(&q, "INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)", binds, 3);
 	return change(tx, &q, &changed);
+}
+
+/* Runs a statement that returns at most one row; STORE_NONE for no row. */
+static enum store_rc
+find(struct store_tx *tx, const struct sql *q)
+{
+	enum store_rc result = STORE_OK;
+	sqlite3_stmt *stmt = begin(tx->connection, q, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(tx->connection, rc);
+	release(stmt);
+	return result;
+}
+
+enum store_rc
+store_tx_has_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+{
+	const struct value binds[] = {value_int(key_id), value_text(use)};
+	struct sql q;
+
+	fixed(&q, "SELECT 1 FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
+	return find(tx, &q);
+}
+
+enum store_rc
+store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+{
+	const struct value binds[] = {value_int(key_id), value_text(use)};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
+	return change(tx, &q, &changed);
+}
+
+enum store_rc
+store_tx_find_sealed(struct store_tx *tx, const struct family *family, enum column column,
+		     const struct value *prefix)
+{
+	const struct value binds[] = {*prefix, value_int((int64_t)prefix->len)};
+	struct sql q;
+	char text[SEALED_TEXT_MAX], kinds[KINDS_TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT 1 FROM %s WHERE substr(%s, 1, ?2) = ?1%s LIMIT 1", family->table,
+		       column_name(column), not_hashed(family, kinds));
+	fixed(&q, text, binds, 2);
+	return find(tx, &q);
+}
+
+enum store_rc
+store_replace_value(struct store_tx *tx, const struct family *family, int64_t id,
+		    enum column column, const struct value *from, const struct value *to)
+{
+	const struct value binds[] = {value_int(id), *from, *to};
+	struct sql q;
+	int changed = 0;
+	char text[SEALED_TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text), "UPDATE %s SET %s = ?3 WHERE id = ?1 AND %s = ?2",
+		       family->table, column_name(column), column_name(column));
+	fixed(&q, text, binds, 3);
+	enum store_rc rc = change(tx, &q, &changed);
+	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
 
 enum store_rc

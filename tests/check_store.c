@@ -773,6 +773,62 @@ START_TEST(key_checks_are_kept)
 }
 END_TEST
 
+/* What the rotation of the key asks for */
+
+struct value_body {
+	int64_t id;
+	const struct value *from, *to;
+	enum store_rc replaced, found, known, unknown;
+};
+
+static enum err
+use_values(struct store_tx *tx, void *arg)
+{
+	struct value_body *b = arg;
+	const struct value prefix = value_blob("new", 3);
+
+	b->replaced = store_replace_value(tx, &family_credential, b->id, COL_SECRET_VALUE, b->from,
+					  b->to);
+	b->found = store_tx_find_sealed(tx, &family_credential, COL_SECRET_VALUE, &prefix);
+	b->known = store_tx_has_key_check(tx, 1, "seal");
+	b->unknown = store_tx_has_key_check(tx, 1, "other");
+	return ERR_NONE;
+}
+
+START_TEST(a_value_is_replaced_only_if_it_is_still_the_one)
+{
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "rekey.test");
+	int64_t id = rig_credential(&rig, PROJECT_DEFAULT, registry, "secret");
+	const struct value old = value_blob("old value", 9), new = value_blob("new value", 9);
+	struct value_body b = {.id = id, .from = &new, .to = &old};
+	struct prefix_count *counts;
+	size_t count, at = 0;
+
+	rig_exec(&rig, "UPDATE credential SET secret_value = CAST('old value' AS BLOB) WHERE kind "
+		       "= 'registryCredential'");
+	ck_assert_int_eq(store_write(rig.store, use_values, &b), STORE_OK);
+	ck_assert_int_eq(b.replaced, STORE_NONE);
+	ck_assert_int_eq(b.found, STORE_NONE);
+	ck_assert_int_eq(b.known, STORE_OK);
+	ck_assert_int_eq(b.unknown, STORE_NONE);
+	b.from = &old;
+	b.to = &new;
+	ck_assert_int_eq(store_write(rig.store, use_values, &b), STORE_OK);
+	ck_assert_int_eq(b.replaced, STORE_OK);
+	ck_assert_int_eq(b.found, STORE_OK);
+	/* Values of API keys, which are hashed, do not count. */
+	rig_exec(&rig, "UPDATE credential SET secret_value = CAST('new hash' AS BLOB) WHERE kind = "
+		       "'apiKey'");
+	ck_assert_int_eq(store_count_sealed(rig.store, rig.arena, &family_credential,
+					    COL_SECRET_VALUE, 3, &counts, &count),
+			 STORE_OK);
+	while (at < count && memcmp(counts[at].prefix.text, "new", 3) != 0)
+		at++;
+	ck_assert_uint_lt(at, count);
+	ck_assert_int_eq(counts[at].rows, 1);
+}
+END_TEST
+
 /* What is due, and what is forgotten */
 
 struct due_body {
@@ -1306,6 +1362,7 @@ store_suite(void)
 	tcase_add_test(tc, the_use_of_a_key_is_noted_once_a_minute);
 	tcase_add_test(tc, memberships_are_of_the_account_and_name_the_role);
 	tcase_add_test(tc, key_checks_are_kept);
+	tcase_add_test(tc, a_value_is_replaced_only_if_it_is_still_the_one);
 	tcase_add_test(tc, removed_rows_are_due_when_their_time_has_come_oldest_first);
 	tcase_add_test(tc, purged_rows_are_forgotten_when_old_and_free_of_references);
 	tcase_add_test(tc, old_entries_of_the_log_are_forgotten_whatever_they_are_about);
