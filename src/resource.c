@@ -143,8 +143,8 @@ resource_children(const struct context *c, const struct record *row, const struc
 
 /* Secrets */
 
-static struct seal_place
-place_of(const struct record *row, const struct field *field)
+struct seal_place
+resource_seal_place(const struct record *row, const struct field *field)
 {
 	return (struct seal_place){.table = row->type->family->table,
 				   .uuid = record_text(row, COL_UUID),
@@ -152,8 +152,8 @@ place_of(const struct record *row, const struct field *field)
 				   .account_id = row->columns[row->type->family->owner].number};
 }
 
-static const struct field *
-sealed_field(const struct resource_type *type)
+const struct field *
+resource_sealed_field(const struct resource_type *type)
 {
 	for (const struct field *f = type->fields; f->name != NULL; f++)
 		if ((f->flags & F_SEALED) != 0)
@@ -170,7 +170,7 @@ resource_open(const struct context *c, const struct record *row, const struct fi
 	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
 	    !auth_may_open(c->id, row))
 		return NULL;
-	const struct seal_place place = place_of(row, field);
+	const struct seal_place place = resource_seal_place(row, field);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
 	if (text == NULL)
 		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed "
@@ -183,7 +183,7 @@ resource_open(const struct context *c, const struct record *row, const struct fi
 static enum err
 protect(const struct context *c, struct record *row, const char *text, struct error *e)
 {
-	const struct field *field = sealed_field(row->type);
+	const struct field *field = resource_sealed_field(row->type);
 	struct value *out = &row->columns[COL_SECRET_VALUE];
 	bool done = true;
 
@@ -192,11 +192,36 @@ protect(const struct context *c, struct record *row, const char *text, struct er
 	if ((row->type->flags & TYPE_HASHED) != 0) {
 		done = secret_hash(c->ring, c->arena, text, out);
 	} else {
-		const struct seal_place place = place_of(row, field);
+		const struct seal_place place = resource_seal_place(row, field);
 
 		done = secret_seal(c->ring, c->arena, &place, text, out);
 	}
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+/* In the transaction that stores a fresh secret: a key that `regcred rekey` retired since the
+ * sealing must not come back, whatever kept this process.  Seals again with what the file says now.
+ */
+static enum err
+keep_current(struct store_tx *tx, const struct context *c, struct record *row, const char *text,
+	     struct error *e)
+{
+	enum store_rc rc = STORE_NONE;
+
+	if (text == NULL || (row->type->flags & TYPE_HASHED) != 0)
+		return ERR_NONE;
+	for (int tries = 0; tries < 2 && rc == STORE_NONE; tries++) {
+		if (tries > 0) {
+			keyring_refresh(c->ring);
+			if (protect(c, row, text, e) != ERR_NONE)
+				return e->code;
+		}
+		rc = store_tx_has_key_check(tx, secret_key_id(&row->columns[COL_SECRET_VALUE]),
+					    "seal");
+	}
+	if (rc == STORE_NONE)
+		log_error("the database does not know the key that new secrets are sealed with");
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
 }
 
 /* State changes */
@@ -622,7 +647,8 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	struct member *members = NULL;
 	size_t count = 0;
 
-	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE)
+	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
+	    keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = insert_with_log(tx, w->context, w->row, w->plan);
 	if (rc == STORE_CONSTRAINT)
@@ -803,10 +829,10 @@ resource_create(const struct context *c, const struct resource_type *type, const
 /* A secret that was given as null is left alone unless the caller can read it: to others it always
  * was null (contract 10.4). A purged row keeps no secret. */
 static enum err
-update_secret(const struct context *c, const struct change *given, struct record *row,
-	      uint64_t *columns, struct error *e)
+update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
+	      struct record *row, uint64_t *columns, struct error *e)
 {
-	const struct field *field = sealed_field(row->type);
+	const struct field *field = resource_sealed_field(row->type);
 	enum state state = record_state(row);
 
 	if (field == NULL || (*columns & COL_BIT(field->column)) == 0)
@@ -817,7 +843,9 @@ update_secret(const struct context *c, const struct change *given, struct record
 		return ERR_NONE;
 	}
 	row->columns[field->column] = value_null();
-	return protect(c, row, given->secret, e);
+	if (protect(c, row, given->secret, e) != ERR_NONE)
+		return e->code;
+	return keep_current(tx, c, row, given->secret, e);
 }
 
 static enum err
@@ -889,7 +917,7 @@ update_in_transaction(struct store_tx *tx, void *arg)
 			w->row->columns[i] = w->change->columns[i];
 	if (update_bounds(w, &old, w->row) != ERR_NONE ||
 	    update_kind(w, w->row, columns) != ERR_NONE ||
-	    update_secret(c, w->change, w->row, &columns, w->error) != ERR_NONE)
+	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
 	if (rc == STORE_CONSTRAINT)

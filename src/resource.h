@@ -90,6 +90,10 @@ bool resource_offers(const struct identity *id, const struct record *row,
 const char *resource_open(const struct context *c, const struct record *row,
 			  const struct field *field);
 
+/* The sealed field of a type, NULL for none; and what its value in a row is bound to. */
+const struct field *resource_sealed_field(const struct resource_type *type);
+struct seal_place resource_seal_place(const struct record *row, const struct field *field);
+
 /* One pass over removed and purged rows; *done counts what was moved or deleted. */
 struct sweep {
 	int64_t now_ms, removed_keep_ms, purged_keep_ms, log_keep_ms;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "resource.h"
 #include "support.h"
@@ -617,6 +619,75 @@ START_TEST(a_secret_is_kept_replaced_or_cleared_by_the_callers_role)
 	ck_assert_str_eq(opened(credential), secrets[_i].secret);
 	ck_assert_str_eq(stored(T_REGISTRY_CREDENTIAL, credential, "secret_value IS NULL"),
 			 strcmp(secrets[_i].secret, "null") == 0 ? "1" : "0");
+}
+END_TEST
+
+/* What the key was that sealed a row's secret. */
+static const char *
+sealed_with(int64_t id)
+{
+	return stored(T_REGISTRY_CREDENTIAL, id, "hex(substr(secret_value, 2, 4))");
+}
+
+START_TEST(a_key_that_was_retired_meanwhile_seals_nothing_that_is_stored)
+{
+	char why[SECRET_WHY_MAX];
+	const char *path = rig_path("retired.key");
+	struct record row;
+	const char *secret;
+	FILE *from = fopen(rig_key_file(), "rb"), *to;
+	char text[1024] = "";
+
+	(void)unlink(path);
+	ck_assert_ptr_nonnull(from);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, from), 0);
+	ck_assert_int_eq(fclose(from), 0);
+	to = fopen(path, "wb");
+	ck_assert_ptr_nonnull(to);
+	ck_assert_int_ge(fputs(text, to), 0);
+	ck_assert_int_eq(fclose(to), 0);
+	ck_assert_int_eq(chmod(path, 0400), 0);
+	struct keyring *ring = keyring_load(path, why);
+	ck_assert_msg(ring != NULL, "%s", why);
+	/* It has just looked at the file: what follows it does not see by itself. */
+	keyring_refresh(ring);
+	ck_assert_msg(keyring_add(path, 2, why) && keyring_set_primary(path, 2, why) &&
+			      keyring_remove(path, 1, why),
+		      "%s", why);
+	rig_exec(&rig, "UPDATE key_check SET key_id = 2 WHERE use = 'seal'");
+
+	act_as(PROJECT_DEFAULT, 0);
+	context.ring = ring;
+	ck_assert_int_eq(create(T_REGISTRY_CREDENTIAL,
+				"{\"registryId\":\"%R\",\"email\":\"e@x\",\"publicValue\":\"u\","
+				"\"secretValue\":\"pw\"}",
+				&row, &secret),
+			 ERR_NONE);
+	ck_assert_str_eq(sealed_with(record_id(&row)), "00000002");
+	keyring_free(ring);
+}
+END_TEST
+
+START_TEST(without_a_check_value_of_the_key_no_secret_is_stored)
+{
+	struct record row;
+	const char *secret;
+
+	rig_exec(&rig, "DELETE FROM key_check WHERE use = 'seal'");
+	act_as(PROJECT_DEFAULT, 0);
+	ck_assert_int_eq(create(T_REGISTRY_CREDENTIAL,
+				"{\"registryId\":\"%R\",\"email\":\"e@x\",\"publicValue\":\"u\","
+				"\"secretValue\":\"pw\"}",
+				&row, &secret),
+			 ERR_INTERNAL);
+	act_as(PROJECT_DEFAULT, 0);
+	ck_assert_int_eq(
+		update(T_REGISTRY_CREDENTIAL, credential, "{\"secretValue\":\"new\"}", &row),
+		ERR_INTERNAL);
+	ck_assert_str_eq(opened(credential), "the secret");
+	act_as(PROJECT_DEFAULT, 0);
+	ck_assert_int_eq(update(T_REGISTRY_CREDENTIAL, credential, "{\"name\":\"new\"}", &row),
+			 ERR_NONE);
 }
 END_TEST
 
@@ -1451,6 +1522,8 @@ resource_suite(void)
 	tcase_add_test(tc, an_account_does_not_become_a_project);
 	tcase_add_loop_test(tc, a_secret_is_kept_replaced_or_cleared_by_the_callers_role, 0,
 			    COUNT_OF(secrets));
+	tcase_add_test(tc, a_key_that_was_retired_meanwhile_seals_nothing_that_is_stored);
+	tcase_add_test(tc, without_a_check_value_of_the_key_no_secret_is_stored);
 	tcase_add_loop_test(tc, a_secret_opens_for_two_roles_alone, 0, COUNT_OF(openers));
 	tcase_add_test(tc, a_sealed_secret_that_was_moved_to_another_row_does_not_open);
 	tcase_add_test(tc, the_hash_of_a_key_is_never_shown);
