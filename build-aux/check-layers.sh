@@ -16,7 +16,7 @@ BEGIN {
 	layer(0, "arena err log http json_in json_out network limiter config.h")
 	layer(1, "schema types process query column store.h")
 	layer(2, "store store_sqlite sql secret migrations")
-	layer(3, "proxy auth resource repr html")
+	layer(3, "proxy auth resource repr html rekey")
 	layer(4, "app nginx_check")
 	layer(5, "gateway pool config main cli cli_*")
 

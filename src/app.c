@@ -20,6 +20,7 @@
 #include "log.h"
 #include "proxy.h"
 #include "query.h"
+#include "rekey.h"
 #include "repr.h"
 #include "resource.h"
 #include "secret.h"
@@ -937,48 +938,64 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 
 /* Starting */
 
-static enum err
-add_checks(struct store_tx *tx, void *arg)
+/* The first check value that the keys do not make; NULL if they make all of them.  *primary:
+ * whether the key that seals has one. */
+static const struct key_check *
+find_stranger(const struct keyring *ring, const struct key_check *checks, size_t count,
+	      bool *primary)
 {
-	const struct keyring *ring = arg;
-	struct arena *a = arena_new(64 * 1024);
-	struct key_check check;
-	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
+	struct sealing_key keys[KEYRING_MAX];
+	size_t key_count = keyring_sealing(ring, keys);
+	const struct key_check *stranger = NULL;
 
-	for (size_t i = 0; rc == STORE_OK &&
-			   keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value);
-	     i++)
-		rc = store_add_key_check(tx, &check);
-	if (a != NULL)
-		arena_free(a);
-	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	*primary = false;
+	for (size_t i = 0; i < count; i++) {
+		if (stranger == NULL &&
+		    !keyring_matches(ring, checks[i].key_id, checks[i].use, &checks[i].value))
+			stranger = &checks[i];
+		for (size_t k = 0; k < key_count; k++)
+			if (keys[k].primary && checks[i].key_id == keys[k].id &&
+			    strcmp(checks[i].use, "seal") == 0)
+				*primary = true;
+	}
+	return stranger;
 }
 
 /* Compares the keys with the check values in the database; a new database takes those of this key
- * file. */
+ * file.  A rotation may have changed file and database between the two looks: then it looks again.
+ */
 static bool
-check_keys(const struct settings *s, struct store *store, struct keyring *ring, bool add,
+check_keys(const struct settings *s, struct store *store, struct keyring *ring, enum prepare how,
 	   char why[CONFIG_WHY_MAX])
 {
 	struct arena *a = arena_new(256 * 1024);
 	struct key_check *checks = NULL;
+	const struct key_check *stranger = NULL;
 	size_t count = 0;
-	bool right = a != NULL && store_key_checks(store, a, &checks, &count) == STORE_OK;
+	bool right = a != NULL, primary = false;
 
-	if (!right)
+	for (int looks = 0; right && looks < 2 && (looks == 0 || stranger != NULL); looks++) {
+		if (looks > 0)
+			keyring_refresh(ring);
+		right = store_key_checks(store, a, &checks, &count) == STORE_OK;
+		stranger = right ? find_stranger(ring, checks, count, &primary) : NULL;
+	}
+	if (!right) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "cannot read the database %s", s->database);
-	for (size_t i = 0; right && i < count; i++)
-		if (!keyring_matches(ring, checks[i].key_id, checks[i].use, &checks[i].value)) {
-			(void)snprintf(why, CONFIG_WHY_MAX,
-				       "the master key %s is not the one that the database %s was "
-				       "made with (key id %lld): put the right file back",
-				       s->key_file, s->database, (long long)checks[i].key_id);
-			right = false;
-		}
-	if (right && count == 0 && (!add || store_write(store, add_checks, ring) != STORE_OK)) {
+	} else if (stranger != NULL) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "the master key %s is not the one that the database %s was made "
+			       "with, or is older than its last `regcred rekey` (key id %lld): put "
+			       "the right file back",
+			       s->key_file, s->database, (long long)stranger->key_id);
+		right = false;
+	} else if (count == 0 && how != PREPARE_CREATE) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "the database %s knows no master key: run `regcred init`",
 			       s->database);
+		right = false;
+	} else if (!primary && how != PREPARE_CHECK && rekey_register(store, ring) != STORE_OK) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);
 		right = false;
 	}
 	if (a != NULL)
@@ -1019,7 +1036,7 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 		return false;
 	bool ready = how == PREPARE_CHECK || store_migrate(s->database, how == PREPARE_CREATE, why);
 	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
-	bool right = store != NULL && check_keys(s, store, ring, how == PREPARE_CREATE, why);
+	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	store_close(store);
 	keyring_free(ring);
 	return right;
@@ -1040,7 +1057,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	    (s->proxy_auth && !proxy_token_load(s->proxy_token_file, app->proxy_token, why)) ||
 	    (app->ring = keyring_load(s->key_file, why)) == NULL ||
 	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL ||
-	    !check_keys(s, app->store, app->ring, false, why)) {
+	    !check_keys(s, app->store, app->ring, PREPARE_MIGRATE, why)) {
 		app_free(app);
 		return NULL;
 	}

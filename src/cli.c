@@ -4,6 +4,7 @@
  * same operations as the API.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "json_in.h"
 #include "log.h"
 #include "nginx_check.h"
+#include "rekey.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WORDS_MAX = 4, OPTIONS_MAX = 8 };
 
@@ -326,6 +328,125 @@ check_nginx(const char *path)
 	return report.problems == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+static volatile sig_atomic_t stop_asked;
+
+static void
+on_stop(int number)
+{
+	(void)number;
+	stop_asked = 1;
+}
+
+/* The first signal ends the work between two steps, a second one at once, which does no harm
+ * either.
+ */
+static void
+stop_on_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_stop,
+				   /* the header has it as an unsigned number */
+				   .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGHUP, &action, NULL);
+}
+
+/* A whole number from 1 to max; 0 for anything else. */
+static size_t
+read_count(const char *text, size_t max)
+{
+	enum { DIGITS_MAX = 9 };
+	size_t value = 0, len = strlen(text);
+
+	if (len == 0 || len > DIGITS_MAX || strspn(text, "0123456789") != len)
+		return 0;
+	for (const char *p = text; *p != '\0'; p++)
+		value = value * 10 + (size_t)(*p - '0');
+	return value <= max ? value : 0;
+}
+
+static int
+command_rekey(struct session *s)
+{
+	const char *batch = option(s->arguments, "batch", NULL);
+	char why[SECRET_WHY_MAX];
+	struct rekey r = {.store = s->context.store,
+			  .ring = s->context.ring,
+			  .key_file = s->settings->key_file,
+			  .batch = batch != NULL ? read_count(batch, REKEY_BATCH_MAX)
+						 : REKEY_BATCH_DEFAULT,
+			  .stop = &stop_asked,
+			  .out = stdout,
+			  .progress = stderr};
+
+	if (r.batch == 0) {
+		(void)fprintf(stderr, "regcred: --batch must be a whole number from 1 to %d\n",
+			      REKEY_BATCH_MAX);
+		return EXIT_USAGE;
+	}
+	stop_on_signals();
+	if (!rekey_run(&r, why)) {
+		(void)fflush(stdout);
+		return fail(why);
+	}
+	(void)printf("Keep a copy of the new key file %s in a safe place: older copies cannot open "
+		     "this database any more.\n",
+		     s->settings->key_file);
+	return EXIT_OK;
+}
+
+/* One line for each key that the file has or that a value names. */
+static int
+print_keys(const struct session *s)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	struct key_rows rows[KEY_ROWS_MAX];
+	size_t key_count = keyring_sealing(s->context.ring, keys), count = 0;
+	int status = EXIT_OK;
+
+	if (rekey_count(s->context.store, rows, &count) != STORE_OK)
+		return fail("the sealed values cannot be counted");
+	for (size_t k = 0; k < key_count; k++) {
+		long long sealed = 0;
+
+		for (size_t i = 0; i < count; i++)
+			if (rows[i].id == keys[k].id)
+				sealed = (long long)rows[i].rows;
+		(void)printf("key %u%s: %lld sealed values\n", keys[k].id,
+			     keys[k].primary ? " (primary)" : "", sealed);
+	}
+	for (size_t i = 0; i < count; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < key_count; k++)
+			known = known || keys[k].id == rows[i].id;
+		if (known)
+			continue;
+		(void)printf(
+			"key %lld (NOT IN THE FILE): %lld sealed values that nobody can open\n",
+			(long long)rows[i].id, (long long)rows[i].rows);
+		status = EXIT_FAILED;
+	}
+	if (key_count > 1)
+		(void)printf("a rotation is under way: end it with `regcred rekey`\n");
+	return status;
+}
+
+/* Like the other commands, but only after the check has said what is wrong. */
+static int
+check_sealed(struct session *s)
+{
+	char why[CONFIG_WHY_MAX];
+
+	s->app = app_new(s->settings, why);
+	if (s->app == NULL)
+		return fail(why);
+	app_local(s->app, s->arena, &s->identity, &s->context);
+	return print_keys(s);
+}
+
 static int
 command_check(struct session *s)
 {
@@ -334,7 +455,9 @@ command_check(struct session *s)
 	if (!app_prepare(s->settings, PREPARE_CHECK, why))
 		return fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
-	return check_nginx(option(s->arguments, "nginx", NULL));
+	int status = check_sealed(s);
+	int nginx = check_nginx(option(s->arguments, "nginx", NULL));
+	return status != EXIT_OK ? status : nginx;
 }
 
 /* clang-format off */
@@ -352,7 +475,8 @@ static const struct command {
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
-	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key; look through an nginx configuration for mistakes" },
+	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; goes on with a rotation that was interrupted" },
+	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look through an nginx configuration for mistakes" },
 };
 /* clang-format on */
 
