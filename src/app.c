@@ -897,10 +897,10 @@ is_ping(const char *target)
 static void
 answer_ping(struct response *response)
 {
-	*response = (struct response){.status = 200,
-				      .content_type = "text/plain; charset=utf-8",
-				      .body = "pong",
-				      .body_len = 4};
+	response->status = 200;
+	response->content_type = "text/plain; charset=utf-8";
+	response->body = "pong";
+	response->body_len = 4;
 }
 
 void
@@ -915,10 +915,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 		return;
 	}
 	if (is_ping(request->target)) {
-		bool head = response->head;
-
 		answer_ping(response);
-		response->head = head;
 		return;
 	}
 	*c = (struct call){.app = app,

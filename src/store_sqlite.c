@@ -618,17 +618,29 @@ read_done(struct store *s, struct connection *c, sqlite3_stmt *stmt)
 	reader_give(s, c);
 }
 
+/* What is needed of whoever asks: id, kind, state and name, the first columns of the row. */
+static void
+read_account(struct arena *a, sqlite3_stmt *stmt, struct record *account)
+{
+	*account = (struct record){.type = &types_table[T_ACCOUNT]};
+	account->columns[COL_ID] = column_value(a, stmt, 0);
+	account->columns[COL_KIND] = column_value(a, stmt, 1);
+	account->columns[COL_STATE] = column_value(a, stmt, 2);
+	account->columns[COL_NAME] = column_value(a, stmt, 3);
+}
+
 enum store_rc
 store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key,
 	       struct record *account)
 {
 	/* The second word on the kind is the condition of the partial index, which is not used
 	 * without. */
-	static const char text[] = "SELECT c.id, c.state, c.account_id, c.removed, c.secret_value, "
-				   "a.kind, a.state, a.name, c.expires, c.role, c.networks, "
-				   "c.last_used FROM credential c"
-				   " JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
-				   "AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
+	static const char text[] =
+		"SELECT a.id, a.kind, a.state, a.name, c.id, c.state, c.removed, "
+		"c.secret_value, c.expires, c.role, c.networks, c.last_used "
+		"FROM credential c"
+		" JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
+		"AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
 	const struct value binds[] = {value_text(access_key)};
 	struct connection *c;
 	enum store_rc result;
@@ -638,21 +650,17 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		return result;
 	int rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
+		read_account(a, stmt, account);
 		*key = (struct record){.type = &types_table[T_API_KEY]};
-		key->columns[COL_ID] = column_value(a, stmt, 0);
-		key->columns[COL_STATE] = column_value(a, stmt, 1);
-		key->columns[COL_ACCOUNT_ID] = column_value(a, stmt, 2);
-		key->columns[COL_REMOVED] = column_value(a, stmt, 3);
-		key->columns[COL_SECRET_VALUE] = column_value(a, stmt, 4);
+		key->columns[COL_ACCOUNT_ID] = account->columns[COL_ID];
+		key->columns[COL_ID] = column_value(a, stmt, 4);
+		key->columns[COL_STATE] = column_value(a, stmt, 5);
+		key->columns[COL_REMOVED] = column_value(a, stmt, 6);
+		key->columns[COL_SECRET_VALUE] = column_value(a, stmt, 7);
 		key->columns[COL_EXPIRES] = column_value(a, stmt, 8);
 		key->columns[COL_ROLE] = column_value(a, stmt, 9);
 		key->columns[COL_NETWORKS] = column_value(a, stmt, 10);
 		key->columns[COL_LAST_USED] = column_value(a, stmt, 11);
-		*account = (struct record){.type = &types_table[T_ACCOUNT]};
-		account->columns[COL_ID] = key->columns[COL_ACCOUNT_ID];
-		account->columns[COL_KIND] = column_value(a, stmt, 5);
-		account->columns[COL_STATE] = column_value(a, stmt, 6);
-		account->columns[COL_NAME] = column_value(a, stmt, 7);
 		result = STORE_OK;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
@@ -676,11 +684,7 @@ store_find_proxy_user(struct store *s, struct arena *a, const char *name, struct
 		return result;
 	int rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW) {
-		*account = (struct record){.type = &types_table[T_ACCOUNT]};
-		account->columns[COL_ID] = column_value(a, stmt, 0);
-		account->columns[COL_KIND] = column_value(a, stmt, 1);
-		account->columns[COL_STATE] = column_value(a, stmt, 2);
-		account->columns[COL_NAME] = column_value(a, stmt, 3);
+		read_account(a, stmt, account);
 		result = STORE_OK;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
