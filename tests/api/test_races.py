@@ -1,0 +1,122 @@
+"""Sixteen clients do the same thing at the same moment, again and again: each transition happens once, an address has one live row, and
+the process log tells the same story as the rows.  `make check-long` (REGCRED_LONG) races many more objects."""
+
+import os
+import threading
+
+import harness
+
+setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=16)
+
+CLIENTS, TURNS = 16, 20
+OBJECTS = 200 if os.environ.get("REGCRED_LONG") else 10
+
+# What is raced in turn on an active credential, and how many may win: an update leads back to where it began.
+CYCLE = [("deactivate", 1), ("update", CLIENTS), ("activate", 1), ("update", CLIENTS)]
+LIFE = CYCLE * 4 + [("update", CLIENTS), ("deactivate", 1), ("remove", 1), ("purge", 1)]
+
+
+class Crew:
+    """Threads that do one thing after the other, each at the same moment."""
+
+    def __init__(self, count):
+        self.start, self.end = threading.Barrier(count + 1), threading.Barrier(count + 1)
+        self.call, self.results = None, [None] * count
+        for i in range(count):
+            threading.Thread(target=self.work, args=(i,), daemon=True).start()
+
+    def work(self, i):
+        while True:
+            self.start.wait()
+            if self.call is None:
+                return
+            try:
+                self.results[i] = self.call(i)
+            except Exception as problem:                 # shown by whoever compares the results
+                self.results[i] = problem
+            self.end.wait()
+
+    def race(self, call):
+        """call(i) in each thread; the results in order.  None ends the crew."""
+        self.call = call
+        self.start.wait()
+        if call is None:
+            return []
+        self.end.wait()
+        return list(self.results)
+
+
+class Races(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.crew = Crew(CLIENTS)
+        self.addCleanup(self.crew.race, None)
+        self.p = self.site.project()
+        self.env = self.p.env
+
+    def tell(self, what, n):
+        if n % 10 == 9 and OBJECTS > 10:
+            print("test_races: %d of %d" % (n + 1, OBJECTS), flush=True)
+
+    def turn(self, path, action, winners):
+        results = self.crew.race(lambda i: self.env.action(path, action))
+        self.assertEqual(sorted(getattr(r, "status", 0) for r in results), [202] * winners + [422] * (CLIENTS - winners), repr(results)[:2000])
+        for r in results:
+            if r.status == 422:
+                self.err(r, 422, "ActionNotAvailable", "action")
+
+    def consistent(self, family):
+        """Every row's steps in the process log lead, one after the other, from nothing to the state that the row is in."""
+        states = dict(self.site.sql("SELECT id, state FROM %s WHERE id IN (SELECT resource_id FROM process_log WHERE family = '%s')"
+                                    % (family, family)))
+        reached = {}
+        for number, before, after in self.site.sql("SELECT resource_id, state_before, state_after FROM process_log WHERE family = ?"
+                                                   " ORDER BY id", (family,)):
+            if number in reached and before != "registering":   # a chain is logged with the state between
+                self.assertEqual(before, reached[number], "%s %d" % (family, number))
+            reached[number] = after
+        self.assertEqual(reached, states)
+
+    def test_sixteen_race_every_action_on_one_credential(self):
+        registry = self.p.registry()
+        for n in range(OBJECTS):
+            made = self.p.credential(registry)["id"]
+            for action, winners in LIFE:
+                self.turn("registrycredentials/" + made, action, winners)
+            logged = self.site.sql("SELECT process, count(*) FROM process_log WHERE family = 'credential' AND resource_id = ?"
+                                   " GROUP BY process", (int(made[2:]),))
+            wins = {"create": 1, "activate": 1}          # its own
+            for action, winners in LIFE:
+                wins[action] = wins.get(action, 0) + winners
+            self.assertEqual(dict(logged), wins)
+            self.tell("credentials", n)
+        self.consistent("credential")
+
+    def test_a_transition_that_happened_twice_would_be_noticed(self):
+        number = int(self.p.credential(self.p.registry())["id"][2:])
+        self.status(self.env.action("registrycredentials/1c%d" % number, "deactivate"), 202)
+        self.consistent("credential")
+        self.site.sql("INSERT INTO process_log (family, resource_id, process, state_before, state_during, state_after, at)"
+                      " SELECT family, resource_id, process, state_before, state_during, state_after, at FROM process_log"
+                      " WHERE family = 'credential' AND resource_id = ? AND process = 'deactivate'", (number,), write=True)
+        with self.assertRaises(AssertionError):
+            self.consistent("credential")
+        self.site.sql("DELETE FROM process_log WHERE id = (SELECT max(id) FROM process_log)", write=True)
+
+    def test_sixteen_race_one_address_in_mixed_case(self):
+        for n in range(OBJECTS):
+            name = "race%d.p%s.example.test" % (n, self.p.id)
+            mixed = ["".join(c.upper() if (i + 1) >> k % 4 & 1 else c for k, c in enumerate(name)) for i in range(CLIENTS)]
+            for _ in range(TURNS):
+                results = self.crew.race(lambda i, mixed=mixed: self.env.post("registries", {"serverAddress": mixed[i]}))
+                self.assertEqual(sorted(getattr(r, "status", 0) for r in results), [201] + [400] * (CLIENTS - 1), repr(results)[:2000])
+                for r in results:
+                    if r.status == 400:
+                        self.err(r, 400, "ServerAddressUsed")
+                won = next(r.json["id"] for r in results if r.status == 201)
+                live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND removed IS NULL", (name.lower(),))
+                self.assertEqual(live, [(int(won[3:]),)])
+                self.status(self.env.action("registries/" + won, "deactivate"), 202)
+                self.status(self.env.delete("registries/" + won), 200)
+            self.tell("addresses", n)
+        self.consistent("storage_pool")
