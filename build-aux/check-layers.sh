@@ -13,9 +13,9 @@ awk '
 BEGIN {
 	# Layer by layer, from the bottom: the names of the files without .c, .h, .def; * stands for any ending.
 	# config.h is the settings as plain data.  store.h is an interface with the plain list_query, which query fills.
-	layer(0, "arena err log http json_in json_out network limiter registry_url config.h")
-	layer(1, "schema types process query column store.h")
-	layer(2, "store store_sqlite sql secret migrations")
+	layer(0, "arena err log http json_in json_out network limiter registry_url challenge outbound config.h")
+	layer(1, "schema types process query column verification store.h")
+	layer(2, "store store_sqlite sql secret registry_check migrations")
 	layer(3, "proxy auth resource repr html rekey")
 	layer(4, "app nginx_check")
 	layer(5, "gateway pool config main cli cli_*")
@@ -27,8 +27,9 @@ BEGIN {
 	only("sqlite3.h", "store_sqlite.c sql.c")
 	only("cjson/cJSON.h", "json_in.c")
 	only("cJSON.h", "json_in.c")
+	only("curl/curl.h", "registry_check.c")
 	# Encryption is in secret.c; the others wipe memory, decode base64, draw a random request id or hash the entries of a table.
-	only("sodium.h", "secret.c arena.c json_in.c http.c gateway.c limiter.c")
+	only("sodium.h", "secret.c arena.c json_in.c http.c gateway.c limiter.c registry_check.c")
 }
 
 function layer(number, names,    list, n, i)

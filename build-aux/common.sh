@@ -34,9 +34,13 @@ libfcgi-dev     has_library fcgi
 libcjson-dev    has_library libcjson
 libsqlite3-dev  has_library sqlite3
 libsodium-dev   has_library libsodium
+libcurl4-openssl-dev has_library libcurl
 '
 packages_to_test='
 check           has_library check
+docker-registry has_command docker-registry
+apache2-utils   has_command htpasswd
+openssl         has_command openssl
 '
 
 # Prints the packages of the table $1 that are missing.

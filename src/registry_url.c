@@ -254,7 +254,9 @@ registry_url_parse(struct arena *a, const char *address, struct registry_url *ou
 		return no_memory;
 	if (text[strcspn(text, BLANKS)] != '\0')
 		return "The address has a blank in it.";
+	const char *whole = text;
 	text = skip_scheme(text, &out->plain_http);
+	out->scheme_given = text != whole;
 	if (text == NULL)
 		return "The address of a registry begins with https:// or http://, or with its "
 		       "host.";

@@ -32,7 +32,8 @@ struct registry_url {
 	const char *key, *path, *api;
 	const char *host; /* that is connected to, without brackets */
 	unsigned port;
-	bool plain_http; /* the address says http:// */
+	bool plain_http;   /* the address says http:// */
+	bool scheme_given; /* or another scheme */
 	bool hub;
 };
 
