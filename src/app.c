@@ -14,10 +14,12 @@
 #include <time.h>
 
 #include "auth.h"
+#include "board.h"
 #include "html.h"
 #include "json_in.h"
 #include "json_out.h"
 #include "log.h"
+#include "metrics.h"
 #include "proxy.h"
 #include "query.h"
 #include "rekey.h"
@@ -51,6 +53,7 @@ struct template
 
 struct app {
 	const struct settings *settings;
+	const struct board *board; /* of the pool; NULL for none */
 	struct store *store;
 	struct keyring *ring;
 	struct auth auth;
@@ -58,6 +61,36 @@ struct app {
 	pthread_mutex_t template_mutex;
 	struct template templates[ROLE__COUNT][API__COUNT];
 };
+
+/* What is asked for: how far the path goes. */
+enum place {
+	AT_NOWHERE,
+	AT_ROOT,
+	AT_VERSION,
+	AT_SCHEMAS,
+	AT_SCHEMA,
+	AT_COLLECTION,
+	AT_RESOURCE,
+	AT_LINK,
+	AT_PING,
+	AT_METRICS,
+	AT__COUNT
+};
+
+/* As /metrics names them; a project's scope is left out. */
+static const char *const place_names[BOARD_ROUTES] = {
+	[AT_NOWHERE] = "other",
+	[AT_ROOT] = "/",
+	[AT_VERSION] = "/{version}",
+	[AT_SCHEMAS] = "/{version}/schemas",
+	[AT_SCHEMA] = "/{version}/schemas/{type}",
+	[AT_COLLECTION] = "/{version}/{type}",
+	[AT_RESOURCE] = "/{version}/{type}/{id}",
+	[AT_LINK] = "/{version}/{type}/{id}/{link}",
+	[AT_PING] = "/ping",
+	[AT_METRICS] = "/metrics",
+};
+_Static_assert((int)AT__COUNT <= (int)BOARD_ROUTES, "the board has a row for each place");
 
 /* One request on its way. */
 struct call {
@@ -438,6 +471,19 @@ create_proxy_user(struct call *c)
 	return rc == ERR_NOT_UNIQUE ? ERR_NONE : rc;
 }
 
+/* A request without any key is no sign-in. */
+static enum err
+count_refusal(const struct call *c, enum err rc)
+{
+	const struct request *r = c->request;
+
+	if (rc == ERR_TOO_MANY)
+		board_count(BOARD_LIMITED);
+	else if (r->authorization != NULL || r->api_key != NULL || r->proxy.user != NULL)
+		board_count(BOARD_REFUSED);
+	return rc;
+}
+
 static enum err
 identify(struct call *c)
 {
@@ -454,7 +500,7 @@ identify(struct call *c)
 		rc = auth_identify(auth, c->arena, c->request, c->now_ms, &c->identity, &c->error);
 	}
 	if (rc != ERR_NONE)
-		return rc;
+		return count_refusal(c, rc);
 	c->identified = true;
 	if (project == NULL)
 		project = c->request->project_id;
@@ -686,9 +732,7 @@ handle_not_allowed(struct call *c)
 	return err_set(&c->error, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 }
 
-/* Routes: the first row that fits.  What is asked for says how far the path goes. */
-
-enum place { AT_ROOT, AT_VERSION, AT_SCHEMAS, AT_SCHEMA, AT_COLLECTION, AT_RESOURCE, AT_LINK };
+/* Routes: the first row that fits. */
 
 enum {
 	GATE_TYPE = 1 << 0,
@@ -743,7 +787,7 @@ find_place(const struct call *c)
 static enum err
 route(struct call *c)
 {
-	enum place place = find_place(c);
+	enum place place = c->response->route;
 	bool action = pairs_find(&c->target.query, "action") != NULL;
 
 	c->type = c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
@@ -778,6 +822,7 @@ act(struct call *c)
 		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
 	if (!root)
 		find_path(c);
+	c->response->route = find_place(c);
 	c->method = effective_method(c);
 	if (read_body(c) != ERR_NONE || merge_query(c) != ERR_NONE || identify(c) != ERR_NONE ||
 	    check_csrf(c) != ERR_NONE)
@@ -879,28 +924,70 @@ compose_error(struct call *c)
 		answer_without_memory(c->response);
 }
 
-static bool
-is_ping(const char *target)
+/* Outside the API: without a key and without the API's headers. */
+
+/* For load balancers.  Who cannot read the database is not healthy. */
+static void
+answer_ping(struct app *app, const struct request *request, struct arena *arena,
+	    struct response *response)
 {
-	static const char *const paths[] = {"/ping", "/healthcheck", NULL};
+	bool healthy = store_ping(app->store) == STORE_OK;
 
-	for (const char *const *p = paths; *p != NULL; p++) {
-		size_t len = strlen(*p);
-
-		if (strncmp(target, *p, len) == 0 && (target[len] == '\0' || target[len] == '?'))
-			return true;
-	}
-	return false;
+	(void)request, (void)arena;
+	response->status = healthy ? 200 : 503;
+	response->content_type = "text/plain; charset=utf-8";
+	response->body = healthy ? "pong" : "the database cannot be read";
+	response->body_len = strlen(response->body);
 }
 
-/* Outside the API: for load balancers, without a key and without the API's headers. */
+/* Only for a location of the web server that says so, and only where there is a pool to count. */
 static void
-answer_ping(struct response *response)
+answer_metrics(struct app *app, const struct request *request, struct arena *arena,
+	       struct response *response)
 {
+	const struct metrics_now now = {now_ms(), store_wal_size(app->store),
+					store_size(app->store)};
+	size_t len = 0;
+	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
+
+	(void)request;
+	if (text == NULL) {
+		answer_without_memory(response);
+		return;
+	}
 	response->status = 200;
-	response->content_type = "text/plain; charset=utf-8";
-	response->body = "pong";
-	response->body_len = 4;
+	response->content_type = METRICS_TYPE;
+	response->body = text;
+	response->body_len = len;
+	response_header(response, "Cache-Control", "no-store");
+}
+
+static const struct outside {
+	const char *path;
+	enum place place;
+	bool counters; /* only where the web server says so */
+	void (*answer)(struct app *app, const struct request *request, struct arena *arena,
+		       struct response *response);
+} outside_table[] = {
+	{"/ping", AT_PING, false, answer_ping},
+	{"/healthcheck", AT_PING, false, answer_ping},
+	{"/metrics", AT_METRICS, true, answer_metrics},
+};
+
+/* NULL for a request to the API. */
+static const struct outside *
+find_outside(const struct app *app, const struct request *request)
+{
+	for (size_t i = 0; i < sizeof(outside_table) / sizeof(*outside_table); i++) {
+		const struct outside *o = &outside_table[i];
+		size_t len = strlen(o->path);
+
+		if (strncmp(request->target, o->path, len) == 0 &&
+		    (request->target[len] == '\0' || request->target[len] == '?') &&
+		    (!o->counters || (app->board != NULL && request->metrics != NULL)))
+			return o;
+	}
+	return NULL;
 }
 
 void
@@ -914,8 +1001,10 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 		answer_without_memory(response);
 		return;
 	}
-	if (is_ping(request->target)) {
-		answer_ping(response);
+	const struct outside *outside = find_outside(app, request);
+	if (outside != NULL) {
+		response->route = outside->place;
+		outside->answer(app, request, arena, response);
 		return;
 	}
 	*c = (struct call){.app = app,
@@ -1072,6 +1161,12 @@ void
 app_use_limiter(struct app *app, struct limiter *limiter)
 {
 	app->auth.limiter = limiter;
+}
+
+void
+app_use_board(struct app *app, const struct board *board)
+{
+	app->board = board;
 }
 
 void

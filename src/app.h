@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "arena.h"
+#include "board.h"
 #include "config.h"
 #include "http.h"
 #include "resource.h"
@@ -33,6 +34,9 @@ struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
 /* Counts failed sign-ins there from now on.  Kept by reference. */
 void app_use_limiter(struct app *app, struct limiter *limiter);
+
+/* Answers /metrics from there from now on.  Kept by reference. */
+void app_use_board(struct app *app, const struct board *board);
 
 /* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
  * arena or is static.  Safe to be called by several threads, each with its own arena. */

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "log.h"
 
 enum {
@@ -93,6 +93,7 @@ static const struct param {
 	{ "PATH_INFO", TO(path_info), P_LAST },
 	{ "QUERY_STRING", TO(query), P_LAST },
 	{ "REGCRED_HOST", TO(request.host), P_LAST },
+	{ "REGCRED_METRICS", TO(request.metrics), P_LAST },
 	{ "REGCRED_PREFIX", TO(mount), P_LAST | P_EMPTY },
 	{ "REGCRED_PROXY_EMAIL", TO(request.proxy.email), P_SOLE | P_EMPTY },
 	{ "REGCRED_PROXY_GROUPS", TO(request.proxy.groups), P_SOLE | P_EMPTY },
@@ -363,15 +364,6 @@ send_response(const struct wire *wire, struct response *response)
 	       (response->head || wire->write(wire->with, response->body, response->body_len));
 }
 
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Without the query, in which people send secrets. */
 static void
 log_access(const struct request *request, const struct response *response, bool sent, int64_t us)
@@ -388,7 +380,7 @@ log_access(const struct request *request, const struct response *response, bool 
 static bool
 serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
 {
-	int64_t began = now_us();
+	int64_t began = board_now_us(), us;
 	struct params p = {0};
 	struct response response = {0};
 	bool sent;
@@ -397,9 +389,13 @@ serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
 	p.request.proxy.cgi = !wire->has_end;
 	log_set_request(p.request.id);
 	read_body(&p, wire, a);
+	board_begin();
 	app_handle(app, &p.request, a, &response);
+	board_end();
 	sent = send_response(wire, &response);
-	log_access(&p.request, &response, sent, now_us() - began);
+	us = board_now_us() - began;
+	board_request(response.route, http_method_parse(p.request.method), response.status, us);
+	log_access(&p.request, &response, sent, us);
 	log_set_request(NULL);
 	return sent;
 }

@@ -61,7 +61,8 @@ struct request {
 	const char *forwarded_host;
 	const char *forwarded_port;
 	struct proxy_claim proxy;
-	const char *body; /* body_len bytes, then a NUL; "" without a body */
+	const char *metrics; /* REGCRED_METRICS: this location of the web server may see /metrics */
+	const char *body;    /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
 	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */
@@ -81,7 +82,8 @@ struct response {
 	size_t header_count;
 	const char *body;
 	size_t body_len;
-	bool head; /* send the headers only; Content-Length still tells the body's length */
+	bool head;	/* send the headers only; Content-Length still tells the body's length */
+	unsigned route; /* of app.c's list of routes, for the counters */
 };
 
 /* Appends a header; one whose value holds a control character is left out, because it would start a

@@ -1442,6 +1442,31 @@ look_identity_satisfy(const struct site *site, const struct rule *rule)
 		found(site, rule, n, "");
 }
 
+/* The first rule about everybody turns them away. */
+static bool
+is_denied_to_others(const struct site *site)
+{
+	const struct node *block = site->block;
+
+	/* The nearest block that has rules; it inherits none. */
+	while (block != NULL && own(block, "allow") == NULL && own(block, "deny") == NULL)
+		block = block->parent;
+	for (const struct node *n = block == NULL ? NULL : block->children; n != NULL; n = n->next)
+		if ((named(n, "allow") || named(n, "deny")) && strcasecmp(word(n, 1), "all") == 0)
+			return named(n, "deny");
+	return false;
+}
+
+static void
+look_metrics_open(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = param(site, rule->directive);
+
+	if (n != NULL && *word(n, 2) != '\0' && own(site->block, "internal") == NULL &&
+	    !is_denied_to_others(site) && !is_authenticated(site, false))
+		found(site, rule, n, "");
+}
+
 /* Reports each place where a variable of the list goes into the parameter. */
 static void
 look_for_variables(const struct site *site, const struct rule *rule, const char *name,
@@ -1744,6 +1769,9 @@ static const struct rule rules[] = {
 	{ "identity-satisfy", PROBLEM, look_identity_satisfy, NULL, NULL, "`satisfy any` lets clients in by their address alone, with a user name that nobody has verified; say `satisfy all`" },
 	{ "no-token", PROBLEM, look_token_missing, NULL, NULL, "REGCRED_PROXY_USER is ignored without REGCRED_PROXY_TOKEN; include a file with `fastcgi_param REGCRED_PROXY_TOKEN ...;`" },
 	{ "token-readable", PROBLEM, look_token_readable, NULL, NULL, "REGCRED_PROXY_TOKEN stands in a file that every user can read; move this line to a file of mode 0600 and include that" },
+
+	/* Counters. */
+	{ "metrics-open", PROBLEM, look_metrics_open, "REGCRED_METRICS", NULL, "everybody who reaches this location sees how much the service is used, and by what requests; say `allow 127.0.0.1; allow ::1; deny all;` in it" },
 
 	/* The server. */
 	{ "underscores", WARNING, look_is, "underscores_in_headers", "on", "headers with an underscore look like those with a dash to regcred; say `underscores_in_headers off` for this server" },

@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "board.h"
 #include "gateway.h"
 #include "limiter.h"
 #include "log.h"
@@ -90,6 +91,8 @@ struct child {
 struct pool {
 	const struct settings *settings;
 	struct limiter *limiter; /* shared with the workers; NULL for none */
+	struct board *board;
+	size_t self; /* in a child: its place in `children`, and its slot of the board */
 	pid_t master;
 	int listener;
 	int lock_fd;
@@ -114,11 +117,11 @@ struct worker {
 };
 
 static int64_t
-now_ms(void)
+wall_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -142,13 +145,14 @@ check_peer(struct worker *w, int fd)
 {
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
-	long long now_s = now_ms() / 1000;
+	long long now_s = board_now_ms() / 1000;
 
 	if (!w->pool->unix_socket)
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 	    peer_allowed(w->pool->settings, peer.uid))
 		return true;
+	board_count(BOARD_STRANGERS);
 	if (atomic_exchange(&w->complained_s, now_s) != now_s)
 		log_warn("refused a connection of uid %u: name it in allowed_users if it is the "
 			 "web server's",
@@ -216,6 +220,7 @@ struct thread {
 	pthread_t id;
 	struct worker *worker;
 	struct gateway *gateway;
+	size_t number;
 	int epoll;
 };
 
@@ -225,6 +230,7 @@ thread_run(void *arg)
 	struct thread *t = arg;
 	struct worker *w = t->worker;
 
+	board_thread(w->pool->self, t->number);
 	while (atomic_load(&w->drain) == DRAIN_NO) {
 		struct epoll_event events[2];
 		int count = epoll_wait(t->epoll, events, 2, -1);
@@ -302,8 +308,12 @@ worker_serve(struct worker *w, struct thread *threads, size_t count)
 	const uint64_t one = 1;
 	size_t started = 0;
 
-	while (started < count && thread_start(&threads[started], w))
+	while (started < count) {
+		threads[started].number = started;
+		if (!thread_start(&threads[started], w))
+			break;
 		started++;
+	}
 	if (started == count) {
 		tell_ready(w->pool);
 		atomic_store(&w->drain,
@@ -343,6 +353,7 @@ worker_run(const struct pool *pool)
 		goto out;
 	}
 	app_use_limiter(w.app, pool->limiter);
+	app_use_board(w.app, pool->board);
 	status = worker_serve(&w, threads, count);
 	app_free(w.app);
 out:
@@ -399,8 +410,9 @@ static const struct child_kind prepare_job = {"prepare", prepare_run, false};
 /* What a child does between fork and exit.  The lock stays the master's alone; when the master
  * dies, its children end too. */
 static _Noreturn void
-child_main(const struct pool *pool, const struct child_kind *job)
+child_main(struct pool *pool, const struct child_kind *job, size_t self)
 {
+	pool->self = self;
 	close(pool->lock_fd);
 	if (!job->listens)
 		close(pool->listener); /* or it would look alive after the master's death */
@@ -411,36 +423,56 @@ child_main(const struct pool *pool, const struct child_kind *job)
 }
 
 static pid_t
-start(const struct pool *pool, const struct child_kind *job)
+start(struct pool *pool, const struct child_kind *job, size_t self)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		child_main(pool, job);
+		child_main(pool, job, self);
 	if (pid < 0)
 		log_error("cannot fork a %s: %s", job->name, strerror(errno));
 	return pid;
 }
 
+/* Also shows it on the board. */
 static void
-enter(struct child *c, enum child_state state)
+enter(struct pool *pool, struct child *c, enum child_state state)
 {
+	struct board_slot *slot = &pool->board->slots[c - pool->children];
+
 	c->state = state;
-	c->since_ms = now_ms();
+	c->since_ms = board_now_ms();
+	slot->since_ms = wall_ms();
+	slot->state = (int32_t)state;
+	slot->pid = state > CHILD_DUE ? c->pid : 0;
+}
+
+/* A clean slot for a new process. */
+static void
+clear_slot(struct board_slot *slot)
+{
+	slot->pid = 0;
+	slot->requests = 0;
+	slot->tick_ms = board_now_ms();
+	for (size_t i = 0; i < BOARD_THREADS; i++)
+		slot->pulses[i] = 0;
 }
 
 static void
 child_start(struct pool *pool, struct child *c)
 {
-	c->pid = start(pool, c->job);
+	size_t self = (size_t)(c - pool->children);
+
+	clear_slot(&pool->board->slots[self]);
+	c->pid = start(pool, c->job, self);
 	c->killed = false;
 	if (c->pid > 0) {
-		enter(c, CHILD_STARTING);
+		enter(pool, c, CHILD_STARTING);
 		return;
 	}
 	c->pid = 0;
 	c->delay_ms = DELAY_MAX_MS;
-	enter(c, CHILD_DUE);
+	enter(pool, c, CHILD_DUE);
 }
 
 static struct child *
@@ -456,10 +488,10 @@ child_add(struct pool *pool, const struct child_kind *job, struct child *replace
 }
 
 static void
-child_end(struct child *c, int signal_number)
+child_end(struct pool *pool, struct child *c, int signal_number)
 {
 	kill(c->pid, signal_number);
-	enter(c, CHILD_DRAINING);
+	enter(pool, c, CHILD_DRAINING);
 }
 
 static struct child *
@@ -492,15 +524,27 @@ log_death(const struct child *c, int status, const char *then)
 			  WEXITSTATUS(status), then);
 }
 
+/* For /metrics and `regcred status`. */
+static void
+show_death(struct board *b, const struct child *c, int status)
+{
+	board_count(BOARD_DEATHS);
+	b->died_pid = (int32_t)c->pid;
+	b->died_status = status;
+	b->died_hanging = c->killed;
+	b->died_ms = wall_ms();
+}
+
 /* One that dies in use is replaced at once; one that hardly lived, after a pause that doubles. */
 static void
-child_died(struct child *c, int status)
+child_died(struct pool *pool, struct child *c, int status)
 {
-	bool short_life = now_ms() - c->since_ms < SHORT_LIFE_MS;
+	bool short_life = board_now_ms() - c->since_ms < SHORT_LIFE_MS;
 
+	show_death(pool->board, c, status);
 	if (c->replaces != NULL) {
 		log_death(c, status, "; the one that it should replace goes on");
-		enter(c, CHILD_NONE);
+		enter(pool, c, CHILD_NONE);
 		return;
 	}
 	if (!short_life)
@@ -510,7 +554,7 @@ child_died(struct child *c, int status)
 	else
 		c->delay_ms = c->delay_ms * 2 > DELAY_MAX_MS ? DELAY_MAX_MS : c->delay_ms * 2;
 	log_death(c, status, short_life ? "; it starts again after a pause" : "");
-	enter(c, CHILD_DUE);
+	enter(pool, c, CHILD_DUE);
 }
 
 /* True if a reload has already started somebody in place of the child that is gone. */
@@ -532,12 +576,12 @@ child_gone(struct pool *pool, struct child *c, int status)
 	bool expected = c->state == CHILD_DRAINING || pool->stopping;
 
 	if (!expected && !has_successor(pool, c)) {
-		child_died(c, status);
+		child_died(pool, c, status);
 		return;
 	}
 	if (status != 0 && !c->killed)
 		log_death(c, status, "");
-	enter(c, CHILD_NONE);
+	enter(pool, c, CHILD_NONE);
 }
 
 /* A connection wakes one thread.  If that dies before it takes the connection, the wake-up dies
@@ -582,9 +626,9 @@ child_ready(struct pool *pool, pid_t pid)
 
 	if (c == NULL || c->state != CHILD_STARTING)
 		return;
-	enter(c, CHILD_READY);
+	enter(pool, c, CHILD_READY);
 	if (c->replaces != NULL && c->replaces->pid > 0)
-		child_end(c->replaces, SIGTERM);
+		child_end(pool, c->replaces, SIGTERM);
 	c->replaces = NULL;
 	if (count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0 || pool->announced)
 		return;
@@ -632,9 +676,9 @@ stop(struct pool *pool, int signal_number)
 		struct child *c = &pool->children[i];
 
 		if (c->state == CHILD_DUE)
-			enter(c, CHILD_NONE);
+			enter(pool, c, CHILD_NONE);
 		else if (c->state == CHILD_STARTING || c->state == CHILD_READY)
-			child_end(c, pool->own_socket ? SIGUSR1 : SIGTERM);
+			child_end(pool, c, pool->own_socket ? SIGUSR1 : SIGTERM);
 	}
 }
 
@@ -642,7 +686,7 @@ stop(struct pool *pool, int signal_number)
 static int64_t
 tend(struct pool *pool)
 {
-	int64_t now = now_ms(), next = now + 60000;
+	int64_t now = board_now_ms(), next = now + 60000;
 
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct child *c = &pool->children[i];
@@ -717,7 +761,7 @@ master_loop(struct pool *pool)
 static bool
 prepare(struct pool *pool)
 {
-	pid_t pid = start(pool, &prepare_job);
+	pid_t pid = start(pool, &prepare_job, BOARD_SLOTS);
 	sigset_t set;
 	int status;
 
@@ -1025,6 +1069,31 @@ block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Counting goes on without a file: it must not keep a pool from starting that a full disk leaves
+ * able to answer reads. */
+static bool
+open_board(struct pool *pool)
+{
+	char path[CONFIG_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), BOARD_FILE, pool->settings->state_dir);
+	pool->board = board_new(path);
+	if (pool->board == NULL) {
+		log_warn("cannot make %s, so `regcred status` will not see this pool: %s", path,
+			 strerror(errno));
+		pool->board = board_new(NULL);
+	}
+	if (pool->board == NULL) {
+		log_error("no memory");
+		return false;
+	}
+	pool->board->master = (int32_t)getpid();
+	pool->board->started_ms = pool->board->loaded_ms = wall_ms();
+	pool->board->workers = pool->settings->workers;
+	board_use(pool->board);
+	return true;
+}
+
 static void
 remove_files(const struct pool *pool)
 {
@@ -1034,6 +1103,12 @@ remove_files(const struct pool *pool)
 		unlink(s->socket);
 	if (*s->pid_file != '\0')
 		unlink(s->pid_file);
+	if (pool->board != NULL) {
+		char path[CONFIG_PATH_MAX + 32];
+
+		snprintf(path, sizeof(path), BOARD_FILE, s->state_dir);
+		unlink(path);
+	}
 }
 
 /* From the lock to the last child. */
@@ -1051,7 +1126,7 @@ run(struct pool *pool)
 	    !become(s, uid, gid))
 		goto out;
 	forbid_dumps();
-	if (prepare(pool)) {
+	if (open_board(pool) && prepare(pool)) {
 		if (geteuid() == 0)
 			log_warn("running as root: name a user in the settings");
 		master_loop(pool);
@@ -1093,6 +1168,8 @@ pool_run(const struct settings *s)
 	if (pool->lock_fd >= 0)
 		close(pool->lock_fd);
 	limiter_free(pool->limiter);
+	board_use(NULL);
+	board_close(pool->board);
 	free(pool);
 	if (ok)
 		log_info("stopped");

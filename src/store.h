@@ -224,7 +224,12 @@ enum store_rc store_forget(struct store_tx *tx, const struct family *family,
 			   int64_t removed_before_ms, int64_t log_before_ms, size_t max,
 			   size_t *deleted) __attribute__((warn_unused_result));
 
-/* Bytes of the write-ahead log; and a checkpoint that empties it, under the writers' lock. */
+/* Whether the database can be read: STORE_OK, or what stands in the way. */
+enum store_rc store_ping(struct store *s) __attribute__((warn_unused_result));
+
+/* Bytes of the database file; of the write-ahead log; and a checkpoint that empties it, under the
+ * writers' lock. */
+int64_t store_size(const struct store *s);
 int64_t store_wal_size(struct store *s);
 enum store_rc store_checkpoint(struct store *s) __attribute__((warn_unused_result));
 

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "log.h"
 #include "migrations.h"
 #include "sql.h"
@@ -65,6 +66,7 @@ struct connection {
 struct waiter {
 	store_fn fn;
 	void *arg;
+	int64_t since_us;
 	enum store_rc rc;
 	bool done;
 	struct waiter *next;
@@ -735,6 +737,21 @@ store_memberships(struct store *s, struct arena *a, int64_t account_id, struct m
 }
 
 enum store_rc
+store_ping(struct store *s)
+{
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt = read_fixed(s, &c, "SELECT 1 FROM account LIMIT 1", NULL, 0, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	result = rc == SQLITE_ROW ? STORE_OK : rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	read_done(s, c, stmt);
+	return result;
+}
+
+enum store_rc
 store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_t *count)
 {
 	enum { KEYS_MAX = 64 };
@@ -895,7 +912,11 @@ static void
 commit_batch(struct connection *c, struct waiter *batch)
 {
 	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
+	int64_t now_us = board_now_us();
+	size_t count = 0;
 
+	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
+		board_write_wait(now_us - w->since_us);
 	for (struct waiter *w = batch; rc == STORE_OK && w != NULL; w = w->next) {
 		w->rc = run_body(c, w);
 		if (sqlite3_get_autocommit(c->db) != 0)
@@ -905,8 +926,11 @@ commit_batch(struct connection *c, struct waiter *batch)
 	}
 	if (rc == STORE_OK)
 		rc = exec(c, "COMMIT");
-	if (rc == STORE_OK)
+	if (rc == STORE_OK) {
+		board_commit(count);
 		return;
+	}
+	board_count(BOARD_COMMIT_FAILURES);
 	roll_back(c);
 	for (struct waiter *w = batch; w != NULL; w = w->next)
 		if (w->rc != STORE_ABORTED)
@@ -937,7 +961,9 @@ begin_writing(struct store *s)
 		(void)pthread_cond_wait(&s->written, &s->write_mutex);
 	s->writing = true;
 	(void)pthread_mutex_unlock(&s->write_mutex);
+	board_wait();
 	lock(s->lock_fd);
+	board_go_on();
 }
 
 static void
@@ -953,7 +979,7 @@ end_writing(struct store *s)
 enum store_rc
 store_write(struct store *s, store_fn fn, void *arg)
 {
-	struct waiter self = {.fn = fn, .arg = arg};
+	struct waiter self = {.fn = fn, .arg = arg, .since_us = board_now_us()};
 
 	(void)pthread_mutex_lock(&s->write_mutex);
 	/* It leaves the queue before this function returns. */
@@ -961,7 +987,9 @@ store_write(struct store *s, store_fn fn, void *arg)
 	s->waiting_end = &self.next; // cppcheck-suppress autoVariables
 	while (!self.done) {
 		if (s->writing) {
+			board_wait();
 			(void)pthread_cond_wait(&s->written, &s->write_mutex);
+			board_go_on();
 			continue;
 		}
 		begin_writing(s);
@@ -1238,6 +1266,14 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 	if (rc == STORE_OK && (size_t)changed > *deleted)
 		*deleted = (size_t)changed;
 	return rc;
+}
+
+int64_t
+store_size(const struct store *s)
+{
+	struct stat st;
+
+	return stat(s->path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
 int64_t

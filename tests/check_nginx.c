@@ -308,6 +308,14 @@ static const struct { const char *file, *from, *to, *rules; } changes[] = {
 	{ "good.conf", "include token.conf;", "fastcgi_param REGCRED_PROXY_TOKEN secret;", "token-readable" },
 	{ "good.conf", "include token.conf;", "fastcgi_param REGCRED_PROXY_TOKEN $http_x_token;", "identity-client" },
 
+	/* Counters. */
+	{ "regcred.conf", "deny all;", "", "metrics-open" },
+	{ "regcred.conf", "deny all;", "allow all; deny all;", "metrics-open" },
+	{ "regcred.conf", "deny all;", "allow 192.0.2.0/24; deny all;", "" },
+	{ "regcred.conf", "deny all;", "auth_basic operators;", "" },
+	{ "regcred.conf", "deny all;", "internal;", "" },
+	{ "regcred.conf", "REGCRED_METRICS \"yes\"", "REGCRED_METRICS \"\"", "" },
+
 	/* The server. */
 	{ "good.conf", "listen 127.0.0.1:18181;", "listen 127.0.0.1:18181; underscores_in_headers on;", "underscores" },
 	{ "good.conf", "buffers 2 32k;", "buffers 4 8k;", "headers-small" },

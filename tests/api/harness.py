@@ -681,6 +681,15 @@ def alive(pid):
         return False
 
 
+def wait_until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.01)
+    return bool(true())
+
+
 class Case(unittest.TestCase):
     """Checks the site after each test: see Site.end_test."""
 

@@ -140,13 +140,7 @@ def ask(path, *args, **kw):
     return Answer(read_all(s))
 
 
-def wait_until(true, seconds=SLACK):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.01)
-    return bool(true())
+wait_until = harness.wait_until
 
 
 def state_of(pid):
