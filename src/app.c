@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "audit.h"
 #include "auth.h"
 #include "board.h"
 #include "html.h"
@@ -58,6 +59,7 @@ struct app {
 	struct keyring *ring;
 	struct auth auth;
 	char proxy_token[PROXY_TOKEN_SIZE];
+	int64_t anchor_id; /* row of the audit log that the log was told last */
 	pthread_mutex_t template_mutex;
 	struct template templates[ROLE__COUNT][API__COUNT];
 };
@@ -113,6 +115,7 @@ struct call {
 	struct context context;
 	struct view view;
 	struct json_out out;
+	struct opened opened; /* secrets that the answer shows */
 	struct error error;
 	int64_t now_ms; /* one moment for all that the request does */
 	int status;
@@ -444,7 +447,9 @@ create_proxy_user(struct call *c)
 				  .kind = "superadmin",
 				  .role = ROLE_SUPERADMIN,
 				  .all_accounts = true,
-				  .owners = {.all = true}};
+				  .owners = {.all = true},
+				  .proxy_user = user,
+				  .via = "proxy"};
 	const struct context context = {.arena = c->arena,
 					.store = c->app->store,
 					.ring = c->app->ring,
@@ -452,7 +457,8 @@ create_proxy_user(struct call *c)
 					.version = c->version,
 					.now_ms = now_ms(),
 					.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
-					.request_id = c->request->id};
+					.request_id = c->request->id,
+					.client = c->request->client};
 	struct json *body = json_object(c->arena);
 	struct record row;
 	const char *secret;
@@ -529,6 +535,8 @@ set_context(struct call *c)
 		.now_ms = c->now_ms,
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 		.request_id = c->request->id,
+		.client = c->request->client,
+		.opened = &c->opened,
 		.answer = {write_answer, c},
 	};
 	c->view = (struct view){
@@ -1018,6 +1026,9 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	enum err rc = act(c);
 	if (rc == ERR_NONE && !c->answered && !compose(c))
 		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	/* A secret leaves only when that is on record. */
+	if (rc == ERR_NONE && c->opened.count > 0)
+		rc = resource_record_opened(&c->context, &c->error);
 	if (rc != ERR_NONE)
 		compose_error(c);
 }
@@ -1152,6 +1163,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 				  .open = s->open,
 				  .proxy_token = s->proxy_auth ? app->proxy_token : NULL,
 				  .proxy_trust_cgi = s->proxy_trust_cgi,
+				  .proxy_create_users = s->proxy_create_users,
 				  .groups = s->groups,
 				  .group_count = s->group_count};
 	return app;
@@ -1167,6 +1179,12 @@ void
 app_use_board(struct app *app, const struct board *board)
 {
 	app->board = board;
+}
+
+void
+app_use_refusals(struct app *app, struct refusals *refusals)
+{
+	app->auth.refusals = refusals;
 }
 
 void
@@ -1192,7 +1210,8 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 				.kind = "superadmin",
 				.role = ROLE_SUPERADMIN,
 				.account_role = ROLE_SUPERADMIN,
-				.all_accounts = true};
+				.all_accounts = true,
+				.via = "command"};
 	id->owners.all = true;
 	*c = (struct context){.arena = a,
 			      .store = app->store,
@@ -1204,17 +1223,93 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 			      .request_id = "command"};
 }
 
+/* The end of the audit log goes to the other log now and then, which lies elsewhere: a row that was
+ * noted there cannot be cut off or replaced unseen. */
+static void
+log_anchor(struct app *app)
+{
+	enum { ANCHOR_ROWS = 1000 };
+	struct audit_anchor head;
+
+	if (audit_head(app->store, app->ring, &head) != STORE_OK ||
+	    head.id < app->anchor_id + (app->anchor_id == 0 ? 1 : ANCHOR_ROWS))
+		return;
+	app->anchor_id = head.id;
+	log_info("audit log: anchor %lld:%s", (long long)head.id, head.hash);
+}
+
+struct refusal_work {
+	struct app *app;
+	struct arena *arena;
+	const struct refusal *items;
+	size_t count;
+};
+
+static enum err
+refusals_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct refusal_work *w = arg;
+
+	for (size_t i = 0; i < w->count; i++) {
+		const struct refusal *r = &w->items[i];
+		const struct audit_entry entry = {
+			.who = {.via = "none",
+				.address = r->address[0] != '\0' ? r->address : NULL,
+				.proxy_user = r->user[0] != '\0' ? r->user : NULL},
+			.event = "signInRefused",
+			.response_code = r->status,
+			.attempts = r->count,
+			.access_key = r->key[0] != '\0' ? r->key : NULL,
+			.at_ms = r->minute * 60000};
+
+		if (audit_append(tx, w->arena, w->app->ring, &entry) != STORE_OK)
+			return ERR_INTERNAL;
+	}
+	return ERR_NONE;
+}
+
+bool
+app_write_refusals(struct app *app, bool all)
+{
+	struct refusals *refusals = app->auth.refusals;
+	struct refusal items[REFUSALS_MAX];
+	struct refusal_work w = {.app = app, .items = items};
+
+	if (refusals == NULL)
+		return true;
+	w.count = refusals_take(refusals, all ? INT64_MAX : now_ms() / 60000, items);
+	if (w.count == 0)
+		return true;
+	w.arena = arena_new(APP_ARENA_MAX);
+	enum store_rc rc = w.arena != NULL ? store_write(app->store, refusals_in_transaction, &w)
+					   : STORE_NO_MEMORY;
+	if (w.arena != NULL)
+		arena_free(w.arena);
+	for (size_t i = 0; rc != STORE_OK && i < w.count; i++)
+		refusals_add(refusals, &items[i]);
+	if (rc != STORE_OK)
+		log_warn("refused sign-ins could not be written to the audit log; it is tried "
+			 "again");
+	return rc == STORE_OK;
+}
+
 bool
 app_sweep(struct app *app)
 {
 	const struct settings *s = app->settings;
 	const struct sweep sweep = {now_ms(), s->removed_keep_s * 1000, s->purged_keep_s * 1000,
 				    s->process_log_keep_s * 1000};
-	size_t done = 0;
-	enum store_rc rc = resource_sweep(app->store, &sweep, &done);
+	size_t done = 0, cut = 0;
+	enum store_rc rc = resource_sweep(app->store, app->ring, &sweep, &done);
 
 	if (done > 0)
 		log_info("housekeeper: %zu rows purged or deleted", done);
+	if (rc == STORE_OK)
+		rc = audit_sweep(app->store, app->ring, sweep.now_ms, s->audit_keep_s * 1000, &cut);
+	if (cut > 0)
+		log_info("housekeeper: %zu rows of the audit log are old and were cut off", cut);
+	if (rc == STORE_OK)
+		log_anchor(app);
 	if (rc == STORE_OK && store_wal_size(app->store) > WAL_TRUNCATE_BYTES)
 		rc = store_checkpoint(app->store);
 	if (rc != STORE_OK)

@@ -34,6 +34,8 @@ struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
 /* Counts failed sign-ins there from now on.  Kept by reference. */
 void app_use_limiter(struct app *app, struct limiter *limiter);
+/* Counts them there for the audit log, until app_write_refusals().  Kept by reference. */
+void app_use_refusals(struct app *app, struct refusals *refusals);
 
 /* Answers /metrics from there from now on.  Kept by reference. */
 void app_use_board(struct app *app, const struct board *board);
@@ -46,6 +48,10 @@ void app_handle(struct app *app, const struct request *request, struct arena *ar
 /* For the command line of whoever may read key and database: acts as superadmin.  Both structs are
  * the caller's. */
 void app_local(struct app *app, struct arena *a, struct identity *id, struct context *c);
+
+/* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked; else
+ * they stay where they are. */
+bool app_write_refusals(struct app *app, bool all);
 
 /* One pass of the housekeeper: purges what is due, deletes what was purged long ago, shrinks the
  * WAL.  True if it did all of it. */

@@ -29,6 +29,8 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERYBODY,                      "error",                  "r" },
 	{ EVERY,                          "setProjectMembersInput", "r" },
 
+	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(READADMIN),      "auditLog", "r" },
+	{ ROLE(OWNER) | ROLE(PROJECT) | ROLE(PROJECTADMIN),      "auditLog", "r" },
 	{ EVERY,                          "account",                "rx" },
 	{ MACHINE | ROLE(ADMIN),          "account",                "crudx" },
 	{ EVERY,                          "project",                "rx" },
@@ -388,12 +390,40 @@ note_use(const struct auth *auth, const struct record *key, const char *client, 
 		log_info("the last use of a key could not be noted");
 }
 
+/* The form of an access key that was made here: anything else that came as one may be a secret in
+ * the wrong place. */
+static bool
+has_form_of_key(const char *access)
+{
+	size_t len = strspn(access, "0123456789ABCDEF");
+
+	return len == SECRET_ACCESS_KEY_SIZE - 1 && access[len] == '\0';
+}
+
+/* For the audit log. */
+static void
+note_refusal(const struct auth *auth, const char *client, const char *access, const char *user,
+	     int64_t now_ms, enum err code)
+{
+	struct refusal one = {.minute = now_ms / 60000, .count = 1, .status = err_status(code)};
+
+	if (auth->refusals == NULL)
+		return;
+	(void)stpncpy(one.address, client, sizeof(one.address) - 1);
+	if (access != NULL && has_form_of_key(access))
+		(void)stpncpy(one.key, access, sizeof(one.key) - 1);
+	if (user != NULL && strlen(user) < sizeof(one.user))
+		(void)stpncpy(one.user, user, sizeof(one.user) - 1);
+	refusals_add(auth->refusals, &one);
+}
+
 static enum err
 sign_in_failed(const struct auth *auth, const char *client, const char *access, int64_t now_ms,
 	       struct error *e)
 {
 	if (auth->limiter != NULL && limiter_failed(auth->limiter, client, access, now_ms / 1000))
 		log_warn("too many failed sign-ins from %.64s: it has to wait", client);
+	note_refusal(auth, client, access, NULL, now_ms, ERR_UNAUTHORIZED);
 	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 }
 
@@ -409,6 +439,7 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 		wait_s = limiter_wait_s(auth->limiter, client, access, now_ms / 1000);
 	if (wait_s > 0) {
 		e->retry_after_s = wait_s;
+		note_refusal(auth, client, access, NULL, now_ms, ERR_TOO_MANY);
 		return err_set(e, ERR_TOO_MANY, NULL,
 			       "Too many sign-ins from this address have failed.");
 	}
@@ -424,6 +455,8 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 		return sign_in_failed(auth, client, access, now_ms, e);
 	if (identity_of_account(auth, a, &account, out, e) != ERR_NONE)
 		return e->code;
+	out->via = "key";
+	out->key_id = record_id(&key);
 	out->key.role = record_text(&key, COL_ROLE);
 	out->key.networks = record_text(&key, COL_NETWORKS);
 	out->key.expires_ms = key.columns[COL_EXPIRES].number;
@@ -551,7 +584,7 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 	enum store_rc rc = store_find_proxy_user(auth->store, a, user, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
-	*out = (struct identity){.role = ROLE_NONE, .proxy_user = user};
+	*out = (struct identity){.role = ROLE_NONE, .proxy_user = user, .via = "proxy"};
 	const char *kind = record_text(&account, COL_KIND), *why = NULL;
 	if (with_key && (rc == STORE_NONE || key.user_id != record_id(&account)))
 		why = "brought the key of another account";
@@ -564,6 +597,9 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 	if (why != NULL) {
 		out->proxy_unknown = rc == STORE_NONE && !with_key;
 		log_info("the web server signed in \"%s\", who %s", user, why);
+		if (!out->proxy_unknown || !auth->proxy_create_users)
+			note_refusal(auth, request->client != NULL ? request->client : "", NULL,
+				     user, now_ms, ERR_FORBIDDEN);
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	}
 	if (with_key) {
@@ -574,6 +610,7 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 		if (identity_of_account(auth, a, &account, out, e) != ERR_NONE ||
 		    join_by_groups(auth, a, groups, out, e) != ERR_NONE)
 			return e->code;
+		out->via = "proxy";
 	}
 	out->proxy_user = user;
 	return ERR_NONE;
@@ -600,7 +637,9 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
 		account.columns[COL_KIND] = value_text("admin");
 		account.columns[COL_NAME] = value_text("admin");
-		return identity_of_account(auth, a, &account, out, e);
+		enum err rc = identity_of_account(auth, a, &account, out, e);
+		out->via = "open";
+		return rc;
 	}
 	return identify_headers(auth, a, request, now_ms, out, e);
 }

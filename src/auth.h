@@ -17,6 +17,7 @@
 #include "err.h"
 #include "http.h"
 #include "limiter.h"
+#include "refusals.h"
 #include "schema.h"
 #include "secret.h"
 #include "store.h"
@@ -78,6 +79,8 @@ struct identity {
 	const char *proxy_user; /* whom the web server signed in, proven; NULL: nobody */
 	bool proxy_unknown;	/* ERR_FORBIDDEN because no account has that name yet */
 	struct key_bounds key;
+	int64_t key_id;	 /* the key that it asked with; 0: none */
+	const char *via; /* how it was found out, for the audit log: key, proxy, open, command */
 };
 
 enum {
@@ -91,9 +94,11 @@ struct auth {
 	bool open;
 	const char *proxy_token; /* NULL: the web server signs nobody in */
 	bool proxy_trust_cgi;
+	bool proxy_create_users; /* whoever is unknown gets an account, and is not refused */
 	const struct group_grant *groups;
 	size_t group_count;
-	struct limiter *limiter; /* of failed sign-ins; NULL for none */
+	struct limiter *limiter;   /* of failed sign-ins; NULL for none */
+	struct refusals *refusals; /* of the same, for the audit log; NULL for none */
 };
 
 enum { AUTH_LAST_USED_MS = 60 * 1000 }; /* a key's last use is written so often at most */

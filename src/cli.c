@@ -12,10 +12,13 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "audit.h"
 #include "json_in.h"
+#include "json_out.h"
 #include "log.h"
 #include "nginx_check.h"
 #include "rekey.h"
+#include "repr.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WORDS_MAX = 4, OPTIONS_MAX = 8 };
 
@@ -337,6 +340,12 @@ on_stop(int number)
 	stop_asked = 1;
 }
 
+static bool
+is_stopped(void)
+{
+	return stop_asked != 0;
+}
+
 /* The first signal ends the work between two steps, a second one at once, which does no harm
  * either.
  */
@@ -460,6 +469,187 @@ command_check(struct session *s)
 	return status != EXIT_OK ? status : nginx;
 }
 
+static int
+fail_audit(enum store_rc rc)
+{
+	return fail(rc == STORE_ABORTED ? "interrupted"
+		    : rc == STORE_FULL	? "the disk is full"
+					: "the audit log cannot be read or written; see "
+					  "`regcred audit verify`");
+}
+
+static int
+command_audit_head(struct session *s)
+{
+	struct audit_anchor head;
+	enum store_rc rc = audit_head(s->context.store, s->context.ring, &head);
+
+	if (rc != STORE_OK)
+		return fail_audit(rc);
+	if (head.id == 0)
+		return fail("nothing was recorded yet");
+	(void)printf("%lld:%s\n", (long long)head.id, head.hash);
+	return EXIT_OK;
+}
+
+static void
+print_report(const struct audit_report *r)
+{
+	char since[21];
+
+	if (r->since_ms == 0) {
+		(void)printf("nothing was recorded yet\n");
+		return;
+	}
+	date_format(r->since_ms, since);
+	(void)printf("right: rows %lld to %lld\n", (long long)r->first_id, (long long)r->last_id);
+	if (r->reason[0] != '\0')
+		(void)printf("provable from %s on: what was before was given up: %s\n", since,
+			     r->reason);
+	else
+		(void)printf("provable from %s on%s\n", since,
+			     r->cut ? ": older rows were cut off by audit_keep_s" : "");
+	if (r->note[0] != '\0')
+		(void)printf("note: %s\n", r->note);
+}
+
+static int
+command_audit_verify(struct session *s)
+{
+	const char *anchor = option(s->arguments, "anchor", NULL);
+	struct audit_check check = {.store = s->context.store,
+				    .ring = s->context.ring,
+				    .stopped = is_stopped,
+				    .progress = stderr};
+	struct audit_report report;
+
+	if (anchor != NULL && !audit_anchor_parse(anchor, &check.anchor)) {
+		(void)fprintf(stderr, "regcred: --anchor must be a line of `regcred audit head`\n");
+		return EXIT_USAGE;
+	}
+	stop_on_signals();
+	enum store_rc rc = audit_verify(&check, &report);
+	if (rc != STORE_OK)
+		return fail_audit(rc);
+	if (report.problem[0] != '\0') {
+		(void)printf("WRONG: %s\n", report.problem);
+		if (report.rows > 0)
+			(void)printf("right before that: rows %lld to %lld\n",
+				     (long long)report.first_id, (long long)report.last_id);
+		return EXIT_FAILED;
+	}
+	print_report(&report);
+	return EXIT_OK;
+}
+
+static int
+command_audit_restart(struct session *s)
+{
+	enum { REASON_MAX = 255 };
+	const char *reason = option(s->arguments, "reason", "");
+	const struct audit_who who = {.account_id = s->identity.user_id,
+				      .via = s->identity.via,
+				      .request_id = s->context.request_id};
+
+	if (*reason == '\0' || strlen(reason) > REASON_MAX ||
+	    !http_utf8_valid(reason, strlen(reason)))
+		return fail("why? say so with --reason, in at most 255 bytes of UTF-8");
+	enum store_rc rc =
+		audit_restart(s->context.store, s->context.ring, &who, reason, s->context.now_ms);
+	if (rc != STORE_OK)
+		return fail_audit(rc);
+	(void)printf("the audit log begins anew; what was before stays, and is not provable\n");
+	return EXIT_OK;
+}
+
+static void
+print_audit_row(struct session *s, const struct record *row)
+{
+	const struct value *actor = &row->columns[COL_ACTOR_ID];
+	const char *who = record_text(row, COL_PROXY_USER);
+
+	if (who == NULL && actor->type == VALUE_INT)
+		who = id_format(s->arena, &family_account, actor->number);
+	if (who == NULL)
+		who = record_text(row, COL_PUBLIC_VALUE);
+	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
+	print_date(row, COL_CREATED);
+	print_column(who != NULL ? who : record_text(row, COL_AUTH_TYPE), 12);
+	print_column(record_text(row, COL_CLIENT_IP), 15);
+	print_column(record_text(row, COL_EVENT_TYPE), 13);
+	print_column(record_text(row, COL_RESOURCE_TYPE), 18);
+	print_column(record_text(row, COL_RESOURCE_ID), 8);
+	if (row->columns[COL_ATTEMPTS].number > 1)
+		(void)printf("%lld times  ", (long long)row->columns[COL_ATTEMPTS].number);
+	print_column(record_text(row, COL_CHANGES), 0);
+	(void)putchar('\n');
+}
+
+/* A resource in a line, as the API shows it. */
+static bool
+print_json(struct session *s, const struct record *row)
+{
+	const struct pairs no_query = {0};
+	const struct view view = {.context = &s->context,
+				  .root = "/v1",
+				  .scope = "/v1",
+				  .page = "",
+				  .query = &no_query};
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, s->arena);
+	repr_resource(&w, &view, row, NULL, NULL);
+	const char *text = json_out_text(&w, &len);
+	if (text != NULL)
+		(void)puts(text);
+	return text != NULL;
+}
+
+/* Newest first, page after page. */
+static int
+command_audit_list(struct session *s)
+{
+	static const struct {
+		const char *option;
+		enum column column;
+	} filters[] = {{"resource", COL_RESOURCE_ID}, {"event", COL_EVENT_TYPE}};
+	struct list_request request = {.list = {.limit = LIMIT_DEFAULT, .descending = true}};
+	struct record_list rows = {.more = true};
+	const char *count = option(s->arguments, "limit", NULL);
+	size_t left = count != NULL ? read_count(count, SIZE_MAX) : SIZE_MAX;
+	bool json = option(s->arguments, "json", NULL) != NULL;
+	struct error e = {0};
+
+	if (left == 0)
+		return fail("--limit must be a whole number");
+	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+		const char *value = option(s->arguments, filters[i].option, NULL);
+
+		if (value != NULL)
+			request.list.conditions[request.list.condition_count++] =
+				(struct condition){.column = filters[i].column,
+						   .op = OP_EQ,
+						   .value = value_text(value)};
+	}
+	while (rows.more && left > 0) {
+		arena_reset(s->arena);
+		if (resource_list(&s->context, type_find("auditLog"), &request, &rows, &e) !=
+		    ERR_NONE)
+			return fail_error(&e);
+		for (size_t i = 0; i < rows.count && left > 0; i++, left--) {
+			if (!json)
+				print_audit_row(s, &rows.items[i]);
+			else if (!print_json(s, &rows.items[i]))
+				return fail("there is no memory");
+		}
+		if (rows.count > 0)
+			request.list.from = (struct position){
+				.set = true, .id = record_id(&rows.items[rows.count - 1])};
+	}
+	return EXIT_OK;
+}
+
 /* clang-format off */
 static const struct command {
 	const char *first, *second;
@@ -476,9 +666,20 @@ static const struct command {
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
 	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; goes on with a rotation that was interrupted" },
+	{ "audit",   "list",   command_audit_list,   true,  { "resource", "event", "limit", "json", NULL }, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
+	{ "audit",   "verify", command_audit_verify, true,  { "anchor", NULL },                         "prove that no row of the audit log was altered, removed or added; names the first that was" },
+	{ "audit",   "head",   command_audit_head,   true,  { NULL },                                   "print number and hash of its last row, to be kept elsewhere for --anchor" },
+	{ "audit",   "restart", command_audit_restart, true, { "reason", NULL },                        "begin the audit log anew behind one that cannot be proven or continued" },
 	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look through an nginx configuration for mistakes" },
 };
 /* clang-format on */
+
+/* Options that stand alone. */
+static bool
+is_flag(const char *name)
+{
+	return strcmp(name, "json") == 0;
+}
 
 static void
 usage(FILE *out)
@@ -490,7 +691,8 @@ usage(FILE *out)
 		(void)fprintf(out, "  %s%s%s", c->first, c->second != NULL ? " " : "",
 			      c->second != NULL ? c->second : "");
 		for (size_t j = 0; c->options[j] != NULL; j++)
-			(void)fprintf(out, " [--%s TEXT]", c->options[j]);
+			(void)fprintf(out, " [--%s%s]", c->options[j],
+				      is_flag(c->options[j]) ? "" : " TEXT");
 		(void)fprintf(out, "%s\n      %s\n", c->run == command_key_revoke ? " ID" : "",
 			      c->help);
 	}
@@ -536,6 +738,14 @@ read_argument(struct arguments *out, int argc, char **argv, int *arg)
 		return true;
 	}
 	char *value = strchr(word, '=');
+	if (value == NULL && is_flag(word + 2)) {
+		if (out->option_count == OPTIONS_MAX)
+			return false;
+		out->options[out->option_count].name = word + 2;
+		out->options[out->option_count++].value = word;
+		(*arg)++;
+		return true;
+	}
 	if (out->option_count == OPTIONS_MAX || (value == NULL && *arg + 1 >= argc))
 		return false;
 	if (value != NULL)

@@ -47,6 +47,7 @@ const struct setting config_table[] = {
 	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
 	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },
 	{ "process_log_keep_s", "seconds", "2592000", "Age at which an entry of the process log is deleted.", 600, 315360000, TO(process_log_keep_s) },
+	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
 	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
 	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },

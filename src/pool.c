@@ -39,6 +39,7 @@
 #include "gateway.h"
 #include "limiter.h"
 #include "log.h"
+#include "refusals.h"
 
 #define SIGNAL_READY (SIGRTMIN)
 
@@ -90,9 +91,10 @@ struct child {
 
 struct pool {
 	const struct settings *settings;
-	struct limiter *limiter; /* shared with the workers; NULL for none */
 	struct board *board;
 	size_t self; /* in a child: its place in `children`, and its slot of the board */
+	struct limiter *limiter;   /* shared with the workers; NULL for none */
+	struct refusals *refusals; /* from the workers to the housekeeper */
 	pid_t master;
 	int listener;
 	int lock_fd;
@@ -354,6 +356,7 @@ worker_run(const struct pool *pool)
 	}
 	app_use_limiter(w.app, pool->limiter);
 	app_use_board(w.app, pool->board);
+	app_use_refusals(w.app, pool->refusals);
 	status = worker_serve(&w, threads, count);
 	app_free(w.app);
 out:
@@ -368,7 +371,9 @@ out:
 static int
 housekeeper_run(const struct pool *pool)
 {
-	const struct timespec pause = {.tv_sec = (time_t)pool->settings->sweep_every_s};
+	enum { STEP_S = 10 }; /* refused sign-ins are written so soon after their minute */
+	time_t every = (time_t)pool->settings->sweep_every_s, waited = every;
+	const struct timespec pause = {.tv_sec = every < STEP_S ? every : STEP_S};
 	char why[CONFIG_WHY_MAX];
 	struct app *app = app_new(pool->settings, why);
 	sigset_t end;
@@ -380,10 +385,18 @@ housekeeper_run(const struct pool *pool)
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
 	sigaddset(&end, SIGUSR1);
+	app_use_refusals(app, pool->refusals);
 	tell_ready(pool);
-	do
-		(void)app_sweep(app); /* logs what it could not do */
-	while (sigtimedwait(&end, NULL, &pause) < 0);
+	/* Both log what they could not do. */
+	do {
+		(void)app_write_refusals(app, false);
+		if (waited >= every) {
+			(void)app_sweep(app);
+			waited = 0;
+		}
+		waited += pause.tv_sec;
+	} while (sigtimedwait(&end, NULL, &pause) < 0);
+	(void)app_write_refusals(app, true);
 	app_free(app);
 	return 0;
 }
@@ -1148,14 +1161,16 @@ pool_run(const struct settings *s)
 		return 1;
 	}
 	pool->settings = s;
-	if (s->auth_failures > 0) {
+	pool->refusals = refusals_new();
+	if (s->auth_failures > 0)
 		pool->limiter = limiter_new((unsigned)s->auth_failures,
 					    (unsigned)s->auth_failures_window_s);
-		if (pool->limiter == NULL) {
-			log_error("no memory");
-			free(pool);
-			return 1;
-		}
+	if (pool->refusals == NULL || (s->auth_failures > 0 && pool->limiter == NULL)) {
+		log_error("no memory");
+		limiter_free(pool->limiter);
+		refusals_free(pool->refusals);
+		free(pool);
+		return 1;
 	}
 	pool->master = getpid();
 	pool->listener = -1;
@@ -1170,6 +1185,7 @@ pool_run(const struct settings *s)
 	limiter_free(pool->limiter);
 	board_use(NULL);
 	board_close(pool->board);
+	refusals_free(pool->refusals);
 	free(pool);
 	if (ok)
 		log_info("stopped");

@@ -57,6 +57,16 @@ find_modifier(const char *name, enum filter_set set)
 	return NULL;
 }
 
+static bool
+read_number(const char *text, int64_t *number)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*number = strtoll(text, &end, 10);
+	return end != text && *end == '\0' && errno == 0;
+}
+
 /* "1c7" or "7" of the type's family. */
 static bool
 parse_id(const struct family *family, const char *text, int64_t *id)
@@ -88,6 +98,8 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 		known = id_parse(field->reference->family, text, &number);
 	else if (field->type == FT_DATE)
 		known = date_parse(text, p->now_ms, &number);
+	else if (field->type == FT_INT)
+		known = read_number(text, &number);
 	else
 		c.any_case = (p->type->flags & TYPE_PROJECT) != 0 && (op == OP_EQ || op == OP_NE);
 	if (!known)
@@ -144,8 +156,11 @@ read_sort(const struct parser *p, const struct pairs *pairs)
 	const char *name = pairs_find(pairs, "sort"), *order = pairs_find(pairs, "order");
 	const struct field *field = name != NULL ? filter_field(p, name) : NULL;
 
-	if (field == NULL)
+	if (field == NULL) {
+		p->out->list.descending = (p->type->flags & TYPE_NEWEST_FIRST) != 0 &&
+					  (order == NULL || strcasecmp(order, "asc") != 0);
 		return;
+	}
 	p->out->sort = field;
 	p->out->list.sort = field->column;
 	p->out->list.sort_cut =
@@ -216,16 +231,6 @@ query_marker(struct arena *a, const struct list_request *request, const struct r
 		a, "%c%c %s %lld %s", backwards ? 'b' : 'f', list->descending ? 'd' : 'a',
 		request->sort != NULL ? request->sort->name : "", (long long)record_id(row), value);
 	return text != NULL ? to_hex(a, text) : NULL;
-}
-
-static bool
-read_number(const char *text, int64_t *number)
-{
-	char *end = NULL;
-
-	errno = 0;
-	*number = strtoll(text, &end, 10);
-	return end != text && *end == '\0' && errno == 0;
 }
 
 static bool

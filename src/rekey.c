@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "resource.h"
 
 enum {
@@ -161,6 +162,36 @@ rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
 	return rc;
 }
 
+/* The audit log */
+
+static int64_t
+wall_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In the transaction of a step: which key it was about, and how many values. */
+static enum store_rc
+note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t key, size_t values)
+{
+	struct arena *a = arena_new(CHECK_ARENA);
+	struct audit_entry entry = {.who.via = "command", .event = event, .at_ms = wall_ms()};
+	enum store_rc rc = STORE_NO_MEMORY;
+
+	if (a == NULL)
+		return STORE_NO_MEMORY;
+	entry.changes =
+		values > 0 ? arena_printf(a, "{\"key\":%" PRId64 ",\"values\":%zu}", key, values)
+			   : arena_printf(a, "{\"key\":%" PRId64 "}", key);
+	if (entry.changes != NULL)
+		rc = audit_append(tx, a, ring, &entry);
+	arena_free(a);
+	return rc;
+}
+
 /* Check values */
 
 static int64_t
@@ -194,6 +225,10 @@ register_in_transaction(struct store_tx *tx, void *arg)
 		rc = store_tx_has_key_check(tx, check.key_id, check.use);
 		if (rc == STORE_NONE)
 			rc = store_add_key_check(tx, &check);
+		else
+			continue;
+		if (rc == STORE_OK)
+			rc = note(tx, ring, "keyAdded", check.key_id, 0);
 	}
 	if (a != NULL)
 		arena_free(a);
@@ -242,6 +277,8 @@ struct batch {
 	const struct item *items;
 	size_t count;
 	size_t replaced;
+	const struct keyring *ring;
+	int64_t primary;
 };
 
 /* A value that a PUT or a purge changed meanwhile is left to the next pass. */
@@ -259,7 +296,10 @@ replace_in_transaction(struct store_tx *tx, void *arg)
 			return ERR_INTERNAL;
 		b->replaced += rc == STORE_OK;
 	}
-	return ERR_NONE;
+	if (b->replaced == 0)
+		return ERR_NONE;
+	return note(tx, b->ring, "keySealed", b->primary, b->replaced) == STORE_OK ? ERR_NONE
+										   : ERR_INTERNAL;
 }
 
 static void
@@ -284,6 +324,8 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 		struct batch b = {.family = family,
 				  .column = column,
 				  .items = items + at,
+				  .ring = x->r->ring,
+				  .primary = x->primary,
 				  .count = count - at < x->r->batch ? count - at : x->r->batch};
 
 		if (is_stopped(x))
@@ -381,6 +423,7 @@ seal_all(struct rotation *x)
 /* Retiring */
 
 struct retirement {
+	const struct keyring *ring;
 	uint32_t id;
 	bool needed;
 };
@@ -408,7 +451,12 @@ retire_in_transaction(struct store_tx *tx, void *arg)
 	}
 	if (old->needed)
 		return ERR_NONE;
-	return store_delete_key_check(tx, old->id, "seal") == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	/* Done before, in a run that was cut off. */
+	if (store_tx_has_key_check(tx, old->id, "seal") == STORE_NONE)
+		return ERR_NONE;
+	if (store_delete_key_check(tx, old->id, "seal") != STORE_OK)
+		return ERR_INTERNAL;
+	return note(tx, old->ring, "keyRetired", old->id, 0) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
 /* Whether a value still needs a key below the primary, which stays then. */
@@ -425,6 +473,7 @@ forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *n
 			continue;
 		struct retirement *o = &old[(*count)++];
 		o->id = keys[i].id;
+		o->ring = x->r->ring;
 		enum store_rc rc = store_write(x->r->store, retire_in_transaction, o);
 		if (rc != STORE_OK)
 			return failed_store(x, rc);
@@ -501,16 +550,30 @@ retire(struct rotation *x, int64_t not_before_ms)
 
 /* Introducing */
 
+static enum err
+primary_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct retirement *next = arg;
+
+	return note(tx, next->ring, "keyPrimary", next->id, 0) == STORE_OK ? ERR_NONE
+									   : ERR_INTERNAL;
+}
+
 /* Makes a key known to everybody, and then the one that seals. */
 static bool
 introduce(struct rotation *x, uint32_t id)
 {
+	struct retirement next = {.ring = x->r->ring, .id = id};
 	enum store_rc rc = rekey_register(x->r->store, x->r->ring);
 
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
-	if (!wait_until(x, now_ms() + REKEY_PAUSE_MS) ||
-	    !keyring_set_primary(x->r->key_file, id, x->why))
+	if (!wait_until(x, now_ms() + REKEY_PAUSE_MS))
+		return false;
+	rc = store_write(x->r->store, primary_in_transaction, &next);
+	if (rc != STORE_OK)
+		return failed_store(x, rc);
+	if (!keyring_set_primary(x->r->key_file, id, x->why))
 		return false;
 	(void)fprintf(x->r->out, "key %u seals\n", id);
 	(void)fflush(x->r->out);

@@ -287,6 +287,12 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 	case FT_DATE:
 		write_date(w, field, value);
 		break;
+	case FT_INT:
+		if (value->type == VALUE_INT)
+			json_int(w, value->number);
+		else
+			json_null(w);
+		break;
 	case FT_REFERENCE:
 		write_reference(w, field, value);
 		break;
@@ -649,6 +655,7 @@ type_text(const struct field *field)
 		return field->type_text;
 	switch (field->type) {
 	case FT_ID:
+	case FT_INT:
 		return "int";
 	case FT_PASSWORD:
 		return "password";

@@ -4,10 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_out.h"
 #include "log.h"
 #include "network.h"
 
-enum { CASCADE_BATCH = 500, CASCADE_ARENA = 16 * 1024 * 1024, SWEEP_BATCH = 200 };
+enum {
+	CASCADE_BATCH = 500,
+	CASCADE_ARENA = 16 * 1024 * 1024,
+	SWEEP_BATCH = 200,
+	LOGGED_CHARS = 255,   /* of a text in the audit log */
+	LOGGED_MEMBERS = 100, /* of a list of members */
+};
 
 static const struct owners everyone = {.all = true};
 
@@ -31,6 +38,15 @@ store_failed(enum store_rc rc, struct error *e)
 	return rc == STORE_NONE ? not_found(e) : store_err(rc, e);
 }
 
+/* Whose rows of the type the caller sees. */
+static struct owners
+owners_of(const struct context *c, const struct resource_type *type)
+{
+	if ((type->flags & TYPE_OWN_ROWS) != 0 && !c->id->all_accounts)
+		return (struct owners){.ids = &c->id->scope_id, .count = 1};
+	return c->id->owners;
+}
+
 enum err
 resource_read(const struct context *c, const struct resource_type *type, const char *id,
 	      struct record *out, struct error *e)
@@ -40,7 +56,8 @@ resource_read(const struct context *c, const struct resource_type *type, const c
 	if ((auth_type(c->id->role, type) & MAY_READ) == 0 || type->family == NULL ||
 	    !id_parse(type->family, id, &row_id))
 		return not_found(e);
-	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &c->id->owners, out);
+	const struct owners owners = owners_of(c, type);
+	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &owners, out);
 	if (rc != STORE_OK)
 		return store_failed(rc, e);
 	return is_of_type(out, type) ? ERR_NONE : not_found(e);
@@ -68,7 +85,7 @@ owners_of_list(const struct context *c, const struct resource_type *type,
 	/* An administrator's own projects, unless it asks for all of them (contract 1.4). */
 	if ((type->flags & TYPE_PROJECT) != 0 && administers && !request->all)
 		return (struct owners){.ids = id->owners.ids, .count = id->owners.count};
-	return id->owners;
+	return owners_of(c, type);
 }
 
 enum err
@@ -141,6 +158,147 @@ resource_children(const struct context *c, const struct record *row, const struc
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
 }
 
+/* The audit log */
+
+enum store_rc
+resource_note(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
+	      int status, const struct record *row, const char *changes)
+{
+	const struct family *family = row->type->family;
+	const struct audit_entry entry = {
+		.who = {.account_id = c->id != NULL ? c->id->user_id : 0,
+			.key_id = c->id != NULL ? c->id->key_id : 0,
+			.proxy_user = c->id != NULL ? c->id->proxy_user : NULL,
+			.via = c->id != NULL ? c->id->via : "housekeeper",
+			.address = c->client,
+			.request_id = c->request_id},
+		.event = event,
+		.resource_type = row->type->id,
+		.resource_id = id_format(a, family, record_id(row)),
+		.owner_id = row->columns[family->owner].number,
+		.response_code = c->answer.write != NULL ? status : 0,
+		.changes = changes,
+		.at_ms = c->now_ms,
+	};
+
+	return entry.resource_id != NULL ? audit_append(tx, a, c->ring, &entry) : STORE_NO_MEMORY;
+}
+
+/* A text, cut where it is long. */
+static void
+write_text(struct json_out *w, const char *text)
+{
+	size_t chars = 0, i = 0;
+
+	for (; text[i] != '\0'; i++)
+		if (((unsigned char)text[i] & 0xc0) != 0x80 && chars++ == LOGGED_CHARS)
+			break;
+	json_begin_string(w);
+	json_piece(w, arena_copy(w->arena, text, i));
+	json_piece(w, text[i] != '\0' ? "\xe2\x80\xa6" : "");
+	json_end_string(w);
+}
+
+static void
+write_value(struct json_out *w, const struct field *field, const struct value *v)
+{
+	char date[21];
+
+	if (v->type == VALUE_TEXT) {
+		write_text(w, v->text);
+	} else if (v->type != VALUE_INT) {
+		json_null(w);
+	} else if (field->type == FT_BOOLEAN) {
+		json_bool(w, v->number != 0);
+	} else if (field->type == FT_REFERENCE) {
+		json_string(w, id_format(w->arena, field->reference->family, v->number));
+	} else if (field->type == FT_DATE) {
+		date_format(v->number, date);
+		json_string(w, date);
+	} else {
+		json_int(w, v->number);
+	}
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_value(const struct value *a, const struct value *b)
+{
+	if (a->type != VALUE_TEXT || b->type != VALUE_TEXT)
+		return a->type == b->type && a->number == b->number;
+	return strcmp(a->text, b->text) == 0;
+}
+
+/* The fields of these columns, {"name":{"old":...,"new":...}}: those that differ, or, without an
+ * old row, those that are not null.  Of a secret only that it was set. */
+static void
+write_changes(struct json_out *w, const struct record *old, const struct record *row,
+	      uint64_t columns)
+{
+	for (const struct field *f = row->type->fields; f->name != NULL; f++) {
+		const struct value *v = &row->columns[f->column];
+		bool secret = (f->flags & F_SEALED) != 0;
+
+		if (f->column == COL_NONE || (columns & COL_BIT(f->column)) == 0)
+			continue;
+		columns &= ~COL_BIT(f->column); /* a field may stand there once for each version */
+		if (old != NULL ? !secret && same_value(&old->columns[f->column], v)
+				: v->type == VALUE_NULL)
+			continue;
+		json_name(w, f->name);
+		json_begin_object(w);
+		if (secret) {
+			json_name(w, "secret");
+			json_bool(w, true);
+		} else {
+			if (old != NULL) {
+				json_name(w, "old");
+				write_value(w, f, &old->columns[f->column]);
+			}
+			json_name(w, "new");
+			write_value(w, f, v);
+		}
+		json_end_object(w);
+	}
+}
+
+static enum store_rc
+note_changes(struct store_tx *tx, const struct context *c, const char *event, int status,
+	     const struct record *old, const struct record *row, uint64_t columns,
+	     const char *members)
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, c->arena);
+	json_begin_object(&w);
+	write_changes(&w, old, row, columns);
+	if (members != NULL) {
+		json_name(&w, "members");
+		json_raw(&w, members, strlen(members));
+	}
+	json_end_object(&w);
+	const char *text = json_out_text(&w, &len);
+	return text != NULL ? resource_note(tx, c, c->arena, event, status, row, text)
+			    : STORE_NO_MEMORY;
+}
+
+static enum store_rc
+note_state(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
+	   const struct record *row, const struct plan *plan)
+{
+	const char *text = arena_printf(a, "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"}}",
+					state_name(plan->before), state_name(plan->after));
+	int status = strcmp(event, "delete") == 0 ? 200 : 202;
+
+	return text != NULL ? resource_note(tx, c, a, event, status, row, text) : STORE_NO_MEMORY;
+}
+
 /* Secrets */
 
 struct seal_place
@@ -161,6 +319,28 @@ resource_sealed_field(const struct resource_type *type)
 	return NULL;
 }
 
+/* False without memory: then nothing is shown. */
+static bool
+note_opened(const struct context *c, const struct record *row)
+{
+	struct opened *o = c->opened;
+
+	if (o->count == o->room) {
+		size_t room = o->room == 0 ? 16 : 2 * o->room;
+		struct opened_row *more = arena_array(c->arena, room, sizeof(*more));
+
+		if (more == NULL)
+			return false;
+		if (o->count > 0)
+			memcpy(more, o->rows, o->count * sizeof(*more));
+		o->rows = more;
+		o->room = room;
+	}
+	o->rows[o->count++] = (struct opened_row){row->type, record_id(row),
+						  row->columns[row->type->family->owner].number};
+	return true;
+}
+
 const char *
 resource_open(const struct context *c, const struct record *row, const struct field *field)
 {
@@ -168,7 +348,7 @@ resource_open(const struct context *c, const struct record *row, const struct fi
 
 	if (sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
 	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
-	    !auth_may_open(c->id, row))
+	    !auth_may_open(c->id, row) || c->opened == NULL)
 		return NULL;
 	const struct seal_place place = resource_seal_place(row, field);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
@@ -176,7 +356,48 @@ resource_open(const struct context *c, const struct record *row, const struct fi
 		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed "
 			  "with another key",
 			  row->type->family->table, (long long)record_id(row));
-	return text;
+	return text != NULL && note_opened(c, row) ? text : NULL;
+}
+
+struct opened_work {
+	const struct context *context;
+	struct error *error;
+};
+
+/* One row for each secret. */
+static enum err
+note_opened_rows(struct store_tx *tx, const struct context *c, struct error *e)
+{
+	enum store_rc rc = STORE_OK;
+
+	for (size_t i = 0; rc == STORE_OK && c->opened != NULL && i < c->opened->count; i++) {
+		const struct opened_row *o = &c->opened->rows[i];
+		struct record row = {.type = o->type};
+
+		row.columns[COL_ID] = value_int(o->id);
+		row.columns[o->type->family->owner] = value_int(o->owner_id);
+		rc = resource_note(tx, c, c->arena, "readSecret", 200, &row, NULL);
+	}
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+static enum err
+opened_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct opened_work *w = arg;
+
+	return note_opened_rows(tx, w->context, w->error);
+}
+
+enum err
+resource_record_opened(const struct context *c, struct error *e)
+{
+	struct opened_work w = {c, e};
+	enum store_rc rc = store_write(c->store, opened_in_transaction, &w);
+
+	if (rc == STORE_OK)
+		c->opened->count = 0;
+	return rc == STORE_OK ? ERR_NONE : rc == STORE_ABORTED ? e->code : store_err(rc, e);
 }
 
 /* Seals or hashes text into the record's secret column; NULL stays null. */
@@ -264,6 +485,8 @@ whole_seconds(int64_t ms)
 
 static enum store_rc cascade(struct store_tx *tx, const struct context *c,
 			     const struct record *row);
+static enum store_rc move_row(struct store_tx *tx, const struct context *c, struct arena *a,
+			      const char *event, const struct record *row, const struct plan *plan);
 
 /* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
 static enum store_rc
@@ -288,6 +511,16 @@ run_plan(struct store_tx *tx, const struct context *c, const struct record *row,
 	if (rc == STORE_OK && runs(plan, "purge"))
 		rc = cascade(tx, c, row);
 	return rc;
+}
+
+/* The same, on record. */
+static enum store_rc
+move_row(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
+	 const struct record *row, const struct plan *plan)
+{
+	enum store_rc rc = run_plan(tx, c, row, plan);
+
+	return rc == STORE_OK ? note_state(tx, c, a, event, row, plan) : rc;
 }
 
 /* Deactivates first where that is needed; false if the row cannot be removed from where it is. */
@@ -318,7 +551,7 @@ cascade_one(struct store_tx *tx, const struct context *c, const struct record *r
 			struct plan plan;
 
 			if (plan_removal(record_state(&list.items[i]), true, &plan))
-				rc = run_plan(tx, c, &list.items[i], &plan);
+				rc = move_row(tx, c, arena, "remove", &list.items[i], &plan);
 			q.from = (struct position){.set = true, .id = record_id(&list.items[i])};
 		}
 	}
@@ -345,6 +578,8 @@ struct work {
 	struct record *row;
 	struct change *change;
 	const struct plan *plan;
+	const char *event; /* for the audit log */
+	const char *member_changes;
 	const struct json *members;
 	bool with_members;
 	struct record_list *members_now;
@@ -387,9 +622,14 @@ run_work(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	enum err rc = w->run(tx, w);
 
-	if (rc != ERR_NONE)
-		return rc;
-	return answer(w->context, w->row, w->secret, w->members_now, w->error);
+	const struct context *c = w->context;
+
+	if (rc != ERR_NONE || answer(c, w->row, w->secret, w->members_now, w->error) != ERR_NONE ||
+	    note_opened_rows(tx, c, w->error) != ERR_NONE)
+		return w->error->code;
+	if (c->opened != NULL)
+		c->opened->count = 0;
+	return ERR_NONE;
 }
 
 /* Runs a transaction, with the answer to it, and turns its failure into the request's error. */
@@ -529,10 +769,60 @@ same_member(const struct record *row, const struct member *m)
 	       strcmp(record_text(row, COL_ROLE), m->role) == 0;
 }
 
+/* For the audit log: who goes and who comes, each a list that ends where it gets long. */
+struct member_changes {
+	struct json_out gone, come;
+	size_t gone_count, come_count;
+};
+
+static void
+write_member(struct json_out *w, size_t *count, const char *id, const char *type, const char *role)
+{
+	if ((*count)++ >= LOGGED_MEMBERS)
+		return;
+	json_begin_object(w);
+	json_name(w, "externalId");
+	write_text(w, id);
+	json_name(w, "externalIdType");
+	json_string(w, type);
+	json_name(w, "role");
+	json_string(w, role);
+	json_end_object(w);
+}
+
+static void
+begin_members(struct member_changes *m, struct arena *a)
+{
+	*m = (struct member_changes){0};
+	json_out_init(&m->gone, a);
+	json_out_init(&m->come, a);
+	json_begin_array(&m->gone);
+	json_begin_array(&m->come);
+}
+
+/* {"old":[...],"new":[...]}, and how many there were if that is more than are told. */
+static const char *
+end_members(struct member_changes *m, struct arena *a)
+{
+	size_t len;
+
+	json_end_array(&m->gone);
+	json_end_array(&m->come);
+	const char *gone = json_out_text(&m->gone, &len), *come = json_out_text(&m->come, &len);
+	if (gone == NULL || come == NULL)
+		return NULL;
+	if (m->gone_count <= LOGGED_MEMBERS && m->come_count <= LOGGED_MEMBERS)
+		return arena_printf(a, "{\"old\":%s,\"new\":%s}", gone, come);
+	return arena_printf(a, "{\"old\":%s,\"new\":%s,\"oldCount\":%zu,\"newCount\":%zu}", gone,
+			    come, m->gone_count, m->come_count);
+}
+
 /* Removes the members that are not in the new list and adds those that are new. */
 static enum err
-set_members(struct store_tx *tx, const struct work *w, const struct member *members, size_t count)
+set_members(struct store_tx *tx, struct work *w, const struct member *members, size_t count)
 {
+	struct member_changes changes;
+
 	int64_t project = record_id(w->row);
 	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
 				     &everyone, LIMIT_MAX);
@@ -541,6 +831,7 @@ set_members(struct store_tx *tx, const struct work *w, const struct member *memb
 	enum store_rc rc =
 		kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
 
+	begin_members(&changes, w->context->arena);
 	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
 		struct plan plan;
 		bool stays = false;
@@ -548,15 +839,30 @@ set_members(struct store_tx *tx, const struct work *w, const struct member *memb
 		for (size_t j = 0; j < count && !stays; j++)
 			if (!kept[j] && same_member(&old.items[i], &members[j]))
 				stays = kept[j] = true;
-		if (!stays && plan_removal(record_state(&old.items[i]), true, &plan))
+		if (stays)
+			continue;
+		write_member(&changes.gone, &changes.gone_count,
+			     record_text(&old.items[i], COL_EXTERNAL_ID),
+			     record_text(&old.items[i], COL_EXTERNAL_ID_TYPE),
+			     record_text(&old.items[i], COL_ROLE));
+		if (plan_removal(record_state(&old.items[i]), true, &plan))
 			rc = run_plan(tx, w->context, &old.items[i], &plan);
 	}
 	if (rc != STORE_OK)
 		return fail(w, rc);
-	for (size_t j = 0; j < count; j++)
-		if (!kept[j] && (check_member(tx, w, &members[j]) != ERR_NONE ||
-				 add_member(tx, w, project, &members[j]) != ERR_NONE))
+	for (size_t j = 0; j < count; j++) {
+		const struct member *m = &members[j];
+
+		if (kept[j])
+			continue;
+		if (check_member(tx, w, m) != ERR_NONE || add_member(tx, w, project, m) != ERR_NONE)
 			return w->error->code;
+		write_member(&changes.come, &changes.come_count, m->external_id,
+			     m->external_id_type, m->role);
+	}
+	w->member_changes = end_members(&changes, w->context->arena);
+	if (w->member_changes == NULL)
+		return fail(w, STORE_NO_MEMORY);
 	if (w->members_now == NULL)
 		return ERR_NONE;
 	rc = store_tx_list(tx, w->context->arena, &q, w->members_now);
@@ -641,6 +947,21 @@ check_references(struct store_tx *tx, const struct work *w)
 }
 
 static enum err
+note_create(struct store_tx *tx, const struct work *w)
+{
+	/* What every row has says nothing about this one. */
+	uint64_t silent =
+		COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_STATE) | COL_BIT(COL_CREATED);
+
+	if (same_text(record_text(w->row, COL_KIND), w->row->type->id))
+		silent |= COL_BIT(COL_KIND);
+	enum store_rc rc = note_changes(tx, w->context, "create", 201, NULL, w->row,
+					w->row->type->family->columns & ~silent, w->member_changes);
+
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
+}
+
+static enum err
 create_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
@@ -656,7 +977,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	if (rc != STORE_OK)
 		return fail(w, rc);
 	if (!w->with_members)
-		return ERR_NONE;
+		return note_create(tx, w);
 	if (read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
 	if (!has_owner(members, count) && w->context->id->role != ROLE_SERVICE &&
@@ -664,7 +985,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		members[count++] = (struct member){
 			id_format(w->context->arena, &family_account, w->context->id->user_id),
 			"rancher_id", "owner"};
-	return set_members(tx, w, members, count);
+	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w) : w->error->code;
 }
 
 /* Whether a key's column is as narrow as that of the key that asks. */
@@ -862,20 +1183,6 @@ update_kind(const struct work *w, struct record *row, uint64_t columns)
 	return ERR_NONE;
 }
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-same_value(const struct value *a, const struct value *b)
-{
-	if (a->type != VALUE_TEXT || b->type != VALUE_TEXT)
-		return a->type == b->type && a->number == b->number;
-	return strcmp(a->text, b->text) == 0;
-}
-
 /* What a PUT changes of a key's bounds may not make it wider than the key that asks, and its role
  * not wider than it was. */
 static enum err
@@ -926,6 +1233,8 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	    !same_text(record_text(&old, COL_NAME), record_text(w->row, COL_NAME)) &&
 	    process_plan("update", record_state(&old), &plan))
 		rc = log_steps(tx, c, w->row, &plan);
+	if (rc == STORE_OK)
+		rc = note_changes(tx, c, "update", 200, &old, w->row, columns, NULL);
 	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
 }
 
@@ -968,7 +1277,7 @@ static enum err
 move_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
-	enum store_rc rc = run_plan(tx, w->context, w->row, w->plan);
+	enum store_rc rc = move_row(tx, w->context, w->context->arena, w->event, w->row, w->plan);
 
 	/* Another request was faster: what was asked for is not possible any more. */
 	if (rc == STORE_NONE)
@@ -980,9 +1289,10 @@ move_in_transaction(struct store_tx *tx, void *arg)
 }
 
 static enum err
-move(const struct context *c, struct record *row, const struct plan *plan, struct error *e)
+move(const struct context *c, struct record *row, const char *event, const struct plan *plan,
+     struct error *e)
 {
-	struct work w = {.context = c, .row = row, .plan = plan, .error = e};
+	struct work w = {.context = c, .row = row, .event = event, .plan = plan, .error = e};
 
 	return write(&w, move_in_transaction);
 }
@@ -1014,7 +1324,7 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 		return answer(c, out, NULL, NULL, e);
 	if (!plan_delete(out, &plan))
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
-	if (move(c, out, &plan, e) == ERR_ACTION_NOT_AVAILABLE)
+	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)
 		return err_set(e, ERR_CONFLICT, NULL, NULL);
 	return e->code;
 }
@@ -1059,12 +1369,15 @@ members_in_transaction(struct store_tx *tx, void *arg)
 	if (!has_owner(members, count))
 		return err_set(w->error, ERR_INVALID_FORMAT, "members",
 			       "A project needs at least one owner.");
-	return set_members(tx, w, members, count);
+	if (set_members(tx, w, members, count) != ERR_NONE)
+		return w->error->code;
+	rc = note_changes(tx, w->context, w->event, 202, w->row, w->row, 0, w->member_changes);
+	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
 }
 
 static enum err
-act_with_members(const struct context *c, struct record *row, const struct json *body,
-		 struct record_list *members, struct error *e)
+act_with_members(const struct context *c, struct record *row, const char *event,
+		 const struct json *body, struct record_list *members, struct error *e)
 {
 	const struct json *list = json_member(body, "members");
 
@@ -1072,8 +1385,12 @@ act_with_members(const struct context *c, struct record *row, const struct json 
 		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
 	if (list->type != JSON_ARRAY)
 		return err_set(e, ERR_INVALID_FORMAT, "members", "It must be an array.");
-	struct work w = {
-		.context = c, .row = row, .members = list, .members_now = members, .error = e};
+	struct work w = {.context = c,
+			 .row = row,
+			 .event = event,
+			 .members = list,
+			 .members_now = members,
+			 .error = e};
 	return write(&w, members_in_transaction);
 }
 
@@ -1093,15 +1410,16 @@ resource_action(const struct context *c, const struct resource_type *type, const
 	if (!resource_offers(c->id, out, action))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (action->input != NULL)
-		return act_with_members(c, out, body, members, e);
+		return act_with_members(c, out, name, body, members, e);
 	if (!plan_action(out, name, &plan))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
-	return move(c, out, &plan, e);
+	return move(c, out, name, &plan, e);
 }
 
 /* The sweep */
 
 struct sweep_work {
+	const struct keyring *ring;
 	const struct sweep *sweep;
 	const struct family *family;
 	struct arena *arena;
@@ -1113,6 +1431,7 @@ purge_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct sweep_work *w = arg;
 	const struct context c = {.arena = w->arena,
+				  .ring = w->ring,
 				  .now_ms = w->sweep->now_ms,
 				  .removed_keep_ms = w->sweep->removed_keep_ms,
 				  .request_id = "sweep"};
@@ -1126,7 +1445,7 @@ purge_in_transaction(struct store_tx *tx, void *arg)
 
 		rc = store_tx_get(tx, w->arena, w->family, ids[i], &everyone, &row);
 		if (rc == STORE_OK && process_plan("purge", record_state(&row), &plan))
-			rc = run_plan(tx, &c, &row, &plan);
+			rc = move_row(tx, &c, w->arena, "purge", &row, &plan);
 	}
 	w->done = count;
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
@@ -1146,10 +1465,11 @@ forget_in_transaction(struct store_tx *tx, void *arg)
 
 /* Batch after batch, each in a transaction of its own, so that writers are not kept waiting. */
 static enum store_rc
-sweep_family(struct store *s, const struct sweep *sweep, const struct family *family, store_fn fn,
-	     size_t *done)
+sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sweep,
+	     const struct family *family, store_fn fn, size_t *done)
 {
-	struct sweep_work w = {.sweep = sweep,
+	struct sweep_work w = {.ring = ring,
+			       .sweep = sweep,
 			       .family = family,
 			       .done = SWEEP_BATCH,
 			       .arena = arena_new(16 * 1024 * 1024)};
@@ -1167,7 +1487,7 @@ sweep_family(struct store *s, const struct sweep *sweep, const struct family *fa
 }
 
 enum store_rc
-resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
+resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *sweep, size_t *done)
 {
 	static const struct family *const families[] = {&family_credential, &family_storage_pool,
 							&family_project_member, &family_account};
@@ -1175,9 +1495,9 @@ resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
 
 	*done = 0;
 	for (size_t i = 0; rc == STORE_OK && i < sizeof(families) / sizeof(*families); i++) {
-		rc = sweep_family(s, sweep, families[i], purge_in_transaction, done);
+		rc = sweep_family(s, ring, sweep, families[i], purge_in_transaction, done);
 		if (rc == STORE_OK)
-			rc = sweep_family(s, sweep, families[i], forget_in_transaction, done);
+			rc = sweep_family(s, ring, sweep, families[i], forget_in_transaction, done);
 	}
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit.h"
 #include "auth.h"
 #include "query.h"
 #include "schema.h"
@@ -27,6 +28,15 @@ struct answer {
 	void *arg;
 };
 
+/* Rows whose secret an answer shows, for the audit log. */
+struct opened {
+	struct opened_row {
+		const struct resource_type *type;
+		int64_t id, owner_id;
+	} * rows; /* in the arena */
+	size_t count, room;
+};
+
 /* What every operation of a request needs. */
 struct context {
 	struct arena *arena;
@@ -37,7 +47,9 @@ struct context {
 	int64_t now_ms;
 	int64_t removed_keep_ms;
 	const char *request_id;
-	struct answer answer; /* .write NULL: nobody waits for one */
+	const char *client;    /* the address that it came from; NULL: none */
+	struct opened *opened; /* NULL: no secret is opened */
+	struct answer answer;  /* .write NULL: nobody waits for one */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
@@ -85,10 +97,22 @@ enum err resource_action(const struct context *c, const struct resource_type *ty
 bool resource_offers(const struct identity *id, const struct record *row,
 		     const struct action *action);
 
+/* Appends a row to the audit log, in the transaction of what it records: what happened to this row;
+ * changes is JSON, or NULL.  The status is that of the answer, if there is one. */
+enum store_rc resource_note(struct store_tx *tx, const struct context *c, struct arena *a,
+			    const char *event, int status, const struct record *row,
+			    const char *changes) __attribute__((warn_unused_result));
+
 /* The plain text of a sealed field, for callers who may open it; NULL if there is none, if they may
- * not, or (logged) if it does not open. */
+ * not, or (logged) if it does not open.  The row is noted in c->opened, and must not leave before
+ * resource_record_opened() has put that on record; a change does so by itself, in its transaction.
+ */
 const char *resource_open(const struct context *c, const struct record *row,
 			  const struct field *field);
+
+/* Writes to the audit log what was opened, and forgets it.  An error: show nothing. */
+enum err resource_record_opened(const struct context *c, struct error *e)
+	__attribute__((warn_unused_result));
 
 /* The sealed field of a type, NULL for none; and what its value in a row is bound to. */
 const struct field *resource_sealed_field(const struct resource_type *type);
@@ -98,7 +122,7 @@ struct seal_place resource_seal_place(const struct record *row, const struct fie
 struct sweep {
 	int64_t now_ms, removed_keep_ms, purged_keep_ms, log_keep_ms;
 };
-enum store_rc resource_sweep(struct store *s, const struct sweep *sweep, size_t *done)
-	__attribute__((warn_unused_result));
+enum store_rc resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *sweep,
+			     size_t *done) __attribute__((warn_unused_result));
 
 #endif

@@ -61,6 +61,7 @@ enum field_type {
 	FT_PASSWORD,
 	FT_BOOLEAN,
 	FT_DATE,
+	FT_INT,
 	FT_ENUM,
 	FT_REFERENCE,
 	FT_CONSTANT,   /* no column: `constant` is printed */
@@ -135,6 +136,9 @@ enum {
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
 	TYPE_UPDATE_LOGS =
 		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
+	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
+				   acts as, not those of all its projects */
+	TYPE_NEWEST_FIRST = 1 << 9, /* how a list is sorted unless it is asked for otherwise */
 };
 
 struct resource_type {
@@ -161,6 +165,7 @@ enum type_place {
 	T_ACCOUNT,
 	T_API_KEY,
 	T_API_VERSION,
+	T_AUDIT_LOG,
 	T_CREDENTIAL,
 	T_ERROR,
 	T_PASSWORD,
@@ -177,7 +182,7 @@ enum type_place {
 /* types.c; ends with a NULL id. */
 extern const struct resource_type types_table[];
 extern const struct family family_credential, family_storage_pool, family_account,
-	family_project_member;
+	family_project_member, family_audit_log;
 
 enum { TYPES_MAX = 24, FIELDS_MAX = 40 };
 

@@ -824,6 +824,23 @@ secret_verify_key(const struct keyring *ring, const char *secret, const struct v
 	return there && equal;
 }
 
+void
+secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
+	   unsigned char out[SECRET_MAC_SIZE])
+{
+	/* Apart from the hashes that are stored: a text that somebody chose must not make a key. */
+	static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES] =
+		"regcred purpose";
+	unsigned char key[KEY_BYTES];
+
+	(void)crypto_generichash_blake2b_salt_personal(
+		key, sizeof(key), (const unsigned char *)purpose, strlen(purpose),
+		find_key(use_keys(ring), 1, false)->bytes, KEY_BYTES, NULL, personal);
+	keys_used(ring);
+	(void)crypto_generichash(out, SECRET_MAC_SIZE, bytes, len, key, sizeof(key));
+	sodium_memzero(key, sizeof(key));
+}
+
 /* Key checks */
 
 static bool

@@ -98,6 +98,13 @@ bool secret_hash(const struct keyring *ring, struct arena *a, const char *secret
 	__attribute__((warn_unused_result));
 /* In constant time; costs the same when stored is NULL (an unknown key), and is false then. */
 bool secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored);
+
+enum { SECRET_MAC_SIZE = 32 };
+/* A keyed hash of bytes, for a purpose: each has a key of its own, made from the hashing key, which
+ * no rotation replaces. */
+void secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
+		unsigned char out[SECRET_MAC_SIZE]);
+
 void secret_uuid(char out[SECRET_UUID_SIZE]);
 void secret_access_key(char out[SECRET_ACCESS_KEY_SIZE]);
 void secret_key(char out[SECRET_KEY_SIZE]);

@@ -208,7 +208,7 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 		bind(q, value_text(list->kind));
 	}
 	add_owners(q, a, list->family, &list->owners);
-	if (!list->with_removed)
+	if (!list->with_removed && (list->family->columns & COL_BIT(COL_REMOVED)) != 0)
 		add(q, " AND removed IS NULL");
 	for (size_t i = 0; i < list->condition_count; i++)
 		add_condition(q, a, &list->conditions[i]);
@@ -224,25 +224,24 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 }
 
 void
-sql_insert(struct sql *q, const struct record *record)
+sql_insert(struct sql *q, const struct record *record, bool with_id)
 {
 	const struct family *family = record->type->family;
+	uint64_t columns = with_id ? family->columns : family->columns & ~COL_BIT(COL_ID);
 	const char *comma = "";
 
 	q->len = q->bind_count = 0;
 	q->failed = false;
 	add(q, "INSERT INTO %s (", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
-		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 &&
-		    record->columns[c].type != VALUE_NULL) {
+		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
 			add(q, "%s%s", comma, column_name((enum column)c));
 			comma = ", ";
 		}
 	add(q, ") VALUES (");
 	comma = "";
 	for (unsigned c = 1; c < COL__COUNT; c++)
-		if (c != COL_ID && (family->columns & COL_BIT(c)) != 0 &&
-		    record->columns[c].type != VALUE_NULL) {
+		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
 			add(q, "%s", comma);
 			bind(q, record->columns[c]);
 			comma = ", ";

@@ -29,7 +29,8 @@ void sql_get(struct sql *q, struct arena *a, const struct family *family, int64_
 	     const struct owners *owners);
 /* SELECT of a page; asks for one row more than the limit. */
 void sql_list(struct sql *q, struct arena *a, const struct list_query *list);
-void sql_insert(struct sql *q, const struct record *record);
+/* Without its id the database gives the next one. */
+void sql_insert(struct sql *q, const struct record *record, bool with_id);
 /* UPDATE of the columns of `given`; only if the row is in `from`, unless that is ST__COUNT. */
 void sql_update(struct sql *q, const struct family *family, int64_t id, const struct value *columns,
 		uint64_t given, enum state from);

@@ -156,10 +156,15 @@ enum store_rc store_count_sealed(struct store *s, struct arena *a, const struct 
 				 enum column column, size_t prefix_len, struct prefix_count **out,
 				 size_t *count) __attribute__((warn_unused_result));
 
+/* Runs fn(tx, arg), which only reads, on one state of the database.  However long it takes, nobody
+ * waits for it, but the write-ahead log grows meanwhile.  STORE_ABORTED as for store_write(). */
+typedef enum err (*store_fn)(struct store_tx *tx, void *arg);
+enum store_rc store_read(struct store *s, store_fn fn, void *arg)
+	__attribute__((warn_unused_result));
+
 /* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
  * STORE_ABORTED: fn returned something else than ERR_NONE.  fn is called again for nobody else's
  * failure. */
-typedef enum err (*store_fn)(struct store_tx *tx, void *arg);
 enum store_rc store_write(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
@@ -170,6 +175,9 @@ enum store_rc store_tx_list(struct store_tx *tx, struct arena *a, const struct l
 			    struct record_list *out) __attribute__((warn_unused_result));
 /* Stores a new row and sets its id in the record. */
 enum store_rc store_insert(struct store_tx *tx, struct record *record)
+	__attribute__((warn_unused_result));
+/* Stores a new row under the id that the record has. */
+enum store_rc store_insert_as(struct store_tx *tx, const struct record *record)
 	__attribute__((warn_unused_result));
 /* Sets the columns of `given` on a row. */
 enum store_rc store_update(struct store_tx *tx, const struct family *family, int64_t id,
@@ -213,6 +221,30 @@ enum store_rc store_tx_find_sealed(struct store_tx *tx, const struct family *fam
 enum store_rc store_replace_value(struct store_tx *tx, const struct family *family, int64_t id,
 				  enum column column, const struct value *from,
 				  const struct value *to) __attribute__((warn_unused_result));
+
+/* A stretch of the audit log; audit.h says what it means.  Its hashes live in the arena. */
+struct audit_segment {
+	int64_t id;
+	int64_t first_id, last_id; /* rows */
+	int64_t began_ms;
+	int64_t closed_ms;  /* 0: rows are still added */
+	int64_t cut_ms;	    /* 0: it stands */
+	const char *reason; /* may be NULL */
+	struct value previous, last, mac;
+};
+/* The newest segment that began no later than that; STORE_NONE if there is none. */
+enum store_rc store_audit_newest(struct store_tx *tx, struct arena *a, int64_t began_ms,
+				 struct audit_segment *out) __attribute__((warn_unused_result));
+/* The oldest segment with a higher id, STORE_NONE behind the last. */
+enum store_rc store_audit_after(struct store_tx *tx, struct arena *a, int64_t id,
+				struct audit_segment *out) __attribute__((warn_unused_result));
+/* Stores a segment, in place of the one of its id. */
+enum store_rc store_audit_put(struct store_tx *tx, const struct audit_segment *segment)
+	__attribute__((warn_unused_result));
+/* Deletes rows below first_id, at most max, oldest first; if that were all, also the segments below
+ * first_segment. */
+enum store_rc store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment,
+			      size_t max, size_t *deleted) __attribute__((warn_unused_result));
 
 /* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,

@@ -937,6 +937,25 @@ commit_batch(struct connection *c, struct waiter *batch)
 			w->rc = rc;
 }
 
+enum store_rc
+store_read(struct store *s, store_fn fn, void *arg)
+{
+	enum { LONG_S = 365 * 24 * 60 * 60 };
+	struct connection *c = reader_take(s);
+	struct store_tx tx = {.connection = c};
+	enum store_rc rc = STORE_FAILED;
+
+	if (connection_ready(c, s->path, true))
+		rc = exec(c, "BEGIN");
+	if (rc == STORE_OK) {
+		c->deadline.tv_sec += LONG_S;
+		rc = fn(&tx, arg) == ERR_NONE ? STORE_OK : STORE_ABORTED;
+		roll_back(c);
+	}
+	reader_give(s, c);
+	return rc;
+}
+
 /* Takes the oldest waiters out of the queue. */
 static struct waiter *
 take_batch(struct store *s)
@@ -1032,11 +1051,21 @@ store_insert(struct store_tx *tx, struct record *record)
 	struct sql q;
 	int changed = 0;
 
-	sql_insert(&q, record);
+	sql_insert(&q, record, false);
 	enum store_rc rc = change(tx, &q, &changed);
 	if (rc == STORE_OK)
 		record->columns[COL_ID] = value_int(sqlite3_last_insert_rowid(tx->connection->db));
 	return rc;
+}
+
+enum store_rc
+store_insert_as(struct store_tx *tx, const struct record *record)
+{
+	struct sql q;
+	int changed = 0;
+
+	sql_insert(&q, record, true);
+	return change(tx, &q, &changed);
 }
 
 enum store_rc
@@ -1192,6 +1221,112 @@ store_replace_value(struct store_tx *tx, const struct family *family, int64_t id
 	fixed(&q, text, binds, 3);
 	enum store_rc rc = change(tx, &q, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
+}
+
+/* The audit log */
+
+#define SEGMENT_COLUMNS "id, first_id, last_id, began, closed, cut, reason, previous, last, mac"
+
+static enum store_rc
+read_segment(struct store_tx *tx, struct arena *a, const char *text, int64_t bound,
+	     struct audit_segment *out)
+{
+	const struct value binds[] = {value_int(bound)};
+	struct sql q;
+	enum store_rc result = STORE_OK;
+
+	fixed(&q, text, binds, 1);
+	sqlite3_stmt *stmt = begin(tx->connection, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*out = (struct audit_segment){
+			.id = sqlite3_column_int64(stmt, 0),
+			.first_id = sqlite3_column_int64(stmt, 1),
+			.last_id = sqlite3_column_int64(stmt, 2),
+			.began_ms = sqlite3_column_int64(stmt, 3),
+			.closed_ms = sqlite3_column_int64(stmt, 4),
+			.cut_ms = sqlite3_column_int64(stmt, 5),
+			.reason = column_value(a, stmt, 6).text,
+			.previous = column_value(a, stmt, 7),
+			.last = column_value(a, stmt, 8),
+			.mac = column_value(a, stmt, 9),
+		};
+	else
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(tx->connection, rc);
+	release(stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_audit_newest(struct store_tx *tx, struct arena *a, int64_t began_ms,
+		   struct audit_segment *out)
+{
+	return read_segment(tx, a,
+			    "SELECT " SEGMENT_COLUMNS " FROM audit_segment WHERE began <= ?1 "
+			    "ORDER BY id DESC LIMIT 1",
+			    began_ms, out);
+}
+
+enum store_rc
+store_audit_after(struct store_tx *tx, struct arena *a, int64_t id, struct audit_segment *out)
+{
+	return read_segment(tx, a,
+			    "SELECT " SEGMENT_COLUMNS " FROM audit_segment WHERE id > ?1 "
+			    "ORDER BY id LIMIT 1",
+			    id, out);
+}
+
+enum store_rc
+store_audit_put(struct store_tx *tx, const struct audit_segment *s)
+{
+	const struct value binds[] = {
+		value_int(s->id),
+		value_int(s->first_id),
+		value_int(s->last_id),
+		value_int(s->began_ms),
+		s->closed_ms != 0 ? value_int(s->closed_ms) : value_null(),
+		s->cut_ms != 0 ? value_int(s->cut_ms) : value_null(),
+		value_text(s->reason),
+		s->previous,
+		s->last,
+		s->mac,
+	};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "INSERT INTO audit_segment (" SEGMENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+	      "?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET first_id = ?2, last_id = ?3, began = "
+	      "?4, "
+	      "closed = ?5, cut = ?6, reason = ?7, previous = ?8, last = ?9, mac = ?10",
+	      binds, sizeof(binds) / sizeof(*binds));
+	return change(tx, &q, &changed);
+}
+
+enum store_rc
+store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment, size_t max,
+		size_t *deleted)
+{
+	const struct value binds[] = {value_int(first_id), value_int((int64_t)max)};
+	const struct value segment[] = {value_int(first_segment)};
+	struct sql q;
+	int changed = 0;
+
+	*deleted = 0;
+	fixed(&q,
+	      "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE id < ?1 ORDER BY "
+	      "id LIMIT ?2)",
+	      binds, 2);
+	enum store_rc rc = change(tx, &q, &changed);
+	if (rc != STORE_OK)
+		return rc;
+	*deleted = (size_t)changed;
+	if (*deleted == max)
+		return STORE_OK;
+	fixed(&q, "DELETE FROM audit_segment WHERE id < ?1", segment, 1);
+	return change(tx, &q, &changed);
 }
 
 enum store_rc

@@ -55,6 +55,14 @@ const struct family family_project_member = {
 	| COL_BIT(COL_EXTERNAL_ID_TYPE) | COL_BIT(COL_ROLE)
 };
 
+const struct family family_audit_log = {
+	"audit_log", "al", COL_ACCOUNT_ID,
+	COL_BIT(COL_ID) | COL_BIT(COL_CREATED) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_ACTOR_ID) | COL_BIT(COL_KEY_ID) | COL_BIT(COL_PROXY_USER)
+	| COL_BIT(COL_AUTH_TYPE) | COL_BIT(COL_CLIENT_IP) | COL_BIT(COL_REQUEST_ID) | COL_BIT(COL_EVENT_TYPE) | COL_BIT(COL_RESOURCE_TYPE)
+	| COL_BIT(COL_RESOURCE_ID) | COL_BIT(COL_RESPONSE_CODE) | COL_BIT(COL_CHANGES) | COL_BIT(COL_ATTEMPTS) | COL_BIT(COL_PUBLIC_VALUE)
+	| COL_BIT(COL_PREVIOUS_HASH) | COL_BIT(COL_HASH)
+};
+
 #define TYPE(name) (&types_table[T_##name])
 
 /* Fields that mean the same everywhere. */
@@ -256,6 +264,31 @@ static const struct field password_fields[] = {
 	{ 0 }
 };
 
+/* The names are those of the original where it had the same; rows have no state, and nobody sets anything. */
+#define LOGGED_TEXT(field, column_, length) { .name = field, .column = column_, .type = FT_STRING, .flags = F_NULLABLE, .max_len = length, .filter = FILTER_S }
+#define LOGGED_INT(field, column_)          { .name = field, .column = column_, .type = FT_INT, .flags = F_NULLABLE, .filter = FILTER_N }
+static const struct field audit_log_fields[] = {
+	ACCOUNT_ID,
+	LOGGED_INT("attempts", COL_ATTEMPTS),
+	LOGGED_TEXT("authType", COL_AUTH_TYPE, 255),
+	{ .name = "authenticatedAsAccountId", .column = COL_ACTOR_ID, .type = FT_REFERENCE, .reference = TYPE(ACCOUNT), .type_text = "reference[account]",
+	  .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V },
+	{ .name = "changes", .column = COL_CHANGES, .type = FT_STRING, .flags = F_NULLABLE },
+	LOGGED_TEXT("clientIp", COL_CLIENT_IP, 255),
+	CREATED,
+	LOGGED_TEXT("eventType", COL_EVENT_TYPE, 255),
+	ID,
+	{ .name = "keyId", .column = COL_KEY_ID, .type = FT_REFERENCE, .reference = TYPE(API_KEY), .type_text = "reference[apiKey]", .flags = F_NULLABLE,
+	  .max_len = 255, .filter = FILTER_V },
+	LOGGED_TEXT("proxyUser", COL_PROXY_USER, 255),
+	LOGGED_TEXT("publicValue", COL_PUBLIC_VALUE, 255),
+	LOGGED_TEXT("requestId", COL_REQUEST_ID, 255),
+	LOGGED_TEXT("resourceId", COL_RESOURCE_ID, 255),
+	LOGGED_TEXT("resourceType", COL_RESOURCE_TYPE, 255),
+	LOGGED_INT("responseCode", COL_RESPONSE_CODE),
+	{ 0 }
+};
+
 #define STORAGE_POOL_FIELDS \
 	ACCOUNT_ID, \
 	NOTHING("agentId", "reference[agent]", 255, FILTER_V), \
@@ -291,6 +324,7 @@ const struct resource_type types_table[] = {
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY | TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
 	[T_API_VERSION] = { .id = "apiVersion", .plural = "apiVersions", .fields = no_fields, .flags = TYPE_DOCUMENT },
+	[T_AUDIT_LOG] = { .id = "auditLog", .plural = "auditLogs", .family = &family_audit_log, .fields = audit_log_fields, .flags = TYPE_OWN_ROWS | TYPE_NEWEST_FIRST },
 	[T_CREDENTIAL] = { .id = "credential", .plural = "credentials", .family = &family_credential, .fields = credential_fields, .links = credential_links,
 	  .actions = credential_actions },
 	[T_ERROR] = { .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_DOCUMENT },

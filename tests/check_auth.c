@@ -52,6 +52,7 @@ END_TEST
 static const struct { enum type_place type; const char *letters[ROLE__COUNT]; } matrix[] = {
 	{ T_SCHEMA,              { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
 	{ T_API_VERSION,         { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
+	{ T_AUDIT_LOG,           { "r",     "-",     "r",     "r",  "-",     "r",     "-",     "-",     "r",     "r",     "-", "-" } },
 	{ T_ERROR,               { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r" } },
 	{ T_SET_PROJECT_MEMBERS_INPUT, { "r", "r",   "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-" } },
 	{ T_ACCOUNT,             { "crudx", "crudx", "crudx", "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-" } },

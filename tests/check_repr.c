@@ -229,9 +229,10 @@ START_TEST(a_project_is_printed_with_the_actions_of_its_owner)
 	ck_assert_str_eq(json_at(a, doc, "kind"), "project");
 	ck_assert_str_eq(json_at(a, doc, "uuid"), "adminProject");
 	ck_assert_str_eq(json_at(a, doc, "links.self"), self);
-	ck_assert_str_eq(json_at(a, doc, "links"),
-			 "{self,accounts,apiKeys,credentials,passwords,projectMembers,projects,"
-			 "registries,registryCredentials,schemas,storagePools}");
+	ck_assert_str_eq(
+		json_at(a, doc, "links"),
+		"{self,accounts,apiKeys,auditLogs,credentials,passwords,projectMembers,projects,"
+		"registries,registryCredentials,schemas,storagePools}");
 	ck_assert_str_eq(json_at(a, doc, "links.registryCredentials"),
 			 arena_printf(a, "%s/registrycredentials", self));
 	ck_assert_str_eq(json_at(a, doc, "links.schemas"), arena_printf(a, "%s/schemas", self));
@@ -934,6 +935,7 @@ START_TEST(a_version_links_to_what_the_role_can_list)
 		text_of(&out),
 		"{\"id\":\"v1\",\"type\":\"apiVersion\",\"links\":{\"self\":\"" ROOT "\","
 		"\"accounts\":\"" ROOT "/accounts\",\"apiKeys\":\"" ROOT "/apikeys\","
+		"\"auditLogs\":\"" ROOT "/auditlogs\","
 		"\"credentials\":\"" ROOT "/credentials\",\"passwords\":\"" ROOT "/passwords\","
 		"\"projectMembers\":\"" ROOT "/projectmembers\",\"projects\":\"" ROOT "/projects\","
 		"\"registries\":\"" ROOT "/registries\",\"registryCredentials\":\"" ROOT

@@ -1389,7 +1389,7 @@ sweep_at(int64_t now)
 				    .log_keep_ms = INT64_C(2592000) * 1000};
 	size_t done = 12345;
 
-	ck_assert_int_eq(resource_sweep(rig.store, &sweep, &done), STORE_OK);
+	ck_assert_int_eq(resource_sweep(rig.store, rig.ring, &sweep, &done), STORE_OK);
 	return done;
 }
 

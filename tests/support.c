@@ -115,6 +115,7 @@ fill_settings(struct settings *s, const char *database)
 	s->removed_keep_s = 600;
 	s->purged_keep_s = 172800;
 	s->process_log_keep_s = 2592000;
+	s->audit_keep_s = 31536000;
 }
 
 static void
@@ -290,7 +291,8 @@ rig_context(struct rig *rig, const struct identity *id)
 				.version = API_V1,
 				.now_ms = RIG_NOW,
 				.removed_keep_ms = 600 * 1000,
-				.request_id = "test"};
+				.request_id = "test",
+				.opened = &rig->opened};
 }
 
 /* The database */
@@ -369,8 +371,9 @@ dump_value(FILE *out, sqlite3_stmt *stmt, int column)
 const char *
 rig_dump(struct rig *rig)
 {
-	static const char *const tables[] = {"account", "credential", "storage_pool",
-					     "project_member", "process_log"};
+	static const char *const tables[] = {"account",	       "credential",  "storage_pool",
+					     "project_member", "process_log", "audit_log",
+					     "audit_segment"};
 	sqlite3 *db = open_database(rig);
 	char *text = NULL;
 	size_t size = 0;

@@ -55,6 +55,7 @@ struct rig {
 	struct keyring *ring;
 	struct store *store;
 	struct app *app; /* NULL before rig_app() */
+	struct opened opened;
 };
 
 /* Once in a program: the directory, and its end. */
@@ -83,8 +84,8 @@ struct context rig_context(struct rig *rig, const struct identity *id);
 void rig_insert(struct rig *rig, struct record *row);
 /* Looks into the database past the store: the first column of the first row, as text; "null". */
 const char *rig_sql(struct rig *rig, const char *sql);
-/* All rows of all tables of the family, and of the process log, as text: whether something changed,
- * besides the last use of a key. */
+/* All rows of all tables of the families, of the process log and of the audit log, as text: whether
+ * something changed, besides the last use of a key. */
 const char *rig_dump(struct rig *rig);
 /* Changes it past the store. */
 void rig_exec(struct rig *rig, const char *sql);

@@ -283,7 +283,7 @@ class Readonly(Base):
         # createTypes and actions say what may be done; the secret is for its readers; these columns for operators.
         hidden = {"actions", "createTypes", "secretValue", "data", "removeTime", "removeTimeTS", "lastUsed", "lastUsedTS", "lastUsedAddress", "allowSystemRole",
                   "externalId", "externalIdType", "identity", "agentId", "external", "physicalTotalSizeMb", "virtualTotalSizeMb", "zoneId", "registryId",
-                  "accountId", "next"}
+                  "accountId", "next", "auditLogs"}
         if body.get("type") == "collection":
             hidden = hidden - {"data"}
         return {name: self.plain(value) for name, value in body.items() if name not in hidden}

@@ -1,0 +1,42 @@
+/* refusals: refused sign-ins on their way to the audit log, in memory that the processes of a pool
+ * share.
+ *
+ * They are counted for each minute, address and key, so that the housekeeper has few rows to write
+ * however many there were.  The table is small and fixed: of one minute it tells so many apart, the
+ * rest is counted together.  Whatever is in it is lost if the machine stops.
+ */
+#ifndef REGCRED_REFUSALS_H
+#define REGCRED_REFUSALS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct refusals;
+
+enum {
+	REFUSALS_A_MINUTE = 20, /* told apart; the rest is one row more */
+	REFUSALS_MINUTES = 5,	/* that find room before they are written */
+	REFUSALS_MAX = (REFUSALS_A_MINUTE + 1) * REFUSALS_MINUTES,
+	REFUSAL_ADDRESS_SIZE = 46,
+	REFUSAL_NAME_SIZE = 64, /* a longer name is left out */
+};
+
+struct refusal {
+	int64_t minute;			    /* since 1970 */
+	int64_t count;			    /* 0: the place is free */
+	int status;			    /* of the last answer: 401, 403, 429 */
+	char address[REFUSAL_ADDRESS_SIZE]; /* "" for all the rest */
+	char key[REFUSAL_NAME_SIZE];	    /* an access key, or "" */
+	char user[REFUSAL_NAME_SIZE];	    /* whom the web server had signed in, or "" */
+};
+
+/* In memory that children share after a fork.  NULL without memory. */
+struct refusals *refusals_new(void);
+void refusals_free(struct refusals *r);
+
+/* Counts what one says; its count may be more than 1. */
+void refusals_add(struct refusals *r, const struct refusal *one);
+/* Takes out those of minutes before that one; their number. */
+size_t refusals_take(struct refusals *r, int64_t before_minute, struct refusal out[REFUSALS_MAX]);
+
+#endif
