@@ -207,9 +207,8 @@ is_plain(const char *text, size_t len)
 
 /* A string, with the comma before it and what comes behind it: a quote, or a quote and a colon. */
 static inline void
-put_string(struct json_out *w, const char *text, const char *close, size_t close_len)
+put_string(struct json_out *w, const char *text, size_t len, const char *close, size_t close_len)
 {
-	size_t len = strlen(text);
 	char *to;
 
 	if (!is_plain(text, len)) {
@@ -232,18 +231,24 @@ put_string(struct json_out *w, const char *text, const char *close, size_t close
 void
 json_name(struct json_out *w, const char *name)
 {
-	put_string(w, name, "\":", 2);
+	put_string(w, name, strlen(name), "\":", 2);
 	w->comma = false;
 }
 
 void
 json_string(struct json_out *w, const char *text)
 {
+	json_string_n(w, text, text != NULL ? strlen(text) : 0);
+}
+
+void
+json_string_n(struct json_out *w, const char *text, size_t len)
+{
 	if (text == NULL) {
 		json_null(w);
 		return;
 	}
-	put_string(w, text, "\"", 1);
+	put_string(w, text, len, "\"", 1);
 	w->comma = true;
 }
 
@@ -312,6 +317,28 @@ void
 json_raw(struct json_out *w, const char *text, size_t len)
 {
 	put_value(w, text, len);
+}
+
+void
+json_raw_piece(struct json_out *w, const char *text, size_t len)
+{
+	put(w, text, len);
+}
+
+struct json_gap
+json_gap(struct json_out *w)
+{
+	struct json_gap gap = {w->len, w->comma};
+
+	w->comma = true;
+	return gap;
+}
+
+void
+json_until(struct json_out *w, const struct json_out *from, size_t at, struct json_gap gap)
+{
+	put(w, from->bytes + at, gap.at - at);
+	w->comma = gap.comma;
 }
 
 bool

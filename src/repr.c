@@ -13,6 +13,9 @@
 static unsigned char by_name[TYPES_MAX][FIELDS_MAX], in_resource[TYPES_MAX][FIELDS_MAX];
 static size_t field_count[TYPES_MAX];
 
+/* The actions of a type, as a bit for each, that a row offers in a state. */
+static uint32_t offered[TYPES_MAX][ST__COUNT];
+
 /* The plural names as they stand in generated URLs: wholly lower-case (contract 1.3). */
 enum { SEGMENT_MAX = 32 };
 static char segment[TYPES_MAX][SEGMENT_MAX];
@@ -46,10 +49,23 @@ sort_fields(const struct resource_type *type, bool ranked, unsigned char *out)
 	return n;
 }
 
+static uint32_t
+actions_in(const struct resource_type *type, enum state state)
+{
+	uint32_t actions = 0;
+
+	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++)
+		if (resource_has_action(type, state, x))
+			actions |= UINT32_C(1) << (x - type->actions);
+	return actions;
+}
+
 void
 repr_init(void)
 {
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+		for (unsigned state = 0; state < ST__COUNT; state++)
+			offered[type_index(t)][state] = actions_in(t, (enum state)state);
 		field_count[type_index(t)] = sort_fields(t, false, by_name[type_index(t)]);
 		(void)sort_fields(t, true, in_resource[type_index(t)]);
 		for (size_t i = 0; i < SEGMENT_MAX - 1 && t->plural[i] != '\0'; i++)
@@ -80,11 +96,17 @@ name_and_collection(struct json_out *w, const char *name, const char *scope,
 
 /* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4).
  */
+static const char *
+scope_of_type(const struct view *v, const struct resource_type *type)
+{
+	return (type->flags & TYPE_PROJECT) != 0 ? v->root : v->scope;
+}
+
 const char *
 repr_self(const struct view *v, const struct record *row)
 {
 	struct arena *a = v->context->arena;
-	const char *scope = (row->type->flags & TYPE_PROJECT) != 0 ? v->root : v->scope;
+	const char *scope = scope_of_type(v, row->type);
 	const char *id = id_format(a, row->type->family, record_id(row));
 	char *url = arena_alloc(a, strlen(scope) + SEGMENT_MAX + (id != NULL ? strlen(id) : 0) + 3);
 
@@ -149,38 +171,6 @@ link_is_there(const struct view *v, const struct record *row, const struct link 
 	return role_has_link(v->context->id->role, row->type, link);
 }
 
-static void
-write_links(struct json_out *w, const struct view *v, const struct record *row, const char *self)
-{
-	json_name(w, "links");
-	json_begin_object(w);
-	name_and_url(w, "self", self);
-	if ((row->type->flags & TYPE_PROJECT) != 0)
-		write_collection_links(w, self, v->context->id->role);
-	else
-		for (const struct link *l = row->type->links; l != NULL && l->name != NULL; l++)
-			if (link_is_there(v, row, l)) {
-				json_name(w, l->name);
-				write_url(w, self, "/", l->name);
-			}
-	json_end_object(w);
-}
-
-static void
-write_actions(struct json_out *w, const struct view *v, const struct record *row, const char *self)
-{
-	const struct context *c = v->context;
-
-	json_name(w, "actions");
-	json_begin_object(w);
-	for (const struct action *x = row->type->actions; x != NULL && x->name != NULL; x++)
-		if (action_in_version(x, c->version) && resource_offers(c->id, row, x)) {
-			json_name(w, x->name);
-			write_url(w, self, "/?action=", x->name);
-		}
-	json_end_object(w);
-}
-
 /* Fields */
 
 static void
@@ -234,10 +224,12 @@ write_data(struct json_out *w, const struct view *v, const struct record *row)
 static void
 write_reference(struct json_out *w, const struct field *field, const struct value *v)
 {
+	char id[ID_TEXT_SIZE];
+
 	if (v->type != VALUE_INT)
 		json_null(w);
 	else
-		json_string(w, id_format(w->arena, field->reference->family, v->number));
+		json_string_n(w, id, id_write(id, field->reference->family, v->number));
 }
 
 static void
@@ -267,16 +259,25 @@ write_networks(struct json_out *w, const struct value *v)
 }
 
 static void
+write_constant(struct json_out *w, const struct field *field)
+{
+	if (field->constant != NULL)
+		json_raw(w, field->constant, strlen(field->constant));
+	else
+		json_null(w);
+}
+
+/* The value of a field, and behind it what else a field of its type shows. */
+static void
 write_field(struct json_out *w, const struct view *v, const struct record *row,
 	    const struct field *field, const char *secret)
 {
 	const struct value *value = &row->columns[field->column];
 
-	json_name(w, field->name);
 	switch (field->type) {
 	case FT_STRING:
 	case FT_ENUM:
-		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
+		json_string_n(w, value->type == VALUE_TEXT ? value->text : NULL, value->len);
 		break;
 	case FT_PASSWORD:
 		write_secret(w, v->context, row, field, secret);
@@ -314,32 +315,246 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 	case FT_ID: /* printed first */
 	case FT_MEMBERS:
 	case FT_CONSTANT:
-		if (field->constant != NULL)
-			json_raw(w, field->constant, strlen(field->constant));
-		else
-			json_null(w);
+		write_constant(w, field);
 		break;
 	}
 }
 
+/* Forms: what all rows of a type have in common is decided and written once for an answer, as text
+ * with gaps; a row is that text with its own values in the gaps. */
+
+enum gap_kind {
+	GAP_ID,	    /* inside a string */
+	GAP_LINK,   /* before a member, which is left out if the column is null */
+	GAP_ACTION, /* before a member, which is left out if the action is not offered */
+	GAP_FIELD,
+	GAP_END
+};
+enum { GAPS_MAX = FIELDS_MAX + TYPES_MAX + 2 * (LINKS_MAX + ACTIONS_MAX) };
+
+struct gap {
+	enum gap_kind kind;
+	struct json_gap place;
+	const struct field *field;
+	enum column column;
+	uint32_t action; /* its bit in offered[] */
+	size_t end;	 /* where the member ends that is left out, its one GAP_ID in it */
+};
+
+struct form {
+	struct json_out text; /* the members of a resource */
+	struct gap gaps[GAPS_MAX];
+	size_t gap_count;
+	bool acts; /* there are actions */
+};
+
+/* An answer, with the forms that it has needed so far. */
+struct page {
+	const struct view *view;
+	struct form *forms[TYPES_MAX];
+};
+
+static struct gap *
+leave_gap(struct form *form, enum gap_kind kind)
+{
+	struct gap *gap = &form->gaps[form->gap_count++];
+
+	*gap = (struct gap){.kind = kind, .place = json_gap(&form->text)};
+	return gap;
+}
+
+/* A URL at or below the row's own. */
 static void
-write_fields(struct json_out *w, const struct view *v, const struct record *row, const char *secret)
+form_url(struct form *form, const struct view *v, const struct resource_type *type,
+	 const char *between, const char *end)
+{
+	struct json_out *w = &form->text;
+
+	json_begin_string(w);
+	json_piece(w, scope_of_type(v, type));
+	json_piece(w, "/");
+	json_piece(w, segment[type_index(type)]);
+	json_piece(w, "/");
+	(void)leave_gap(form, GAP_ID);
+	json_piece(w, between);
+	json_piece(w, end);
+	json_end_string(w);
+}
+
+static void
+form_links(struct form *form, const struct view *v, const struct resource_type *type)
+{
+	struct json_out *w = &form->text;
+	enum role role = v->context->id->role;
+
+	json_name(w, "links");
+	json_begin_object(w);
+	json_name(w, "self");
+	form_url(form, v, type, "", "");
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if ((type->flags & TYPE_PROJECT) != 0 && is_listable(role, t)) {
+			json_name(w, t->plural);
+			form_url(form, v, type, "/", segment[type_index(t)]);
+		}
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++) {
+		if ((type->flags & TYPE_PROJECT) != 0 || !role_has_link(role, type, l))
+			continue;
+		struct gap *gap = l->kind == LINK_REFERENCE ? leave_gap(form, GAP_LINK) : NULL;
+		json_name(w, l->name);
+		form_url(form, v, type, "/", l->name);
+		if (gap != NULL) {
+			gap->column = l->column;
+			gap->end = w->len;
+		}
+	}
+	json_end_object(w);
+}
+
+static void
+form_actions(struct form *form, const struct view *v, const struct resource_type *type)
+{
+	struct json_out *w = &form->text;
+
+	json_name(w, "actions");
+	json_begin_object(w);
+	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++) {
+		if (!action_in_version(x, v->context->version))
+			continue;
+		struct gap *gap = leave_gap(form, GAP_ACTION);
+		json_name(w, x->name);
+		form_url(form, v, type, "/?action=", x->name);
+		gap->action = UINT32_C(1) << (x - type->actions);
+		gap->end = w->len;
+		form->acts = true;
+	}
+	json_end_object(w);
+}
+
+static void
+form_fields(struct form *form, const struct view *v, const struct resource_type *type)
 {
 	const struct context *c = v->context;
-	size_t type = type_index(row->type);
 
-	for (size_t i = 0; i < field_count[type]; i++) {
-		const struct field *f = &row->type->fields[in_resource[type][i]];
+	for (size_t i = 0; i < field_count[type_index(type)]; i++) {
+		const struct field *f = &type->fields[in_resource[type_index(type)][i]];
 
-		if (f->type != FT_ID && field_in_version(f, c->version) &&
-		    (auth_field(c->id->role, row->type, f) & MAY_READ) != 0)
-			write_field(w, v, row, f, secret);
+		if (f->type == FT_ID || !field_in_version(f, c->version) ||
+		    (auth_field(c->id->role, type, f) & MAY_READ) == 0)
+			continue;
+		json_name(&form->text, f->name);
+		if (f->type == FT_CONSTANT)
+			write_constant(&form->text, f);
+		else
+			leave_gap(form, GAP_FIELD)->field = f;
 	}
+}
+
+/* The form of a type; NULL without memory. */
+static const struct form *
+form_of(struct page *page, const struct resource_type *type)
+{
+	struct arena *a = page->view->context->arena;
+	struct form *form = page->forms[type_index(type)];
+
+	if (form != NULL)
+		return form;
+	form = arena_alloc(a, sizeof(*form));
+	if (form == NULL)
+		return NULL;
+	page->forms[type_index(type)] = form;
+	json_out_init(&form->text, a);
+	json_name(&form->text, "id");
+	json_begin_string(&form->text);
+	(void)leave_gap(form, GAP_ID);
+	json_end_string(&form->text);
+	json_name(&form->text, "type");
+	json_string(&form->text, type->id);
+	form_links(form, page->view, type);
+	form_actions(form, page->view, type);
+	json_name(&form->text, "baseType");
+	json_string(&form->text, type->base != NULL ? type->base : type->id);
+	form_fields(form, page->view, type);
+	(void)leave_gap(form, GAP_END);
+	return form;
+}
+
+/* The actions that a row offers the caller, as bits. */
+static uint32_t
+actions_of(const struct view *v, const struct form *form, const struct record *row)
+{
+	if (!form->acts || !resource_may_act(v->context->id, row))
+		return 0;
+	return offered[type_index(row->type)][record_state(row)];
+}
+
+static void
+write_form(struct json_out *w, const struct view *v, const struct form *form,
+	   const struct record *row, const char *secret)
+{
+	uint32_t actions = actions_of(v, form, row);
+	bool acted = false;
+	char id[ID_TEXT_SIZE];
+	size_t id_len = id_write(id, row->type->family, record_id(row)), at = 0;
+
+	for (const struct gap *gap = form->gaps; gap < form->gaps + form->gap_count; gap++) {
+		json_until(w, &form->text, at, gap->place);
+		at = gap->place.at;
+		switch (gap->kind) {
+		case GAP_ID:
+			json_raw_piece(w, id, id_len);
+			break;
+		case GAP_LINK:
+			if (row->columns[gap->column].type == VALUE_NULL)
+				at = gap++->end;
+			break;
+		case GAP_ACTION:
+			if ((actions & gap->action) == 0) {
+				at = gap++->end;
+			} else if (!acted) {
+				at++; /* without the comma */
+				acted = true;
+			}
+			break;
+		case GAP_FIELD:
+			write_field(w, v, row, gap->field, secret);
+			break;
+		case GAP_END:
+			break;
+		}
+	}
+}
+
+static void write_include(struct json_out *w, struct page *page, const struct record *row,
+			  const char *name);
+
+static void
+write_resource(struct json_out *w, struct page *page, const struct record *row, const char *secret,
+	       const char *include)
+{
+	const struct form *form = form_of(page, row->type);
+
+	w->failed = w->failed || form == NULL || json_out_failed(&form->text);
+	if (w->failed)
+		return;
+	json_begin_object(w);
+	write_form(w, page->view, form, row, secret);
+	if (include != NULL)
+		write_include(w, page, row, include);
+	json_end_object(w);
+}
+
+void
+repr_resource(struct json_out *w, const struct view *v, const struct record *row,
+	      const char *secret, const char *include)
+{
+	struct page page = {.view = v};
+
+	write_resource(w, &page, row, secret, include);
 }
 
 /* The rows of a child link, page after page; nothing is left out. */
 static enum err
-write_children(struct json_out *w, const struct view *v, const struct record *row,
+write_children(struct json_out *w, struct page *page, const struct record *row,
 	       const struct link *link)
 {
 	struct record_list list = {.more = true};
@@ -351,7 +566,8 @@ write_children(struct json_out *w, const struct view *v, const struct record *ro
 		struct position from = request.list.from;
 
 		request = (struct list_request){.list.from = from};
-		if (resource_children(v->context, row, link, &request, &list, &e) != ERR_NONE)
+		if (resource_children(page->view->context, row, link, &request, &list, &e) !=
+		    ERR_NONE)
 			return e.code;
 		if (list.count > 0 && !any) {
 			json_name(w, link->name);
@@ -359,7 +575,7 @@ write_children(struct json_out *w, const struct view *v, const struct record *ro
 			any = true;
 		}
 		for (size_t i = 0; i < list.count; i++) {
-			repr_resource(w, v, &list.items[i], NULL, NULL);
+			write_resource(w, page, &list.items[i], NULL, NULL);
 			request.list.from =
 				(struct position){.set = true, .id = record_id(&list.items[i])};
 		}
@@ -372,47 +588,25 @@ write_children(struct json_out *w, const struct view *v, const struct record *ro
 /* Embeds what a link leads to under its name; nothing if that is nothing (contract 6.5).  Any other
  * failure spoils the answer: a client must not take it for nothing. */
 static void
-write_include(struct json_out *w, const struct view *v, const struct record *row, const char *name)
+write_include(struct json_out *w, struct page *page, const struct record *row, const char *name)
 {
 	const struct link *link = type_link(row->type, name);
 	struct record target;
 	struct error e = {0};
 	enum err rc;
 
-	if (link == NULL || !link_is_there(v, row, link))
+	if (link == NULL || !link_is_there(page->view, row, link))
 		return;
 	if (link->kind == LINK_CHILDREN) {
-		rc = write_children(w, v, row, link);
+		rc = write_children(w, page, row, link);
 	} else {
-		rc = resource_follow(v->context, row, link, &target, &e);
+		rc = resource_follow(page->view->context, row, link, &target, &e);
 		if (rc == ERR_NONE) {
 			json_name(w, link->name);
-			repr_resource(w, v, &target, NULL, NULL);
+			write_resource(w, page, &target, NULL, NULL);
 		}
 	}
 	w->failed = w->failed || (rc != ERR_NONE && rc != ERR_NOT_FOUND);
-}
-
-void
-repr_resource(struct json_out *w, const struct view *v, const struct record *row,
-	      const char *secret, const char *include)
-{
-	const struct resource_type *type = row->type;
-	const char *self = repr_self(v, row);
-
-	json_begin_object(w);
-	json_name(w, "id");
-	json_string(w, id_format(w->arena, type->family, record_id(row)));
-	json_name(w, "type");
-	json_string(w, type->id);
-	write_links(w, v, row, self);
-	write_actions(w, v, row, self);
-	json_name(w, "baseType");
-	json_string(w, type->base != NULL ? type->base : type->id);
-	write_fields(w, v, row, secret);
-	if (include != NULL)
-		write_include(w, v, row, include);
-	json_end_object(w);
 }
 
 /* Collections */
@@ -595,6 +789,7 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 {
 	enum { GUESS = 1024 }; /* bytes of a resource */
 	bool paged = !request->whole || list->more;
+	struct page page = {.view = v};
 
 	json_reserve(w, (list->count + 2) * GUESS);
 	json_begin_object(w);
@@ -611,7 +806,7 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 	json_name(w, "data");
 	json_begin_array(w);
 	for (size_t i = 0; i < list->count; i++)
-		repr_resource(w, v, &list->items[i], NULL, request->include);
+		write_resource(w, &page, &list->items[i], NULL, request->include);
 	json_end_array(w);
 	write_sort_links(w, v, type);
 	if (paged) {

@@ -88,12 +88,33 @@ owners_of_list(const struct context *c, const struct resource_type *type,
 	return owners_of(c, type);
 }
 
+/* What a page needs of the rows of a type: neither what its family keeps for other types, nor a
+ * secret that the caller may not read. */
+static uint64_t
+columns_of_list(const struct context *c, const struct resource_type *type, enum column sort)
+{
+	uint64_t columns = COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) |
+			   COL_BIT(COL_STATE) | COL_BIT(sort) | COL_BIT(type->family->owner);
+
+	if (type->kind == NULL) /* the rows of other types are listed as well */
+		return type->family->columns;
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) == 0 ||
+		    (auth_field(c->id->role, type, f) & MAY_OPEN) != 0)
+			columns |= COL_BIT(f->column);
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
+		if (l->kind == LINK_REFERENCE)
+			columns |= COL_BIT(l->column);
+	return columns;
+}
+
 enum err
 resource_list(const struct context *c, const struct resource_type *type,
 	      struct list_request *request, struct record_list *out, struct error *e)
 {
 	request->list.family = type->family;
 	request->list.kind = type->kind;
+	request->list.columns = columns_of_list(c, type, request->list.sort);
 	request->list.owners = owners_of_list(c, type, request);
 	request->whole = (type->flags & TYPE_PROJECT) != 0 && !request->paged;
 	if (request->whole)
@@ -1299,9 +1320,9 @@ move(const struct context *c, struct record *row, const char *event, const struc
 
 /* The chain that removes a row by DELETE; the answer to a project's shows it `removing` at once. */
 static bool
-plan_delete(const struct record *row, struct plan *plan)
+plan_delete(const struct resource_type *type, enum state state, struct plan *plan)
 {
-	if (!plan_removal(record_state(row), (row->type->flags & TYPE_PROJECT) != 0, plan))
+	if (!plan_removal(state, (type->flags & TYPE_PROJECT) != 0, plan))
 		return false;
 	plan->shown = ST_REMOVING;
 	return true;
@@ -1322,7 +1343,7 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 	enum state state = record_state(out);
 	if (state == ST_REMOVING || state == ST_REMOVED)
 		return answer(c, out, NULL, NULL, e);
-	if (!plan_delete(out, &plan))
+	if (!plan_delete(out->type, record_state(out), &plan))
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)
 		return err_set(e, ERR_CONFLICT, NULL, NULL);
@@ -1332,23 +1353,35 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 enum { LIVE_STATES = ST_BIT(ST_ACTIVE) | ST_BIT(ST_INACTIVE) };
 
 static bool
-plan_action(const struct record *row, const char *action, struct plan *plan)
+plan_action(const struct resource_type *type, enum state state, const char *action,
+	    struct plan *plan)
 {
-	if ((row->type->flags & TYPE_PROJECT) != 0 && strcmp(action, "delete") == 0)
-		return plan_delete(row, plan);
-	return process_plan(action, record_state(row), plan);
+	if ((type->flags & TYPE_PROJECT) != 0 && strcmp(action, "delete") == 0)
+		return plan_delete(type, state, plan);
+	return process_plan(action, state, plan);
+}
+
+bool
+resource_may_act(const struct identity *id, const struct record *row)
+{
+	return (auth_type(id->role, row->type) & MAY_ACT) != 0 && auth_may_manage(id, row);
+}
+
+bool
+resource_has_action(const struct resource_type *type, enum state state, const struct action *action)
+{
+	struct plan plan;
+
+	if (action->input != NULL)
+		return (ST_BIT(state) & LIVE_STATES) != 0;
+	return plan_action(type, state, action->name, &plan);
 }
 
 bool
 resource_offers(const struct identity *id, const struct record *row, const struct action *action)
 {
-	struct plan plan;
-
-	if ((auth_type(id->role, row->type) & MAY_ACT) == 0 || !auth_may_manage(id, row))
-		return false;
-	if (action->input != NULL)
-		return (ST_BIT(record_state(row)) & LIVE_STATES) != 0;
-	return plan_action(row, action->name, &plan);
+	return resource_may_act(id, row) &&
+	       resource_has_action(row->type, record_state(row), action);
 }
 
 static enum err
@@ -1411,7 +1444,7 @@ resource_action(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (action->input != NULL)
 		return act_with_members(c, out, name, body, members, e);
-	if (!plan_action(out, name, &plan))
+	if (!plan_action(out->type, record_state(out), name, &plan))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	return move(c, out, name, &plan, e);
 }

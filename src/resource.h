@@ -93,9 +93,13 @@ enum err resource_action(const struct context *c, const struct resource_type *ty
 			 struct record_list *members, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* Whether the row offers the action to the caller in the state that the record shows. */
+/* Whether the row offers the action to the caller in the state that the record shows: if the caller
+ * may act on the row, and a row of the type offers the action in that state. */
 bool resource_offers(const struct identity *id, const struct record *row,
 		     const struct action *action);
+bool resource_may_act(const struct identity *id, const struct record *row);
+bool resource_has_action(const struct resource_type *type, enum state state,
+			 const struct action *action);
 
 /* Appends a row to the audit log, in the transaction of what it records: what happened to this row;
  * changes is JSON, or NULL.  The status is that of the answer, if there is one. */

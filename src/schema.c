@@ -13,7 +13,6 @@
 
 enum {
 	ID_DIGITS_MAX = 18, /* of a row number: fits int64_t */
-	ID_TEXT_SIZE = 32,
 };
 
 const char *
@@ -189,11 +188,16 @@ check_fields(const struct resource_type *type)
 }
 
 static const char *
-check_links(const struct resource_type *type)
+check_links_and_actions(const struct resource_type *type)
 {
+	for (const struct action *x = type->actions; x != NULL && x->name != NULL; x++)
+		if (x - type->actions == ACTIONS_MAX)
+			return "a type has more actions than ACTIONS_MAX";
 	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++) {
 		const struct resource_type *target = l->target;
 
+		if (l - type->links == LINKS_MAX)
+			return "a type has more links than LINKS_MAX";
 		if (target == NULL || target->family == NULL)
 			return "a link leads to a type that has no rows";
 		const struct family *holder =
@@ -236,7 +240,7 @@ schema_check(void)
 			if (c->type == NULL || (c->type->family->columns & COL_BIT(c->column)) == 0)
 				return "a cascade leads to an unknown type or column";
 		if ((why = check_fields(t)) == NULL)
-			why = check_links(t);
+			why = check_links_and_actions(t);
 	}
 	return why;
 }
@@ -280,21 +284,28 @@ id_parse(const struct family *family, const char *text, int64_t *id)
 	return true;
 }
 
-char *
-id_format(struct arena *a, const struct family *family, int64_t id)
+size_t
+id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id)
 {
-	char *out = arena_alloc(a, ID_TEXT_SIZE), *p = out;
 	char digits[ID_TEXT_SIZE], *d = digits + sizeof(digits);
+	char *p = out;
 
-	if (out == NULL)
-		return NULL;
 	*p++ = '1';
 	p = stpcpy(p, family->prefix);
 	*--d = '\0';
 	do
 		*--d = (char)('0' + id % 10);
 	while ((id /= 10) > 0);
-	(void)stpcpy(p, d);
+	return (size_t)(stpcpy(p, d) - out);
+}
+
+char *
+id_format(struct arena *a, const struct family *family, int64_t id)
+{
+	char *out = arena_alloc(a, ID_TEXT_SIZE);
+
+	if (out != NULL)
+		(void)id_write(out, family, id);
 	return out;
 }
 

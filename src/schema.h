@@ -184,7 +184,7 @@ extern const struct resource_type types_table[];
 extern const struct family family_credential, family_storage_pool, family_account,
 	family_project_member, family_audit_log;
 
-enum { TYPES_MAX = 24, FIELDS_MAX = 40 };
+enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
 
 /* By id; NULL if there is none. */
 const struct resource_type *type_find(const char *id);
@@ -222,6 +222,9 @@ enum state record_state(const struct record *record);
 /* External ids (contract 2): strict prefix, decimal without leading zeros, "1c7". */
 bool id_parse(const struct family *family, const char *text, int64_t *id);
 char *id_format(struct arena *a, const struct family *family, int64_t id);
+/* The same without an arena; its length. */
+enum { ID_TEXT_SIZE = 32 };
+size_t id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id);
 
 /* What a body asks to set. */
 struct change {

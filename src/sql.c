@@ -8,6 +8,19 @@
 static void add(struct sql *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void
+add_text(struct sql *q, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (q->failed || len >= sizeof(q->text) - q->len) {
+		q->failed = true;
+		return;
+	}
+	memcpy(q->text + q->len, text, len + 1);
+	q->len += len;
+}
+
+static void
 add(struct sql *q, const char *format, ...)
 {
 	va_list args;
@@ -36,21 +49,29 @@ bind(struct sql *q, struct value value)
 	add(q, "?%zu", q->bind_count);
 }
 
+/* Not by add(): this is most of the text of most statements, in every request. */
 static void
-add_select(struct sql *q, const struct family *family)
+add_select(struct sql *q, const struct family *family, uint64_t columns)
 {
-	const char *comma = "";
+	const char *comma = "SELECT ";
 
 	*q->text = '\0';
 	q->len = q->bind_count = 0;
 	q->failed = false;
-	add(q, "SELECT ");
 	for (unsigned c = 1; c < COL__COUNT; c++)
-		if ((family->columns & COL_BIT(c)) != 0) {
-			add(q, "%s%s", comma, column_name((enum column)c));
+		if ((columns & COL_BIT(c)) != 0) {
+			add_text(q, comma);
+			add_text(q, column_name((enum column)c));
 			comma = ", ";
 		}
-	add(q, " FROM %s", family->table);
+	add_text(q, " FROM ");
+	add_text(q, family->table);
+}
+
+uint64_t
+sql_columns(const struct list_query *list)
+{
+	return list->columns != 0 ? list->columns & list->family->columns : list->family->columns;
 }
 
 /* Ids as a JSON array: one place-holder however many there are, so that the statement is prepared
@@ -100,7 +121,7 @@ void
 sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
 	const struct owners *owners)
 {
-	add_select(q, family);
+	add_select(q, family, family->columns);
 	add(q, " WHERE id = ");
 	bind(q, value_int(id));
 	add_owners(q, a, family, owners);
@@ -201,7 +222,7 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 	const char *sort = sort_expression(a, list);
 	bool descending = list->descending != list->from.backwards;
 
-	add_select(q, list->family);
+	add_select(q, list->family, sql_columns(list));
 	add(q, " WHERE 1");
 	if (list->kind != NULL) {
 		add(q, " AND kind = ");

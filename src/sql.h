@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "arena.h"
 #include "store.h"
@@ -27,8 +28,10 @@ struct sql {
  * owners owns. */
 void sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
 	     const struct owners *owners);
-/* SELECT of a page; asks for one row more than the limit. */
+/* SELECT of a page, of sql_columns() in the order of enum column; asks for one row more than the
+ * limit. */
 void sql_list(struct sql *q, struct arena *a, const struct list_query *list);
+uint64_t sql_columns(const struct list_query *list);
 /* Without its id the database gives the next one. */
 void sql_insert(struct sql *q, const struct record *record, bool with_id);
 /* UPDATE of the columns of `given`; only if the row is in `from`, unless that is ST__COUNT. */

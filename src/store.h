@@ -88,6 +88,7 @@ enum { CONDITIONS_MAX = 32 };
 struct list_query {
 	const struct family *family;
 	const char *kind; /* NULL: any */
+	uint64_t columns; /* COL_BIT of those that are needed; the rest is null.  0: all */
 	struct owners owners;
 	bool with_removed;
 	struct condition conditions[CONDITIONS_MAX];

@@ -209,6 +209,14 @@ run(sqlite3 *db, const char *sql)
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+/* Called before SQLite's first use in a process, later it changes nothing.  Otherwise SQLite counts
+ * its memory, for nobody, under one lock that all threads take at every allocation. */
+static void
+count_no_memory(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static bool
 configure(sqlite3 *db, bool reading)
 {
@@ -374,43 +382,44 @@ begin(struct connection *c, const struct sql *q, enum store_rc *out)
 	return NULL;
 }
 
+/* SQLite calls such a value unprotected: by a mutex that would cost as much as the reading.  Here a
+ * connection has one user at a time. */
 static struct value
 column_value(struct arena *a, sqlite3_stmt *stmt, int column)
 {
-	switch (sqlite3_column_type(stmt, column)) {
+	sqlite3_value *v = sqlite3_column_value(stmt, column);
+	const void *bytes;
+	size_t len;
+
+	switch (sqlite3_value_type(v)) {
 	case SQLITE_INTEGER:
-		return value_int(sqlite3_column_int64(stmt, column));
-	case SQLITE_TEXT: {
-		const char *text = (const char *)sqlite3_column_text(stmt, column);
-		size_t len = (size_t)sqlite3_column_bytes(stmt, column);
-
+		return value_int(sqlite3_value_int64(v));
+	case SQLITE_TEXT:
+		bytes = sqlite3_value_text(v);
+		len = (size_t)sqlite3_value_bytes(v);
 		return (struct value){.type = VALUE_TEXT,
-				      .text = text != NULL ? arena_copy(a, text, len) : NULL,
+				      .text = bytes != NULL ? arena_copy(a, bytes, len) : NULL,
 				      .len = len};
-	}
-	case SQLITE_BLOB: {
-		const void *bytes = sqlite3_column_blob(stmt, column);
-		size_t len = (size_t)sqlite3_column_bytes(stmt, column);
-
+	case SQLITE_BLOB:
+		bytes = sqlite3_value_blob(v);
+		len = (size_t)sqlite3_value_bytes(v);
 		return value_blob(arena_copy(a, bytes != NULL ? bytes : "", len), len);
-	}
 	default:
 		return value_null();
 	}
 }
 
-/* Copies the columns of a family from a row, from column `at` on; returns the column behind. */
-static int
-read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, int at,
+/* Copies these columns of a family, all that a row has, into a record that is zero. */
+static void
+read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, uint64_t columns,
 	    struct record *out)
 {
-	*out = (struct record){0};
-	for (unsigned c = 1; c < COL__COUNT; c++)
-		if ((family->columns & COL_BIT(c)) != 0)
-			out->columns[c] = column_value(a, stmt, at++);
+	int at = 0;
+
+	for (uint64_t rest = columns; rest != 0; rest &= rest - 1)
+		out->columns[__builtin_ctzll(rest)] = column_value(a, stmt, at++);
 	const char *kind = record_text(out, COL_KIND);
 	out->type = type_of_row(family, kind != NULL ? kind : "");
-	return at;
 }
 
 static enum store_rc
@@ -425,10 +434,12 @@ get_one(struct connection *c, struct arena *a, const struct family *family, int6
 	if (stmt == NULL)
 		return result;
 	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
-		(void)read_record(a, stmt, family, 0, out);
-	else
+	if (rc == SQLITE_ROW) {
+		*out = (struct record){0};
+		read_record(a, stmt, family, family->columns, out);
+	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	}
 	release(stmt);
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
@@ -444,7 +455,7 @@ reverse(struct record_list *list)
 	}
 }
 
-/* Room for one more record. */
+/* Room for one more record; what an arena hands out is zero. */
 static bool
 grow(struct arena *a, struct record_list *list, size_t limit, size_t *room)
 {
@@ -478,6 +489,7 @@ get_list(struct connection *c, struct arena *a, const struct list_query *list,
 	struct sql q;
 	enum store_rc result = STORE_OK;
 	size_t room = 0, bytes = 0;
+	uint64_t columns = sql_columns(list);
 	int rc;
 
 	*out = (struct record_list){0};
@@ -492,7 +504,7 @@ get_list(struct connection *c, struct arena *a, const struct list_query *list,
 		}
 		if (!grow(a, out, list->limit, &room))
 			break;
-		(void)read_record(a, stmt, list->family, 0, &out->items[out->count]);
+		read_record(a, stmt, list->family, columns, &out->items[out->count]);
 		bytes += text_size(&out->items[out->count++]);
 	}
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -1588,6 +1600,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
 	struct store *s = calloc(1, sizeof(*s));
 
+	count_no_memory();
 	if (s == NULL)
 		goto failed;
 	s->lock_fd = -1;

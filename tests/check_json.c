@@ -978,6 +978,51 @@ START_TEST(what_was_reserved_is_not_allocated_again)
 }
 END_TEST
 
+START_TEST(a_text_with_gaps_is_used_again)
+{
+	static const char *const values[] = {"a", "\"b\"", NULL};
+	struct json_out form, w;
+	struct json_gap value, members, inside, end;
+	size_t len;
+
+	json_out_init(&form, a);
+	json_name(&form, "value");
+	value = json_gap(&form);
+	json_name(&form, "inner");
+	json_begin_object(&form);
+	members = json_gap(&form);
+	json_end_object(&form);
+	json_name(&form, "url");
+	json_begin_string(&form);
+	inside = json_gap(&form);
+	json_piece(&form, "/x");
+	json_end_string(&form);
+	end = json_gap(&form);
+
+	json_out_init(&w, a);
+	json_begin_array(&w);
+	for (size_t i = 0; i < 3; i++) {
+		json_begin_object(&w);
+		json_until(&w, &form, 0, value);
+		json_string_n(&w, values[i], values[i] != NULL ? strlen(values[i]) : 0);
+		json_until(&w, &form, value.at, members);
+		for (size_t j = 0; j < i; j++) {
+			json_name(&w, "n");
+			json_int(&w, (int64_t)j);
+		}
+		json_until(&w, &form, members.at, inside);
+		json_raw_piece(&w, "1c7", 3);
+		json_until(&w, &form, inside.at, end);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	ck_assert_str_eq(json_out_text(&w, &len),
+			 "[{\"value\":\"a\",\"inner\":{},\"url\":\"1c7/x\"},"
+			 "{\"value\":\"\\\"b\\\"\",\"inner\":{\"n\":0},\"url\":\"1c7/x\"},"
+			 "{\"value\":null,\"inner\":{\"n\":0,\"n\":1},\"url\":\"1c7/x\"}]");
+}
+END_TEST
+
 START_TEST(nothing_written_is_an_empty_text)
 {
 	struct json_out w;
@@ -1162,6 +1207,7 @@ writing(void)
 	tcase_add_test(tc, commas_are_the_writers_business);
 	tcase_add_test(tc, a_string_in_pieces_is_one_string);
 	tcase_add_test(tc, what_was_reserved_is_not_allocated_again);
+	tcase_add_test(tc, a_text_with_gaps_is_used_again);
 	tcase_add_test(tc, nothing_written_is_an_empty_text);
 	tcase_add_test(tc, a_long_text_grows_whole);
 	tcase_add_loop_test(tc, a_full_buffer_is_not_written_over, 0, 3);

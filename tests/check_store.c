@@ -637,6 +637,29 @@ START_TEST(a_list_of_a_kind_has_no_other)
 }
 END_TEST
 
+START_TEST(a_list_reads_the_columns_that_are_needed)
+{
+	const struct list_query q = {.family = &family_credential,
+				     .kind = "registryCredential",
+				     .columns = COL_BIT(COL_ID) | COL_BIT(COL_KIND) |
+						COL_BIT(COL_EMAIL) | COL_BIT(COL_SERVER_ADDRESS),
+				     .owners = everyone,
+				     .limit = 100};
+	struct record_list list;
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "one");
+	int64_t id = rig_credential(&rig, PROJECT_DEFAULT, registry, "secret");
+
+	ck_assert_int_eq(store_list(rig.store, rig.arena, &q, &list), STORE_OK);
+	ck_assert_uint_eq(list.count, 1);
+	ck_assert_ptr_eq(list.items[0].type, &types_table[T_REGISTRY_CREDENTIAL]);
+	ck_assert_int_eq(record_id(&list.items[0]), id);
+	ck_assert_str_eq(record_text(&list.items[0], COL_EMAIL), "ci@corp.example.test");
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((q.columns & family_credential.columns & COL_BIT(c)) == 0)
+			ck_assert_int_eq(list.items[0].columns[c].type, VALUE_NULL);
+}
+END_TEST
+
 START_TEST(a_page_of_very_long_texts_ends_early_and_says_so)
 {
 	enum { ROWS = 60, TEXT = 60000 };
@@ -1357,6 +1380,7 @@ store_suite(void)
 	tcase_add_loop_test(tc, only_rows_of_the_owners_are_seen, 0, COUNT_OF(views));
 	tcase_add_test(tc, a_list_hides_removed_rows_unless_they_are_asked_for);
 	tcase_add_test(tc, a_list_of_a_kind_has_no_other);
+	tcase_add_test(tc, a_list_reads_the_columns_that_are_needed);
 	tcase_add_test(tc, a_page_of_very_long_texts_ends_early_and_says_so);
 	tcase_add_test(tc, a_key_is_found_with_its_account_whatever_its_state);
 	tcase_add_test(tc, the_use_of_a_key_is_noted_once_a_minute);
