@@ -557,6 +557,9 @@ write_answer(void *arg, const struct record *row, const char *secret,
 {
 	struct call *c = arg;
 
+	/* A full disk makes a transaction run twice. */
+	c->response->header_count = c->early_headers;
+	json_out_init(&c->out, c->arena);
 	if (members != NULL)
 		repr_members(&c->out, &c->view, members);
 	else
@@ -1118,6 +1121,14 @@ init_tables(char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+static void
+use_room(struct store *store, const struct settings *s)
+{
+	const struct store_room room = {s->min_free_bytes, s->ballast_bytes};
+
+	store_use_room(store, &room);
+}
+
 bool
 app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
@@ -1134,6 +1145,10 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	bool ready = how == PREPARE_CHECK || store_migrate(s->database, how == PREPARE_CREATE, why);
 	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
+	if (right && how != PREPARE_CHECK) {
+		use_room(store, s);
+		store_keep_ballast(store);
+	}
 	store_close(store);
 	keyring_free(ring);
 	return right;
@@ -1158,6 +1173,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 		app_free(app);
 		return NULL;
 	}
+	use_room(app->store, s);
 	app->auth = (struct auth){.store = app->store,
 				  .ring = app->ring,
 				  .open = s->open,
@@ -1312,6 +1328,7 @@ app_sweep(struct app *app)
 		log_anchor(app);
 	if (rc == STORE_OK && store_wal_size(app->store) > WAL_TRUNCATE_BYTES)
 		rc = store_checkpoint(app->store);
+	store_keep_ballast(app->store);
 	if (rc != STORE_OK)
 		log_warn("housekeeper: the pass did not end; it is tried again");
 	return rc == STORE_OK;

@@ -850,7 +850,7 @@ audit_sweep(struct store *s, const struct keyring *ring, int64_t now_ms, int64_t
 	while (keep_ms > 0 && rc == STORE_OK && p.deleted == AUDIT_CUT_ROWS &&
 	       *done < AUDIT_CUT_MAX) {
 		arena_reset(p.arena);
-		rc = store_write(s, cut_in_transaction, &p);
+		rc = store_write_freeing(s, cut_in_transaction, &p);
 		*done += p.deleted;
 	}
 	arena_free(p.arena);

@@ -386,7 +386,10 @@ note_use(const struct auth *auth, const struct record *key, const char *client, 
 	if (last->type == VALUE_INT && last->number <= now_ms &&
 	    t.now_ms - last->number < AUTH_LAST_USED_MS)
 		return;
-	if (store_write(auth->store, touch_in_transaction, &t) != STORE_OK)
+	enum store_rc rc = store_write(auth->store, touch_in_transaction, &t);
+	if (rc == STORE_FULL)
+		log_debug("the last use of a key could not be noted: the disk is full");
+	else if (rc != STORE_OK)
 		log_info("the last use of a key could not be noted");
 }
 

@@ -49,6 +49,8 @@ const struct setting config_table[] = {
 	{ "process_log_keep_s", "seconds", "2592000", "Age at which an entry of the process log is deleted.", 600, 315360000, TO(process_log_keep_s) },
 	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
 	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
+	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },
+	{ "ballast_bytes", "number", "1048576", "Size of the file that is given back when the disk is full, so that logins can still be removed; 0: none.", 0, 1073741824, TO(ballast_bytes) },
 	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
 	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },

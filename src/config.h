@@ -62,7 +62,9 @@ struct settings {
 	int64_t auth_failures; /* sign-ins of one address that may fail in a window; 0: any
 				  number */
 	int64_t auth_failures_window_s;
-	int64_t sweep_every_s;		     /* pause between two passes of the housekeeper */
+	int64_t min_free_bytes; /* with less on the disk nothing is created or updated; 0: any */
+	int64_t ballast_bytes;	/* kept back for a full disk; 0: none */
+	int64_t sweep_every_s;	/* pause between two passes of the housekeeper */
 	uid_t allowed_uids[CONFIG_UIDS_MAX]; /* peers of the socket: names or numbers in the file;
 						root and our own uid always may */
 	size_t allowed_uid_count;

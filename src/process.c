@@ -7,16 +7,16 @@
 
 /* clang-format off */
 const struct process process_table[] = {
-	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate" },
-	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL },
-	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL },
-	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL },
+	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate", false },
+	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL,       false },
+	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false },
+	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false },
 	{ "deactivate", IN(REQUESTED) | IN(REGISTERING) | IN(ACTIVE) | IN(ACTIVATING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true },
 	{ "remove",     IN(REQUESTED) | IN(INACTIVE) | IN(REGISTERING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL },
-	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL },
-	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL,       true },
+	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL,       true },
+	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL,       false },
 };
 
 static const struct { const char *name; bool transitional; } states[ST__COUNT] = {
@@ -70,7 +70,7 @@ process_find(const char *name, enum state state)
 bool
 process_plan(const char *name, enum state state, struct plan *plan)
 {
-	*plan = (struct plan){.before = state, .shown = ST__COUNT, .after = state};
+	*plan = (struct plan){.before = state, .shown = ST__COUNT, .after = state, .frees = true};
 	return process_plan_append(plan, name);
 }
 
@@ -88,6 +88,7 @@ process_plan_append(struct plan *plan, const char *name)
 		 * activate. */
 		step->after = p->then != NULL ? p->during : p->done;
 		plan->after = step->after;
+		plan->frees = plan->frees && p->frees;
 		if (plan->shown == ST__COUNT)
 			plan->shown = p->during;
 		name = p->then;

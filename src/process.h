@@ -39,6 +39,7 @@ struct process {
 	enum state done;   /* when it is done, unless another follows */
 	const char
 		*then; /* the process that follows at once, starting from `during`; NULL for none */
+	bool frees;    /* frees room or protects: goes on while the disk is full */
 };
 
 /* One process that ran: a row of the process log. */
@@ -55,6 +56,7 @@ struct plan {
 	enum state before; /* state that the row must have */
 	enum state shown;  /* transitional state of the answer */
 	enum state after;  /* state that is committed */
+	bool frees;	   /* each of its processes does */
 };
 
 /* Ends with a row whose name is NULL. */

@@ -414,7 +414,8 @@ enum err
 resource_record_opened(const struct context *c, struct error *e)
 {
 	struct opened_work w = {c, e};
-	enum store_rc rc = store_write(c->store, opened_in_transaction, &w);
+	/* Whoever needs a secret now gets it while there is room for this row. */
+	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
 
 	if (rc == STORE_OK)
 		c->opened->count = 0;
@@ -595,6 +596,7 @@ cascade(struct store_tx *tx, const struct context *c, const struct record *row)
 /* The argument of the transactions below. */
 struct work {
 	store_fn run;
+	bool frees;
 	const struct context *context;
 	struct record *row;
 	struct change *change;
@@ -641,10 +643,11 @@ static enum err
 run_work(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
-	enum err rc = w->run(tx, w);
 
 	const struct context *c = w->context;
 
+	*w->error = (struct error){0}; /* a full disk makes it run twice */
+	enum err rc = w->run(tx, w);
 	if (rc != ERR_NONE || answer(c, w->row, w->secret, w->members_now, w->error) != ERR_NONE ||
 	    note_opened_rows(tx, c, w->error) != ERR_NONE)
 		return w->error->code;
@@ -658,7 +661,8 @@ static enum err
 write(struct work *w, store_fn fn)
 {
 	w->run = fn;
-	enum store_rc rc = store_write(w->context->store, run_work, w);
+	enum store_rc rc = w->frees ? store_write_freeing(w->context->store, run_work, w)
+				    : store_write(w->context->store, run_work, w);
 
 	if (rc == STORE_OK)
 		return ERR_NONE;
@@ -1313,7 +1317,12 @@ static enum err
 move(const struct context *c, struct record *row, const char *event, const struct plan *plan,
      struct error *e)
 {
-	struct work w = {.context = c, .row = row, .event = event, .plan = plan, .error = e};
+	struct work w = {.context = c,
+			 .row = row,
+			 .event = event,
+			 .plan = plan,
+			 .frees = plan->frees,
+			 .error = e};
 
 	return write(&w, move_in_transaction);
 }
@@ -1511,7 +1520,7 @@ sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sw
 	while (rc == STORE_OK && w.done == SWEEP_BATCH) {
 		w.done = 0;
 		arena_reset(w.arena);
-		rc = store_write(s, fn, &w);
+		rc = store_write_freeing(s, fn, &w);
 		*done += w.done;
 	}
 	if (w.arena != NULL)

@@ -45,6 +45,15 @@ bool store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void store_close(struct store *s);
 
+/* How a store behaves on a disk that fills up.  Without a call it keeps nothing back. */
+struct store_room {
+	int64_t min_free_bytes; /* with less store_write() is refused; looked at once a second */
+	int64_t ballast_bytes;	/* of the file PATH.ballast, for store_write_freeing() */
+};
+void store_use_room(struct store *s, const struct store_room *room);
+/* Makes the ballast file if it is not there and there is room for it. */
+void store_keep_ballast(struct store *s);
+
 /* Whose rows a caller may see.  The owner is the family's owner column. */
 struct owners {
 	bool all;
@@ -164,9 +173,13 @@ enum store_rc store_read(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
 /* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
- * STORE_ABORTED: fn returned something else than ERR_NONE.  fn is called again for nobody else's
- * failure. */
+ * STORE_ABORTED: fn returned something else than ERR_NONE.  STORE_FULL: also where little room is
+ * left.  fn is called again for nobody else's failure. */
 enum store_rc store_write(struct store *s, store_fn fn, void *arg)
+	__attribute__((warn_unused_result));
+/* For what frees room or protects somebody: it is not refused while any room is left, and where the
+ * disk is full the ballast is given back and fn runs a second time. */
+enum store_rc store_write_freeing(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
 enum store_rc store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family,

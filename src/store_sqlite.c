@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "disk.h"
 #include "log.h"
 #include "migrations.h"
 #include "sql.h"
@@ -43,6 +46,7 @@ enum {
 			    time */
 	PROGRESS_STEPS = 20000, /* of SQLite's machine, between two looks at the clock */
 	BUSY_MS = 5000,		/* for readers during recovery; writers queue at the lock file */
+	LOOK_MS = 1000,		/* between two looks at the room on the disk */
 };
 
 struct statement {
@@ -67,13 +71,19 @@ struct waiter {
 	store_fn fn;
 	void *arg;
 	int64_t since_us;
+	bool frees; /* may have what is kept back for a full disk */
 	enum store_rc rc;
+	bool settled; /* rc is final: it is not run (again) */
 	bool done;
 	struct waiter *next;
 };
 
 struct store {
 	char *path;
+	char *ballast; /* path of the file that is given back when the disk is full */
+	struct store_room room;
+	atomic_llong looked_ms; /* when the room on the disk was last looked at */
+	atomic_bool low;	/* and what was found */
 	int lock_fd;
 	pthread_mutex_t write_mutex; /* guards the queue and `writing`, not the work */
 	pthread_cond_t written;
@@ -92,9 +102,30 @@ struct store_tx {
 	enum column conflict;
 };
 
+/* Whether a failure means that there is no room.  SQLite knows ENOSPC at writing alone; a quota or
+ * a limit on the size of files is as full.  It does not note the system's error of every failed
+ * COMMIT; begin() has cleared errno before. */
+static bool
+is_full(struct connection *c, int rc)
+{
+	int noted = sqlite3_system_errno(c->db), error = noted != 0 ? noted : errno;
+
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return true;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return error == ENOSPC || error == EDQUOT || error == EFBIG;
+	default:
+		return false;
+	}
+}
+
 static enum store_rc
 classify(struct connection *c, int rc)
 {
+	if (is_full(c, rc))
+		return STORE_FULL;
 	switch (rc & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
@@ -106,8 +137,6 @@ classify(struct connection *c, int rc)
 	case SQLITE_INTERRUPT:
 		log_warn("database: a query took more than %d ms and was given up", QUERY_MS);
 		return STORE_BUSY;
-	case SQLITE_FULL:
-		return STORE_FULL;
 	case SQLITE_NOMEM:
 		return STORE_NO_MEMORY;
 	case SQLITE_CONSTRAINT:
@@ -140,7 +169,9 @@ store_err(enum store_rc rc, struct error *e)
 {
 	switch (rc) {
 	case STORE_FULL:
-		return err_set(e, ERR_DISK_FULL, NULL, NULL);
+		return err_set(e, ERR_DISK_FULL, NULL,
+			       "Make room on the disk that the database lies on; then it goes on "
+			       "by itself. Reading, deactivating and removing work meanwhile.");
 	case STORE_BUSY:
 	case STORE_FAILED:
 		return err_set(e, ERR_UNAVAILABLE, NULL, NULL);
@@ -372,6 +403,7 @@ begin(struct connection *c, const struct sql *q, enum store_rc *out)
 		*out = STORE_NO_MEMORY;
 		return NULL;
 	}
+	errno = 0;
 	sqlite3_stmt *stmt = prepare(c, q->text, q->len, &rc);
 	for (size_t i = 0; stmt != NULL && rc == SQLITE_OK && i < q->bind_count; i++)
 		rc = bind_value(stmt, (int)i + 1, &q->binds[i]);
@@ -867,6 +899,39 @@ store_count_sealed(struct store *s, struct arena *a, const struct family *family
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
 
+static int64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whether there is too little room for a write that takes some. */
+static bool
+is_low(struct store *s)
+{
+	int64_t now = clock_ms();
+
+	if (s->room.min_free_bytes == 0)
+		return false;
+	if (now - atomic_load(&s->looked_ms) < LOOK_MS)
+		return atomic_load(&s->low);
+	atomic_store(&s->looked_ms, now);
+	bool low = disk_free_bytes(s->path) < s->room.min_free_bytes;
+	if (atomic_exchange(&s->low, low) == low)
+		return low;
+	if (low)
+		log_error("the disk of %s has less than %" PRId64
+			  " bytes left (min_free_bytes): nothing is created or updated until there "
+			  "is more",
+			  s->path, s->room.min_free_bytes);
+	else
+		log_info("the disk of %s has room again", s->path);
+	return low;
+}
+
 static void
 lock(int fd)
 {
@@ -908,10 +973,13 @@ run_body(struct connection *c, struct waiter *w)
 
 	if (rc != STORE_OK)
 		return rc;
+	c->failure = STORE_OK;
 	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
 	if (sqlite3_get_autocommit(c->db) != 0)
 		return STORE_ABORTED; /* the whole transaction is gone: the disk is full, or worse
 				       */
+	if (failed && c->failure == STORE_FULL)
+		return STORE_FULL; /* not the body's fault, and the same for all */
 	if (failed && (rc = exec(c, "ROLLBACK TO body")) != STORE_OK)
 		return rc;
 	rc = exec(c, "RELEASE body");
@@ -930,6 +998,8 @@ commit_batch(struct connection *c, struct waiter *batch)
 	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
 		board_write_wait(now_us - w->since_us);
 	for (struct waiter *w = batch; rc == STORE_OK && w != NULL; w = w->next) {
+		if (w->settled)
+			continue;
 		w->rc = run_body(c, w);
 		if (sqlite3_get_autocommit(c->db) != 0)
 			rc = c->failure;
@@ -945,7 +1015,7 @@ commit_batch(struct connection *c, struct waiter *batch)
 	board_count(BOARD_COMMIT_FAILURES);
 	roll_back(c);
 	for (struct waiter *w = batch; w != NULL; w = w->next)
-		if (w->rc != STORE_ABORTED)
+		if (!w->settled && w->rc != STORE_ABORTED)
 			w->rc = rc;
 }
 
@@ -966,6 +1036,40 @@ store_read(struct store *s, store_fn fn, void *arg)
 	}
 	reader_give(s, c);
 	return rc;
+}
+
+static int
+checkpoint(struct connection *c)
+{
+	return sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+/* The disk is full: gives back what was kept for that, and what the write-ahead log holds.  False
+ * if another try makes no sense. */
+static bool
+make_room(struct store *s)
+{
+	bool given = disk_release(s->ballast);
+
+	if (given)
+		log_error("the disk of %s is full: %s is given back, so that logins can still be "
+			  "deactivated and removed; make room",
+			  s->path, s->ballast);
+	return checkpoint(&s->writer) == SQLITE_OK || given;
+}
+
+/* Runs those again that may use the ballast, if it was the disk that failed them. */
+static void
+commit_freeing(struct store *s, struct waiter *batch)
+{
+	bool any = false;
+
+	for (struct waiter *w = batch; w != NULL; w = w->next) {
+		w->settled = !w->frees || w->rc != STORE_FULL;
+		any = any || !w->settled;
+	}
+	if (any && make_room(s) && connection_ready(&s->writer, s->path, false))
+		commit_batch(&s->writer, batch);
 }
 
 /* Takes the oldest waiters out of the queue. */
@@ -1007,10 +1111,10 @@ end_writing(struct store *s)
 }
 
 /* Whoever finds nobody writing writes for all that wait; the others wait for their result. */
-enum store_rc
-store_write(struct store *s, store_fn fn, void *arg)
+static enum store_rc
+write_as(struct store *s, store_fn fn, void *arg, bool frees)
 {
-	struct waiter self = {.fn = fn, .arg = arg, .since_us = board_now_us()};
+	struct waiter self = {.fn = fn, .arg = arg, .frees = frees, .since_us = board_now_us()};
 
 	(void)pthread_mutex_lock(&s->write_mutex);
 	/* It leaves the queue before this function returns. */
@@ -1033,6 +1137,7 @@ store_write(struct store *s, store_fn fn, void *arg)
 		else
 			for (struct waiter *w = batch; w != NULL; w = w->next)
 				w->rc = STORE_FAILED;
+		commit_freeing(s, batch);
 		end_writing(s);
 		for (struct waiter *w = batch, *next; w != NULL; w = next) {
 			next = w->next; /* a waiter that is done may be gone */
@@ -1041,6 +1146,36 @@ store_write(struct store *s, store_fn fn, void *arg)
 	}
 	(void)pthread_mutex_unlock(&s->write_mutex);
 	return self.rc;
+}
+
+enum store_rc
+store_write(struct store *s, store_fn fn, void *arg)
+{
+	return is_low(s) ? STORE_FULL : write_as(s, fn, arg, false);
+}
+
+enum store_rc
+store_write_freeing(struct store *s, store_fn fn, void *arg)
+{
+	return write_as(s, fn, arg, true);
+}
+
+void
+store_use_room(struct store *s, const struct store_room *room)
+{
+	s->room = *room;
+}
+
+void
+store_keep_ballast(struct store *s)
+{
+	(void)pthread_mutex_lock(&s->write_mutex);
+	begin_writing(s);
+	if (disk_free_bytes(s->path) >= s->room.min_free_bytes + s->room.ballast_bytes &&
+	    !disk_reserve(s->ballast, s->room.ballast_bytes))
+		log_warn("cannot make %s: %s", s->ballast, strerror(errno));
+	end_writing(s);
+	(void)pthread_mutex_unlock(&s->write_mutex);
 }
 
 enum store_rc
@@ -1441,10 +1576,11 @@ store_checkpoint(struct store *s)
 	(void)pthread_mutex_lock(&s->write_mutex);
 	begin_writing(s);
 	if (connection_ready(&s->writer, s->path, false)) {
-		int result = sqlite3_wal_checkpoint_v2(s->writer.db, NULL,
-						       SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		int result = checkpoint(&s->writer);
 
 		rc = result == SQLITE_OK ? STORE_OK : rc_of(&s->writer, result);
+		if (rc == STORE_FULL && make_room(s))
+			rc = STORE_OK;
 	}
 	end_writing(s);
 	(void)pthread_mutex_unlock(&s->write_mutex);
@@ -1604,15 +1740,18 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (s == NULL)
 		goto failed;
 	s->lock_fd = -1;
+	s->looked_ms = -LOOK_MS; /* the clock may have begun just now */
 	s->waiting_end = &s->waiting;
 	(void)pthread_mutex_init(&s->write_mutex, NULL);
 	(void)pthread_cond_init(&s->written, NULL);
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
 	(void)pthread_cond_init(&s->read_ready, NULL);
 	s->path = strdup(path);
+	if (asprintf(&s->ballast, "%s.ballast", path) < 0)
+		s->ballast = NULL;
 	s->readers = calloc(readers, sizeof(*s->readers));
 	s->reader_count = readers;
-	if (s->path == NULL || s->readers == NULL)
+	if (s->path == NULL || s->ballast == NULL || s->readers == NULL)
 		goto failed;
 	if (!is_there(path, why))
 		goto out;
@@ -1656,6 +1795,7 @@ store_close(struct store *s)
 	(void)pthread_mutex_destroy(&s->read_mutex);
 	(void)pthread_cond_destroy(&s->read_ready);
 	free(s->readers);
+	free(s->ballast);
 	free(s->path);
 	free(s);
 }

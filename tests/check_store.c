@@ -2,10 +2,12 @@
  * connections refuse, and many threads at once. */
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,6 +321,88 @@ START_TEST(a_row_is_stored_and_read_back_column_by_column)
 	}
 	ck_assert_str_eq(got.columns[COL_DESCRIPTION].text, "");
 	ck_assert_int_eq(record_state(&got), ST_INACTIVE);
+}
+END_TEST
+
+/* A limit on the size of files is a disk that is full, wherever this runs. */
+static void
+limit_files(off_t bytes)
+{
+	const struct rlimit limit = {(rlim_t)bytes, RLIM_INFINITY};
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static const char *
+short_text(int number)
+{
+	static char text[8];
+
+	(void)snprintf(text, sizeof(text), "%02x", (unsigned)number & 0xff);
+	return text;
+}
+
+START_TEST(a_full_disk_refuses_what_takes_room_and_gives_its_ballast_for_what_frees_some)
+{
+	const struct store_room room = {.ballast_bytes = 65536};
+	struct record first = registry_row(PROJECT_DEFAULT, "1", "one"), got;
+	struct record second = registry_row(PROJECT_DEFAULT, "2", "two");
+	struct record third = registry_row(PROJECT_DEFAULT, "3", "three");
+	struct body before = {.insert = {&first}}, refused = {.insert = {&second}},
+		    freed = {.insert = {&third}};
+	char ballast[RIG_PATH_MAX + 16];
+	struct stat st;
+
+	(void)snprintf(ballast, sizeof(ballast), "%s.ballast", rig.database);
+	store_use_room(rig.store, &room);
+	store_keep_ballast(rig.store);
+	ck_assert_int_eq(stat(ballast, &st), 0);
+	ck_assert_int_eq(st.st_size, 65536);
+	ck_assert_int_eq(store_write(rig.store, run_body, &before), STORE_OK);
+	/* The log becomes the largest file, so that a limit stops it alone. */
+	ck_assert_int_eq(stat(rig.database, &st), 0);
+	for (int i = 0; store_wal_size(rig.store) < (int64_t)st.st_size + 65536; i++) {
+		struct record row = registry_row(PROJECT_DEFAULT, short_text(i), short_text(i));
+		struct body more = {.insert = {&row}};
+
+		ck_assert_int_eq(store_write(rig.store, run_body, &more), STORE_OK);
+	}
+	/* No file, and so no log of transactions, may grow beyond what it is. */
+	limit_files(store_wal_size(rig.store));
+	enum store_rc rc = store_write(rig.store, run_body, &refused);
+	enum store_rc read = store_get(rig.store, rig.arena, &family_storage_pool,
+				       record_id(&first), &everyone, &got);
+	bool kept = stat(ballast, &st) == 0;
+	/* Folding the log into the database is what makes room under such a limit. */
+	enum store_rc freeing = store_write_freeing(rig.store, run_body, &freed);
+	bool given = stat(ballast, &st) != 0;
+	limit_files((off_t)RLIM_INFINITY);
+	ck_assert_int_eq(rc, STORE_FULL);
+	ck_assert_int_eq(read, STORE_OK);
+	ck_assert(kept);
+	ck_assert_int_eq(freeing, STORE_OK);
+	ck_assert(given);
+	ck_assert_uint_eq(freed.runs, 2);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool "
+				       "WHERE length(server_address) > 2"),
+			 "one,three");
+	ck_assert_int_eq(store_write(rig.store, run_body, &refused), STORE_OK);
+}
+END_TEST
+
+START_TEST(below_the_mark_only_what_frees_room_is_written)
+{
+	const struct store_room room = {.min_free_bytes = INT64_MAX / 2};
+	struct record first = registry_row(PROJECT_DEFAULT, "1", "one");
+	struct record second = registry_row(PROJECT_DEFAULT, "2", "two");
+	struct body refused = {.insert = {&first}}, freed = {.insert = {&second}};
+
+	store_use_room(rig.store, &room);
+	ck_assert_int_eq(store_write(rig.store, run_body, &refused), STORE_FULL);
+	ck_assert_uint_eq(refused.runs, 0);
+	ck_assert_int_eq(store_write_freeing(rig.store, run_body, &freed), STORE_OK);
+	ck_assert_uint_eq(freed.runs, 1);
 }
 END_TEST
 
@@ -1367,6 +1451,9 @@ store_suite(void)
 	tcase_add_test(tc, a_database_without_tables_is_not_opened);
 	tcase_add_test(tc, a_link_in_place_of_the_database_is_not_followed);
 	tcase_add_test(tc, a_row_is_stored_and_read_back_column_by_column);
+	tcase_add_test(
+		tc, a_full_disk_refuses_what_takes_room_and_gives_its_ballast_for_what_frees_some);
+	tcase_add_test(tc, below_the_mark_only_what_frees_room_is_written);
 	tcase_add_test(tc, ids_are_shared_in_a_family_and_never_used_again);
 	tcase_add_test(tc, a_body_that_fails_leaves_nothing_behind);
 	tcase_add_test(tc, a_constraint_that_is_hit_does_not_undo_the_rest);

@@ -1,0 +1,31 @@
+/* disk: what the store wants to know about the file system below it: its room, and whether it is
+ * one of a network; and files that hold room in reserve. */
+#ifndef REGCRED_DISK_H
+#define REGCRED_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { DISK_PATH_MAX = 4096 };
+
+/* Bytes that may still be written on the file system of a file, or of its directory if it is not
+ * there; INT64_MAX if that cannot be told. */
+int64_t disk_free_bytes(const char *path);
+
+/* The name of the network file system that a file, or its directory, lies on; NULL for a local one.
+ * Whatever is reached through FUSE counts as one. */
+const char *disk_network(const char *path);
+/* The same for the f_type of statfs(2). */
+const char *disk_network_type(long type);
+
+/* Makes a file of that size, whose blocks are allocated.  True also if there is one already; false,
+ * and no file is left, if there is no room. */
+bool disk_reserve(const char *path, int64_t bytes) __attribute__((warn_unused_result));
+/* Gives a reserve back; false if there was none. */
+bool disk_release(const char *path);
+
+/* Flushes a file, and the directory that a file lies in; false with errno. */
+bool disk_sync(const char *path) __attribute__((warn_unused_result));
+bool disk_sync_directory(const char *path) __attribute__((warn_unused_result));
+
+#endif
