@@ -13,6 +13,7 @@
 
 #include "app.h"
 #include "audit.h"
+#include "harden.h"
 #include "json_in.h"
 #include "json_out.h"
 #include "log.h"
@@ -845,6 +846,8 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_set_level(settings.log_level == LOG_DEBUG ? LOG_DEBUG : LOG_WARN);
+	if (!harden_dumps(settings.core_dumps))
+		return EXIT_FAILED;
 	struct session session = {.settings = &settings, .arguments = &arguments};
 	return run(command, &session);
 }

@@ -57,6 +57,7 @@ const struct setting config_table[] = {
 	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI believe the environment too: whoever starts the program is the web server.", 0, 0, TO(proxy_trust_cgi) },
 	{ "auth_failures", "number", "20", "Failed sign-ins of an address, half as many with one key, before it has to wait; 0: any number.", 0, 1000, TO(auth_failures) },
 	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
+	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
 	{ 0 }

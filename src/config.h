@@ -69,6 +69,7 @@ struct settings {
 						root and our own uid always may */
 	size_t allowed_uid_count;
 	enum log_level log_level;
+	bool core_dumps; /* off: no core file, no debugger; see harden.h */
 	bool open; /* no authentication: test rigs on loopback only, says so loudly at each start */
 	bool proxy_auth; /* people whom the web server signed in need no key: proxy.h */
 	char proxy_token_file[CONFIG_PATH_MAX];

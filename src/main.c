@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "app.h"
 #include "config.h"
 #include "gateway.h"
+#include "harden.h"
 #include "log.h"
 #include "pool.h"
 
@@ -110,7 +110,6 @@ cgi_failed(const char *why)
 static int
 run_cgi(void)
 {
-	const struct rlimit none = {0, 0};
 	char program[] = "regcredd", why[CONFIG_WHY_MAX];
 	char *argv[] = {program, NULL};
 	struct settings s;
@@ -118,10 +117,11 @@ run_cgi(void)
 	int arg = 1, status;
 
 	umask(0077);
-	setrlimit(RLIMIT_CORE, &none); /* a core file would hold secrets */
 	if (!config_load(&s, 1, argv, &arg, why))
 		return cgi_failed(why);
 	log_set_level(s.log_level);
+	if (!harden_dumps(s.core_dumps))
+		return cgi_failed("cannot forbid core files");
 	warn_if_open(&s);
 	if (!gateway_init())
 		return cgi_failed("cannot start libfcgi or libsodium");

@@ -25,7 +25,6 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -37,19 +36,12 @@
 #include "app.h"
 #include "board.h"
 #include "gateway.h"
+#include "harden.h"
 #include "limiter.h"
 #include "log.h"
 #include "refusals.h"
 
 #define SIGNAL_READY (SIGRTMIN)
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
 
@@ -1055,18 +1047,6 @@ become(const struct settings *s, uid_t uid, gid_t gid)
 	return true;
 }
 
-/* No core file and no debugger may carry secrets away; the sanitizers need one. */
-static void
-forbid_dumps(void)
-{
-#ifndef SANITIZED
-	const struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 /* Blocks all signals but those that a fault of our own raises: blocked, these would hide where it
  * happened. */
 static void
@@ -1136,9 +1116,8 @@ run(struct pool *pool)
 	if (!find_identity(s, &uid, &gid) || !take_lock(pool, uid, gid))
 		return false;
 	if (!open_listener(pool, uid, gid) || !write_pid_file(pool, uid, gid) ||
-	    !become(s, uid, gid))
+	    !become(s, uid, gid) || !harden_dumps(s->core_dumps))
 		goto out;
-	forbid_dumps();
 	if (open_board(pool) && prepare(pool)) {
 		if (geteuid() == 0)
 			log_warn("running as root: name a user in the settings");

@@ -70,10 +70,14 @@ def program(name):
 
 
 def forms(secret):
-    """The byte strings by which a secret betrays itself: raw, base64 at each of the three alignments, hex, percent-encoded."""
+    """The byte strings by which a secret betrays itself: raw, UTF-16, base64 of both alphabets at each of the three alignments, hex with and
+    without blanks, escaped as in a log or JSON, percent-encoded as little as must be or throughout."""
     raw = secret.encode() if isinstance(secret, str) else secret
-    found = {raw, raw.hex().encode(), raw.hex().upper().encode(),
-             urllib.parse.quote(raw, safe="").encode(), urllib.parse.quote_plus(raw).encode(), json.dumps(secret)[1:-1].encode()}
+    found = {raw, raw.decode("utf-8", "replace").encode("utf-16-le"), urllib.parse.quote(raw, safe="").encode(),
+             urllib.parse.quote_plus(raw).encode(), json.dumps(raw.decode("utf-8", "replace"))[1:-1].encode()}
+    for digits in ("%02x", "%02X"):
+        for between in ("", " ", "%", "\\x"):
+            found.add(between.join(digits % byte for byte in raw).encode())
     for shift in range(3):
         text = base64.b64encode(b"\0" * shift + raw)
         first = (0, 2, 3)[shift]                         # characters that hold bits of what stands before

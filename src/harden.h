@@ -1,0 +1,12 @@
+/* harden: what a process that holds secrets forbids itself. */
+#ifndef REGCRED_HARDEN_H
+#define REGCRED_HARDEN_H
+
+#include <stdbool.h>
+
+/* With core_dumps false: no core file, also where the system pipes them to a program, and no
+ * debugger of the same user can attach. Children inherit both; becoming another user undoes the
+ * second, so it is called after that.  False, with a line in the log, if the system refuses. */
+bool harden_dumps(bool core_dumps) __attribute__((warn_unused_result));
+
+#endif
