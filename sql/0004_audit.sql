@@ -23,7 +23,6 @@ CREATE TABLE audit_log (
 ) STRICT;
 CREATE INDEX audit_log_resource ON audit_log (resource_id) WHERE resource_id IS NOT NULL;
 CREATE INDEX audit_log_account ON audit_log (account_id) WHERE account_id IS NOT NULL;
-CREATE INDEX audit_log_created ON audit_log (created);
 
 CREATE TABLE audit_segment (          -- stretches of the log, signed: the newest one is its head, and what was cut off can be proven
 	id       INTEGER PRIMARY KEY,         -- 1, 2, 3 ...

@@ -131,18 +131,27 @@ is_untouched(const struct audit_segment *s)
 	       is_hash(&s->previous, no_hash) && is_hash(&s->last, no_hash);
 }
 
+/* With put: store_audit_put(), or store_audit_advance() where nothing else has changed. */
 static enum store_rc
-put_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
-	    struct audit_segment *s)
+sign_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+	     struct audit_segment *s,
+	     enum store_rc (*put)(struct store_tx *tx, const struct audit_segment *s))
 {
 	unsigned char mac[SECRET_MAC_SIZE];
 
 	if (!segment_hash(ring, a, s, mac))
 		return STORE_NO_MEMORY;
 	s->mac = value_blob(mac, sizeof(mac));
-	enum store_rc rc = store_audit_put(tx, s);
+	enum store_rc rc = put(tx, s);
 	s->mac = value_null();
 	return rc;
+}
+
+static enum store_rc
+put_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+	    struct audit_segment *s)
+{
+	return sign_segment(tx, a, ring, s, store_audit_put);
 }
 
 /* The head, proven.  STORE_FAILED if it cannot be. */
@@ -220,7 +229,7 @@ append_to(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 	head->last = row.columns[COL_HASH];
 	if (head->began_ms == 0)
 		head->began_ms = entry->at_ms;
-	return put_segment(tx, a, ring, head);
+	return sign_segment(tx, a, ring, head, store_audit_advance);
 }
 
 enum store_rc
@@ -705,8 +714,10 @@ restart_in_transaction(struct store_tx *tx, void *arg)
 	fresh.last_id = fresh.first_id - 1;
 	fresh.previous = fresh.last = value_blob(no_hash, sizeof(no_hash));
 	entry.changes = reason_json(r->arena, r->reason);
-	r->rc = entry.changes != NULL ? append_to(tx, r->arena, r->ring, &fresh, &entry)
+	r->rc = entry.changes != NULL ? put_segment(tx, r->arena, r->ring, &fresh)
 				      : STORE_NO_MEMORY;
+	if (r->rc == STORE_OK)
+		r->rc = append_to(tx, r->arena, r->ring, &fresh, &entry);
 	return r->rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 

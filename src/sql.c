@@ -46,7 +46,14 @@ bind(struct sql *q, struct value value)
 		return;
 	}
 	q->binds[q->bind_count++] = value;
-	add(q, "?%zu", q->bind_count);
+	char number[] = {'?', (char)('0' + q->bind_count / 10), (char)('0' + q->bind_count % 10),
+			 '\0'};
+	_Static_assert((int)SQL_BINDS_MAX < 100, "two digits");
+	if (q->bind_count < 10) {
+		number[1] = number[2];
+		number[2] = '\0';
+	}
+	add_text(q, number);
 }
 
 /* Not by add(): this is most of the text of most statements, in every request. */
@@ -256,14 +263,15 @@ sql_insert(struct sql *q, const struct record *record, bool with_id)
 	add(q, "INSERT INTO %s (", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
-			add(q, "%s%s", comma, column_name((enum column)c));
+			add_text(q, comma);
+			add_text(q, column_name((enum column)c));
 			comma = ", ";
 		}
 	add(q, ") VALUES (");
 	comma = "";
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
-			add(q, "%s", comma);
+			add_text(q, comma);
 			bind(q, record->columns[c]);
 			comma = ", ";
 		}

@@ -255,6 +255,9 @@ enum store_rc store_audit_after(struct store_tx *tx, struct arena *a, int64_t id
 /* Stores a segment, in place of the one of its id. */
 enum store_rc store_audit_put(struct store_tx *tx, const struct audit_segment *segment)
 	__attribute__((warn_unused_result));
+/* Only what a row changes of its segment: last_id, began_ms, last, mac. */
+enum store_rc store_audit_advance(struct store_tx *tx, const struct audit_segment *segment)
+	__attribute__((warn_unused_result));
 /* Deletes rows below first_id, at most max, oldest first; if that were all, also the segments below
  * first_segment. */
 enum store_rc store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment,

@@ -51,6 +51,7 @@ enum {
 
 struct statement {
 	char *sql;
+	size_t len; /* of sql: looked at first, since many texts begin alike */
 	sqlite3_stmt *stmt;
 	unsigned long used;
 };
@@ -350,7 +351,7 @@ prepare(struct connection *c, const char *sql, size_t len, int *rc)
 	sqlite3_stmt *stmt = NULL;
 
 	for (size_t i = 0; i < c->statement_count; i++)
-		if (strcmp(c->statements[i].sql, sql) == 0) {
+		if (c->statements[i].len == len && memcmp(c->statements[i].sql, sql, len) == 0) {
 			c->statements[i].used = ++c->clock;
 			return c->statements[i].stmt;
 		}
@@ -364,7 +365,8 @@ prepare(struct connection *c, const char *sql, size_t len, int *rc)
 		free(copy);
 		return NULL;
 	}
-	*statement_slot(c) = (struct statement){.sql = copy, .stmt = stmt, .used = ++c->clock};
+	*statement_slot(c) =
+		(struct statement){.sql = copy, .len = len, .stmt = stmt, .used = ++c->clock};
 	return stmt;
 }
 
@@ -1450,6 +1452,22 @@ store_audit_put(struct store_tx *tx, const struct audit_segment *s)
 	      "closed = ?5, cut = ?6, reason = ?7, previous = ?8, last = ?9, mac = ?10",
 	      binds, sizeof(binds) / sizeof(*binds));
 	return change(tx, &q, &changed);
+}
+
+enum store_rc
+store_audit_advance(struct store_tx *tx, const struct audit_segment *s)
+{
+	const struct value binds[] = {value_int(s->id), value_int(s->last_id),
+				      value_int(s->began_ms), s->last, s->mac};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "UPDATE audit_segment SET last_id = ?2, began = ?3, last = ?4, mac = ?5 WHERE id = "
+	      "?1",
+	      binds, 5);
+	enum store_rc rc = change(tx, &q, &changed);
+	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
 
 enum store_rc
