@@ -14,7 +14,7 @@
 #define DIGITS "0123456789"
 #define BLANKS " \t\r\n\f\v"
 
-enum { LABEL_MAX = 63, PORT_MAX = 65535, HTTPS_PORT = 443, HTTP_PORT = 80 };
+enum { LABEL_MAX = 63, PORT_MAX = 65535, IMAGE_ID_DIGITS = 64, HTTPS_PORT = 443, HTTP_PORT = 80 };
 
 static const char no_memory[] = "There is no memory to read the address.";
 static const char bad_host[] = "The address names no host: it is a name or an IP address, IPv6 in "
@@ -339,10 +339,14 @@ is_tag(const char *text)
 	       only(text, len, LOWER UPPER DIGITS "_.-");
 }
 
-/* "sha256:" and 64 hexadecimal digits; other methods with at least 32. */
+/* "sha256:" and 64 hexadecimal digits; methods that are not known with at least 32. */
 static bool
 is_digest(const char *text)
 {
+	static const struct {
+		const char *method;
+		size_t digits;
+	} known[] = {{"sha256:", 64}, {"sha384:", 96}, {"sha512:", 128}};
 	size_t method = strcspn(text, ":"), len;
 
 	if (method == 0 || text[method] == '\0' || !isalpha((unsigned char)text[0]) ||
@@ -351,7 +355,10 @@ is_digest(const char *text)
 	len = strlen(text + method + 1);
 	if (len < 32 || !only(text + method + 1, len, DIGITS "abcdef"))
 		return false;
-	return strncmp(text, "sha256:", 7) != 0 || len == 64;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strncmp(text, known[i].method, strlen(known[i].method)) == 0)
+			return len == known[i].digits;
+	return true;
 }
 
 /* Cuts tag and digest off the end. */
@@ -389,6 +396,9 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 	if (strncasecmp(reference, "docker://", 9) == 0)
 		reference += 9;
 	size_t len = strcspn(reference, "/");
+	if (len == IMAGE_ID_DIGITS && only(reference, len, DIGITS "abcdef") &&
+	    reference[len] == '\0')
+		return "This is the id of an image, by which no registry knows it.";
 	if (reference[len] == '/' && names_registry(reference, len)) {
 		why = read_authority(reference, len, &at);
 		if (why != NULL)
@@ -413,6 +423,16 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 	return strlen(out->key) + 1 + strlen(name) <= REPOSITORY_MAX
 		       ? NULL
 		       : "The image's name is longer than 255 characters.";
+}
+
+const char *
+registry_path_check(const char *path)
+{
+	if (strlen(path) > REPOSITORY_MAX)
+		return "The path is longer than 255 characters.";
+	return is_repository(path) ? NULL
+				   : "It must be names of repositories as in acme/app: a to z and "
+				     "0 to 9, between them one . or _, __ or dashes.";
 }
 
 bool

@@ -53,6 +53,9 @@ struct registry_image {
 const char *registry_image_parse(struct arena *a, const char *reference,
 				 struct registry_image *out);
 
+/* NULL, or what is wrong with a path of repositories: "acme", "acme/app". */
+const char *registry_path_check(const char *path);
+
 /* Whether a repository lies below a path: in whole segments; "" holds all. */
 bool registry_path_holds(const char *path, const char *repository);
 
