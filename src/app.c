@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "auth.h"
 #include "board.h"
+#include "handout.h"
 #include "html.h"
 #include "json_in.h"
 #include "json_out.h"
@@ -25,6 +26,7 @@
 #include "query.h"
 #include "rekey.h"
 #include "repr.h"
+#include "resolve.h"
 #include "resource.h"
 #include "secret.h"
 #include "store.h"
@@ -71,6 +73,7 @@ enum place {
 	AT_VERSION,
 	AT_SCHEMAS,
 	AT_SCHEMA,
+	AT_QUESTION,
 	AT_COLLECTION,
 	AT_RESOURCE,
 	AT_LINK,
@@ -86,6 +89,7 @@ static const char *const place_names[BOARD_ROUTES] = {
 	[AT_VERSION] = "/{version}",
 	[AT_SCHEMAS] = "/{version}/schemas",
 	[AT_SCHEMA] = "/{version}/schemas/{type}",
+	[AT_QUESTION] = "/{version}/{question}",
 	[AT_COLLECTION] = "/{version}/{type}",
 	[AT_RESOURCE] = "/{version}/{type}/{id}",
 	[AT_LINK] = "/{version}/{type}/{id}/{link}",
@@ -548,6 +552,7 @@ set_context(struct call *c)
 	};
 }
 
+static void add_headers(struct call *c);
 static bool compose(struct call *c);
 
 /* The answer to a change, headers and all, written before the change is committed. */
@@ -737,6 +742,59 @@ handle_action(struct call *c)
 			       c->body, &row, &members, &c->error);
 }
 
+/* Questions: types that are asked by a POST to their collection. */
+
+static enum err
+handle_resolve(struct call *c)
+{
+	struct wanted wanted;
+	struct login_list logins;
+
+	if (resolve_read(&c->context, c->type, c->body, &wanted, &c->error) != ERR_NONE)
+		return c->error.code;
+	if (wanted.parts.key == NULL)
+		return err_set(&c->error, ERR_MISSING_REQUIRED, "image", NULL);
+	if (resolve_find(&c->context, NULL, &wanted, false, &logins, &c->error) != ERR_NONE)
+		return c->error.code;
+	resolve_order(&logins, wanted.parts.repository);
+	repr_image_login(&c->out, &c->view, &wanted, &logins);
+	return ERR_NONE;
+}
+
+/* The answer is a file for another program, never a page. */
+static enum err
+handle_hand_out(struct call *c)
+{
+	struct hand_out file;
+
+	if (handout_run(&c->context, c->type, c->body, &file, &c->error) != ERR_NONE)
+		return c->error.code;
+	c->response->status = 200;
+	c->response->content_type = file.content_type;
+	c->response->body = file.text;
+	c->response->body_len = file.len;
+	add_headers(c);
+	c->answered = !arena_failed(c->arena);
+	return c->answered ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+static const struct {
+	enum type_place type;
+	enum err (*ask)(struct call *c);
+} questions[] = {
+	{T_IMAGE_LOGIN, handle_resolve},
+	{T_HAND_OUT, handle_hand_out},
+};
+
+static enum err
+handle_question(struct call *c)
+{
+	for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++)
+		if (type_index(c->type) == questions[i].type)
+			return questions[i].ask(c);
+	return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+}
+
 static enum err
 handle_not_allowed(struct call *c)
 {
@@ -759,6 +817,8 @@ static const struct route { enum place place; unsigned methods; enum err (*handl
 	{ AT_VERSION,    READ,       handle_version,     0 },
 	{ AT_SCHEMAS,    READ,       handle_schemas,     0 },
 	{ AT_SCHEMA,     READ,       handle_schema,      0 },
+	{ AT_QUESTION,   ON(POST),   handle_question,    GATE_TYPE },
+	{ AT_QUESTION,   ANY,        handle_not_allowed, GATE_TYPE },
 	{ AT_COLLECTION, READ,       handle_list,        GATE_TYPE },
 	{ AT_COLLECTION, ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
 	{ AT_COLLECTION, ON(POST),   handle_create,      GATE_TYPE },
@@ -792,6 +852,8 @@ find_place(const struct call *c)
 		return AT_VERSION;
 	if (type != NULL && strcmp(type->id, "schema") == 0)
 		return c->id == NULL ? AT_SCHEMAS : AT_SCHEMA;
+	if (type != NULL && (type->flags & TYPE_QUESTION) != 0 && c->id == NULL)
+		return AT_QUESTION;
 	return c->id == NULL ? AT_COLLECTION : c->link == NULL ? AT_RESOURCE : AT_LINK;
 }
 
@@ -809,7 +871,7 @@ route(struct call *c)
 		    ((r->gates & GATE_ACTION) != 0 && !action))
 			continue;
 		if ((r->gates & GATE_TYPE) != 0 &&
-		    (c->type == NULL || c->type->family == NULL ||
+		    (c->type == NULL || (c->type->family == NULL && place != AT_QUESTION) ||
 		     (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
 			return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
 		return r->handler(c);

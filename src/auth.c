@@ -9,7 +9,7 @@
 #include "proxy.h"
 
 #define ROLE(name) (1U << ROLE_##name)
-#define EVERY ((1U << ROLE_NONE) - 1)
+#define EVERY (((1U << ROLE_NONE) - 1) & ~ROLE(REVEAL))
 #define IN_PROJECT                                                                                 \
 	(ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
 #define MACHINE (ROLE(SUPERADMIN) | ROLE(SERVICE))
@@ -17,7 +17,10 @@
 	(MACHINE | ROLE(ADMIN) |                                                                   \
 	 ROLE(READADMIN)) /* see what belongs to operation: data, removeTime */
 #define WATCHER (ROLE(READADMIN) | ROLE(READONLY)) /* never change anything */
-#define EVERYBODY (EVERY | ROLE(NONE))
+#define EVERYBODY (EVERY | ROLE(REVEAL) | ROLE(NONE))
+#define HANDED                                                                                     \
+	(ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(USER) | ROLE(OWNER) | ROLE(PROJECT) |               \
+	 ROLE(PROJECTADMIN) | ROLE(REVEAL)) /* may be handed logins, if their key may */
 
 /* For a type: what a role may do with it.  For type.field or *.field: what it may do with the
  * field, instead of what the field's flags say.  The last row that fits wins.  A type without a row
@@ -28,6 +31,8 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERYBODY,                      "apiVersion",             "r" },
 	{ EVERYBODY,                      "error",                  "r" },
 	{ EVERY,                          "setProjectMembersInput", "r" },
+	{ EVERY | ROLE(REVEAL),           "imageLogin",             "cr" },
+	{ HANDED,                         "handOut",                "cr" },
 
 	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(READADMIN),      "auditLog", "r" },
 	{ ROLE(OWNER) | ROLE(PROJECT) | ROLE(PROJECTADMIN),      "auditLog", "r" },
@@ -108,7 +113,7 @@ static const char *const role_names[ROLE__COUNT] = {
 	[ROLE_SUPERADMIN] = "superadmin", [ROLE_SERVICE] = "service",       [ROLE_ADMIN] = "admin",
 	[ROLE_READADMIN] = "readAdmin",   [ROLE_USER] = "user",             [ROLE_OWNER] = "owner",
 	[ROLE_MEMBER] = "member",         [ROLE_RESTRICTED] = "restricted", [ROLE_PROJECT] = "project",
-	[ROLE_PROJECTADMIN] = "projectadmin", [ROLE_READONLY] = "readonly", [ROLE_NONE] = "none",
+	[ROLE_PROJECTADMIN] = "projectadmin", [ROLE_READONLY] = "readonly", [ROLE_REVEAL] = "reveal", [ROLE_NONE] = "none",
 };
 
 /* What an account of a kind is when it acts unscoped.  Others are nobody. */
@@ -214,10 +219,11 @@ auth_init(void)
 			       "not exist";
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		if ((WATCHER & (1U << r)) != 0)
-			for (size_t t = 0; t < TYPES_MAX; t++)
+			for (size_t t = 0; t < T__COUNT; t++)
 				for (size_t f = 0; f < FIELDS_MAX; f++)
-					matrix.fields[r][t][f] &=
-						(unsigned char)~(MAY_CREATE | MAY_UPDATE);
+					if ((types_table[t].flags & TYPE_QUESTION) == 0)
+						matrix.fields[r][t][f] &=
+							(unsigned char)~(MAY_CREATE | MAY_UPDATE);
 	return NULL;
 }
 
@@ -322,12 +328,21 @@ only_reading(enum role role, bool scoped)
 	return !scoped && (OPERATOR & (1U << role)) != 0 ? ROLE_READADMIN : ROLE_READONLY;
 }
 
+/* What a role becomes when it may only be handed logins: nothing, if it may not. */
+static enum role
+only_revealing(enum role role, bool scoped)
+{
+	(void)scoped;
+	return (HANDED & (1U << role)) != 0 ? ROLE_REVEAL : ROLE_NONE;
+}
+
 /* Roles of keys: what each makes of the role of its account. */
 static const struct key_role {
 	const char *name;
 	enum role (*of)(enum role role, bool scoped);
 } key_roles[] = {
 	{"readonly", only_reading},
+	{"reveal", only_revealing},
 };
 
 /* A role that nobody knows is no role. */
@@ -463,6 +478,9 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 	out->key.role = record_text(&key, COL_ROLE);
 	out->key.networks = record_text(&key, COL_NETWORKS);
 	out->key.expires_ms = key.columns[COL_EXPIRES].number;
+	out->key.registry_ids = record_text(&key, COL_REGISTRY_IDS);
+	out->key.path_prefixes = record_text(&key, COL_PATH_PREFIXES);
+	out->key.reveal = key.columns[COL_REVEAL].number != 0;
 	out->role = narrow(out->key.role, out->account_role, out->scoped);
 	note_use(auth, &key, client, now_ms);
 	return ERR_NONE;
@@ -730,6 +748,42 @@ auth_may_open(const struct identity *id, const struct record *row)
 
 	return id->scoped || id->all_accounts || owner == id->user_id ||
 	       owns(find_membership(id, owner));
+}
+
+bool
+auth_may_reveal(const struct identity *id)
+{
+	return (HANDED & (1U << id->role)) != 0 && (id->key_id == 0 || id->key.reveal);
+}
+
+bool
+auth_may_grant(const struct identity *id)
+{
+	/* A project's key speaks for nobody: it gives on what it was given. */
+	return (HANDED & (1U << id->role)) != 0 &&
+	       (id->account_role != ROLE_PROJECT || id->key.reveal);
+}
+
+bool
+auth_may_hand_out(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	return id->scoped || owner == id->user_id || owns(find_membership(id, owner));
+}
+
+bool
+auth_list_has_id(const char *list, const struct family *family, int64_t id)
+{
+	char one[LIST_ITEM_SIZE];
+	int64_t other;
+
+	if (list == NULL)
+		return true;
+	while (list_next(&list, one))
+		if (id_parse(family, one, &other) && other == id)
+			return true;
+	return false;
 }
 
 bool

@@ -34,7 +34,8 @@ enum role {
 	ROLE_PROJECT,
 	ROLE_PROJECTADMIN,
 	ROLE_READONLY,
-	ROLE_NONE, /* agents, tokens and kinds that nobody knows: they see no type but schema */
+	ROLE_REVEAL, /* of a key: asks which login is used, is handed logins, and nothing else */
+	ROLE_NONE,   /* agents, tokens and kinds that nobody knows: they see no type but schema */
 	ROLE__COUNT
 };
 const char *role_name(enum role role);
@@ -57,9 +58,12 @@ unsigned auth_field(enum role role, const struct resource_type *type, const stru
 
 /* What confines the key beside its account.  No key that it makes or changes may do more. */
 struct key_bounds {
-	const char *role;     /* NULL: all that the account may do */
-	const char *networks; /* NULL: from everywhere; else see network.h */
-	int64_t expires_ms;   /* 0: never */
+	const char *role;	   /* NULL: all that the account may do */
+	const char *networks;	   /* NULL: from everywhere; else see network.h */
+	int64_t expires_ms;	   /* 0: never */
+	const char *registry_ids;  /* NULL: logins of all registries; else a list (list_next) */
+	const char *path_prefixes; /* NULL: for all repositories */
+	bool reveal;		   /* it may be handed logins */
 };
 
 /* Who asks.  Lives in the request's arena. */
@@ -126,6 +130,16 @@ bool auth_may_name(enum role role, const char *kind);
 
 /* Whether the caller may read this row's secret in the clear, if its role may open any. */
 bool auth_may_open(const struct identity *id, const struct record *row);
+
+/* Whether the caller may be handed logins at all: nobody gets that by a key that does not say so.
+ */
+bool auth_may_reveal(const struct identity *id);
+/* Whether the caller may make keys that may be handed logins. */
+bool auth_may_grant(const struct identity *id);
+/* Whether this row's login may be handed to the caller, if it may be handed any. */
+bool auth_may_hand_out(const struct identity *id, const struct record *row);
+/* Whether a list of ids, "1sp3 1sp4", has that one; NULL has all. */
+bool auth_list_has_id(const char *list, const struct family *family, int64_t id);
 
 /* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
  * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */

@@ -209,6 +209,18 @@ decode(const char *text, size_t len, int plus, char **to)
 }
 
 char *
+http_base64(struct arena *a, const char *bytes, size_t len)
+{
+	size_t room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
+	char *out = arena_alloc(a, room);
+
+	if (out != NULL)
+		(void)sodium_bin2base64(out, room, (const unsigned char *)bytes, len,
+					sodium_base64_VARIANT_ORIGINAL);
+	return out;
+}
+
+char *
 http_encode(struct arena *a, const char *text)
 {
 	static const char hex[] = "0123456789ABCDEF";

@@ -158,6 +158,9 @@ size_t http_utf8_length(const char *text);
  */
 char *http_encode(struct arena *a, const char *text);
 
+/* Base64 with padding; NULL without memory. */
+char *http_base64(struct arena *a, const char *bytes, size_t len);
+
 /* host[:port] in the form that a link may carry: letters, digits, '.', '-', '_', an IPv6 literal in
  * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
  * or markup into every link. */

@@ -100,6 +100,8 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 		known = date_parse(text, p->now_ms, &number);
 	else if (field->type == FT_INT)
 		known = read_number(text, &number);
+	else if (field->type == FT_BOOLEAN)
+		known = (number = strcmp(text, "true") == 0) != 0 || strcmp(text, "false") == 0;
 	else
 		c.any_case = (p->type->flags & TYPE_PROJECT) != 0 && (op == OP_EQ || op == OP_NE);
 	if (!known)

@@ -136,7 +136,8 @@ empty_object(struct json_out *w, const char *name)
 static bool
 is_listable(enum role role, const struct resource_type *type)
 {
-	return (type->flags & TYPE_DOCUMENT) == 0 && (auth_type(role, type) & MAY_READ) != 0;
+	return (type->flags & (TYPE_DOCUMENT | TYPE_QUESTION)) == 0 &&
+	       (auth_type(role, type) & MAY_READ) != 0;
 }
 
 /* One link for each collection that the role can list, by the plural name. */
@@ -259,6 +260,22 @@ write_networks(struct json_out *w, const struct value *v)
 }
 
 static void
+write_list(struct json_out *w, const struct value *v)
+{
+	const char *list = v->type == VALUE_TEXT ? v->text : NULL;
+	char one[LIST_ITEM_SIZE];
+
+	if (list == NULL) {
+		json_null(w);
+		return;
+	}
+	json_begin_array(w);
+	while (list_next(&list, one))
+		json_string(w, one);
+	json_end_array(w);
+}
+
+static void
 write_constant(struct json_out *w, const struct field *field)
 {
 	if (field->constant != NULL)
@@ -277,6 +294,7 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 	switch (field->type) {
 	case FT_STRING:
 	case FT_ENUM:
+	case FT_PATH:
 		json_string_n(w, value->type == VALUE_TEXT ? value->text : NULL, value->len);
 		break;
 	case FT_PASSWORD:
@@ -311,6 +329,10 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		break;
 	case FT_NETWORKS:
 		write_networks(w, value);
+		break;
+	case FT_PATHS:
+	case FT_REFERENCES:
+		write_list(w, value);
 		break;
 	case FT_ID: /* printed first */
 	case FT_MEMBERS:
@@ -841,6 +863,82 @@ repr_members(struct json_out *w, const struct view *v, const struct record_list 
 	json_end_object(w);
 }
 
+/* Questions */
+
+static void
+write_id(struct json_out *w, const char *name, const struct family *family, const struct value *id)
+{
+	json_name(w, name);
+	json_string(w, id != NULL && id->type == VALUE_INT ? id_format(w->arena, family, id->number)
+							   : NULL);
+}
+
+static void
+name_and_text(struct json_out *w, const char *name, const char *text)
+{
+	json_name(w, name);
+	json_string(w, text);
+}
+
+/* The logins that were not chosen, each with the reason. */
+static void
+write_others(struct json_out *w, const struct login_list *logins)
+{
+	json_name(w, "others");
+	json_begin_array(w);
+	for (size_t i = 0; i < logins->count; i++) {
+		const struct login *l = &logins->items[i];
+
+		if (i == 0 && l->fits)
+			continue;
+		json_begin_object(w);
+		name_and_text(w, "pathPrefix", *l->path != '\0' ? l->path : NULL);
+		name_and_text(w, "publicValue", record_text(l->row, COL_PUBLIC_VALUE));
+		name_and_text(w, "reason", login_reasons[l->reason]);
+		name_and_text(w, "reasonText", resolve_text(logins, l));
+		write_id(w, "registryCredentialId", &family_credential, &l->row->columns[COL_ID]);
+		write_id(w, "registryId", &family_storage_pool, &l->row->columns[COL_REGISTRY_ID]);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+void
+repr_image_login(struct json_out *w, const struct view *v, const struct wanted *wanted,
+		 const struct login_list *logins)
+{
+	const struct login *chosen =
+		logins->count > 0 && logins->items[0].fits ? logins->items : NULL;
+	const struct record *row = chosen != NULL ? chosen->row : NULL;
+	enum role role = v->context->id->role;
+
+	json_begin_object(w);
+	name_and_text(w, "id", NULL);
+	name_and_text(w, "type", "imageLogin");
+	json_name(w, "links");
+	json_begin_object(w);
+	if (row != NULL && (auth_type(role, row->type) & MAY_READ) != 0)
+		name_and_url(w, "registryCredential", repr_self(v, row));
+	json_end_object(w);
+	empty_object(w, "actions");
+	name_and_text(w, "baseType", "imageLogin");
+	name_and_text(w, "digest", wanted->parts.digest);
+	name_and_text(w, "image", wanted->image);
+	write_others(w, logins);
+	name_and_text(w, "publicValue", row != NULL ? record_text(row, COL_PUBLIC_VALUE) : NULL);
+	name_and_text(w, "reason", login_reasons[chosen != NULL ? chosen->reason : LOGIN_NONE]);
+	name_and_text(w, "reasonText", resolve_text(logins, chosen));
+	name_and_text(w, "registry", wanted->parts.key);
+	write_id(w, "registryCredentialId", &family_credential,
+		 row != NULL ? &row->columns[COL_ID] : NULL);
+	write_id(w, "registryId", &family_storage_pool,
+		 row != NULL ? &row->columns[COL_REGISTRY_ID] : NULL);
+	name_and_text(w, "repository", wanted->parts.repository);
+	name_and_text(w, "serverAddress", wanted->address);
+	name_and_text(w, "tag", wanted->parts.tag);
+	json_end_object(w);
+}
+
 /* Schemas */
 
 static const char *
@@ -868,8 +966,11 @@ type_text(const struct field *field)
 	case FT_MEMBERS:
 		return "array[projectMember]";
 	case FT_NETWORKS:
+	case FT_PATHS:
+	case FT_REFERENCES:
 		return "array[string]";
 	case FT_STRING:
+	case FT_PATH:
 	case FT_REFERENCE:
 	case FT_CONSTANT:
 	case FT_MESSAGE:
@@ -959,11 +1060,16 @@ write_all_methods(struct json_out *w, enum role role, const struct resource_type
 			      resource[] = {MAY_READ, MAY_UPDATE, MAY_DELETE};
 	static const char *const collection_methods[] = {"GET", "POST", NULL};
 	static const char *const resource_methods[] = {"GET", "PUT", "DELETE", NULL};
-	unsigned may = auth_type(role, type);
+	unsigned may = auth_type(role, type), many = may, one = may;
 
-	write_methods(w, "collectionMethods", (type->flags & TYPE_DOCUMENT) != 0 ? 0 : may,
-		      collection, collection_methods);
-	write_methods(w, "resourceMethods", may, resource, resource_methods);
+	if ((type->flags & TYPE_DOCUMENT) != 0)
+		many = 0;
+	if ((type->flags & TYPE_QUESTION) != 0) {
+		many = may & MAY_CREATE;
+		one = 0;
+	}
+	write_methods(w, "collectionMethods", many, collection, collection_methods);
+	write_methods(w, "resourceMethods", one, resource, resource_methods);
 }
 
 static void
@@ -1004,7 +1110,8 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 		*p = (char)tolower((unsigned char)*p);
 	json_name(w, "self");
 	write_url(w, scope, "/schemas/", id);
-	if (is_listable(role, type))
+	/* A question too: it is where clients post to. */
+	if (is_listable(role, type) || (type->flags & TYPE_QUESTION) != 0)
 		name_and_collection(w, "collection", scope, type);
 	json_end_object(w);
 	empty_object(w, "actions");

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "json_out.h"
+#include "resolve.h"
 #include "resource.h"
 
 /* What a representation depends on besides the record. */
@@ -33,6 +34,9 @@ void repr_resource(struct json_out *w, const struct view *v, const struct record
 /* A collection, or the part of one that a page shows. */
 void repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
 		     const struct list_request *request, const struct record_list *list);
+/* The answer to an imageLogin: the logins in their order, the chosen one, if any fits, first. */
+void repr_image_login(struct json_out *w, const struct view *v, const struct wanted *wanted,
+		      const struct login_list *logins);
 /* The answer to setmembers: the input that its schema declares as output. */
 void repr_members(struct json_out *w, const struct view *v, const struct record_list *members);
 

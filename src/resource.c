@@ -7,6 +7,7 @@
 #include "json_out.h"
 #include "log.h"
 #include "network.h"
+#include "registry_url.h"
 
 enum {
 	CASCADE_BATCH = 500,
@@ -946,6 +947,32 @@ check_account(struct store_tx *tx, const struct work *w)
 	return ERR_NONE;
 }
 
+/* The registries that a key is given are there for whoever makes or changes it. */
+static enum err
+check_registry_ids(struct store_tx *tx, const struct work *w)
+{
+	const char *list = record_text(w->row, COL_REGISTRY_IDS);
+	char one[LIST_ITEM_SIZE];
+	int64_t id;
+
+	if ((w->change->given & COL_BIT(COL_REGISTRY_IDS)) == 0)
+		return ERR_NONE;
+	while (list_next(&list, one)) {
+		struct record registry;
+		enum store_rc rc =
+			id_parse(&family_storage_pool, one, &id)
+				? store_tx_get(tx, w->context->arena, &family_storage_pool, id,
+					       &w->context->id->owners, &registry)
+				: STORE_NONE;
+
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return fail(w, rc);
+		if (rc == STORE_NONE || registry.columns[COL_REMOVED].type != VALUE_NULL)
+			return err_set(w->error, ERR_INVALID_REFERENCE, "registryIds", NULL);
+	}
+	return ERR_NONE;
+}
+
 /* Every other reference that was given names a live row of that account. */
 static enum err
 check_references(struct store_tx *tx, const struct work *w)
@@ -994,6 +1021,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	size_t count = 0;
 
 	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
+	    check_registry_ids(tx, w) != ERR_NONE ||
 	    keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = insert_with_log(tx, w->context, w->row, w->plan);
@@ -1013,6 +1041,36 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w) : w->error->code;
 }
 
+/* Whether each path of inner lies below one of outer; both are lists. */
+static bool
+paths_within(const char *outer, const char *inner)
+{
+	char path[LIST_ITEM_SIZE], prefix[LIST_ITEM_SIZE];
+	bool within = inner != NULL;
+
+	while (within && list_next(&inner, path)) {
+		const char *rest = outer;
+
+		within = false;
+		while (!within && list_next(&rest, prefix))
+			within = registry_path_holds(prefix, path);
+	}
+	return within;
+}
+
+static bool
+ids_within(const char *outer, const char *inner)
+{
+	char one[LIST_ITEM_SIZE];
+	int64_t id;
+	bool within = inner != NULL;
+
+	while (within && list_next(&inner, one))
+		within = id_parse(&family_storage_pool, one, &id) &&
+			 auth_list_has_id(outer, &family_storage_pool, id);
+	return within;
+}
+
 /* Whether a key's column is as narrow as that of the key that asks. */
 static bool
 within_bounds(const struct key_bounds *own, const struct record *key, enum column column)
@@ -1029,6 +1087,12 @@ within_bounds(const struct key_bounds *own, const struct record *key, enum colum
 	case COL_EXPIRES:
 		return own->expires_ms == 0 ||
 		       (expires->type == VALUE_INT && expires->number <= own->expires_ms);
+	case COL_REGISTRY_IDS:
+		return own->registry_ids == NULL ||
+		       ids_within(own->registry_ids, record_text(key, COL_REGISTRY_IDS));
+	case COL_PATH_PREFIXES:
+		return own->path_prefixes == NULL ||
+		       paths_within(own->path_prefixes, record_text(key, COL_PATH_PREFIXES));
 	default:
 		return true;
 	}
@@ -1037,11 +1101,37 @@ within_bounds(const struct key_bounds *own, const struct record *key, enum colum
 static const struct {
 	enum column column;
 	const char *field;
-} bounds[] = {{COL_EXPIRES, "expires"}, {COL_NETWORKS, "networks"}, {COL_ROLE, "role"}};
+} bounds[] = {{COL_EXPIRES, "expires"},
+	      {COL_NETWORKS, "networks"},
+	      {COL_ROLE, "role"},
+	      {COL_REGISTRY_IDS, "registryIds"},
+	      {COL_PATH_PREFIXES, "pathPrefixes"}};
 
 enum { BOUNDS = sizeof(bounds) / sizeof(*bounds) };
 
 static const char wider_than_own[] = "A key can make no key that may do more than itself.";
+
+static const char no_grant[] =
+	"Only an owner, or a key that may be handed logins, gives that right.";
+
+/* The right to be handed logins is given on purpose, or with the role that is good for nothing
+ * else; it is not inherited. */
+static enum err
+bound_reveal(const struct context *c, struct record *row, struct error *e)
+{
+	const char *role = record_text(row, COL_ROLE);
+	struct value *reveal = &row->columns[COL_REVEAL];
+
+	if (role != NULL && strcmp(role, "reveal") == 0)
+		*reveal = value_int(1);
+	if (reveal->number == 0)
+		return ERR_NONE;
+	if (role != NULL && strcmp(role, "readonly") == 0)
+		return err_set(e, ERR_INVALID_OPTION, "reveal",
+			       "A readonly key is handed no logins.");
+	return auth_may_grant(c->id) ? ERR_NONE
+				     : err_set(e, ERR_INVALID_OPTION, "reveal", no_grant);
+}
 
 /* A new key takes the bounds of the key that makes it, unless it is given narrower ones. */
 static enum err
@@ -1058,10 +1148,14 @@ bound_key(const struct context *c, struct record *row, struct error *e)
 		row->columns[COL_NETWORKS] = value_text(own->networks);
 	if (row->columns[COL_ROLE].type == VALUE_NULL)
 		row->columns[COL_ROLE] = value_text(own->role);
+	if (row->columns[COL_REGISTRY_IDS].type == VALUE_NULL)
+		row->columns[COL_REGISTRY_IDS] = value_text(own->registry_ids);
+	if (row->columns[COL_PATH_PREFIXES].type == VALUE_NULL)
+		row->columns[COL_PATH_PREFIXES] = value_text(own->path_prefixes);
 	for (size_t i = 0; i < BOUNDS; i++)
 		if (!within_bounds(own, row, bounds[i].column))
 			return err_set(e, ERR_INVALID_OPTION, bounds[i].field, wider_than_own);
-	return ERR_NONE;
+	return bound_reveal(c, row, e);
 }
 
 /* Access key and secret of a new API key, where the caller did not, or may not, give its own. */
@@ -1208,6 +1302,22 @@ update_kind(const struct work *w, struct record *row, uint64_t columns)
 	return ERR_NONE;
 }
 
+/* Which logins a key may be handed is made wider only by those who may give the right to it. */
+static enum err
+update_reveal(const struct work *w, const struct record *old, const struct record *row)
+{
+	static const enum column columns[] = {COL_REGISTRY_IDS, COL_PATH_PREFIXES};
+	const struct key_bounds before = {.registry_ids = record_text(old, COL_REGISTRY_IDS),
+					  .path_prefixes = record_text(old, COL_PATH_PREFIXES)};
+	bool wider = row->columns[COL_REVEAL].number > old->columns[COL_REVEAL].number;
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
+		wider = wider || !within_bounds(&before, row, columns[i]);
+	return !wider || auth_may_grant(w->context->id)
+		       ? ERR_NONE
+		       : err_set(w->error, ERR_INVALID_OPTION, "reveal", no_grant);
+}
+
 /* What a PUT changes of a key's bounds may not make it wider than the key that asks, and its role
  * not wider than it was. */
 static enum err
@@ -1226,7 +1336,7 @@ update_bounds(const struct work *w, const struct record *old, const struct recor
 			return err_set(w->error, ERR_INVALID_OPTION, bounds[i].field,
 				       wider_than_own);
 	}
-	return ERR_NONE;
+	return update_reveal(w, old, row);
 }
 
 static enum err
@@ -1247,7 +1357,7 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	for (unsigned i = 1; i < COL__COUNT; i++)
 		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
 			w->row->columns[i] = w->change->columns[i];
-	if (update_bounds(w, &old, w->row) != ERR_NONE ||
+	if (update_bounds(w, &old, w->row) != ERR_NONE || check_registry_ids(tx, w) != ERR_NONE ||
 	    update_kind(w, w->row, columns) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;

@@ -10,6 +10,7 @@
 
 #include "http.h"
 #include "network.h"
+#include "registry_url.h"
 
 enum {
 	ID_DIGITS_MAX = 18, /* of a row number: fits int64_t */
@@ -170,7 +171,7 @@ check_fields(const struct resource_type *type)
 		if (f->column != COL_NONE &&
 		    (type->family == NULL || (type->family->columns & COL_BIT(f->column)) == 0))
 			return "a field names a column that its family lacks";
-		if (f->type == FT_REFERENCE &&
+		if ((f->type == FT_REFERENCE || f->type == FT_REFERENCES) &&
 		    (f->reference == NULL || f->reference->family == NULL))
 			return "a field refers to a type that has no rows";
 		if (f->type == FT_ENUM && f->options == NULL)
@@ -407,6 +408,73 @@ read_networks(const struct schema_rules *rules, const struct field *field, const
 	return ERR_NONE;
 }
 
+bool
+list_next(const char **list, char out[LIST_ITEM_SIZE])
+{
+	const char *text = *list;
+	size_t len = text != NULL ? strcspn(text, " ") : 0;
+
+	if (len == 0 || len >= LIST_ITEM_SIZE)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	*list = text + len + (text[len] == ' ');
+	return true;
+}
+
+/* One item of an array of paths or ids: NULL, or what is wrong with it. */
+static const char *
+check_item(const struct field *field, const char *item)
+{
+	int64_t id;
+
+	if (field->type == FT_PATHS)
+		return registry_path_check(item);
+	return id_parse(field->reference->family, item, &id) ? NULL : "It must be an array of ids.";
+}
+
+/* An array of texts, or, as a form has it, one text with commas between. */
+static enum err
+read_list(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	  struct change *out, struct error *e)
+{
+	char *rest = node->type == JSON_STRING ? arena_strdup(rules->arena, node->text) : NULL;
+	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
+	const char *list = "", *why = NULL;
+	size_t count = 0;
+
+	while (list != NULL && (rest != NULL || item != NULL)) {
+		const char *text = rest != NULL		       ? strsep(&rest, ",")
+				   : item->type == JSON_STRING ? item->text
+							       : "";
+
+		item = item != NULL ? item->next : NULL;
+		why = check_item(field, text);
+		if (why == NULL && ++count > LIST_ITEMS_MAX)
+			why = "It has more than 32 members.";
+		if (why != NULL)
+			return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+		list = arena_printf(rules->arena, "%s%s%s", list, *list != '\0' ? " " : "", text);
+	}
+	if (list == NULL || arena_failed(rules->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (count == 0)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be an array with members, or null for all.");
+	out->columns[field->column] = value_text(list);
+	return ERR_NONE;
+}
+
+static enum err
+read_path(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	const char *why = registry_path_check(text);
+
+	if (why != NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+	return read_text(field, text, out, e);
+}
+
 static enum err
 read_null(const struct schema_rules *rules, const struct field *field, struct change *out,
 	  struct error *e)
@@ -441,6 +509,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		return read_reference(field, node, out, e);
 	if (field->type == FT_NETWORKS)
 		return read_networks(rules, field, node, out, e);
+	if (field->type == FT_PATHS || field->type == FT_REFERENCES)
+		return read_list(rules, field, node, out, e);
 
 	const char *text = scalar_text(node);
 	if (text == NULL)
@@ -452,6 +522,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		return read_date(field, text, out, e);
 	if (field->type == FT_ENUM)
 		return read_option(field, text, out, e);
+	if (field->type == FT_PATH)
+		return read_path(field, text, out, e);
 	return read_text(field, text, out, e);
 }
 
@@ -483,6 +555,27 @@ schema_read(const struct schema_rules *rules, const struct json *body, struct ch
 		    !is_given(f, body))
 			return err_set(e, ERR_MISSING_REQUIRED, f->name, NULL);
 	return ERR_NONE;
+}
+
+enum err
+schema_read_question(const struct resource_type *type, const char *name, const struct json *body,
+		     const char **out, struct error *e)
+{
+	const struct field *field = type_field(type, name, API_V1);
+	const struct json *node = json_member(body, name);
+	struct change change = {0};
+
+	*out = NULL;
+	if (node == NULL || node->type == JSON_NULL)
+		return ERR_NONE;
+	const char *text = scalar_text(node);
+	if (text == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a single value, not an object or array.");
+	enum err rc = field->type == FT_ENUM ? read_option(field, text, &change, e)
+					     : read_text(field, text, &change, e);
+	*out = change.columns[COL_NONE].text;
+	return rc;
 }
 
 static void

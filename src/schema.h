@@ -71,6 +71,9 @@ enum field_type {
 	FT_IDENTITY,   /* identity of an account */
 	FT_MEMBERS,    /* members of a project: taken on create, shown as null */
 	FT_NETWORKS,   /* networks of a key: an array of texts, stored as one (network.h) */
+	FT_PATH,       /* of repositories: "acme/app" */
+	FT_PATHS,      /* an array of them, stored as one text with blanks between */
+	FT_REFERENCES, /* an array of ids, stored likewise */
 };
 
 /* Which modifiers a collection filter of the field takes (contract 4.1). */
@@ -134,6 +137,7 @@ enum {
 				  own (contract 3.5) */
 	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
+	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
 	TYPE_UPDATE_LOGS =
 		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
 	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
@@ -168,6 +172,8 @@ enum type_place {
 	T_AUDIT_LOG,
 	T_CREDENTIAL,
 	T_ERROR,
+	T_HAND_OUT,
+	T_IMAGE_LOGIN,
 	T_PASSWORD,
 	T_PROJECT_MEMBER,
 	T_PROJECT,
@@ -181,6 +187,7 @@ enum type_place {
 
 /* types.c; ends with a NULL id. */
 extern const struct resource_type types_table[];
+extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
 extern const struct family family_credential, family_storage_pool, family_account,
 	family_project_member, family_audit_log;
 
@@ -206,6 +213,11 @@ const struct link *type_link(const struct resource_type *type, const char *name)
 bool action_in_version(const struct action *action, enum api_version version);
 const struct action *type_action(const struct resource_type *type, const char *name,
 				 enum api_version version);
+
+/* A list that is kept as one text, blanks between: its first item in out, *list moved behind it;
+ * false at the end. */
+enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };
+bool list_next(const char **list, char out[LIST_ITEM_SIZE]);
 
 /* NULL if all tables agree with each other, else a sentence.  Run at start. */
 const char *schema_check(void);
@@ -255,6 +267,12 @@ struct schema_rules {
  * the body. */
 enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
 		     struct error *e) __attribute__((warn_unused_result));
+
+/* A text that a question asks with, by the type's field: *out NULL if it is not given.  Lengths and
+ * options are checked. */
+enum err schema_read_question(const struct resource_type *type, const char *name,
+			      const struct json *body, const char **out, struct error *e)
+	__attribute__((warn_unused_result));
 
 /* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
 void date_format(int64_t ms, char out[21]);

@@ -685,7 +685,8 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	 * without. */
 	static const char text[] =
 		"SELECT a.id, a.kind, a.state, a.name, c.id, c.state, c.removed, "
-		"c.secret_value, c.expires, c.role, c.networks, c.last_used "
+		"c.secret_value, c.expires, c.role, c.networks, c.last_used, c.reveal, "
+		"c.registry_ids, c.path_prefixes "
 		"FROM credential c"
 		" JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
 		"AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
@@ -709,6 +710,9 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		key->columns[COL_ROLE] = column_value(a, stmt, 9);
 		key->columns[COL_NETWORKS] = column_value(a, stmt, 10);
 		key->columns[COL_LAST_USED] = column_value(a, stmt, 11);
+		key->columns[COL_REVEAL] = column_value(a, stmt, 12);
+		key->columns[COL_REGISTRY_IDS] = column_value(a, stmt, 13);
+		key->columns[COL_PATH_PREFIXES] = column_value(a, stmt, 14);
 		result = STORE_OK;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);

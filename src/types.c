@@ -23,7 +23,7 @@ static const char *const states_account_v2[] = {
 static const char *const transitions[] = { "yes", "no", "error", NULL };
 static const char *const member_roles[] = { "member", "owner", "readonly", "restricted", NULL };
 /* What a key may be confined to; see auth.c. */
-static const char *const key_roles[] = { "readonly", NULL };
+static const char *const key_roles[] = { "readonly", "reveal", NULL };
 static const char *const external_types[] = {
 	"github_user", "github_org", "github_team", "rancher_id", "ldap_user", "ldap_group", "openldap_user", "openldap_group",
 	"azuread_user", "azuread_group", NULL
@@ -34,7 +34,8 @@ const struct family family_credential = {
 	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION)
 	| COL_BIT(COL_STATE) | COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_PUBLIC_VALUE)
 	| COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_REGISTRY_ID) | COL_BIT(COL_EMAIL) | COL_BIT(COL_ROLE) | COL_BIT(COL_EXPIRES)
-	| COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS) | COL_BIT(COL_NETWORKS)
+	| COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS) | COL_BIT(COL_NETWORKS) | COL_BIT(COL_PATH_PREFIX) | COL_BIT(COL_IS_DEFAULT)
+	| COL_BIT(COL_LAST_USED_BY) | COL_BIT(COL_REVEAL) | COL_BIT(COL_REGISTRY_IDS) | COL_BIT(COL_PATH_PREFIXES)
 };
 const struct family family_storage_pool = {
 	"storage_pool", "sp", COL_ACCOUNT_ID,
@@ -235,8 +236,19 @@ static const struct field credential_fields[] = {
 	STATE(states_v2), TRANSITIONS, UUID,
 	{ 0 }
 };
+/* Not in the original: expiresAt, isDefault, lastUsed, lastUsedBy, pathPrefix. */
 static const struct field registry_credential_fields[] = {
-	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(F_CREATE | F_UPDATE),
+	ACCOUNT_ID, CREATED, DATA, DESCRIPTION,
+	{ .name = "expiresAt", .column = COL_EXPIRES, .type = FT_DATE, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	ID,
+	{ .name = "isDefault", .column = COL_IS_DEFAULT, .type = FT_BOOLEAN, .flags = F_CREATE | F_UPDATE, .filter = FILTER_V, .fallback = "false" },
+	KIND,
+	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	{ .name = "lastUsedBy", .column = COL_LAST_USED_BY, .type = FT_REFERENCE, .reference = TYPE(API_KEY), .type_text = "reference[apiKey]",
+	  .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V },
+	NAME,
+	{ .name = "pathPrefix", .column = COL_PATH_PREFIX, .type = FT_PATH, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .min_len = 1, .max_len = 255, .filter = FILTER_S },
+	PUBLIC_VALUE(F_CREATE | F_UPDATE),
 	{ .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(REGISTRY), .type_text = "reference[registry]",
 	  .flags = F_CREATE | F_REQUIRED, .max_len = 255, .filter = FILTER_V },
 	REMOVE_TIME, REMOVED, SECRET_VALUE(F_CREATE | F_UPDATE | F_READ_ON_CREATE),
@@ -255,6 +267,9 @@ static const struct field api_key_fields[] = {
 	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
 	{ .name = "lastUsedAddress", .column = COL_LAST_ADDRESS, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
 	{ .name = "networks", .column = COL_NETWORKS, .type = FT_NETWORKS, .flags = F_CREATE | F_UPDATE | F_NULLABLE },
+	{ .name = "pathPrefixes", .column = COL_PATH_PREFIXES, .type = FT_PATHS, .flags = F_CREATE | F_UPDATE | F_NULLABLE },
+	{ .name = "registryIds", .column = COL_REGISTRY_IDS, .type = FT_REFERENCES, .reference = TYPE(REGISTRY), .flags = F_CREATE | F_UPDATE | F_NULLABLE },
+	{ .name = "reveal", .column = COL_REVEAL, .type = FT_BOOLEAN, .flags = F_CREATE | F_UPDATE, .filter = FILTER_V, .fallback = "false" },
 	{ .name = "role", .column = COL_ROLE, .type = FT_ENUM, .options = key_roles, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_V },
 	{ 0 }
 };
@@ -286,6 +301,42 @@ static const struct field audit_log_fields[] = {
 	LOGGED_TEXT("resourceId", COL_RESOURCE_ID, 255),
 	LOGGED_TEXT("resourceType", COL_RESOURCE_TYPE, 255),
 	LOGGED_INT("responseCode", COL_RESPONSE_CODE),
+	{ 0 }
+};
+
+/* What a question is asked with is created; the rest is its answer. */
+#define ASKED(field, length) { .name = field, .type = FT_STRING, .flags = F_CREATE | F_NULLABLE, .min_len = 1, .max_len = length }
+
+/* resolve.c: which rule decided; resolve.h has the same order. */
+const char *const login_reasons[] = {
+	"account", "address", "expired", "inactive", "incomplete", "isDefault", "newest", "none", "otherPath", "pathPrefix",
+	"registryInactive", NULL
+};
+static const struct field image_login_fields[] = {
+	NOTHING("digest", "string", 0, FILTER_NONE),
+	ASKED("image", 1024),
+	NOTHING("others", "array[json]", 0, FILTER_NONE),
+	NOTHING("publicValue", "string", 0, FILTER_NONE),
+	{ .name = "reason", .type = FT_ENUM, .options = login_reasons },
+	NOTHING("reasonText", "string", 0, FILTER_NONE),
+	NOTHING("registry", "string", 0, FILTER_NONE),
+	{ .name = "registryCredentialId", .type = FT_CONSTANT, .type_text = "string", .flags = F_NULLABLE },
+	{ .name = "registryId", .type = FT_CONSTANT, .type_text = "string", .flags = F_NULLABLE },
+	NOTHING("repository", "string", 0, FILTER_NONE),
+	ASKED("serverAddress", 1024),
+	NOTHING("tag", "string", 0, FILTER_NONE),
+	{ 0 }
+};
+
+/* The answer is a file, not a resource. */
+const char *const hand_out_formats[] = { "docker", "helper", "kubernetes", "kubernetesJson", "podman", NULL };
+static const struct field hand_out_fields[] = {
+	{ .name = "format", .type = FT_ENUM, .options = hand_out_formats, .flags = F_CREATE | F_REQUIRED },
+	ASKED("image", 1024),
+	ASKED("name", 253),
+	ASKED("namespace", 63),
+	ASKED("registryId", 255),
+	ASKED("serverAddress", 1024),
 	{ 0 }
 };
 
@@ -328,6 +379,8 @@ const struct resource_type types_table[] = {
 	[T_CREDENTIAL] = { .id = "credential", .plural = "credentials", .family = &family_credential, .fields = credential_fields, .links = credential_links,
 	  .actions = credential_actions },
 	[T_ERROR] = { .id = "error", .plural = "errors", .fields = error_fields, .flags = TYPE_DOCUMENT },
+	[T_HAND_OUT] = { .id = "handOut", .plural = "handOuts", .fields = hand_out_fields, .flags = TYPE_QUESTION },
+	[T_IMAGE_LOGIN] = { .id = "imageLogin", .plural = "imageLogins", .fields = image_login_fields, .flags = TYPE_QUESTION },
 	[T_PASSWORD] = { .id = "password", .plural = "passwords", .kind = "password", .base = "credential", .family = &family_credential, .fields = password_fields,
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },

@@ -25,6 +25,7 @@ static const struct {
 	{ERR_FORBIDDEN, 403, "Forbidden", false},
 	{ERR_INVALID_CSRF_TOKEN, 403, "InvalidCSRFToken", false},
 	{ERR_NOT_FOUND, 404, "Not Found", false},
+	{ERR_NO_LOGIN, 404, "NoLogin", false},
 	{ERR_METHOD_NOT_ALLOWED, 405, "Method not allowed", false},
 	{ERR_CONFLICT, 409, "Conflict", false},
 	{ERR_TOO_LARGE, 413, "Request Entity Too Long", false},

@@ -96,6 +96,11 @@ resource(const struct record *row, const char *secret, const char *include)
 
 /* Resources, byte for byte */
 
+/* Fields that the original has not, as they are when nobody set them, around the kind. */
+#define ADDED_FIELDS                                                                               \
+	"\"expiresAt\":null,\"isDefault\":false,\"kind\":\"registryCredential\","                  \
+	"\"lastUsed\":null,\"lastUsedBy\":null,\"pathPrefix\":null,"
+
 START_TEST(a_credential_is_printed_byte_for_byte)
 {
 	struct record row = row_of(T_REGISTRY_CREDENTIAL, credential);
@@ -115,7 +120,7 @@ START_TEST(a_credential_is_printed_byte_for_byte)
 			"\"baseType\":\"credential\",\"name\":\"ci puller\",\"state\":\"active\","
 			"\"accountId\":\"1a5\",\"created\":\"2024-05-06T07:08:09Z\","
 			"\"createdTS\":1714979289000,\"description\":null,"
-			"\"email\":\"ci@corp.example.test\",\"kind\":\"registryCredential\","
+			"\"email\":\"ci@corp.example.test\"," ADDED_FIELDS
 			"\"publicValue\":\"ci-bot\",\"registryId\":\"1sp1\",\"removed\":null,"
 			"\"secretValue\":null,\"transitioning\":\"no\","
 			"\"transitioningMessage\":null,\"transitioningProgress\":null,"
@@ -146,8 +151,8 @@ START_TEST(the_answer_to_a_create_shows_the_secret_and_the_transition)
 			"\"remove\":\"%s/?action=remove\"},"
 			"\"baseType\":\"credential\",\"name\":null,\"state\":\"registering\","
 			"\"accountId\":\"1a5\",\"created\":\"2024-05-06T07:08:09Z\","
-			"\"createdTS\":1714979289000,\"description\":null,\"email\":null,"
-			"\"kind\":\"registryCredential\",\"publicValue\":\"ci-bot\","
+			"\"createdTS\":1714979289000,\"description\":null,\"email\":"
+			"null," ADDED_FIELDS "\"publicValue\":\"ci-bot\","
 			"\"registryId\":\"1sp1\",\"removed\":null,"
 			"\"secretValue\":\"p\\\"w\\\\\\n\xc3\xa9/\",\"transitioning\":\"yes\","
 			"\"transitioningMessage\":\"In Progress\",\"transitioningProgress\":null,"
@@ -177,8 +182,8 @@ START_TEST(an_operator_sees_what_belongs_to_operation)
 			"\"accountId\":\"1a5\",\"created\":\"2024-05-06T07:08:09Z\","
 			"\"createdTS\":1714979289000,"
 			"\"data\":{\"fields\":{\"email\":\"ci@corp.example.test\"}},"
-			"\"description\":null,\"email\":\"ci@corp.example.test\","
-			"\"kind\":\"registryCredential\",\"publicValue\":\"ci-bot\","
+			"\"description\":null,\"email\":\"ci@corp.example.test\"," ADDED_FIELDS
+			"\"publicValue\":\"ci-bot\","
 			"\"registryId\":\"1sp1\",\"removeTime\":\"2024-05-06T07:18:09Z\","
 			"\"removeTimeTS\":1714979889000,\"removed\":\"2024-05-06T07:08:09Z\","
 			"\"removedTS\":1714979289000,\"secretValue\":null,"
@@ -404,9 +409,14 @@ START_TEST(an_empty_collection_is_printed_byte_for_byte)
 		"\"created\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=created\","
 		"\"description\":\"" ROOT
 		"/RegistryCredentials?name=none&limit=5&sort=description\","
+		"\"expiresAt\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=expiresAt\","
 		"\"id\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=id\","
+		"\"isDefault\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=isDefault\","
 		"\"kind\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=kind\","
+		"\"lastUsed\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=lastUsed\","
+		"\"lastUsedBy\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=lastUsedBy\","
 		"\"name\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=name\","
+		"\"pathPrefix\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=pathPrefix\","
 		"\"publicValue\":\"" ROOT
 		"/RegistryCredentials?name=none&limit=5&sort=publicValue\","
 		"\"registryId\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=registryId\","
@@ -416,9 +426,11 @@ START_TEST(an_empty_collection_is_printed_byte_for_byte)
 		"\"uuid\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=uuid\"},"
 		"\"pagination\":{\"first\":null,\"previous\":null,\"next\":null,\"limit\":5,"
 		"\"total\":null,\"partial\":false},\"sort\":null,"
-		"\"filters\":{\"accountId\":null,\"created\":null,\"description\":null,\"id\":null,"
-		"\"kind\":null,\"name\":[{\"value\":\"none\",\"modifier\":\"eq\"}],"
-		"\"publicValue\":null,\"registryId\":null,\"removeTime\":null,\"removed\":null,"
+		"\"filters\":{\"accountId\":null,\"created\":null,\"description\":null,"
+		"\"expiresAt\":null,\"id\":null,\"isDefault\":null,\"kind\":null,\"lastUsed\":null,"
+		"\"lastUsedBy\":null,\"name\":[{\"value\":\"none\",\"modifier\":\"eq\"}],"
+		"\"pathPrefix\":null,\"publicValue\":null,\"registryId\":null,\"removeTime\":null,"
+		"\"removed\":null,"
 		"\"state\":null,\"uuid\":null},\"createDefaults\":{}}");
 }
 END_TEST
@@ -592,7 +604,8 @@ START_TEST(filters_are_printed_back_as_they_were_given)
 	ck_assert_str_eq(json_at(a, doc, "filters.created.0.value"), "now");
 	ck_assert_str_eq(json_at(a, doc, "filters.created.1.modifier"), "lt");
 	ck_assert_str_eq(json_at(a, doc, "filters"),
-			 "{accountId,created,description,id,kind,name,publicValue,registryId,"
+			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
+			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
 			 "removeTime,removed,state,uuid}");
 	doc = rig_json(a, collection(T_REGISTRY, ""));
 	ck_assert_str_eq(json_at(a, doc, "filters"),
@@ -716,11 +729,13 @@ START_TEST(a_schema_has_the_contracts_shape)
 		ck_assert_str_eq(json_at(a, doc, arena_printf(a, "%s.output", path)), "credential");
 	}
 	ck_assert_str_eq(json_at(a, doc, "resourceFields"),
-			 "{accountId,created,description,id,kind,name,publicValue,registryId,"
+			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
+			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
 			 "removed,secretValue,state,transitioning,transitioningMessage,"
 			 "transitioningProgress,uuid,email}");
 	ck_assert_str_eq(json_at(a, doc, "collectionFilters"),
-			 "{accountId,created,description,id,kind,name,publicValue,registryId,"
+			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
+			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
 			 "removeTime,removed,state,uuid}");
 }
 END_TEST

@@ -304,6 +304,8 @@ START_TEST(a_row_is_stored_and_read_back_column_by_column)
 	row.columns[COL_CREATED] = value_int(INT64_C(1714979289000));
 	row.columns[COL_SECRET_VALUE] = value_blob("\0\x01\xff\0", 4);
 	row.columns[COL_REGISTRY_ID] = value_int(registry);
+	row.columns[COL_IS_DEFAULT] = value_int(1);
+	row.columns[COL_REVEAL] = value_int(0); /* what it is unless given */
 	rig_insert(&rig, &row);
 	ck_assert_int_gt(record_id(&row), 0);
 	ck_assert_int_eq(store_get(rig.store, rig.arena, &family_credential, record_id(&row),

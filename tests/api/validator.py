@@ -16,12 +16,14 @@ TYPES = {
     "registryCredential": ("credential", r"1c[1-9]\d*"), "apiKey": ("credential", r"1c[1-9]\d*"),
     "password": ("credential", r"1c[1-9]\d*"), "storagePool": (None, r"1sp[1-9]\d*"), "registry": ("storagePool", r"1sp[1-9]\d*"),
 }
+# Types that are asked by a POST to their collection; nothing is stored.
+QUESTIONS = ("imageLogin", "handOut")
 REFERENCE = re.compile(r"1(a|c|sp|pm)[1-9]\d*|1i!rancher_id:[1-9]\d*")
 
 # code: its statuses
 CODES = {
     "InvalidBodyContent": (400,), "ServerAddressUsed": (400,), "InvalidFormat": (400, 422), "Bad Request": (400,),
-    "Unauthorized": (401,), "Forbidden": (403,), "InvalidCSRFToken": (403,), "Not Found": (404,), "Method not allowed": (405,),
+    "Unauthorized": (401,), "Forbidden": (403,), "InvalidCSRFToken": (403,), "Not Found": (404,), "NoLogin": (404,), "Method not allowed": (405,),
     "Conflict": (409,), "Request Entity Too Long": (413,), "MissingRequired": (422,), "NotNullable": (422,),
     "InvalidReference": (422,), "MinLengthExceeded": (422,), "MaxLengthExceeded": (422,), "NotUnique": (422,),
     "InvalidAction": (422,), "ActionNotAvailable": (422,), "InvalidOption": (422,), "InvalidCharacters": (422,),
@@ -59,6 +61,8 @@ def response(r, base, schemas_at, proxy=False):
         problems.append("X-API-Schemas more than once")
     problems += schemas_header(schemas_url, path, base, r.status, own)
     kind = r.header("Content-Type")
+    if r.status == 200 and path.lower().rstrip("/").endswith("/handouts"):
+        return problems + hand_out(r, kind)
     if r.method == "HEAD":
         return problems + (["a body after HEAD"] if r.body else [])
     if kind == "text/html; charset=utf-8":
@@ -96,6 +100,14 @@ def schemas_header(url, path, base, status, own):
     if own and url.endswith("/v1/schemas"):
         return []
     return [] if url in allowed else ["X-API-Schemas is %s, not %s" % (url, allowed[0])]
+
+
+def hand_out(r, kind):
+    """A file with passwords, not a resource."""
+    problems = [] if kind in ("application/json", "application/yaml") else ["Content-Type of a hand-out is %r" % kind]
+    if r.header("Cache-Control") != "no-store":
+        problems.append("Cache-Control of a hand-out is %r" % r.header("Cache-Control"))
+    return problems
 
 
 def html_headers(r):
@@ -172,11 +184,14 @@ def resource(body, schemas, base, query=None, where=""):
     parent, pattern = TYPES.get(kind, (None, r".+"))
     if kind == "setProjectMembersInput":
         return []
-    if not isinstance(body.get("id"), str) or not re.fullmatch(pattern, body["id"]):
+    if kind in QUESTIONS:
+        if body.get("id", "") is not None:
+            problems.append("id of an answer is %r" % body.get("id"))
+    elif not isinstance(body.get("id"), str) or not re.fullmatch(pattern, body["id"]):
         problems.append("id is %r" % (body.get("id"),))
     if body.get("baseType") != (parent or kind):
         problems.append("baseType is %r" % body.get("baseType"))
-    if "self" not in body["links"] and kind != "projectMember":
+    if "self" not in body["links"] and kind != "projectMember" and kind not in QUESTIONS:
         problems.append("no links.self")
     if "kind" in fields and kind not in ("account", "projectMember", "storagePool", "credential") and body.get("kind") != kind:
         problems.append("kind is %r" % body.get("kind"))
@@ -371,7 +386,7 @@ def schema(doc, base):
             return ["schema %s: %s is %r" % (doc["id"], name, doc[name])]
     if problems:
         return problems
-    if ("collection" in doc["links"]) != ("GET" in doc["collectionMethods"]):
+    if ("collection" in doc["links"]) != ("GET" in doc["collectionMethods"] or doc["id"] in QUESTIONS):
         problems.append("links.collection with collectionMethods %s" % doc["collectionMethods"])
     for name, field in doc["resourceFields"].items():
         if not FIELD_KEYS <= set(field) or not set(field) <= FIELD_KEYS | FIELD_OPTIONAL:
