@@ -13,10 +13,13 @@
  */
 #include "limiter.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "network.h"
 
@@ -34,6 +37,7 @@ _Static_assert((int)LIMITER_FAILURES_MAX <= (int)COUNT_MASK, "a count fits its b
 _Static_assert((int)LIMITER_WINDOW_MAX_S < (int)TIME_MASK, "a window fits its bits");
 
 struct limiter {
+	int fd; /* the number is the same in the master and its children */
 	unsigned failures, window_s;
 	unsigned char seed[crypto_shorthash_KEYBYTES];
 	_Atomic uint64_t entries[BUCKETS][WAYS];
@@ -157,27 +161,64 @@ key_limit(const struct limiter *l)
 	return (l->failures + 1) / 2;
 }
 
+/* Takes the descriptor, which is closed if this fails. */
+static struct limiter *
+map(int fd, unsigned failures, unsigned window_s)
+{
+	struct limiter *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (l == MAP_FAILED) {
+		(void)close(fd);
+		return NULL;
+	}
+	l->fd = fd;
+	l->failures = failures < LIMITER_FAILURES_MAX ? failures : LIMITER_FAILURES_MAX;
+	l->window_s = window_s < LIMITER_WINDOW_MAX_S ? window_s : LIMITER_WINDOW_MAX_S;
+	return l;
+}
+
 struct limiter *
 limiter_new(unsigned failures, unsigned window_s)
 {
+	int fd = sodium_init() < 0 ? -1 : memfd_create("regcred-limiter", MFD_CLOEXEC);
 	struct limiter *l;
 
-	if (sodium_init() < 0)
+	if (fd < 0)
 		return NULL;
-	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (l == MAP_FAILED)
+	if (ftruncate(fd, sizeof(*l)) != 0) {
+		(void)close(fd);
 		return NULL;
-	l->failures = failures < LIMITER_FAILURES_MAX ? failures : LIMITER_FAILURES_MAX;
-	l->window_s = window_s < LIMITER_WINDOW_MAX_S ? window_s : LIMITER_WINDOW_MAX_S;
-	randombytes_buf(l->seed, sizeof(l->seed));
+	}
+	l = map(fd, failures, window_s);
+	if (l != NULL)
+		randombytes_buf(l->seed, sizeof(l->seed));
 	return l;
+}
+
+struct limiter *
+limiter_adopt(int fd, unsigned failures, unsigned window_s)
+{
+	struct stat found;
+
+	if (sodium_init() < 0 || fstat(fd, &found) != 0 ||
+	    found.st_size != (off_t)sizeof(struct limiter))
+		return NULL;
+	return map(fd, failures, window_s);
+}
+
+int
+limiter_fd(const struct limiter *l)
+{
+	return l->fd;
 }
 
 void
 limiter_free(struct limiter *l)
 {
-	if (l != NULL)
-		(void)munmap(l, sizeof(*l));
+	if (l == NULL)
+		return;
+	(void)close(l->fd);
+	(void)munmap(l, sizeof(*l));
 }
 
 unsigned

@@ -19,6 +19,10 @@ enum { LIMITER_FAILURES_MAX = 1000, LIMITER_WINDOW_MAX_S = 86400 };
 /* In memory that children share after a fork; `failures` of an address, half as many (rounded up)
  * of one of its keys.  NULL without memory. */
 struct limiter *limiter_new(unsigned failures, unsigned window_s);
+/* Goes on with the counts of an earlier program behind its descriptor, which is taken over; NULL,
+ * and the descriptor is the caller's or closed, if they are not of this program's form. */
+struct limiter *limiter_adopt(int fd, unsigned failures, unsigned window_s);
+int limiter_fd(const struct limiter *l);
 /* Of this process alone: others keep theirs. */
 void limiter_free(struct limiter *l);
 

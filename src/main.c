@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "config.h"
@@ -139,6 +140,7 @@ main(int argc, char **argv)
 	struct wishes wishes = {0};
 	char why[CONFIG_WHY_MAX];
 	struct settings s;
+	enum pool_start how;
 	int arg = 1;
 
 	if (gateway_is_cgi())
@@ -150,8 +152,17 @@ main(int argc, char **argv)
 		printf("regcredd %s\n", PACKAGE_VERSION);
 		return 0;
 	}
-	if (!config_load(&s, argc, argv, &arg, why))
-		return usage_error(why);
+	how = pool_how();
+	while (!config_load(&s, argc, argv, &arg, why)) {
+		if (how == POOL_FRESH)
+			return usage_error(why);
+		log_error("%s", why);
+		if (how == POOL_PROBE || pool_end_is_pending())
+			return EXIT_FAILED;
+		/* Changed since the probe, an instant ago.  The old workers serve on. */
+		sleep(1);
+		arg = 1;
+	}
 	if (arg < argc) {
 		snprintf(why, sizeof(why), "unknown argument \"%.64s\"; see regcredd --help",
 			 argv[arg]);
@@ -160,6 +171,8 @@ main(int argc, char **argv)
 	log_set_level(s.log_level);
 	if (wishes.check)
 		return check(&s);
+	if (how == POOL_PROBE)
+		return pool_probe(&s);
 	warn_if_open(&s);
-	return pool_run(&s);
+	return pool_run(&s, argv);
 }

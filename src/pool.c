@@ -4,7 +4,8 @@
  * Signals are blocked in every thread and fetched in one place of each process: the master's loop, a worker's main thread.
  *
  *   to the master   TERM INT QUIT  finish what runs, exit
- *                   HUP            new workers first, then the old ones finish
+ *                   HUP            read the settings again and execute the program that is on the
+ *                                  disk; new workers first, then the old ones finish
  *   to a worker     TERM           finish what runs, exit
  *                   USR1           serve what waits at the socket too, then exit
  *   from a worker   SIGNAL_READY   it serves
@@ -24,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,6 +46,10 @@
 #define SIGNAL_READY (SIGRTMIN)
 
 enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
+
+enum { PROBE_MAX_MS = 30000 }; /* for the look before a reload */
+
+#define HANDOVER_VARIABLE "REGCRED_HANDOVER" /* number of the descriptor with the handover */
 
 enum {
 	WORKERS_MAX = 64,
@@ -79,10 +85,14 @@ struct child {
 	int64_t delay_ms;	/* back-off after a short life */
 	struct child *replaces; /* in a reload: whom it sends home once it is ready */
 	bool killed;
+	bool surplus; /* in a reload: nobody replaces it; it goes when the new ones are ready */
 };
 
 struct pool {
 	const struct settings *settings;
+	char **argv; /* what a reload executes */
+	pid_t probe; /* that looks whether a reload would do; 0 for none */
+	int64_t probe_since_ms;
 	struct board *board;
 	size_t self; /* in a child: its place in `children`, and its slot of the board */
 	struct limiter *limiter;   /* shared with the workers; NULL for none */
@@ -90,9 +100,10 @@ struct pool {
 	pid_t master;
 	int listener;
 	int lock_fd;
-	bool unix_socket; /* peers can be checked */
-	bool own_socket;  /* made here, so it is removed here */
-	struct stat made; /* the socket's file, to remove no other */
+	bool unix_socket;    /* peers can be checked */
+	bool own_socket;     /* made here, so it is removed here */
+	dev_t socket_device; /* the socket's file, to remove no other */
+	ino_t socket_inode;
 	bool stopping;
 	bool reload_wanted;
 	bool announced;
@@ -607,20 +618,13 @@ nudge(const struct pool *pool)
 	close(fd);
 }
 
+/* Nobody replaces them, and all that should are there. */
 static void
-reap(struct pool *pool)
+end_surplus(struct pool *pool)
 {
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct child *c = find_child(pool, pid);
-
-		if (c != NULL)
-			child_gone(pool, c, status);
-		if (WIFSIGNALED(status) && !pool->stopping)
-			nudge(pool);
-	}
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].surplus && pool->children[i].state == CHILD_READY)
+			child_end(pool, &pool->children[i], SIGTERM);
 }
 
 /* A child says that it serves: in a reload its predecessor may go now. */
@@ -635,7 +639,10 @@ child_ready(struct pool *pool, pid_t pid)
 	if (c->replaces != NULL && c->replaces->pid > 0)
 		child_end(pool, c->replaces, SIGTERM);
 	c->replaces = NULL;
-	if (count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0 || pool->announced)
+	if (count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0)
+		return;
+	end_surplus(pool);
+	if (pool->announced)
 		return;
 	log_info("ready: %lld workers of %lld threads%s%s", (long long)pool->settings->workers,
 		 (long long)pool->settings->threads, pool->own_socket ? " at " : "",
@@ -643,23 +650,268 @@ child_ready(struct pool *pool, pid_t pid)
 	pool->announced = true;
 }
 
-/* New ones beside the old ones, which are sent home one by one as the new ones are ready. */
-static void
-reload(struct pool *pool)
-{
-	struct child *old[CHILDREN_MAX];
-	size_t count = 0;
+/* ---- the master: reload ---- */
 
+/* What a reload cannot change: the master holds it, or both old and new processes use it. */
+static const char *const fixed_settings[] = {
+	"state_dir", "database", "socket", "socket_mode", "pid_file", "user", "group",
+};
+enum { FIXED_COUNT = sizeof(fixed_settings) / sizeof(fixed_settings[0]) };
+
+/* What a master leaves for the program that it executes, in a memfd.  The first three members stay
+ * as they are in every version. */
+struct handover {
+	uint64_t magic;
+	uint64_t size;
+	int64_t master;
+	int listener, lock_fd, limiter_fd; /* limiter_fd -1: none */
+	bool unix_socket, own_socket;
+	dev_t socket_device;
+	ino_t socket_inode;
+	char fixed[FIXED_COUNT][CONFIG_PATH_MAX];
+	struct {
+		enum child_state state;
+		bool listens;
+		pid_t pid;
+		int64_t since_ms;
+	} children[CHILDREN_MAX];
+};
+
+static const uint64_t handover_magic = UINT64_C(0x7265676372656468); /* "regcredh" */
+
+/* The value of a setting as text. */
+static void
+setting_text(const struct settings *s, const char *name, char out[CONFIG_PATH_MAX])
+{
+	const struct setting *row = config_table;
+	const char *at;
+
+	while (strcmp(row->name, name) != 0)
+		row++;
+	at = (const char *)s + row->offset;
+	if (strcmp(row->type, "path") == 0 || strcmp(row->type, "text") == 0)
+		snprintf(out, CONFIG_PATH_MAX, "%s", at);
+	else
+		snprintf(out, CONFIG_PATH_MAX, strcmp(row->type, "octal") == 0 ? "%04llo" : "%lld",
+			 *(const long long *)(const void *)at);
+}
+
+static void
+fill_handover(const struct pool *pool, struct handover *h)
+{
+	*h = (struct handover){.magic = handover_magic,
+			       .size = sizeof(*h),
+			       .master = pool->master,
+			       .listener = pool->listener,
+			       .lock_fd = pool->lock_fd,
+			       .limiter_fd = pool->limiter != NULL ? limiter_fd(pool->limiter) : -1,
+			       .unix_socket = pool->unix_socket,
+			       .own_socket = pool->own_socket,
+			       .socket_device = pool->socket_device,
+			       .socket_inode = pool->socket_inode};
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		setting_text(pool->settings, fixed_settings[i], h->fixed[i]);
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		const struct child *c = &pool->children[i];
+
+		h->children[i].state = c->state;
+		h->children[i].listens = c->job != NULL && c->job->listens;
+		h->children[i].pid = c->pid;
+		h->children[i].since_ms = c->since_ms;
+	}
+}
+
+/* A descriptor with the handover, and its number in the environment; -1 with errno set. */
+static int
+write_handover(const struct pool *pool)
+{
+	char number[16];
+	struct handover *h = malloc(sizeof(*h));
+	int fd = h == NULL ? -1 : memfd_create("regcred-handover", MFD_CLOEXEC);
+
+	if (fd >= 0) {
+		fill_handover(pool, h);
+		snprintf(number, sizeof(number), "%d", fd);
+		if (write(fd, h, sizeof(*h)) != (ssize_t)sizeof(*h) ||
+		    setenv(HANDOVER_VARIABLE, number, 1) != 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	free(h);
+	return fd;
+}
+
+/* Reads what it can; false if nobody left anything. */
+static bool
+read_handover(struct handover *h)
+{
+	const char *number = getenv(HANDOVER_VARIABLE);
+	int fd = number == NULL || *number == '\0' ? -1 : (int)strtol(number, NULL, 10);
+
+	memset(h, 0, sizeof(*h));
+	return fd >= 0 &&
+	       pread(fd, h, sizeof(*h), 0) >= (ssize_t)offsetof(struct handover, listener) &&
+	       h->magic == handover_magic;
+}
+
+static void
+keep_open(int fd, bool over_exec)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, over_exec ? 0 : FD_CLOEXEC);
+}
+
+static void
+keep_all(const struct pool *pool, int handover, bool over_exec)
+{
+	keep_open(handover, over_exec);
+	keep_open(pool->listener, over_exec);
+	keep_open(pool->lock_fd, over_exec);
+	if (pool->limiter != NULL)
+		keep_open(limiter_fd(pool->limiter), over_exec);
+}
+
+static void
+refuse_reload(const char *why)
+{
+	board_count(BOARD_RELOADS_REFUSED);
+	log_error("reload refused: %s; the settings and the program of before go on", why);
+}
+
+/* execvp() would give a file of no known form to a shell. */
+static void
+execute(char **argv)
+{
+	if (strchr(argv[0], '/') != NULL)
+		execv(argv[0], argv);
+	else
+		execvp(argv[0], argv);
+}
+
+static _Noreturn void
+probe_main(const struct pool *pool, int handover)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	keep_open(handover, true);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execute(pool->argv);
+	log_error("cannot execute %s: %s", pool->argv[0], strerror(errno));
+	_exit(1);
+}
+
+/* Lets the program on the disk look at the settings, before anything is replaced. */
+static void
+probe(struct pool *pool)
+{
 	pool->reload_wanted =
+		pool->probe != 0 ||
 		count_state(pool, CHILD_DRAINING) + count_state(pool, CHILD_STARTING) > 0;
 	if (pool->reload_wanted)
 		return; /* one is under way: again when it is over */
 	log_info("reload");
+	int fd = write_handover(pool);
+	pid_t pid = fd < 0 ? -1 : fork();
+
+	if (pid == 0)
+		probe_main(pool, fd);
+	if (pid < 0)
+		refuse_reload(strerror(errno));
+	else
+		pool->probe = pid;
+	pool->probe_since_ms = board_now_ms();
+	if (fd >= 0)
+		close(fd);
+	unsetenv(HANDOVER_VARIABLE);
+}
+
+/* Becomes the program that the probe found in order.  The processes stay: their parent is the same
+ * process. */
+static void
+exec_master(struct pool *pool)
+{
+	int fd = write_handover(pool);
+
+	if (fd < 0) {
+		refuse_reload(strerror(errno));
+		return;
+	}
+	keep_all(pool, fd, true);
+	execute(pool->argv);
+	refuse_reload(strerror(errno));
+	keep_all(pool, fd, false);
+	close(fd);
+	unsetenv(HANDOVER_VARIABLE);
+}
+
+static void
+probe_ended(struct pool *pool, int status)
+{
+	char why[128];
+
+	pool->probe = 0;
+	if (pool->stopping)
+		return;
+	if (status == 0) {
+		exec_master(pool);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		snprintf(why, sizeof(why), "the new program died: signal %d", WTERMSIG(status));
+	else
+		snprintf(why, sizeof(why), "the new program ended with exit status %d",
+			 WEXITSTATUS(status));
+	refuse_reload(why);
+}
+
+/* New ones beside the old ones, which are sent home one by one as the new ones are ready. */
+static void
+replace_all(struct pool *pool)
+{
+	struct child *old[CHILDREN_MAX];
+	size_t count = 0, next = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+
+		if (c->state == CHILD_DUE)
+			enter(pool, c, CHILD_NONE); /* a new one comes anyway */
+		bool lives = c->state == CHILD_READY || c->state == CHILD_STARTING;
+
+		if (lives && c->job->listens)
+			old[count++] = c;
+		else if (lives && c->replaces == NULL)
+			child_add(pool, &housekeeper_job, c);
+	}
+	for (int64_t i = 0; i < pool->settings->workers; i++)
+		child_add(pool, &worker_job, next < count ? old[next++] : NULL);
+	while (next < count)
+		old[next++]->surplus = true;
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (pool->children[i].state == CHILD_READY)
-			old[count++] = &pool->children[i];
-	for (size_t i = 0; i < count; i++)
-		child_add(pool, old[i]->job, old[i]);
+		if (pool->children[i].state != CHILD_NONE && !pool->children[i].job->listens)
+			return;
+	child_add(pool, &housekeeper_job, NULL);
+}
+
+static void
+reap(struct pool *pool)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = find_child(pool, pid);
+
+		if (pid == pool->probe)
+			probe_ended(pool, status);
+		else if (c != NULL)
+			child_gone(pool, c, status);
+		if (WIFSIGNALED(status) && !pool->stopping)
+			nudge(pool);
+	}
 }
 
 /* Makes the socket go away first, so that nobody joins the queue that the workers then serve to its
@@ -674,8 +926,10 @@ stop(struct pool *pool, int signal_number)
 		return;
 	log_info("stopping: signal %d", signal_number);
 	pool->stopping = true;
-	if (pool->own_socket && lstat(path, &now) == 0 && now.st_dev == pool->made.st_dev &&
-	    now.st_ino == pool->made.st_ino && unlink(path) != 0)
+	if (pool->probe != 0)
+		kill(pool->probe, SIGKILL);
+	if (pool->own_socket && lstat(path, &now) == 0 && now.st_dev == pool->socket_device &&
+	    now.st_ino == pool->socket_inode && unlink(path) != 0)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct child *c = &pool->children[i];
@@ -713,6 +967,11 @@ tend(struct pool *pool)
 			c->killed = true;
 		}
 	}
+	if (pool->probe != 0) {
+		next = next < now + PROBE_MAX_MS ? next : now + PROBE_MAX_MS;
+		if (now - pool->probe_since_ms >= PROBE_MAX_MS)
+			kill(pool->probe, SIGKILL);
+	}
 	return next - now;
 }
 
@@ -744,9 +1003,6 @@ master_loop(struct pool *pool)
 	sigset_t set;
 
 	master_signals(&set);
-	for (int64_t i = 0; i < pool->settings->workers; i++)
-		child_add(pool, &worker_job, NULL);
-	child_add(pool, &housekeeper_job, NULL);
 	while (!pool->stopping || count_state(pool, CHILD_DRAINING) > 0) {
 		int64_t wait_ms = tend(pool);
 		struct timespec wait = {.tv_sec = (time_t)(wait_ms / 1000),
@@ -757,7 +1013,7 @@ master_loop(struct pool *pool)
 			handle_signal(pool, &info);
 		reap(pool);
 		if (pool->reload_wanted && !pool->stopping)
-			reload(pool);
+			probe(pool);
 	}
 }
 
@@ -925,13 +1181,15 @@ bind_socket(struct pool *pool, const struct sockaddr_un *address, uid_t uid, gid
 		return false;
 	}
 	pool->own_socket = true;
-	if (lstat(s->socket, &pool->made) != 0 ||
-	    (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
+	struct stat found = {0};
+	if (lstat(s->socket, &found) != 0 || (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
 	    listen(pool->listener, (int)s->backlog) != 0) {
 		log_error("cannot set up %s: %s", s->socket, strerror(errno));
 		unlink(s->socket);
 		return false;
 	}
+	pool->socket_device = found.st_dev;
+	pool->socket_inode = found.st_ino;
 	return true;
 }
 
@@ -1065,12 +1323,14 @@ block_signals(void)
 /* Counting goes on without a file: it must not keep a pool from starting that a full disk leaves
  * able to answer reads. */
 static bool
-open_board(struct pool *pool)
+open_board(struct pool *pool, bool go_on)
 {
 	char path[CONFIG_PATH_MAX + 32];
 
 	snprintf(path, sizeof(path), BOARD_FILE, pool->settings->state_dir);
-	pool->board = board_new(path);
+	pool->board = go_on ? board_open(path, true) : NULL;
+	if (pool->board == NULL)
+		pool->board = board_new(path);
 	if (pool->board == NULL) {
 		log_warn("cannot make %s, so `regcred status` will not see this pool: %s", path,
 			 strerror(errno));
@@ -1081,7 +1341,9 @@ open_board(struct pool *pool)
 		return false;
 	}
 	pool->board->master = (int32_t)getpid();
-	pool->board->started_ms = pool->board->loaded_ms = wall_ms();
+	pool->board->loaded_ms = wall_ms();
+	if (pool->board->started_ms == 0)
+		pool->board->started_ms = wall_ms();
 	pool->board->workers = pool->settings->workers;
 	board_use(pool->board);
 	return true;
@@ -1118,9 +1380,10 @@ run(struct pool *pool)
 	if (!open_listener(pool, uid, gid) || !write_pid_file(pool, uid, gid) ||
 	    !become(s, uid, gid) || !harden_dumps(s->core_dumps))
 		goto out;
-	if (open_board(pool) && prepare(pool)) {
+	if (open_board(pool, false) && prepare(pool)) {
 		if (geteuid() == 0)
 			log_warn("running as root: name a user in the settings");
+		replace_all(pool);
 		master_loop(pool);
 	}
 	ok = pool->stopping; /* asked for, not a failure */
@@ -1129,34 +1392,160 @@ out:
 	return ok;
 }
 
+/* Takes over what the program before left: descriptors, and the processes that still run. */
+static bool
+take_over(struct pool *pool, const struct handover *h)
+{
+	pool->listener = h->listener;
+	pool->lock_fd = h->lock_fd;
+	pool->unix_socket = h->unix_socket;
+	pool->own_socket = h->own_socket;
+	pool->socket_device = h->socket_device;
+	pool->socket_inode = h->socket_inode;
+	if (!harden_dumps(pool->settings->core_dumps) || !open_board(pool, true))
+		return false;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+
+		*c = (struct child){.job = h->children[i].listens ? &worker_job : &housekeeper_job,
+				    .pid = h->children[i].pid};
+		enter(pool, c, h->children[i].state);
+		c->since_ms = h->children[i].since_ms;
+	}
+	keep_all(pool, -1, false);
+	if (pool->own_socket && listen(pool->listener, (int)pool->settings->backlog) != 0)
+		log_warn("cannot set the backlog: %s", strerror(errno));
+	board_count(BOARD_RELOADS);
+	replace_all(pool);
+	master_loop(pool);
+	remove_files(pool);
+	return pool->stopping;
+}
+
+/* The counts of before, if they are there and still wanted. */
+static bool
+make_limiter(struct pool *pool, const struct handover *h)
+{
+	unsigned failures = (unsigned)pool->settings->auth_failures;
+	unsigned window_s = (unsigned)pool->settings->auth_failures_window_s;
+
+	if (failures > 0 && h != NULL && h->limiter_fd >= 0)
+		pool->limiter = limiter_adopt(h->limiter_fd, failures, window_s);
+	else if (h != NULL && h->limiter_fd >= 0)
+		close(h->limiter_fd);
+	if (failures > 0 && pool->limiter == NULL)
+		pool->limiter = limiter_new(failures, window_s);
+	return failures == 0 || pool->limiter != NULL;
+}
+
+enum pool_start
+pool_how(void)
+{
+	struct handover *h = malloc(sizeof(*h));
+	enum pool_start how = POOL_FRESH;
+
+	if (h != NULL && read_handover(h))
+		how = h->master == getpid()    ? POOL_TAKE_OVER
+		      : h->master == getppid() ? POOL_PROBE
+					       : POOL_FRESH;
+	free(h);
+	return how;
+}
+
+/* False with a line in the log if a setting differs that cannot. */
+static bool
+check_fixed(const struct handover *h, const struct settings *s)
+{
+	char now[CONFIG_PATH_MAX];
+	bool same = true;
+
+	for (size_t i = 0; i < FIXED_COUNT; i++) {
+		setting_text(s, fixed_settings[i], now);
+		if (strcmp(now, h->fixed[i]) == 0)
+			continue;
+		log_error("%s cannot be changed by a reload, from \"%s\" to \"%s\": stop regcredd "
+			  "and "
+			  "start it",
+			  fixed_settings[i], h->fixed[i], now);
+		same = false;
+	}
+	return same;
+}
+
 int
-pool_run(const struct settings *s)
+pool_probe(const struct settings *s)
+{
+	char why[CONFIG_WHY_MAX];
+	struct handover *h = malloc(sizeof(*h));
+	bool right = false;
+
+	if (h == NULL || !read_handover(h))
+		log_error("no memory");
+	else if (h->size != sizeof(*h))
+		log_error("this program cannot take over from the one that runs: stop regcredd and "
+			  "start it");
+	else
+		right = check_fixed(h, s);
+	free(h);
+	if (right && !app_prepare(s, PREPARE_CHECK, why)) {
+		log_error("%s", why);
+		right = false;
+	}
+	return right ? 0 : 1;
+}
+
+bool
+pool_end_is_pending(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	       (sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1 ||
+		sigismember(&set, SIGQUIT) == 1);
+}
+
+/* NULL if this is a fresh start. */
+static struct handover *
+find_handover(void)
+{
+	struct handover *h = malloc(sizeof(*h));
+	const char *number = getenv(HANDOVER_VARIABLE);
+
+	if (h == NULL || !read_handover(h) || h->master != getpid() || h->size != sizeof(*h)) {
+		free(h);
+		h = NULL;
+	}
+	if (h != NULL && number != NULL)
+		close((int)strtol(number, NULL, 10));
+	unsetenv(HANDOVER_VARIABLE);
+	return h;
+}
+
+int
+pool_run(const struct settings *s, char **argv)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
-	bool ok;
+	struct handover *before = find_handover();
+	bool ok = false;
 
 	if (pool == NULL) {
 		log_error("no memory");
+		free(before);
 		return 1;
 	}
 	pool->settings = s;
 	pool->refusals = refusals_new();
-	if (s->auth_failures > 0)
-		pool->limiter = limiter_new((unsigned)s->auth_failures,
-					    (unsigned)s->auth_failures_window_s);
-	if (pool->refusals == NULL || (s->auth_failures > 0 && pool->limiter == NULL)) {
-		log_error("no memory");
-		limiter_free(pool->limiter);
-		refusals_free(pool->refusals);
-		free(pool);
-		return 1;
-	}
+	pool->argv = argv;
 	pool->master = getpid();
 	pool->listener = -1;
 	pool->lock_fd = -1;
 	umask(0077);
 	block_signals();
-	ok = run(pool);
+	if (pool->refusals == NULL || !make_limiter(pool, before))
+		log_error("no memory");
+	else
+		ok = before != NULL ? take_over(pool, before) : run(pool);
+	free(before);
 	if (pool->listener >= 0)
 		close(pool->listener);
 	if (pool->lock_fd >= 0)

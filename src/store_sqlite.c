@@ -1789,8 +1789,11 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	}
 	if (version != newest_migration()) {
 		(void)snprintf(why, STORE_WHY_MAX,
-			       "the database %s has version %d, this program needs %d", path,
-			       version, newest_migration());
+			       "the database %s has version %d, this program needs %d%s", path,
+			       version, newest_migration(),
+			       version < newest_migration()
+				       ? ": stop regcredd and start it, which brings it up to date"
+				       : "");
 		goto out;
 	}
 	return s;

@@ -1,0 +1,257 @@
+"""Reloads: SIGHUP reads the settings again and executes the program that is on the disk; what is wrong leaves everything as it was.
+
+20 reloads under load, in `make check-long` 200 under at least 50,000 requests; REGCRED_SEED repeats a run's pauses.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+import unittest
+
+import harness
+import test_pool
+from test_pool import Load, Pool, PoolCase, ask, wait_until
+
+set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
+
+LONG = bool(os.environ.get("REGCRED_LONG"))
+RELOADS, REQUESTS = (200, 50000) if LONG else (20, 0)    # at least so many requests while they go on
+SEED = int(os.environ.get("REGCRED_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+def setUpModule():
+    set_up_site()
+    test_pool.site, test_pool.project = site, site.project()
+
+
+class Program:
+    """A pool whose program and settings file a test may replace."""
+
+    def __init__(self, text=""):
+        self.directory = os.path.join(site.root, "program%d" % (Pool.serial + 1))
+        os.mkdir(self.directory)
+        self.path = os.path.join(self.directory, "regcredd")
+        self.conf = os.path.join(self.directory, "regcred.conf")
+        self.install(harness.program("regcredd"))
+        self.configure(text)
+        real = harness.program
+        harness.program = lambda name: self.path if name == "regcredd" else real(name)
+        try:
+            self.pool = Pool("--config", self.conf, workers=1)
+        finally:
+            harness.program = real
+
+    def install(self, source):
+        """As a package manager does: a new file is renamed over the old one."""
+        shutil.copy(source, self.path + ".new")
+        os.rename(self.path + ".new", self.path)
+
+    def install_text(self, text):
+        with open(self.path + ".new", "wb") as f:
+            f.write(text)
+        os.chmod(self.path + ".new", 0o755)
+        os.rename(self.path + ".new", self.path)
+
+    def configure(self, text):
+        with open(self.conf, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def reload(self, text, seconds=20):
+        """SIGHUP; waits for a line with that text in what is logged from then on, and gives all of that."""
+        known = len(self.pool.text())
+        self.pool.process.send_signal(signal.SIGHUP)
+        if not wait_until(lambda: text in self.pool.text()[known:], seconds):
+            raise AssertionError("no %r in: %s" % (text, self.pool.text()[known:]))
+        return self.pool.text()[known:]
+
+    def __enter__(self):
+        self.pool.__enter__()
+        return self
+
+    def __exit__(self, *args):
+        self.pool.__exit__(*args)
+        shutil.rmtree(self.directory)
+
+
+class Reload(PoolCase):
+    def replaced(self, program, before):
+        self.assertTrue(wait_until(lambda: not set(before) & set(program.pool.children())), program.pool.text())
+
+    def kept(self, program, before):
+        self.assertEqual(sorted(program.pool.children()), sorted(before))
+        self.assertIsNone(program.pool.process.poll())
+        self.assertEqual(ask(program.pool.socket).status, 401)
+
+    def test_new_settings_count(self):
+        with Program("base_url = http://old.example.test\n") as p:
+            before, pid = p.pool.children(), p.pool.process.pid
+            self.assertIn("http://old.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
+            p.configure("base_url = http://new.example.test\nauth_failures = 3\n")
+            p.reload(" ready: ")
+            self.replaced(p, before)
+            self.assertIn("http://new.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
+            with open(p.pool.pid_file, encoding="ascii") as f:
+                self.assertEqual(int(f.read()), pid)
+            self.assertEqual(p.pool.process.pid, pid)
+
+    def test_the_number_of_workers_follows_the_file(self):
+        state = os.path.join(self.site.root, "counted")
+        self.site.cli("init", "--state-dir", state)
+        conf = os.path.join(self.site.root, "counted.conf")
+
+        def configure(workers):
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write("state_dir = %s\nworkers = %d\nthreads = 2\n" % (state, workers))
+        configure(1)
+        with open(os.path.join(self.site.root, "counted.log"), "wb") as log:
+            master = subprocess.Popen([harness.program("regcredd"), "--config", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                      env=self.site.environ(), preexec_fn=harness.end_with_parent)
+
+        def children():
+            with open("/proc/%d/task/%d/children" % (master.pid, master.pid), encoding="ascii") as f:
+                return set(f.read().split())
+        socket = os.path.join(state, "regcredd.sock")
+        try:
+            self.assertTrue(wait_until(lambda: len(children()) == 2 and os.path.exists(socket)))
+            for workers in (4, 2, 1, 3):
+                self.assertEqual(ask(socket).status, 401)
+                before = children()
+                configure(workers)
+                master.send_signal(signal.SIGHUP)
+                self.assertTrue(wait_until(lambda: not before & children() and len(children()) == workers + 1), (workers, children()))
+        finally:
+            master.terminate()
+            self.assertEqual(master.wait(60), 0)
+            shutil.rmtree(state)
+
+    def test_wrong_settings_leave_everything_as_it_was(self):
+        with Program("workers = 1\n") as p:
+            for text, why in (("workers = none\n", "workers must be a whole number"), ("no_such = 1\n", "unknown setting"),
+                              ("base_url = ftp://x\n", "base_url must begin with"), ("key_file = /no/such/key\n", "/no/such/key"),
+                              ("proxy_auth = yes\n", "proxy_token_file"),
+                              ("socket = /tmp/other.sock\n", "socket cannot be changed by a reload"),
+                              ("database = /tmp/other.db\n", "database cannot be changed by a reload"),
+                              ("socket_mode = 0600\n", 'socket_mode cannot be changed by a reload, from "0660" to "0600"')):
+                before = p.pool.children()
+                p.configure(text)
+                self.assertIn(why, p.reload("reload refused: "), text)
+                self.kept(p, before)
+            os.unlink(p.conf)
+            p.reload("reload refused: ")
+            p.configure("")
+            p.reload(" ready: ")
+            self.replaced(p, before)
+
+    def test_a_new_program_is_executed(self):
+        with Program() as p:
+            exe = "/proc/%d/exe" % p.pool.process.pid
+            try:
+                os.stat(exe)
+            except PermissionError:
+                self.skipTest("only root may look at the program of a process that forbids debuggers")
+            first = os.stat(exe).st_ino
+            p.install(harness.program("regcredd"))
+            new = os.stat(p.path).st_ino
+            self.assertNotEqual(first, new)
+            before = p.pool.children()
+            p.reload(" ready: ")
+            self.replaced(p, before)
+            self.assertEqual({os.stat("/proc/%d/exe" % pid).st_ino for pid in [p.pool.process.pid] + p.pool.children()}, {new})
+
+    def test_a_program_that_does_not_work_leaves_everything_as_it_was(self):
+        with open(harness.program("regcredd"), "rb") as f:
+            image = f.read()
+        with Program() as p:
+            for text, why in ((b"\x7fELF garbage", "cannot execute"), (b"#!/bin/sh\nexit 7\n", "exit status 7"), (b"#!/bin/sh\nkill -SEGV $$\n", "signal 11"),
+                              (image.replace(b"libsqlite3.so.0", b"libsqlite9.so.9"), "exit status 127"), (b"#!/no/such\n", "cannot execute")):
+                before = p.pool.children()
+                p.install_text(text)
+                self.assertIn(why, p.reload("reload refused: "), why)
+                self.kept(p, before)
+            os.unlink(p.path)
+            self.assertIn("cannot execute", p.reload("reload refused: "))
+            self.kept(p, before)
+            p.install(harness.program("regcredd"))
+            p.reload(" ready: ")
+            self.replaced(p, before)
+
+    def test_a_database_of_another_version_is_refused(self):
+        """An upgrade that needs a migration is done by a restart."""
+        with Program() as p:
+            connection = sqlite3.connect(os.path.join(p.pool.state, "regcred.db"))
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            before = p.pool.children()
+            for other, why in ((version - 1, "stop regcredd and start it"), (version + 1, "version %d" % (version + 1))):
+                connection.execute("PRAGMA user_version = %d" % other)
+                self.assertIn(why, p.reload("reload refused: "))
+                self.kept(p, before)
+            connection.execute("PRAGMA user_version = %d" % version)
+            connection.close()
+            p.reload(" ready: ")
+            self.replaced(p, before)
+
+    def test_an_end_in_the_middle_of_a_reload_is_an_end(self):
+        for pause in (0, 0.005, 0.02, 0.05):
+            with Program() as p:
+                p.pool.process.send_signal(signal.SIGHUP)
+                time.sleep(pause)
+                self.assertEqual(p.pool.stop(), 0)
+
+    def test_the_socket_stays_the_same_and_is_removed_at_the_end(self):
+        with Program() as p:
+            made = os.lstat(p.pool.socket)
+            for _ in range(3):
+                p.reload(" ready: ")
+                wait_until(lambda: len(p.pool.children()) == 2)
+            now = os.lstat(p.pool.socket)
+            self.assertEqual((now.st_ino, stat.S_IMODE(now.st_mode)), (made.st_ino, stat.S_IMODE(made.st_mode)))
+            self.assertEqual(p.pool.stop(), 0)
+            self.assertFalse({"regcredd.sock", "regcredd.board", "pid"} & set(os.listdir(p.pool.state)))
+
+
+class UnderLoad(PoolCase):
+    def test_reloads_under_load_fail_no_request(self):
+        site, chance = self.site, random.Random(SEED)
+        print("seed %d" % SEED)
+        self.assertTrue(wait_until(self.all_ready))
+        known, counted = len(self.site_log()), self.reloads()
+        with Load(8) as load:
+            for i in range(RELOADS):
+                before = set(site.children())
+                site.pool.send_signal(signal.SIGHUP)
+                self.assertTrue(wait_until(lambda: not before & set(site.children()) and self.all_ready(), 60), site.children())
+                time.sleep(chance.random() * 0.05)
+                while sum(load.statuses.values()) < REQUESTS * (i + 1) / RELOADS:
+                    time.sleep(0.01)
+        print("%d reloads under %d requests: %s" % (RELOADS, sum(load.statuses.values()), dict(load.statuses)))
+        self.assertLessEqual(set(load.statuses), {200, 201}, load.statuses)
+        self.all_rows_there(load.created)
+        self.assertNotIn(" died", self.site_log(known))
+        self.assertEqual(self.reloads() - counted, RELOADS)
+
+    def test_the_count_of_failures_fails_when_there_is_one(self):
+        """The negative control: the same look at a pool that is killed under load."""
+        site = self.site
+        with Load(4) as load:
+            os.kill(self.workers()[0], signal.SIGKILL)
+            self.assertTrue(wait_until(lambda: set(load.statuses) - {200, 201} or self.all_ready()))
+            site.stop_pool()
+            self.assertTrue(wait_until(lambda: set(load.statuses) - {200, 201}))
+        with self.assertRaises(AssertionError):
+            self.assertLessEqual(set(load.statuses), {200, 201})
+        site.start_pool()
+        site.wait_ready()
+
+    def reloads(self):
+        """As /metrics counts them: one number through all the programs that the master was."""
+        text = self.site.anonymous().get("/metrics", check=False).text
+        return int(text.split("\nregcred_reloads_total ")[1].split("\n")[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
