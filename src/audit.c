@@ -856,7 +856,7 @@ audit_sweep(struct store *s, const struct keyring *ring, int64_t now_ms, int64_t
 	*done = 0;
 	if (p.arena == NULL)
 		return STORE_NO_MEMORY;
-	enum store_rc rc = store_write(s, turn_in_transaction, &p);
+	enum store_rc rc = store_write_freeing(s, turn_in_transaction, &p);
 	p.deleted = AUDIT_CUT_ROWS;
 	while (keep_ms > 0 && rc == STORE_OK && p.deleted == AUDIT_CUT_ROWS &&
 	       *done < AUDIT_CUT_MAX) {

@@ -644,10 +644,11 @@ static enum err
 run_work(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
-
 	const struct context *c = w->context;
 
 	*w->error = (struct error){0}; /* a full disk makes it run twice */
+	if (c->opened != NULL)
+		c->opened->count = 0;
 	enum err rc = w->run(tx, w);
 	if (rc != ERR_NONE || answer(c, w->row, w->secret, w->members_now, w->error) != ERR_NONE ||
 	    note_opened_rows(tx, c, w->error) != ERR_NONE)
