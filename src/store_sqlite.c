@@ -962,12 +962,16 @@ exec(struct connection *c, const char *sql)
 	return result;
 }
 
-/* Ends what a failure left open; SQLite has rolled back some failures by itself. */
+/* Ends what a failure left open; SQLite has rolled back some failures by itself.  Where not even
+ * that can be done the connection ends, and with it its lock, which all processes would wait for.
+ */
 static void
 roll_back(struct connection *c)
 {
-	if (sqlite3_get_autocommit(c->db) == 0 && exec(c, "ROLLBACK") != STORE_OK)
-		c->broken = true;
+	if (sqlite3_get_autocommit(c->db) != 0 || exec(c, "ROLLBACK") == STORE_OK)
+		return;
+	c->broken = true;
+	connection_close(c);
 }
 
 /* Runs one body in a savepoint of its own, so that its failure costs nobody else anything. */
@@ -1061,7 +1065,9 @@ make_room(struct store *s)
 		log_error("the disk of %s is full: %s is given back, so that logins can still be "
 			  "deactivated and removed; make room",
 			  s->path, s->ballast);
-	return checkpoint(&s->writer) == SQLITE_OK || given;
+	return (connection_ready(&s->writer, s->path, false) &&
+		checkpoint(&s->writer) == SQLITE_OK) ||
+	       given;
 }
 
 /* Runs those again that may use the ballast, if it was the disk that failed them. */
@@ -1697,7 +1703,8 @@ migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
 	int rc = sqlite3_open_v2(path, &db, flags, NULL);
 
 	(void)umask(mask);
-	(void)sqlite3_busy_timeout(db, BUSY_MS);
+	if (db != NULL) /* it is, without memory */
+		(void)sqlite3_busy_timeout(db, BUSY_MS);
 	int version = rc == SQLITE_OK ? user_version(db) : -1;
 	if (rc != SQLITE_OK || version < 0)
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,

@@ -91,8 +91,8 @@ rig_key_file(void)
 	return rig_path("master.key");
 }
 
-static void
-copy_file(const char *from, const char *to)
+void
+rig_copy_file(const char *from, const char *to)
 {
 	char bytes[4096];
 	size_t n;
@@ -232,7 +232,7 @@ rig_open(struct rig *rig)
 
 	for (size_t i = 0; i < COUNT_OF(left); i++)
 		(void)unlink(rig_path(left[i])); /* of a test that failed */
-	copy_file(rig_path("template.db"), rig_path("test.db"));
+	rig_copy_file(rig_path("template.db"), rig_path("test.db"));
 	open_store(rig, rig_path("test.db"));
 }
 

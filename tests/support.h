@@ -66,6 +66,7 @@ const char *rig_dir(void);
 const char *rig_path(const char *name);
 /* The master key that the databases were made with. */
 const char *rig_key_file(void);
+void rig_copy_file(const char *from, const char *to);
 
 /* A copy of the database with a store on it; closes everything again. */
 void rig_open(struct rig *rig);
