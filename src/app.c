@@ -1388,8 +1388,12 @@ app_sweep(struct app *app)
 		log_info("housekeeper: %zu rows of the audit log are old and were cut off", cut);
 	if (rc == STORE_OK)
 		log_anchor(app);
-	if (rc == STORE_OK && store_wal_size(app->store) > WAL_TRUNCATE_BYTES)
-		rc = store_checkpoint(app->store);
+	/* On a small disk it may be the write-ahead log that takes the room. */
+	if (store_wal_size(app->store) > (store_is_low(app->store) ? 0 : WAL_TRUNCATE_BYTES)) {
+		enum store_rc folded = store_checkpoint(app->store);
+
+		rc = rc == STORE_OK ? folded : rc;
+	}
 	store_keep_ballast(app->store);
 	if (rc != STORE_OK)
 		log_warn("housekeeper: the pass did not end; it is tried again");

@@ -51,6 +51,8 @@ struct store_room {
 	int64_t ballast_bytes;	/* of the file PATH.ballast, for store_write_freeing() */
 };
 void store_use_room(struct store *s, const struct store_room *room);
+/* Whether store_write() is refused now. */
+bool store_is_low(struct store *s);
 /* Makes the ballast file if it is not there and there is room for it. */
 void store_keep_ballast(struct store *s);
 

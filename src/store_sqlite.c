@@ -914,9 +914,8 @@ clock_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Whether there is too little room for a write that takes some. */
-static bool
-is_low(struct store *s)
+bool
+store_is_low(struct store *s)
 {
 	int64_t now = clock_ms();
 
@@ -1163,7 +1162,7 @@ write_as(struct store *s, store_fn fn, void *arg, bool frees)
 enum store_rc
 store_write(struct store *s, store_fn fn, void *arg)
 {
-	return is_low(s) ? STORE_FULL : write_as(s, fn, arg, false);
+	return store_is_low(s) ? STORE_FULL : write_as(s, fn, arg, false);
 }
 
 enum store_rc
