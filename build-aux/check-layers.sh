@@ -17,7 +17,7 @@ BEGIN {
 	layer(1, "schema types process query column verification store.h")
 	layer(2, "store store_sqlite sql secret audit registry_check migrations")
 	layer(3, "proxy auth resource repr html rekey resolve handout")
-	layer(4, "app nginx_check")
+	layer(4, "app backup nginx_check")
 	layer(5, "gateway pool config main cli cli_*")
 
 	# Which file may include a header of a library.

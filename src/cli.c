@@ -13,6 +13,7 @@
 
 #include "app.h"
 #include "audit.h"
+#include "backup.h"
 #include "harden.h"
 #include "json_in.h"
 #include "json_out.h"
@@ -458,6 +459,37 @@ check_sealed(struct session *s)
 }
 
 static int
+copy_or_restore(struct session *s, bool (*work)(const struct backup *b, char why[CONFIG_WHY_MAX]))
+{
+	char why[CONFIG_WHY_MAX];
+	const struct backup b = {.settings = s->settings,
+				 .file = s->arguments->word_count > 1 ? s->arguments->words[1]
+								      : NULL,
+				 .force = option(s->arguments, "force", NULL) != NULL,
+				 .stop = &stop_asked,
+				 .out = stdout,
+				 .progress = stderr};
+
+	if (b.file == NULL)
+		return fail("which file?");
+	stop_on_signals();
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
+	return work(&b, why) ? EXIT_OK : fail(why);
+}
+
+static int
+command_backup(struct session *s)
+{
+	return copy_or_restore(s, backup_make);
+}
+
+static int
+command_restore(struct session *s)
+{
+	return copy_or_restore(s, backup_restore);
+}
+
+static int
 command_check(struct session *s)
 {
 	char why[CONFIG_WHY_MAX];
@@ -671,6 +703,8 @@ static const struct command {
 	{ "audit",   "verify", command_audit_verify, true,  { "anchor", NULL },                         "prove that no row of the audit log was altered, removed or added; names the first that was" },
 	{ "audit",   "head",   command_audit_head,   true,  { NULL },                                   "print number and hash of its last row, to be kept elsewhere for --anchor" },
 	{ "audit",   "restart", command_audit_restart, true, { "reason", NULL },                        "begin the audit log anew behind one that cannot be proven or continued" },
+	{ "backup",  NULL,     command_backup,       false, { "force", NULL },                          "copy the database to a file while regcredd runs, and prove the copy" },
+	{ "restore", NULL,     command_restore,      false, { NULL },                                   "put a copy in place of the database, which is kept, while nothing runs" },
 	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look through an nginx configuration for mistakes" },
 };
 /* clang-format on */
@@ -679,7 +713,7 @@ static const struct command {
 static bool
 is_flag(const char *name)
 {
-	return strcmp(name, "json") == 0;
+	return strcmp(name, "json") == 0 || strcmp(name, "force") == 0;
 }
 
 static void
@@ -694,7 +728,10 @@ usage(FILE *out)
 		for (size_t j = 0; c->options[j] != NULL; j++)
 			(void)fprintf(out, " [--%s%s]", c->options[j],
 				      is_flag(c->options[j]) ? "" : " TEXT");
-		(void)fprintf(out, "%s\n      %s\n", c->run == command_key_revoke ? " ID" : "",
+		(void)fprintf(out, "%s\n      %s\n",
+			      c->run == command_key_revoke			      ? " ID"
+			      : c->run == command_backup || c->run == command_restore ? " FILE"
+										      : "",
 			      c->help);
 	}
 	(void)fprintf(out, "\nsettings:\n");

@@ -278,6 +278,32 @@ enum store_rc store_forget(struct store_tx *tx, const struct family *family,
 /* Whether the database can be read: STORE_OK, or what stands in the way. */
 enum store_rc store_ping(struct store *s) __attribute__((warn_unused_result));
 
+/* Databases as files, opened for the one call, also of older versions.  False with a sentence in
+ * why. */
+
+/* Writes a consistent copy into an empty file, beside writers.  go_on is called with the bytes so
+ * far and in all; false ends it. */
+bool store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t),
+		void *arg, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
+struct store_facts {
+	int version;
+	int64_t bytes, rows;
+	int64_t ids;   /* sum of the last id of each table: it never falls */
+	char keys[64]; /* ids of the keys that it needs, "1, 2" */
+};
+/* Whether it is a database of regcred, not newer than this program, and whole. */
+bool store_verify(const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
+bool store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* Lets new rows of path get ids that no row of `than` had; far higher ones if that cannot be read.
+ * True also where there is no `than`. */
+bool store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* Folds the write-ahead log into the database and removes it.  STORE_BUSY if somebody else has it
+ * open. */
+enum store_rc store_fold(const char *path) __attribute__((warn_unused_result));
+
 /* Bytes of the database file; of the write-ahead log; and a checkpoint that empties it, under the
  * writers' lock. */
 int64_t store_size(const struct store *s);

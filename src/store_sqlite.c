@@ -85,6 +85,8 @@ struct store {
 	struct store_room room;
 	atomic_llong looked_ms; /* when the room on the disk was last looked at */
 	atomic_bool low;	/* and what was found */
+	struct stat file;	/* the database, as it was opened */
+	atomic_bool lost;	/* another file, or none, has its name: told */
 	int lock_fd;
 	pthread_mutex_t write_mutex; /* guards the queue and `writing`, not the work */
 	pthread_cond_t written;
@@ -579,6 +581,23 @@ change(struct store_tx *tx, const struct sql *q, int *changed)
 	return result;
 }
 
+/* Whether the name still leads to the file that is open: what is written to another one is lost. */
+static bool
+is_here(struct store *s)
+{
+	struct stat now;
+	bool lost = stat(s->path, &now) != 0 || now.st_dev != s->file.st_dev ||
+		    now.st_ino != s->file.st_ino;
+
+	if (lost && !atomic_exchange(&s->lost, true))
+		log_error("the database %s was removed or replaced while it is in use: nothing is "
+			  "written until it is back, or regcredd is started again",
+			  s->path);
+	else if (!lost)
+		atomic_store(&s->lost, false);
+	return !lost;
+}
+
 /* Reading */
 
 static struct connection *
@@ -790,6 +809,9 @@ enum store_rc
 store_ping(struct store *s)
 {
 	struct connection *c;
+
+	if (!is_here(s))
+		return STORE_FAILED;
 	enum store_rc result;
 	sqlite3_stmt *stmt = read_fixed(s, &c, "SELECT 1 FROM account LIMIT 1", NULL, 0, &result);
 
@@ -1143,7 +1165,7 @@ write_as(struct store *s, store_fn fn, void *arg, bool frees)
 			&s->write_mutex); /* those who came while the lock file was waited for */
 		struct waiter *batch = take_batch(s);
 		(void)pthread_mutex_unlock(&s->write_mutex);
-		if (connection_ready(&s->writer, s->path, false))
+		if (is_here(s) && connection_ready(&s->writer, s->path, false))
 			commit_batch(&s->writer, batch);
 		else
 			for (struct waiter *w = batch; w != NULL; w = w->next)
@@ -1786,6 +1808,8 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	s->lock_fd = lock_file(path);
 	if (s->lock_fd < 0)
 		goto failed;
+	if (stat(path, &s->file) != 0)
+		goto failed;
 	if (!open_all(s, readers, why))
 		goto out;
 	int version = user_version(s->readers[0].db);
@@ -1829,4 +1853,229 @@ store_close(struct store *s)
 	free(s->ballast);
 	free(s->path);
 	free(s);
+}
+
+/* Databases as files */
+
+static bool
+file_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_MAX])
+{
+	(void)snprintf(why, STORE_WHY_MAX, "%s %s: %s", what, path,
+		       db != NULL ? sqlite3_errmsg(db) : "no memory");
+	return false;
+}
+
+static bool
+file_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
+{
+	*db = NULL;
+	if (access(path, F_OK) != 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_busy_timeout(*db, BUSY_MS) == SQLITE_OK)
+		return true;
+	return file_failed("cannot open", path, *db, why);
+}
+
+/* The first column of the first row. */
+static bool
+ask_number(sqlite3 *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW;
+
+	if (done)
+		*out = sqlite3_column_int64(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return done;
+}
+
+static bool
+ask_text(sqlite3 *db, const char *sql, char *out, size_t size)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW;
+	const char *text = done ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+
+	(void)snprintf(out, size, "%s", text != NULL ? text : "none");
+	(void)sqlite3_finalize(stmt);
+	return done;
+}
+
+struct copying {
+	bool (*go_on)(void *arg, int64_t done, int64_t all);
+	void *arg;
+	const char *to;
+	int64_t all;
+};
+
+static int
+on_copying(void *arg)
+{
+	const struct copying *c = arg;
+	struct stat st;
+	int64_t done = stat(c->to, &st) == 0 ? (int64_t)st.st_size : 0;
+
+	return c->go_on(c->arg, done, c->all) ? 0 : 1;
+}
+
+/* Not the backup functions of SQLite: beside writers these begin again and again. */
+bool
+store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	   char why[STORE_WHY_MAX])
+{
+	struct copying copying = {.go_on = go_on, .arg = arg, .to = to};
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done) {
+		(void)ask_number(db,
+				 "SELECT page_count * page_size FROM pragma_page_count, "
+				 "pragma_page_size",
+				 &copying.all);
+		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &copying);
+		done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
+		       sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
+		       sqlite3_step(stmt) == SQLITE_DONE;
+		if (!done)
+			(void)file_failed("cannot copy", path, db, why);
+	}
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+/* Counts what is in a file that is whole. */
+static bool
+count_facts(sqlite3 *db, struct store_facts *out)
+{
+	return ask_number(db,
+			  "SELECT (SELECT count(*) FROM credential) + (SELECT count(*) FROM "
+			  "storage_pool) + (SELECT count(*) FROM account) + (SELECT count(*) FROM "
+			  "project_member)",
+			  &out->rows) &&
+	       ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", &out->ids) &&
+	       ask_number(db,
+			  "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+			  &out->bytes) &&
+	       ask_text(db,
+			"SELECT group_concat(key_id, ', ') FROM (SELECT DISTINCT key_id FROM "
+			"key_check WHERE use = 'seal' ORDER BY key_id)",
+			out->keys, sizeof(out->keys));
+}
+
+static bool
+verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+{
+	char text[256] = "";
+	int64_t broken = 0;
+
+	out->version = user_version(db);
+	if (out->version <= 0 || !is_ours(db, out->version)) {
+		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
+		return false;
+	}
+	if (out->version > newest_migration()) {
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "%s has version %d, newer than this program knows (%d)", path,
+			       out->version, newest_migration());
+		return false;
+	}
+	if (!ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) ||
+	    strcmp(text, "ok") != 0 ||
+	    !ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) ||
+	    broken != 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "%s is damaged: %s", path,
+			       broken != 0     ? "a row names one that is missing"
+			       : *text != '\0' ? text
+					       : sqlite3_errmsg(db));
+		return false;
+	}
+	return count_facts(db, out) ? true : file_failed("cannot read", path, db, why);
+}
+
+bool
+store_verify(const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+
+	*out = (struct store_facts){0};
+	bool whole = file_open(path, SQLITE_OPEN_READONLY, &db, why) && verify(db, path, out, why);
+	(void)sqlite3_close(db);
+	return whole;
+}
+
+bool
+store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done && !ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", ids))
+		done = file_failed("cannot read", path, db, why);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+/* Raises the last ids to those of `than`; false if they cannot be read. */
+static bool
+raise_to(sqlite3 *db, const char *than)
+{
+	char why[STORE_WHY_MAX];
+	sqlite3_stmt *from = NULL, *to = NULL;
+	sqlite3 *old;
+	int rc = SQLITE_ERROR;
+
+	if (file_open(than, SQLITE_OPEN_READWRITE, &old, why) &&
+	    sqlite3_prepare_v2(old, "SELECT name, seq FROM sqlite_sequence", -1, &from, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_prepare_v2(db, "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
+			       -1, &to, NULL) == SQLITE_OK)
+		while ((rc = sqlite3_step(from)) == SQLITE_ROW) {
+			(void)sqlite3_bind_value(to, 1, sqlite3_column_value(from, 0));
+			(void)sqlite3_bind_int64(to, 2, sqlite3_column_int64(from, 1));
+			if (sqlite3_step(to) != SQLITE_DONE || sqlite3_reset(to) != SQLITE_OK)
+				break;
+		}
+	(void)sqlite3_finalize(from);
+	(void)sqlite3_finalize(to);
+	(void)sqlite3_close(old);
+	return rc == SQLITE_DONE;
+}
+
+bool
+store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done && access(than, F_OK) == 0 && !raise_to(db, than) &&
+	    !run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))
+		done = file_failed("cannot change", path, db, why);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+enum store_rc
+store_fold(const char *path)
+{
+	char why[STORE_WHY_MAX];
+	sqlite3 *db;
+	int rc = SQLITE_CANTOPEN;
+
+	/* Out of WAL: that needs that nobody else has it open. */
+	if (file_open(path, SQLITE_OPEN_READWRITE, &db, why))
+		rc = sqlite3_exec(db,
+				  "PRAGMA journal_mode = DELETE; SELECT count(*) FROM key_check",
+				  NULL, NULL, NULL);
+	(void)sqlite3_close(db);
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+		return STORE_BUSY;
+	return rc == SQLITE_OK ? STORE_OK : STORE_FAILED;
 }
