@@ -1,17 +1,24 @@
 /* floor: the least that a FastCGI pool of our shape can do: a constant answer from a file, head and
  * body.
  *
- *   floor SOCKET WORKERS THREADS ANSWER-FILE
+ *   floor SOCKET WORKERS THREADS ANSWER-FILE [DATABASE]
  *
  * WORKERS processes of THREADS threads share one Unix socket, each thread with a request of its
  * own, as in regcredd.  What regcredd does beyond this is what `make bench` measures.
+ *
+ * With a database that regcred made each request also stores a credential as regcredd does, but in
+ * a transaction of its own: the same rows, disk, lock file and synchronous=FULL, one commit each.
  */
 #include <fcgiapp.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +31,7 @@ enum { ANSWER_MAX = 1 << 20, BACKLOG = 1024, WORKERS_MAX = 64, THREADS_MAX = 256
 static char answer[ANSWER_MAX];
 static int answer_len;
 static int listener;
+static const char *database; /* NULL: nothing is stored */
 
 static void __attribute__((noreturn)) die(const char *what)
 {
@@ -63,15 +71,80 @@ listen_at(const char *path)
 	return fd;
 }
 
+/* The rows of a create, with the last registry and values of the usual length. */
+static const char *const create[] = {
+	"BEGIN IMMEDIATE",
+	"INSERT INTO credential (uuid, kind, account_id, name, state, created, public_value, "
+	"secret_value, registry_id, email) VALUES (lower(hex(randomblob(18))), "
+	"'registryCredential', 5, 'bench', 'active', 1714979289000, 'user', randomblob(78), "
+	"(SELECT max(id) FROM storage_pool), 'user@bench.example.test')",
+	"INSERT INTO process_log (family, resource_id, process, state_before, state_during, "
+	"state_after, account_id, request_id, at) VALUES ('credential', last_insert_rowid(), "
+	"'create', 'requested', 'registering', 'registering', 5, 'bench', 1714979289000), "
+	"('credential', last_insert_rowid(), 'activate', 'registering', 'activating', 'active', "
+	"5, 'bench', 1714979289000)",
+	"COMMIT"};
+enum { STEPS = sizeof(create) / sizeof(*create) };
+
+/* What one thread stores with. */
+struct writer {
+	sqlite3 *db;
+	sqlite3_stmt *steps[STEPS];
+	int lock;
+};
+
+static void
+writer_open(struct writer *w)
+{
+	static const char settings[] =
+		"PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+		"PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 2000";
+	char name[512];
+
+	(void)snprintf(name, sizeof(name), "%s.lock", database);
+	w->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (w->lock < 0 ||
+	    sqlite3_open_v2(database, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_exec(w->db, settings, NULL, NULL, NULL) != SQLITE_OK)
+		die(database);
+	for (size_t i = 0; i < STEPS; i++)
+		if (sqlite3_prepare_v2(w->db, create[i], -1, &w->steps[i], NULL) != SQLITE_OK)
+			die(create[i]);
+}
+
+static bool
+store(const struct writer *w)
+{
+	bool done = flock(w->lock, LOCK_EX) == 0;
+
+	for (size_t i = 0; done && i < STEPS; i++) {
+		done = sqlite3_step(w->steps[i]) == SQLITE_DONE;
+		done = sqlite3_reset(w->steps[i]) == SQLITE_OK && done;
+	}
+	(void)flock(w->lock, LOCK_UN);
+	return done;
+}
+
 static void *
 serve(void *unused)
 {
+	static const char failed[] = "Status: 500 Failed\r\n\r\n";
 	FCGX_Request request;
+	struct writer writer = {.lock = -1};
+	char body[4096];
 
 	if (FCGX_InitRequest(&request, listener, 0) != 0)
 		return unused;
+	if (database != NULL)
+		writer_open(&writer);
 	while (FCGX_Accept_r(&request) == 0) {
-		FCGX_PutStr(answer, answer_len, request.out);
+		while (FCGX_GetStr(body, sizeof(body), request.in) == (int)sizeof(body))
+			;
+		if (database == NULL || store(&writer))
+			FCGX_PutStr(answer, answer_len, request.out);
+		else
+			FCGX_PutStr(failed, sizeof(failed) - 1, request.out);
 		FCGX_Finish_r(&request);
 	}
 	return unused;
@@ -108,10 +181,11 @@ number(const char *text, long max)
 int
 main(int argc, char **argv)
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: floor SOCKET WORKERS THREADS ANSWER-FILE\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: floor SOCKET WORKERS THREADS ANSWER-FILE [DATABASE]\n");
 		return 1;
 	}
+	database = argv[5]; /* NULL without one */
 	long workers = number(argv[2], WORKERS_MAX);
 	long threads = number(argv[3], THREADS_MAX);
 

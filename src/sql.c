@@ -223,6 +223,19 @@ add_position(struct sql *q, const struct list_query *list, const char *sort, boo
 	add(q, "))");
 }
 
+/* Whether a condition picks rows by a column with an index of its own, which few rows share.
+ * SQLite, which counts the columns of an index and not its rows, would rather go through all rows
+ * of the account and kind; a plus before the kind keeps it from that. */
+static bool
+picks_few(const struct list_query *list)
+{
+	for (size_t i = 0; i < list->condition_count; i++)
+		if (list->conditions[i].op == OP_EQ &&
+		    list->conditions[i].column == COL_REGISTRY_ID)
+			return true;
+	return false;
+}
+
 void
 sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 {
@@ -232,7 +245,7 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 	add_select(q, list->family, sql_columns(list));
 	add(q, " WHERE 1");
 	if (list->kind != NULL) {
-		add(q, " AND kind = ");
+		add_text(q, picks_few(list) ? " AND +kind = " : " AND kind = ");
 		bind(q, value_text(list->kind));
 	}
 	add_owners(q, a, list->family, &list->owners);

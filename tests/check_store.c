@@ -746,6 +746,36 @@ START_TEST(a_list_reads_the_columns_that_are_needed)
 }
 END_TEST
 
+START_TEST(a_filter_by_registry_does_not_go_through_the_account)
+{
+	const int64_t owner = PROJECT_DEFAULT;
+	struct list_query q = {.family = &family_credential,
+			       .kind = "registryCredential",
+			       .owners = {.ids = &owner, .count = 1},
+			       .condition_count = 1,
+			       .limit = 100};
+	struct sql sql;
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+
+	q.conditions[0] =
+		(struct condition){.column = COL_REGISTRY_ID, .op = OP_EQ, .value = value_int(1)};
+	sql_list(&sql, rig.arena, &q);
+	ck_assert(!sql.failed);
+	ck_assert_int_eq(sqlite3_open(rig.database, &db), SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_prepare_v2(db, arena_printf(rig.arena, "EXPLAIN QUERY PLAN %s", sql.text),
+				   -1, &stmt, NULL),
+		SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	const char *plan = arena_strdup(rig.arena, (const char *)sqlite3_column_text(stmt, 3));
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_DONE); /* no sorting */
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	ck_assert_ptr_nonnull(strstr(plan, "USING INDEX credential_registry"));
+}
+END_TEST
+
 START_TEST(a_page_of_very_long_texts_ends_early_and_says_so)
 {
 	enum { ROWS = 60, TEXT = 60000 };
@@ -1470,6 +1500,7 @@ store_suite(void)
 	tcase_add_test(tc, a_list_hides_removed_rows_unless_they_are_asked_for);
 	tcase_add_test(tc, a_list_of_a_kind_has_no_other);
 	tcase_add_test(tc, a_list_reads_the_columns_that_are_needed);
+	tcase_add_test(tc, a_filter_by_registry_does_not_go_through_the_account);
 	tcase_add_test(tc, a_page_of_very_long_texts_ends_early_and_says_so);
 	tcase_add_test(tc, a_key_is_found_with_its_account_whatever_its_state);
 	tcase_add_test(tc, the_use_of_a_key_is_noted_once_a_minute);
