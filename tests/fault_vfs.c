@@ -25,7 +25,7 @@ struct change {
 
 struct image {
 	bool exists;
-	size_t size;
+	size_t size, room;
 	unsigned char *bytes;
 };
 
@@ -156,7 +156,8 @@ image_write(struct image *image, int64_t offset, const void *bytes, size_t len)
 	size_t end = (size_t)offset + len;
 
 	if (end > image->size) {
-		image->bytes = room(image->bytes, end);
+		if (end > image->room)
+			image->bytes = room(image->bytes, image->room = end * 2);
 		memset(image->bytes + image->size, 0, end - image->size);
 		image->size = end;
 	}
@@ -231,6 +232,7 @@ read_image(const char *path, struct image *image)
 		abort();
 	image->exists = true;
 	image->size = (size_t)st.st_size;
+	image->room = image->size;
 	image->bytes = room(NULL, image->size);
 	if (pread(fd, image->bytes, image->size, 0) != (ssize_t)image->size)
 		abort();
