@@ -40,6 +40,7 @@ packages_to_test='
 check           has_library check
 docker-registry has_command docker-registry
 apache2-utils   has_command htpasswd
+skopeo          has_command skopeo
 openssl         has_command openssl
 '
 

@@ -20,13 +20,15 @@ FLAGS = "virtualMachine kubernetes mesos publicDns swarm"
 
 # type: ((create, update) of everybody who writes, {role: (more in create, more in update)})
 MAY_SET = {
-    "registryCredential": (("name description registryId publicValue secretValue email", "name description publicValue secretValue email"),
+    "registryCredential": (("name description registryId publicValue secretValue email pathPrefix isDefault expiresAt",
+                            "name description publicValue secretValue email pathPrefix isDefault expiresAt"),
                            {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
     "registry": (("name description serverAddress", "name description"),
                  {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
-    "apiKey": (("name description expires networks role", "name description expires networks role"),
-               {"admin": ("publicValue secretValue accountId", ""), "service": ("publicValue secretValue accountId", ""),
-                "superadmin": ("publicValue secretValue accountId uuid", "")}),
+    "apiKey": (("name description expires networks role registryIds pathPrefixes", "name description expires networks role registryIds pathPrefixes"),
+               {"admin": ("publicValue secretValue accountId reveal", "reveal"), "service": ("publicValue secretValue accountId", ""),
+                "superadmin": ("publicValue secretValue accountId uuid reveal", "reveal"), "user": ("reveal", "reveal"), "owner": ("reveal", "reveal"),
+                "projectadmin": ("reveal", "reveal")}),
     "password": (("name description publicValue secretValue", "name description"),
                  {"admin": ("accountId", ""), "service": ("accountId", ""), "superadmin": ("accountId uuid", "")}),
     "credential": (("name description", "name description"), {"admin": ("publicValue secretValue accountId", ""),

@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
 import re
+import shutil
+import socket
+import subprocess
 import time
 import unittest
 
@@ -456,6 +460,90 @@ class Notes(Base):
         r = self.none(key.post("handouts", {"format": "docker"}))
         self.status(r, 500)
         self.assertEqual(len(self.audit()), before)
+
+
+class Pull(Base):
+    """What was handed out is good for a real registry."""
+
+    TOOLS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "htpasswd": "apache2-utils"}
+
+    def setUp(self):
+        super().setUp()
+        missing = [package for tool, package in self.TOOLS.items() if shutil.which(tool) is None]
+        if missing:
+            self.skipTest("not installed: " + ", ".join(missing))
+        self.directory = os.path.join(site.root, "registry")
+        os.mkdir(self.directory)
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def path(self, name, data=None):
+        path = os.path.join(self.directory, name)
+        if data is not None:
+            with open(path, "wb") as f:
+                f.write(data)
+        return path
+
+    def serve(self, user, secret):
+        """A registry that lets one user in; host:port."""
+        with open(self.path("users"), "wb") as f:
+            subprocess.run(["htpasswd", "-Bin", user], input=secret.encode(), stdout=f, check=True, timeout=30)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        config = {"version": "0.1", "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": self.path("data")}},
+                  "http": {"addr": "127.0.0.1:%d" % port}, "auth": {"htpasswd": {"realm": "test", "path": self.path("users")}}}
+        with open(self.path("output"), "wb") as out:
+            process = subprocess.Popen(["docker-registry", "serve", self.path("config.yml", json.dumps(config).encode())], stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=out, preexec_fn=harness.end_with_parent)
+        self.addCleanup(process.wait, 30)
+        self.addCleanup(process.kill)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return "127.0.0.1:%d" % port
+            except OSError:
+                self.assertIsNone(process.poll(), "docker-registry ended")
+                time.sleep(0.02)
+        self.fail("docker-registry does not answer")
+
+    def image(self):
+        """An empty image as a directory that skopeo reads."""
+        import hashlib
+        config = b'{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}'
+        digest = hashlib.sha256(config).hexdigest()
+        os.mkdir(self.path("image"))
+        self.path("image/version", b"Directory Transport Version: 1.1\n")
+        self.path("image/" + digest, config)
+        self.path("image/manifest.json", json.dumps({
+            "schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": [],
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(config), "digest": "sha256:" + digest}}).encode())
+        return "dir:" + self.path("image")
+
+    def copy(self, authfile, *words):
+        return subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--authfile", authfile, "--src-tls-verify=false", "--dest-tls-verify=false", *words],
+                              env=dict(os.environ, HOME=self.directory, TMPDIR=self.directory), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def test_skopeo(self):
+        secret = site.plant('"q\\\'')
+        host = self.serve("ci-bot", secret)
+        self.login("http://" + host, publicValue="ci-bot", secretValue=secret)
+        self.login("http://" + host, publicValue="ci-bot", secretValue=site.plant(), pathPrefix="wrong")
+        client, image = self.key(role="reveal"), self.image()
+        os.mkdir(self.path("got"))
+        for format in ("podman", "docker"):
+            authfile = self.path("auth.json", self.ask(client, format).body)
+            done = self.copy(authfile, image, "docker://%s/acme/app:%s" % (host, format))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = self.copy(authfile, "docker://%s/acme/app:%s" % (host, format), "dir:" + self.path("got/" + format))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(os.path.exists(self.path("got/%s/manifest.json" % format)))
+        # Without a login, and with the wrong one that has a path of its own, there is nothing to be had.
+        self.assertNotEqual(self.copy(self.path("none.json", b"{}"), "docker://%s/acme/app:docker" % host, "dir:" + self.path("got/none")).returncode, 0)
+        authfile = self.path("auth.json", self.ask(client, "podman").body)
+        self.assertNotEqual(self.copy(authfile, image, "docker://%s/wrong/app:1" % host).returncode, 0)
+        for name in ("auth.json", "output"):
+            os.remove(self.path(name))
 
 
 if __name__ == "__main__":
