@@ -1372,11 +1372,15 @@ app_write_refusals(struct app *app, bool all)
 }
 
 bool
-app_sweep(struct app *app)
+app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 {
 	const struct settings *s = app->settings;
-	const struct sweep sweep = {now_ms(), s->removed_keep_s * 1000, s->purged_keep_s * 1000,
-				    s->process_log_keep_s * 1000};
+	const struct sweep sweep = {now_ms(),
+				    s->removed_keep_s * 1000,
+				    s->purged_keep_s * 1000,
+				    s->process_log_keep_s * 1000,
+				    goes_on,
+				    arg};
 	size_t done = 0, cut = 0;
 	enum store_rc rc = resource_sweep(app->store, app->ring, &sweep, &done);
 

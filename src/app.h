@@ -53,9 +53,12 @@ void app_local(struct app *app, struct arena *a, struct identity *id, struct con
  * they stay where they are. */
 bool app_write_refusals(struct app *app, bool all);
 
+/* Asked between the steps of a pass whether it goes on. */
+typedef bool (*app_goes_on)(void *arg);
+
 /* One pass of the housekeeper: purges what is due, deletes what was purged long ago, shrinks the
- * WAL.  True if it did all of it. */
-bool app_sweep(struct app *app);
+ * WAL.  True if it did all of it.  goes_on may be NULL. */
+bool app_sweep(struct app *app, app_goes_on goes_on, void *arg);
 
 enum {
 	APP_ARENA_MAX = 64 * 1024 * 1024

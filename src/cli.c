@@ -315,7 +315,7 @@ command_key_revoke(struct session *s)
 static int
 command_sweep(struct session *s)
 {
-	return app_sweep(s->app) ? EXIT_OK : fail("the pass did not end; see the log");
+	return app_sweep(s->app, NULL, NULL) ? EXIT_OK : fail("the pass did not end; see the log");
 }
 
 /* Names what is wrong with an nginx configuration; NULL for none. */

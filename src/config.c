@@ -43,6 +43,7 @@ const struct setting config_table[] = {
 	{ "readers", "number", "4", "Database connections for reading in each worker.", 1, 64, TO(readers) },
 	{ "backlog", "number", "1024", "Connections that may wait at the socket; short queues lose requests.", 128, 65535, TO(backlog) },
 	{ "read_timeout_s", "seconds", "30", "Pause after which a silent web server is given up.", 1, 3600, TO(read_timeout_s) },
+	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs in a request, or as a whole, is killed and replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
 	{ "drain_timeout_s", "seconds", "30", "Time that running requests get to finish when a worker ends.", 1, 3600, TO(drain_timeout_s) },
 	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
 	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },

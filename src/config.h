@@ -52,11 +52,13 @@ struct settings {
 	int64_t threads;		/* 1..256 in each */
 	int64_t backlog; /* 1024: facts: 5 or 32 lost 99 % of the requests at 64 connections */
 	int64_t readers; /* read-only database connections in each process, 1..64 */
-	int64_t read_timeout_s;	 /* SO_RCVTIMEO on a connection from the web server */
-	int64_t drain_timeout_s; /* after SIGTERM: what still runs then is cut off */
-	int64_t removed_keep_s;	 /* a removed row stays `removed` so long before it is purged; at
-				    least 600 */
-	int64_t purged_keep_s;	 /* a purged row answers by id so long after its removal */
+	int64_t read_timeout_s;	   /* SO_RCVTIMEO on a connection from the web server */
+	int64_t request_timeout_s; /* a process whose request takes longer, or that shows no sign of
+				      life, is killed; 0: never */
+	int64_t drain_timeout_s;   /* after SIGTERM: what still runs then is cut off */
+	int64_t removed_keep_s;	   /* a removed row stays `removed` so long before it is purged; at
+				      least 600 */
+	int64_t purged_keep_s;	   /* a purged row answers by id so long after its removal */
 	int64_t process_log_keep_s;
 	int64_t audit_keep_s;  /* 0: for ever; whole segments go */
 	int64_t auth_failures; /* sign-ins of one address that may fail in a window; 0: any

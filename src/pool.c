@@ -47,6 +47,11 @@
 
 enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
 
+enum {
+	TICK_MS = 1000,	 /* how often a process shows that it is alive, and the master looks */
+	GRACE_MS = 1000, /* after a kill, so that whoever waited for the victim can go on */
+};
+
 enum { PROBE_MAX_MS = 30000 }; /* for the look before a reload */
 
 #define HANDOVER_VARIABLE "REGCRED_HANDOVER" /* number of the descriptor with the handover */
@@ -93,6 +98,7 @@ struct pool {
 	char **argv; /* what a reload executes */
 	pid_t probe; /* that looks whether a reload would do; 0 for none */
 	int64_t probe_since_ms;
+	int64_t hang_killed_ms; /* when a process that hung was last killed */
 	struct board *board;
 	size_t self; /* in a child: its place in `children`, and its slot of the board */
 	struct limiter *limiter;   /* shared with the workers; NULL for none */
@@ -268,20 +274,30 @@ thread_release(struct thread *t)
 		close(t->epoll);
 }
 
-/* Waits for one of two signals. */
-static int
-wait_for(int one, int other)
+/* Shows the master that this process is alive. */
+static void
+tick(const struct pool *pool)
 {
+	pool->board->slots[pool->self].tick_ms = board_now_ms();
+}
+
+/* Waits for the end, at most for so long, with a sign of life each second; 0 if it did not come. */
+static int
+wait_for_end(const struct pool *pool, int64_t seconds)
+{
+	const struct timespec pause = {.tv_sec = TICK_MS / 1000};
+	int64_t end_ms = board_now_ms() + seconds * 1000;
 	sigset_t set;
 	int got;
 
 	sigemptyset(&set);
-	sigaddset(&set, one);
-	sigaddset(&set, other);
-	do
-		got = sigwaitinfo(&set, NULL);
-	while (got < 0 && errno == EINTR);
-	return got;
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	do {
+		tick(pool);
+		got = sigtimedwait(&set, NULL, &pause);
+	} while (got < 0 && board_now_ms() < end_ms);
+	return got < 0 ? 0 : got;
 }
 
 static void
@@ -321,8 +337,9 @@ worker_serve(struct worker *w, struct thread *threads, size_t count)
 	}
 	if (started == count) {
 		tell_ready(w->pool);
-		atomic_store(&w->drain,
-			     wait_for(SIGTERM, SIGUSR1) == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
+		int end = wait_for_end(w->pool, INT32_MAX);
+
+		atomic_store(&w->drain, end == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
 		if (getppid() != w->pool->master)
 			end_in_time(w->pool); /* nobody is left who would */
 	} else {
@@ -371,34 +388,42 @@ out:
 
 /* ---- the housekeeper ---- */
 
+/* Between two steps of a pass: false if it has been told to end. */
+static bool
+housekeeper_goes_on(void *arg)
+{
+	const struct pool *const *pool = arg;
+	sigset_t set;
+
+	tick(*pool);
+	return sigpending(&set) != 0 ||
+	       (sigismember(&set, SIGTERM) != 1 && sigismember(&set, SIGUSR1) != 1);
+}
+
 static int
 housekeeper_run(const struct pool *pool)
 {
 	enum { STEP_S = 10 }; /* refused sign-ins are written so soon after their minute */
-	time_t every = (time_t)pool->settings->sweep_every_s, waited = every;
-	const struct timespec pause = {.tv_sec = every < STEP_S ? every : STEP_S};
+	int64_t every = pool->settings->sweep_every_s, waited = every;
+	int64_t step = every < STEP_S ? every : STEP_S;
 	char why[CONFIG_WHY_MAX];
 	struct app *app = app_new(pool->settings, why);
-	sigset_t end;
 
 	if (app == NULL) {
 		log_error("the housekeeper cannot start: %s", why);
 		return 1;
 	}
-	sigemptyset(&end);
-	sigaddset(&end, SIGTERM);
-	sigaddset(&end, SIGUSR1);
 	app_use_refusals(app, pool->refusals);
 	tell_ready(pool);
 	/* Both log what they could not do. */
 	do {
 		(void)app_write_refusals(app, false);
 		if (waited >= every) {
-			(void)app_sweep(app);
+			(void)app_sweep(app, housekeeper_goes_on, &pool);
 			waited = 0;
 		}
-		waited += pause.tv_sec;
-	} while (sigtimedwait(&end, NULL, &pause) < 0);
+		waited += step;
+	} while (wait_for_end(pool, step) == 0);
 	(void)app_write_refusals(app, true);
 	app_free(app);
 	return 0;
@@ -941,12 +966,61 @@ stop(struct pool *pool, int signal_number)
 	}
 }
 
+/* How long a process has hung: as a whole, or in the oldest of its requests.  The signs of life of
+ * one that has just started may be missing. */
+static int64_t
+hangs_for_ms(const struct pool *pool, const struct child *c, int64_t now)
+{
+	const struct board_slot *slot = &pool->board->slots[c - pool->children];
+	int64_t since = slot->tick_ms;
+
+	for (size_t i = 0; i < BOARD_THREADS; i++) {
+		int64_t pulse = slot->pulses[i];
+
+		if (pulse > 0 && pulse < since)
+			since = pulse;
+	}
+	return now - since;
+}
+
+/* Kills the process that has hung longest and too long.  One at a time: others may only wait for it
+ * or for what it holds. */
+static void
+kill_who_hangs(struct pool *pool, int64_t now)
+{
+	int64_t limit = pool->settings->request_timeout_s * 1000, longest = limit;
+	struct child *worst = NULL;
+
+	if (limit == 0 || now - pool->hang_killed_ms < GRACE_MS)
+		return;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+		bool lives = c->state == CHILD_STARTING || c->state == CHILD_READY;
+		int64_t hung = lives && !c->killed ? hangs_for_ms(pool, c, now) : 0;
+
+		if (hung > longest) {
+			longest = hung;
+			worst = c;
+		}
+	}
+	if (worst == NULL)
+		return;
+	log_error("%s %d has hung for %lld s: killed", worst->job->name, (int)worst->pid,
+		  (long long)(longest / 1000));
+	kill(worst->pid, SIGKILL);
+	worst->killed = true;
+	pool->hang_killed_ms = now;
+	board_count(BOARD_HANGS);
+}
+
 /* Starts who is due, kills who drains too long; the time until the next such moment. */
 static int64_t
 tend(struct pool *pool)
 {
-	int64_t now = board_now_ms(), next = now + 60000;
+	int64_t now = board_now_ms(), next = now + TICK_MS;
 
+	pool->board->tick_ms = now;
+	kill_who_hangs(pool, now);
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct child *c = &pool->children[i];
 		int64_t at = c->since_ms;

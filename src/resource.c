@@ -1628,7 +1628,8 @@ sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sw
 			       .arena = arena_new(16 * 1024 * 1024)};
 	enum store_rc rc = w.arena != NULL ? STORE_OK : STORE_NO_MEMORY;
 
-	while (rc == STORE_OK && w.done == SWEEP_BATCH) {
+	while (rc == STORE_OK && w.done == SWEEP_BATCH &&
+	       (sweep->goes_on == NULL || sweep->goes_on(sweep->arg))) {
 		w.done = 0;
 		arena_reset(w.arena);
 		rc = store_write_freeing(s, fn, &w);

@@ -1130,7 +1130,7 @@ START_TEST(the_housekeeper_purges_what_is_due)
 		       "700000, remove_time = unixepoch() * 1000 - 100000 WHERE id = 1;"
 		       "UPDATE storage_pool SET state = 'removed', removed = unixepoch() * 1000, "
 		       "remove_time = unixepoch() * 1000 + 100000 WHERE id = 2");
-	ck_assert(app_sweep(rig.app));
+	ck_assert(app_sweep(rig.app, NULL, NULL));
 	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(state) FROM storage_pool"),
 			 "purged,removed");
 	ck_assert_str_eq(rig_sql(&rig, "SELECT state FROM credential WHERE registry_id = 1"),

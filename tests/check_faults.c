@@ -287,7 +287,7 @@ act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
 	(void)snprintf(settings.database, sizeof(settings.database), "%s", rig_path("init.db"));
 	arm(kind, at, lasting);
 	if (strcmp(name, "SWEEP") == 0) {
-		done = app_sweep(rig.app);
+		done = app_sweep(rig.app, NULL, NULL);
 	} else if (strcmp(name, "CHECKPOINT") == 0) {
 		done = store_checkpoint(c.store) == STORE_OK;
 	} else if (strcmp(name, "START") == 0) {
