@@ -18,12 +18,13 @@ BEGIN {
 	layer(2, "store store_sqlite sql secret audit registry_check migrations")
 	layer(3, "proxy auth resource repr html rekey resolve handout")
 	layer(4, "app backup nginx_check")
-	layer(5, "gateway pool config main cli cli_*")
+	layer(5, "gateway sandbox pool config main cli cli_*")
 
 	# Which file may include a header of a library.
 	only("fcgiapp.h", "gateway.c")
 	only("fcgi_stdio.h", "")
 	only("fcgios.h", "")
+	only("seccomp.h", "sandbox.c")
 	only("sqlite3.h", "store_sqlite.c sql.c")
 	only("cjson/cJSON.h", "json_in.c")
 	only("cJSON.h", "json_in.c")

@@ -60,6 +60,7 @@ const struct setting config_table[] = {
 	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
 	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
+	{ "sandbox", "on|log|off", "on", "Leave workers only the files and system calls that they need: on, off, or log, which has the kernel log further calls.", 0, 0, TO(sandbox) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
 	{ 0 }
 };
@@ -158,6 +159,21 @@ read_level(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
+static bool
+read_sandbox(const struct setting *row, const char *text, struct settings *s,
+	     char why[CONFIG_WHY_MAX])
+{
+	static const char *const modes[] = {"on", "log", "off"}; /* as in enum sandbox_mode */
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(text, modes[i]) == 0) {
+			*(enum sandbox_mode *)member(s, row) = (enum sandbox_mode)i;
+			return true;
+		}
+	}
+	return fail(why, "must be on, log or off");
+}
+
 /* A user's name, or a number as it stands: the user of a web server in a container may have no name
  * here. */
 static bool
@@ -218,6 +234,7 @@ static const struct value_type {
 	{ "seconds", read_number, " S" },
 	{ "yes|no", read_yes_no, "[=yes|no]" },
 	{ "level", read_level, " LEVEL" },
+	{ "on|log|off", read_sandbox, " MODE" },
 	{ "users", read_users, " USERS" },
 };
 // clang-format on

@@ -35,6 +35,8 @@ struct group_grant {
 	int64_t project_id;
 };
 
+enum sandbox_mode { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
+
 struct settings {
 	char state_dir[CONFIG_PATH_MAX]; /* where database, key and lock lie unless they are named
 					    themselves */
@@ -71,7 +73,8 @@ struct settings {
 						root and our own uid always may */
 	size_t allowed_uid_count;
 	enum log_level log_level;
-	bool core_dumps; /* off: no core file, no debugger; see harden.h */
+	bool core_dumps;	   /* off: no core file, no debugger; see harden.h */
+	enum sandbox_mode sandbox; /* what a worker may still do: sandbox.h */
 	bool open; /* no authentication: test rigs on loopback only, says so loudly at each start */
 	bool proxy_auth; /* people whom the web server signed in need no key: proxy.h */
 	char proxy_token_file[CONFIG_PATH_MAX];

@@ -11,6 +11,7 @@
 #include "harden.h"
 #include "log.h"
 #include "pool.h"
+#include "sandbox.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -114,6 +115,7 @@ run_cgi(void)
 	char program[] = "regcredd", why[CONFIG_WHY_MAX];
 	char *argv[] = {program, NULL};
 	struct settings s;
+	struct sandbox sandbox;
 	struct app *app;
 	int arg = 1, status;
 
@@ -124,6 +126,8 @@ run_cgi(void)
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
 	warn_if_open(&s);
+	if (!sandbox_enter(&s, &sandbox))
+		return cgi_failed(sandbox.missing);
 	if (!gateway_init())
 		return cgi_failed("cannot start libfcgi or libsodium");
 	app = app_new(&s, why);

@@ -42,6 +42,7 @@
 #include "limiter.h"
 #include "log.h"
 #include "refusals.h"
+#include "sandbox.h"
 
 #define SIGNAL_READY (SIGRTMIN)
 
@@ -448,19 +449,36 @@ static const struct child_kind prepare_job = {"prepare", prepare_run, false};
 
 /* ---- the master: children ---- */
 
+static bool
+shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *sandbox)
+{
+	if (sandbox_enter(pool->settings, sandbox))
+		return true;
+	log_error("a %s cannot shut itself in: %s; sandbox = off goes on without", job->name,
+		  sandbox->missing);
+	return false;
+}
+
 /* What a child does between fork and exit.  The lock stays the master's alone; when the master
  * dies, its children end too. */
 static _Noreturn void
 child_main(struct pool *pool, const struct child_kind *job, size_t self)
 {
+	struct sandbox sandbox;
+	int status;
+
 	pool->self = self;
 	close(pool->lock_fd);
 	if (!job->listens)
 		close(pool->listener); /* or it would look alive after the master's death */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != pool->master)
+	if (getppid() != pool->master || !shut_in(pool, job, &sandbox))
 		exit(1);
-	exit(job->run(pool));
+	status = job->run(pool);
+	if (job == &prepare_job && status == 0) /* once for all of them */
+		log_info("sandbox: %s%s%s", sandbox_text(&sandbox),
+			 *sandbox.missing != '\0' ? "; " : "", sandbox.missing);
+	exit(status);
 }
 
 static pid_t
