@@ -16,7 +16,7 @@ BEGIN {
 	layer(0, "arena err log harden http json_in json_out network limiter refusals disk board metrics registry_url challenge outbound config.h")
 	layer(1, "schema types process query column verification store.h")
 	layer(2, "store store_sqlite sql secret audit registry_check migrations")
-	layer(3, "proxy auth resource repr html rekey resolve handout")
+	layer(3, "proxy auth resource verifier repr html rekey resolve handout")
 	layer(4, "app backup nginx_check")
 	layer(5, "gateway sandbox pool config main cli cli_*")
 

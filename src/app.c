@@ -30,6 +30,7 @@
 #include "resource.h"
 #include "secret.h"
 #include "store.h"
+#include "verifier.h"
 
 enum {
 	HTML_JSON_MAX =
@@ -60,6 +61,9 @@ struct app {
 	struct store *store;
 	struct keyring *ring;
 	struct auth auth;
+	struct check_settings checks;
+	struct verifier *verifier;
+	struct limiter *check_limiter; /* NULL for none */
 	char proxy_token[PROXY_TOKEN_SIZE];
 	int64_t anchor_id; /* row of the audit log that the log was told last */
 	pthread_mutex_t template_mutex;
@@ -123,6 +127,7 @@ struct call {
 	struct error error;
 	int64_t now_ms; /* one moment for all that the request does */
 	int status;
+	bool check_due;	      /* a login waits to be checked, once the change is committed */
 	bool answered;	      /* the response is complete */
 	size_t early_headers; /* of the response, that every answer keeps */
 };
@@ -527,6 +532,8 @@ identify(struct call *c)
 static enum err write_answer(void *arg, const struct record *row, const char *secret,
 			     const struct record_list *members, struct error *e);
 
+static enum err write_report(void *arg, const struct check_report *report, struct error *e);
+
 static void
 set_context(struct call *c)
 {
@@ -541,7 +548,9 @@ set_context(struct call *c)
 		.request_id = c->request->id,
 		.client = c->request->client,
 		.opened = &c->opened,
-		.answer = {write_answer, c},
+		.verifier = c->app->verifier,
+		.checks = c->app->check_limiter,
+		.answer = {.write = write_answer, .report = write_report, .arg = c},
 	};
 	c->view = (struct view){
 		.context = &c->context,
@@ -571,6 +580,18 @@ write_answer(void *arg, const struct record *row, const char *secret,
 		repr_resource(&c->out, &c->view, row, secret, NULL);
 	if (c->status == 201)
 		response_header(c->response, "Location", repr_self(&c->view, row));
+	c->check_due = row->columns[COL_VERIFY_DUE].type != VALUE_NULL;
+	c->answered = compose(c);
+	return c->answered ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+static enum err
+write_report(void *arg, const struct check_report *report, struct error *e)
+{
+	struct call *c = arg;
+
+	c->status = 200;
+	repr_check(&c->out, report, c->now_ms);
 	c->answered = compose(c);
 	return c->answered ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
@@ -1094,6 +1115,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	/* A secret leaves only when that is on record. */
 	if (rc == ERR_NONE && c->opened.count > 0)
 		rc = resource_record_opened(&c->context, &c->error);
+	if (rc == ERR_NONE && c->check_due)
+		verifier_wake(app->verifier);
 	if (rc != ERR_NONE)
 		compose_error(c);
 }
@@ -1236,6 +1259,19 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 		return NULL;
 	}
 	use_room(app->store, s);
+	app->checks = (struct check_settings){.networks = s->verify_networks,
+					      .insecure = s->insecure_registries,
+					      .ca_file = s->verify_ca_file,
+					      .proxy = s->verify_proxy,
+					      .timeout_ms = s->verify_timeout_s * 1000};
+	/* A test holds the thread of its request: some are left for others. */
+	app->verifier =
+		verifier_new(app->store, app->ring, &app->checks, (unsigned)(s->threads + 1) / 2);
+	if (app->verifier == NULL) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		app_free(app);
+		return NULL;
+	}
 	app->auth = (struct auth){.store = app->store,
 				  .ring = app->ring,
 				  .open = s->open,
@@ -1266,10 +1302,30 @@ app_use_refusals(struct app *app, struct refusals *refusals)
 }
 
 void
+app_use_check_limiter(struct app *app, struct limiter *limiter)
+{
+	app->check_limiter = limiter;
+}
+
+bool
+app_start_checks(struct app *app)
+{
+	return verifier_start(app->verifier, (size_t)app->settings->verify_threads);
+}
+
+void
+app_run_checks(struct app *app)
+{
+	while (verifier_run_one(app->verifier))
+		;
+}
+
+void
 app_free(struct app *app)
 {
 	if (app == NULL)
 		return;
+	verifier_free(app->verifier);
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		for (unsigned v = 0; v < API__COUNT; v++)
 			free(app->templates[r][v].text);
@@ -1298,6 +1354,7 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 			      .version = API_V2_BETA,
 			      .now_ms = now_ms(),
 			      .removed_keep_ms = app->settings->removed_keep_s * 1000,
+			      .verifier = app->verifier,
 			      .request_id = "command"};
 }
 

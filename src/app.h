@@ -39,6 +39,13 @@ void app_use_refusals(struct app *app, struct refusals *refusals);
 
 /* Answers /metrics from there from now on.  Kept by reference. */
 void app_use_board(struct app *app, const struct board *board);
+/* Counts the checks that accounts ask for there.  Kept by reference. */
+void app_use_check_limiter(struct app *app, struct limiter *limiter);
+/* Starts the threads that check logins; without them the request that asks for a check does it
+ * before it is answered.  False if they cannot be started. */
+bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
+/* Does the checks that are due: for CGI alone. */
+void app_run_checks(struct app *app);
 
 /* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
  * arena or is static.  Safe to be called by several threads, each with its own arena. */

@@ -33,6 +33,8 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY,                          "setProjectMembersInput", "r" },
 	{ EVERY | ROLE(REVEAL),           "imageLogin",             "cr" },
 	{ HANDED,                         "handOut",                "cr" },
+	{ EVERY,                          "registryTestInput",      "r" },
+	{ EVERY,                          "registryTestOutput",     "r" },
 
 	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(READADMIN),      "auditLog", "r" },
 	{ ROLE(OWNER) | ROLE(PROJECT) | ROLE(PROJECTADMIN),      "auditLog", "r" },
@@ -86,6 +88,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY & ~OPERATOR,              "project.allowSystemRole", "" },
 	{ ROLE(SERVICE),                  "project.name",           "cr" },
 	{ ROLE(SERVICE),                  "project.description",    "cr" },
+	{ ROLE(SERVICE),                  "project.verification",   "cr" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "projectMember.accountId", "" },
 
 	{ MACHINE,                        "registryCredential.accountId", "cr" },

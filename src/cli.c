@@ -315,6 +315,7 @@ command_key_revoke(struct session *s)
 static int
 command_sweep(struct session *s)
 {
+	app_run_checks(s->app);
 	return app_sweep(s->app, NULL, NULL) ? EXIT_OK : fail("the pass did not end; see the log");
 }
 

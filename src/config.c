@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "network.h"
 #include "proxy.h"
+#include "registry_url.h"
 
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
@@ -59,6 +61,13 @@ const struct setting config_table[] = {
 	{ "auth_failures", "number", "20", "Failed sign-ins of an address, half as many with one key, before it has to wait; 0: any number.", 0, 1000, TO(auth_failures) },
 	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
 	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
+	{ "verify_networks", "networks", "", "Loopback networks, like 127.0.0.0/8, at which logins may be checked; empty: none.", 0, 0, TO(verify_networks) },
+	{ "insecure_registries", "text", "", "Registries, like 10.0.0.7:5000, that are asked over plain HTTP although their address does not say http://.", 0, 0, TO(insecure_registries) },
+	{ "verify_ca_file", "path", "", "Certificates that registries are trusted by; empty: the system's.", 0, 0, TO(verify_ca_file) },
+	{ "verify_proxy", "text", "", "URL of the proxy through which registries are asked; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
+	{ "verify_timeout_s", "seconds", "5", "Time that the check of a login may take.", 1, 30, TO(verify_timeout_s) },
+	{ "verify_threads", "number", "2", "Logins that each worker checks at the same time.", 1, 16, TO(verify_threads) },
+	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute; 0: any number.", 0, 1000, TO(verify_per_minute) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "sandbox", "on|log|off", "on", "Leave workers only the files and system calls that they need: on, off, or log, which has the kernel log further calls.", 0, 0, TO(sandbox) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
@@ -220,6 +229,28 @@ read_users(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
+/* Networks between commas; kept as network.h keeps a list. */
+static bool
+read_networks(const struct setting *row, const char *text, struct settings *s,
+	      char why[CONFIG_WHY_MAX])
+{
+	struct arena *a = arena_new(64 * 1024);
+	const char *sentence = NULL, *list = "";
+	bool right = a != NULL;
+
+	if (right && *text != '\0')
+		list = network_list_parse(a, text, &sentence);
+	if (sentence != NULL)
+		right = fail(why, "holds what is no network: %s", sentence);
+	else if (list == NULL || !right)
+		right = fail(why, "cannot be read without memory");
+	else
+		right = read_text(row, list, s, why);
+	if (a != NULL)
+		arena_free(a);
+	return right;
+}
+
 // clang-format off
 static const struct value_type {
 	const char *name;
@@ -236,6 +267,7 @@ static const struct value_type {
 	{ "level", read_level, " LEVEL" },
 	{ "on|log|off", read_sandbox, " MODE" },
 	{ "users", read_users, " USERS" },
+	{ "networks", read_networks, " NETWORKS" },
 };
 // clang-format on
 
@@ -547,6 +579,29 @@ check_proxy(const struct settings *s, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+/* Each registry must be one: a name with a mistake in it would be none, silently. */
+static bool
+check_registries(const char *list, char why[CONFIG_WHY_MAX])
+{
+	struct arena *a = arena_new(64 * 1024);
+	bool right = a != NULL || fail(why, "there is no memory");
+
+	for (; right && *list != '\0'; list += strspn(list, ", ")) {
+		size_t len = strcspn(list, ", ");
+		const char *one = arena_copy(a, list, len), *wrong = NULL;
+		struct registry_url url;
+
+		if (len > 0 && one != NULL)
+			wrong = registry_url_parse(a, one, &url);
+		if (wrong != NULL)
+			right = fail(why, "insecure_registries: %.200s: %s", one, wrong);
+		list += len;
+	}
+	if (a != NULL)
+		arena_free(a);
+	return right;
+}
+
 static bool
 complete(struct settings *s, char why[CONFIG_WHY_MAX])
 {
@@ -556,7 +611,8 @@ complete(struct settings *s, char why[CONFIG_WHY_MAX])
 	return derive_path(s->database, s->state_dir, "regcred.db", why) &&
 	       derive_path(s->key_file, s->state_dir, "master.key", why) &&
 	       derive_path(s->socket, s->state_dir, "regcredd.sock", why) &&
-	       check_base_url(s->base_url, why) && check_proxy(s, why);
+	       check_base_url(s->base_url, why) && check_proxy(s, why) &&
+	       check_registries(s->insecure_registries, why);
 }
 
 bool

@@ -82,7 +82,15 @@ struct settings {
 	bool proxy_trust_cgi;	 /* believe a CGI's environment too */
 	struct group_grant groups[CONFIG_GROUPS_MAX];
 	size_t group_count;
-	bool trust_forwarded; /* base URL from X-Forwarded-Proto, -Host, -Port */
+	char verify_networks[CONFIG_TEXT_MAX]; /* as network.h keeps a list: loopback that logins
+						  may be checked at */
+	char insecure_registries[CONFIG_TEXT_MAX];
+	char verify_ca_file[CONFIG_PATH_MAX];
+	char verify_proxy[CONFIG_TEXT_MAX];
+	int64_t verify_timeout_s;
+	int64_t verify_threads;
+	int64_t verify_per_minute; /* checks that an account may ask for; 0: any number */
+	bool trust_forwarded;	   /* base URL from X-Forwarded-Proto, -Host, -Port */
 };
 
 /* One row of the table, for --help, the man pages and the tests. */

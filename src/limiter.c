@@ -239,6 +239,17 @@ limiter_failed(struct limiter *l, const char *address, const char *key, int64_t 
 	return of_address == l->failures || of_key == key_limit(l);
 }
 
+unsigned
+limiter_take(struct limiter *l, const char *who, int64_t now_s)
+{
+	uint64_t h = hash_of(l, who, NULL);
+	unsigned wait_s = wait_of(l, h, l->failures, now_s);
+
+	if (wait_s == 0)
+		(void)add(l, h, now_s);
+	return wait_s;
+}
+
 size_t
 limiter_size(void)
 {

@@ -33,6 +33,11 @@ unsigned limiter_wait_s(const struct limiter *l, const char *address, const char
  * wait. */
 bool limiter_failed(struct limiter *l, const char *address, const char *key, int64_t now_s);
 
+/* Counts a use by somebody who may have `failures` of them in a window: 0, or the seconds to wait
+ * if that are used up. */
+unsigned limiter_take(struct limiter *l, const char *who, int64_t now_s)
+	__attribute__((warn_unused_result));
+
 /* Bytes of the table: for tests. */
 size_t limiter_size(void);
 

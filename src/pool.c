@@ -102,7 +102,8 @@ struct pool {
 	int64_t hang_killed_ms; /* when a process that hung was last killed */
 	struct board *board;
 	size_t self; /* in a child: its place in `children`, and its slot of the board */
-	struct limiter *limiter;   /* shared with the workers; NULL for none */
+	struct limiter *limiter; /* shared with the workers; NULL for none */
+	struct limiter *check_limiter;
 	struct refusals *refusals; /* from the workers to the housekeeper */
 	pid_t master;
 	int listener;
@@ -378,7 +379,11 @@ worker_run(const struct pool *pool)
 	app_use_limiter(w.app, pool->limiter);
 	app_use_board(w.app, pool->board);
 	app_use_refusals(w.app, pool->refusals);
-	status = worker_serve(&w, threads, count);
+	app_use_check_limiter(w.app, pool->check_limiter);
+	if (app_start_checks(w.app))
+		status = worker_serve(&w, threads, count);
+	else
+		log_error("a worker cannot start its threads: %s", strerror(errno));
 	app_free(w.app);
 out:
 	free(threads);
@@ -1530,6 +1535,16 @@ make_limiter(struct pool *pool, const struct handover *h)
 	return failures == 0 || pool->limiter != NULL;
 }
 
+/* Of the checks that accounts ask for: a minute's count, which a reload may forget. */
+static bool
+make_check_limiter(struct pool *pool)
+{
+	unsigned uses = (unsigned)pool->settings->verify_per_minute;
+
+	pool->check_limiter = uses > 0 ? limiter_new(uses, 60) : NULL;
+	return uses == 0 || pool->check_limiter != NULL;
+}
+
 enum pool_start
 pool_how(void)
 {
@@ -1633,7 +1648,7 @@ pool_run(const struct settings *s, char **argv)
 	pool->lock_fd = -1;
 	umask(0077);
 	block_signals();
-	if (pool->refusals == NULL || !make_limiter(pool, before))
+	if (pool->refusals == NULL || !make_limiter(pool, before) || !make_check_limiter(pool))
 		log_error("no memory");
 	else
 		ok = before != NULL ? take_over(pool, before) : run(pool);
@@ -1643,6 +1658,7 @@ pool_run(const struct settings *s, char **argv)
 	if (pool->lock_fd >= 0)
 		close(pool->lock_fd);
 	limiter_free(pool->limiter);
+	limiter_free(pool->check_limiter);
 	board_use(NULL);
 	board_close(pool->board);
 	refusals_free(pool->refusals);

@@ -7,16 +7,18 @@
 
 /* clang-format off */
 const struct process process_table[] = {
-	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate", false },
-	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL,       false },
-	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false },
-	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false },
+	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate", false, WAITS_NEVER },
+	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL,       false, WAITS_IF_ASKED },
+	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_NEVER },
+	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_NEVER },
+	{ "verify",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_ALWAYS },
+	{ "verify",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_ALWAYS },
 	{ "deactivate", IN(REQUESTED) | IN(REGISTERING) | IN(ACTIVE) | IN(ACTIVATING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true,  WAITS_NEVER },
 	{ "remove",     IN(REQUESTED) | IN(INACTIVE) | IN(REGISTERING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL,       true },
-	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL,       true },
-	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL,       false },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL,       true,  WAITS_NEVER },
+	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL,       true,  WAITS_NEVER },
+	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL,       false, WAITS_NEVER },
 };
 
 static const struct { const char *name; bool transitional; } states[ST__COUNT] = {
@@ -94,6 +96,15 @@ process_plan_append(struct plan *plan, const char *name)
 		name = p->then;
 	}
 	return true;
+}
+
+void
+process_plan_hold(struct plan *plan)
+{
+	struct step *last = &plan->steps[plan->count - 1];
+
+	last->after = last->during;
+	plan->after = last->during;
 }
 
 const char *

@@ -5,8 +5,9 @@
  *                                     inactive ◄─── deactivating ◄───┘
  *                                        └─remove─► removing ─► removed ─purge─► purging ─► purged
  *
- * Nothing here takes time, so a request runs a whole chain of processes and commits its last state;
- * its answer shows the first transitional one.
+ * A request runs a whole chain of processes and commits its last state; its answer shows the first
+ * transitional one.  Only the check of a login takes time: a chain that waits for it is held in the
+ * transitional state of its last process, in the database.
  */
 #ifndef REGCRED_PROCESS_H
 #define REGCRED_PROCESS_H
@@ -32,6 +33,9 @@ enum state {
 
 #define ST_BIT(state) (1U << (state))
 
+/* Whether a process of a registry login waits until the login has been checked (verifier.h). */
+enum waiting { WAITS_NEVER, WAITS_IF_ASKED, WAITS_ALWAYS };
+
 struct process {
 	const char *name;
 	unsigned from;	   /* ST_BIT of each state it may start in */
@@ -40,6 +44,7 @@ struct process {
 	const char
 		*then; /* the process that follows at once, starting from `during`; NULL for none */
 	bool frees;    /* frees room or protects: goes on while the disk is full */
+	enum waiting waits;
 };
 
 /* One process that ran: a row of the process log. */
@@ -76,6 +81,8 @@ bool process_plan(const char *name, enum state state, struct plan *plan);
 /* Puts the chain of a second process behind the first; false if it may not start where the first
  * ends. */
 bool process_plan_append(struct plan *plan, const char *name);
+/* Stops a plan in the middle of its last process. */
+void process_plan_hold(struct plan *plan);
 
 /* NULL if the table is sound, else a sentence: every follower exists and may start where it must,
  * every state is reachable. */

@@ -903,10 +903,12 @@ ask_with_token(struct check *c, const char *token, bool aside)
 	return result == OPEN ? result_of_status(answer.status) : result;
 }
 
+/* Whether nobody was let in: some token servers answer 400 to whoever brings no login. */
 static bool
 is_refusal(enum check_result result)
 {
-	return result == CHECK_INVALID_CREDENTIAL || result == CHECK_FORBIDDEN;
+	return result == CHECK_INVALID_CREDENTIAL || result == CHECK_FORBIDDEN ||
+	       result == CHECK_NOT_A_REGISTRY;
 }
 
 /* The registry took a token for our login.  If it takes those that are given to nobody as well, the

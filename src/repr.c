@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "network.h"
+#include "registry_check.h"
 
 /* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as
  * a resource is (contract 3.1). Made by repr_init(), read only afterwards. */
@@ -259,6 +260,36 @@ write_networks(struct json_out *w, const struct value *v)
 	json_end_array(w);
 }
 
+/* What was never chosen is what the schema says. */
+static void
+write_option(struct json_out *w, const struct field *field, const struct value *value)
+{
+	if (value->type == VALUE_NULL && field->fallback != NULL)
+		json_raw(w, field->fallback, strlen(field->fallback));
+	else
+		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
+}
+
+/* A text beside an inactive row says why it did not become active (contract 3.7). */
+static const char *
+transition_of(const struct record *row)
+{
+	enum state state = record_state(row);
+
+	if (state_is_transitional(state))
+		return "yes";
+	return state == ST_INACTIVE && record_text(row, COL_TRANSITION_TEXT) != NULL ? "error"
+										     : "no";
+}
+
+static const char *
+transition_message(const struct record *row)
+{
+	const char *text = record_text(row, COL_TRANSITION_TEXT);
+
+	return text == NULL && state_is_transitional(record_state(row)) ? "In Progress" : text;
+}
+
 static void
 write_list(struct json_out *w, const struct value *v)
 {
@@ -293,9 +324,11 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 
 	switch (field->type) {
 	case FT_STRING:
-	case FT_ENUM:
 	case FT_PATH:
 		json_string_n(w, value->type == VALUE_TEXT ? value->text : NULL, value->len);
+		break;
+	case FT_ENUM:
+		write_option(w, field, value);
 		break;
 	case FT_PASSWORD:
 		write_secret(w, v->context, row, field, secret);
@@ -316,10 +349,10 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		write_reference(w, field, value);
 		break;
 	case FT_TRANSITION:
-		json_string(w, state_is_transitional(record_state(row)) ? "yes" : "no");
+		json_string(w, transition_of(row));
 		break;
 	case FT_MESSAGE:
-		json_string(w, state_is_transitional(record_state(row)) ? "In Progress" : NULL);
+		json_string(w, transition_message(row));
 		break;
 	case FT_DATA:
 		write_data(w, v, row);
@@ -936,6 +969,40 @@ repr_image_login(struct json_out *w, const struct view *v, const struct wanted *
 	name_and_text(w, "repository", wanted->parts.repository);
 	name_and_text(w, "serverAddress", wanted->address);
 	name_and_text(w, "tag", wanted->parts.tag);
+	json_end_object(w);
+}
+
+void
+repr_check(struct json_out *w, const struct check_report *report, int64_t now_ms)
+{
+	static const char type[] = "registryTestOutput";
+	char date[21];
+
+	date_format(now_ms, date);
+	json_begin_object(w);
+	json_name(w, "id");
+	json_null(w);
+	json_name(w, "type");
+	json_string(w, type);
+	empty_object(w, "links");
+	empty_object(w, "actions");
+	json_name(w, "baseType");
+	json_string(w, type);
+	json_name(w, "verificationMessage");
+	json_string(w, report->message);
+	json_name(w, "verificationMs");
+	json_int(w, report->ms);
+	json_name(w, "verificationResult");
+	json_string(w, check_result_word(report->result));
+	json_name(w, "verificationStatus");
+	if (report->http_status != 0)
+		json_int(w, report->http_status);
+	else
+		json_null(w);
+	json_name(w, "verifiedAt");
+	json_string(w, date);
+	json_name(w, "verifiedAtTS");
+	json_int(w, now_ms - now_ms % 1000);
 	json_end_object(w);
 }
 

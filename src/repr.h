@@ -37,6 +37,8 @@ void repr_collection(struct json_out *w, const struct view *v, const struct reso
 /* The answer to an imageLogin: the logins in their order, the chosen one, if any fits, first. */
 void repr_image_login(struct json_out *w, const struct view *v, const struct wanted *wanted,
 		      const struct login_list *logins);
+/* The answer to a login that was tried. */
+void repr_check(struct json_out *w, const struct check_report *report, int64_t now_ms);
 /* The answer to setmembers: the input that its schema declares as output. */
 void repr_members(struct json_out *w, const struct view *v, const struct record_list *members);
 

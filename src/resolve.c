@@ -135,7 +135,8 @@ judge(const struct finder *f, const struct record *registry, const struct record
 
 	if (record_state(registry) != ST_ACTIVE)
 		return LOGIN_REGISTRY_INACTIVE;
-	if (record_state(row) != ST_ACTIVE)
+	/* One that is being checked again is in use meanwhile. */
+	if (record_state(row) != ST_ACTIVE && record_state(row) != ST_UPDATING_ACTIVE)
 		return LOGIN_INACTIVE;
 	if (expires->type == VALUE_INT && expires->number <= f->context->now_ms)
 		return LOGIN_EXPIRED;

@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http.h"
 #include "json_out.h"
+#include "limiter.h"
 #include "log.h"
 #include "network.h"
+#include "registry_check.h"
 #include "registry_url.h"
+#include "verifier.h"
 
 enum {
 	CASCADE_BATCH = 500,
@@ -95,7 +99,8 @@ static uint64_t
 columns_of_list(const struct context *c, const struct resource_type *type, enum column sort)
 {
 	uint64_t columns = COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) |
-			   COL_BIT(COL_STATE) | COL_BIT(sort) | COL_BIT(type->family->owner);
+			   COL_BIT(COL_STATE) | COL_BIT(COL_TRANSITION_TEXT) | COL_BIT(sort) |
+			   COL_BIT(type->family->owner);
 
 	if (type->kind == NULL) /* the rows of other types are listed as well */
 		return type->family->columns;
@@ -511,6 +516,19 @@ static enum store_rc cascade(struct store_tx *tx, const struct context *c,
 static enum store_rc move_row(struct store_tx *tx, const struct context *c, struct arena *a,
 			      const char *event, const struct record *row, const struct plan *plan);
 
+/* What a row keeps while its login waits to be checked. */
+static const enum column waiting_columns[] = {COL_VERIFY_DUE, COL_VERIFY_ATTEMPT, COL_VERIFY_RULE,
+					      COL_TRANSITION_TEXT};
+
+enum { WAITING_COLUMNS = sizeof(waiting_columns) / sizeof(*waiting_columns) };
+
+static void
+forget_waiting(struct record *row)
+{
+	for (size_t i = 0; i < WAITING_COLUMNS; i++)
+		row->columns[waiting_columns[i]] = value_null();
+}
+
 /* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
 static enum store_rc
 run_plan(struct store_tx *tx, const struct context *c, const struct record *row,
@@ -519,6 +537,11 @@ run_plan(struct store_tx *tx, const struct context *c, const struct record *row,
 	struct value columns[COL__COUNT] = {0};
 	uint64_t given = 0;
 
+	for (size_t i = 0; i < WAITING_COLUMNS; i++) {
+		given |= COL_BIT(waiting_columns[i]);
+		if (state_is_transitional(plan->after))
+			columns[waiting_columns[i]] = row->columns[waiting_columns[i]];
+	}
 	if (runs(plan, "remove")) {
 		columns[COL_REMOVED] = value_int(whole_seconds(c->now_ms));
 		columns[COL_REMOVE_TIME] = value_int(whole_seconds(c->now_ms) + c->removed_keep_ms);
@@ -669,6 +692,71 @@ write(struct work *w, store_fn fn)
 	if (rc == STORE_OK)
 		return ERR_NONE;
 	return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
+}
+
+/* Checks of logins */
+
+/* One more check that the caller asks for.  Counted for the account: a key can make others. */
+static enum err
+count_check(const struct context *c, struct error *e)
+{
+	const char *who = arena_printf(c->arena, "1a%lld", (long long)c->id->user_id);
+
+	if (c->checks == NULL)
+		return ERR_NONE;
+	if (who == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	e->retry_after_s = limiter_take(c->checks, who, c->now_ms / 1000);
+	return e->retry_after_s == 0 ? ERR_NONE
+				     : err_set(e, ERR_TOO_MANY, NULL,
+					       "Too many logins were checked in the last minute.");
+}
+
+/* What the account of a row asks for before a login becomes active. */
+static enum err
+read_rule(struct store_tx *tx, const struct work *w, const char **out)
+{
+	struct record account;
+	enum store_rc rc =
+		store_tx_get(tx, w->context->arena, &family_account,
+			     w->row->columns[COL_ACCOUNT_ID].number, &everyone, &account);
+
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	*out = record_text(&account, COL_VERIFICATION);
+	if (*out == NULL)
+		*out = "off";
+	return ERR_NONE;
+}
+
+/* A plan that has to wait until the login is checked is held, and the row says so; *plan stays as
+ * it is if there is nothing to wait for. */
+static enum err
+hold_for_check(struct store_tx *tx, const struct work *w, const struct plan **plan,
+	       struct plan *held)
+{
+	enum waiting waits = (*plan)->steps[(*plan)->count - 1].process->waits;
+	struct value *columns = w->row->columns;
+	const char *rule = "off";
+
+	forget_waiting(w->row);
+	if ((w->row->type->flags & TYPE_VERIFIED) == 0 || waits == WAITS_NEVER)
+		return ERR_NONE;
+	if (read_rule(tx, w, &rule) != ERR_NONE)
+		return w->error->code;
+	if (waits == WAITS_IF_ASKED && strcmp(rule, "off") == 0)
+		return ERR_NONE;
+	if (count_check(w->context, w->error) != ERR_NONE)
+		return w->error->code;
+	*held = **plan;
+	process_plan_hold(held);
+	*plan = held;
+	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
+	columns[COL_VERIFY_ATTEMPT] = value_int(0);
+	columns[COL_VERIFY_RULE] = value_text(rule);
+	columns[COL_TRANSITION_TEXT] =
+		value_text("The login is being checked against its registry.");
+	return ERR_NONE;
 }
 
 /* Members of a project */
@@ -1018,14 +1106,17 @@ static enum err
 create_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
+	const struct plan *plan = w->plan;
+	struct plan held;
 	struct member *members = NULL;
 	size_t count = 0;
 
 	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
 	    check_registry_ids(tx, w) != ERR_NONE ||
-	    keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE)
+	    keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
+	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
-	enum store_rc rc = insert_with_log(tx, w->context, w->row, w->plan);
+	enum store_rc rc = insert_with_log(tx, w->context, w->row, plan);
 	if (rc == STORE_CONSTRAINT)
 		return conflict(w, tx);
 	if (rc != STORE_OK)
@@ -1340,6 +1431,30 @@ update_bounds(const struct work *w, const struct record *old, const struct recor
 	return update_reveal(w, old, row);
 }
 
+/* A result is about the login that was checked.  Of another one nothing is known, and a check that
+ * is under way begins again. */
+static uint64_t
+forget_result(const struct context *c, const struct record *old, struct record *row,
+	      uint64_t columns)
+{
+	static const enum column results[] = {COL_VERIFY_RESULT, COL_VERIFY_MESSAGE,
+					      COL_VERIFY_STATUS, COL_VERIFY_MS, COL_VERIFIED};
+	uint64_t given = 0;
+
+	if ((row->type->flags & TYPE_VERIFIED) == 0 ||
+	    ((columns & COL_BIT(COL_SECRET_VALUE)) == 0 &&
+	     same_value(&old->columns[COL_PUBLIC_VALUE], &row->columns[COL_PUBLIC_VALUE])))
+		return 0;
+	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++) {
+		row->columns[results[i]] = value_null();
+		given |= COL_BIT(results[i]);
+	}
+	if (old->columns[COL_VERIFY_DUE].type == VALUE_NULL)
+		return given;
+	row->columns[COL_VERIFY_DUE] = value_int(c->now_ms);
+	return given | COL_BIT(COL_VERIFY_DUE);
+}
+
 static enum err
 update_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -1362,6 +1477,7 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	    update_kind(w, w->row, columns) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
+	columns |= forget_result(c, &old, w->row, columns);
 	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
 	if (rc == STORE_CONSTRAINT)
 		return conflict(w, tx);
@@ -1413,7 +1529,12 @@ static enum err
 move_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
-	enum store_rc rc = move_row(tx, w->context, w->context->arena, w->event, w->row, w->plan);
+	const struct plan *plan = w->plan;
+	struct plan held;
+
+	if (hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = move_row(tx, w->context, w->context->arena, w->event, w->row, plan);
 
 	/* Another request was faster: what was asked for is not possible any more. */
 	if (rc == STORE_NONE)
@@ -1547,6 +1668,58 @@ act_with_members(const struct context *c, struct record *row, const char *event,
 	return write(&w, members_in_transaction);
 }
 
+/* A text of a body; *out stays NULL for null. */
+static enum err
+read_input(const struct resource_type *type, const struct json *body, const char *name,
+	   const char **out, struct error *e)
+{
+	const struct field *field = type_field(type, name, API_V1);
+	const struct json *node = json_member(body, name);
+
+	*out = NULL;
+	if (node == NULL || node->type == JSON_NULL)
+		return (field->flags & F_REQUIRED) == 0
+			       ? ERR_NONE
+			       : err_set(e, ERR_MISSING_REQUIRED, field->name, NULL);
+	if (node->type == JSON_OBJECT || node->type == JSON_ARRAY)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a single value, not an object or array.");
+	if (http_utf8_length(node->text) > field->max_len)
+		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
+	*out = node->text;
+	return ERR_NONE;
+}
+
+/* Tries a login at a registry.  The caller waits for it, so it takes its thread and no other; how
+ * many may at a time is the verifier's. */
+static enum err
+act_by_test(const struct context *c, struct record *row, const char *event, const struct json *body,
+	    struct record_list *members, struct error *e)
+{
+	const struct resource_type *input = &types_table[T_REGISTRY_TEST_INPUT];
+	const char *user, *secret;
+	struct check_report report;
+
+	(void)event, (void)members;
+	if (read_input(input, body, "publicValue", &user, e) != ERR_NONE ||
+	    read_input(input, body, "secretValue", &secret, e) != ERR_NONE ||
+	    count_check(c, e) != ERR_NONE ||
+	    verifier_test(c->verifier, c->arena, record_text(row, COL_SERVER_ADDRESS), user, secret,
+			  &report, e) != ERR_NONE)
+		return e->code;
+	return c->answer.report != NULL ? c->answer.report(c->answer.arg, &report, e) : ERR_NONE;
+}
+
+/* Actions that are no process, by what they take. */
+static const struct {
+	const char *input;
+	enum err (*act)(const struct context *c, struct record *row, const char *event,
+			const struct json *body, struct record_list *members, struct error *e);
+} acts[] = {
+	{"registryTestInput", act_by_test},
+	{"setProjectMembersInput", act_with_members},
+};
+
 enum err
 resource_action(const struct context *c, const struct resource_type *type, const char *id,
 		const char *name, const struct json *body, struct record *out,
@@ -1562,8 +1735,9 @@ resource_action(const struct context *c, const struct resource_type *type, const
 		return e->code;
 	if (!resource_offers(c->id, out, action))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
-	if (action->input != NULL)
-		return act_with_members(c, out, name, body, members, e);
+	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++)
+		if (action->input != NULL && strcmp(acts[i].input, action->input) == 0)
+			return acts[i].act(c, out, name, body, members, e);
 	if (!plan_action(out->type, record_state(out), name, &plan))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	return move(c, out, name, &plan, e);

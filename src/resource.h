@@ -18,6 +18,10 @@
 #include "secret.h"
 #include "store.h"
 
+struct check_report;
+struct limiter;
+struct verifier;
+
 /* Writes the answer to a change while that can still be undone: called at the end of its
  * transaction, with the row as the answer shows it, the secret of a create and the members of a
  * setmembers (else NULL).  Anything but ERR_NONE undoes the change, so that no caller is told of a
@@ -25,6 +29,8 @@
 struct answer {
 	enum err (*write)(void *arg, const struct record *row, const char *secret,
 			  const struct record_list *members, struct error *e);
+	/* The same for the result of a login that was tried; there is no change to be undone. */
+	enum err (*report)(void *arg, const struct check_report *report, struct error *e);
 	void *arg;
 };
 
@@ -49,7 +55,9 @@ struct context {
 	const char *request_id;
 	const char *client;    /* the address that it came from; NULL: none */
 	struct opened *opened; /* NULL: no secret is opened */
-	struct answer answer;  /* .write NULL: nobody waits for one */
+	struct verifier *verifier;
+	struct limiter *checks; /* of checks that somebody asks for; NULL: any number */
+	struct answer answer;	/* .write NULL: nobody waits for one */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type

@@ -137,7 +137,8 @@ allow_paths(int rules, const struct settings *s)
 			return false;
 	return allow_path(rules, s->state_dir, CHANGE) &&
 	       allow_around(rules, s->database, CHANGE) && allow_around(rules, s->key_file, LOOK) &&
-	       allow_around(rules, s->proxy_token_file, LOOK);
+	       allow_around(rules, s->proxy_token_file, LOOK) &&
+	       allow_around(rules, s->verify_ca_file, LOOK);
 }
 
 static bool

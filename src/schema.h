@@ -138,6 +138,7 @@ enum {
 	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
 	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
+	TYPE_VERIFIED = 1 << 12,       /* a login that its registry can be asked about */
 	TYPE_UPDATE_LOGS =
 		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
 	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
@@ -179,6 +180,8 @@ enum type_place {
 	T_PROJECT,
 	T_REGISTRY,
 	T_REGISTRY_CREDENTIAL,
+	T_REGISTRY_TEST_INPUT,
+	T_REGISTRY_TEST_OUTPUT,
 	T_SCHEMA,
 	T_SET_PROJECT_MEMBERS_INPUT,
 	T_STORAGE_POOL,

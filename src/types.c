@@ -24,6 +24,13 @@ static const char *const transitions[] = { "yes", "no", "error", NULL };
 static const char *const member_roles[] = { "member", "owner", "readonly", "restricted", NULL };
 /* What a key may be confined to; see auth.c. */
 static const char *const key_roles[] = { "readonly", "reveal", NULL };
+static const char *const verification_rules[] = { "off", "warn", "require", NULL };
+static const char *const verification_results[] = {
+#define RESULT(name, word, sentence) word,
+#include "verification.def"
+#undef RESULT
+	NULL
+};
 static const char *const external_types[] = {
 	"github_user", "github_org", "github_team", "rancher_id", "ldap_user", "ldap_group", "openldap_user", "openldap_group",
 	"azuread_user", "azuread_group", NULL
@@ -36,6 +43,8 @@ const struct family family_credential = {
 	| COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_REGISTRY_ID) | COL_BIT(COL_EMAIL) | COL_BIT(COL_ROLE) | COL_BIT(COL_EXPIRES)
 	| COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS) | COL_BIT(COL_NETWORKS) | COL_BIT(COL_PATH_PREFIX) | COL_BIT(COL_IS_DEFAULT)
 	| COL_BIT(COL_LAST_USED_BY) | COL_BIT(COL_REVEAL) | COL_BIT(COL_REGISTRY_IDS) | COL_BIT(COL_PATH_PREFIXES)
+	| COL_BIT(COL_VERIFY_RESULT) | COL_BIT(COL_VERIFY_MESSAGE) | COL_BIT(COL_VERIFY_STATUS) | COL_BIT(COL_VERIFY_MS) | COL_BIT(COL_VERIFIED)
+	| COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT) | COL_BIT(COL_VERIFY_RULE) | COL_BIT(COL_TRANSITION_TEXT)
 };
 const struct family family_storage_pool = {
 	"storage_pool", "sp", COL_ACCOUNT_ID,
@@ -47,7 +56,7 @@ const struct family family_account = {
 	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION) | COL_BIT(COL_STATE)
 	| COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_EXTERNAL_ID) | COL_BIT(COL_EXTERNAL_ID_TYPE)
 	| COL_BIT(COL_SWARM) | COL_BIT(COL_KUBERNETES) | COL_BIT(COL_MESOS) | COL_BIT(COL_VIRTUAL_MACHINE) | COL_BIT(COL_PUBLIC_DNS)
-	| COL_BIT(COL_ALLOW_SYSTEM)
+	| COL_BIT(COL_ALLOW_SYSTEM) | COL_BIT(COL_VERIFICATION)
 };
 const struct family family_project_member = {
 	"project_member", "pm", COL_PROJECT_ID,
@@ -92,9 +101,20 @@ static const struct action credential_actions[] = {
 	{ "activate", NULL, "credential", 0 }, { "create", NULL, "credential", 0 }, { "deactivate", NULL, "credential", 0 },
 	{ "purge", NULL, "credential", 0 }, { "remove", NULL, "credential", 0 }, { "update", NULL, "credential", 0 }, { 0 }
 };
+static const struct action registry_credential_actions[] = {
+	{ "activate", NULL, "credential", 0 }, { "create", NULL, "credential", 0 }, { "deactivate", NULL, "credential", 0 },
+	{ "purge", NULL, "credential", 0 }, { "remove", NULL, "credential", 0 }, { "update", NULL, "credential", 0 },
+	{ "verify", NULL, "credential", 0 }, { 0 } /* verify: not in the original */
+};
 static const struct action storage_pool_actions[] = {
 	{ "activate", NULL, "storagePool", 0 }, { "create", NULL, "storagePool", 0 }, { "deactivate", NULL, "storagePool", 0 },
 	{ "purge", NULL, "storagePool", 0 }, { "remove", NULL, "storagePool", 0 }, { "restore", NULL, "storagePool", IN_V1 },
+	{ "update", NULL, "storagePool", 0 }, { 0 }
+};
+static const struct action registry_actions[] = {
+	{ "activate", NULL, "storagePool", 0 }, { "create", NULL, "storagePool", 0 }, { "deactivate", NULL, "storagePool", 0 },
+	{ "purge", NULL, "storagePool", 0 }, { "remove", NULL, "storagePool", 0 }, { "restore", NULL, "storagePool", IN_V1 },
+	{ "test", "registryTestInput", "registryTestOutput", 0 }, /* not in the original */
 	{ "update", NULL, "storagePool", 0 }, { 0 }
 };
 static const struct action account_actions[] = {
@@ -199,6 +219,8 @@ static const struct field project_fields[] = {
 	BOOLEAN("publicDns", COL_PUBLIC_DNS, IN_V1),
 	NOTHING("servicesPortRange", "servicesPortRange", 0, FILTER_NONE),
 	NOTHING_IN("version", "string", IN_V2),
+	/* Not in the original. */
+	{ .name = "verification", .column = COL_VERIFICATION, .type = FT_ENUM, .flags = F_CREATE | F_UPDATE, .options = verification_rules, .fallback = "\"off\"" },
 	{ 0 }
 };
 static const struct field project_member_fields[] = {
@@ -231,6 +253,20 @@ static const struct field set_project_members_fields[] = {
 #define REGISTRY_HIDDEN     { .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(STORAGE_POOL), \
                               .type_text = "reference[storagePool]", .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V }
 
+static const struct field registry_test_input_fields[] = {
+	{ .name = "publicValue", .type = FT_STRING, .flags = F_CREATE | F_NULLABLE, .max_len = 4096 },
+	{ .name = "secretValue", .type = FT_PASSWORD, .flags = F_CREATE | F_REQUIRED, .max_len = 4096 },
+	{ 0 }
+};
+static const struct field registry_test_output_fields[] = {
+	{ .name = "verificationMessage", .type = FT_CONSTANT, .type_text = "string", .flags = F_NULLABLE },
+	NOTHING("verificationMs", "int", 0, FILTER_NONE),
+	{ .name = "verificationResult", .type = FT_CONSTANT, .type_text = "enum", .options = verification_results },
+	NOTHING("verificationStatus", "int", 0, FILTER_NONE),
+	NOTHING("verifiedAt", "date", 0, FILTER_NONE),
+	{ 0 }
+};
+
 static const struct field credential_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(0), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED, SECRET_VALUE(0),
 	STATE(states_v2), TRANSITIONS, UUID,
@@ -257,6 +293,12 @@ static const struct field registry_credential_fields[] = {
 	  .versions = IN_V1 },
 	{ .name = "email", .column = COL_EMAIL, .type = FT_STRING, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_IN_DATA, .min_len = 1, .max_len = 1024,
 	  .versions = IN_V2 },
+	/* Not in the original. */
+	{ .name = "verificationMessage", .column = COL_VERIFY_MESSAGE, .type = FT_STRING, .flags = F_NULLABLE },
+	{ .name = "verificationMs", .column = COL_VERIFY_MS, .type = FT_INT, .flags = F_NULLABLE },
+	{ .name = "verificationResult", .column = COL_VERIFY_RESULT, .type = FT_ENUM, .flags = F_NULLABLE, .options = verification_results, .filter = FILTER_V },
+	{ .name = "verificationStatus", .column = COL_VERIFY_STATUS, .type = FT_INT, .flags = F_NULLABLE },
+	{ .name = "verifiedAt", .column = COL_VERIFIED, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
 	{ 0 }
 };
 static const struct field api_key_fields[] = {
@@ -390,10 +432,12 @@ const struct resource_type types_table[] = {
 	[T_PROJECT_MEMBER] = { .id = "projectMember", .plural = "projectMembers", .family = &family_project_member, .fields = project_member_fields,
 	  .links = project_member_links, .actions = project_member_actions, .flags = TYPE_THROUGH_PROJECT },
 	[T_REGISTRY] = { .id = "registry", .plural = "registries", .kind = "registry", .base = "storagePool", .family = &family_storage_pool, .fields = registry_fields,
-	  .links = storage_pool_links, .actions = storage_pool_actions,
+	  .links = storage_pool_links, .actions = registry_actions,
 	  .unique = COL_SERVER_ADDRESS, .unique_error = ERR_SERVER_ADDRESS_USED, .cascades = storage_pool_cascades },
 	[T_REGISTRY_CREDENTIAL] = { .id = "registryCredential", .plural = "registryCredentials", .kind = "registryCredential", .base = "credential", .family = &family_credential,
-	  .fields = registry_credential_fields, .links = registry_credential_links, .actions = credential_actions },
+	  .fields = registry_credential_fields, .links = registry_credential_links, .actions = registry_credential_actions, .flags = TYPE_VERIFIED },
+	[T_REGISTRY_TEST_INPUT] = { .id = "registryTestInput", .plural = "registryTestInputs", .fields = registry_test_input_fields, .flags = TYPE_DOCUMENT },
+	[T_REGISTRY_TEST_OUTPUT] = { .id = "registryTestOutput", .plural = "registryTestOutputs", .fields = registry_test_output_fields, .flags = TYPE_DOCUMENT },
 	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields },
 	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_DOCUMENT },
 	[T_STORAGE_POOL] = { .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,

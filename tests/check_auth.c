@@ -54,6 +54,8 @@ static const struct { enum type_place type; const char *letters[ROLE__COUNT]; } 
 	{ T_API_VERSION,         { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r", "r" } },
 	{ T_ERROR,               { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r", "r" } },
 	{ T_SET_PROJECT_MEMBERS_INPUT, { "r", "r",   "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
+	{ T_REGISTRY_TEST_INPUT, { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
+	{ T_REGISTRY_TEST_OUTPUT, { "r",    "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
 	{ T_ACCOUNT,             { "crudx", "crudx", "crudx", "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
 	{ T_PROJECT,             { "crudx", "crx",   "crudx", "rx", "crudx", "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
 	{ T_PROJECT_MEMBER,      { "rx",    "rx",    "rx",    "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },

@@ -17,7 +17,7 @@
 #include "fault_vfs.h"
 #include "support.h"
 
-enum { FAULT_ALLOC = FAULT__COUNT, KINDS, K_MAX = 20000 };
+enum { FAULT_ALLOC = FAULT__COUNT, KINDS, K_MAX = 40000 };
 
 /* Allocations: those of SQLite by its own door, those of regcred and of cJSON by the linker's. Only
  * one thread asks for memory while a fault is armed. */

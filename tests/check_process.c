@@ -42,6 +42,8 @@ static const struct {
 	{"activate", " inactive registering ", ST_ACTIVATING, ST_ACTIVE, NULL},
 	{"update", " inactive ", ST_UPDATING_INACTIVE, ST_INACTIVE, NULL},
 	{"update", " active ", ST_UPDATING_ACTIVE, ST_ACTIVE, NULL},
+	{"verify", " inactive ", ST_UPDATING_INACTIVE, ST_INACTIVE, NULL},
+	{"verify", " active ", ST_UPDATING_ACTIVE, ST_ACTIVE, NULL},
 	{"deactivate",
 	 " requested registering active activating updating-active updating-inactive ",
 	 ST_DEACTIVATING, ST_INACTIVE, NULL},

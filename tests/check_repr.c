@@ -11,6 +11,10 @@
 
 #define ROOT "https://r.example.test/v1"
 #define SCOPE "https://r.example.test/v1/projects/1a5"
+/* The end of a registryCredential that nobody has checked. */
+#define UNVERIFIED                                                                                 \
+	"\"verificationMessage\":null,\"verificationMs\":null,\"verificationResult\":null,"        \
+	"\"verificationStatus\":null,\"verifiedAt\":null}"
 #define UUID "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11"
 
 static struct rig rig;
@@ -116,7 +120,7 @@ START_TEST(a_credential_is_printed_byte_for_byte)
 			"\"links\":{\"self\":\"%s\",\"account\":\"%s/account\","
 			"\"registry\":\"%s/registry\"},"
 			"\"actions\":{\"deactivate\":\"%s/?action=deactivate\","
-			"\"update\":\"%s/?action=update\"},"
+			"\"update\":\"%s/?action=update\",\"verify\":\"%s/?action=verify\"},"
 			"\"baseType\":\"credential\",\"name\":\"ci puller\",\"state\":\"active\","
 			"\"accountId\":\"1a5\",\"created\":\"2024-05-06T07:08:09Z\","
 			"\"createdTS\":1714979289000,\"description\":null,"
@@ -124,8 +128,8 @@ START_TEST(a_credential_is_printed_byte_for_byte)
 			"\"publicValue\":\"ci-bot\",\"registryId\":\"1sp1\",\"removed\":null,"
 			"\"secretValue\":null,\"transitioning\":\"no\","
 			"\"transitioningMessage\":null,\"transitioningProgress\":null,"
-			"\"uuid\":\"" UUID "\"}",
-			id, self, self, self, self, self));
+			"\"uuid\":\"" UUID "\"," UNVERIFIED,
+			id, self, self, self, self, self, self));
 }
 END_TEST
 
@@ -156,7 +160,7 @@ START_TEST(the_answer_to_a_create_shows_the_secret_and_the_transition)
 			"\"registryId\":\"1sp1\",\"removed\":null,"
 			"\"secretValue\":\"p\\\"w\\\\\\n\xc3\xa9/\",\"transitioning\":\"yes\","
 			"\"transitioningMessage\":\"In Progress\",\"transitioningProgress\":null,"
-			"\"uuid\":\"" UUID "\"}",
+			"\"uuid\":\"" UUID "\"," UNVERIFIED,
 			id, self, self, self, self, self, self));
 }
 END_TEST
@@ -188,7 +192,7 @@ START_TEST(an_operator_sees_what_belongs_to_operation)
 			"\"removeTimeTS\":1714979889000,\"removed\":\"2024-05-06T07:08:09Z\","
 			"\"removedTS\":1714979289000,\"secretValue\":null,"
 			"\"transitioning\":\"no\",\"transitioningMessage\":null,"
-			"\"transitioningProgress\":null,\"uuid\":\"" UUID "\"}",
+			"\"transitioningProgress\":null,\"uuid\":\"" UUID "\"," UNVERIFIED,
 			id, self, self, self, self));
 }
 END_TEST
@@ -207,6 +211,7 @@ START_TEST(a_registry_is_printed_byte_for_byte)
 			"\"links\":{\"self\":\"%s\",\"account\":\"%s/account\","
 			"\"credentials\":\"%s/credentials\"},"
 			"\"actions\":{\"deactivate\":\"%s/?action=deactivate\","
+			"\"test\":\"%s/?action=test\","
 			"\"update\":\"%s/?action=update\"},"
 			"\"baseType\":\"storagePool\",\"name\":\"reg.test\",\"state\":\"active\","
 			"\"accountId\":\"1a5\",\"blockDevicePath\":null,"
@@ -216,7 +221,7 @@ START_TEST(a_registry_is_printed_byte_for_byte)
 			"\"transitioning\":\"no\",\"transitioningMessage\":null,"
 			"\"transitioningProgress\":null,\"uuid\":\"" UUID "\","
 			"\"volumeAccessMode\":null,\"volumeCapabilities\":null}",
-			self, self, self, self, self));
+			self, self, self, self, self, self));
 }
 END_TEST
 
@@ -286,16 +291,27 @@ static const struct {
 	[ST_REQUESTED] = {"no", "{create,deactivate,remove}"},
 	[ST_REGISTERING] = {"yes", "{activate,deactivate,remove}"},
 	[ST_ACTIVATING] = {"yes", "{deactivate}"},
-	[ST_ACTIVE] = {"no", "{deactivate,update}"},
+	[ST_ACTIVE] = {"no", "{deactivate,update,verify}"},
 	[ST_UPDATING_ACTIVE] = {"yes", "{deactivate,remove}"},
 	[ST_DEACTIVATING] = {"yes", "{}"},
-	[ST_INACTIVE] = {"no", "{activate,remove,update}"},
+	[ST_INACTIVE] = {"no", "{activate,remove,update,verify}"},
 	[ST_UPDATING_INACTIVE] = {"yes", "{deactivate,remove}"},
 	[ST_REMOVING] = {"yes", "{}"},
 	[ST_REMOVED] = {"no", "{purge}"},
 	[ST_PURGING] = {"yes", "{}"},
 	[ST_PURGED] = {"no", "{}"},
 };
+
+/* A registry has `test` where a login has `verify`. */
+static const char *
+of_registry(const char *actions)
+{
+	const char *verify = strstr(actions, ",update,verify}");
+
+	return verify == NULL
+		       ? actions
+		       : arena_printf(a, "%.*s,test,update}", (int)(verify - actions), actions);
+}
 
 START_TEST(a_state_shows_its_transition_and_its_actions)
 {
@@ -313,7 +329,8 @@ START_TEST(a_state_shows_its_transition_and_its_actions)
 		ck_assert_str_eq(json_at(a, doc, "transitioningMessage"),
 				 yes ? "In Progress" : "null");
 		ck_assert_str_eq(json_at(a, doc, "transitioningProgress"), "null");
-		ck_assert_str_eq(json_at(a, doc, "actions"), states[_i].actions);
+		ck_assert_str_eq(json_at(a, doc, "actions"),
+				 i == 0 ? states[_i].actions : of_registry(states[_i].actions));
 		look_as(PERSON_READONLY, 5, API_V1);
 		doc = rig_json(a, resource(&row, NULL, NULL));
 		ck_assert_str_eq(json_at(a, doc, "actions"), "{}");
@@ -423,7 +440,11 @@ START_TEST(an_empty_collection_is_printed_byte_for_byte)
 		"\"removeTime\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=removeTime\","
 		"\"removed\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=removed\","
 		"\"state\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=state\","
-		"\"uuid\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=uuid\"},"
+		"\"uuid\":\"" ROOT "/RegistryCredentials?name=none&limit=5&sort=uuid\","
+		"\"verificationResult\":\"" ROOT
+		"/RegistryCredentials?name=none&limit=5&sort=verificationResult\","
+		"\"verifiedAt\":\"" ROOT
+		"/RegistryCredentials?name=none&limit=5&sort=verifiedAt\"},"
 		"\"pagination\":{\"first\":null,\"previous\":null,\"next\":null,\"limit\":5,"
 		"\"total\":null,\"partial\":false},\"sort\":null,"
 		"\"filters\":{\"accountId\":null,\"created\":null,\"description\":null,"
@@ -431,7 +452,8 @@ START_TEST(an_empty_collection_is_printed_byte_for_byte)
 		"\"lastUsedBy\":null,\"name\":[{\"value\":\"none\",\"modifier\":\"eq\"}],"
 		"\"pathPrefix\":null,\"publicValue\":null,\"registryId\":null,\"removeTime\":null,"
 		"\"removed\":null,"
-		"\"state\":null,\"uuid\":null},\"createDefaults\":{}}");
+		"\"state\":null,\"uuid\":null,\"verificationResult\":null,\"verifiedAt\":null},"
+		"\"createDefaults\":{}}");
 }
 END_TEST
 
@@ -606,7 +628,7 @@ START_TEST(filters_are_printed_back_as_they_were_given)
 	ck_assert_str_eq(json_at(a, doc, "filters"),
 			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
 			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
-			 "removeTime,removed,state,uuid}");
+			 "removeTime,removed,state,uuid,verificationResult,verifiedAt}");
 	doc = rig_json(a, collection(T_REGISTRY, ""));
 	ck_assert_str_eq(json_at(a, doc, "filters"),
 			 "{accountId,agentId,created,description,driverName,external,externalId,id,"
@@ -718,7 +740,7 @@ START_TEST(a_schema_has_the_contracts_shape)
 	ck_assert_str_eq(json_at(a, doc, "includeableLinks.0"), "account");
 	ck_assert_str_eq(json_at(a, doc, "includeableLinks.1"), "registry");
 	ck_assert_str_eq(json_at(a, doc, "resourceActions"),
-			 "{activate,create,deactivate,purge,remove,update}");
+			 "{activate,create,deactivate,purge,remove,update,verify}");
 	static const char *const actions[] = {"activate", "create", "deactivate",
 					      "purge",	  "remove", "update"};
 	for (size_t i = 0; i < COUNT_OF(actions); i++) {
@@ -732,11 +754,12 @@ START_TEST(a_schema_has_the_contracts_shape)
 			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
 			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
 			 "removed,secretValue,state,transitioning,transitioningMessage,"
-			 "transitioningProgress,uuid,email}");
+			 "transitioningProgress,uuid,email,verificationMessage,"
+			 "verificationMs,verificationResult,verificationStatus,verifiedAt}");
 	ck_assert_str_eq(json_at(a, doc, "collectionFilters"),
 			 "{accountId,created,description,expiresAt,id,isDefault,kind,lastUsed,"
 			 "lastUsedBy,name,pathPrefix,publicValue,registryId,"
-			 "removeTime,removed,state,uuid}");
+			 "removeTime,removed,state,uuid,verificationResult,verifiedAt}");
 }
 END_TEST
 
@@ -831,12 +854,12 @@ static const struct {
 	const char *collection, *resource, *actions;
 } methods[] = {
 	{ROLE_PROJECT, T_REGISTRY_CREDENTIAL, "GET POST", "GET PUT DELETE",
-	 "{activate,create,deactivate,purge,remove,update}"},
+	 "{activate,create,deactivate,purge,remove,update,verify}"},
 	{ROLE_READONLY, T_REGISTRY_CREDENTIAL, "GET", "GET", "{}"},
 	{ROLE_ADMIN, T_REGISTRY_CREDENTIAL, "GET", "GET",
-	 "{activate,create,deactivate,purge,remove,update}"},
+	 "{activate,create,deactivate,purge,remove,update,verify}"},
 	{ROLE_PROJECT, T_REGISTRY, "GET POST", "GET PUT DELETE",
-	 "{activate,create,deactivate,purge,remove,restore,update}"},
+	 "{activate,create,deactivate,purge,remove,restore,test,update}"},
 	{ROLE_PROJECT, T_CREDENTIAL, "GET", "GET",
 	 "{activate,create,deactivate,purge,remove,update}"},
 	{ROLE_USER, T_PROJECT, "GET POST", "GET PUT DELETE",

@@ -67,6 +67,12 @@ static const struct field_row registry_credential[] = {
 	{ "transitioningProgress", FT_CONSTANT,   NULL,       N,             0, 0,    FILTER_NONE },
 	{ "uuid",                  FT_STRING,     NULL,       N,             0, 128,  FILTER_S },
 	{ "email",                 FT_STRING,     NULL,       C | U | R,     1, 1024, FILTER_NONE },
+	/* not in the original */
+	{ "verificationMessage",   FT_STRING,     NULL,       N,             0, 0,    FILTER_NONE },
+	{ "verificationMs",        FT_INT,     NULL,       N,             0, 0,    FILTER_NONE },
+	{ "verificationResult",    FT_ENUM,       NULL,       N,             0, 0,    FILTER_V },
+	{ "verificationStatus",    FT_INT,     NULL,       N,             0, 0,    FILTER_NONE },
+	{ "verifiedAt",            FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
 };
 /* A registry likewise (4.3). */
 static const struct field_row registry[] = {
@@ -277,10 +283,11 @@ static const struct {
 	enum type_place type;
 	const char *names, *output;
 } declared[] = {
-	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge remove update ", "credential"},
+	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge remove update verify ",
+	 "credential"},
 	{T_API_KEY, "activate create deactivate purge remove update ", "credential"},
 	{T_CREDENTIAL, "activate create deactivate purge remove update ", "credential"},
-	{T_REGISTRY, "activate create deactivate purge remove restore1 update ", "storagePool"},
+	{T_REGISTRY, "activate create deactivate purge remove restore1 test update ", NULL},
 	{T_STORAGE_POOL, "activate create deactivate purge remove restore1 update ", "storagePool"},
 	{T_ACCOUNT, "activate create deactivate purge remove restore1 update ", "account"},
 	{T_PROJECT, "activate create deactivate delete purge remove restore1 setmembers update ",

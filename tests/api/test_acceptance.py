@@ -112,10 +112,10 @@ class A_Discovery(Acceptance):
         s = self.ok(self.env.get("schemas/registryCredential"))
         self.assertEqual(sorted(s["collectionMethods"]), ["GET", "POST"])
         self.assertEqual(sorted(s["resourceMethods"]), ["DELETE", "GET", "PUT"])
-        self.assertEqual(s["resourceActions"], {n: {"input": None, "output": "credential"} for n in ACTIONS})
+        self.assertEqual(s["resourceActions"], {n: {"input": None, "output": "credential"} for n in ACTIONS | {"verify"}})
         self.assertEqual(s["pluralName"], "registryCredentials")
         self.assertEqual(s["links"]["collection"], self.base + self.root + "/registrycredentials")
-        self.assertEqual(list(s["resourceFields"])[-1], "email")
+        self.assertEqual([n for n in s["resourceFields"] if not n.startswith("verif")][-1], "email")
         self.assertTrue(s["resourceFields"]["email"]["required"])
         self.assertEqual(s["resourceFields"]["state"]["options"], list(harness.STATES))
         self.assertEqual(sorted(s["includeableLinks"]), ["account", "registry"])
@@ -309,7 +309,7 @@ class C_Create(Acceptance):
         self.assertIsNone(body["secretValue"])
         for name in ("email", "publicValue", "registryId", "name", "description"):
             self.assertEqual(body[name], fields[name])
-        self.assertEqual(set(body["actions"]), {"deactivate", "update"})
+        self.assertEqual(set(body["actions"]), {"deactivate", "update", "verify"})
 
     def test_C4_form(self):
         fields = self.body(self.p.registry()["id"], name="a b+c é")
@@ -800,7 +800,7 @@ class F_Actions(Acceptance):
                              ("deactivating", "yes", "In Progress", {}))
             body = self.ok(self.env.get(self.cred(cred)))
             self.assertEqual((body["state"], body["transitioning"]), ("inactive", "no"))
-            self.assertEqual(set(body["actions"]), {"activate", "remove", "update"})
+            self.assertEqual(set(body["actions"]), {"activate", "remove", "update", "verify"})
 
     def test_F2_activate(self):
         _, cred = self.pair()

@@ -10,7 +10,7 @@ import harness
 
 SYSTEM = ("id", "kind", "state", "created", "removed", "removeTime", "transitioning", "transitioningMessage", "transitioningProgress", "data")
 ACCOUNTS = ("account", "project")
-EXTRA_TYPES = {"apiVersion", "error", "password", "imageLogin"}
+EXTRA_TYPES = {"apiVersion", "error", "password", "imageLogin", "registryTestInput", "registryTestOutput"}
 # Roles that may be handed logins see how.
 HANDED = {"superadmin", "admin", "user", "owner", "project", "projectadmin"}
 # Who reads the audit log besides.
@@ -76,6 +76,10 @@ EXCEPTIONS = (
     ("logins are chosen", "registryCredential: expiresAt, isDefault, lastUsed, lastUsedBy, pathPrefix are not in the original",
      lambda role, kind, part, name, attr, new, old: kind == "registryCredential" and part in ("field", "filter") and old is None
      and name in ("expiresAt", "isDefault", "lastUsed", "lastUsedBy", "pathPrefix")),
+    ("logins are verified", "verify and test, what they found, and what a project asks for are not in the original",
+     lambda role, kind, part, name, attr, new, old: old is None and (name in ("verify", "test", "verification", "verifiedAt", "verificationMessage",
+                                                                              "verificationMs", "verificationResult", "verificationStatus")
+                                                                     or kind in ("registryTestInput", "registryTestOutput"))),
     ("error has fieldName", "validation errors name the field",
      lambda role, kind, part, name, attr, new, old: kind == "error"),
     ("flag of a project", "allowSystemRole is written by administrators only",
@@ -235,7 +239,7 @@ class Schemas(harness.Case):
         """email and serverAddress come last: that decides which missing field is reported first."""
         for (role, version), types in documents.items():
             for kind, last in (("registryCredential", "email"), ("registry", "serverAddress")):
-                names = list(types[kind]["resourceFields"])
+                names = [n for n in types[kind]["resourceFields"] if not n.startswith(("verification", "verified"))]
                 self.assertEqual(names[-1], last, role)
                 rest = [n for n in names[:-1]]
                 self.assertIn(rest, (sorted(rest), sorted(rest, key=str.lower)), "%s %s" % (role, kind))

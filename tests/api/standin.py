@@ -1,0 +1,132 @@
+"""standin: servers that answer like a registry, a token server, or something that only claims to be one; each in threads of its own.
+
+A Standin takes a function (request) -> Answer; the request has method, path, query, headers, body, login (user, secret) and token.
+"""
+
+import base64
+import http.server
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import urllib.parse
+
+API = {"Docker-Distribution-Api-Version": "registry/2.0"}
+UNAUTHORIZED = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required", "detail": None}]}
+
+
+class Request:
+    def __init__(self, handler, body):
+        parts = urllib.parse.urlsplit(handler.path)
+        self.method, self.path, self.query = handler.command, parts.path, urllib.parse.parse_qs(parts.query)
+        self.headers, self.body, self.url = handler.headers, body, handler.path
+        kind, _, rest = (handler.headers.get("Authorization") or "").partition(" ")
+        self.login = tuple(base64.b64decode(rest).decode().split(":", 1)) if kind == "Basic" else None
+        self.token = rest if kind == "Bearer" else None
+
+
+class Answer:
+    """body: bytes, text, or something for JSON.  raw: a function that gets the handler and answers as it likes."""
+
+    def __init__(self, status=200, body=b"", headers=(), raw=None):
+        self.status, self.headers, self.raw = status, dict(headers), raw
+        if not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+            self.headers.setdefault("Content-Type", "application/json")
+        self.body = body.encode() if isinstance(body, str) else body
+
+
+class Standin:
+    def __init__(self, answer, context=None):
+        self.answer, self.requests, self.stopping = answer, [], threading.Event()
+        standin = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def respond(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(self, body)
+                standin.requests.append(request)
+                answer = standin.answer(request)
+                if answer.raw is not None:
+                    self.close_connection = True
+                    answer.raw(self)
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    for one in value if isinstance(value, list) else [value]:
+                        self.send_header(name, one)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_GET = do_POST = respond
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass                                     # whoever asks may go away
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        self.host = "127.0.0.1:%d" % self.port
+        self.url = "%s://%s" % ("http" if context is None else "https", self.host)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.stopping.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(10)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def certificate(directory, name):
+    """(key, certificate) files of a self-signed certificate for 127.0.0.1 and localhost."""
+    key, crt = "%s/%s.key" % (directory, name), "%s/%s.crt" % (directory, name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", crt, "-days", "2", "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"], check=True, capture_output=True, timeout=60)
+    return key, crt
+
+
+def tls(key, crt):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    return context
+
+
+def basic_registry(logins):
+    """A registry with Basic: logins maps users to passwords and may be changed meanwhile."""
+    def answer(request):
+        if request.login is None or logins.get(request.login[0]) != request.login[1]:
+            return Answer(401, UNAUTHORIZED, dict(API, **{"WWW-Authenticate": 'Basic realm="stand-in"'}))
+        if request.path == "/v2/":
+            return Answer(200, {}, API)
+        return Answer(404, {"errors": [{"code": "NAME_UNKNOWN", "message": "unknown", "detail": None}]}, API)
+    return answer
+
+
+def bearer_registry(realm, tokens, service="stand-in"):
+    """A registry that takes the tokens in the set, and sends everybody else to the realm (a function, as its port is known later)."""
+    def answer(request):
+        if request.token not in tokens:
+            challenge = 'Bearer realm="%s",service="%s"' % (realm(), service)
+            return Answer(401, UNAUTHORIZED, dict(API, **{"WWW-Authenticate": challenge}))
+        if request.path == "/v2/":
+            return Answer(200, {}, API)
+        return Answer(404, {"errors": [{"code": "NAME_UNKNOWN", "message": "unknown", "detail": None}]}, API)
+    return answer

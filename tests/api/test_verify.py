@@ -1,0 +1,608 @@
+"""Logins checked against their registry: `test`, `verify`, and what a project asks for; stand-ins that lie; and Debian's docker-registry,
+with htpasswd and with a token server."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+import standin
+from standin import API, UNAUTHORIZED, Answer, Standin
+
+site = None
+work = None
+LOOPBACK = ("--verify-networks", "127.0.0.0/8", "--verify-per-minute", "0")
+CHECKING = "The login is being checked against its registry."
+RESULTS = ("valid", "invalidCredential", "forbidden", "anonymousAccess", "notARegistry", "unreachable", "tlsError", "rateLimited", "timeout")
+DOCKER_REGISTRY = shutil.which("docker-registry")
+
+
+def setUpModule():
+    global site, work
+    work = tempfile.mkdtemp(prefix="rc-verify-")
+    key, crt = standin.certificate(work, "trusted")
+    site = harness.Site(threads=16, options=LOOPBACK + ("--verify-ca-file", crt), environment={"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"})
+    site.trusted = standin.tls(key, crt)
+    site.untrusted = standin.tls(*standin.certificate(work, "untrusted"))
+    site.start()
+
+
+def tearDownModule():
+    try:
+        site.stop()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def wait_for(look, wanted, seconds=60):
+    """What look() returns once wanted(it) is true; the last of it if that never happens."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if wanted(found) or time.monotonic() > end:
+            return found
+        time.sleep(0.02)
+
+
+class VerifyCase(harness.Case):
+    site = property(lambda self: site)
+
+    def setUp(self):
+        super().setUp()
+        self.project = site.project()
+        self.env = self.project.env
+
+    def standin(self, answer, context=None):
+        server = Standin(answer, context)
+        self.addCleanup(server.stop)
+        return server
+
+    def rule(self, rule):
+        self.ok(site.admin.put("/v1/projects/" + self.project.id, {"verification": rule}))
+
+    def try_login(self, address, user="user", secret=None):
+        """The answer to `test` on a new registry with that address."""
+        secret = site.plant() if secret is None else secret
+        registry = self.project.registry(serverAddress=address)
+        body = self.ok(self.env.action("registries/" + registry["id"], "test", {"publicValue": user, "secretValue": secret}))
+        self.assertIn(body["verificationResult"], RESULTS)
+        self.assertGreaterEqual(body["verificationMs"], 0)
+        self.assertNotIn(secret, json.dumps(body))
+        return body
+
+    def outcome(self, *args, **kw):
+        body = self.try_login(*args, **kw)
+        return body["verificationResult"], body["verificationStatus"]
+
+    def settled(self, row):
+        return wait_for(lambda: self.ok(self.env.get("registrycredentials/" + row["id"])), lambda r: r["transitioning"] != "yes")
+
+
+class Standins(VerifyCase):
+    """`test` on a registry: what the answers of all kinds of servers mean."""
+
+    def token_server(self, grants, answer=None):
+        """A registry and its token server; grants maps (user, secret) or None for nobody to a token."""
+        tokens = set(grants.values())
+
+        def grant(request):
+            if request.login in grants:
+                return Answer(200, {"token": grants[request.login], "expires_in": 60})
+            return Answer(401, UNAUTHORIZED)
+        auth = self.standin(answer or grant)
+        registry = self.standin(standin.bearer_registry(lambda: auth.url + "/token", tokens))
+        return registry, auth
+
+    def test_basic(self):
+        secret = site.plant(":with colon \u00e9")
+        registry = self.standin(standin.basic_registry({"user": secret}))
+        self.assertEqual(self.outcome(registry.url, secret=secret), ("valid", 200))
+        self.assertEqual(self.outcome(registry.url + "/team", secret=site.plant()), ("invalidCredential", 401))
+        for request in registry.requests:
+            self.assertNotIn(harness.PLANT, request.url)
+            self.assertTrue(request.path.startswith("/v2/"), request.path)
+        self.assertIsNone(registry.requests[0].login, "the first question is asked as nobody")
+
+    def test_token(self):
+        secret = site.plant()
+        registry, auth = self.token_server({("user", secret): "t-user"})
+        self.assertEqual(self.outcome(registry.url, secret=secret), ("valid", 200))
+        self.assertEqual(self.outcome(registry.url + "/x"), ("invalidCredential", 401))
+        self.assertEqual(auth.requests[0].query["service"], ["stand-in"])
+        self.assertTrue(all(harness.PLANT not in r.url for r in auth.requests + registry.requests))
+
+    def test_a_token_alone_proves_nothing(self):
+        registry = self.standin(lambda r: standin.bearer_registry(lambda: auth.url + "/token", set())(r))
+        auth = self.standin(lambda r: Answer(200, {"token": "worthless"}))
+        self.assertEqual(self.outcome(registry.url), ("invalidCredential", 401))
+
+    def test_a_token_for_everybody(self):
+        everybody = lambda r: Answer(200, {"access_token": "t"})
+        registry, _ = self.token_server({None: "t"}, everybody)
+        self.assertEqual(self.outcome(registry.url)[0], "anonymousAccess")
+
+    def test_tokens_for_nobody_beside_ours(self):
+        """As Docker Hub does: nobody gets a token that /v2/ takes, a wrong login gets none."""
+        secret = site.plant()
+        registry, _ = self.token_server({("user", secret): "t-user", None: "t-nobody"})
+        self.assertEqual(self.outcome(registry.url, secret=secret)[0], "valid")
+        self.assertEqual(self.outcome(registry.url + "/x")[0], "invalidCredential")
+
+    def test_an_empty_grant(self):
+        for number, grant in enumerate(({}, {"token": ""}, {"token": None}, {"token": ["t"]}, {"token": "two words"}, {"token": "x\r\nEvil: y"}, [], "text", "")):
+            registry, _ = self.token_server({}, lambda r, grant=grant: Answer(200, grant))
+            self.assertEqual(self.outcome(registry.url), ("invalidCredential", 200), grant)
+
+    def test_an_identity_token(self):
+        secret = site.plant()
+
+        def grant(request):
+            form = dict(pair.split("=", 1) for pair in request.body.decode().split("&")) if request.method == "POST" else {}
+            right = form.get("grant_type") == "refresh_token" and form.get("refresh_token") == secret.replace("~", "%7E")
+            right = right or (form.get("grant_type") == "refresh_token" and form.get("refresh_token") == secret)
+            return Answer(200, {"access_token": "t"}) if right else Answer(400, {"error": "invalid_grant"})
+        registry, auth = self.token_server({None: "t"}, grant)
+        self.assertEqual(self.outcome(registry.url, user="<token>", secret=secret)[0], "valid")
+        self.assertEqual(self.outcome(registry.url + "/x", user="<token>")[0], "invalidCredential")
+        self.assertEqual(auth.requests[0].method, "POST")
+
+    def test_a_page_for_everything(self):
+        for headers in ({}, API, {"Content-Type": "text/html"}):
+            page = self.standin(lambda r, headers=headers: Answer(200, "<html>Welcome</html>", headers))
+            self.assertEqual(self.outcome(page.url)[0], "notARegistry", headers)
+            self.assertTrue(all(r.login is None for r in page.requests), "a page that is no registry was sent a password")
+
+    def test_a_page_behind_basic(self):
+        def answer(request):
+            return Answer(200, "<html>") if request.login else Answer(401, "<html>", {"WWW-Authenticate": 'Basic realm="x"'})
+        self.assertEqual(self.outcome(self.standin(answer).url)[0], "notARegistry")
+
+    def test_a_registry_that_is_open(self):
+        def answer(request):
+            return Answer(200, {}, API) if request.path == "/v2/" else Answer(404, {"errors": [{"code": "NAME_UNKNOWN"}]}, API)
+        self.assertEqual(self.outcome(self.standin(answer).url)[0], "anonymousAccess")
+
+    def test_an_open_registry_that_looks_at_logins(self):
+        secret = site.plant()
+
+        def answer(request):
+            if request.login not in (None, ("user", secret)):
+                return Answer(401, UNAUTHORIZED, API)
+            return Answer(200, {}, API) if request.path == "/v2/" else Answer(404, {"errors": [{"code": "NAME_UNKNOWN"}]}, API)
+        server = self.standin(answer)
+        self.assertEqual(self.outcome(server.url, secret=secret)[0], "valid")
+        self.assertEqual(self.outcome(server.url + "/x")[0], "invalidCredential")
+
+    def test_statuses(self):
+        for status, wanted in ((403, "forbidden"), (404, "notARegistry"), (429, "rateLimited"), (500, "unreachable"), (503, "unreachable"),
+                               (400, "notARegistry"), (204, "notARegistry")):
+            anonymous = self.standin(lambda r, status=status: Answer(status, b"", API))
+            self.assertEqual(self.outcome(anonymous.url), (wanted, status))
+
+            def answer(request, status=status):
+                challenge = {"WWW-Authenticate": ['Negotiate', 'Basic realm="a, b"']}
+                return Answer(401, UNAUTHORIZED, dict(API, **challenge)) if request.login is None else Answer(status, b"", API)
+            self.assertEqual(self.outcome(self.standin(answer).url), (wanted, status))
+
+    def test_challenges_that_are_none(self):
+        for challenge in ("", "Basic realm=\"x", "Digest realm=\"x\"", "Bearer service=\"x\"", "Bearer realm=\"/token\"", "Bearer realm=\"ftp://x/\"",
+                          "Bearer realm=\"http://user:pw@127.0.0.1/\"", "Bearer realm=\"file:///etc/passwd\"", "Bearer realm=\"x\", realm=\"y\""):
+            server = self.standin(lambda r, c=challenge: Answer(401, UNAUTHORIZED, dict(API, **({"WWW-Authenticate": c} if c else {}))))
+            self.assertEqual(self.outcome(server.url), ("notARegistry", 401), challenge)
+
+    def test_no_redirect_is_followed(self):
+        seen = self.standin(lambda r: Answer(200, {}, API))
+        first = self.standin(lambda r: Answer(307, b"", dict(API, Location=seen.url + "/v2/")))
+        self.assertEqual(self.outcome(first.url), ("notARegistry", 307))
+
+        def later(request):
+            if request.login is None:
+                return Answer(401, UNAUTHORIZED, dict(API, **{"WWW-Authenticate": 'Basic realm="x"'}))
+            return Answer(302, b"", dict(API, Location=seen.url + "/v2/"))
+        self.assertEqual(self.outcome(self.standin(later).url), ("notARegistry", 302))
+        registry, _ = self.token_server({}, lambda r: Answer(302, b"", {"Location": seen.url + "/token"}))
+        self.assertEqual(self.outcome(registry.url)[0], "notARegistry")
+        self.assertEqual(seen.requests, [])
+
+    def test_too_much_and_too_slow(self):
+        def endless(handler):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n")
+            for _ in range(10000):
+                handler.wfile.write(b"x" * 4096)
+
+        def headers(handler):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(100)) + b"\r\n")
+
+        def drip(handler):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            while not slow.stopping.wait(0.2):
+                handler.wfile.write(b"x")
+
+        def never(handler):
+            silent.stopping.wait(60)
+        slow, silent = self.standin(lambda r: Answer(raw=drip)), self.standin(lambda r: Answer(raw=never))
+        cases = [(self.standin(lambda r: Answer(raw=endless)), "notARegistry"), (self.standin(lambda r: Answer(raw=headers)), "notARegistry"),
+                 (slow, "timeout"), (silent, "timeout")]
+        found = {}
+
+        def run(number):
+            found[number] = self.outcome(cases[number][0].url)[0]
+        threads = [threading.Thread(target=run, args=(n,)) for n in (2, 3)]
+        for t in threads:
+            t.start()
+        run(0), run(1)
+        for t in threads:
+            t.join(60)
+        self.assertEqual(found, {n: wanted for n, (_, wanted) in enumerate(cases)})
+
+    def test_tls(self):
+        secret = site.plant()
+        answer = standin.basic_registry({"user": secret})
+        self.assertEqual(self.outcome(self.standin(answer, site.trusted).url, secret=secret), ("valid", 200))
+        untrusted = self.standin(answer, site.untrusted)
+        self.assertEqual(self.outcome(untrusted.url, secret=secret), ("tlsError", None))
+        self.assertEqual(untrusted.requests, [])
+        plain = self.standin(answer)
+        self.assertEqual(self.outcome(plain.host, secret=secret), ("tlsError", None), "plain HTTP was spoken to an address without http://")
+        # A token server without TLS is not sent what the registry took with TLS.
+        auth = self.standin(lambda r: Answer(200, {"token": "t"}))
+        registry = self.standin(standin.bearer_registry(lambda: auth.url + "/token", {"t"}), site.trusted)
+        self.assertEqual(self.outcome(registry.url)[0], "notARegistry")
+        self.assertEqual(auth.requests, [])
+
+    def test_targets(self):
+        closed = standin.free_port()
+        said = set()
+        for address in ("http://127.0.0.1:%d" % closed, "http://169.254.169.254", "http://[::1]:%d" % closed, "http://0.0.0.0:80", "http://[fe80::1]",
+                        "http://[::ffff:169.254.169.254]", "http://224.0.0.1", "http://[64:ff9b::a9fe:a9fe]", "http://nowhere.invalid"):
+            body = self.try_login(address)
+            self.assertEqual((body["verificationResult"], body["verificationStatus"]), ("unreachable", None), address)
+            said.add(body["verificationMessage"])
+        self.assertEqual(len(said), 1, "the words differ: %s" % said)
+        # The realm is looked at in the same way.
+        for realm in ("http://169.254.169.254/latest", "http://[::1]:%d/" % closed, "http://2852039166/"):
+            registry = self.standin(standin.bearer_registry(lambda realm=realm: realm, {"t"}))
+            self.assertEqual(self.outcome(registry.url)[0], "unreachable", realm)
+
+    def test_what_is_sent(self):
+        registry = "registries/" + self.project.registry(serverAddress="http://127.0.0.1:1")["id"]
+        self.err(self.env.action(registry, "test", {}), 422, "MissingRequired", "secretValue")
+        self.err(self.env.action(registry, "test", {"secretValue": {}}), 422, "InvalidFormat", "secretValue")
+        self.err(self.env.action(registry, "test", {"secretValue": "x", "publicValue": []}), 422, "InvalidFormat", "publicValue")
+        self.err(self.env.action(registry, "test", {"secretValue": "x" * 4097}), 422, "MaxLengthExceeded", "secretValue")
+        self.err(self.env.action("registries/1sp99999", "test", {"secretValue": "x"}), 404, "Not Found")
+        before = site.snapshot()
+        self.ok(self.env.action(registry, "test", {"secretValue": site.plant()}))
+        self.assertEqual(site.snapshot(), before, "a test stored something")
+
+
+class States(VerifyCase):
+    """Logins that are created, activated and verified."""
+
+    def registry_of(self, logins=None):
+        self.logins = {} if logins is None else logins
+        self.server = self.standin(standin.basic_registry(self.logins))
+        return self.project.registry(serverAddress=self.server.url)
+
+    def held_registry(self):
+        """One that answers only when it is told to."""
+        self.gate = threading.Event()
+        self.addCleanup(self.gate.set)
+        self.logins = {}
+        inner = standin.basic_registry(self.logins)
+
+        def answer(request):
+            self.gate.wait(60)
+            return inner(request)
+        self.server = self.standin(answer)
+        return self.project.registry(serverAddress=self.server.url)
+
+    def log(self, row):
+        return site.sql("SELECT process, state_before, state_during, state_after FROM process_log WHERE family = 'credential' AND resource_id = ?"
+                        " ORDER BY id", (int(row["id"][2:]),))
+
+    def test_off_asks_nobody(self):
+        registry = self.registry_of()
+        row = self.settled(self.project.credential(registry))
+        self.assertEqual((row["state"], row["verificationResult"], row["verifiedAt"]), ("active", None, None))
+        self.assertEqual(self.server.requests, [])
+
+    def test_the_setting(self):
+        path = "/v1/projects/" + self.project.id
+        self.assertEqual(self.ok(site.admin.get(path))["verification"], "off")
+        for rule in ("warn", "require", "off"):
+            self.assertEqual(self.ok(site.admin.put(path, {"verification": rule}))["verification"], rule)
+            self.assertEqual(self.ok(site.admin.get(path))["verification"], rule)
+        self.err(site.admin.put(path, {"verification": "maybe"}), 422, "InvalidOption", "verification")
+        self.err(self.env.put(path, {"verification": "off"}), 405, "Method not allowed")
+        made = site.admin.post("/v1/projects", {"name": "strict", "verification": "require"})
+        self.assertEqual(self.ok(made, 201)["verification"], "require")
+        field = self.ok(site.admin.get("schemas/project"))["resourceFields"]["verification"]
+        self.assertEqual((field["options"], field["default"]), (["off", "warn", "require"], "off"))
+        schema = self.ok(self.env.get("schemas/registryCredential"))
+        self.assertEqual(tuple(schema["resourceFields"]["verificationResult"]["options"]), RESULTS)
+
+    def test_require_lets_a_good_login_in(self):
+        registry = self.held_registry()
+        self.rule("require")
+        secret = site.plant()
+        self.logins["ci"] = secret
+        made = self.project.credential(registry, publicValue="ci", secretValue=secret)
+        self.assertEqual((made["state"], made["transitioning"], made["transitioningMessage"]), ("registering", "yes", CHECKING))
+        during = self.ok(self.env.get("registrycredentials/" + made["id"]))
+        self.assertEqual((during["state"], during["transitioning"], during["transitioningMessage"]), ("activating", "yes", CHECKING))
+        self.assertEqual(sorted(during["actions"]), ["deactivate"])
+        self.gate.set()
+        row = self.settled(made)
+        self.assertEqual((row["state"], row["transitioning"], row["transitioningMessage"]), ("active", "no", None))
+        self.assertEqual((row["verificationResult"], row["verificationStatus"]), ("valid", 200))
+        self.assertIsNotNone(row["verifiedAt"])
+        self.assertEqual(self.log(row), [("create", "requested", "registering", "registering"), ("activate", "registering", "activating", "activating"),
+                                         ("activate", "activating", "activating", "active")])
+
+    def test_require_keeps_a_bad_login_out(self):
+        registry = self.registry_of()
+        self.rule("require")
+        row = self.settled(self.project.credential(registry, publicValue="ci"))
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("inactive", "error", "invalidCredential"))
+        self.assertEqual(row["transitioningMessage"], row["verificationMessage"])
+        self.assertRegex(row["transitioningMessage"], r"^The registry refuses .*\.$")
+        # A better password, and again.
+        path = "registrycredentials/" + row["id"]
+        self.logins["ci"] = site.plant()
+        changed = self.ok(self.env.put(path, {"secretValue": self.logins["ci"]}))
+        self.assertIsNone(changed["verificationResult"], "the result was about another password")
+        self.status(self.env.action(path, "activate"), 202)
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["transitioning"], row["transitioningMessage"], row["verificationResult"]), ("active", "no", None, "valid"))
+
+    def test_require_needs_an_answer_to_activate_but_not_to_stay(self):
+        self.rule("require")
+        registry = self.project.registry(serverAddress="http://127.0.0.1:%d" % standin.free_port())
+        row = self.settled(self.project.credential(registry))
+        self.assertEqual((row["state"], row["verificationResult"]), ("inactive", "unreachable"))
+        logins = {"ci": site.plant()}
+        registry = self.registry_of(logins)
+        row = self.settled(self.project.credential(registry, publicValue="ci", secretValue=logins["ci"]))
+        self.server.stop()
+        path = "registrycredentials/" + row["id"]
+        self.status(self.env.action(path, "verify"), 202)
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("active", "no", "unreachable"))
+
+    def test_warn_tells_and_lets_in(self):
+        registry = self.registry_of()
+        self.rule("warn")
+        row = self.settled(self.project.credential(registry))
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("active", "no", "invalidCredential"))
+        self.assertEqual(row["transitioningMessage"], row["verificationMessage"])
+        self.assertIn(row["id"], self.ids(self.env.get("registrycredentials?verificationResult=invalidCredential")))
+
+    def test_verify(self):
+        registry = self.held_registry()
+        row = self.project.credential(registry, publicValue="ci")
+        path = "registrycredentials/" + row["id"]
+        shown = self.ok(self.env.action(path, "verify"), 202)
+        self.assertEqual((shown["state"], shown["transitioning"], shown["transitioningMessage"]), ("updating-active", "yes", CHECKING))
+        self.assertIsNone(shown["secretValue"])
+        self.assertEqual(self.ok(self.env.get(path))["state"], "updating-active")
+        self.err(self.env.action(path, "verify"), 422, "ActionNotAvailable", "action")
+        self.gate.set()
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["transitioning"], row["transitioningMessage"], row["verificationResult"]),
+                         ("active", "no", None, "invalidCredential"))
+        self.status(self.env.action(path, "deactivate"), 202)
+        self.status(self.env.action(path, "verify"), 202)
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("inactive", "no", "invalidCredential"))
+        self.rule("require")
+        self.rule("off")
+
+    def test_who_acts_meanwhile_is_right(self):
+        registry = self.held_registry()
+        row = self.project.credential(registry, publicValue="ci")
+        path = "registrycredentials/" + row["id"]
+        self.status(self.env.action(path, "verify"), 202)
+        wait_for(lambda: len(self.server.requests), lambda n: n > 0)
+        self.status(self.env.action(path, "deactivate"), 202)
+        self.gate.set()
+        done = wait_for(lambda: len(self.server.requests), lambda n: n > 1)
+        self.assertGreater(done, 1)
+        row = self.ok(self.env.get(path))
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("inactive", "no", None))
+
+    def test_a_password_that_changes_meanwhile_is_checked(self):
+        registry = self.held_registry()
+        row = self.project.credential(registry, publicValue="ci")
+        path = "registrycredentials/" + row["id"]
+        self.status(self.env.action(path, "verify"), 202)
+        wait_for(lambda: len(self.server.requests), lambda n: n > 0)
+        self.logins["ci"] = site.plant()
+        self.ok(self.env.put(path, {"secretValue": self.logins["ci"]}))
+        self.gate.set()
+        self.assertEqual(self.settled(row)["verificationResult"], "valid")
+
+    def test_requests_are_served_meanwhile(self):
+        registry = self.held_registry()
+        rows = [self.project.credential(registry) for _ in range(8)]
+        for row in rows:
+            self.status(self.env.action("registrycredentials/" + row["id"], "verify"), 202)
+        for _ in range(20):
+            self.ok(self.env.get("registrycredentials"))
+            self.project.credential(registry)
+        self.gate.set()
+        for row in rows:
+            self.assertEqual(self.settled(row)["verificationResult"], "invalidCredential")
+
+    def test_a_crash_in_the_middle_is_made_up_for(self):
+        registry = self.held_registry()
+        self.rule("require")
+        self.logins["ci"] = site.plant()
+        site.deaths_allowed = True
+        row = self.project.credential(registry, publicValue="ci", secretValue=self.logins["ci"])
+        wait_for(lambda: len(self.server.requests), lambda n: n > 0)
+        self.assertEqual(self.ok(self.env.get("registrycredentials/" + row["id"]))["state"], "activating")
+        site.kill_pool()
+        self.gate.set()
+        site.start_pool()
+        site.wait_ready()
+        site.remember_children()
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["verificationResult"]), ("active", "valid"))
+
+    def test_a_registry_that_goes_away(self):
+        registry = self.registry_of()
+        row = self.project.credential(registry)
+        for name in ("deactivate", "remove"):
+            self.status(self.env.action("registries/" + registry["id"], name), 202)
+        self.status(self.env.action("registrycredentials/" + row["id"], "verify"), 202)
+        row = self.settled(row)
+        self.assertEqual((row["verificationResult"], row["verificationStatus"]), ("unreachable", None))
+        self.assertEqual(self.server.requests, [])
+
+
+class Limits(unittest.TestCase):
+    """What needs settings of its own."""
+
+    def with_site(self, *options):
+        own = harness.Site(workers=2, options=options)
+        own.start()
+        self.addCleanup(own.stop)
+        return own
+
+    def test_loopback_is_refused_and_an_account_may_ask_so_often(self):
+        own = self.with_site("--verify-per-minute", "3")
+        server = Standin(standin.basic_registry({}))
+        self.addCleanup(server.stop)
+        project = own.project()
+        registry = project.registry(serverAddress=server.url)
+        path = "registries/" + registry["id"]
+        results = [project.env.action(path, "test", {"secretValue": own.plant()}) for _ in range(5)]
+        self.assertEqual([r.status for r in results], [200, 200, 200, 429, 429])
+        self.assertEqual({r.json["verificationResult"] for r in results[:3]}, {"unreachable"})
+        self.assertEqual(results[4].json["code"], "Too Many Requests")
+        self.assertGreater(int(results[4].header("Retry-After")), 0)
+        other = harness.Client(own, own.new_key(project.admin), project.root)
+        self.assertEqual(other.action(path, "test", {"secretValue": "x"}).status, 429, "another key of the account starts anew")
+        self.assertEqual(own.project().env.get("registries").status, 200)
+        self.assertEqual(server.requests, [])
+
+    def test_insecure_registries(self):
+        secret = "%s-insecure" % harness.PLANT
+        server = Standin(standin.basic_registry({"user": secret}))
+        self.addCleanup(server.stop)
+        own = self.with_site("--verify-networks", "127.0.0.0/8", "--insecure-registries", "other.example:5000, " + server.host)
+        project = own.project()
+        for address, wanted in ((server.host, "valid"), ("https://" + server.host, "tlsError")):
+            path = "registries/" + project.registry(serverAddress=address)["id"]
+            answer = project.env.action(path, "test", {"publicValue": "user", "secretValue": secret})
+            self.assertEqual((answer.status, answer.json["verificationResult"]), (200, wanted))
+
+    def test_settings_that_are_none(self):
+        for option, value in (("--verify-networks", "loopback"), ("--insecure-registries", "ftp://x"), ("--verify-timeout-s", "31")):
+            done = subprocess.run([harness.program("regcredd"), option, value], capture_output=True, text=True, timeout=30)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(option[2:].replace("-", "_") if option != "--verify-networks" else option, done.stderr.replace("--verify-timeout-s", "verify_timeout_s"))
+
+
+@unittest.skipUnless(DOCKER_REGISTRY, "docker-registry is missing (Debian package docker-registry)")
+class DockerRegistry(VerifyCase):
+    """Debian's docker-registry, in both ways of signing in that it knows."""
+
+    def start(self, auth):
+        directory = tempfile.mkdtemp(dir=work)
+        for _ in range(5):
+            port = standin.free_port()
+            config = os.path.join(directory, "config.yml")
+            with open(config, "w", encoding="utf-8") as f:
+                f.write("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/data}}\n"
+                        "http: {addr: '127.0.0.1:%d', secret: 'x'}\nauth:\n%s" % (directory, port, auth))
+            with open(os.path.join(directory, "log"), "ab") as log:
+                process = subprocess.Popen([DOCKER_REGISTRY, "serve", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                           preexec_fn=harness.end_with_parent)
+            self.addCleanup(self.end, process)
+
+            def answers():
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    return True
+                except OSError:
+                    return False
+            if wait_for(lambda: answers() or process.poll() is not None, bool, 30) and process.poll() is None:
+                return "http://127.0.0.1:%d" % port
+        raise RuntimeError("docker-registry does not start")
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+    @unittest.skipUnless(shutil.which("htpasswd"), "htpasswd is missing (Debian package apache2-utils)")
+    def test_htpasswd(self):
+        secret, path = site.plant(), os.path.join(work, "htpasswd")
+        subprocess.run(["htpasswd", "-nbBi", "-C", "4", "user"], input=secret, stdout=open(path, "w", encoding="utf-8"), stderr=subprocess.DEVNULL,
+                       text=True, timeout=30, check=False)
+        if not os.path.getsize(path):
+            made = subprocess.run(["htpasswd", "-niB", "-C", "4", "user"], input=secret, capture_output=True, text=True, timeout=30, check=True)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(made.stdout)
+        url = self.start("  htpasswd: {realm: test, path: %s}\n" % path)
+        self.assertEqual(self.outcome(url, secret=secret), ("valid", 200))
+        self.assertEqual(self.outcome(url + "/x"), ("invalidCredential", 401))
+        self.assertEqual(self.outcome(url + "/y", user="nobody", secret=secret), ("invalidCredential", 401))
+        self.rule("require")
+        registry = self.project.registry(serverAddress=url + "/z")
+        row = self.settled(self.project.credential(registry, publicValue="user", secretValue=secret))
+        self.assertEqual((row["state"], row["verificationResult"]), ("active", "valid"))
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is missing (Debian package openssl)")
+    def test_tokens(self):
+        key, crt = standin.certificate(work, "tokens")
+        with open(crt, encoding="ascii") as f:
+            x5c = "".join(line for line in f.read().splitlines() if "CERTIFICATE" not in line)
+        until = {("user", site.plant()): time.time() + 3600, ("old", site.plant()): time.time() - 1}
+
+        def encode(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+        def token(subject):
+            now = int(time.time())
+            head = {"typ": "JWT", "alg": "RS256", "x5c": [x5c]}
+            claims = {"iss": "test", "sub": subject, "aud": "docker-registry", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "x", "access": []}
+            text = encode(json.dumps(head).encode()) + b"." + encode(json.dumps(claims).encode())
+            made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text, capture_output=True, timeout=30, check=True)
+            return (text + b"." + encode(made.stdout)).decode()
+
+        def grant(request):
+            if request.login is None:
+                return Answer(200, {"token": token("")})   # nobody gets a token too, as at Docker Hub
+            if until.get(request.login, 0) < time.time():
+                return Answer(401, UNAUTHORIZED)
+            return Answer(200, {"token": token(request.login[0])})
+        auth = self.standin(grant)
+        url = self.start("  token: {realm: '%s/token', service: docker-registry, issuer: test, rootcertbundle: %s}\n" % (auth.url, crt))
+        (user, good), (old, expired) = until
+        self.assertEqual(self.outcome(url, user=user, secret=good), ("valid", 200))
+        self.assertEqual(self.outcome(url + "/x", user=user), ("invalidCredential", 401))
+        self.assertEqual(self.outcome(url + "/y", user=old, secret=expired), ("invalidCredential", 401))
+        self.rule("require")
+        registry = self.project.registry(serverAddress=url + "/z")
+        row = self.settled(self.project.credential(registry, publicValue=user, secretValue=good))
+        self.assertEqual((row["state"], row["verificationResult"]), ("active", "valid"))
+        until[(user, good)] = 0                            # the password expires
+        self.status(self.env.action("registrycredentials/" + row["id"], "verify"), 202)
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("inactive", "error", "invalidCredential"))
+
+
+if __name__ == "__main__":
+    unittest.main()
