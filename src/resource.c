@@ -1525,6 +1525,83 @@ resource_update(const struct context *c, const struct resource_type *type, const
 
 /* Deleting and acting */
 
+/* Whether a project has an owner who can act: an active account other than `except` (0: any). */
+static enum store_rc
+find_owner(struct store_tx *tx, struct arena *a, int64_t project, int64_t except, bool *found)
+{
+	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
+				     &everyone, LIMIT_MAX);
+	struct record_list members;
+	enum store_rc rc = store_tx_list(tx, a, &q, &members);
+
+	*found = false;
+	for (size_t i = 0; rc == STORE_OK && !*found && i < members.count; i++) {
+		const struct record *m = &members.items[i];
+		struct record account;
+		int64_t id;
+
+		if (strcmp(record_text(m, COL_ROLE), "owner") != 0 ||
+		    strcmp(record_text(m, COL_EXTERNAL_ID_TYPE), "rancher_id") != 0 ||
+		    !id_parse(&family_account, record_text(m, COL_EXTERNAL_ID), &id) ||
+		    id == except)
+			continue;
+		rc = store_tx_get(tx, a, &family_account, id, &everyone, &account);
+		if (rc == STORE_OK)
+			*found = record_state(&account) == ST_ACTIVE;
+		else if (rc == STORE_NONE)
+			rc = STORE_OK;
+	}
+	return rc;
+}
+
+/* Whether an account is the last owner who can act of a project that is not removed. */
+static enum store_rc
+is_last_owner(struct store_tx *tx, struct arena *a, int64_t account, bool *last)
+{
+	struct list_query q =
+		naming(&types_table[T_PROJECT_MEMBER], COL_EXTERNAL_ID, 0, &everyone, LIMIT_MAX);
+	struct record_list list;
+	enum store_rc rc;
+
+	*last = false;
+	q.conditions[0].value = value_text(id_format(a, &family_account, account));
+	if (q.conditions[0].value.text == NULL)
+		return STORE_NO_MEMORY;
+	rc = store_tx_list(tx, a, &q, &list);
+	for (size_t i = 0; rc == STORE_OK && !*last && i < list.count; i++) {
+		const struct record *m = &list.items[i];
+		int64_t project_id = m->columns[COL_PROJECT_ID].number;
+		struct record project;
+		bool other = true;
+
+		if (strcmp(record_text(m, COL_ROLE), "owner") != 0 ||
+		    strcmp(record_text(m, COL_EXTERNAL_ID_TYPE), "rancher_id") != 0)
+			continue;
+		rc = store_tx_get(tx, a, &family_account, project_id, &everyone, &project);
+		if (rc == STORE_OK && project.columns[COL_REMOVED].type == VALUE_NULL)
+			rc = find_owner(tx, a, project_id, account, &other);
+		*last = rc == STORE_OK && !other;
+	}
+	return rc;
+}
+
+static const char last_owner[] = "A project would be left without an active owner.";
+
+/* An account is not taken out of use while a project would be left to nobody. */
+static enum err
+keep_last_owner(struct store_tx *tx, const struct work *w)
+{
+	bool last = false;
+
+	if ((w->row->type->flags & TYPE_SELF) == 0 ||
+	    (!runs(w->plan, "deactivate") && !runs(w->plan, "remove")))
+		return ERR_NONE;
+	enum store_rc rc = is_last_owner(tx, w->context->arena, record_id(w->row), &last);
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	return last ? err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", last_owner) : ERR_NONE;
+}
+
 static enum err
 move_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -1532,7 +1609,7 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
-	if (hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+	if (keep_last_owner(tx, w) != ERR_NONE || hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = move_row(tx, w->context, w->context->arena, w->event, w->row, plan);
 
@@ -1631,6 +1708,7 @@ members_in_transaction(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	struct member *members = NULL;
 	size_t count = 0;
+	bool found = false;
 
 	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
 					record_id(w->row), &everyone, w->row);
@@ -1645,6 +1723,12 @@ members_in_transaction(struct store_tx *tx, void *arg)
 			       "A project needs at least one owner.");
 	if (set_members(tx, w, members, count) != ERR_NONE)
 		return w->error->code;
+	/* A member who stays is not looked at again, and may have gone meanwhile. */
+	rc = find_owner(tx, w->context->arena, record_id(w->row), 0, &found);
+	if (rc == STORE_OK && !found)
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", last_owner);
+	if (rc != STORE_OK)
+		return fail(w, rc);
 	rc = note_changes(tx, w->context, w->event, 202, w->row, w->row, 0, w->member_changes);
 	return rc == STORE_OK ? ERR_NONE : fail(w, rc);
 }
