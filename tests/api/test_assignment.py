@@ -34,7 +34,7 @@ MAY_SET = {
     "credential": (("name description", "name description"), {"admin": ("publicValue secretValue accountId", ""),
                    "service": ("publicValue secretValue accountId", ""), "superadmin": ("publicValue secretValue accountId uuid registryId", "")}),
     "storagePool": (("name description", "name description"), {"superadmin": ("uuid", "")}),
-    "project": (("name description members " + FLAGS, "name description " + FLAGS),
+    "project": (("name description members verification " + FLAGS, "name description verification " + FLAGS),
                 {"admin": ("uuid allowSystemRole", "allowSystemRole"), "service": ("uuid allowSystemRole", "allowSystemRole"),
                  "superadmin": ("uuid allowSystemRole", "allowSystemRole")}),
     "account": (("name description kind externalId externalIdType uuid", "name description kind externalId externalIdType"), {}),
