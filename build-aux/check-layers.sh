@@ -18,7 +18,7 @@ BEGIN {
 	layer(2, "store store_sqlite sql secret audit registry_check migrations")
 	layer(3, "proxy auth resource verifier repr html rekey resolve handout")
 	layer(4, "app backup nginx_check")
-	layer(5, "gateway sandbox pool config main cli cli_*")
+	layer(5, "gateway sandbox pool status config main cli cli_*")
 
 	# Which file may include a header of a library.
 	only("fcgiapp.h", "gateway.c")

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "audit.h"
 #include "auth.h"
@@ -1428,25 +1429,84 @@ app_write_refusals(struct app *app, bool all)
 	return rc == STORE_OK;
 }
 
-bool
-app_sweep(struct app *app, app_goes_on goes_on, void *arg)
+/* How long the lease is given out for: a process that dies with it keeps the others from the work
+ * no longer than that. */
+enum { LEASE_MS = 60 * 1000, HOLDER_SIZE = 320 };
+
+struct housekeeping {
+	struct store *store;
+	app_goes_on goes_on;
+	void *arg;
+	char holder[HOLDER_SIZE];
+	int64_t until_ms;
+	int64_t rows;
+	enum store_rc taken; /* STORE_NONE: somebody else has the lease */
+};
+
+static enum err
+take_lease_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct housekeeping *h = arg;
+	int64_t now = now_ms();
+
+	h->until_ms = now + LEASE_MS;
+	h->taken = store_take_lease(tx, HOUSEKEEPING, h->holder, now, h->until_ms);
+	return h->taken == STORE_OK ? ERR_NONE : ERR_CONFLICT;
+}
+
+static enum err
+end_lease_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct housekeeping *h = arg;
+
+	return store_end_lease(tx, HOUSEKEEPING, h->holder, now_ms(), h->rows) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_CONFLICT;
+}
+
+/* Between two batches: the lease is made to last in good time. */
+static bool
+keep_lease(void *arg)
+{
+	struct housekeeping *h = arg;
+
+	if (h->goes_on != NULL && !h->goes_on(h->arg))
+		return false;
+	return h->until_ms - now_ms() > LEASE_MS / 2 ||
+	       store_write_freeing(h->store, take_lease_in_transaction, h) == STORE_OK;
+}
+
+static void
+name_holder(char holder[HOLDER_SIZE])
+{
+	char host[HOLDER_SIZE / 2] = "?";
+
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		(void)snprintf(host, sizeof(host), "?");
+	(void)snprintf(holder, HOLDER_SIZE, "%s:%d", host, (int)getpid());
+}
+
+static bool
+sweep(struct app *app, struct housekeeping *h)
 {
 	const struct settings *s = app->settings;
-	const struct sweep sweep = {now_ms(),
-				    s->removed_keep_s * 1000,
-				    s->purged_keep_s * 1000,
-				    s->process_log_keep_s * 1000,
-				    goes_on,
-				    arg};
+	const struct sweep limits = {now_ms(),
+				     s->removed_keep_s * 1000,
+				     s->purged_keep_s * 1000,
+				     s->process_log_keep_s * 1000,
+				     keep_lease,
+				     h};
 	size_t done = 0, cut = 0;
-	enum store_rc rc = resource_sweep(app->store, app->ring, &sweep, &done);
+	enum store_rc rc = resource_sweep(app->store, app->ring, &limits, &done);
 
 	if (done > 0)
 		log_info("housekeeper: %zu rows purged or deleted", done);
 	if (rc == STORE_OK)
-		rc = audit_sweep(app->store, app->ring, sweep.now_ms, s->audit_keep_s * 1000, &cut);
+		rc = audit_sweep(app->store, app->ring, limits.now_ms, s->audit_keep_s * 1000,
+				 &cut);
 	if (cut > 0)
 		log_info("housekeeper: %zu rows of the audit log are old and were cut off", cut);
+	h->rows = (int64_t)(done + cut);
 	if (rc == STORE_OK)
 		log_anchor(app);
 	/* On a small disk it may be the write-ahead log that takes the room. */
@@ -1459,4 +1519,25 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 	if (rc != STORE_OK)
 		log_warn("housekeeper: the pass did not end; it is tried again");
 	return rc == STORE_OK;
+}
+
+bool
+app_sweep(struct app *app, app_goes_on goes_on, void *arg)
+{
+	struct housekeeping h = {.store = app->store, .goes_on = goes_on, .arg = arg};
+
+	name_holder(h.holder);
+	enum store_rc rc = store_write_freeing(app->store, take_lease_in_transaction, &h);
+	if (rc == STORE_ABORTED && h.taken == STORE_NONE) {
+		log_info("housekeeper: another process is at work");
+		return true;
+	}
+	if (rc != STORE_OK) {
+		log_warn("housekeeper: the pass did not begin; it is tried again");
+		return false;
+	}
+	bool ok = sweep(app, &h);
+	if (store_write_freeing(app->store, end_lease_in_transaction, &h) != STORE_OK)
+		log_warn("housekeeper: another process has taken the work over");
+	return ok;
 }

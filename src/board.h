@@ -61,10 +61,13 @@ struct histogram {
 
 enum { BOARD_STATUSES = 20 };
 
+enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER };
+enum board_state { BOARD_NOBODY, BOARD_DUE, BOARD_STARTING, BOARD_READY, BOARD_DRAINING };
+
 /* A process of the pool; the master's own row is board.master. */
 struct board_slot {
 	_Atomic int32_t pid;	    /* 0: nobody */
-	_Atomic int32_t job, state; /* the pool's enums */
+	_Atomic int32_t job, state; /* enum board_job, enum board_state */
 	_Atomic int64_t since_ms;   /* wall clock, when the state began */
 	_Atomic int64_t tick_ms;    /* monotonic clock, when it last showed that it is alive */
 	_Atomic uint64_t requests;

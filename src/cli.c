@@ -21,6 +21,7 @@
 #include "nginx_check.h"
 #include "rekey.h"
 #include "repr.h"
+#include "status.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, WORDS_MAX = 4, OPTIONS_MAX = 8 };
 
@@ -317,6 +318,12 @@ command_sweep(struct session *s)
 {
 	app_run_checks(s->app);
 	return app_sweep(s->app, NULL, NULL) ? EXIT_OK : fail("the pass did not end; see the log");
+}
+
+static int
+command_status(struct session *s)
+{
+	return (int)status_report(s->settings, option(s->arguments, "json", NULL) != NULL, stdout);
 }
 
 /* Names what is wrong with an nginx configuration; NULL for none. */
@@ -699,6 +706,7 @@ static const struct command {
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
+	{ "status",  NULL,     command_status,       false, { "json", NULL },                           "say how pool, database and housekeeper stand; exit status 1 if something is wrong, 3 if no pool runs" },
 	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; goes on with a rotation that was interrupted" },
 	{ "audit",   "list",   command_audit_list,   true,  { "resource", "event", "limit", "json", NULL }, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
 	{ "audit",   "verify", command_audit_verify, true,  { "anchor", NULL },                         "prove that no row of the audit log was altered, removed or added; names the first that was" },

@@ -75,6 +75,12 @@ enum child_state {
 	CHILD_DRAINING, /* told to end */
 };
 
+_Static_assert((int)CHILD_NONE == (int)BOARD_NOBODY && (int)CHILD_DUE == (int)BOARD_DUE &&
+		       (int)CHILD_STARTING == (int)BOARD_STARTING &&
+		       (int)CHILD_READY == (int)BOARD_READY &&
+		       (int)CHILD_DRAINING == (int)BOARD_DRAINING,
+	       "the board shows these states");
+
 struct pool;
 
 struct child_kind {
@@ -508,6 +514,7 @@ enter(struct pool *pool, struct child *c, enum child_state state)
 	c->since_ms = board_now_ms();
 	slot->since_ms = wall_ms();
 	slot->state = (int32_t)state;
+	slot->job = c->job->listens ? BOARD_WORKER : BOARD_HOUSEKEEPER;
 	slot->pid = state > CHILD_DUE ? c->pid : 0;
 }
 

@@ -304,6 +304,36 @@ bool store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX]
  * open. */
 enum store_rc store_fold(const char *path) __attribute__((warn_unused_result));
 
+/* Work that one process at a time does, of all that share the database. */
+struct lease {
+	const char *holder;
+	int64_t until_ms, began_ms;
+	int64_t ended_ms; /* 0: it runs, or its process died */
+	int64_t rows;
+};
+/* Takes a lease, or makes one's own last until then; began_ms stays at the first of these calls.
+ * STORE_NONE: somebody else has it. */
+enum store_rc store_take_lease(struct store_tx *tx, const char *name, const char *holder,
+			       int64_t now_ms, int64_t until_ms)
+	__attribute__((warn_unused_result));
+/* Gives one's own lease back.  STORE_NONE: somebody else has taken it over. */
+enum store_rc store_end_lease(struct store_tx *tx, const char *name, const char *holder,
+			      int64_t now_ms, int64_t rows) __attribute__((warn_unused_result));
+/* STORE_NONE: nobody ever took it. */
+enum store_rc store_lease(struct store *s, struct arena *a, const char *name, struct lease *out)
+	__attribute__((warn_unused_result));
+
+/* How many rows of a family there are of each kind and state, and how many of them are due to be
+ * purged.  Reads the whole family. */
+struct state_count {
+	const char *kind, *state;
+	int64_t rows, due;
+};
+enum { STATE_COUNTS_MAX = 128 };
+enum store_rc store_count_states(struct store *s, struct arena *a, const struct family *family,
+				 int64_t now_ms, struct state_count **out, size_t *count)
+	__attribute__((warn_unused_result));
+
 /* Bytes of the database file; of the write-ahead log; and a checkpoint that empties it, under the
  * writers' lock. */
 int64_t store_size(const struct store *s);

@@ -1352,6 +1352,108 @@ find(struct store_tx *tx, const struct sql *q)
 }
 
 enum store_rc
+store_take_lease(struct store_tx *tx, const char *name, const char *holder, int64_t now_ms,
+		 int64_t until_ms)
+{
+	const struct value binds[] = {value_text(name), value_text(holder), value_int(now_ms),
+				      value_int(until_ms)};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "INSERT INTO lease (name, holder, until, began) VALUES (?1, ?2, ?4, ?3) "
+	      "ON CONFLICT (name) DO UPDATE SET until = ?4, "
+	      "began = iif(holder = ?2 AND ended IS NULL, began, ?3), "
+	      "rows = iif(holder = ?2 AND ended IS NULL, rows, 0), holder = ?2, ended = NULL "
+	      "WHERE holder = ?2 OR until <= ?3",
+	      binds, sizeof(binds) / sizeof(*binds));
+	enum store_rc rc = change(tx, &q, &changed);
+	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;
+}
+
+enum store_rc
+store_end_lease(struct store_tx *tx, const char *name, const char *holder, int64_t now_ms,
+		int64_t rows)
+{
+	const struct value binds[] = {value_text(name), value_text(holder), value_int(now_ms),
+				      value_int(rows)};
+	struct sql q;
+	int changed = 0;
+
+	fixed(&q,
+	      "UPDATE lease SET until = ?3, ended = ?3, rows = ?4 WHERE name = ?1 AND holder = ?2",
+	      binds, sizeof(binds) / sizeof(*binds));
+	enum store_rc rc = change(tx, &q, &changed);
+	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;
+}
+
+enum store_rc
+store_lease(struct store *s, struct arena *a, const char *name, struct lease *out)
+{
+	const struct value binds[] = {value_text(name)};
+	enum store_rc result;
+	struct connection *c;
+	sqlite3_stmt *stmt = read_fixed(
+		s, &c, "SELECT holder, until, began, ended, rows FROM lease WHERE name = ?1", binds,
+		1, &result);
+
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		const struct value holder = column_value(a, stmt, 0);
+
+		*out = (struct lease){.holder = holder.text,
+				      .until_ms = sqlite3_column_int64(stmt, 1),
+				      .began_ms = sqlite3_column_int64(stmt, 2),
+				      .ended_ms = sqlite3_column_int64(stmt, 3),
+				      .rows = sqlite3_column_int64(stmt, 4)};
+		result = STORE_OK;
+	} else {
+		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
+	}
+	read_done(s, c, stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_count_states(struct store *s, struct arena *a, const struct family *family, int64_t now_ms,
+		   struct state_count **out, size_t *count)
+{
+	enum { COUNT_TEXT_MAX = 256 };
+	const struct value binds[] = {value_int(now_ms)};
+	char text[COUNT_TEXT_MAX];
+	enum store_rc result = STORE_OK;
+	struct connection *c;
+	int rc;
+
+	*count = 0;
+	*out = arena_array(a, STATE_COUNTS_MAX, sizeof(**out));
+	if (*out == NULL)
+		return STORE_NO_MEMORY;
+	(void)snprintf(text, sizeof(text),
+		       "SELECT kind, state, count(*), "
+		       "total(state = 'removed' AND remove_time <= ?1) "
+		       "FROM %s GROUP BY kind, state ORDER BY kind, state",
+		       family->table);
+	sqlite3_stmt *stmt = read_fixed(s, &c, text, binds, 1, &result);
+	if (stmt == NULL)
+		return result;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < STATE_COUNTS_MAX) {
+		const struct value kind = column_value(a, stmt, 0),
+				   state = column_value(a, stmt, 1);
+
+		(*out)[(*count)++] = (struct state_count){.kind = kind.text,
+							  .state = state.text,
+							  .rows = sqlite3_column_int64(stmt, 2),
+							  .due = sqlite3_column_int64(stmt, 3)};
+	}
+	result = rc == SQLITE_DONE || rc == SQLITE_ROW ? STORE_OK : rc_of(c, rc);
+	read_done(s, c, stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
 store_tx_has_key_check(struct store_tx *tx, int64_t key_id, const char *use)
 {
 	const struct value binds[] = {value_int(key_id), value_text(use)};

@@ -113,7 +113,7 @@ START_TEST(every_table_is_strict)
 			 "0");
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
 				   "AND name NOT LIKE 'sqlite_%'"),
-			 "8");
+			 "9");
 }
 END_TEST
 
@@ -1454,6 +1454,87 @@ static const struct {
 	{STORE_NO_MEMORY, ERR_INTERNAL},
 };
 
+struct lease_step {
+	const char *holder;
+	int64_t now_ms;
+	bool ends; /* gives it back, else takes it until now + 100 */
+	enum store_rc expected;
+	int64_t began_ms, ended_ms; /* as it stands afterwards */
+};
+
+static enum err
+step_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct lease_step *step = arg;
+	enum store_rc rc = step->ends ? store_end_lease(tx, "work", step->holder, step->now_ms, 7)
+				      : store_take_lease(tx, "work", step->holder, step->now_ms,
+							 step->now_ms + 100);
+
+	ck_assert_int_eq(rc, step->expected);
+	return ERR_NONE;
+}
+
+START_TEST(a_lease_is_with_one_holder_until_it_ends_or_is_given_back)
+{
+	static const struct lease_step steps[] = {
+		{"a:1", 1000, false, STORE_OK, 1000, 0},
+		{"b:2", 1050, false, STORE_NONE, 1000, 0}, /* a has it */
+		{"a:1", 1060, false, STORE_OK, 1000, 0},   /* renewed: it began when it began */
+		{"b:2", 1159, false, STORE_NONE, 1000, 0},
+		{"b:2", 1159, true, STORE_NONE, 1000, 0}, /* nobody ends another's */
+		{"b:2", 1160, false, STORE_OK, 1160, 0},  /* a died */
+		{"a:1", 1161, true, STORE_NONE, 1160, 0}, /* and comes too late */
+		{"a:1", 1161, false, STORE_NONE, 1160, 0},
+		{"b:2", 1170, true, STORE_OK, 1160, 1170},
+		{"a:1", 1170, false, STORE_OK, 1170, 0},
+		{"a:1", 1180, true, STORE_OK, 1170, 1180},
+		{"a:1", 1190, false, STORE_OK, 1190, 0}, /* a pass of its own */
+	};
+	struct lease lease;
+
+	ck_assert_int_eq(store_lease(rig.store, rig.arena, "work", &lease), STORE_NONE);
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		struct lease_step step = steps[i];
+
+		ck_assert_int_eq(store_write(rig.store, step_in_transaction, &step), STORE_OK);
+		ck_assert_int_eq(store_lease(rig.store, rig.arena, "work", &lease), STORE_OK);
+		ck_assert_int_eq(lease.began_ms, step.began_ms);
+		ck_assert_int_eq(lease.ended_ms, step.ended_ms);
+		ck_assert_int_eq(lease.rows, step.ended_ms != 0 ? 7 : 0);
+	}
+	ck_assert_str_eq(lease.holder, "a:1");
+	ck_assert_int_eq(lease.until_ms, 1290);
+}
+END_TEST
+
+START_TEST(rows_are_counted_by_kind_and_state)
+{
+	struct record one = registry_row(PROJECT_DEFAULT, "1", "one");
+	struct record two = registry_row(PROJECT_DEFAULT, "2", "two");
+	struct body first = {.insert = {&one}}, second = {.insert = {&two}};
+	struct state_count *counts;
+	size_t count;
+
+	ck_assert_int_eq(store_write(rig.store, run_body, &first), STORE_OK);
+	ck_assert_int_eq(store_write(rig.store, run_body, &second), STORE_OK);
+	rig_sql(&rig, "UPDATE storage_pool SET state = 'removed', remove_time = 500 WHERE "
+		      "server_address = 'two'");
+	ck_assert_int_eq(store_count_states(rig.store, rig.arena, &family_storage_pool, 499,
+					    &counts, &count),
+			 STORE_OK);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(counts[0].kind, "registry");
+	ck_assert_str_eq(counts[1].state, "removed");
+	ck_assert_int_eq(counts[0].rows + counts[1].rows, 2);
+	ck_assert_int_eq(counts[1].due, 0);
+	ck_assert_int_eq(store_count_states(rig.store, rig.arena, &family_storage_pool, 500,
+					    &counts, &count),
+			 STORE_OK);
+	ck_assert_int_eq(counts[0].due, 0);
+	ck_assert_int_eq(counts[1].due, 1);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_store_is_an_error_of_the_client)
 {
 	struct error e = {0};
@@ -1521,6 +1602,8 @@ store_suite(void)
 	tcase_add_test(tc, of_many_threads_one_makes_the_change);
 	tcase_add_test(tc, of_many_threads_one_gets_the_address);
 	tcase_add_test(tc, reading_without_memory_says_so);
+	tcase_add_test(tc, a_lease_is_with_one_holder_until_it_ends_or_is_given_back);
+	tcase_add_test(tc, rows_are_counted_by_kind_and_state);
 	tcase_add_loop_test(tc, a_failure_of_the_store_is_an_error_of_the_client, 0,
 			    COUNT_OF(failures));
 	suite_add_tcase(suite, tc);
