@@ -44,6 +44,11 @@ apache2-utils   has_command htpasswd
 skopeo          has_command skopeo
 openssl         has_command openssl
 '
+# What regcred can also be hosted by: their tests skip themselves.
+packages_to_host='
+spawn-fcgi      has_command spawn-fcgi
+supervisor      has_command supervisord
+'
 
 # Prints the packages of the table $1 that are missing.
 missing_packages()

@@ -673,6 +673,29 @@ nudge(const struct pool *pool)
 	close(fd);
 }
 
+/* What sd_notify(3) does: one datagram to the address that systemd named, where it did; "@" stands
+ * for the first byte of an abstract one.  Nobody waits for us: nothing is lost with it. */
+static void
+notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = path == NULL ? 0 : strlen(path);
+	int fd;
+
+	if (len < 2 || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(address.sun_path, path, len);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), 0, (const struct sockaddr *)&address,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		log_warn("cannot tell systemd \"%s\": %s", state, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Nobody replaces them, and all that should are there. */
 static void
 end_surplus(struct pool *pool)
@@ -702,6 +725,7 @@ child_ready(struct pool *pool, pid_t pid)
 	log_info("ready: %lld workers of %lld threads%s%s", (long long)pool->settings->workers,
 		 (long long)pool->settings->threads, pool->own_socket ? " at " : "",
 		 pool->own_socket ? pool->settings->socket : "");
+	notify("READY=1");
 	pool->announced = true;
 }
 
@@ -980,6 +1004,7 @@ stop(struct pool *pool, int signal_number)
 	if (pool->stopping)
 		return;
 	log_info("stopping: signal %d", signal_number);
+	notify("STOPPING=1");
 	pool->stopping = true;
 	if (pool->probe != 0)
 		kill(pool->probe, SIGKILL);
