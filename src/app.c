@@ -17,6 +17,7 @@
 #include "audit.h"
 #include "auth.h"
 #include "board.h"
+#include "disk.h"
 #include "handout.h"
 #include "html.h"
 #include "json_in.h"
@@ -1216,6 +1217,31 @@ use_room(struct store *store, const struct settings *s)
 }
 
 bool
+app_wants_wal(const struct settings *s)
+{
+	return s->journal == JOURNAL_WAL ||
+	       (s->journal == JOURNAL_AUTO && disk_network(s->database) == NULL);
+}
+
+/* What is not as everywhere is said at the start. */
+static void
+tell_journal(const struct settings *s)
+{
+	const char *network = disk_network(s->database);
+
+	if (!app_wants_wal(s))
+		log_warn("the database %s has a rollback journal in place of a write-ahead log, "
+			 "because %s%s: reads and commits wait for each other",
+			 s->database,
+			 s->journal == JOURNAL_AUTO ? "it lies on " : "the setting journal says so",
+			 s->journal == JOURNAL_AUTO ? network : "");
+	else if (network != NULL)
+		log_warn("the database %s lies on %s, and the setting journal gives it a "
+			 "write-ahead log: it is damaged if a second host opens it",
+			 s->database, network);
+}
+
+bool
 app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
 	char token[PROXY_TOKEN_SIZE];
@@ -1228,10 +1254,12 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
-	bool ready = how == PREPARE_CHECK || store_migrate(s->database, how == PREPARE_CREATE, why);
+	bool ready = how == PREPARE_CHECK ||
+		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s), why);
 	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	if (right && how != PREPARE_CHECK) {
+		tell_journal(s);
 		use_room(store, s);
 		store_keep_ballast(store);
 	}

@@ -29,6 +29,9 @@ enum prepare {
 bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
+/* Whether the database is to have a write-ahead log: by the setting, and by where it lies. */
+bool app_wants_wal(const struct settings *s);
+
 /* NULL with a sentence in why.  The settings are kept by reference. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);

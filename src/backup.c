@@ -220,7 +220,7 @@ prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 static bool
 move_log(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 {
-	static const char *const beside[] = {"-wal", "-shm"};
+	static const char *const beside[] = {"-wal", "-shm", "-journal"};
 	char from[NAME_MAX_BYTES + 8], to[NAME_MAX_BYTES + 8];
 
 	for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {

@@ -14,6 +14,7 @@
 #include "app.h"
 #include "audit.h"
 #include "backup.h"
+#include "disk.h"
 #include "harden.h"
 #include "json_in.h"
 #include "json_out.h"
@@ -497,6 +498,23 @@ command_restore(struct session *s)
 	return copy_or_restore(s, backup_restore);
 }
 
+/* What the database has, where it lies, and what the next start makes of it. */
+static void
+print_journal(const struct session *s)
+{
+	static const char *const names[] = {"rollback", "write-ahead log"};
+	const char *network = disk_network(s->settings->database);
+	bool wal = store_has_wal(s->context.store), wanted = app_wants_wal(s->settings);
+
+	(void)printf("journal: %s", names[wal]);
+	if (network != NULL)
+		(void)printf(", on the network file system %s", network);
+	if (wal != wanted)
+		(void)printf("; the next start of regcredd, or `regcred init`, makes it %s",
+			     names[wanted]);
+	(void)printf("\n");
+}
+
 static int
 command_check(struct session *s)
 {
@@ -506,6 +524,8 @@ command_check(struct session *s)
 		return fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
 	int status = check_sealed(s);
+	if (s->app != NULL)
+		print_journal(s);
 	int nginx = check_nginx(option(s->arguments, "nginx", NULL));
 	return status != EXIT_OK ? status : nginx;
 }

@@ -54,6 +54,7 @@ const struct setting config_table[] = {
 	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
 	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },
 	{ "ballast_bytes", "number", "1048576", "Size of the file that is given back when the disk is full, so that logins can still be removed; 0: none.", 0, 1073741824, TO(ballast_bytes) },
+	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal but on a network file system.", 0, 0, TO(journal) },
 	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
 	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
@@ -168,19 +169,23 @@ read_level(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
+/* One of the words of the type; which, as in the enum of the member. */
 static bool
-read_sandbox(const struct setting *row, const char *text, struct settings *s,
-	     char why[CONFIG_WHY_MAX])
+read_word(const struct setting *row, const char *text, struct settings *s, char why[CONFIG_WHY_MAX])
 {
-	static const char *const modes[] = {"on", "log", "off"}; /* as in enum sandbox_mode */
+	size_t len = strlen(text);
+	unsigned number = 0;
 
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		if (strcmp(text, modes[i]) == 0) {
-			*(enum sandbox_mode *)member(s, row) = (enum sandbox_mode)i;
+	for (const char *word = row->type, *end; len > 0; word = end + 1, number++) {
+		end = strchrnul(word, '|');
+		if ((size_t)(end - word) == len && memcmp(word, text, len) == 0) {
+			*(unsigned *)member(s, row) = number;
 			return true;
 		}
+		if (*end == '\0')
+			break;
 	}
-	return fail(why, "must be on, log or off");
+	return fail(why, "must be one of %s", row->type);
 }
 
 /* A user's name, or a number as it stands: the user of a web server in a container may have no name
@@ -265,7 +270,8 @@ static const struct value_type {
 	{ "seconds", read_number, " S" },
 	{ "yes|no", read_yes_no, "[=yes|no]" },
 	{ "level", read_level, " LEVEL" },
-	{ "on|log|off", read_sandbox, " MODE" },
+	{ "on|log|off", read_word, " MODE" },
+	{ "auto|wal|rollback", read_word, " MODE" },
 	{ "users", read_users, " USERS" },
 	{ "networks", read_networks, " NETWORKS" },
 };

@@ -37,8 +37,10 @@ struct store_tx;
 enum { STORE_WHY_MAX = 4096 };
 
 /* Brings the database at path up to date, in one transaction; makes it if `create` says so.  A
- * newer one than this program is refused.  False with a sentence in why. */
-bool store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
+ * newer one than this program is refused.  From then on it has a write-ahead log, or, if not `wal`,
+ * a rollback journal, which network file systems need: there reads and a commit wait for each
+ * other.  To change that nobody else may have it open.  False with a sentence in why. */
+bool store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
 /* Opens a database that is up to date, with that many connections for reading.  NULL with a
  * sentence in why. */
@@ -334,8 +336,10 @@ enum store_rc store_count_states(struct store *s, struct arena *a, const struct 
 				 int64_t now_ms, struct state_count **out, size_t *count)
 	__attribute__((warn_unused_result));
 
-/* Bytes of the database file; of the write-ahead log; and a checkpoint that empties it, under the
- * writers' lock. */
+/* Whether it has a write-ahead log. */
+bool store_has_wal(const struct store *s);
+/* Bytes of the database file; of the write-ahead log, 0 if there is none; and a checkpoint that
+ * empties it, under the writers' lock. */
 int64_t store_size(const struct store *s);
 int64_t store_wal_size(struct store *s);
 enum store_rc store_checkpoint(struct store *s) __attribute__((warn_unused_result));

@@ -45,8 +45,11 @@ enum {
 	QUERY_MS = 2000, /* a list that takes longer is given up: filters can be made to cost any
 			    time */
 	PROGRESS_STEPS = 20000, /* of SQLite's machine, between two looks at the clock */
-	BUSY_MS = 5000,		/* for readers during recovery; writers queue at the lock file */
-	LOOK_MS = 1000,		/* between two looks at the room on the disk */
+	/* For readers during recovery, and without a write-ahead log while somebody commits or
+	 * reads; writers queue at the lock file. */
+	BUSY_MS = 5000,
+	NAP_MS = 5,	/* between two tries: SQLite's own naps grow so long that others go first */
+	LOOK_MS = 1000, /* between two looks at the room on the disk */
 };
 
 struct statement {
@@ -61,6 +64,7 @@ struct connection {
 	struct statement statements[STATEMENTS_MAX];
 	size_t statement_count;
 	unsigned long clock;
+	bool wal;		  /* when it was opened; else a rollback journal */
 	bool broken;		  /* to be opened again before its next use */
 	enum store_rc failure;	  /* the last that rc_of() told */
 	struct timespec deadline; /* of the statement that runs, for readers */
@@ -251,8 +255,52 @@ count_no_memory(void)
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+/* Called by SQLite while others hold a lock: 0 gives up. */
+static int
+nap(void *arg, int naps)
+{
+	(void)arg;
+	if (naps >= BUSY_MS / NAP_MS)
+		return 0;
+	(void)sqlite3_sleep(NAP_MS);
+	return 1;
+}
+
+/* The first column of the first row. */
 static bool
-configure(sqlite3 *db, bool reading)
+ask_text(sqlite3 *db, const char *sql, char *out, size_t size)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW;
+	const char *text = done ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+
+	(void)snprintf(out, size, "%s", text != NULL ? text : "none");
+	(void)sqlite3_finalize(stmt);
+	return done;
+}
+
+static bool
+uses_wal(sqlite3 *db, bool *wal)
+{
+	char mode[16];
+	bool done = ask_text(db, "PRAGMA journal_mode", mode, sizeof(mode));
+
+	*wal = strcmp(mode, "wal") == 0;
+	return done;
+}
+
+/* Without a write-ahead log: the journal is cut and flushed at a commit, rather than deleted, which
+ * would need a flush of the directory.  Pages that a long transaction changed stay in memory: to
+ * write them early would keep readers away until its end. */
+static bool
+use_rollback(sqlite3 *db)
+{
+	return run(db, "PRAGMA journal_mode = TRUNCATE; PRAGMA cache_spill = OFF");
+}
+
+static bool
+configure(sqlite3 *db, bool reading, bool *wal)
 {
 	char sql[512];
 
@@ -262,7 +310,7 @@ configure(sqlite3 *db, bool reading)
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	(void)sqlite3_busy_timeout(db, BUSY_MS);
+	(void)sqlite3_busy_handler(db, nap, NULL);
 	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1 << 20);
 	sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 64 * 1024);
 	sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 200);
@@ -280,7 +328,8 @@ configure(sqlite3 *db, bool reading)
 		CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
 	/* json_each is set up at its first use, which the authorizer would take for the making of a
 	 * table. */
-	return run(db, sql) && run(db, "SELECT 1 FROM json_each('[]')") &&
+	return run(db, sql) && uses_wal(db, wal) && (*wal || use_rollback(db)) &&
+	       run(db, "SELECT 1 FROM json_each('[]')") &&
 	       sqlite3_set_authorizer(db, authorize, reading ? db : NULL) == SQLITE_OK;
 }
 
@@ -291,7 +340,8 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 		    SQLITE_OPEN_EXRESCODE;
 
 	*c = (struct connection){.next = c->next};
-	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK || !configure(c->db, reading)) {
+	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK ||
+	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
 			       c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
 		(void)sqlite3_close(c->db);
@@ -1701,6 +1751,12 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 	return rc;
 }
 
+bool
+store_has_wal(const struct store *s)
+{
+	return s->writer.wal;
+}
+
 int64_t
 store_size(const struct store *s)
 {
@@ -1815,8 +1871,20 @@ migrate(sqlite3 *db, int version)
 	return run(db, sql);
 }
 
+/* Gives the database the kind of journal that is asked for, if it has the other. */
 static bool
-migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
+set_journal(sqlite3 *db, bool wal)
+{
+	char mode[16];
+
+	return ask_text(db, wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = TRUNCATE",
+			mode, sizeof(mode)) &&
+	       strcmp(mode, wal ? "wal" : "truncate") == 0 &&
+	       run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+}
+
+static bool
+migrate_locked(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
@@ -1827,11 +1895,19 @@ migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
 
 	(void)umask(mask);
 	if (db != NULL) /* it is, without memory */
-		(void)sqlite3_busy_timeout(db, BUSY_MS);
+		(void)sqlite3_busy_handler(db, nap, NULL);
+	/* A log that lies on a network file system is read without the shared memory that is not
+	 * to be had there. */
+	if (rc == SQLITE_OK && !wal && !run(db, "PRAGMA locking_mode = EXCLUSIVE"))
+		rc = SQLITE_ERROR;
 	int version = rc == SQLITE_OK ? user_version(db) : -1;
 	if (rc != SQLITE_OK || version < 0)
-		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
-			       sqlite3_errmsg(db));
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s%s", path,
+			       sqlite3_errmsg(db),
+			       !wal && (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY
+				       ? ": nobody else may use it while its write-ahead log is "
+					 "replaced"
+				       : "");
 	else if (!is_ours(db, version))
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 	else if (version > newest_migration())
@@ -1839,9 +1915,10 @@ migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
 			       "the database %s has version %d, newer than this program knows "
 			       "(%d): start the program that made it",
 			       path, version, newest_migration());
-	else if (!run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
-			  "foreign_keys = ON") ||
-		 (version < newest_migration() && !migrate(db, version)))
+	else if (!set_journal(db, wal))
+		(void)snprintf(why, STORE_WHY_MAX, "cannot give the database %s a %s: %s", path,
+			       wal ? "write-ahead log" : "rollback journal", sqlite3_errmsg(db));
+	else if (version < newest_migration() && !migrate(db, version))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s",
 			       path, sqlite3_errmsg(db));
 	else
@@ -1851,7 +1928,7 @@ migrate_locked(const char *path, bool create, char why[STORE_WHY_MAX])
 }
 
 bool
-store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
+store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 {
 	if (!create && !is_there(path, why))
 		return false;
@@ -1864,7 +1941,7 @@ store_migrate(const char *path, bool create, char why[STORE_WHY_MAX])
 		return false;
 	}
 	lock(fd);
-	bool done = migrate_locked(path, create, why);
+	bool done = migrate_locked(path, create, wal, why);
 	(void)close(fd);
 	return done;
 }
@@ -1992,19 +2069,6 @@ ask_number(sqlite3 *db, const char *sql, int64_t *out)
 
 	if (done)
 		*out = sqlite3_column_int64(stmt, 0);
-	(void)sqlite3_finalize(stmt);
-	return done;
-}
-
-static bool
-ask_text(sqlite3 *db, const char *sql, char *out, size_t size)
-{
-	sqlite3_stmt *stmt = NULL;
-	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-		    sqlite3_step(stmt) == SQLITE_ROW;
-	const char *text = done ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-
-	(void)snprintf(out, size, "%s", text != NULL ? text : "none");
 	(void)sqlite3_finalize(stmt);
 	return done;
 }

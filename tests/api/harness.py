@@ -39,6 +39,7 @@ NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ
 
 # Every secret that a test makes up begins with this, so that a few needles find all of them.
 PLANT = "zQ7planted~Kx"
+JOURNAL = os.environ.get("REGCRED_JOURNAL")                # every site has this one in place of the default
 START_TIMEOUT = 30.0
 
 STATES = ("activating", "active", "deactivating", "inactive", "purged", "purging", "registering", "removed", "removing",
@@ -327,6 +328,8 @@ class Site:
     def environ(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("REGCRED_")}
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1")
+        if JOURNAL:
+            env["REGCRED_JOURNAL"] = JOURNAL
         env.update(self.environment)
         return env
 
