@@ -19,6 +19,10 @@ BEGIN {
 	layer(3, "proxy auth resource verifier repr html rekey resolve handout")
 	layer(4, "app backup nginx_check")
 	layer(5, "gateway sandbox pool status config main cli cli_*")
+	# What runs on other machines.
+	layer(2, "client")
+	layer(3, "remote")
+	layer(5, "docker_credential")
 
 	# Which file may include a header of a library.
 	only("fcgiapp.h", "gateway.c")
@@ -28,7 +32,7 @@ BEGIN {
 	only("sqlite3.h", "store_sqlite.c sql.c")
 	only("cjson/cJSON.h", "json_in.c")
 	only("cJSON.h", "json_in.c")
-	only("curl/curl.h", "registry_check.c")
+	only("curl/curl.h", "registry_check.c client.c")
 	# Encryption is in secret.c; the others wipe memory, decode base64, draw a random request id or hash the entries of a table.
 	only("sodium.h", "secret.c arena.c json_in.c http.c gateway.c limiter.c registry_check.c")
 }

@@ -117,6 +117,8 @@ lint()
 
 compare regcredd "$src/man/regcredd.8"
 compare regcred "$src/man/regcred.1"
+compare docker-credential-regcred "$src/man/docker-credential-regcred.1"
 lint "$src/man/regcredd.8"
 lint "$src/man/regcred.1"
+lint "$src/man/docker-credential-regcred.1"
 exit "$wrong"

@@ -74,7 +74,7 @@ struct gate {
 	size_t len;
 	size_t at; /* the next byte */
 	unsigned depth;
-	unsigned nodes;
+	unsigned nodes, nodes_max;
 	struct number *numbers; /* in the order of the text */
 	struct number **numbers_end;
 	struct error *error;
@@ -365,7 +365,7 @@ is_repeated(const struct name *names, const struct name *name)
 }
 
 /* A member's name behind its opening quote.  It is decoded before it is compared: "a" and "\u0061"
- * are the same name.  JSON_NODES_MAX bounds the number of comparisons. */
+ * are the same name.  nodes_max bounds the number of comparisons. */
 static enum err
 gate_name(struct gate *g, struct name **names)
 {
@@ -448,7 +448,7 @@ gate_value(struct gate *g)
 	char *unwanted = NULL;
 
 	skip_blanks(g);
-	if (++g->nodes > JSON_NODES_MAX)
+	if (++g->nodes > g->nodes_max)
 		return refuse(g, "The limit on the number of values is passed");
 	switch (peek(g)) {
 	case '{':
@@ -569,7 +569,14 @@ read_tree(struct gate *g, struct json **out)
 enum err
 json_parse(struct arena *a, const char *text, size_t len, struct json **out, struct error *e)
 {
-	struct gate g = {.arena = a, .text = text, .len = len, .error = e};
+	return json_parse_many(a, text, len, JSON_NODES_MAX, out, e);
+}
+
+enum err
+json_parse_many(struct arena *a, const char *text, size_t len, unsigned nodes_max,
+		struct json **out, struct error *e)
+{
+	struct gate g = {.arena = a, .text = text, .len = len, .nodes_max = nodes_max, .error = e};
 	enum err code;
 
 	g.numbers_end = &g.numbers;

@@ -47,6 +47,9 @@ void json_in_init(void);
  * ERR_INTERNAL without memory. */
 enum err json_parse(struct arena *a, const char *text, size_t len, struct json **out,
 		    struct error *e) __attribute__((warn_unused_result));
+/* The same with another limit on the number of values: for answers of a server, and files. */
+enum err json_parse_many(struct arena *a, const char *text, size_t len, unsigned nodes_max,
+			 struct json **out, struct error *e) __attribute__((warn_unused_result));
 
 /* The member of an object with exactly this name; NULL if there is none or node is not an object.
  */
