@@ -14,6 +14,7 @@
 #include "app.h"
 #include "audit.h"
 #include "backup.h"
+#include "cli_client.h"
 #include "disk.h"
 #include "harden.h"
 #include "json_in.h"
@@ -763,6 +764,7 @@ usage(FILE *out)
 										      : "",
 			      c->help);
 	}
+	cli_client_help(out);
 	(void)fprintf(out, "\nsettings:\n");
 	config_help(out);
 }
@@ -874,6 +876,8 @@ main(int argc, char **argv)
 		(void)printf("regcred %s\n", REGCRED_VERSION);
 		return EXIT_OK;
 	}
+	if (cli_client_knows(argc, argv))
+		return cli_client_run(argc, argv);
 	/* Settings may stand before and behind the command: what is left over goes through the
 	 * loader at once. */
 	char *settings_argv[2 * OPTIONS_MAX + 64] = {argv[0]};

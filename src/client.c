@@ -100,9 +100,9 @@ read_line(struct client_settings *out, const char *line, size_t len)
 	return true;
 }
 
-static bool
-read_lines(struct client_settings *out, const char *text, size_t len, const char *path,
-	   char why[CLIENT_WHY_MAX])
+bool
+client_settings_parse(struct client_settings *out, const char *text, size_t len, const char *path,
+		      char why[CLIENT_WHY_MAX])
 {
 	unsigned number = 1;
 
@@ -157,7 +157,7 @@ client_settings_read(struct client_settings *out, const char *path, char why[CLI
 	else if (len == sizeof(text))
 		(void)refuse(why, "%s is too long", path);
 	else
-		ok = read_lines(out, text, len, path, why);
+		ok = client_settings_parse(out, text, len, path, why);
 out:
 	explicit_bzero(text, sizeof(text));
 	(void)close(fd);

@@ -1,0 +1,220 @@
+"""regcred login, logout and import: from a terminal and a pipe, dry, twice, and with files that are none."""
+
+import base64
+import json
+import os
+import pty
+import shutil
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+setUpModule, tearDownModule = harness.site_of(globals())
+
+HUB = "https://index.docker.io/v1/"
+
+
+def auth(user, secret):
+    return {"auth": base64.b64encode(("%s:%s" % (user, secret)).encode()).decode()}
+
+
+class Base(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.project = site.project()
+        self.home = tempfile.mkdtemp(prefix="rc-home-")
+        self.addCleanup(shutil.rmtree, self.home)
+        self.key = site.new_key(self.project.admin, reveal=True)
+        self.ini = os.path.join(self.home, ".config/regcred/client.ini")
+
+    def environ(self, **values):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("REGCRED_", "XDG_")) and not k.lower().endswith("_proxy")}
+        return dict(env, HOME=self.home, **values)
+
+    def regcred(self, *words, stdin="", **values):
+        done = subprocess.run([harness.program("regcred"), *words], input=stdin, env=self.environ(**values), capture_output=True, text=True, timeout=60)
+        for text in (done.stdout, done.stderr):
+            self.assertNotIn(harness.PLANT, text)
+            self.assertNotIn(self.key[1], text)
+        return done
+
+    def file(self, name, content, mode=0o600):
+        path = os.path.join(self.home, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(content if isinstance(content, str) else json.dumps(content))
+        os.chmod(path, mode)
+        return path
+
+    def log_in(self):
+        done = self.regcred("login", site.base, stdin="REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n" % self.key)
+        self.assertEqual((done.returncode, done.stdout), (0, "logged in: %s\n" % self.ini), done.stderr)
+
+
+class Login(Base):
+    def test_login_and_logout(self):
+        self.log_in()
+        self.assertEqual(stat.S_IMODE(os.stat(self.ini).st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(self.ini)).st_mode), 0o700)
+        with open(self.ini, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "url = %s\naccess_key = %s\nsecret_key = %s\n" % (site.base, *self.key))
+        done = subprocess.run([harness.program("docker-credential-regcred"), "list"], env=self.environ(), capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (0, "{}\n"))
+        # A second login with a key that is none leaves the first.
+        before = os.stat(self.ini).st_ino
+        done = self.regcred("login", site.base, stdin="access_key = x\nsecret_key = y\n")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("does not know this key", done.stderr)
+        self.assertEqual(os.stat(self.ini).st_ino, before)
+        self.assertEqual(os.listdir(os.path.dirname(self.ini)), ["client.ini"])
+        for words in (("removed",), ("was not logged in",)):
+            done = self.regcred("logout")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(words[0], done.stdout)
+        self.assertFalse(os.path.exists(self.ini))
+
+    def test_key_file(self):
+        path = self.file("key", "access_key = %s\nsecret_key = %s\n" % self.key)
+        self.assertEqual(self.regcred("login", "--key-file", path, site.base).returncode, 0)
+        self.assertEqual(self.regcred("login", site.base + "/v1/projects/" + self.project.id, "--key-file=" + path).returncode, 0)
+        os.chmod(path, 0o644)
+        done = self.regcred("login", "--key-file", path, site.base)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("can be read by others", done.stderr)
+
+    def test_a_terminal(self):
+        """The secret key is not echoed."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execve(harness.program("regcred"), ["regcred", "login", site.base], self.environ())
+        seen = b""
+        for question, text in ((b"Access key: ", self.key[0]), (b"(not shown): ", self.key[1])):
+            while question not in seen:
+                seen += os.read(terminal, 1000)
+            os.write(terminal, text.encode() + b"\n")
+        try:
+            while True:
+                more = os.read(terminal, 1000)
+                if not more:
+                    break
+                seen += more
+        except OSError:
+            pass                                         # the other side is closed
+        _, status = os.waitpid(child, 0)
+        os.close(terminal)
+        self.assertEqual(status, 0, seen)
+        self.assertIn(self.key[0].encode(), seen)
+        self.assertNotIn(self.key[1].encode(), seen)
+        self.assertTrue(os.path.exists(self.ini))
+
+    def test_refusals(self):
+        good = "access_key = %s\nsecret_key = %s\n" % self.key
+        for words, stdin, status, text in (
+                (("login",), good, 1, "which server"), (("login", "a", "b"), good, 1, "which server"), (("login", "creds.example"), good, 1, "URL"),
+                (("login", "http://127.0.0.1:9"), good, 1, "cannot be asked"), (("login", site.base), "", 1, "no key"), (("login", site.base), "hello\n", 1, "standard input:1"),
+                (("login", site.base), "access_key = a\n", 1, "no key"), (("login", site.base, "--ca-file", "/nonexistent"), good, 1, "--ca-file"),
+                (("login", site.base + "\nx = y"), good, 1, "URL"), (("login", "--nonsense", "x"), good, 2, "usage"), (("login", "--key-file"), good, 2, "usage"),
+                (("login", "--key-file", "/nonexistent", site.base), "", 1, "No such file"), (("import",), "", 1, "which files"), (("logout", "x"), "", 1, "no words"),
+                (("import", "--dry-run=yes", "x"), "", 2, "usage"), (("import", "x"), "", 1, "regcred login")):
+            with self.subTest(words=words):
+                done = self.regcred(*words, stdin=stdin)
+                self.assertEqual((done.returncode, done.stdout), (status, ""))
+                self.assertIn(text, done.stderr)
+                self.assertFalse(os.path.exists(self.ini))
+
+
+class Import(Base):
+    def setUp(self):
+        super().setUp()
+        self.log_in()
+
+    def rows(self, type):
+        return self.ok(self.project.env.get(type))["data"]
+
+    def handed_out(self, **body):
+        r = harness.Client(site, self.key, self.project.root).post("handouts", dict(body, format="helper"))
+        return (r.json["Username"], r.json["Secret"]) if r.status == 200 else r.status
+
+    def test_both_files(self):
+        secrets = [site.plant() for _ in range(6)]
+        docker = self.file("config.json", {"auths": {HUB: auth("hub", secrets[0]), "https://ghcr.io": {"username": "me", "password": secrets[1]},
+                                                     "token.example": dict(auth("<token>", ""), identitytoken=secrets[2])}, "HttpHeaders": {"X": "y"}})
+        podman = self.file("auth.json", {"auths": {"quay.io/acme": auth("team", secrets[3]), "localhost:5000": auth("u", secrets[4] + ":with:colons"), "ghcr.io": auth("me", secrets[5])}})
+        dry = self.regcred("import", "--dry-run", docker, podman)
+        self.assertEqual(dry.returncode, 0, dry.stdout)
+        self.assertEqual(self.rows("registries") + self.rows("registrycredentials"), [])
+        self.assertIn("ghcr.io  me  would be made", dry.stdout)
+        done = self.regcred("import", docker, podman)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(done.stdout.splitlines(), [
+            HUB + "  hub  made, with its registry", "https://ghcr.io  me  made, with its registry", "token.example  <token>  made, with its registry",
+            "quay.io/acme  team  made, with its registry", "localhost:5000  u  made, with its registry", "ghcr.io  me  kept: there is one already",
+            "5 made, 0 updated, 1 kept, 0 not imported"])
+        self.assertEqual(self.handed_out(serverAddress="docker.io"), ("hub", secrets[0]))
+        self.assertEqual(self.handed_out(serverAddress="ghcr.io"), ("me", secrets[1]))
+        self.assertEqual(self.handed_out(serverAddress="token.example"), ("<token>", secrets[2]))
+        self.assertEqual(self.handed_out(image="quay.io/acme/app"), ("team", secrets[3]))
+        self.assertEqual(self.handed_out(image="quay.io/other/app"), 404)
+        self.assertEqual(self.handed_out(serverAddress="localhost:5000"), ("u", secrets[4] + ":with:colons"))
+        self.assertEqual({row["description"] for row in self.rows("registrycredentials")}, {"Imported by regcred import."})
+        before = site.snapshot()["credential"]
+        for words in ((), ("--dry-run",)):
+            again = self.regcred("import", *words, docker, podman)
+            self.assertEqual(again.returncode, 0)
+            self.assertTrue(again.stdout.startswith("%s  hub  %s: there is one already\n" % (HUB, "would be kept" if words else "kept")), again.stdout)
+            self.assertIn("nothing to do\n", again.stdout)
+        self.assertEqual(len(self.rows("registrycredentials")), 5)
+        self.assertEqual(before[0], site.snapshot()["credential"][0])
+        done = self.regcred("import", "--replace", podman)
+        self.assertIn("ghcr.io  me  given the password of the file\n", done.stdout)
+        self.assertIn("0 made, 3 updated, 0 kept, 0 not imported\n", done.stdout)
+        self.assertEqual(self.handed_out(serverAddress="ghcr.io"), ("me", secrets[5]))
+
+    def test_what_is_not_in_the_file(self):
+        path = self.file("config.json", {"auths": {"a.example": {}, "b.example": {"auth": "!!"}, "c.example": auth("u", ""), "d.example": auth("", "p"), "two words": auth("u", "p"),
+                                                   HUB + "access-token": auth("u", "p"), "e.example": 1, "f\x1b[2J.example": {}, "good.example": auth("u", site.plant())},
+                                         "credsStore": "desktop", "credHelpers": {"gcr.io": "gcloud"}})
+        done = self.regcred("import", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("good.example  u  made, with its registry\n", done.stdout)
+        self.assertTrue(done.stdout.endswith("1 made, 0 updated, 0 kept, 8 not imported\n"), done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertIn("docker-credential-desktop", done.stderr)
+        self.assertIn("docker-credential-gcloud keeps them: logins for gcr.io\n", done.stderr)
+        self.assertEqual(len(self.rows("registries")), 1)
+        only = self.regcred("import", self.file("only.json", {"credsStore": "desktop"}))
+        self.assertEqual((only.returncode, only.stdout), (0, "nothing to do\n0 made, 0 updated, 0 kept, 0 not imported\n"))
+
+    def test_files_that_are_none(self):
+        good = self.file("good.json", {"auths": {"x.example": auth("u", site.plant())}})
+        for name, content in (("broken", '{"auths":'), ("empty", ""), ("list", "[]"), ("other", '{"a":1}'), ("auths", '{"auths":[]}'), ("twice", '{"auths":{},"auths":{}}'),
+                              ("long", " " * 1100000)):
+            done = self.regcred("import", self.file(name, content))
+            self.assertEqual(done.returncode, 1, name)
+            self.assertIn(name, done.stderr)
+        done = self.regcred("import", os.path.join(self.home, "missing"), self.home, good)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("missing: No such file", done.stderr)
+        self.assertEqual(len(self.rows("registries")), 1)
+
+    def test_many(self):
+        count = 60
+        path = self.file("config.json", {"auths": {"h%d.example" % i: auth("u", site.plant()) for i in range(count)}})
+        self.assertIn("%d made, 0 updated, 0 kept, 0 not imported\n" % count, self.regcred("import", path).stdout)
+        done = self.regcred("import", path)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("nothing to do\n0 made, 0 updated, %d kept, 0 not imported\n" % count, done.stdout)
+
+    def test_a_key_that_may_not(self):
+        self.key = site.new_key(self.project.admin, role="reveal")
+        self.log_in()
+        done = self.regcred("import", self.file("config.json", {"auths": {"x.example": auth("u", site.plant())}}))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"x\.example  u  NOT IMPORTED: .*this key may not")
+        self.assertEqual(self.rows("registries"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
