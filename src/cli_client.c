@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "cli_docker.h"
 #include "harden.h"
 #include "http.h"
 #include "json_out.h"
@@ -35,6 +36,7 @@ struct call {
 	size_t word_count;
 	const char *key_file, *ca_file;
 	bool dry_run, replace;
+	bool all, undo, podman;
 	struct arena *arena; /* of the call */
 	struct arena *work;  /* of one login: emptied after it */
 	struct client_settings settings;
@@ -174,16 +176,17 @@ write_all(int fd, const char *text, size_t len)
 	return fsync(fd) == 0;
 }
 
-/* Takes the place of what is there in one step, or leaves it. */
-static bool
-write_file(struct arena *a, const char *path, const char *text)
+bool
+cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
 {
+	if (!make_directories(a, path))
+		return false;
 	char *fresh = arena_printf(a, "%s.XXXXXX", path);
 	int fd = fresh != NULL ? mkostemp(fresh, O_CLOEXEC) : -1, error;
 
 	if (fd < 0)
 		return false;
-	bool ok = write_all(fd, text, strlen(text));
+	bool ok = fchmod(fd, mode) == 0 && write_all(fd, text, strlen(text));
 	ok = close(fd) == 0 && ok && rename(fresh, path) == 0;
 	error = errno;
 	if (!ok)
@@ -204,7 +207,7 @@ keep(struct call *c)
 
 	if (path == NULL || text == NULL)
 		return fail("there is no home directory, or no memory");
-	if (!make_directories(c->arena, path) || !write_file(c->arena, path, text))
+	if (!cli_client_write(c->arena, path, text, 0600))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
 	return EXIT_OK;
@@ -366,9 +369,8 @@ warn_of_helpers(const char *path, const struct json *file)
 		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
 }
 
-/* The text of a file in the arena; NULL with errno. */
-static char *
-read_file(struct arena *a, const char *path, size_t *len)
+char *
+cli_client_read(struct arena *a, const char *path, size_t *len)
 {
 	char *text = arena_alloc(a, FILE_MAX + 1);
 	int fd = text != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -392,7 +394,7 @@ import_file(struct call *c, const char *path)
 	struct json *file = NULL;
 	struct error e = {0};
 	size_t len;
-	const char *text = read_file(c->arena, path, &len);
+	const char *text = cli_client_read(c->arena, path, &len);
 
 	if (text == NULL)
 		return fail_file(path, errno);
@@ -446,6 +448,22 @@ run_import(struct call *c)
 	return c->failed == 0 ? status : EXIT_FAILED;
 }
 
+static int
+run_docker_setup(struct call *c)
+{
+	const struct docker_setup setup = {.registries = c->words,
+					   .count = c->word_count,
+					   .all = c->all,
+					   .undo = c->undo,
+					   .podman = c->podman,
+					   .dry_run = c->dry_run};
+
+	if (c->undo ? c->all || c->word_count > 0 : !c->all && c->word_count == 0)
+		return fail(c->undo ? "--undo takes nothing else"
+				    : "which registries? name them, or give --all");
+	return cli_docker_run(c->arena, &setup);
+}
+
 /* Commands and options */
 
 /* clang-format off */
@@ -457,6 +475,7 @@ static const struct command {
 	{ "login",  " [--key-file TEXT] [--ca-file TEXT]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
 	{ "logout", "",                                    "",         run_logout, "remove that file" },
 	{ "import", " [--dry-run] [--replace]",            " FILE...", run_import, "store the logins of config.json and auth.json on that server" },
+	{ "docker-setup", " [--all] [--undo] [--podman] [--dry-run]", " REGISTRY...", run_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
 };
 
 static const struct option {
@@ -467,6 +486,10 @@ static const struct option {
 	{ "ca-file",  "login",  offsetof(struct call, ca_file),  0 },
 	{ "dry-run",  "import", 0, offsetof(struct call, dry_run) },
 	{ "replace",  "import", 0, offsetof(struct call, replace) },
+	{ "all",      "docker-setup", 0, offsetof(struct call, all) },
+	{ "undo",     "docker-setup", 0, offsetof(struct call, undo) },
+	{ "podman",   "docker-setup", 0, offsetof(struct call, podman) },
+	{ "dry-run",  "docker-setup", 0, offsetof(struct call, dry_run) },
 };
 /* clang-format on */
 

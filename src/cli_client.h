@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
+
+#include "arena.h"
 
 /* Whether argv[1] is one of them. */
 bool cli_client_knows(int argc, char *const *argv);
@@ -13,5 +16,12 @@ bool cli_client_knows(int argc, char *const *argv);
 int cli_client_run(int argc, char **argv);
 /* Their part of --help. */
 void cli_client_help(FILE *out);
+
+/* The text of a file of at most 1 MiB; NULL with errno. */
+char *cli_client_read(struct arena *a, const char *path, size_t *len);
+/* Takes the place of what is there in one step, or leaves it, false with errno.  Makes directories.
+ */
+bool cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
+	__attribute__((warn_unused_result));
 
 #endif

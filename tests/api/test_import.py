@@ -1,4 +1,4 @@
-"""regcred login, logout and import: from a terminal and a pipe, dry, twice, and with files that are none."""
+"""regcred login, logout, import and docker-setup: from a terminal and a pipe, dry, twice, and with files that are none."""
 
 import base64
 import json
@@ -214,6 +214,73 @@ class Import(Base):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"x\.example  u  NOT IMPORTED: .*this key may not")
         self.assertEqual(self.rows("registries"), [])
+
+
+class DockerSetup(Base):
+    def setUp(self):
+        super().setUp()
+        self.config = os.path.join(self.home, ".docker/config.json")
+
+    def put(self, text, mode=0o600):
+        os.makedirs(os.path.dirname(self.config), exist_ok=True)
+        self.file(".docker/config.json", text, mode)
+
+    def text(self, path=None):
+        with open(path or self.config, encoding="utf-8") as f:
+            return f.read()
+
+    def backups(self):
+        return sorted(name for name in os.listdir(os.path.dirname(self.config)) if name != "config.json")
+
+    def test_a_host_without_a_file(self):
+        done = self.regcred("docker-setup", "ghcr.io", "docker.io", "https://LOCALHOST:5000/")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.text()), {"credHelpers": {"ghcr.io": "regcred", HUB: "regcred", "localhost:5000": "regcred"}})
+        self.assertEqual((stat.S_IMODE(os.stat(self.config).st_mode), self.backups()), (0o600, []))
+        again = self.regcred("docker-setup", "index.docker.io", "ghcr.io")
+        self.assertEqual((again.returncode, again.stdout), (0, "nothing to do\n"))
+        self.assertEqual(self.regcred("docker-setup", "--undo").returncode, 0)
+        self.assertEqual(self.text(), "{}\n")
+
+    def test_all_else_stays(self):
+        old = '{"z":1.50,"auths":{"ghcr.io":{"auth":"eDp5"}},"a":[1,{"b":null}],"credsStore":"desktop","credHelpers":{"gcr.io":"gcloud","ghcr.io":"other"},"t":true}'
+        self.put(old, 0o640)
+        real = os.path.join(self.home, "real.json")
+        os.rename(self.config, real)
+        os.symlink(real, self.config)
+        dry = self.regcred("docker-setup", "--dry-run", "--all", "ghcr.io")
+        self.assertEqual((dry.returncode, self.text()), (0, old))
+        self.assertIn("credHelpers ghcr.io: regcred (was other)\n", dry.stdout)
+        self.assertIn("credsStore: regcred (was desktop)\n", dry.stdout)
+        self.assertIn("note: a password for ghcr.io lies in the file", dry.stdout)
+        done = self.regcred("docker-setup", "--all", "ghcr.io")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.text(), old.replace("desktop", "regcred").replace("other", "regcred") + "\n")
+        self.assertTrue(os.path.islink(self.config))
+        self.assertEqual(stat.S_IMODE(os.stat(real).st_mode), 0o640)
+        kept = [name for name in os.listdir(self.home) if name.startswith("real.json.regcred-backup-2")]
+        self.assertEqual([self.text(os.path.join(self.home, name)) for name in kept], [old])
+        self.assertEqual(self.regcred("docker-setup", "--undo").returncode, 0)
+        self.assertEqual(json.loads(self.text()), {"z": 1.5, "auths": {"ghcr.io": {"auth": "eDp5"}}, "a": [1, {"b": None}], "credHelpers": {"gcr.io": "gcloud"}, "t": True})
+
+    def test_podman(self):
+        path = os.path.join(self.home, "auth.json")
+        done = self.regcred("docker-setup", "--podman", "docker.io", REGISTRY_AUTH_FILE=path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.text(path)), {"credHelpers": {"docker.io": "regcred"}})
+        done = self.regcred("docker-setup", "--podman", "--all", REGISTRY_AUTH_FILE=path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("registries.conf", done.stderr)
+
+    def test_refused_untouched(self):
+        for text in ('{"auths":', "[]", '{"credHelpers":[]}', '{"a":1,"a":2}', "x"):
+            self.put(text)
+            done = self.regcred("docker-setup", "ghcr.io")
+            self.assertEqual((done.returncode, self.text(), self.backups()), (1, text, []), done.stderr)
+        self.put("{}")
+        for words in ((), ("two words",), ("quay.io/acme",), ("ftp://x",), ("--undo", "ghcr.io"), ("--undo", "--all")):
+            done = self.regcred("docker-setup", *words)
+            self.assertEqual((done.returncode, self.text(), self.backups()), (1, "{}", []), words)
 
 
 if __name__ == "__main__":
