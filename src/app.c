@@ -67,7 +67,8 @@ struct app {
 	struct verifier *verifier;
 	struct limiter *check_limiter; /* NULL for none */
 	char proxy_token[PROXY_TOKEN_SIZE];
-	int64_t anchor_id; /* row of the audit log that the log was told last */
+	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
+	int64_t anchor_id;	       /* row of the audit log that the log was told last */
 	pthread_mutex_t template_mutex;
 	struct template templates[ROLE__COUNT][API__COUNT];
 };
@@ -1027,9 +1028,15 @@ static void
 answer_ping(struct app *app, const struct request *request, struct arena *arena,
 	    struct response *response)
 {
-	bool healthy = store_ping(app->store) == STORE_OK;
+	uint64_t met = app->board != NULL
+			       ? atomic_load(&app->board->counters[BOARD_DATABASE_FAILURES])
+			       : 0;
 
 	(void)request, (void)arena;
+	/* What another worker met counts for all. */
+	if (met != atomic_exchange(&app->failures_met, met))
+		store_suspect(app->store);
+	bool healthy = store_ping(app->store) == STORE_OK;
 	response->status = healthy ? 200 : 503;
 	response->content_type = "text/plain; charset=utf-8";
 	response->body = healthy ? "pong" : "the database cannot be read";

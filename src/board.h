@@ -34,6 +34,8 @@ enum {
 	X(COMMITS, "regcred_commits_total", "Commits to the database.")                            \
 	X(COMMIT_FAILURES, "regcred_commit_failures_total",                                        \
 	  "Transactions that could not be committed.")                                             \
+	X(DATABASE_FAILURES, "regcred_database_failures_total",                                    \
+	  "Accesses to the database that met damage or an I/O error.")                             \
 	X(REFUSED, "regcred_sign_in_refused_total", "Requests whose key or sign-on was refused.")  \
 	X(LIMITED, "regcred_sign_in_limited_total",                                                \
 	  "Requests refused because their address had failed too often.")                          \

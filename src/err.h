@@ -21,7 +21,8 @@ struct error {
 			       or in the request's arena */
 	const char *detail; /* a sentence for people, shown as `detail`, NULL if the code says it
 			       all; never a secret */
-	unsigned retry_after_s; /* of ERR_TOO_MANY: when it is worth another try; else 0 */
+	unsigned retry_after_s; /* of ERR_TOO_MANY and ERR_UNAVAILABLE: when it is worth another
+				   try; else 0 */
 };
 
 /* Fills *e and returns code. */

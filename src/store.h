@@ -277,7 +277,10 @@ enum store_rc store_forget(struct store_tx *tx, const struct family *family,
 			   int64_t removed_before_ms, int64_t log_before_ms, size_t max,
 			   size_t *deleted) __attribute__((warn_unused_result));
 
-/* Whether the database can be read: STORE_OK, or what stands in the way. */
+/* Somebody else met damage or an I/O error: store_ping() looks through the whole. */
+void store_suspect(struct store *s);
+/* Whether the database can be read: STORE_OK, or what stands in the way.  After damage or an I/O
+ * error the whole of it, as far as two seconds allow, at most once a second. */
 enum store_rc store_ping(struct store *s) __attribute__((warn_unused_result));
 
 /* Databases as files, opened for the one call, also of older versions.  False with a sentence in

@@ -31,7 +31,8 @@
 
 enum {
 	APPLICATION_ID = 0x72637264, /* "rcrd" */
-	STATEMENTS_MAX = 64,	     /* prepared ones kept by a connection */
+	RETRY_AFTER_S = 5,
+	STATEMENTS_MAX = 64, /* prepared ones kept by a connection */
 	PAGE_TEXT_MAX =
 		2 * 1024 *
 		1024, /* bytes of text in one page of a list; the page ends there and says so */
@@ -49,7 +50,8 @@ enum {
 	 * reads; writers queue at the lock file. */
 	BUSY_MS = 5000,
 	NAP_MS = 5,	/* between two tries: SQLite's own naps grow so long that others go first */
-	LOOK_MS = 1000, /* between two looks at the room on the disk */
+	LOOK_MS = 1000, /* between two looks at the room on the disk, or through a sick database */
+	TELL_MS = 60 * 1000, /* between two lines about damage and I/O errors */
 };
 
 struct statement {
@@ -59,8 +61,19 @@ struct statement {
 	unsigned long used;
 };
 
+/* Damage and I/O errors, as met by the threads of this process. */
+struct trouble {
+	atomic_uint generation; /* rises with each: older connections are opened again */
+	atomic_bool met;	/* until store_ping() has looked through the file */
+	atomic_llong looked_ms; /* when it did */
+	atomic_llong told_ms;
+	atomic_uint untold;
+};
+
 struct connection {
 	sqlite3 *db;
+	struct trouble *trouble;
+	unsigned generation; /* of trouble, when it was opened */
 	struct statement statements[STATEMENTS_MAX];
 	size_t statement_count;
 	unsigned long clock;
@@ -89,7 +102,9 @@ struct store {
 	struct store_room room;
 	atomic_llong looked_ms; /* when the room on the disk was last looked at */
 	atomic_bool low;	/* and what was found */
+	struct trouble trouble;
 	struct stat file;	/* the database, as it was opened */
+	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
 	atomic_bool lost;	/* another file, or none, has its name: told */
 	int lock_fd;
 	pthread_mutex_t write_mutex; /* guards the queue and `writing`, not the work */
@@ -108,6 +123,34 @@ struct store_tx {
 	struct connection *connection;
 	enum column conflict;
 };
+
+static int64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Told once a minute.  Whatever was read before is not believed any more. */
+static void
+meet_trouble(struct trouble *t, const char *what, int code)
+{
+	long long now = clock_ms(), told = atomic_load(&t->told_ms);
+
+	atomic_store(&t->met, true);
+	(void)atomic_fetch_add(&t->generation, 1);
+	board_count(BOARD_DATABASE_FAILURES);
+	if (now - told < TELL_MS || !atomic_compare_exchange_strong(&t->told_ms, &told, now)) {
+		(void)atomic_fetch_add(&t->untold, 1);
+		return;
+	}
+	unsigned more = atomic_exchange(&t->untold, 0);
+	log_error("database: %s (%d), and %u times more since the last such line. Nothing is "
+		  "repaired: look at the disk, then at `regcred check`, or restore a backup",
+		  what, code, more);
+}
 
 /* Whether a failure means that there is no room.  SQLite knows ENOSPC at writing alone; a quota or
  * a limit on the size of files is as full.  It does not note the system's error of every failed
@@ -153,7 +196,8 @@ classify(struct connection *c, int rc)
 	case SQLITE_NOTADB:
 	case SQLITE_CANTOPEN:
 		c->broken = true;
-		break;
+		meet_trouble(c->trouble, sqlite3_errmsg(c->db), rc);
+		return STORE_FAILED;
 	default:
 		break;
 	}
@@ -181,7 +225,9 @@ store_err(enum store_rc rc, struct error *e)
 			       "by itself. Reading, deactivating and removing work meanwhile.");
 	case STORE_BUSY:
 	case STORE_FAILED:
-		return err_set(e, ERR_UNAVAILABLE, NULL, NULL);
+		(void)err_set(e, ERR_UNAVAILABLE, NULL, NULL);
+		e->retry_after_s = RETRY_AFTER_S;
+		return ERR_UNAVAILABLE;
 	case STORE_OK:
 	case STORE_NONE:
 	case STORE_CONSTRAINT:
@@ -207,9 +253,9 @@ authorize(void *reading, int action, const char *a, const char *b, const char *c
 	case SQLITE_FUNCTION:
 		return b != NULL && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
-		return a != NULL && b == NULL &&
-				       (strcmp(a, "user_version") == 0 ||
-					strcmp(a, "application_id") == 0)
+		return a != NULL && ((b == NULL && (strcmp(a, "user_version") == 0 ||
+						    strcmp(a, "application_id") == 0)) ||
+				     strcmp(a, "quick_check") == 0)
 			       ? SQLITE_OK
 			       : SQLITE_DENY;
 	case SQLITE_INSERT:
@@ -339,7 +385,9 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE;
 
-	*c = (struct connection){.next = c->next};
+	*c = (struct connection){.next = c->next,
+				 .trouble = c->trouble,
+				 .generation = atomic_load(&c->trouble->generation)};
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK ||
 	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
@@ -362,23 +410,41 @@ connection_close(struct connection *c)
 		free(c->statements[i].sql);
 	}
 	c->statement_count = 0;
+	/* The last to close would fold the log into a file that may be damaged. */
+	if (c->db != NULL && atomic_load(&c->trouble->met))
+		(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(c->db);
 	c->db = NULL;
 }
 
-/* A connection that failed badly is opened again; false if that does not help. */
+/* The inode of the write-ahead log; 0: there is none. */
+static ino_t
+log_inode(const char *path)
+{
+	char name[DISK_PATH_MAX];
+	struct stat st;
+
+	(void)snprintf(name, sizeof(name), "%s-wal", path);
+	return stat(name, &st) == 0 ? st.st_ino : 0;
+}
+
+/* A connection that failed badly, or is older than a failure of another, is opened again; false if
+ * that does not help. */
 static bool
-connection_ready(struct connection *c, const char *path, bool reading)
+connection_ready(struct store *s, struct connection *c, bool reading)
 {
 	char why[STORE_WHY_MAX];
 
-	if (!c->broken)
+	if (!c->broken && c->generation == atomic_load(&s->trouble.generation))
 		return true;
 	connection_close(c);
-	if (connection_open(c, path, reading, why))
-		return true;
-	log_error("%s", why);
-	return false;
+	if (!connection_open(c, s->path, reading, why)) {
+		meet_trouble(&s->trouble, why, 0);
+		return false;
+	}
+	if (c->wal)
+		atomic_store(&s->log_file, log_inode(s->path));
+	return true;
 }
 
 static struct statement *
@@ -631,18 +697,20 @@ change(struct store_tx *tx, const struct sql *q, int *changed)
 	return result;
 }
 
-/* Whether the name still leads to the file that is open: what is written to another one is lost. */
+/* Whether the names still lead to the files that are open: what is written to others is lost. */
 static bool
 is_here(struct store *s)
 {
 	struct stat now;
-	bool lost = stat(s->path, &now) != 0 || now.st_dev != s->file.st_dev ||
-		    now.st_ino != s->file.st_ino;
+	bool found = stat(s->path, &now) == 0 && now.st_dev == s->file.st_dev &&
+		     now.st_ino == s->file.st_ino;
+	bool lost = !found || (atomic_load(&s->log_file) != 0 &&
+			       log_inode(s->path) != atomic_load(&s->log_file));
 
 	if (lost && !atomic_exchange(&s->lost, true))
-		log_error("the database %s was removed or replaced while it is in use: nothing is "
-			  "written until it is back, or regcredd is started again",
-			  s->path);
+		log_error("the %s %s%s was removed or replaced while it is in use: nothing is "
+			  "written until it is back, or regcredd is stopped and started again",
+			  found ? "write-ahead log" : "database", s->path, found ? "-wal" : "");
 	else if (!lost)
 		atomic_store(&s->lost, false);
 	return !lost;
@@ -680,7 +748,7 @@ store_get(struct store *s, struct arena *a, const struct family *family, int64_t
 	struct connection *c = reader_take(s);
 	enum store_rc rc = STORE_FAILED;
 
-	if (connection_ready(c, s->path, true))
+	if (connection_ready(s, c, true))
 		rc = get_one(c, a, family, id, owners, out);
 	reader_give(s, c);
 	return rc;
@@ -692,7 +760,7 @@ store_list(struct store *s, struct arena *a, const struct list_query *q, struct 
 	struct connection *c = reader_take(s);
 	enum store_rc rc = STORE_FAILED;
 
-	if (connection_ready(c, s->path, true))
+	if (connection_ready(s, c, true))
 		rc = get_list(c, a, q, out);
 	reader_give(s, c);
 	return rc;
@@ -721,7 +789,7 @@ read_fixed(struct store *s, struct connection **c, const char *text, const struc
 	*c = reader_take(s);
 	*rc = STORE_FAILED;
 	fixed(&q, text, binds, count);
-	if (connection_ready(*c, s->path, true))
+	if (connection_ready(s, *c, true))
 		stmt = begin(*c, &q, rc);
 	if (stmt == NULL)
 		reader_give(s, *c);
@@ -855,6 +923,45 @@ store_memberships(struct store *s, struct arena *a, int64_t account_id, struct m
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
 
+void
+store_suspect(struct store *s)
+{
+	atomic_store(&s->trouble.met, true);
+	(void)atomic_fetch_add(&s->trouble.generation, 1);
+}
+
+/* After damage or an I/O error the whole file has to be well, as far as can be read in the time of
+ * a query, before it is trusted again. */
+static enum store_rc
+look_through(struct store *s)
+{
+	struct connection *c;
+	long long now = clock_ms(), looked = atomic_load(&s->trouble.looked_ms);
+	char found[256] = "";
+	enum store_rc rc = STORE_FAILED;
+
+	if (now - looked < LOOK_MS ||
+	    !atomic_compare_exchange_strong(&s->trouble.looked_ms, &looked, now))
+		return STORE_FAILED;
+	c = reader_take(s);
+	if (connection_ready(s, c, true)) {
+		bool read = ask_text(c->db, "PRAGMA quick_check(1)", found, sizeof(found));
+		int code = sqlite3_extended_errcode(c->db);
+
+		if ((read && strcmp(found, "ok") == 0) || code == SQLITE_INTERRUPT)
+			rc = STORE_OK;
+		else if (read)
+			meet_trouble(&s->trouble, found, SQLITE_CORRUPT);
+		else
+			rc = rc_of(c, code);
+		if (rc == STORE_OK && atomic_load(&s->trouble.generation) == c->generation &&
+		    atomic_exchange(&s->trouble.met, false))
+			log_warn("database: it can be read again");
+	}
+	reader_give(s, c);
+	return rc;
+}
+
 enum store_rc
 store_ping(struct store *s)
 {
@@ -862,6 +969,8 @@ store_ping(struct store *s)
 
 	if (!is_here(s))
 		return STORE_FAILED;
+	if (atomic_load(&s->trouble.met))
+		return look_through(s);
 	enum store_rc result;
 	sqlite3_stmt *stmt = read_fixed(s, &c, "SELECT 1 FROM account LIMIT 1", NULL, 0, &result);
 
@@ -975,15 +1084,6 @@ store_count_sealed(struct store *s, struct arena *a, const struct family *family
 		read_done(s, c, stmt);
 	}
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
-}
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 bool
@@ -1108,7 +1208,7 @@ store_read(struct store *s, store_fn fn, void *arg)
 	struct store_tx tx = {.connection = c};
 	enum store_rc rc = STORE_FAILED;
 
-	if (connection_ready(c, s->path, true))
+	if (connection_ready(s, c, true))
 		rc = exec(c, "BEGIN");
 	if (rc == STORE_OK) {
 		c->deadline.tv_sec += LONG_S;
@@ -1136,8 +1236,7 @@ make_room(struct store *s)
 		log_error("the disk of %s is full: %s is given back, so that logins can still be "
 			  "deactivated and removed; make room",
 			  s->path, s->ballast);
-	return (connection_ready(&s->writer, s->path, false) &&
-		checkpoint(&s->writer) == SQLITE_OK) ||
+	return (connection_ready(s, &s->writer, false) && checkpoint(&s->writer) == SQLITE_OK) ||
 	       given;
 }
 
@@ -1151,7 +1250,7 @@ commit_freeing(struct store *s, struct waiter *batch)
 		w->settled = !w->frees || w->rc != STORE_FULL;
 		any = any || !w->settled;
 	}
-	if (any && make_room(s) && connection_ready(&s->writer, s->path, false))
+	if (any && make_room(s) && connection_ready(s, &s->writer, false))
 		commit_batch(&s->writer, batch);
 }
 
@@ -1215,7 +1314,7 @@ write_as(struct store *s, store_fn fn, void *arg, bool frees)
 			&s->write_mutex); /* those who came while the lock file was waited for */
 		struct waiter *batch = take_batch(s);
 		(void)pthread_mutex_unlock(&s->write_mutex);
-		if (is_here(s) && connection_ready(&s->writer, s->path, false))
+		if (is_here(s) && connection_ready(s, &s->writer, false))
 			commit_batch(&s->writer, batch);
 		else
 			for (struct waiter *w = batch; w != NULL; w = w->next)
@@ -1782,7 +1881,7 @@ store_checkpoint(struct store *s)
 
 	(void)pthread_mutex_lock(&s->write_mutex);
 	begin_writing(s);
-	if (connection_ready(&s->writer, s->path, false)) {
+	if (connection_ready(s, &s->writer, false)) {
 		int result = checkpoint(&s->writer);
 
 		rc = result == SQLITE_OK ? STORE_OK : rc_of(&s->writer, result);
@@ -1949,9 +2048,11 @@ store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 static bool
 open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
 {
+	s->writer.trouble = &s->trouble;
 	if (!connection_open(&s->writer, s->path, false, why))
 		return false;
 	for (size_t i = 0; i < readers; i++) {
+		s->readers[i].trouble = &s->trouble;
 		if (!connection_open(&s->readers[i], s->path, true, why))
 			return false;
 		s->readers[i].next = s->free_readers;
@@ -1969,6 +2070,8 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (s == NULL)
 		goto failed;
 	s->lock_fd = -1;
+	s->trouble.looked_ms = -LOOK_MS;
+	s->trouble.told_ms = -TELL_MS;
 	s->looked_ms = -LOOK_MS; /* the clock may have begun just now */
 	s->waiting_end = &s->waiting;
 	(void)pthread_mutex_init(&s->write_mutex, NULL);
@@ -1992,6 +2095,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (!open_all(s, readers, why))
 		goto out;
 	int version = user_version(s->readers[0].db);
+	s->log_file = s->writer.wal ? log_inode(path) : 0;
 	if (!is_ours(s->readers[0].db, version)) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 		goto out;
