@@ -95,6 +95,7 @@ class Backup(harness.Case):
                 self.assertEqual(self.temporaries(), [])
                 self.start()
                 self.assertSecrets(before)
+                self.run_cli("audit", "verify")
                 path, secret = self.make(registry)
                 if wreck == "garbage":
                     self.assertGreater(int(path.rsplit("c", 1)[1]), last, "an id was given out again")
@@ -178,22 +179,38 @@ class Backup(harness.Case):
         self.assertEqual(self.temporaries(), [])
 
     def test_a_restore_that_is_killed_leaves_the_old_or_the_new(self):
+        """The moment of the kill is looked for by halving between one that was too early and one that was too late."""
         registry = self.p.registry()["id"]
         secrets = dict([self.make(registry)])
         self.run_cli("backup", self.file)
         new = dict([self.make(registry)])
+        number = int(list(new)[0].rsplit("c", 1)[1])
         self.stop()
-        outcomes = set()
-        for number in range(12):
+        old = os.path.join(self.site.root, "before.db")
+        shutil.copy(self.db, old)
+        self.assertFalse(os.path.exists(self.db + "-wal"))
+        begun = time.monotonic()
+        self.run_cli("restore", self.file)
+        early, late = 0.0, 2 * (time.monotonic() - begun)
+        outcomes, cut = [], 0
+        while len(outcomes) < 12 or len(set(outcomes)) < 2:
+            self.assertLess(len(outcomes), 60, outcomes)
+            shutil.copy(old, self.db)                    # the same file again: its name leads to the old one
+            wait = (early + late) / 2
             process = subprocess.Popen([harness.program("regcred"), "restore", self.file, "--state-dir", self.state],
                                        env=self.site.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(number * 0.004)
+            time.sleep(wait)
             process.send_signal(signal.SIGKILL)
-            process.wait()
-            rows = self.site.sql("SELECT id FROM credential WHERE id = ?", (int(list(new)[0].rsplit("c", 1)[1]),))
-            outcomes.add(bool(rows))
+            cut += process.wait() == -signal.SIGKILL
+            kept = bool(self.site.sql("SELECT id FROM credential WHERE id = ?", (number,)))
+            outcomes.append("old" if kept else "new")
+            early, late = (wait, late) if kept else (early, wait)
+            if len(outcomes) % 6 == 0:
+                early, late = early / 2, late * 2        # the machine is not always as busy
             self.assertEqual(self.site.sql("PRAGMA integrity_check"), [("ok",)])
-            self.assertEqual(self.run_cli("check").returncode, 0)
+            self.run_cli("check")
+            self.run_cli("audit", "verify")
+        self.assertGreater(cut, 0)
         self.run_cli("restore", self.file)
         self.assertEqual(self.temporaries(), [])
         self.start()
