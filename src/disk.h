@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DISK_PATH_MAX = 4096 };
+enum {
+	DISK_PATH_MAX = 4096,
+	DISK_FULL_BYTES = 64 * 1024, /* with less free a database cannot be opened by the first */
+};
 
 /* Bytes that may still be written on the file system of a file, or of its directory if it is not
  * there; INT64_MAX if that cannot be told. */

@@ -7,6 +7,8 @@
 
 #include "app.h"
 #include "config.h"
+#include "disk.h"
+#include "err.h"
 #include "gateway.h"
 #include "harden.h"
 #include "log.h"
@@ -94,18 +96,24 @@ check(const struct settings *s)
 
 /* The client of a CGI gets a short answer; the reason is for the web server's log. */
 static int
-cgi_failed(const char *why)
+cgi_answer(enum err code, const char *why)
 {
 	const char *method = getenv("REQUEST_METHOD");
 
 	log_error("%s", why);
-	printf("Status: 500 Internal Server Error\r\nContent-Type: application/json; "
-	       "charset=utf-8\r\n\r\n");
+	printf("Status: %d %s\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+	       err_status(code), err_code(code));
 	if (method == NULL || strcmp(method, "HEAD") != 0)
-		printf("{\"type\":\"error\",\"status\":500,\"code\":\"Internal Server Error\","
-		       "\"message\":\"Internal Server Error\",\"detail\":null,\"links\":{},"
-		       "\"actions\":{},\"baseType\":\"error\"}");
+		printf("{\"type\":\"error\",\"status\":%d,\"code\":\"%s\",\"message\":\"%s\","
+		       "\"detail\":null,\"links\":{},\"actions\":{},\"baseType\":\"error\"}",
+		       err_status(code), err_code(code), err_code(code));
 	return EXIT_FAILED;
+}
+
+static int
+cgi_failed(const char *why)
+{
+	return cgi_answer(ERR_INTERNAL, why);
 }
 
 /* One request.  The arguments are left alone: a web server puts words of the query there. */
@@ -132,7 +140,9 @@ run_cgi(void)
 		return cgi_failed("cannot start libfcgi or libsodium");
 	app = app_new(&s, why);
 	if (app == NULL)
-		return cgi_failed(why);
+		return cgi_answer(disk_free_bytes(s.database) < DISK_FULL_BYTES ? ERR_DISK_FULL
+										: ERR_INTERNAL,
+				  why);
 	status = gateway_serve_cgi(app);
 	app_free(app);
 	return status;

@@ -2061,6 +2061,31 @@ open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
 	return true;
 }
 
+static void
+close_all(struct store *s)
+{
+	for (size_t i = 0; s->readers != NULL && i < s->reader_count; i++)
+		connection_close(&s->readers[i]);
+	connection_close(&s->writer);
+	s->free_readers = NULL;
+}
+
+/* Who opens the database alone, as a CGI does, needs room for the memory that a write-ahead log is
+ * shared by; on a full disk that is what is kept back. */
+static bool
+open_with_room(struct store *s, size_t readers, char why[STORE_WHY_MAX])
+{
+	if (open_all(s, readers, why))
+		return true;
+	if (disk_free_bytes(s->path) >= DISK_FULL_BYTES || !disk_release(s->ballast))
+		return false;
+	log_error("the disk of %s is full: %s is given back, so that the database can be opened; "
+		  "make room",
+		  s->path, s->ballast);
+	close_all(s);
+	return open_all(s, readers, why);
+}
+
 struct store *
 store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
@@ -2092,7 +2117,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	if (stat(path, &s->file) != 0)
 		goto failed;
-	if (!open_all(s, readers, why))
+	if (!open_with_room(s, readers, why))
 		goto out;
 	int version = user_version(s->readers[0].db);
 	s->log_file = s->writer.wal ? log_inode(path) : 0;
@@ -2123,9 +2148,7 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; s->readers != NULL && i < s->reader_count; i++)
-		connection_close(&s->readers[i]);
-	connection_close(&s->writer);
+	close_all(s);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	(void)pthread_mutex_destroy(&s->write_mutex);

@@ -32,6 +32,53 @@ def setUpModule():
     unittest.addModuleCleanup(site.stop)
 
 
+class Alone(unittest.TestCase):
+    """A CGI that opens the database alone, on a full disk."""
+
+    def setUp(self):
+        self.database = os.path.join(small, "alone.db")
+        self.state = tempfile.mkdtemp(prefix="rc-alone-")
+        self.addCleanup(shutil.rmtree, self.state)
+        self.filler = os.path.join(small, "filler")
+        self.addCleanup(self.clear)
+        self.env = {"PATH": os.environ["PATH"], "REGCRED_STATE_DIR": self.state, "REGCRED_DATABASE": self.database,
+                    "REGCRED_MIN_FREE_BYTES": "65536", "REGCRED_BALLAST_BYTES": str(BALLAST)}
+        subprocess.run([harness.program("regcred"), "init"], env=self.env, check=True, capture_output=True, timeout=60)
+
+    def clear(self):
+        for name in os.listdir(small):
+            if name.startswith(("alone", "filler")):
+                os.unlink(os.path.join(small, name))
+
+    def get(self, path):
+        env = dict(self.env, REQUEST_METHOD="GET", REQUEST_URI=path, PATH_INFO=path, SCRIPT_NAME="", SERVER_NAME="x", HTTP_HOST="x",
+                   SERVER_PROTOCOL="HTTP/1.1", GATEWAY_INTERFACE="CGI/1.1", QUERY_STRING="")
+        done = subprocess.run([harness.program("regcredd")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                              check=False)
+        head = done.stdout.split("\r\n", 1)[0]
+        return int(head.split()[1]) if head.startswith("Status:") else 200
+
+    def fill(self):
+        with open(self.filler, "ab", buffering=0) as f:
+            try:
+                while f.write(b"\0" * 4096):
+                    pass
+            except OSError:
+                pass
+
+    def test_the_ballast_opens_it(self):
+        self.fill()
+        self.assertEqual([self.get("/ping") for _ in range(3)], [200] * 3)
+        self.assertFalse(os.path.exists(self.database + ".ballast"))
+
+    def test_without_a_ballast_it_says_so(self):
+        os.unlink(self.database + ".ballast")
+        self.fill()
+        self.assertEqual([self.get("/ping") for _ in range(3)], [507] * 3)
+        os.unlink(self.filler)
+        self.assertEqual(self.get("/ping"), 200)
+
+
 class Full(harness.Case):
     def setUp(self):
         super().setUp()
