@@ -224,6 +224,12 @@ add_calls(scmp_filter_ctx filter, uint32_t action, const char *const *names, siz
 	return 0;
 }
 
+static struct scmp_arg_cmp
+argument(unsigned number, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
+{
+	return (struct scmp_arg_cmp){.arg = number, .op = op, .datum_a = a, .datum_b = b};
+}
+
 /* Sockets of the kinds in use: no raw ones, no packets, no kernel interfaces but the one that
  * getaddrinfo asks for our addresses. */
 static int
@@ -241,8 +247,8 @@ add_sockets(scmp_filter_ctx filter)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int rc = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)kinds[i].domain),
-			SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, (scmp_datum_t)kinds[i].type));
+			argument(0, SCMP_CMP_EQ, (scmp_datum_t)kinds[i].domain, 0),
+			argument(1, SCMP_CMP_MASKED_EQ, type_bits, (scmp_datum_t)kinds[i].type));
 
 		if (rc != 0)
 			return rc;
@@ -251,25 +257,30 @@ add_sockets(scmp_filter_ctx filter)
 }
 
 /* Threads, but no processes.  clone3's flags lie in memory, where a filter cannot look; the default
- * answer to it is ENOSYS, upon which the C library takes clone.  prctl for the names of threads,
- * and what the C library reads. */
+ * answer to it is ENOSYS, upon which the C library takes clone.  prctl for the names of threads;
+ * prlimit to read a limit. */
 static int
 add_narrow(scmp_filter_ctx filter)
 {
 	const scmp_datum_t thread = 0x00010000; /* CLONE_THREAD */
-	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				  SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread));
+	const struct {
+		int call;
+		struct scmp_arg_cmp argument;
+	} calls[] = {
+		{SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, thread, thread)},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_NAME, 0)},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0)},
+		{SCMP_SYS(prlimit64), argument(2, SCMP_CMP_EQ, 0, 0)},
+	};
 
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				      SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				      SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-				      SCMP_A2(SCMP_CMP_EQ, 0)); /* to read a limit */
-	return rc == 0 ? add_sockets(filter) : rc;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].call, 1,
+					  calls[i].argument);
+
+		if (rc != 0)
+			return rc;
+	}
+	return add_sockets(filter);
 }
 
 static bool
