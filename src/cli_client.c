@@ -151,15 +151,17 @@ copy(char out[CLIENT_TEXT_MAX], const char *text)
 static bool
 make_directories(struct arena *a, const char *path)
 {
-	char *copy_of_path = arena_strdup(a, path);
+	char *parent = arena_strdup(a, path);
 
-	for (char *p = copy_of_path; p != NULL && (p = strchr(p + 1, '/')) != NULL;) {
+	if (parent == NULL)
+		return false;
+	for (char *p = strchr(parent + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (mkdir(copy_of_path, 0700) != 0 && errno != EEXIST)
+		if (mkdir(parent, 0700) != 0 && errno != EEXIST)
 			return false;
 		*p = '/';
 	}
-	return copy_of_path != NULL;
+	return true;
 }
 
 static bool
