@@ -91,7 +91,7 @@ class Backup(harness.Case):
                 self.wreck(wreck)
                 number = len(self.kept())
                 self.run_cli("restore", self.file)
-                self.assertEqual(len([n for n in self.kept() if not n.endswith(("-wal", "-shm"))]) > number, wreck != "gone", self.kept())
+                self.assertEqual(len([n for n in self.kept() if not n.endswith(("-wal", "-shm", "-journal"))]) > number, wreck != "gone", self.kept())
                 self.assertEqual(self.temporaries(), [])
                 self.start()
                 self.assertSecrets(before)
