@@ -15,8 +15,8 @@ BEGIN {
 	# config.h is the settings as plain data.  store.h is an interface with the plain list_query, which query fills.
 	layer(0, "arena err log harden http json_in json_out network limiter refusals disk board metrics registry_url challenge outbound config.h")
 	layer(1, "schema types process query column verification store.h")
-	layer(2, "store store_sqlite sql secret audit registry_check migrations")
-	layer(3, "proxy auth resource verifier repr html rekey resolve handout")
+	layer(2, "store store_sqlite sql secret audit registry_check tokens migrations")
+	layer(3, "proxy auth resource verifier repr html rekey resolve handout inject")
 	layer(4, "app backup nginx_check")
 	layer(5, "gateway sandbox pool status config main cli cli_*")
 	# What runs on other machines.

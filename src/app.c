@@ -20,6 +20,7 @@
 #include "disk.h"
 #include "handout.h"
 #include "html.h"
+#include "inject.h"
 #include "json_in.h"
 #include "json_out.h"
 #include "log.h"
@@ -65,6 +66,7 @@ struct app {
 	struct auth auth;
 	struct check_settings checks;
 	struct verifier *verifier;
+	struct inject *inject;
 	struct limiter *check_limiter; /* NULL for none */
 	char proxy_token[PROXY_TOKEN_SIZE];
 	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
@@ -86,6 +88,7 @@ enum place {
 	AT_LINK,
 	AT_PING,
 	AT_METRICS,
+	AT_INJECT,
 	AT__COUNT
 };
 
@@ -102,6 +105,7 @@ static const char *const place_names[BOARD_ROUTES] = {
 	[AT_LINK] = "/{version}/{type}/{id}/{link}",
 	[AT_PING] = "/ping",
 	[AT_METRICS] = "/metrics",
+	[AT_INJECT] = "/v2/",
 };
 _Static_assert((int)AT__COUNT <= (int)BOARD_ROUTES, "the board has a row for each place");
 
@@ -932,6 +936,37 @@ act(struct call *c)
 		       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 }
 
+/* For auth_request of nginx: whatever the URL is, it is the one that the client asks the registry
+ * for.  A key it must be: then docker's login works, and no browser can be made to ask. */
+static enum err
+act_inject(struct call *c)
+{
+	const struct wish wish = {.registry = c->request->inject_registry,
+				  .scheme = c->request->inject_scheme,
+				  .method = c->request->method,
+				  .target = c->request->target,
+				  .content_type = c->request->content_type};
+	const char *authorization = NULL;
+
+	c->response->route = AT_INJECT;
+	if (find_base(c) != ERR_NONE || identify(c) != ERR_NONE)
+		return c->error.code;
+	if (c->identity.key_id == 0)
+		return err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
+	set_context(c);
+	enum err rc = inject_run(c->app->inject, &c->context, &wish, &authorization, &c->error);
+	if (rc == ERR_FORBIDDEN)
+		auth_note_denied(&c->app->auth, c->arena, c->request, c->now_ms, rc);
+	if (rc != ERR_NONE)
+		return rc;
+	c->response->status = 200;
+	c->response->body = "";
+	response_header(c->response, INJECT_HEADER, authorization);
+	response_header(c->response, "Cache-Control", "no-store");
+	c->answered = !arena_failed(c->arena);
+	return c->answered ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
 /* Answers */
 
 /* What is left when there is no memory for anything else. */
@@ -970,6 +1005,8 @@ add_headers(struct call *c)
 		response_header(r, "Retry-After",
 				arena_printf(c->arena, "%u", c->error.retry_after_s));
 	const char *quiet = c->request->no_challenge;
+	if (c->response->route == AT_INJECT)
+		response_header(r, INJECT_WHY_HEADER, inject_why(&c->error));
 	if (c->error.code == ERR_UNAUTHORIZED && (quiet == NULL || strcasecmp(quiet, "true") != 0))
 		response_header(r, "WWW-Authenticate", challenge);
 }
@@ -1104,7 +1141,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 		answer_without_memory(response);
 		return;
 	}
-	const struct outside *outside = find_outside(app, request);
+	const struct outside *outside =
+		request->inject_registry == NULL ? find_outside(app, request) : NULL;
 	if (outside != NULL) {
 		response->route = outside->place;
 		outside->answer(app, request, arena, response);
@@ -1118,7 +1156,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 			   .status = 200};
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
-	enum err rc = act(c);
+	enum err rc = request->inject_registry != NULL ? act_inject(c) : act(c);
 	if (rc == ERR_NONE && !c->answered && !compose(c))
 		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 	/* A secret leaves only when that is on record. */
@@ -1303,7 +1341,9 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	/* A test holds the thread of its request: some are left for others. */
 	app->verifier =
 		verifier_new(app->store, app->ring, &app->checks, (unsigned)(s->threads + 1) / 2);
-	if (app->verifier == NULL) {
+	/* So has a token that is waited for. */
+	app->inject = inject_new(&app->checks, (unsigned)(s->threads * 3 + 3) / 4);
+	if (app->verifier == NULL || app->inject == NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
 		app_free(app);
 		return NULL;
@@ -1362,6 +1402,7 @@ app_free(struct app *app)
 	if (app == NULL)
 		return;
 	verifier_free(app->verifier);
+	inject_free(app->inject);
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		for (unsigned v = 0; v < API__COUNT; v++)
 			free(app->templates[r][v].text);

@@ -540,6 +540,20 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 			    basic ? access : other_access, basic ? secret : other_secret, out, e);
 }
 
+void
+auth_note_denied(const struct auth *auth, struct arena *a, const struct request *request,
+		 int64_t now_ms, enum err code)
+{
+	const char *access = NULL, *secret = NULL;
+
+	if ((request->authorization == NULL ||
+	     !http_basic_parse(a, request->authorization, &access, &secret)) &&
+	    (request->api_key == NULL || !split_api_key(a, request->api_key, &access, &secret)))
+		return;
+	note_refusal(auth, request->client != NULL ? request->client : "", access, NULL, now_ms,
+		     code);
+}
+
 /* Adds what a group gives in a project to the list, which has room; the stronger role counts. */
 static enum err
 join_project(const struct auth *auth, struct arena *a, const struct group_grant *grant,

@@ -116,6 +116,10 @@ enum err auth_identify(const struct auth *auth, struct arena *a, const struct re
 		       int64_t now_ms, struct identity *out, struct error *e)
 	__attribute__((warn_unused_result));
 
+/* Counts, for the audit log, a request that is refused though its key let it in. */
+void auth_note_denied(const struct auth *auth, struct arena *a, const struct request *request,
+		      int64_t now_ms, enum err code);
+
 /* Whether a key's role is one that the other may do too; NULL is the role of the account. */
 bool auth_role_within(const char *outer, const char *inner);
 

@@ -93,6 +93,8 @@ static const struct param {
 	{ "PATH_INFO", TO(path_info), P_LAST },
 	{ "QUERY_STRING", TO(query), P_LAST },
 	{ "REGCRED_HOST", TO(request.host), P_LAST },
+	{ "REGCRED_INJECT_REGISTRY", TO(request.inject_registry), P_LAST },
+	{ "REGCRED_INJECT_SCHEME", TO(request.inject_scheme), P_LAST },
 	{ "REGCRED_METRICS", TO(request.metrics), P_LAST },
 	{ "REGCRED_PREFIX", TO(mount), P_LAST | P_EMPTY },
 	{ "REGCRED_PROXY_EMAIL", TO(request.proxy.email), P_SOLE | P_EMPTY },

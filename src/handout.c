@@ -262,14 +262,21 @@ open_login(struct work *w, struct entry *entry)
 	return ERR_NONE;
 }
 
-static enum store_rc
-note_use(struct store_tx *tx, const struct context *c, const struct record *row)
+bool
+handout_is_use_due(const struct context *c, const struct record *row)
 {
 	const struct value *last = &row->columns[COL_LAST_USED];
+
+	return last->type != VALUE_INT || last->number > c->now_ms ||
+	       c->now_ms - last->number >= HANDOUT_LAST_USED_MS;
+}
+
+enum store_rc
+handout_note_use(struct store_tx *tx, const struct context *c, const struct record *row)
+{
 	struct value columns[COL__COUNT] = {0};
 
-	if (last->type == VALUE_INT && last->number <= c->now_ms &&
-	    c->now_ms - last->number < HANDOUT_LAST_USED_MS)
+	if (!handout_is_use_due(c, row))
 		return STORE_OK;
 	columns[COL_LAST_USED] = value_int(c->now_ms - c->now_ms % 1000);
 	if (c->id->key_id != 0)
@@ -306,7 +313,7 @@ record_all(struct store_tx *tx, const struct work *w)
 	for (size_t i = 0; rc == STORE_OK && i < w->count; i++) {
 		const struct record *row = w->entries[i].login->row;
 
-		rc = note_use(tx, c, row);
+		rc = handout_note_use(tx, c, row);
 		if (rc == STORE_OK)
 			rc = resource_note(tx, c, c->arena, "handOut", 200, row, what);
 	}

@@ -28,4 +28,11 @@ enum err handout_run(const struct context *c, const struct resource_type *type,
 		     const struct json *body, struct hand_out *out, struct error *e)
 	__attribute__((warn_unused_result));
 
+/* Notes that a login was used now, by the caller's key; nothing if that was noted within the last
+ * minute. */
+enum store_rc handout_note_use(struct store_tx *tx, const struct context *c,
+			       const struct record *row) __attribute__((warn_unused_result));
+/* Whether that would change something. */
+bool handout_is_use_due(const struct context *c, const struct record *row);
+
 #endif

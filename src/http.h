@@ -62,7 +62,10 @@ struct request {
 	const char *forwarded_port;
 	struct proxy_claim proxy;
 	const char *metrics; /* REGCRED_METRICS: this location of the web server may see /metrics */
-	const char *body;    /* body_len bytes, then a NUL; "" without a body */
+	const char *inject_registry; /* REGCRED_INJECT_REGISTRY: this location asks for the login of
+					that registry: inject.h */
+	const char *inject_scheme;   /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry */
+	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
 	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */

@@ -147,6 +147,8 @@ struct check {
 	const char *api;	   /* "https://registry.example" */
 	bool plain_http;	   /* so asked for by the address or the settings */
 	const char *user, *secret; /* NULL: none */
+	const char *const *scopes; /* asked for; NULL: what the challenge offers */
+	struct grant *grant;	   /* NULL: none is wanted */
 	bool is_registry;	   /* something in its answers shows that it is one */
 	bool no_memory;
 	int http_status;
@@ -802,22 +804,29 @@ read_realm(struct check *c, const struct challenge *challenge, struct realm *out
 	return right;
 }
 
-/* "service=…&scope=…" as the challenge offers them, each with what joins it to what is before. */
+/* Adds "service=…" and the like, with what joins it to what is before. */
+static const char *
+add_pair(struct check *c, const char *text, const char *first, const char *name, const char *value)
+{
+	if (value == NULL || text == NULL)
+		return text;
+	const char *encoded = http_encode(c->arena, value);
+	return arena_printf(c->arena, "%s%s%s=%s", text, *text == '\0' ? first : "&", name,
+			    encoded != NULL ? encoded : "");
+}
+
+/* "service=…&scope=…": as the challenge offers them, or with the scopes that are asked for. */
 static const char *
 offered(struct check *c, const struct realm *realm, const char *first)
 {
-	static const char *const names[] = {"service", "scope"};
-	const char *text = "";
+	const char *text =
+		add_pair(c, "", first, "service", challenge_param(realm->challenge, "service"));
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && text != NULL; i++) {
-		const char *value = challenge_param(realm->challenge, names[i]);
-
-		if (value == NULL)
-			continue;
-		const char *encoded = http_encode(c->arena, value);
-		text = arena_printf(c->arena, "%s%s%s=%s", text, *text == '\0' ? first : "&",
-				    names[i], encoded != NULL ? encoded : "");
-	}
+	if (c->scopes == NULL)
+		return add_pair(c, text, first, "scope",
+				challenge_param(realm->challenge, "scope"));
+	for (const char *const *scope = c->scopes; *scope != NULL; scope++)
+		text = add_pair(c, text, first, "scope", *scope);
 	return text;
 }
 
@@ -830,6 +839,18 @@ is_token(const char *text)
 	while (text != NULL && text[len] > ' ' && text[len] < 0x7f)
 		len++;
 	return len > 0 && len <= TOKEN_MAX && text[len] == '\0';
+}
+
+/* How long a token is good: a minute, unless its server says more. */
+static int64_t
+lasts_ms(const struct json *grant)
+{
+	enum { LEAST_S = 60, MOST_S = 3600 };
+	const struct json *given = json_member(grant, "expires_in");
+	long long s = given != NULL && given->type == JSON_NUMBER ? strtoll(given->text, NULL, 10)
+								  : LEAST_S;
+
+	return (s < 0 ? 0 : s > MOST_S ? MOST_S : s) * 1000;
 }
 
 /* A token for a login; NULL: for nobody.  OPEN with the token; a 200 that grants nothing is a
@@ -870,6 +891,8 @@ get_token(struct check *c, const struct realm *realm, const struct login *login,
 	*out = text_of(json_member(grant, "token"));
 	if (!is_token(*out))
 		*out = text_of(json_member(grant, "access_token"));
+	if (c->grant != NULL)
+		c->grant->lasts_ms = lasts_ms(grant);
 	return is_token(*out) ? OPEN : CHECK_INVALID_CREDENTIAL;
 }
 
@@ -1012,35 +1035,105 @@ begin(struct check *c, const char *address, struct registry_url *url, const char
 	return *why == NULL;
 }
 
-bool
-registry_check(const struct check_settings *s, struct arena *a, const char *address,
-	       const char *user, const char *secret, struct check_report *out)
+/* The login itself, for a registry that takes it so. */
+static enum check_result
+grant_login(struct check *c)
 {
-	struct check *c = arena_alloc(a, sizeof(*c));
+	const struct login login = {c->user, c->secret};
+
+	if (strchr(c->user, ':') != NULL)
+		return CHECK_INVALID_CREDENTIAL;
+	c->grant->authorization = basic(c, &login);
+	return CHECK_VALID;
+}
+
+static enum check_result
+authorize(struct check *c)
+{
+	const struct login login = {c->user, c->secret};
+	const struct challenge *challenge;
+	const char *token = NULL;
+	struct answer answer;
+	struct realm realm;
+	enum check_result result = ask_registry(c, "/v2/", NULL, false, &answer);
+
+	if (result != OPEN)
+		return result;
+	if (answer.status == 200)
+		return grant_login(c);
+	if (answer.status != 401)
+		return result_of_status(answer.status);
+	challenge = challenge_find(&answer.challenges, "bearer");
+	if (challenge == NULL)
+		return challenge_find(&answer.challenges, "basic") != NULL ? grant_login(c)
+									   : CHECK_NOT_A_REGISTRY;
+	if (!read_realm(c, challenge, &realm))
+		return CHECK_NOT_A_REGISTRY;
+	result = get_token(c, &realm, &login, false, &token);
+	if (result != OPEN)
+		return result;
+	c->grant->is_token = true;
+	c->grant->authorization = arena_printf(c->arena, "Bearer %s", token);
+	return CHECK_VALID;
+}
+
+/* Fills in the rest of the check, and does the task with it. */
+static bool
+carry_out(struct check *c, const char *address, enum check_result (*task)(struct check *c),
+	  struct check_report *out)
+{
 	const struct host *host = NULL;
 	struct registry_url url;
 	const char *why;
 
 	*out = (struct check_report){.result = CHECK_UNREACHABLE};
 	(void)pthread_once(&once, start_curl);
-	if (c == NULL || !curl_works)
+	if (!curl_works)
 		return false;
-	*c = (struct check){.settings = s,
-			    .arena = a,
-			    .began_ms = now_ms(),
-			    .user = user != NULL ? user : "",
-			    .secret = secret};
-	c->deadline_ms = c->began_ms + s->timeout_ms;
+	c->began_ms = now_ms();
+	c->deadline_ms = c->began_ms + c->settings->timeout_ms;
 	if (begin(c, address, &url, &why)) {
 		c->curl = curl_easy_init();
 		c->no_memory = c->curl == NULL;
 		out->result = c->no_memory ? OPEN : find_host(c, url.host, url.port, &host);
 		if (!c->no_memory && out->result == OPEN)
-			out->result = run(c);
+			out->result = task(c);
 		curl_easy_cleanup(c->curl);
 	}
 	out->message = why != NULL ? why : check_result_sentence(out->result);
 	out->http_status = c->http_status;
 	out->ms = now_ms() - c->began_ms;
 	return !lacks_memory(c);
+}
+
+bool
+registry_check(const struct check_settings *s, struct arena *a, const char *address,
+	       const char *user, const char *secret, struct check_report *out)
+{
+	struct check *c = arena_alloc(a, sizeof(*c));
+
+	if (c == NULL)
+		return false;
+	*c = (struct check){
+		.settings = s, .arena = a, .user = user != NULL ? user : "", .secret = secret};
+	return carry_out(c, address, run, out);
+}
+
+bool
+registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
+		   const char *user, const char *secret, const char *const *scopes,
+		   struct grant *out, struct check_report *report)
+{
+	struct check *c = arena_alloc(a, sizeof(*c));
+
+	*out = (struct grant){0};
+	if (c == NULL)
+		return false;
+	*c = (struct check){.settings = s,
+			    .arena = a,
+			    .user = user,
+			    .secret = secret,
+			    .scopes = scopes,
+			    .grant = out};
+	return carry_out(c, address, authorize, report);
 }

@@ -62,6 +62,23 @@ bool registry_check(const struct check_settings *s, struct arena *a, const char 
 		    const char *user, const char *secret, struct check_report *out)
 	__attribute__((warn_unused_result));
 
+enum { GRANT_SCOPES_MAX = 2 };
+
+/* What a registry takes from a client instead of a login. */
+struct grant {
+	const char *authorization; /* the header's value, in the arena; NULL: none was granted */
+	bool is_token;		   /* else it is the login */
+	int64_t lasts_ms;	   /* of a token: from when it was asked for */
+};
+
+/* Asks the registry at this address how it lets clients in, and its token server for a token for
+ * these scopes (ended by NULL): "repository:acme/app:pull".  report->result is CHECK_VALID if there
+ * is a grant.  A registry that wants Basic, or nothing, gets the login itself.  Else as above. */
+bool registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
+			const char *user, const char *secret, const char *const *scopes,
+			struct grant *out, struct check_report *report)
+	__attribute__((warn_unused_result));
+
 /* Tests: curl's n-th allocation from now fails (1 = the next); 0 turns it off. */
 void registry_check_fail_at(unsigned n);
 

@@ -42,6 +42,7 @@ static const struct {
 	{ERR_ACTION_NOT_AVAILABLE, 422, "ActionNotAvailable", true},
 	{ERR_TOO_MANY, 429, "Too Many Requests", false},
 	{ERR_INTERNAL, 500, "Internal Server Error", false},
+	{ERR_REGISTRY_DOWN, 502, "RegistryUnavailable", false},
 	{ERR_UNAVAILABLE, 503, "Service Unavailable", false},
 	{ERR_DISK_FULL, 507, "Insufficient Storage", false},
 };

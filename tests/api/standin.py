@@ -4,12 +4,15 @@ A Standin takes a function (request) -> Answer; the request has method, path, qu
 """
 
 import base64
+import hashlib
 import http.server
 import json
+import os
 import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.parse
 
 API = {"Docker-Distribution-Api-Version": "registry/2.0"}
@@ -60,9 +63,10 @@ class Standin:
                         self.send_header(name, one)
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
 
-            do_GET = do_POST = respond
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
             def log_message(self, *_):
                 pass
@@ -130,3 +134,39 @@ def bearer_registry(realm, tokens, service="stand-in"):
             return Answer(200, {}, API)
         return Answer(404, {"errors": [{"code": "NAME_UNKNOWN", "message": "unknown", "detail": None}]}, API)
     return answer
+
+
+def image(directory, layer=b""):
+    """An image with one layer (or none) in a new directory that skopeo reads."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()] if layer else []}}).encode()
+
+    def blob(data, kind):
+        digest = hashlib.sha256(data).hexdigest()
+        with open(os.path.join(directory, digest), "wb") as f:
+            f.write(data)
+        return {"mediaType": "application/vnd.docker." + kind, "size": len(data), "digest": "sha256:" + digest}
+    os.mkdir(directory)
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+                "config": blob(config, "container.image.v1+json"), "layers": [blob(layer, "image.rootfs.diff.tar")] if layer else []}
+    for name, text in (("version", "Directory Transport Version: 1.1\n"), ("manifest.json", json.dumps(manifest))):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
+            f.write(text)
+    return "dir:" + directory
+
+
+def token_maker(key, crt):
+    """A function (subject, access, seconds) -> token of the usual form, signed by openssl with the key of that certificate."""
+    with open(crt, encoding="ascii") as f:
+        x5c = "".join(line for line in f.read().splitlines() if "CERTIFICATE" not in line)
+
+    def encode(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    def make(subject, access, seconds=300):
+        now = int(time.time())
+        claims = {"iss": "test", "sub": subject, "aud": "docker-registry", "exp": now + seconds, "nbf": now - 10, "iat": now, "jti": "x", "access": access}
+        text = encode(json.dumps({"typ": "JWT", "alg": "RS256", "x5c": [x5c]}).encode()) + b"." + encode(json.dumps(claims).encode())
+        made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text, capture_output=True, timeout=30, check=True)
+        return (text + b"." + encode(made.stdout)).decode()
+    return make

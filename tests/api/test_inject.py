@@ -1,0 +1,499 @@
+"""Logins added by nginx: the shipped examples before stand-ins and before Debian's docker-registry, with skopeo as the client; who may, what is
+recorded, what the client never sees."""
+
+import base64
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import harness
+import standin
+import test_nginx
+from harness import Client
+from standin import UNAUTHORIZED, Answer, Standin
+
+site = None
+MANIFEST = "/v2/%s/manifests/1"
+
+
+def setUpModule():
+    global site
+    # One process, so that what each process does once is done once.
+    site = harness.Site(workers=1, threads=32, options=("--verify-networks", "127.0.0.0/8", "--verify-timeout-s", "5"))
+    site.start()
+    test_nginx.site = site
+
+
+def tearDownModule():
+    site.stop()
+
+
+class Front(test_nginx.Nginx):
+    """An nginx with one of the examples, before the registry at a URL."""
+
+    def __init__(self, example, url):
+        def make(directory, port):
+            for name in ("regcred_inject.conf", "regcred_inject_proxy"):
+                with open(os.path.join(directory, name), "w", encoding="utf-8") as f:
+                    f.write(test_nginx.shipped(name))
+            text = test_nginx.shipped("examples/inject-%s.conf" % example)
+            for old, new in (("unix:/run/regcred/regcredd.sock", "unix:" + site.socket), ("listen 443 ssl", "listen 127.0.0.1:%d" % port),
+                             ("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)):
+                if old not in text:
+                    raise AssertionError(old)
+                text = text.replace(old, new)
+            text = re.sub(r"(?m)^\s*ssl_.*\n|^ *#.*\n", "", text)
+            top = "pid %s/pid;\nerror_log %s/error.log warn;\nworker_processes 1;\nevents {}\nhttp {\n" % (directory, directory)
+            if os.geteuid() == 0:
+                top = "user root;\n" + top
+            temp = "".join("%s_temp_path %s/%s;\n" % (kind, directory, kind) for kind in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
+            return top + temp + text + "}\n"
+        super().__init__(make)
+        self.host = "127.0.0.1:%d" % self.port
+
+    def ask(self, path, key=None, method="GET", headers=(), body=b""):
+        """(status, headers in lower case, body) over a connection of its own."""
+        lines = ["Host: " + self.host, "Connection: close", "Content-Length: %d" % len(body)] + ["%s: %s" % h for h in headers]
+        if key is not None:
+            lines.append("Authorization: " + key.authorization())
+        r = test_nginx.raw(self.port, ("%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method, path, "\r\n".join(lines))).encode() + body, method)
+        return r.status, {name.lower(): value for name, value in r.headers}, r.body
+
+
+class Base(harness.Case):
+    site = property(lambda self: site)
+
+    def setUp(self):
+        super().setUp()
+        self.project = site.project()
+        self.env = self.project.env
+        self.directory = tempfile.mkdtemp(prefix="rc-inject-")
+        self.addCleanup(shutil.rmtree, self.directory, True)
+
+    def standin(self, answer):
+        server = Standin(answer)
+        self.addCleanup(server.stop)
+        return server
+
+    def front(self, example, url):
+        front = Front(example, url)
+        self.addCleanup(front.stop)
+        return front
+
+    def key(self, **fields):
+        return Client(site, site.new_key(self.project.admin, **(fields or {"role": "reveal"})), self.project.root)
+
+    def audit(self, row):
+        return [entry for entry in self.ok(self.project.admin.get("auditlogs?resourceId=%s&limit=100" % row["id"]))["data"]
+                if entry["eventType"] == "inject"]
+
+    def errors(self, answer, status, code):
+        self.assertEqual((answer[0], json.loads(answer[2])["errors"][0]["code"]), (status, code), answer)
+        self.assertNotIn(harness.PLANT.encode(), answer[2])
+        return json.loads(answer[2])["errors"][0]["message"]
+
+
+class Basic(Base):
+    def setUp(self):
+        super().setUp()
+        self.secret = site.plant(":ü")
+        self.logins = {"ci": self.secret}
+        self.answer = lambda request: standin.basic_registry(self.logins)(request)
+        self.server = self.standin(lambda request: self.answer(request))
+        self.registry = self.project.registry(serverAddress=self.server.url)
+        self.row = self.project.credential(self.registry, publicValue="ci", secretValue=self.secret)
+        self.nginx = self.front("basic", self.server.url)
+
+    def test_login_is_added_and_nothing_of_the_client_goes_on(self):
+        key = self.key()
+        status, headers, body = self.nginx.ask("/v2/", key, headers=[("Cookie", "a=b"), ("X-API-Key", ":".join(key.key)), ("X-API-Project-Id", self.project.id)])
+        self.assertEqual((status, body), (200, b"{}"))
+        request = self.server.requests[-1]
+        self.assertEqual(request.login, ("ci", self.secret))
+        for name in ("Cookie", "X-API-Key", "X-API-Project-Id"):
+            self.assertIsNone(request.headers.get(name))
+        self.assertNotIn(harness.PLANT, repr(headers))
+        self.assertFalse([name for name in headers if "registry-authorization" in name])
+        self.assertEqual(self.nginx.ask(MANIFEST % "acme/app", key)[0], 404)
+        self.assertEqual(self.server.requests[-1].path, "/v2/acme/app/manifests/1")
+
+    def test_nobody_is_asked_for_a_key(self):
+        for headers in ((), [("Authorization", "Bearer x")], [("Authorization", "Basic " + base64.b64encode(b"ci:x").decode())]):
+            answer = self.nginx.ask("/v2/", headers=headers)
+            self.errors(answer, 401, "UNAUTHORIZED")
+            self.assertTrue(answer[1]["www-authenticate"].startswith("Basic "), answer)
+        self.assertEqual(self.server.requests, [])
+
+    def test_keys_without_the_right(self):
+        for key in (self.env, self.key(role="readonly")):
+            self.assertIn("reveal", self.errors(self.nginx.ask("/v2/", key), 403, "DENIED"))
+        elsewhere = site.project()
+        other = Client(site, site.new_key(elsewhere.admin, role="reveal"), elsewhere.root)
+        self.errors(self.nginx.ask("/v2/", other), 403, "DENIED")
+        self.assertEqual(self.server.requests, [])
+        self.assertEqual(self.audit(self.row), [])
+
+    def test_paths(self):
+        """A key for a part of the registry has its login there alone, however the path is written."""
+        part = site.plant()
+        self.logins["part"] = part
+        self.project.credential(self.registry, publicValue="part", secretValue=part, pathPrefix="acme")
+        key = self.key(role="reveal", pathPrefixes=["acme"])
+        for path in ("/v2/", "/v2/acme/manifests/1", "/v2/acme/app/blobs/sha256:aa", "/v2/acme/app/tags/list?n=2", "/v2/acme/app/referrers/sha256:aa",
+                     "/v2/acme/blobs/uploads/manifests/1"):
+            self.assertIn(self.nginx.ask(path, key)[0], (200, 404), path)
+            self.assertEqual(self.server.requests[-1].login, ("part", part), path)
+        for path in ("/v2/acme/app/blobs/uploads/", "/v2/acme/app/blobs/uploads/a-b_c=?_state=x%2Fy", "/v2/acme/app/blobs/uploads/?mount=sha256:aa&from=acme/b"):
+            self.assertEqual(self.nginx.ask(path, key, "POST")[0], 404, path)
+        count = len(self.server.requests)
+        for path in ("/v2/other/manifests/1", "/v2/acme2/manifests/1", "/v2/_catalog", "/v2/acme/../other/manifests/1", "/v2/acme/app/manifests/../../../other/manifests/1",
+                     "/v2/acme/%2e%2e/other/manifests/1", "/v2/acme%2Fx/manifests/1", "/v2//acme/manifests/1", "/v2/acme/./manifests/1", "/v2/acme/app/manifests/",
+                     "/v2/acme/app", "/v2/acme/app/other/1", "/v2/acme/app/tags/other", "/v2/ACME/app/manifests/1", "/v2/acme/app/blobs/uploads/?from=other/b",
+                     "/v2/acme/app/blobs/uploads/?mount=x&from=acme/b&from=other", "/v2/acme/app/blobs/uploads/?x;from=other", "/v2/manifests/1",
+                     "/v2/acme/app/blobs/uploads/?%66rom=other"):
+            self.errors(self.nginx.ask(path, key), 403, "DENIED")
+        form = [("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")]
+        self.errors(self.nginx.ask("/v2/acme/app/blobs/uploads/", key, "POST", form, b"mount=sha256:aa&from=other"), 403, "DENIED")
+        self.errors(self.nginx.ask("/v2/acme/app/manifests/1", key, "OPTIONS"), 403, "DENIED")
+        self.assertEqual(len(self.server.requests), count)
+
+    def test_what_ends_takes_effect_at_once(self):
+        key, path = self.key(), MANIFEST % "acme/app"
+        self.assertEqual(self.nginx.ask(path, key)[0], 404)
+        row = "registrycredentials/" + self.row["id"]
+        self.status(self.env.action(row, "deactivate"), 202)
+        self.errors(self.nginx.ask(path, key), 403, "DENIED")
+        self.status(self.env.action(row, "activate"), 202)
+        self.assertEqual(self.nginx.ask(path, key)[0], 404)
+        self.logins["ci"] = site.plant()
+        self.ok(self.env.put(row, {"secretValue": self.logins["ci"]}))
+        self.assertEqual(self.nginx.ask(path, key)[0], 404)
+        made = self.ok(self.project.admin.get("apikeys?publicValue=" + key.key[0]))["data"][0]
+        self.status(self.project.admin.action("apikeys/" + made["id"], "deactivate"), 202)
+        self.errors(self.nginx.ask(path, key), 401, "UNAUTHORIZED")
+
+    def test_record(self):
+        key, path = self.key(), MANIFEST % "acme/app"
+        for _ in range(5):
+            self.assertEqual(self.nginx.ask(path, key)[0], 404)
+        entry, = self.audit(self.row)
+        self.assertEqual(json.loads(entry["changes"]), {"registry": self.server.host, "repository": "acme/app", "access": "pull"})
+        self.nginx.ask(path, key, "PUT")
+        self.nginx.ask(MANIFEST % "acme/other", key)
+        self.nginx.ask(path, self.key())
+        self.assertEqual(len(self.audit(self.row)), 4)
+        made = self.ok(self.project.admin.get("apikeys?publicValue=" + key.key[0]))["data"][0]
+        self.assertEqual(self.project.settle("registrycredentials/" + self.row["id"])["lastUsedBy"], made["id"])
+
+    def test_what_cannot_be_recorded_is_not_used(self):
+        key = self.key()
+        head = site.sql("SELECT id, mac FROM audit_segment ORDER BY id DESC LIMIT 1")[0]
+        site.sql("UPDATE audit_segment SET mac = zeroblob(32) WHERE id = ?", head[:1], write=True)
+        try:
+            self.errors(self.nginx.ask(MANIFEST % "acme/app", key), 503, "UNAVAILABLE")
+        finally:
+            site.sql("UPDATE audit_segment SET mac = ? WHERE id = ?", head[::-1], write=True)
+        self.assertEqual(self.server.requests, [])
+
+    def test_the_registry_refuses(self):
+        self.logins["ci"] = site.plant()
+        status, headers, _ = self.nginx.ask("/v2/", self.key())
+        self.assertEqual(status, 401)
+        self.assertNotIn("www-authenticate", headers)
+
+    def test_the_registry_is_down(self):
+        self.server.stop()
+        self.errors(self.nginx.ask("/v2/", self.key()), 502, "UNAVAILABLE")
+
+    def test_redirects_and_uploads(self):
+        storage = "http://storage.example.test/blob?signature=x"
+        targets = {"GET": storage, "POST": self.server.url + "/v2/acme/app/blobs/uploads/1?_state=x"}
+        self.answer = lambda request: Answer(307 if request.method == "GET" else 202, b"", {"Location": targets[request.method]})
+        key = self.key()
+        self.assertEqual(self.nginx.ask("/v2/acme/app/blobs/sha256:aa", key)[1]["location"], storage)
+        answer = self.nginx.ask("/v2/acme/app/blobs/uploads/", key, "POST")
+        self.assertEqual((answer[0], answer[1]["location"]), (202, "http://%s/v2/acme/app/blobs/uploads/1?_state=x" % self.nginx.host))
+
+
+class Tokens(Base):
+    """A stand-in for a registry with a token server; what is granted to whom, and how often that is asked for."""
+
+    def setUp(self):
+        super().setUp()
+        self.secret = site.plant()
+        self.logins, self.granted, self.seconds = {"ci": self.secret}, set(), 300
+        self.gate = threading.Event()
+        self.gate.set()
+        self.auth = self.standin(lambda request: self.grant(request))
+        self.server = self.standin(lambda r: standin.bearer_registry(lambda: self.auth.url + "/token", self.granted)(r))
+        self.registry = self.project.registry(serverAddress=self.server.url)
+        self.row = self.project.credential(self.registry, publicValue="ci", secretValue=self.secret)
+        self.nginx = self.front("token", self.server.url)
+
+    def grant(self, request):
+        self.gate.wait(20)
+        if request.login is None or self.logins.get(request.login[0]) != request.login[1]:
+            return Answer(401, UNAUTHORIZED)
+        token = "%s-token-%d" % (harness.PLANT, len(self.granted))
+        self.granted.add(token)
+        return Answer(200, {"token": token, "expires_in": self.seconds})
+
+    def pull(self, key, path=MANIFEST % "acme/app", status=404, method="GET"):
+        answer = self.nginx.ask(path, key, method)
+        self.assertEqual(answer[0], status, answer)
+        self.assertNotIn(harness.PLANT, repr(answer))
+        self.assertNotIn("www-authenticate", answer[1])
+        return answer
+
+    def test_scopes_and_keeping(self):
+        key = self.key()
+        for _ in range(3):
+            self.pull(key)
+        self.assertEqual([(r.login, r.query["service"], r.query["scope"]) for r in self.auth.requests],
+                         [(("ci", self.secret), ["stand-in"], ["repository:acme/app:pull"])])
+        self.pull(key, "/v2/acme/app/blobs/uploads/?mount=sha256:aa&from=acme/base", method="POST")
+        self.assertEqual(self.auth.requests[-1].query["scope"], ["repository:acme/app:pull,push", "repository:acme/base:pull"])
+        self.pull(key, method="DELETE")
+        self.assertEqual(self.auth.requests[-1].query["scope"], ["repository:acme/app:delete"])
+        self.pull(key, "/v2/_catalog")
+        self.assertEqual(self.auth.requests[-1].query["scope"], ["registry:catalog:*"])
+        self.pull(key, "/v2/", 200)
+        self.assertNotIn("scope", self.auth.requests[-1].query)
+        self.pull(self.key())                              # another key, the same login: the same token
+        self.assertEqual(len(self.auth.requests), 5)
+
+    def test_sixteen_at_once_fetch_one_token(self):
+        key = self.key()
+        self.gate.clear()
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = [pool.submit(self.nginx.ask, MANIFEST % "acme/app", key) for _ in range(16)]
+            harness.wait_until(lambda: self.auth.requests)
+            self.gate.set()
+            self.assertEqual([a.result()[0] for a in answers], [404] * 16)
+        self.assertEqual(len(self.auth.requests), 1)
+
+    def test_expiry(self):
+        key = self.key()
+        self.seconds = 0
+        for count in (1, 2, 3):
+            self.pull(key)
+            self.assertEqual(len(self.auth.requests), count)
+
+    def test_a_password_that_changes(self):
+        key = self.key()
+        self.pull(key)
+        self.logins["ci"] = site.plant()
+        self.pull(key)                                     # the token is good until it expires
+        self.ok(self.env.put("registrycredentials/" + self.row["id"], {"secretValue": self.logins["ci"]}))
+        self.pull(key)
+        self.assertEqual([r.login[1] for r in self.auth.requests], [self.secret, self.logins["ci"]])
+        self.status(self.env.action("registrycredentials/" + self.row["id"], "deactivate"), 202)
+        self.errors(self.pull(key, status=403), 403, "DENIED")
+
+    def test_a_token_server_that_refuses_or_is_down(self):
+        key = self.key()
+        self.logins.clear()
+        self.errors(self.pull(key, status=503), 503, "UNAVAILABLE")
+        count = len(self.auth.requests)
+        self.errors(self.pull(key, status=503), 503, "UNAVAILABLE")
+        self.assertEqual(len(self.auth.requests), count, "a failure is tried again at once")
+        self.auth.stop()
+        self.errors(self.pull(key, MANIFEST % "acme/down", 503), 503, "UNAVAILABLE")
+        self.assertEqual(self.audit(self.row), [])
+
+
+class Recorder:
+    """Passes bytes between clients and a port, and keeps those that go to the clients."""
+
+    def __init__(self, port):
+        self.port, self.bytes, self.lock = port, bytearray(), threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.host = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            threading.Thread(target=self.copy, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.copy, args=(server, client, True), daemon=True).start()
+
+    def copy(self, source, target, keep):
+        try:
+            while data := source.recv(65536):
+                if keep:
+                    with self.lock:
+                        self.bytes += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def stop(self):
+        self.listener.close()
+
+
+class Skopeo(Base):
+    """Debian's docker-registry behind the examples, and skopeo with an API key as its only login."""
+
+    TOOLS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "htpasswd": "apache2-utils", "openssl": "openssl"}
+
+    def setUp(self):
+        super().setUp()
+        missing = [package for tool, package in self.TOOLS.items() if shutil.which(tool) is None]
+        if missing:
+            self.skipTest("not installed: " + ", ".join(missing))
+        self.client = os.path.join(self.directory, "client")
+        os.mkdir(self.client)
+        self.image = standin.image(os.path.join(self.directory, "image"), os.urandom(300 * 1024))
+        self.pulls = 0
+
+    def serve(self, auth):
+        """The URL of a docker-registry."""
+        port = standin.free_port()
+        config = os.path.join(self.directory, "config.yml")
+        with open(config, "w", encoding="ascii") as f:
+            json.dump({"version": "0.1", "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": self.directory + "/data"}, "delete": {"enabled": True}},
+                       "http": {"addr": "127.0.0.1:%d" % port, "secret": "x"}, "auth": auth}, f)
+        with open(os.path.join(self.directory, "output"), "wb") as out:
+            process = subprocess.Popen(["docker-registry", "serve", config], stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=harness.end_with_parent)
+        self.addCleanup(process.wait, 30)
+        self.addCleanup(process.kill)
+
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return True
+            except OSError:
+                return False
+        self.assertTrue(harness.wait_until(answers), "docker-registry does not answer")
+        return "http://127.0.0.1:%d" % port
+
+    def users(self, **secrets):
+        lines = [subprocess.run(["htpasswd", "-niB", "-C", "4", user], input=secret, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+                 for user, secret in secrets.items()]
+        path = os.path.join(self.directory, "users")
+        with open(path + ".new", "w", encoding="ascii") as f:
+            f.write("\n".join(lines) + "\n")
+        os.rename(path + ".new", path)
+        return path
+
+    def open_front(self, example, url, key):
+        self.recorder = Recorder(self.front(example, url).port)
+        self.addCleanup(self.recorder.stop)
+        with open(os.path.join(self.client, "auth.json"), "w", encoding="ascii") as f:
+            json.dump({"auths": {self.recorder.host: {"auth": base64.b64encode(":".join(key.key).encode()).decode()}}}, f)
+
+    def copy(self, *words):
+        return subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--authfile", os.path.join(self.client, "auth.json"), "--src-tls-verify=false",
+                               "--dest-tls-verify=false", *words], env=dict(os.environ, HOME=self.client, TMPDIR=self.client), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
+
+    def push(self, name):
+        return self.copy(self.image, "docker://%s/%s" % (self.recorder.host, name))
+
+    def pull(self, name):
+        self.pulls += 1
+        return self.copy("docker://%s/%s" % (self.recorder.host, name), "dir:%s/got%d" % (self.client, self.pulls))
+
+    def no_password_at_the_client(self, *more):
+        """In none of its files, and in nothing that was ever sent to it."""
+        needles = set(harness.forms(harness.PLANT)).union(*[harness.forms(text) for text in more])
+        texts = [bytes(self.recorder.bytes)]
+        for directory, _, names in os.walk(self.client):
+            for name in names:
+                with open(os.path.join(directory, name), "rb") as f:
+                    texts.append(f.read())
+        self.assertGreater(len(texts), 4)
+        self.assertFalse([needle for needle in needles for text in texts if needle in text])
+
+    def test_basic(self):
+        secret = site.plant()
+        url = self.serve({"htpasswd": {"realm": "test", "path": self.users(ci=secret)}})
+        registry = self.project.registry(serverAddress=url)
+        row = self.project.credential(registry, publicValue="ci", secretValue=secret)
+        self.open_front("basic", url, self.key())
+        done = self.push("acme/app:1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.pull("acme/app:1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # The password changes while somebody pulls: the registry takes both logins, then regcred has the new one, then the old one goes.
+        results, stop = [], threading.Event()
+
+        def pull_on():
+            while not stop.is_set():
+                results.append(self.pull("acme/app:1"))
+        thread = threading.Thread(target=pull_on)
+        thread.start()
+        try:
+            for step in range(4):
+                old, new = "ci" if step == 0 else "ci%d" % step, "ci%d" % (step + 1)
+                fresh = site.plant()
+                self.users(**{old: secret, new: fresh})
+                self.ok(self.env.put("registrycredentials/" + row["id"], {"publicValue": new, "secretValue": fresh}))
+                seen = len(results)
+                harness.wait_until(lambda: len(results) >= seen + 2)
+                self.users(**{new: fresh})
+                secret = fresh
+        finally:
+            stop.set()
+            thread.join(60)
+        self.assertGreaterEqual(len(results), 8)
+        self.assertEqual([r.stderr for r in results if r.returncode != 0], [])
+        self.no_password_at_the_client()
+        self.status(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
+        done = self.pull("acme/app:1")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("No login fits", done.stderr)
+
+    def test_a_key_for_a_part(self):
+        secret = site.plant()
+        url = self.serve({"htpasswd": {"realm": "test", "path": self.users(ci=secret)}})
+        registry = self.project.registry(serverAddress=url)
+        for prefix in ("acme", "other"):
+            self.project.credential(registry, publicValue="ci", secretValue=secret, pathPrefix=prefix)
+        self.open_front("basic", url, self.key())
+        for name in ("acme/app:1", "other/app:1"):
+            self.assertEqual(self.push(name).returncode, 0)
+        self.open_front("basic", url, self.key(role="reveal", pathPrefixes=["acme"]))
+        self.assertEqual(self.pull("acme/app:1").returncode, 0)
+        self.assertNotEqual(self.pull("other/app:1").returncode, 0)
+        self.no_password_at_the_client()
+
+    def test_tokens(self):
+        key, crt = standin.certificate(self.directory, "tokens")
+        make, secret, made = standin.token_maker(key, crt), site.plant(), []
+
+        def grant(request):
+            if request.login != ("ci", secret):
+                return Answer(401, UNAUTHORIZED)
+            access = [dict(zip(("type", "name", "actions"), (kind, name, actions.split(","))))
+                      for kind, name, actions in (scope.split(":") for scope in request.query.get("scope", ()))]
+            made.append(make("ci", access))
+            return Answer(200, {"token": made[-1], "expires_in": 300})
+        auth = self.standin(grant)
+        url = self.serve({"token": {"realm": auth.url + "/token", "service": "docker-registry", "issuer": "test", "rootcertbundle": crt}})
+        self.project.credential(self.project.registry(serverAddress=url), publicValue="ci", secretValue=secret)
+        self.open_front("token", url, self.key())
+        done = self.push("acme/app:1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for _ in range(3):
+            done = self.pull("acme/app:1")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(r.query["scope"] for r in auth.requests), [["repository:acme/app:pull"], ["repository:acme/app:pull,push"]])
+        self.no_password_at_the_client(*made)
+        self.assertNotIn(auth.url.encode(), bytes(self.recorder.bytes))
+
+
+if __name__ == "__main__":
+    unittest.main()
