@@ -1692,6 +1692,135 @@ look_no_tls(const struct site *site, const struct rule *rule)
 			      arena_printf(site->check->arena, "`listen %s`", word(n, 1)));
 }
 
+/* --- Logins that nginx adds. */
+
+static bool
+is_inject(const struct site *site)
+{
+	return param(site, "REGCRED_INJECT_REGISTRY") != NULL;
+}
+
+static void
+look_inject_open(const struct site *site, const struct rule *rule)
+{
+	if (own(site->block, "internal") == NULL)
+		found(site, rule, site->pass, "");
+}
+
+static void
+look_inject_body(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = effective(site->block, "client_max_body_size");
+
+	if (size_or(n, 1, BODY_DEFAULT) != 0)
+		found(site, rule, n != NULL ? n : site->pass, n != NULL ? word(n, 1) : "1m");
+}
+
+static void
+look_inject_client(const struct site *site, const struct rule *rule)
+{
+	look_for_variables(site, rule, "REGCRED_INJECT_REGISTRY", client_variables);
+	look_for_variables(site, rule, "REGCRED_INJECT_SCHEME", client_variables);
+}
+
+/* The next proxy_pass of the server, behind n or the first, whose requests ask this location. */
+static const struct node *
+next_asker(const struct site *site, const struct node *n)
+{
+	const struct node *top = site->server;
+
+	if (top == NULL)
+		return NULL;
+	for (n = following(top, n == NULL ? top : n); n != NULL; n = following(top, n)) {
+		const struct node *asks =
+			named(n, "proxy_pass") ? effective(n->parent, "auth_request") : NULL;
+
+		if (asks != NULL && strcmp(word(asks, 1), last_word(site->block)) == 0)
+			return n;
+	}
+	return NULL;
+}
+
+/* The directive about this header on the level that counts. */
+static const struct node *
+header_line(const struct node *block, const char *directive, const char *header)
+{
+	const struct node *level = level_of(block, directive);
+	const struct node *n = level != NULL ? own(level, directive) : NULL;
+
+	while (n != NULL && strcasecmp(word(n, 1), header) != 0)
+		n = next_named(n->next, directive);
+	return n;
+}
+
+static bool
+sends_login(const struct site *site, const struct node *pass)
+{
+	static const char *const ours[] = {"upstream_http_x_registry_authorization", NULL};
+	struct site asker = *site;
+	const struct node *line = header_line(pass->parent, "proxy_set_header", "Authorization");
+	struct trace t;
+
+	if (line == NULL)
+		return false;
+	asker.block = pass->parent;
+	trace_start(&t, &asker, line, word(line, 2));
+	for (size_t i = 0; i < t.count; i++)
+		if (variable_among(site->check->arena, t.from[i].text, ours) != NULL)
+			return true;
+	return false;
+}
+
+static void
+look_inject_header(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;)
+		if (!sends_login(site, n))
+			found(site, rule, n, "");
+}
+
+static void
+look_inject_challenge(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;)
+		if (header_line(n->parent, "proxy_hide_header", "WWW-Authenticate") == NULL)
+			found(site, rule, n, "");
+}
+
+/* What stands behind the host. */
+static void
+look_inject_path(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const char *host = strstr(word(n, 1), "://");
+
+		if (host != NULL && strchr(host + 3, '/') != NULL)
+			found(site, rule, n, word(n, 1));
+	}
+}
+
+static void
+look_inject_http(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const char *url = word(n, 1);
+
+		if (begins_with(url, "http://") && !is_local(url + strlen("http://")))
+			found(site, rule, n, url);
+	}
+}
+
+static void
+look_inject_unverified(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const struct node *verify = effective(n->parent, "proxy_ssl_verify");
+
+		if (begins_with(word(n, 1), "https://") && (verify == NULL || is_off(verify)))
+			found(site, rule, n, "");
+	}
+}
+
 /* --- The rules. */
 
 // clang-format off
@@ -1780,7 +1909,33 @@ static const struct rule rules[] = {
 	{ "no-tls", WARNING, look_no_tls, NULL, NULL, "secrets come in the clear to {}; use `listen ... ssl`, or listen on 127.0.0.1 behind something that has TLS" },
 };
 
+/* For each site that asks for logins of a registry. */
+static const struct rule rules_inject[] = {
+	{ "inject-open", PROBLEM, look_inject_open, NULL, NULL, "any client may ask this location itself, and is given the login in a header; say `internal;` in it" },
+	{ "inject-body", WARNING, look_inject_body, NULL, NULL, "layers that are longer than {} cannot be pushed, because nginx looks at their length here too; say `client_max_body_size 0;` in this location" },
+	{ "inject-client", PROBLEM, look_inject_client, NULL, NULL, "{}, so that clients choose which registry's login is used; `set` it in the server" },
+	{ "inject-header", PROBLEM, look_inject_header, NULL, NULL, "the client's own key goes on to the registry in place of the login; include regcred_inject_proxy on this level" },
+	{ "inject-challenge", PROBLEM, look_inject_challenge, NULL, NULL, "a challenge of the registry would send clients, with their keys, to its token server; say `proxy_hide_header WWW-Authenticate;`" },
+	{ "inject-path", PROBLEM, look_inject_path, NULL, NULL, "with {} nginx makes another URL than the one that regcred has looked at; name the registry without a path or slash" },
+	{ "inject-http", WARNING, look_inject_http, NULL, NULL, "the login goes to {} in the clear; use https" },
+	{ "inject-unverified", WARNING, look_inject_unverified, NULL, NULL, "the registry's certificate is not looked at, so whoever stands between can take the login; say `proxy_ssl_verify on` with proxy_ssl_trusted_certificate" },
+};
+
+/* Rules about bodies and answers that such a site has none of. */
+static const char *const not_for_inject[] = {
+	"no-body", "no-length", "body-smaller", "body-larger", "body-file", "body-buffer", "answer-file", "error-page", "error-not-json",
+};
+
 // clang-format on
+
+static bool
+is_for_inject(const struct rule *rule)
+{
+	for (size_t i = 0; i < COUNT_OF(not_for_inject); i++)
+		if (strcmp(rule->name, not_for_inject[i]) == 0)
+			return false;
+	return true;
+}
 
 static void
 look_at_includes(const struct site *site, const struct rule *rule, bool denied)
@@ -1832,10 +1987,16 @@ check_sites(struct check *c)
 {
 	struct site site;
 
-	for (const struct node *n = c->root; n != NULL; n = following(c->root, n))
-		if (make_site(c, n, &site))
-			for (size_t i = 0; i < COUNT_OF(rules); i++)
+	for (const struct node *n = c->root; n != NULL; n = following(c->root, n)) {
+		if (!make_site(c, n, &site))
+			continue;
+		bool inject = is_inject(&site);
+		for (size_t i = 0; i < COUNT_OF(rules); i++)
+			if (!inject || is_for_inject(&rules[i]))
 				rules[i].look(&site, &rules[i]);
+		for (size_t i = 0; inject && i < COUNT_OF(rules_inject); i++)
+			rules_inject[i].look(&site, &rules_inject[i]);
+	}
 }
 
 static size_t

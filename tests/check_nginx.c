@@ -203,6 +203,21 @@ static const struct { const char *file, *found; } files[] = {
 
 /* Other values for what stands in the good ones.  The rules that must then speak, in their order. */
 static const struct { const char *file, *from, *to, *rules; } changes[] = {
+	/* Logins that nginx adds. */
+	{ "regcred_inject.conf", "    internal;", "", "inject-open" },
+	{ "regcred_inject.conf", "client_max_body_size       0;", "", "inject-body" },
+	{ "regcred_inject.conf", "client_max_body_size       0;", "client_max_body_size 64k;", "inject-body" },
+	{ "good.conf", "$regcred_registry registry.example.test", "$regcred_registry $http_x_registry", "inject-client" },
+	{ "regcred_inject_proxy", "proxy_set_header Authorization ", "proxy_set_header Other ", "inject-header" },
+	{ "regcred_inject_proxy", "$regcred_authorization;", "$http_authorization;", "inject-header" },
+	{ "regcred_inject_proxy", "proxy_hide_header WWW", "#", "inject-challenge" },
+	{ "good.conf", "https://registry.example.test;", "https://registry.example.test/;", "inject-path" },
+	{ "good.conf", "https://registry.example.test;", "http://registry.example.test;", "inject-http" },
+	{ "good.conf", "https://registry.example.test;", "http://127.0.0.1:5000;", "" },
+	{ "regcred_inject_proxy", "proxy_ssl_verify         on", "proxy_ssl_verify off", "inject-unverified" },
+	{ "regcred_inject.conf", "fastcgi_keep_conn          off", "fastcgi_keep_conn on", "keep-conn" },
+	{ "regcred_inject.conf", "$request_uri;", "$uri;", "decoded-uri" },
+
 	/* The way to regcred. */
 	{ "good.conf", "upstream regcred {", "upstream other {", "upstream-missing" },
 	{ "good.conf", "regcredd.sock;", "regcredd.sock; keepalive 8;", "upstream-keepalive" },

@@ -124,6 +124,12 @@ class Basic(Base):
         self.assertEqual(self.nginx.ask(MANIFEST % "acme/app", key)[0], 404)
         self.assertEqual(self.server.requests[-1].path, "/v2/acme/app/manifests/1")
 
+    def test_the_examples_are_in_order(self):
+        for nginx in (self.nginx, self.front("token", self.server.url)):
+            done = site.cli("check", "--state-dir", site.state, "--nginx", os.path.join(nginx.root, "nginx.conf"), check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("0 problems, 0 warnings", done.stdout)
+
     def test_nobody_is_asked_for_a_key(self):
         for headers in ((), [("Authorization", "Bearer x")], [("Authorization", "Basic " + base64.b64encode(b"ci:x").decode())]):
             answer = self.nginx.ask("/v2/", headers=headers)
