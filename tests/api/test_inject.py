@@ -43,7 +43,7 @@ class Front(test_nginx.Nginx):
             for name in ("regcred_inject.conf", "regcred_inject_proxy"):
                 with open(os.path.join(directory, name), "w", encoding="utf-8") as f:
                     f.write(test_nginx.shipped(name))
-            text = test_nginx.shipped("examples/inject-%s.conf" % example)
+            text = test_nginx.shipped("examples/%s.conf" % example)
             for old, new in (("unix:/run/regcred/regcredd.sock", "unix:" + site.socket), ("listen 443 ssl", "listen 127.0.0.1:%d" % port),
                              ("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)):
                 if old not in text:
@@ -109,7 +109,7 @@ class Basic(Base):
         self.server = self.standin(lambda request: self.answer(request))
         self.registry = self.project.registry(serverAddress=self.server.url)
         self.row = self.project.credential(self.registry, publicValue="ci", secretValue=self.secret)
-        self.nginx = self.front("basic", self.server.url)
+        self.nginx = self.front("inject-basic", self.server.url)
 
     def test_login_is_added_and_nothing_of_the_client_goes_on(self):
         key = self.key()
@@ -125,7 +125,7 @@ class Basic(Base):
         self.assertEqual(self.server.requests[-1].path, "/v2/acme/app/manifests/1")
 
     def test_the_examples_are_in_order(self):
-        for nginx in (self.nginx, self.front("token", self.server.url)):
+        for nginx in (self.nginx, self.front("inject-token", self.server.url)):
             done = site.cli("check", "--state-dir", site.state, "--nginx", os.path.join(nginx.root, "nginx.conf"), check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn("0 problems, 0 warnings", done.stdout)
@@ -241,7 +241,7 @@ class Tokens(Base):
         self.server = self.standin(lambda r: standin.bearer_registry(lambda: self.auth.url + "/token", self.granted)(r))
         self.registry = self.project.registry(serverAddress=self.server.url)
         self.row = self.project.credential(self.registry, publicValue="ci", secretValue=self.secret)
-        self.nginx = self.front("token", self.server.url)
+        self.nginx = self.front("inject-token", self.server.url)
 
     def grant(self, request):
         self.gate.wait(20)
@@ -428,7 +428,7 @@ class Skopeo(Base):
         url = self.serve({"htpasswd": {"realm": "test", "path": self.users(ci=secret)}})
         registry = self.project.registry(serverAddress=url)
         row = self.project.credential(registry, publicValue="ci", secretValue=secret)
-        self.open_front("basic", url, self.key())
+        self.open_front("inject-basic", url, self.key())
         done = self.push("acme/app:1")
         self.assertEqual(done.returncode, 0, done.stderr)
         done = self.pull("acme/app:1")
@@ -468,10 +468,10 @@ class Skopeo(Base):
         registry = self.project.registry(serverAddress=url)
         for prefix in ("acme", "other"):
             self.project.credential(registry, publicValue="ci", secretValue=secret, pathPrefix=prefix)
-        self.open_front("basic", url, self.key())
+        self.open_front("inject-basic", url, self.key())
         for name in ("acme/app:1", "other/app:1"):
             self.assertEqual(self.push(name).returncode, 0)
-        self.open_front("basic", url, self.key(role="reveal", pathPrefixes=["acme"]))
+        self.open_front("inject-basic", url, self.key(role="reveal", pathPrefixes=["acme"]))
         self.assertEqual(self.pull("acme/app:1").returncode, 0)
         self.assertNotEqual(self.pull("other/app:1").returncode, 0)
         self.no_password_at_the_client()
@@ -490,7 +490,7 @@ class Skopeo(Base):
         auth = self.standin(grant)
         url = self.serve({"token": {"realm": auth.url + "/token", "service": "docker-registry", "issuer": "test", "rootcertbundle": crt}})
         self.project.credential(self.project.registry(serverAddress=url), publicValue="ci", secretValue=secret)
-        self.open_front("token", url, self.key())
+        self.open_front("inject-token", url, self.key())
         done = self.push("acme/app:1")
         self.assertEqual(done.returncode, 0, done.stderr)
         for _ in range(3):
