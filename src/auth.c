@@ -344,6 +344,7 @@ static const struct key_role {
 	const char *name;
 	enum role (*of)(enum role role, bool scoped);
 } key_roles[] = {
+	{"inject", only_revealing}, /* and then auth_may_reveal() says no */
 	{"readonly", only_reading},
 	{"reveal", only_revealing},
 };
@@ -770,7 +771,19 @@ auth_may_open(const struct identity *id, const struct record *row)
 bool
 auth_may_reveal(const struct identity *id)
 {
+	return auth_may_inject(id) && !auth_is_inject_only(id->key.role);
+}
+
+bool
+auth_may_inject(const struct identity *id)
+{
 	return (HANDED & (1U << id->role)) != 0 && (id->key_id == 0 || id->key.reveal);
+}
+
+bool
+auth_is_inject_only(const char *key_role)
+{
+	return key_role != NULL && strcmp(key_role, "inject") == 0;
 }
 
 bool

@@ -138,6 +138,10 @@ bool auth_may_open(const struct identity *id, const struct record *row);
 /* Whether the caller may be handed logins at all: nobody gets that by a key that does not say so.
  */
 bool auth_may_reveal(const struct identity *id);
+/* Whether the web server may add logins to the caller's requests: all of those, and keys of the
+ * role inject, which never see one. */
+bool auth_may_inject(const struct identity *id);
+bool auth_is_inject_only(const char *key_role);
 /* Whether the caller may make keys that may be handed logins. */
 bool auth_may_grant(const struct identity *id);
 /* Whether this row's login may be handed to the caller, if it may be handed any. */

@@ -480,9 +480,10 @@ inject_run(struct inject *inject, const struct context *c, const struct wish *wi
 {
 	struct work w = {.inject = inject, .context = c, .wish = wish, .error = e};
 
-	if (!auth_may_reveal(c->id))
+	if (!auth_may_inject(c->id))
 		return err_set(e, ERR_FORBIDDEN, NULL,
-			       "This key may not use logins: it was made without reveal.");
+			       "This key may not use logins: it was made without reveal or the "
+			       "role inject.");
 	if (read_wish(&w) != ERR_NONE || choose(&w) != ERR_NONE || open_login(&w) != ERR_NONE)
 		return e->code;
 	enum err rc =

@@ -1214,7 +1214,7 @@ bound_reveal(const struct context *c, struct record *row, struct error *e)
 	const char *role = record_text(row, COL_ROLE);
 	struct value *reveal = &row->columns[COL_REVEAL];
 
-	if (role != NULL && strcmp(role, "reveal") == 0)
+	if (role != NULL && (strcmp(role, "reveal") == 0 || auth_is_inject_only(role)))
 		*reveal = value_int(1);
 	if (reveal->number == 0)
 		return ERR_NONE;

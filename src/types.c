@@ -23,7 +23,7 @@ static const char *const states_account_v2[] = {
 static const char *const transitions[] = { "yes", "no", "error", NULL };
 static const char *const member_roles[] = { "member", "owner", "readonly", "restricted", NULL };
 /* What a key may be confined to; see auth.c. */
-static const char *const key_roles[] = { "readonly", "reveal", NULL };
+static const char *const key_roles[] = { "inject", "readonly", "reveal", NULL };
 static const char *const verification_rules[] = { "off", "warn", "require", NULL };
 static const char *const verification_results[] = {
 #define RESULT(name, word, sentence) word,

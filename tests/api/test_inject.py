@@ -88,7 +88,7 @@ class Base(harness.Case):
         return front
 
     def key(self, **fields):
-        return Client(site, site.new_key(self.project.admin, **(fields or {"role": "reveal"})), self.project.root)
+        return Client(site, site.new_key(self.project.admin, **(fields or {"role": "inject"})), self.project.root)
 
     def audit(self, row):
         return [entry for entry in self.ok(self.project.admin.get("auditlogs?resourceId=%s&limit=100" % row["id"]))["data"]
@@ -146,12 +146,26 @@ class Basic(Base):
         self.assertEqual(self.server.requests, [])
         self.assertEqual(self.audit(self.row), [])
 
+    def test_a_key_for_this_alone(self):
+        key = self.key()
+        self.assertEqual(self.nginx.ask("/v2/", key)[0], 200)
+        self.assertEqual(self.nginx.ask("/v2/", self.key(role="reveal"))[0], 200)
+        self.err(key.post("handouts", {"format": "docker"}), 403, "Forbidden")
+        self.err(key.get("registrycredentials"), 404, "Not Found")
+        self.err(key.post("apikeys", {"role": "inject"}), 404, "Not Found")
+        self.err(self.env.post("apikeys", {"role": "inject"}), 422, "InvalidOption", "reveal")
+        made = "apikeys/" + self.ok(self.project.admin.get("apikeys?publicValue=" + key.key[0]))["data"][0]["id"]
+        for role in ("reveal", None):
+            self.err(self.env.put(made, {"role": role}), 422, "InvalidOption", "role")
+        self.ok(self.project.admin.put(made, {"reveal": False}))
+        self.errors(self.nginx.ask("/v2/", key), 403, "DENIED")
+
     def test_paths(self):
         """A key for a part of the registry has its login there alone, however the path is written."""
         part = site.plant()
         self.logins["part"] = part
         self.project.credential(self.registry, publicValue="part", secretValue=part, pathPrefix="acme")
-        key = self.key(role="reveal", pathPrefixes=["acme"])
+        key = self.key(role="inject", pathPrefixes=["acme"])
         for path in ("/v2/", "/v2/acme/manifests/1", "/v2/acme/app/blobs/sha256:aa", "/v2/acme/app/tags/list?n=2", "/v2/acme/app/referrers/sha256:aa",
                      "/v2/acme/blobs/uploads/manifests/1"):
             self.assertIn(self.nginx.ask(path, key)[0], (200, 404), path)
@@ -471,7 +485,7 @@ class Skopeo(Base):
         self.open_front("inject-basic", url, self.key())
         for name in ("acme/app:1", "other/app:1"):
             self.assertEqual(self.push(name).returncode, 0)
-        self.open_front("inject-basic", url, self.key(role="reveal", pathPrefixes=["acme"]))
+        self.open_front("inject-basic", url, self.key(role="inject", pathPrefixes=["acme"]))
         self.assertEqual(self.pull("acme/app:1").returncode, 0)
         self.assertNotEqual(self.pull("other/app:1").returncode, 0)
         self.no_password_at_the_client()

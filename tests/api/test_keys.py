@@ -80,7 +80,7 @@ class Fields(Base):
                     own = writes and not name.startswith("lastUsed")
                     self.assertEqual((fields[name]["create"], fields[name]["update"]), (own, own), name)
                 self.assertEqual([fields[n]["type"] for n in NEW], ["date", "date", "string", "array[string]", "enum"])
-                self.assertEqual(fields["role"]["options"], ["readonly", "reveal"])
+                self.assertEqual(fields["role"]["options"], ["inject", "readonly", "reveal"])
                 self.assertEqual({n for n in NEW if n in doc["collectionFilters"]}, set(NEW) - {"networks"})
                 self.assertNotIn("expires", self.ok(client.get("schemas/password"))["resourceFields"])
 
