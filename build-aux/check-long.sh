@@ -1,5 +1,5 @@
 #!/bin/sh
-# check-long.sh ITEM...: runs what takes minutes; an item is a module of tests/api (its name) or a program of the build tree (its
+# check-long.sh ITEM...: runs what takes minutes; an item is a module of tests/api (its name, or NAME@WEBSERVER) or a program of the build tree (its
 # path).  Its output comes as it is made; ends with "N passed, N failed, N skipped".  Exit status 1 if something failed.
 set -u
 
@@ -16,6 +16,7 @@ run_item()
 {
 	case $1 in
 	*/*) "$build/$1" ;;
+	*@*) "${PYTHON:-python3}" "$source_dir/tests/api/run.py" --jobs 1 --front "${1#*@}" "${1%@*}" ;;
 	*) "${PYTHON:-python3}" "$source_dir/tests/api/run.py" --jobs 1 "$1" ;;
 	esac
 }

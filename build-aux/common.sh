@@ -46,6 +46,9 @@ openssl         has_command openssl
 '
 # What regcred can also be hosted by: their tests skip themselves.
 packages_to_host='
+lighttpd        has_command lighttpd
+apache2         has_command apache2
+fcgiwrap        has_command fcgiwrap
 spawn-fcgi      has_command spawn-fcgi
 supervisor      has_command supervisord
 '

@@ -30,6 +30,7 @@ import time
 import unittest
 import urllib.parse
 
+import fronts
 import validator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -290,9 +291,14 @@ class Project:
 
 
 class Site:
-    """A state directory, a pool and an nginx of its own on a free port."""
+    """A state directory, a pool and an nginx (or another front) of its own on a free port."""
 
-    def __init__(self, workers=2, threads=4, options=(), environment=None):
+    end_with_parent = staticmethod(end_with_parent)
+
+    def __init__(self, workers=2, threads=4, options=(), environment=None, front=None):
+        self.front_name = front or os.environ.get("REGCRED_FRONT", "nginx")
+        self.is_cgi = fronts.FRONTS[self.front_name][1]
+        self.front = fronts.Front(self, SRC, program("regcredd")) if self.front_name != "nginx" else None
         self.workers, self.threads, self.options = workers, threads, list(options)
         self.environment = dict(environment or {})
         self.pool = self.nginx = None
@@ -315,11 +321,17 @@ class Site:
         self.socket = os.path.join(self.state, "regcredd.sock")
         try:
             self.cli("init", "--state-dir", self.state)
+            if self.front:
+                self.front.prepare()
+                self.options += ["--user", fronts.user()] if fronts.user() else []
             self.start_pool()
             self.start_nginx()
             self.wait_ready()
             self.remember_children()
             self.admin = Client(self, self.cli_key("1a1"))
+        except unittest.SkipTest:
+            self.kill()
+            raise
         except BaseException:
             print(self.tail(), file=sys.stderr)
             self.kill()
@@ -361,35 +373,40 @@ class Site:
                  "--auth-failures", "0", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
                 preexec_fn=end_with_parent)
 
-    def start_nginx(self):
+    def nginx_words(self):
+        """The command line of the nginx that is shipped, with its configuration written for this port."""
         if NGINX is None:
             raise FileNotFoundError("nginx is not installed")
         with open(os.path.join(SRC, "nginx", "quickstart.conf.in"), encoding="utf-8") as f:
-            template = f.read()
+            text = f.read()
         # `include regcred_params` is looked for beside the configuration file.
         shutil.copy(os.path.join(SRC, "nginx", "regcred_params"), self.root)
+        for name, value in (("PORT", str(self.port)), ("STATE", self.state), ("SOCKET", self.socket),
+                            ("USER_LINE", "user root;" if os.geteuid() == 0 else ""),
+                            ("NGINX_DIR", os.path.join(SRC, "nginx"))):
+            text = text.replace("@%s@" % name, value)
+        left = re.findall(r"@[A-Z_]+@", text)
+        if left:
+            raise RuntimeError("quickstart.conf.in: no value for %s" % ", ".join(sorted(set(left))))
+        text = re.sub(r"(?m)^\s*daemon\s+\w+;", "", text)
+        conf = os.path.join(self.root, "nginx.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        self.nginx_errors = os.path.join(self.root, "nginx-start.log")
+        return [NGINX, "-e", self.nginx_errors, "-p", self.root, "-c", conf, "-g", "daemon off;"]
+
+    def start_nginx(self):
+        """Or what stands in its place: see fronts.py."""
         for attempt in range(5):
             with socket.socket() as s:
                 s.bind(("127.0.0.1", 0))
                 self.port = s.getsockname()[1]
             self.base = "http://127.0.0.1:%d" % self.port
-            text = template
-            for name, value in (("PORT", str(self.port)), ("STATE", self.state), ("SOCKET", self.socket),
-                                ("USER_LINE", "user root;" if os.geteuid() == 0 else ""),
-                                ("NGINX_DIR", os.path.join(SRC, "nginx"))):
-                text = text.replace("@%s@" % name, value)
-            left = re.findall(r"@[A-Z_]+@", text)
-            if left:
-                raise RuntimeError("quickstart.conf.in: no value for %s" % ", ".join(sorted(set(left))))
-            text = re.sub(r"(?m)^\s*daemon\s+\w+;", "", text)
-            conf = os.path.join(self.root, "nginx.conf")
-            with open(conf, "w", encoding="utf-8") as f:
-                f.write(text)
-            self.nginx_errors = os.path.join(self.root, "nginx-start.log")
+            words = fronts.FRONTS[self.front_name][0](self.front, self.port) if self.front else self.nginx_words()
             with open(os.path.join(self.root, "nginx.out"), "ab") as out:
-                self.nginx = subprocess.Popen([NGINX, "-e", self.nginx_errors, "-p", self.root, "-c", conf, "-g", "daemon off;"],
-                                              stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent)
-            for _ in range(100):
+                self.nginx = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent,
+                                              start_new_session=self.front is not None)  # Apache ends its whole process group
+            for _ in range(250 if self.front else 100):
                 if self.nginx.poll() is not None:
                     break
                 try:
@@ -400,7 +417,7 @@ class Site:
             if self.nginx.poll() is None:
                 self.nginx.kill()
             self.nginx.wait()
-        raise RuntimeError("nginx does not start")
+        raise RuntimeError("%s does not start" % self.front_name)
 
     def wait_ready(self, timeout=START_TIMEOUT):
         end = time.monotonic() + timeout
@@ -454,6 +471,8 @@ class Site:
         if self.nginx is not None and self.nginx.poll() is None:
             self.nginx.terminate()
             self.nginx.wait(10)
+        if self.front:
+            self.front.end()
         shutil.rmtree(self.root, ignore_errors=True)
         atexit.unregister(self.kill)
 

