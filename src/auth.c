@@ -119,15 +119,16 @@ static const char *const role_names[ROLE__COUNT] = {
 	[ROLE_PROJECTADMIN] = "projectadmin", [ROLE_READONLY] = "readonly", [ROLE_REVEAL] = "reveal", [ROLE_NONE] = "none",
 };
 
-/* What an account of a kind is when it acts unscoped.  Others are nobody. */
-static const struct { const char *kind; enum role role; bool all_accounts, joins_projects; } kinds[] = {
-	{ "superadmin",   ROLE_SUPERADMIN,   true,  false },
-	{ "service",      ROLE_SERVICE,      true,  false },
-	{ "admin",        ROLE_ADMIN,        true,  true },
-	{ "readAdmin",    ROLE_READADMIN,    true,  true },
-	{ "user",         ROLE_USER,         false, true },
-	{ "projectadmin", ROLE_PROJECTADMIN, false, true },
-	{ "project",      ROLE_PROJECT,      false, false },
+/* What an account of a kind is when it acts unscoped; manages: a project of which it is an owner.
+ * Others are nobody. */
+static const struct { const char *kind; enum role role; bool all_accounts, joins_projects, manages; } kinds[] = {
+	{ "superadmin",   ROLE_SUPERADMIN,   true,  false, true },
+	{ "service",      ROLE_SERVICE,      true,  false, true },
+	{ "admin",        ROLE_ADMIN,        true,  true,  true },
+	{ "readAdmin",    ROLE_READADMIN,    true,  true,  false },
+	{ "user",         ROLE_USER,         false, true,  true },
+	{ "projectadmin", ROLE_PROJECTADMIN, false, true,  true },
+	{ "project",      ROLE_PROJECT,      false, false, false },
 };
 /* clang-format on */
 
@@ -567,8 +568,10 @@ join_project(const struct auth *auth, struct arena *a, const struct group_grant 
 	while (i < *count && list[i].project_id != grant->project_id)
 		i++;
 	if (i < *count) {
-		if (role_of_membership(grant->role) < role_of_membership(list[i].role))
+		if (role_of_membership(grant->role) <= role_of_membership(list[i].role)) {
 			list[i].role = grant->role;
+			list[i].granted = true;
+		}
 		return ERR_NONE;
 	}
 	enum store_rc rc =
@@ -578,6 +581,7 @@ join_project(const struct auth *auth, struct arena *a, const struct group_grant 
 	if (rc == STORE_OK && (row.type->flags & TYPE_PROJECT) != 0)
 		list[(*count)++] = (struct membership){.project_id = grant->project_id,
 						       .role = grant->role,
+						       .granted = true,
 						       .active = record_state(&row) == ST_ACTIVE};
 	return ERR_NONE;
 }
@@ -751,6 +755,23 @@ owns_project(const struct identity *id, int64_t project)
 	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
 		return true;
 	return owns(m) || (id->role == ROLE_OWNER && id->scope_id == project);
+}
+
+bool
+auth_owns_by_row(const struct identity *id, int64_t project)
+{
+	const struct membership *m = find_membership(id, project);
+
+	return id->account_role != ROLE_ADMIN && owns(m) && !m->granted;
+}
+
+bool
+auth_may_own(const char *kind)
+{
+	for (size_t i = 0; kind != NULL && i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i].kind, kind) == 0)
+			return kinds[i].manages;
+	return false;
 }
 
 bool

@@ -132,6 +132,12 @@ enum err auth_scope(const struct auth *auth, struct arena *a, const char *projec
  * an administrator, who sees no secret. */
 bool auth_may_name(enum role role, const char *kind);
 
+/* Whether the caller manages this project as an owner by a row of projectMember and by nothing
+ * else: then its right ends with that row. */
+bool auth_owns_by_row(const struct identity *id, int64_t project);
+/* Whether accounts of that kind can act as owners of a project. */
+bool auth_may_own(const char *kind);
+
 /* Whether the caller may read this row's secret in the clear, if its role may open any. */
 bool auth_may_open(const struct identity *id, const struct record *row);
 

@@ -1380,9 +1380,107 @@ update_secret(struct store_tx *tx, const struct context *c, const struct change 
 	return keep_current(tx, c, row, given->secret, e);
 }
 
-static enum err
-update_kind(const struct work *w, struct record *row, uint64_t columns)
+/* Owners */
+
+/* The account that a row of projectMember makes an owner. */
+static bool
+owner_of(const struct record *member, int64_t *account)
 {
+	return strcmp(record_text(member, COL_ROLE), "owner") == 0 &&
+	       strcmp(record_text(member, COL_EXTERNAL_ID_TYPE), "rancher_id") == 0 &&
+	       id_parse(&family_account, record_text(member, COL_EXTERNAL_ID), account);
+}
+
+/* An owner who acts on the project may have been removed since the request began. */
+static enum err
+still_owns(struct store_tx *tx, const struct work *w)
+{
+	const struct context *c = w->context;
+	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID,
+				     record_id(w->row), &everyone, LIMIT_MAX);
+	struct record_list members;
+	bool found = false;
+	int64_t id;
+
+	if ((w->row->type->flags & TYPE_PROJECT) == 0 ||
+	    !auth_owns_by_row(c->id, record_id(w->row)))
+		return ERR_NONE;
+	enum store_rc rc = store_tx_list(tx, c->arena, &q, &members);
+	for (size_t i = 0; rc == STORE_OK && !found && i < members.count; i++)
+		found = owner_of(&members.items[i], &id) && id == c->id->user_id;
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	return found ? ERR_NONE : err_set(w->error, ERR_FORBIDDEN, NULL, NULL);
+}
+
+/* Whether a project has an owner who can act: an active account of a kind that
+ * may, other than `except` (0: any). */
+static enum store_rc
+find_owner(struct store_tx *tx, struct arena *a, int64_t project, int64_t except, bool *found)
+{
+	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
+				     &everyone, LIMIT_MAX);
+	struct record_list members;
+	enum store_rc rc = store_tx_list(tx, a, &q, &members);
+
+	*found = false;
+	for (size_t i = 0; rc == STORE_OK && !*found && i < members.count; i++) {
+		struct record account;
+		int64_t id;
+
+		if (!owner_of(&members.items[i], &id) || id == except)
+			continue;
+		rc = store_tx_get(tx, a, &family_account, id, &everyone, &account);
+		if (rc == STORE_OK)
+			*found = record_state(&account) == ST_ACTIVE &&
+				 auth_may_own(record_text(&account, COL_KIND));
+		else if (rc == STORE_NONE)
+			rc = STORE_OK;
+	}
+	return rc;
+}
+
+/* Whether an account is the last owner who can act of a project that is not removed. */
+static enum store_rc
+is_last_owner(struct store_tx *tx, struct arena *a, int64_t account, bool *last)
+{
+	struct list_query q =
+		naming(&types_table[T_PROJECT_MEMBER], COL_EXTERNAL_ID, 0, &everyone, LIMIT_MAX);
+	struct record_list list;
+	enum store_rc rc;
+
+	*last = false;
+	q.conditions[0].value = value_text(id_format(a, &family_account, account));
+	if (q.conditions[0].value.text == NULL)
+		return STORE_NO_MEMORY;
+	rc = store_tx_list(tx, a, &q, &list);
+	for (size_t i = 0; rc == STORE_OK && !*last && i < list.count; i++) {
+		const struct record *m = &list.items[i];
+		int64_t project_id = m->columns[COL_PROJECT_ID].number;
+		struct record project;
+		bool other = true;
+		int64_t id;
+
+		if (!owner_of(m, &id))
+			continue;
+		rc = store_tx_get(tx, a, &family_account, project_id, &everyone, &project);
+		if (rc == STORE_OK && project.columns[COL_REMOVED].type == VALUE_NULL)
+			rc = find_owner(tx, a, project_id, account, &other);
+		*last = rc == STORE_OK && !other;
+	}
+	return rc;
+}
+
+static const char last_owner[] = "A project would be left without an active owner.";
+
+/* An account does not become one of a kind that cannot act while a project would be left to nobody.
+ */
+static enum err
+update_kind(struct store_tx *tx, const struct work *w, const struct record *old,
+	    const struct record *row, uint64_t columns)
+{
+	bool last = false;
+
 	if ((columns & COL_BIT(COL_KIND)) == 0)
 		return ERR_NONE;
 	const char *kind = record_text(row, COL_KIND);
@@ -1391,7 +1489,13 @@ update_kind(const struct work *w, struct record *row, uint64_t columns)
 			       "A row cannot become one of another type.");
 	if (!auth_may_name(w->context->id->role, kind))
 		return err_set(w->error, ERR_INVALID_OPTION, "kind", NULL);
-	return ERR_NONE;
+	if ((row->type->flags & TYPE_SELF) == 0 || auth_may_own(kind) ||
+	    !auth_may_own(record_text(old, COL_KIND)))
+		return ERR_NONE;
+	enum store_rc rc = is_last_owner(tx, w->context->arena, record_id(row), &last);
+	if (rc != STORE_OK)
+		return fail(w, rc);
+	return last ? err_set(w->error, ERR_INVALID_OPTION, "kind", last_owner) : ERR_NONE;
 }
 
 /* Which logins a key may be handed is made wider only by those who may give the right to it. */
@@ -1473,8 +1577,9 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	for (unsigned i = 1; i < COL__COUNT; i++)
 		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
 			w->row->columns[i] = w->change->columns[i];
-	if (update_bounds(w, &old, w->row) != ERR_NONE || check_registry_ids(tx, w) != ERR_NONE ||
-	    update_kind(w, w->row, columns) != ERR_NONE ||
+	if (still_owns(tx, w) != ERR_NONE || update_bounds(w, &old, w->row) != ERR_NONE ||
+	    check_registry_ids(tx, w) != ERR_NONE ||
+	    update_kind(tx, w, &old, w->row, columns) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	columns |= forget_result(c, &old, w->row, columns);
@@ -1525,68 +1630,6 @@ resource_update(const struct context *c, const struct resource_type *type, const
 
 /* Deleting and acting */
 
-/* Whether a project has an owner who can act: an active account other than `except` (0: any). */
-static enum store_rc
-find_owner(struct store_tx *tx, struct arena *a, int64_t project, int64_t except, bool *found)
-{
-	struct list_query q = naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
-				     &everyone, LIMIT_MAX);
-	struct record_list members;
-	enum store_rc rc = store_tx_list(tx, a, &q, &members);
-
-	*found = false;
-	for (size_t i = 0; rc == STORE_OK && !*found && i < members.count; i++) {
-		const struct record *m = &members.items[i];
-		struct record account;
-		int64_t id;
-
-		if (strcmp(record_text(m, COL_ROLE), "owner") != 0 ||
-		    strcmp(record_text(m, COL_EXTERNAL_ID_TYPE), "rancher_id") != 0 ||
-		    !id_parse(&family_account, record_text(m, COL_EXTERNAL_ID), &id) ||
-		    id == except)
-			continue;
-		rc = store_tx_get(tx, a, &family_account, id, &everyone, &account);
-		if (rc == STORE_OK)
-			*found = record_state(&account) == ST_ACTIVE;
-		else if (rc == STORE_NONE)
-			rc = STORE_OK;
-	}
-	return rc;
-}
-
-/* Whether an account is the last owner who can act of a project that is not removed. */
-static enum store_rc
-is_last_owner(struct store_tx *tx, struct arena *a, int64_t account, bool *last)
-{
-	struct list_query q =
-		naming(&types_table[T_PROJECT_MEMBER], COL_EXTERNAL_ID, 0, &everyone, LIMIT_MAX);
-	struct record_list list;
-	enum store_rc rc;
-
-	*last = false;
-	q.conditions[0].value = value_text(id_format(a, &family_account, account));
-	if (q.conditions[0].value.text == NULL)
-		return STORE_NO_MEMORY;
-	rc = store_tx_list(tx, a, &q, &list);
-	for (size_t i = 0; rc == STORE_OK && !*last && i < list.count; i++) {
-		const struct record *m = &list.items[i];
-		int64_t project_id = m->columns[COL_PROJECT_ID].number;
-		struct record project;
-		bool other = true;
-
-		if (strcmp(record_text(m, COL_ROLE), "owner") != 0 ||
-		    strcmp(record_text(m, COL_EXTERNAL_ID_TYPE), "rancher_id") != 0)
-			continue;
-		rc = store_tx_get(tx, a, &family_account, project_id, &everyone, &project);
-		if (rc == STORE_OK && project.columns[COL_REMOVED].type == VALUE_NULL)
-			rc = find_owner(tx, a, project_id, account, &other);
-		*last = rc == STORE_OK && !other;
-	}
-	return rc;
-}
-
-static const char last_owner[] = "A project would be left without an active owner.";
-
 /* An account is not taken out of use while a project would be left to nobody. */
 static enum err
 keep_last_owner(struct store_tx *tx, const struct work *w)
@@ -1609,7 +1652,8 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
-	if (keep_last_owner(tx, w) != ERR_NONE || hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+	if (still_owns(tx, w) != ERR_NONE || keep_last_owner(tx, w) != ERR_NONE ||
+	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = move_row(tx, w->context, w->context->arena, w->event, w->row, plan);
 
@@ -1716,7 +1760,7 @@ members_in_transaction(struct store_tx *tx, void *arg)
 		return fail(w, rc);
 	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
-	if (read_members(w, &members, &count) != ERR_NONE)
+	if (still_owns(tx, w) != ERR_NONE || read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
 	if (!has_owner(members, count))
 		return err_set(w->error, ERR_INVALID_FORMAT, "members",

@@ -145,6 +145,7 @@ struct membership {
 	int64_t project_id;
 	const char *role; /* owner, member, restricted, readonly */
 	bool active;	  /* the project is */
+	bool granted;	  /* by a group of the sign-on, not by a row */
 };
 /* The projects that the account is a member of, removed ones of which it is an owner included. */
 enum store_rc store_memberships(struct store *s, struct arena *a, int64_t account_id,

@@ -914,6 +914,7 @@ store_memberships(struct store *s, struct arena *a, int64_t account_id, struct m
 		}
 		list[n].project_id = sqlite3_column_int64(stmt, 0);
 		list[n].role = column_value(a, stmt, 1).text;
+		list[n].granted = false;
 		list[n++].active = sqlite3_column_int(stmt, 2) != 0;
 	}
 	result = rc == SQLITE_DONE ? STORE_OK : rc == SQLITE_ROW ? STORE_NO_MEMORY : rc_of(c, rc);

@@ -1365,6 +1365,38 @@ START_TEST(the_members_of_a_project_are_set_all_at_once)
 }
 END_TEST
 
+START_TEST(an_owner_who_was_removed_meanwhile_changes_nothing)
+{
+	static const char list[] = "{\"members\":[{\"externalId\":\"1a7\",\"role\":\"owner\"}]}";
+	struct record row;
+	struct record_list members;
+
+	act_as(PERSON_OWNER, _i == 0 ? 0 : PROJECT_DEFAULT);
+	rig_exec(&rig, "UPDATE project_member SET removed = 1000 WHERE external_id = '1a7'");
+	const char *before = rig_dump(&rig);
+	ck_assert_int_eq(resource_action(&context, &types_table[T_PROJECT], "1a5", "setmembers",
+					 body_of(list), &row, &members, &e),
+			 ERR_FORBIDDEN);
+	ck_assert_int_eq(update(T_PROJECT, PROJECT_DEFAULT, "{\"name\":\"n\"}", &row),
+			 _i == 0 ? ERR_FORBIDDEN : ERR_METHOD_NOT_ALLOWED);
+	ck_assert_int_eq(act(T_PROJECT, PROJECT_DEFAULT, "deactivate", &row), ERR_FORBIDDEN);
+	ck_assert_str_eq(rig_dump(&rig), before);
+}
+END_TEST
+
+START_TEST(an_owner_by_a_group_needs_no_row)
+{
+	struct record row;
+
+	act_as(PERSON_OWNER, 0);
+	struct membership granted = {PROJECT_DEFAULT, "owner", true, true};
+	who.memberships = &granted;
+	who.membership_count = 1;
+	rig_exec(&rig, "UPDATE project_member SET removed = 1000 WHERE external_id = '1a7'");
+	ck_assert_int_eq(update(T_PROJECT, PROJECT_DEFAULT, "{\"name\":\"n\"}", &row), ERR_NONE);
+}
+END_TEST
+
 START_TEST(members_are_changed_through_their_project_alone)
 {
 	struct record row;
@@ -1546,6 +1578,8 @@ resource_suite(void)
 	tcase_add_loop_test(tc, a_project_is_managed_by_its_owners, 0, COUNT_OF(deleters));
 	tcase_add_test(tc, whoever_makes_a_project_owns_it_unless_it_says_who_does);
 	tcase_add_loop_test(tc, the_members_of_a_project_are_set_all_at_once, 0, COUNT_OF(sets));
+	tcase_add_loop_test(tc, an_owner_who_was_removed_meanwhile_changes_nothing, 0, 2);
+	tcase_add_test(tc, an_owner_by_a_group_needs_no_row);
 	tcase_add_test(tc, members_are_changed_through_their_project_alone);
 	tcase_add_test(tc, the_sweep_purges_what_is_due_and_forgets_what_is_old);
 	tcase_add_test(tc, the_sweep_carries_a_registry_to_its_end_after_its_credentials);

@@ -76,6 +76,29 @@ class Owners(harness.Case):
         self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference", "members")
         self.assertEqual(self.owners(project), [owner])
 
+    def test_the_last_owner_stays_of_a_kind_that_acts(self):
+        (owner, _), (other, _) = site.account("user"), site.account("user")
+        project = self.owned_by(owner)
+        kind = lambda account, name: site.admin.put("/v1/accounts/" + account, {"kind": name})
+        for name in ("admin", "projectadmin", "service", "user"):
+            self.status(kind(owner, name), 200)
+        for name in ("readAdmin", "agent", "token"):
+            self.err(kind(owner, name), 422, "InvalidOption", "kind")
+        self.status(kind(other, "readAdmin"), 200)
+        self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference", "members")
+        self.status(self.set_members(site.admin, project, member(owner), member(other)), 202)
+        self.err(kind(owner, "readAdmin"), 422, "InvalidOption", "kind")
+        self.status(kind(other, "user"), 200)
+        self.status(kind(owner, "readAdmin"), 200)
+        self.assertEqual(self.owners(project), [owner, other])
+
+    def test_an_owner_and_a_change_of_kind_at_once(self):
+        for _ in range(10):
+            a, b = site.account("user")[0], site.account("user")[0]
+            project = self.owned_by(a, b)
+            self.assertEqual(self.race(lambda: self.act(a, "deactivate"), lambda: site.admin.put("/v1/accounts/" + b, {"kind": "readAdmin"})) in
+                             ([200, 422], [202, 422]), True)
+
     def test_members_are_not_deleted_one_by_one(self):
         owner, client = site.account("user")
         project = self.owned_by(owner)
@@ -104,7 +127,9 @@ class Owners(harness.Case):
         for _ in range(10):
             (a, client_a), (b, client_b) = site.account("user"), site.account("user")
             project = self.owned_by(a, b)
-            self.race(lambda: self.set_members(client_a, project, member(a)), lambda: self.set_members(client_b, project, member(b)))
+            first, second = self.race(lambda: self.set_members(client_a, project, member(a)), lambda: self.set_members(client_b, project, member(b)))
+            self.assertEqual(first, 202)
+            self.assertIn(second, (403, 404))            # the loser sees no project any more, or had seen it just before
             self.assertEqual(len(self.owners(project)), 1)
 
     def test_two_owners_are_deactivated_at_once(self):
