@@ -818,15 +818,18 @@ enum store_rc
 store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key,
 	       struct record *account)
 {
-	/* The second word on the kind is the condition of the partial index, which is not used
-	 * without. */
+	/* For a key that there is not the next one is read in vain, behind the last the first: the
+	 * answer must not come sooner.  The second word on the kind is the condition of the partial
+	 * index, which is not used without. */
+#define OF_KEYS "FROM credential WHERE kind = 'apiKey' AND kind IN ('apiKey', 'password') "
 	static const char text[] =
 		"SELECT a.id, a.kind, a.state, a.name, c.id, c.state, c.removed, "
 		"c.secret_value, c.expires, c.role, c.networks, c.last_used, c.reveal, "
-		"c.registry_ids, c.path_prefixes "
-		"FROM credential c"
-		" JOIN account a ON a.id = c.account_id WHERE c.kind = 'apiKey' "
-		"AND c.kind IN ('apiKey', 'password') AND c.public_value = ?1";
+		"c.registry_ids, c.path_prefixes, c.public_value = ?1 "
+		"FROM credential c JOIN account a ON a.id = c.account_id WHERE c.id = coalesce("
+		"(SELECT id " OF_KEYS "AND public_value >= ?1 ORDER BY public_value LIMIT 1), "
+		"(SELECT id " OF_KEYS "ORDER BY public_value LIMIT 1))";
+#undef OF_KEYS
 	const struct value binds[] = {value_text(access_key)};
 	struct connection *c;
 	enum store_rc result;
@@ -850,11 +853,13 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		key->columns[COL_REVEAL] = column_value(a, stmt, 12);
 		key->columns[COL_REGISTRY_IDS] = column_value(a, stmt, 13);
 		key->columns[COL_PATH_PREFIXES] = column_value(a, stmt, 14);
-		result = STORE_OK;
+		result = sqlite3_column_int(stmt, 15) != 0 ? STORE_OK : STORE_NONE;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : rc_of(c, rc);
 	}
 	read_done(s, c, stmt);
+	if (result != STORE_OK)
+		*key = *account = (struct record){0};
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
 

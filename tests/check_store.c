@@ -847,10 +847,17 @@ START_TEST(a_key_is_found_with_its_account_whatever_its_state)
 	ck_assert_int_eq(key.columns[COL_REMOVED].number, 5);
 	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "Owner", &key, &account), STORE_NONE);
 	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "", &key, &account), STORE_NONE);
+	ck_assert_ptr_null(key.type);
+	ck_assert_int_eq(key.columns[COL_SECRET_VALUE].type, VALUE_NULL);
+	ck_assert_int_eq(account.columns[COL_ID].type, VALUE_NULL);
 	/* Not a key, though of the family. */
 	rig_exec(&rig, "UPDATE credential SET kind = 'password' WHERE public_value = 'member'");
 	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "member", &key, &account),
 			 STORE_NONE);
+	/* Nor is there a first one. */
+	rig_exec(&rig, "UPDATE credential SET kind = 'password' WHERE kind = 'apiKey'");
+	ck_assert_int_eq(store_find_key(rig.store, rig.arena, "owner", &key, &account), STORE_NONE);
+	ck_assert_ptr_null(key.type);
 }
 END_TEST
 
