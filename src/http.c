@@ -26,12 +26,6 @@ enum {
 #define UNRESERVED_CHARS DIGITS LETTERS "-._~" /* RFC 3986, 2.3 */
 
 static bool
-is_one_of(char c, const char *chars)
-{
-	return c != '\0' && strchr(chars, c) != NULL;
-}
-
-static bool
 is_blank(char c)
 {
 	return c == ' ' || c == '\t';
@@ -232,7 +226,7 @@ http_encode(struct arena *a, const char *text)
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (is_one_of(*text, UNRESERVED_CHARS)) {
+		if (strchr(UNRESERVED_CHARS, *text) != NULL) {
 			*out++ = *text;
 			continue;
 		}
@@ -798,7 +792,7 @@ is_port(const char *text)
 	return port <= 65535;
 }
 
-/* The length of an IPv6 literal with its brackets at the start of host; 0 if there is none. */
+/* The length of the IPv6 literal that a '[' begins, with its brackets; 0 if there is none. */
 static size_t
 ipv6_length(const char *host)
 {
@@ -806,7 +800,7 @@ ipv6_length(const char *host)
 	struct in6_addr address;
 	size_t len = strcspn(host, "]");
 
-	if (host[0] != '[' || host[len] != ']' || len > sizeof(literal))
+	if (host[len] != ']' || len > sizeof(literal))
 		return 0;
 	memcpy(literal, host + 1, len - 1);
 	literal[len - 1] = '\0';

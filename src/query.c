@@ -145,11 +145,10 @@ read_limit(const char *text)
 
 	if (text == NULL || *text == '\0')
 		return LIMIT_DEFAULT;
-	errno = 0;
 	long long limit = strtoll(text, &end, 10);
 	if (*end != '\0')
 		return LIMIT_DEFAULT;
-	return limit <= 0 || limit > LIMIT_MAX || errno != 0 ? LIMIT_MAX : (size_t)limit;
+	return limit <= 0 || limit > LIMIT_MAX ? LIMIT_MAX : (size_t)limit;
 }
 
 static void

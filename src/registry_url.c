@@ -111,7 +111,7 @@ read_name(const char *text, size_t len, struct authority *out)
 	for (size_t i = 0; i < len; i++)
 		out->host[i] = (char)tolower((unsigned char)text[i]);
 	out->host[len] = '\0';
-	if (strlen(out->host) != len || !is_name(out->host))
+	if (!is_name(out->host))
 		return false;
 	return !looks_numeric(out->host) || inet_pton(AF_INET, out->host, bytes) == 1;
 }

@@ -29,8 +29,9 @@
 
 #include "log.h"
 
-/* The sanitizers look into the process from outside of it, and read files that are none of ours. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* The sanitizers look into the process from outside of it, and read files that are none of ours.
+ * Coverage is written into the build tree when a process ends. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(REGCRED_COVERAGE)
 #define SANITIZED true
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

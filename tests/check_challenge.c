@@ -47,6 +47,7 @@ static const struct { const char *header, *read; } good[] = {
 	{"Basic realm=x", "basic{realm=x}"},
 	{"Basic realm=\"a\\\"b\\\\c\"", "basic{realm=a\"b\\c}"},
 	{"Basic realm=\"\"", "basic{realm=}"},
+	{"Basic realm=\"a\tb\"", "basic{realm=a\tb}"},
 	{"Basic realm=\"a, b=c\"", "basic{realm=a, b=c}"},
 	{"Bearer realm=\"https://a/t\",service=\"s\",scope=\"r:x:pull,push\"", "bearer{realm=https://a/t;service=s;scope=r:x:pull,push}"},
 	{"Bearer realm=\"r\" , service=\"s\"", "bearer{realm=r;service=s}"},

@@ -164,6 +164,7 @@ static const struct {
 	{"10.0.0.0/8", "0.0.0.0/0", false},
 	{"0.0.0.0/0", "::/0", false},
 	{"::/0", "10.0.0.0/8", false},
+	{"10.0.0.0/8", "nonsense", false},
 	{"10.0.0.0/8 2001:db8::/32", "2001:db8:1::/48 10.9.0.0/16", true},
 	{"10.0.0.0/8 2001:db8::/32", "2001:db8:1::/48 192.0.2.0/24", false},
 	/* Two halves are no whole here: nothing is lost but a convenience. */

@@ -103,6 +103,7 @@ static const struct { struct proxy_claim claim; enum err rc; } claims[] = {
 	{ { .token = T, .user = "alice" },                                   ERR_NONE },
 	{ { .token = T, .user = "alice", .groups = "a,b", .email = "a@b" },  ERR_NONE },
 	{ { .token = T, .user = "Gr\xc3\xb6\xc3\x9f" "e" },                  ERR_NONE },
+	{ { .token = T, .user = "a\xc2\xa0" "b" },                           ERR_NONE },
 	{ { .token = T },                                                    ERR_NONE },
 	{ { .user = "alice" },                                               ERR_UNAUTHORIZED },
 	{ { .groups = "ops" },                                               ERR_UNAUTHORIZED },
@@ -233,6 +234,7 @@ START_TEST(the_strongest_kind_counts)
 		{"readAdmin", "all", "readAdmin"},
 		{"projectadmin", "all", "projectadmin"},
 		{"projectadmin", "ops", "admin"},
+		{"service", "ops", "service"}, /* who is nobody's person stays what it is */
 	};
 
 	for (int i = 0; i < COUNT_OF(cases); i++)

@@ -231,6 +231,14 @@ static const struct {
 	{T_REGISTRY_CREDENTIAL, "removed_null=", "removed null"},
 	{T_REGISTRY_CREDENTIAL, "removed_notnull=0", "removed some"},
 
+	/* Numbers, yes and no. */
+	{T_AUDIT_LOG, "responseCode=404", "response_code = 404"},
+	{T_AUDIT_LOG, "responseCode_gte=x", "response_code nothing"},
+	{T_AUDIT_LOG, "responseCode=", "response_code nothing"},
+	{T_REGISTRY_CREDENTIAL, "isDefault=true", "is_default = 1"},
+	{T_REGISTRY_CREDENTIAL, "isDefault=false", "is_default = 0"},
+	{T_REGISTRY_CREDENTIAL, "isDefault=yes", "is_default nothing"},
+
 	/* Several: all of them count. */
 	{T_REGISTRY_CREDENTIAL, "created_gte=1&created_lt=9", "created >= 1; created < 9"},
 	{T_REGISTRY_CREDENTIAL, "state=active&state=inactive",
@@ -418,6 +426,15 @@ START_TEST(a_list_is_sorted_by_a_field_that_filters_or_by_id)
 	ck_assert_pstr_eq(out.sort != NULL ? out.sort->name : NULL, sorts[_i].sort);
 	ck_assert_int_eq(out.list.sort, sorts[_i].column);
 	ck_assert(out.list.descending == sorts[_i].descending);
+}
+END_TEST
+
+START_TEST(a_log_begins_with_the_newest_unless_the_oldest_are_asked_for)
+{
+	ck_assert(parsed(T_AUDIT_LOG, "").list.descending);
+	ck_assert(parsed(T_AUDIT_LOG, "order=desc").list.descending);
+	ck_assert(!parsed(T_AUDIT_LOG, "order=asc").list.descending);
+	ck_assert(!parsed(T_AUDIT_LOG, "sort=created").list.descending);
 }
 END_TEST
 
@@ -675,6 +692,9 @@ START_TEST(a_marker_holds_only_the_part_of_a_long_text_that_sorts)
 	ck_assert(from.set);
 	ck_assert_uint_eq(strlen(from.value.text), 2 * SORT_CHARS);
 	ck_assert_uint_lt(strlen(marker), 1200);
+	row.columns[COL_PUBLIC_VALUE] = value_text("short");
+	marker = marker_of("sort=publicValue", &row, false);
+	ck_assert_str_eq(position_of("sort=publicValue", marker).value.text, "short");
 }
 END_TEST
 
@@ -958,6 +978,7 @@ query_suite(void)
 	tcase_add_test(tc, more_filters_than_there_is_room_for_are_refused);
 	tcase_add_test(tc, a_query_without_memory_is_an_internal_error);
 	tcase_add_loop_test(tc, a_limit_is_between_1_and_3000, 0, COUNT_OF(limits));
+	tcase_add_test(tc, a_log_begins_with_the_newest_unless_the_oldest_are_asked_for);
 	tcase_add_loop_test(tc, a_list_is_sorted_by_a_field_that_filters_or_by_id, 0,
 			    COUNT_OF(sorts));
 	tcase_add_test(tc, the_other_options_are_read);

@@ -68,6 +68,7 @@ static const struct {
 	{"https://ghcr.io/v2/acme", "ghcr.io", "acme", "https://ghcr.io"},
 	{"https://ghcr.io/acme/v2", "ghcr.io", "acme/v2", "https://ghcr.io"},
 	{"https://ghcr.io/v2/v2", "ghcr.io", "v2", "https://ghcr.io"},
+	{"ghcr.io/ab", "ghcr.io", "ab", "https://ghcr.io"},
 	{"ghcr.io/v20", "ghcr.io", "v20", "https://ghcr.io"},
 	{"ghcr.io/Acme", "ghcr.io", "Acme", "https://ghcr.io"},
 	{"r.example:5000/a.b_c--d", "r.example:5000", "a.b_c--d", "https://r.example:5000"},
@@ -165,6 +166,8 @@ static const char *const bad_addresses[] = {
 	"[::1]:",
 	"[fe80::1%eth0]",
 	"[127.0.0.1]",
+	"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]",
+	"ghcr.io/a://b",
 	"[]",
 	"ghcr.io/../x",
 	"ghcr.io/a/./b",
@@ -231,6 +234,7 @@ static const struct {
 	{"ghcr.io/a/b:t@sha256:" HEX32 HEX32, "ghcr.io", "a/b", "t", "sha256:" HEX32 HEX32},
 	{"ghcr.io/a@md5x:" HEX32, "ghcr.io", "a", NULL, "md5x:" HEX32},
 	{"ghcr.io/a.b/c_d/e__f/g---h", "ghcr.io", "a.b/c_d/e__f/g---h", NULL, NULL},
+	{HEX32 HEX32 "/x", "docker.io", HEX32 HEX32 "/x", NULL, NULL},
 	{"ghcr.io/a:V_1.2-x", "ghcr.io", "a", "V_1.2-x", NULL},
 };
 // clang-format on
@@ -264,6 +268,9 @@ static const char *const bad_images[] = {
 	"ubuntu@sha256:",
 	"ubuntu@sha256:" HEX32,
 	"ubuntu@x:abc",
+	"ubuntu@1sha:" HEX32,
+	"ubuntu@sh*a:" HEX32,
+	HEX32 HEX32,
 	"ubuntu@sha256:" HEX32 HEX32 "0",
 	"ubuntu@sha256:" HEX32 "0123456789ABCDEF0123456789ABCDEF",
 	"ghcr.io/a..b",
@@ -316,6 +323,21 @@ static const struct {
 	{"acme/ap", "acme/app", false}, {"acme/app/x", "acme/app", false},
 };
 
+START_TEST(a_path_is_names_of_repositories)
+{
+	char path[REPOSITORY_MAX + 2];
+
+	ck_assert_pstr_eq(registry_path_check("acme/app"), NULL);
+	ck_assert_pstr_ne(registry_path_check("acme/"), NULL);
+	ck_assert_pstr_ne(registry_path_check("Acme"), NULL);
+	for (size_t len = REPOSITORY_MAX; len <= REPOSITORY_MAX + 1; len++) {
+		memset(path, 'a', len);
+		path[len] = '\0';
+		ck_assert_int_eq(registry_path_check(path) == NULL, len <= REPOSITORY_MAX);
+	}
+}
+END_TEST
+
 START_TEST(a_path_holds_whole_segments)
 {
 	ck_assert_int_eq(registry_path_holds(paths[_i].path, paths[_i].repository),
@@ -363,6 +385,7 @@ registry_url_suite(void)
 	tcase_add_loop_test(tc, what_is_no_image_is_refused_with_a_sentence, 0,
 			    COUNT_OF(bad_images));
 	tcase_add_test(tc, a_name_has_a_longest_length);
+	tcase_add_test(tc, a_path_is_names_of_repositories);
 	tcase_add_loop_test(tc, a_path_holds_whole_segments, 0, COUNT_OF(paths));
 	tcase_add_test(tc, without_memory_there_is_a_sentence_and_no_crash);
 	suite_add_tcase(suite, tc);
