@@ -28,6 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *key = arena_strdup(a, image.key);
 	for (char *c = key; c != NULL && *c != '\0'; c++)
 		*c = (char)toupper((unsigned char)*c);
+	if (strpbrk(key, ".:ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL)
+		return 0; /* it was a final dot, which the key has not */
 	const char *written = arena_printf(
 		a, "%s/%s%s%s%s%s", key, image.repository, image.tag != NULL ? ":" : "",
 		image.tag != NULL ? image.tag : "", image.digest != NULL ? "@" : "",
