@@ -3,7 +3,7 @@
 
     run.py [--only PATTERN] [--jobs N] [--front NAME] [--list] [MODULE...]
 
-PATTERN is a regular expression that is looked for in "module.Class.test".  Exit status 0 if nothing failed.
+PATTERN is a regular expression that is looked for in "module.Class.test".  Without MODULEs those of REGCRED_MODULES, or all, are run.  Exit status 0 if nothing failed.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def main():
     if args.report:
         return run_one(args.modules[0], args.only, args.report)
 
-    names = args.modules or sorted(os.path.basename(p)[:-3] for p in glob.glob(os.path.join(HERE, "test_*.py")))
+    names = args.modules or os.environ.get("REGCRED_MODULES", "").split() or sorted(os.path.basename(p)[:-3] for p in glob.glob(os.path.join(HERE, "test_*.py")))
     names = [n[:-3] if n.endswith(".py") else n for n in names]
     chosen = {}
     for name in names:
