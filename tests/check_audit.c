@@ -434,8 +434,8 @@ static const char *const damages[] = {
 	"UPDATE audit_segment SET mac = zeroblob(32) WHERE id = 3",
 	"UPDATE audit_segment SET last = zeroblob(32) WHERE id = 3",
 	[DAMAGE_OF_A_ROW] = COPY("12", "13"),
-	"INSERT INTO audit_segment SELECT 9223372036854775807, first_id, last_id, began, closed, "
-	"cut, reason, previous, last, mac FROM audit_segment WHERE id = 3",
+	("INSERT INTO audit_segment SELECT 9223372036854775807, first_id, last_id, began, closed, "
+	 "cut, reason, previous, last, mac FROM audit_segment WHERE id = 3"),
 };
 
 START_TEST(behind_a_damaged_head_nothing_is_written_until_it_is_begun_anew)

@@ -150,8 +150,8 @@ static const char *const bad_addresses[] = {
 	"-ghcr.io",
 	"ghcr-.io",
 	"ghcr!.io",
-	"b\xc3\xbc"
-	"cher.example",
+	("b\xc3\xbc"
+	 "cher.example"),
 	"127.1",
 	"0x7f.1",
 	"0x7f000001",
