@@ -1100,10 +1100,14 @@ carry_out(struct check *c, const char *address, enum check_result (*task)(struct
 			out->result = task(c);
 		curl_easy_cleanup(c->curl);
 	}
-	out->message = why != NULL ? why : check_result_sentence(out->result);
 	out->http_status = c->http_status;
 	out->ms = now_ms() - c->began_ms;
-	return !lacks_memory(c);
+	if (lacks_memory(c)) {
+		out->result = CHECK_UNREACHABLE; /* for want of any */
+		return false;
+	}
+	out->message = why != NULL ? why : check_result_sentence(out->result);
+	return true;
 }
 
 bool

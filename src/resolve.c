@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, ROOM = 16 };
+/* The store makes room for a whole page before it reads, and most registries have few logins: so
+ * the first page of one is small. */
+enum { PAGE = 500, FIRST_PAGE = 8, ROOM = 16 };
 
 /* Reading the question */
 
@@ -180,7 +182,7 @@ add_logins(struct finder *f, const struct record *registry, const struct registr
 			       .kind = types_table[T_REGISTRY_CREDENTIAL].kind,
 			       .owners = f->owners,
 			       .condition_count = 1,
-			       .limit = PAGE};
+			       .limit = FIRST_PAGE};
 	struct record_list page = {.more = true};
 
 	q.conditions[0] = (struct condition){
@@ -190,6 +192,7 @@ add_logins(struct finder *f, const struct record *registry, const struct registr
 
 		if (rc != STORE_OK)
 			return store_err(rc, f->error);
+		q.limit = PAGE;
 		for (size_t i = 0; i < page.count; i++) {
 			const struct record *row = &page.items[i];
 			struct login login = {.row = row, .registry = url};

@@ -186,6 +186,12 @@ class Formats(Base):
         self.assertEqual(self.auths(self.client.at("/v2-beta"), "docker"), self.auths(self.client))
         self.assertEqual(self.ok(self.client.post("handouts?format=docker&image=ghcr.io/x"))["auths"], self.auths(self.client))
 
+    def test_a_project_of_many_registries(self):
+        addresses = ["r%d.example.test" % i for i in range(400)]
+        for address in addresses:
+            self.login(address)
+        self.assertEqual(sorted(self.auths(self.client)), sorted(addresses))
+
     def test_browsers(self):
         self.login()
         browser = Client(site, self.client.key, self.root, [("Accept", "text/html,*/*")], "Mozilla/5.0")
