@@ -816,7 +816,7 @@ static enum err
 cut_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct pass *p = arg;
-	struct audit_segment next, last;
+	struct audit_segment next = {0}, last = {0};
 
 	p->deleted = 0;
 	p->rc = store_audit_newest(tx, p->arena, p->now_ms - p->keep_ms, &next);

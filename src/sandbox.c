@@ -18,10 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__has_include)
-#if __has_include(<linux/landlock.h>)
+#ifdef HAVE_LANDLOCK
 #include <linux/landlock.h>
-#endif
 #endif
 #ifdef HAVE_SECCOMP
 #include <seccomp.h>

@@ -444,9 +444,9 @@ read_list(const struct schema_rules *rules, const struct field *field, const str
 	size_t count = 0;
 
 	while (list != NULL && (rest != NULL || item != NULL)) {
-		const char *text = rest != NULL		       ? strsep(&rest, ",")
-				   : item->type == JSON_STRING ? item->text
-							       : "";
+		const char *text = rest != NULL				       ? strsep(&rest, ",")
+				   : item != NULL && item->type == JSON_STRING ? item->text
+									       : "";
 
 		item = item != NULL ? item->next : NULL;
 		why = check_item(field, text);
