@@ -8,19 +8,6 @@
 
 #include "log.h"
 
-/* The sanitizers look into their own process as a debugger would. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = true };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { SANITIZED = true };
-#else
-enum { SANITIZED = false };
-#endif
-#else
-enum { SANITIZED = false };
-#endif
-
 bool
 harden_dumps(bool core_dumps)
 {

@@ -4,6 +4,18 @@
 
 #include <stdbool.h>
 
+/* A sanitizer looks into its own process as a debugger would: such a build stays open to it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
 /* With core_dumps false: no core file, also where the system pipes them to a program, and no
  * debugger of the same user can attach. Children inherit both; becoming another user undoes the
  * second, so it is called after that.  False, with a line in the log, if the system refuses. */

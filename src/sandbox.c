@@ -25,19 +25,15 @@
 #include <seccomp.h>
 #endif
 
+#include "harden.h"
 #include "log.h"
 
 /* The sanitizers look into the process from outside of it, and read files that are none of ours.
  * Coverage is written into the build tree when a process ends. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(REGCRED_COVERAGE)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
+#ifdef REGCRED_COVERAGE
+enum { STAYS_OPEN = true };
+#else
+enum { STAYS_OPEN = SANITIZED };
 #endif
 
 static bool
@@ -327,7 +323,7 @@ sandbox_enter(const struct settings *s, struct sandbox *out)
 	*out = (struct sandbox){0};
 	if (s->sandbox == SANDBOX_OFF)
 		return true;
-	if (SANITIZED)
+	if (STAYS_OPEN)
 		return lacks(out, "built with a sanitizer");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return lacks(out, "the kernel has no no_new_privs");
