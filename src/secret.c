@@ -287,6 +287,9 @@ read_file(const char *path, char *text, struct stamp *stamp, char why[SECRET_WHY
 	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is not a file", path);
+	else if (st.st_size >= FILE_MAX) /* keys behind that would be lost when it is changed */
+		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is too long for a key file",
+			       path);
 	else if ((st.st_mode & 077) != 0)
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "others can read the master key %s: chmod 0400 %s", path, path);
@@ -309,8 +312,9 @@ read_keys(const char *path, struct keys *keys, struct stamp *stamp, char why[SEC
 	bool done = false;
 
 	*keys = (struct keys){0};
-	if (read_file(path, text, stamp, why) >= 0) {
-		done = parse_file(keys, text);
+	ssize_t len = read_file(path, text, stamp, why);
+	if (len >= 0) {
+		done = strlen(text) == (size_t)len && parse_file(keys, text);
 		if (!done)
 			(void)snprintf(
 				why, SECRET_WHY_MAX,

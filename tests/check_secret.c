@@ -354,6 +354,35 @@ START_TEST(a_key_file_with_too_many_keys_is_refused)
 }
 END_TEST
 
+/* Whoever changes such a file would lose what was not read of it. */
+START_TEST(a_key_file_is_read_to_its_end_or_refused)
+{
+	const char *path = rig_path("other.key");
+	const size_t longest = 8191, used = strlen(good_files[0]);
+	char *text = arena_alloc(a, longest + 2);
+
+	memset(text, '\n', longest + 1);
+	memcpy(text, good_files[0], used);
+	write_file(path, text, 0400);
+	ck_assert_ptr_null(keyring_load(path, why));
+	ck_assert_ptr_nonnull(strstr(why, "too long"));
+	text[longest] = '\0';
+	write_file(path, text, 0400);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	keyring_free(other);
+
+	write_file(path, good_files[0], 0600);
+	FILE *out = fopen(path, "ab");
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(fwrite("\0" SEAL1, 1, sizeof("\0" SEAL1) - 1, out),
+			  sizeof("\0" SEAL1) - 1);
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_ptr_null(keyring_load(path, why));
+	ck_assert_ptr_nonnull(strstr(why, "damaged"));
+}
+END_TEST
+
 static const struct {
 	mode_t mode;
 	bool taken;
@@ -828,6 +857,7 @@ secret_suite(void)
 	tcase_add_loop_test(tc, a_damaged_key_file_is_refused_with_a_sentence, 0,
 			    COUNT_OF(bad_files));
 	tcase_add_test(tc, a_key_file_with_too_many_keys_is_refused);
+	tcase_add_test(tc, a_key_file_is_read_to_its_end_or_refused);
 	tcase_add_loop_test(tc, a_key_file_that_others_can_open_is_refused, 0, COUNT_OF(modes));
 	tcase_add_test(tc, a_key_file_that_is_missing_or_no_file_is_refused);
 	tcase_add_test(tc, a_key_file_is_made_once_readable_by_its_owner_alone);
