@@ -256,6 +256,15 @@ role_of_membership(const char *name)
 	return ROLE_NONE;
 }
 
+/* Whether it lets its member see the project; an inactive one is there for its owners only. */
+static bool
+is_joined(const struct membership *m)
+{
+	enum role role = role_of_membership(m->role);
+
+	return role == ROLE_OWNER || (m->active && role != ROLE_NONE);
+}
+
 static bool
 owns(const struct membership *m)
 {
@@ -271,8 +280,7 @@ find_membership(const struct identity *id, int64_t project)
 	return NULL;
 }
 
-/* One's own rows, and those of the projects that one belongs to; an inactive project is there for
- * its owners only. */
+/* One's own rows, and those of the projects that one belongs to. */
 static bool
 own_and_joined(struct arena *a, struct identity *id)
 {
@@ -283,7 +291,7 @@ own_and_joined(struct arena *a, struct identity *id)
 		return false;
 	ids[count++] = id->user_id;
 	for (size_t i = 0; i < id->membership_count; i++)
-		if (id->memberships[i].active || owns(&id->memberships[i]))
+		if (is_joined(&id->memberships[i]))
 			ids[count++] = id->memberships[i].project_id;
 	id->owners = (struct owners){.ids = ids, .count = count};
 	return true;
@@ -852,5 +860,6 @@ auth_may_manage(const struct identity *id, const struct record *row)
 	if (id->scoped || id->all_accounts || owner == id->user_id)
 		return true;
 	const struct membership *m = find_membership(id, owner);
-	return m != NULL && m->active && role_of_membership(m->role) != ROLE_READONLY;
+	return m != NULL && m->active && is_joined(m) &&
+	       role_of_membership(m->role) != ROLE_READONLY;
 }

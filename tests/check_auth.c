@@ -610,6 +610,38 @@ START_TEST(a_secret_is_opened_for_the_owner_of_its_project)
 }
 END_TEST
 
+START_TEST(a_membership_of_a_role_that_nobody_knows_gives_nothing)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+
+	rig_exec(&rig,
+		 "UPDATE project_member SET role = 'chief' WHERE external_id IN ('1a8', '1a13')");
+	for (int i = 0; i < 2; i++) {
+		struct identity id =
+			rig_identity(&rig, i == 0 ? PERSON_MEMBER : PERSON_PROJECTADMIN);
+		struct record row = row_to_manage(A_REGISTRY);
+
+		ck_assert_str_eq(show_owners(&id.owners), i == 0 ? "8" : "13");
+		ck_assert(!auth_may_manage(&id, &row));
+		ck_assert(!auth_may_open(&id, &row));
+		ck_assert(!auth_may_hand_out(&id, &row));
+		ck_assert_int_eq(auth_scope(&auth, rig.arena, "1a5", &id, &e), ERR_FORBIDDEN);
+	}
+}
+END_TEST
+
+START_TEST(nobody_manages_the_rows_of_an_inactive_project_from_outside)
+{
+	struct identity owner = rig_identity(&rig, PERSON_OWNER);
+	struct record row = row_to_manage(A_REGISTRY);
+
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_INACTIVE);
+	ck_assert(!auth_may_manage(&owner, &row));
+	row.columns[COL_ACCOUNT_ID] = value_int(PERSON_OWNER);
+	ck_assert(auth_may_manage(&owner, &row));
+}
+END_TEST
+
 START_TEST(nobody_but_superadmin_makes_a_superadmin)
 {
 	static const char *const kinds[] = {"user", "admin", "service", "project", NULL};
@@ -839,6 +871,8 @@ auth_suite(void)
 	tcase_add_loop_test(tc, a_row_is_managed_by_those_who_may, 0, COUNT_OF(managers));
 	tcase_add_loop_test(tc, a_secret_is_opened_for_the_owner_of_its_project, 0,
 			    COUNT_OF(openers));
+	tcase_add_test(tc, a_membership_of_a_role_that_nobody_knows_gives_nothing);
+	tcase_add_test(tc, nobody_manages_the_rows_of_an_inactive_project_from_outside);
 	tcase_add_test(tc, nobody_but_superadmin_makes_a_superadmin);
 	tcase_add_loop_test(tc, a_key_lets_in_within_its_bounds_alone, 0, COUNT_OF(bounded));
 	tcase_add_loop_test(tc, a_readonly_key_looks_as_its_account_does_and_no_more, 0,
