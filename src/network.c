@@ -173,5 +173,5 @@ network_list_within(const char *outer, const char *inner)
 	while (network_list_next(&inner, text))
 		if (network_parse(text, &n) != NULL || !list_contains(outer, &n))
 			return false;
-	return true;
+	return *inner == '\0'; /* else it is no list */
 }

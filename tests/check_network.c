@@ -100,6 +100,8 @@ START_TEST(what_is_no_network_is_refused_with_a_sentence)
 }
 END_TEST
 
+#define LONG_NETWORK "10.0.0.0/8/0000000000000000000000000000000000000000000000000000000000000000"
+
 static const struct {
 	const char *list, *address;
 	bool has;
@@ -143,6 +145,9 @@ static const struct {
 	{"0.0.0.0/0 ::/0", "192.0.2.7, 192.0.2.8", false},
 	{"0.0.0.0/0 ::/0", "fe80::1%eth0", false},
 	{"0.0.0.0/0 ::/0", "192.0.2.7/32", false},
+	/* What is no list holds nothing behind the place where it ends to be one. */
+	{"192.0.2.0/24 " LONG_NETWORK " 10.0.0.0/8", "192.0.2.7", true},
+	{"192.0.2.0/24 " LONG_NETWORK " 10.0.0.0/8", "10.0.0.7", false},
 };
 
 START_TEST(an_address_is_in_the_networks_or_not)
@@ -165,6 +170,10 @@ static const struct {
 	{"0.0.0.0/0", "::/0", false},
 	{"::/0", "10.0.0.0/8", false},
 	{"10.0.0.0/8", "nonsense", false},
+	{"10.0.0.0/8", LONG_NETWORK, false},
+	{"10.0.0.0/8", "10.1.0.0/16 " LONG_NETWORK, false},
+	{"10.0.0.0/8", "10.1.0.0/16  10.2.0.0/16", false},
+	{"10.0.0.0/8", "", true},
 	{"10.0.0.0/8 2001:db8::/32", "2001:db8:1::/48 10.9.0.0/16", true},
 	{"10.0.0.0/8 2001:db8::/32", "2001:db8:1::/48 192.0.2.0/24", false},
 	/* Two halves are no whole here: nothing is lost but a convenience. */
