@@ -50,10 +50,7 @@ struct authority {
 static bool
 only(const char *text, size_t len, const char *characters)
 {
-	for (size_t i = 0; i < len; i++)
-		if (text[i] == '\0' || strchr(characters, text[i]) == NULL)
-			return false;
-	return true;
+	return strspn(text, characters) >= len;
 }
 
 /* Labels of letters, digits, - and _ (which private networks use), as DNS knows them. */
@@ -94,9 +91,10 @@ read_ipv6(const char *text, size_t len, struct authority *out)
 		return false;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
+	if (inet_pton(AF_INET6, copy, bytes) != 1)
+		return false;
 	out->ipv6 = true;
-	return inet_pton(AF_INET6, copy, bytes) == 1 &&
-	       inet_ntop(AF_INET6, bytes, out->host, sizeof(out->host)) != NULL;
+	return inet_ntop(AF_INET6, bytes, out->host, sizeof(out->host)) != NULL;
 }
 
 static bool
@@ -228,12 +226,14 @@ set_api(struct arena *a, const struct authority *at, struct registry_url *out)
 
 	out->host = out->hub ? hub_host : arena_strdup(a, at->host);
 	out->port = out->hub || at->port == 0 ? usual : at->port;
+	if (out->host == NULL)
+		return;
 	if (out->port == usual)
 		out->api = arena_printf(a, "http%s://%s%s%s", out->plain_http ? "" : "s", open,
-					out->host != NULL ? out->host : "", close);
+					out->host, close);
 	else
 		out->api = arena_printf(a, "http%s://%s%s%s:%u", out->plain_http ? "" : "s", open,
-					out->host != NULL ? out->host : "", close, out->port);
+					out->host, close, out->port);
 }
 
 const char *
@@ -407,7 +407,7 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 		reference += len + 1;
 	}
 	char *name = arena_strdup(a, reference);
-	if (name == NULL || out->key == NULL)
+	if (name == NULL) /* as it is too if there was none for the key */
 		return no_memory;
 	why = split_name(name, out);
 	if (why != NULL)

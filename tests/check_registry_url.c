@@ -236,6 +236,9 @@ static const struct {
 	{"ghcr.io/a.b/c_d/e__f/g---h", "ghcr.io", "a.b/c_d/e__f/g---h", NULL, NULL},
 	{HEX32 HEX32 "/x", "docker.io", HEX32 HEX32 "/x", NULL, NULL},
 	{"ghcr.io/a:V_1.2-x", "ghcr.io", "a", "V_1.2-x", NULL},
+	/* As long as the id of an image. */
+	{HEX32 "0123456789abcdef0123456789abcdeg", "docker.io",
+	 "library/" HEX32 "0123456789abcdef0123456789abcdeg", NULL, NULL},
 };
 // clang-format on
 
@@ -314,6 +317,20 @@ START_TEST(a_name_has_a_longest_length)
 }
 END_TEST
 
+START_TEST(a_tag_has_a_longest_length)
+{
+	struct registry_image image;
+	char name[IMAGE_TAG_MAX + 4] = "a:";
+
+	for (size_t len = IMAGE_TAG_MAX; len <= IMAGE_TAG_MAX + 1; len++) {
+		memset(name + 2, 'x', len);
+		name[2 + len] = '\0';
+		ck_assert_int_eq(registry_image_parse(a, name, &image) == NULL,
+				 len <= IMAGE_TAG_MAX);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *path, *repository;
 	bool holds;
@@ -385,6 +402,7 @@ registry_url_suite(void)
 	tcase_add_loop_test(tc, what_is_no_image_is_refused_with_a_sentence, 0,
 			    COUNT_OF(bad_images));
 	tcase_add_test(tc, a_name_has_a_longest_length);
+	tcase_add_test(tc, a_tag_has_a_longest_length);
 	tcase_add_test(tc, a_path_is_names_of_repositories);
 	tcase_add_loop_test(tc, a_path_holds_whole_segments, 0, COUNT_OF(paths));
 	tcase_add_test(tc, without_memory_there_is_a_sentence_and_no_crash);
