@@ -502,16 +502,13 @@ find_boundary(struct multipart *m, const char *content_type)
 	size_t len;
 
 	content_type = content_type != NULL ? content_type + strcspn(content_type, ";") : "";
-	switch (find_param(m->arena, content_type, "boundary", &boundary)) {
-	case PARAM_NO_MEMORY:
+	enum param found = find_param(m->arena, content_type, "boundary", &boundary);
+	if (found == PARAM_NO_MEMORY)
 		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	case PARAM_NONE:
-		return broken(m, "The Content-Type names no boundary.");
-	case PARAM_BROKEN:
-		return broken(m, "The Content-Type's parameters cannot be read.");
-	case PARAM_FOUND:
-		break;
-	}
+	if (found != PARAM_FOUND)
+		return broken(m, found == PARAM_NONE
+					 ? "The Content-Type names no boundary."
+					 : "The Content-Type's parameters cannot be read.");
 	len = strlen(boundary);
 	if (len == 0 || len > BOUNDARY_MAX || strspn(boundary, BOUNDARY_CHARS) != len ||
 	    boundary[len - 1] == ' ')
@@ -627,16 +624,11 @@ field_name(struct multipart *m, const char *disposition, const char **name)
 		return broken(m, "A field has two Content-Disposition headers.");
 	if (strncasecmp(disposition, type, len) != 0)
 		return broken(m, "A field's Content-Disposition is not form-data.");
-	switch (find_param(m->arena, disposition + len, "name", name)) {
-	case PARAM_FOUND:
-		return ERR_NONE;
-	case PARAM_NO_MEMORY:
+	enum param found = find_param(m->arena, disposition + len, "name", name);
+	if (found == PARAM_NO_MEMORY)
 		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	case PARAM_NONE:
-	case PARAM_BROKEN:
-		break;
-	}
-	return broken(m, "A field's Content-Disposition has no name.");
+	return found == PARAM_FOUND ? ERR_NONE
+				    : broken(m, "A field's Content-Disposition has no name.");
 }
 
 /* base64 and quoted-printable are gone from RFC 7578; taken literally they would store something
