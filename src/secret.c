@@ -160,10 +160,7 @@ write_keys(const char *path, const struct keys *keys, const struct stat *owner)
 	done = done && fchmod(fd, 0400) == 0 && write_all(fd, text, len) && fsync(fd) == 0;
 	int error = errno;
 	sodium_memzero(text, sizeof(text));
-	if (close(fd) != 0 && done) {
-		error = errno;
-		done = false;
-	}
+	(void)close(fd);
 	if (!done)
 		(void)unlink(path);
 	errno = error;
@@ -219,12 +216,11 @@ static bool
 add_key(struct keys *keys, bool sealing, uint32_t id, const char *hex)
 {
 	struct ring_key *key = &keys->keys[keys->count];
-	size_t len = 0;
 
+	/* Without a place for its end a text is hexadecimal digits alone, or refused. */
 	if (keys->count == KEYS_MAX || find_key(keys, id, sealing) != NULL ||
 	    strlen(hex) != (size_t)2 * KEY_BYTES ||
-	    sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, &len, NULL) != 0 ||
-	    len != KEY_BYTES)
+	    sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, NULL, NULL) != 0)
 		return false;
 	key->id = id;
 	key->sealing = sealing;
@@ -514,7 +510,7 @@ is_credential(const char *path)
 		(path[len] == '/' || directory[len - 1] == '/'));
 }
 
-static bool
+static void
 not_writable(const char *path, const char *reason, char why[SECRET_WHY_MAX])
 {
 	(void)snprintf(
@@ -523,7 +519,6 @@ not_writable(const char *path, const char *reason, char why[SECRET_WHY_MAX])
 		"--key-file FILE` on the file that this one is made from, put the new one in "
 		"place and start regcredd again",
 		path, reason);
-	return false;
 }
 
 int
@@ -539,12 +534,12 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	}
 	directory_of(real, directory);
 	if (is_credential(path) || is_credential(real))
-		(void)not_writable(path, "it is a copy that systemd made for the service", why);
+		not_writable(path, "it is a copy that systemd made for the service", why);
 	else if (access(directory, W_OK | X_OK) != 0)
-		(void)not_writable(path,
-				   errno == EROFS ? "its file system is read-only"
-						  : "its directory cannot be written to",
-				   why);
+		not_writable(path,
+			     errno == EROFS ? "its file system is read-only"
+					    : "its directory cannot be written to",
+			     why);
 	else if ((fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "cannot open the directory of the master key: %s", strerror(errno));
@@ -562,12 +557,12 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 static bool
 replace(const char *path, const struct keys *keys, char why[SECRET_WHY_MAX])
 {
-	char fresh[KEYRING_PATH_MAX], *real = realpath(path, NULL);
+	char fresh[KEYRING_PATH_MAX + sizeof(".new")], *real = realpath(path, NULL);
 	struct stat st;
-	bool done = real != NULL && stat(real, &st) == 0 &&
-		    (size_t)snprintf(fresh, sizeof(fresh), "%s.new", real) < sizeof(fresh);
+	bool done = real != NULL && stat(real, &st) == 0;
 
 	if (done) {
+		(void)snprintf(fresh, sizeof(fresh), "%s.new", real);
 		(void)unlink(fresh); /* of a run that was killed */
 		done = write_keys(fresh, keys, &st);
 	}
@@ -579,7 +574,7 @@ replace(const char *path, const struct keys *keys, char why[SECRET_WHY_MAX])
 		done = false;
 	}
 	if (!done && errno == EBUSY)
-		(void)not_writable(path, "it is mounted by itself, without its directory", why);
+		not_writable(path, "it is mounted by itself, without its directory", why);
 	else if (!done || !sync_directory(real)) {
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
 			       strerror(errno));
@@ -693,7 +688,7 @@ seal_with(const struct ring_key *key, struct arena *a, const char *ad, const cha
 		arena_alloc(a, SEAL_OVERHEAD + room + crypto_aead_xchacha20poly1305_ietf_ABYTES);
 	unsigned long long sealed_len = 0;
 
-	if (plain == NULL || sealed == NULL || ad == NULL)
+	if (plain == NULL || sealed == NULL) /* without any for ad there is none here either */
 		return false;
 	memcpy(plain, text, len);
 	if (sodium_pad(&padded, plain, len, PAD_BLOCK, room) != 0)
@@ -708,18 +703,19 @@ seal_with(const struct ring_key *key, struct arena *a, const char *ad, const cha
 	return true;
 }
 
+/* With the key that the value names: id is its secret_key_id(), not 0. */
 static const char *
-open_with(const struct keys *keys, struct arena *a, const char *ad, const struct value *sealed)
+open_with(const struct keys *keys, int64_t id, struct arena *a, const char *ad,
+	  const struct value *sealed)
 {
 	const unsigned char *bytes = (const unsigned char *)sealed->text;
 	unsigned long long len = 0;
 	size_t plain_len = 0;
 
-	if (ad == NULL || sealed->type != VALUE_BLOB || bytes == NULL ||
-	    sealed->len < (size_t)SEAL_OVERHEAD + crypto_aead_xchacha20poly1305_ietf_ABYTES ||
-	    bytes[0] != SEAL_VERSION)
+	if (ad == NULL ||
+	    sealed->len < (size_t)SEAL_OVERHEAD + crypto_aead_xchacha20poly1305_ietf_ABYTES)
 		return NULL;
-	const struct ring_key *key = find_key(keys, get_id(bytes + 1), true);
+	const struct ring_key *key = find_key(keys, (uint32_t)id, true);
 	unsigned char *plain = arena_alloc(a, sealed->len);
 	if (key == NULL || plain == NULL)
 		return NULL;
@@ -765,7 +761,7 @@ secret_open(const struct keyring *ring, struct arena *a, const struct seal_place
 		return NULL;
 	if (!has_key(ring, id))
 		keyring_refresh(ring); /* perhaps another process has just made it */
-	const char *text = open_with(use_keys(ring), a, ad, sealed);
+	const char *text = open_with(use_keys(ring), id, a, ad, sealed);
 	keys_used(ring);
 	return text;
 }
@@ -887,10 +883,9 @@ matches(const struct keys *keys, int64_t key_id, bool sealing, const struct valu
 	if (sealing) {
 		struct arena *a = arena_new(4096);
 		bool opens = a != NULL && secret_key_id(value) == key_id &&
-			     open_with(keys, a, check_text, value) != NULL;
+			     open_with(keys, key_id, a, check_text, value) != NULL;
 
-		if (a != NULL)
-			arena_free(a);
+		arena_free(a);
 		return opens;
 	}
 	hash_with(key, check_text, hash);

@@ -1,8 +1,10 @@
 /* check_secret: sealing and what breaks a seal, key files, hashes and random names. */
 #include <check.h>
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault_calls.h"
 #include "log.h"
 #include "secret.h"
 #include "support.h"
@@ -233,7 +236,34 @@ START_TEST(sealing_and_opening_without_memory_fail_cleanly)
 }
 END_TEST
 
+START_TEST(without_libsodium_nothing_is_sealed)
+{
+	struct value out = value_null();
+
+	call_fails(CALL_SODIUM_INIT, 1, 0);
+	ck_assert(!secret_init());
+	ck_assert(calls_go_on());
+	ck_assert(secret_init());
+	call_fails(CALL_SODIUM_PAD, 1, 0);
+	ck_assert(!secret_seal(ring, a, &place, "the secret", &out));
+	ck_assert(calls_go_on());
+	ck_assert_int_eq(out.type, VALUE_NULL);
+}
+END_TEST
+
 /* Key files */
+
+static char *
+slurp(const char *path)
+{
+	char *text = arena_alloc(a, 8192);
+	FILE *in = fopen(path, "rb");
+
+	ck_assert_ptr_nonnull(in);
+	ck_assert_uint_lt(fread(text, 1, 8191, in), 8191);
+	ck_assert_int_eq(fclose(in), 0);
+	return text;
+}
 
 static void
 write_file(const char *path, const char *text, mode_t mode)
@@ -258,6 +288,7 @@ static const char *const good_files[] = {
 	SEAL1 HASH1 "primary 1", /* without an end of line */
 	"primary 1\n" HASH1 SEAL1,
 	"# a comment\n\n" SEAL1 "#\n" HASH1 "\nprimary 1\n",
+	SEAL1 "  \n" HASH1 " \nprimary 1\n   ", /* lines of blanks */
 	SEAL1 "seal 2 " HEX64 "\n" HASH1 "primary 2\n",
 	"seal 7 " HEX64 "\n" HASH1 "primary 7\n",
 };
@@ -434,6 +465,23 @@ START_TEST(a_key_file_is_made_once_readable_by_its_owner_alone)
 }
 END_TEST
 
+START_TEST(a_key_file_may_lie_in_the_directory_of_the_process)
+{
+	int before = open(".", O_RDONLY | O_DIRECTORY);
+
+	ck_assert_int_ge(before, 0);
+	ck_assert_int_eq(chdir(rig_dir()), 0);
+	(void)unlink("here.key");
+	ck_assert_msg(keyring_create("here.key", why), "%s", why);
+	ck_assert_msg(keyring_add("here.key", 2, why), "%s", why);
+	ck_assert_int_eq(fchdir(before), 0);
+	ck_assert_int_eq(close(before), 0);
+	struct keyring *one = keyring_load(rig_path("here.key"), why);
+	ck_assert_msg(one != NULL, "%s", why);
+	keyring_free(one);
+}
+END_TEST
+
 /* Check values */
 
 static struct keyring *
@@ -497,6 +545,28 @@ START_TEST(a_damaged_check_value_does_not_match)
 }
 END_TEST
 
+START_TEST(a_check_value_needs_memory)
+{
+	struct value value;
+	const char *use;
+	int64_t id;
+
+	for (size_t n = 0; n < 2; n++) {
+		arena_reset(a);
+		arena_fail_at(a, 1);
+		ck_assert(!keyring_check_value(ring, a, n, &id, &use, &value));
+		arena_reset(a);
+		arena_fail_at(a, 0);
+		ck_assert(keyring_check_value(ring, a, n, &id, &use, &value));
+		call_fails(CALL_CALLOC, 1, ENOMEM);
+		bool matched = keyring_matches(ring, id, use, &value);
+		/* A hash is compared without. */
+		ck_assert(calls_go_on() == (n == 0) && matched == (n == 1));
+		ck_assert(keyring_matches(ring, id, use, &value));
+	}
+}
+END_TEST
+
 START_TEST(another_ring_opens_nothing_and_verifies_nothing)
 {
 	struct keyring *other = other_ring();
@@ -536,10 +606,51 @@ START_TEST(the_primary_key_seals_and_an_older_one_still_opens)
 }
 END_TEST
 
+/* The format, as somebody else with the key might write it: version, key id, nonce, cipher text. */
+static struct value
+seal_by_hand(const char *padded, size_t len)
+{
+	static const char ad[] = "credential\n3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11\n5\nsecretValue";
+	unsigned char *sealed = arena_alloc(a, SEALED_LEAST + len), key[32];
+	unsigned long long sealed_len;
+
+	ck_assert_int_eq(sodium_hex2bin(key, sizeof(key), HEX64, 64, NULL, NULL, NULL), 0);
+	memcpy(sealed, "\1\0\0\0\1nonce of twenty-four byte", 5 + 24);
+	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(
+		sealed + 5 + 24, &sealed_len, (const unsigned char *)padded, len,
+		(const unsigned char *)ad, strlen(ad), NULL, sealed + 5, key);
+	return value_blob(sealed, 5 + 24 + (size_t)sealed_len);
+}
+
+START_TEST(what_was_sealed_without_its_padding_does_not_open)
+{
+	static const char block[] = "0123456789abcdef0123456789abcde\x80";
+	const char *path = rig_path("other.key");
+	char bytes[2 * PAD] = "";
+
+	write_file(path, good_files[0], 0400);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	struct value sealed = seal_by_hand(block, PAD);
+	ck_assert_pstr_eq(secret_open(other, a, &place, &sealed),
+			  "0123456789abcdef0123456789abcde");
+	for (size_t len = 0; len <= PAD; len++) { /* no mark */
+		sealed = seal_by_hand(bytes, len);
+		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
+	}
+	for (size_t len = 0; len < PAD; len++) { /* no whole block */
+		sealed = seal_by_hand(block + PAD - len, len);
+		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
+	}
+	keyring_free(other);
+}
+END_TEST
+
 /* A ring that follows its file */
 
 #define SEAL2 "seal 2 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\n"
 #define SEAL1_OTHER "seal 1 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\n"
+#define HASH2 "hash 2 " HEX64 "\n"
 #define HASH1_OTHER "hash 1 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\n"
 
 /* clang-format off */
@@ -559,6 +670,7 @@ static const struct {
 	{ SEAL1 SEAL2 HASH1 "primary 1\n", SEAL1 HASH1 "primary 1\n",             0400, 1, 2 },
 	{ SEAL1 HASH1 "primary 1\n",       SEAL1_OTHER HASH1 "primary 1\n",       0400, 1, 1 },
 	{ SEAL1 HASH1 "primary 1\n",       SEAL1 SEAL2 HASH1_OTHER "primary 2\n", 0400, 1, 1 },
+	{ SEAL1 HASH1 HASH2 "primary 1\n", SEAL1 SEAL2 HASH1 "primary 2\n",       0400, 1, 1 },
 	{ SEAL1 HASH1 "primary 1\n",       SEAL1 SEAL2 HASH1 "primary 2\n",       0444, 1, 1 },
 	{ SEAL1 HASH1 "primary 1\n",       SEAL1 SEAL2 "primary 2\n",             0400, 1, 1 },
 	{ SEAL1 HASH1 "primary 1\n",       "",                                    0400, 1, 1 },
@@ -599,11 +711,72 @@ START_TEST(a_ring_follows_its_file_forwards_alone)
 	ck_assert_uint_eq(primary_of(one, &count), followed[_i].primary);
 	ck_assert_uint_eq(count, followed[_i].count);
 	/* A file that comes right is followed again. */
-	write_file(path, SEAL1 SEAL2 HASH1 "primary 2\n", 0400);
+	write_file(path, SEAL1 SEAL2 HASH1 HASH2 "primary 2\n", 0400);
 	keyring_refresh(one);
 	ck_assert_uint_eq(primary_of(one, &count), 2);
 	if (followed[_i].count == 2)
 		ck_assert_str_eq(secret_open(one, a, &place, &sealed), "old");
+	keyring_free(one);
+}
+END_TEST
+
+/* What a file is known by: 0 is none of it. */
+static struct stat
+differing(const struct stat *st, int what)
+{
+	struct stat other = *st;
+
+	other.st_dev += what == 1;
+	other.st_ino += what == 2;
+	other.st_size += what == 3;
+	other.st_ctim.tv_sec += what == 4;
+	other.st_ctim.tv_nsec ^= what == 5;
+	return other;
+}
+
+START_TEST(a_file_that_differs_in_anything_it_is_known_by_is_read_again)
+{
+	const char *path = rig_path("known.key");
+	struct stat st, other;
+	size_t count;
+
+	write_file(path, SEAL1 HASH1 "primary 1\n", 0400);
+	struct keyring *one = keyring_load(path, why);
+	ck_assert_msg(one != NULL, "%s", why);
+	ck_assert_int_eq(stat(path, &st), 0);
+	write_file(path, SEAL1 SEAL2 HASH1 "primary 2\n", 0400);
+	other = differing(&st, _i);
+	fault_answers.stat = &other;
+	keyring_refresh(one);
+	fault_answers.stat = NULL;
+	ck_assert_uint_eq(primary_of(one, &count), _i == 0 ? 1 : 2);
+	keyring_free(one);
+}
+END_TEST
+
+static struct keyring *looked_at_meanwhile;
+
+static void
+another_thread_looks(void)
+{
+	keyring_refresh(looked_at_meanwhile);
+	write_file(rig_path("looks.key"), SEAL1 SEAL2 HASH1 "primary 2\n", 0400);
+}
+
+/* Of threads that find that it is time to look, one does. */
+START_TEST(a_file_is_looked_at_by_one_thread_at_a_time)
+{
+	const char *path = rig_path("looks.key");
+	size_t count;
+
+	write_file(path, SEAL1 HASH1 "primary 1\n", 0400);
+	struct keyring *one = keyring_load(path, why);
+	ck_assert_msg(one != NULL, "%s", why);
+	looked_at_meanwhile = one;
+	fault_answers.before_clock = another_thread_looks;
+	ck_assert_uint_eq(primary_of(one, &count), 1);
+	keyring_refresh(one);
+	ck_assert_uint_eq(primary_of(one, &count), 2);
 	keyring_free(one);
 }
 END_TEST
@@ -648,6 +821,194 @@ START_TEST(a_key_file_is_changed_step_by_step)
 	ck_assert_uint_eq(count, KEYRING_MAX - 1);
 	(void)close(lock);
 	keyring_free(one);
+}
+END_TEST
+
+/* Why a file cannot be locked; DIR stands for the directory of the test. */
+static const struct {
+	enum fault_call call;
+	int error; /* 0: no call fails */
+	const char *credentials, *realpath, *why;
+} locks[] = {
+	{CALL_REALPATH, EACCES, NULL, NULL, "cannot read the master key"},
+	{CALL_ACCESS, EROFS, NULL, NULL, "its file system is read-only"},
+	{CALL_ACCESS, EACCES, NULL, NULL, "its directory cannot be written to"},
+	{CALL_OPEN, EMFILE, NULL, NULL, "cannot open the directory"},
+	{CALL_FLOCK, EWOULDBLOCK, NULL, NULL, "another `regcred rekey`"},
+	{0, 0, "DIR", NULL, "a copy that systemd made"},
+	{0, 0, "DIR/", NULL, "a copy that systemd made"},
+	{0, 0, NULL, "/run/credentials/regcredd.service/master.key", "a copy that systemd made"},
+	{0, 0, "/run/credentials", NULL, NULL},
+	{0, 0, "DI", NULL, NULL}, /* a part of its name */
+	{0, 0, "", NULL, NULL},
+	{0, 0, NULL, NULL, NULL},
+};
+
+static const char *
+in_full(const char *credentials)
+{
+	if (strncmp(credentials, "DIR", 3) == 0)
+		return arena_printf(a, "%s%s", rig_dir(), credentials + 3);
+	return strcmp(credentials, "DI") == 0 ? arena_copy(a, rig_dir(), strlen(rig_dir()) - 1)
+					      : credentials;
+}
+
+START_TEST(a_file_that_cannot_be_replaced_is_not_locked)
+{
+	const char *path = rig_path("locked.key");
+
+	(void)unlink(path);
+	ck_assert_msg(keyring_create(path, why), "%s", why);
+	if (locks[_i].credentials != NULL)
+		ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", in_full(locks[_i].credentials), 1),
+				 0);
+	if (locks[_i].error != 0)
+		call_fails(locks[_i].call, 1, locks[_i].error);
+	fault_answers.realpath = locks[_i].realpath;
+	int lock = keyring_lock(path, why);
+	fault_answers.realpath = NULL;
+	ck_assert(calls_go_on() == (locks[_i].error != 0));
+	ck_assert_int_eq(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	ck_assert_msg((lock >= 0) == (locks[_i].why == NULL), "%s", why);
+	if (lock < 0)
+		ck_assert_msg(strstr(why, locks[_i].why) != NULL, "%s", why);
+	else
+		(void)close(lock);
+}
+END_TEST
+
+/* What is done with a file, and the file before and then; NULL: none.  The fresh key of an added
+ * one is left out. */
+/* clang-format off */
+static const struct edit { bool (*act)(const char *path, uint32_t id, char why[SECRET_WHY_MAX]); uint32_t id; const char *before, *after; } edits[] = {
+	{ NULL,                1, NULL,                            NULL },
+	{ keyring_add,         3, SEAL1 SEAL2 HASH1 "primary 1\n", NULL },
+	{ keyring_set_primary, 2, SEAL1 SEAL2 HASH1 "primary 1\n", SEAL1 SEAL2 HASH1 "primary 2\n" },
+	{ keyring_remove,      2, SEAL1 SEAL2 HASH1 "primary 1\n", SEAL1 HASH1 "primary 1\n" },
+};
+/* clang-format on */
+
+/* The sealing keys of a file, -1 if it is none. */
+static int
+keys_in(const char *path)
+{
+	struct keyring *one = keyring_load(path, why);
+	size_t count = 0;
+
+	if (one == NULL)
+		return -1;
+	(void)primary_of(one, &count);
+	keyring_free(one);
+	return (int)count;
+}
+
+static void
+is_one_or_the_other(const struct edit *c, const char *path, bool done, const char *what)
+{
+	bool old =
+		c->before == NULL ? access(path, F_OK) != 0 : strcmp(slurp(path), c->before) == 0;
+	int keys = keys_in(path);
+	bool new = c->after != NULL ? strstr(slurp(path), c->after) != NULL
+				    : keys == (c->before == NULL ? 1 : 3);
+
+	ck_assert_msg(new || (old && !done), "%s", what);
+	ck_assert_int_ne(access(arena_printf(a, "%s.new", path), F_OK), 0);
+}
+
+/* Whatever fails, the file is the old one or the new one, there is no other, and the sentence says
+ * which file it is about. */
+START_TEST(a_change_that_fails_leaves_the_old_file_or_the_new)
+{
+	const struct edit *c = &edits[_i / CALL__COUNT];
+	const enum fault_call call = (enum fault_call)(_i % CALL__COUNT);
+	const char *path = rig_path("faulty.key");
+	bool failed = true;
+
+	for (unsigned k = 1; failed; k++) {
+		const char *what =
+			arena_printf(a, "edit %d, %s %u", _i / CALL__COUNT, call_name(call), k);
+
+		(void)unlink(path);
+		if (c->before != NULL)
+			write_file(path, c->before, 0400);
+		why[0] = '\0';
+		call_fails(call, k, EIO);
+		bool done = c->act != NULL ? c->act(path, c->id, why) : keyring_create(path, why);
+		failed = calls_go_on();
+		if (!done)
+			ck_assert_msg(failed && strstr(why, path) != NULL, "%s: %s", what, why);
+		is_one_or_the_other(c, path, done, what);
+	}
+}
+END_TEST
+
+START_TEST(a_write_that_was_cut_short_or_interrupted_goes_on)
+{
+	static const int errors[] = {0, EINTR};
+	const char *path = rig_path("slow.key");
+
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		write_file(path, edits[2].before, 0400);
+		call_fails(CALL_WRITE, 1, errors[i]);
+		ck_assert_msg(keyring_set_primary(path, 2, why), "%s", why);
+		ck_assert(calls_go_on());
+		ck_assert_ptr_nonnull(strstr(slurp(path), edits[2].after));
+	}
+}
+END_TEST
+
+/* The owner stays, or it is not replaced: a service that runs as somebody else could not read it.
+ */
+START_TEST(a_file_that_cannot_keep_its_owner_stays)
+{
+	const char *path = rig_path("owned.key");
+
+	write_file(path, edits[2].before, 0400);
+	call_fails(CALL_FCHOWN, 1, EPERM);
+	ck_assert_msg(keyring_set_primary(path, 2, why), "%s", why);
+	ck_assert(calls_go_on());
+	write_file(path, edits[2].before, 0400);
+	call_fails(CALL_FCHOWN, 1, EPERM);
+	fault_answers.somebody_else = true;
+	ck_assert(!keyring_set_primary(path, 2, why));
+	fault_answers.somebody_else = false;
+	ck_assert(calls_go_on());
+	ck_assert_str_eq(slurp(path), edits[2].before);
+}
+END_TEST
+
+START_TEST(a_file_that_is_mounted_by_itself_is_not_replaced)
+{
+	const char *path = rig_path("mounted.key");
+
+	write_file(path, edits[2].before, 0400);
+	call_fails(CALL_RENAME, 1, EBUSY);
+	ck_assert(!keyring_set_primary(path, 2, why));
+	ck_assert(calls_go_on());
+	ck_assert_ptr_nonnull(strstr(why, "mounted by itself"));
+	ck_assert_str_eq(slurp(path), edits[2].before);
+	ck_assert(!keyring_add(rig_path("nothing.key"), 2, why));
+	ck_assert_ptr_nonnull(strstr(why, "nothing.key"));
+}
+END_TEST
+
+static const enum fault_call loading[] = {CALL_OPEN, CALL_FSTAT, CALL_READ, CALL_CALLOC,
+					  CALL_STRDUP};
+
+START_TEST(a_file_that_cannot_be_read_gives_no_keys)
+{
+	const char *path = rig_key_file();
+	bool failed = true;
+
+	for (unsigned k = 1; failed; k++) {
+		why[0] = '\0';
+		call_fails(loading[_i], k, EIO);
+		struct keyring *one = keyring_load(path, why);
+		failed = calls_go_on();
+		ck_assert((one == NULL) == failed);
+		ck_assert((why[0] != '\0') == failed);
+		keyring_free(one);
+	}
 }
 END_TEST
 
@@ -742,6 +1103,8 @@ START_TEST(only_the_right_secret_of_a_key_is_accepted)
 	ck_assert(!secret_verify_key(ring, "secret", NULL));
 	ck_assert(!secret_verify_key(ring, "secret", &null));
 	ck_assert(!secret_verify_key(ring, "secret", &text));
+	text = value_blob(NULL, hash.len);
+	ck_assert(!secret_verify_key(ring, "secret", &text));
 	for (size_t i = 0; i < hash.len; i++) {
 		char *bytes = arena_copy(a, hash.text, hash.len);
 		struct value changed = value_blob(bytes, hash.len);
@@ -755,6 +1118,8 @@ START_TEST(only_the_right_secret_of_a_key_is_accepted)
 		ck_assert(!secret_verify_key(ring, "secret", &cut));
 		drop(&cut);
 	}
+	arena_fail_at(a, 1);
+	ck_assert(!secret_hash(ring, a, "secret", &text));
 }
 END_TEST
 
@@ -853,6 +1218,7 @@ secret_suite(void)
 	tcase_add_test(tc, a_sealed_value_with_something_behind_it_does_not_open);
 	tcase_add_test(tc, what_is_no_blob_does_not_open);
 	tcase_add_test(tc, sealing_and_opening_without_memory_fail_cleanly);
+	tcase_add_test(tc, without_libsodium_nothing_is_sealed);
 	tcase_add_loop_test(tc, a_well_formed_key_file_is_read, 0, COUNT_OF(good_files));
 	tcase_add_loop_test(tc, a_damaged_key_file_is_refused_with_a_sentence, 0,
 			    COUNT_OF(bad_files));
@@ -861,12 +1227,24 @@ secret_suite(void)
 	tcase_add_loop_test(tc, a_key_file_that_others_can_open_is_refused, 0, COUNT_OF(modes));
 	tcase_add_test(tc, a_key_file_that_is_missing_or_no_file_is_refused);
 	tcase_add_test(tc, a_key_file_is_made_once_readable_by_its_owner_alone);
+	tcase_add_test(tc, a_key_file_may_lie_in_the_directory_of_the_process);
 	tcase_add_test(tc, a_key_file_matches_its_own_check_values_alone);
 	tcase_add_test(tc, a_damaged_check_value_does_not_match);
+	tcase_add_test(tc, a_check_value_needs_memory);
 	tcase_add_test(tc, another_ring_opens_nothing_and_verifies_nothing);
 	tcase_add_test(tc, the_primary_key_seals_and_an_older_one_still_opens);
+	tcase_add_test(tc, what_was_sealed_without_its_padding_does_not_open);
 	tcase_add_loop_test(tc, a_ring_follows_its_file_forwards_alone, 0, COUNT_OF(followed));
+	tcase_add_loop_test(tc, a_file_that_differs_in_anything_it_is_known_by_is_read_again, 0, 6);
+	tcase_add_test(tc, a_file_is_looked_at_by_one_thread_at_a_time);
 	tcase_add_test(tc, a_key_file_is_changed_step_by_step);
+	tcase_add_loop_test(tc, a_file_that_cannot_be_replaced_is_not_locked, 0, COUNT_OF(locks));
+	tcase_add_loop_test(tc, a_change_that_fails_leaves_the_old_file_or_the_new, 0,
+			    (int)COUNT_OF(edits) * CALL__COUNT);
+	tcase_add_test(tc, a_write_that_was_cut_short_or_interrupted_goes_on);
+	tcase_add_test(tc, a_file_that_cannot_keep_its_owner_stays);
+	tcase_add_test(tc, a_file_that_is_mounted_by_itself_is_not_replaced);
+	tcase_add_loop_test(tc, a_file_that_cannot_be_read_gives_no_keys, 0, COUNT_OF(loading));
 	tcase_add_test(tc, what_a_sealed_value_begins_with_names_its_key);
 	tcase_add_test(tc, threads_use_a_ring_while_its_file_changes);
 	tcase_add_test(tc, only_the_right_secret_of_a_key_is_accepted);
