@@ -383,11 +383,11 @@ gate_name(struct gate *g, struct name **names)
 		return no_memory(g);
 	name->bytes = out;
 	g->at = start;
-	code = gate_string(g, &out);
+	code = gate_string(g, &out); /* as before */
 	name->len = (size_t)(out - name->bytes);
 	name->hash = hash_of(name->bytes, name->len);
 	bucket = &names[name->hash % BUCKETS];
-	if (code == ERR_NONE && is_repeated(*bucket, name))
+	if (is_repeated(*bucket, name))
 		return refuse_at(g, start - 1, "A name stands twice in an object, again");
 	name->next = *bucket;
 	*bucket = name;

@@ -1,11 +1,14 @@
 /* check_json: what the gate lets through and what it refuses, the tree behind it, and the writer.
  */
 #include <check.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault_calls.h"
 #include "http.h"
 #include "json_in.h"
 #include "json_out.h"
@@ -271,6 +274,80 @@ START_TEST(a_legal_text_without_memory_is_an_internal_error)
 		ck_assert((tree != NULL) == (code == ERR_NONE));
 	} while (code != ERR_NONE);
 	ck_assert_uint_gt(n, 1);
+}
+END_TEST
+
+/* The k-th block for which cJSON asks is not there, for every k. */
+START_TEST(a_legal_text_without_memory_for_cJSON_is_an_internal_error)
+{
+	for (unsigned k = 1;; k++) {
+		struct json *tree = NULL;
+
+		arena_reset(a);
+		e = (struct error){0};
+		call_fails(CALL_MALLOC, k, ENOMEM);
+		enum err code = json_parse(a, accepted[_i].text, accepted[_i].len, &tree, &e);
+		bool failed = calls_go_on();
+		ck_assert_int_eq(code, failed ? ERR_INTERNAL : ERR_NONE);
+		ck_assert((tree != NULL) == !failed);
+		if (!failed)
+			break;
+	}
+	ck_assert_int_eq(e.code, ERR_NONE);
+}
+END_TEST
+
+/* What cJSON asks of the memory that it was given. */
+START_TEST(cJSON_gets_no_more_than_there_is_and_may_free_nothing)
+{
+	ck_assert_ptr_null(cJSON_malloc(SIZE_MAX));
+	ck_assert_ptr_null(cJSON_malloc(SIZE_MAX - 8));
+	cJSON_free(NULL);
+	char *block = cJSON_malloc(3);
+	ck_assert_ptr_nonnull(block);
+	memcpy(block, "ab", 3);
+	cJSON_free(block);
+}
+END_TEST
+
+/* A cJSON that reads something else than it is given. */
+
+static const char *otherwise;
+
+cJSON *__real_cJSON_ParseWithLengthOpts(const char *text, size_t len, const char **end,
+					cJSON_bool whole);
+cJSON *__wrap_cJSON_ParseWithLengthOpts(const char *text, size_t len, const char **end,
+					cJSON_bool whole);
+
+cJSON *
+__wrap_cJSON_ParseWithLengthOpts(const char *text, size_t len, const char **end, cJSON_bool whole)
+{
+	if (otherwise == NULL)
+		return __real_cJSON_ParseWithLengthOpts(text, len, end, whole);
+	return __real_cJSON_ParseWithLengthOpts(otherwise, strlen(otherwise) + 1, end, whole);
+}
+
+static const struct {
+	const char *gate, *cjson;
+} readings[] = {
+	{"[1]", "nonsense"},	      {"[1]", "[1,2]"},
+	{"[\"a\"]", "[1]"},	      {"[1,2]", "[1]"},
+	{"[1,2]", "[1,\"a\"]"},	      {"[\"a\",\"b\"]", "[\"a\"]"},
+	{"[\"a\"]", "[\"a\",\"b\"]"}, {"{\"a\":null}", "null"},
+};
+
+START_TEST(what_cJSON_reads_otherwise_than_the_gate_is_refused)
+{
+	const char *text = readings[_i].gate;
+	struct json *tree = NULL;
+
+	otherwise = readings[_i].cjson;
+	ck_assert_int_eq(json_parse(a, text, strlen(text), &tree, &e), ERR_INVALID_BODY);
+	ck_assert_ptr_nonnull(strstr(e.detail, "more than one way"));
+	ck_assert_ptr_null(tree);
+	otherwise = text;
+	ck_assert_int_eq(json_parse(a, text, strlen(text), &tree, &e), ERR_NONE);
+	otherwise = NULL;
 }
 END_TEST
 
@@ -763,6 +840,19 @@ START_TEST(members_are_found_by_their_exact_name)
 }
 END_TEST
 
+/* The gate knows names by their hash first. */
+START_TEST(names_of_one_hash_are_two_names)
+{
+	struct json *tree;
+
+	ck_assert_int_eq(parse(BYTES("{\"declinate\":1,\"macallums\":2}"), &tree), ERR_NONE);
+	ck_assert_str_eq(json_member(tree, "declinate")->text, "1");
+	ck_assert_str_eq(json_member(tree, "macallums")->text, "2");
+	ck_assert_int_eq(parse(BYTES("{\"declinate\":1,\"macallums\":2,\"declinate\":3}"), &tree),
+			 ERR_INVALID_BODY);
+}
+END_TEST
+
 START_TEST(a_repeated_form_field_becomes_an_array)
 {
 	struct json *object = json_object(a);
@@ -1178,6 +1268,11 @@ reading(void)
 	tcase_add_loop_test(tc, a_legal_text_is_read, 0, COUNT_OF(accepted));
 	tcase_add_loop_test(tc, a_legal_text_without_memory_is_an_internal_error, 0,
 			    COUNT_OF(accepted));
+	tcase_add_loop_test(tc, a_legal_text_without_memory_for_cJSON_is_an_internal_error, 0,
+			    COUNT_OF(accepted));
+	tcase_add_test(tc, cJSON_gets_no_more_than_there_is_and_may_free_nothing);
+	tcase_add_loop_test(tc, what_cJSON_reads_otherwise_than_the_gate_is_refused, 0,
+			    COUNT_OF(readings));
 	tcase_add_loop_test(tc, an_illegal_text_is_refused_at_the_right_byte, 0, COUNT_OF(refused));
 	tcase_add_loop_test(tc, an_illegal_text_without_memory_is_one_or_the_other, 0,
 			    COUNT_OF(refused));
@@ -1190,6 +1285,7 @@ reading(void)
 	tcase_add_loop_test(tc, a_body_of_brackets_is_refused_at_once, 0, 2);
 	tcase_add_test(tc, the_detail_shows_nothing_of_the_text);
 	tcase_add_test(tc, members_are_found_by_their_exact_name);
+	tcase_add_test(tc, names_of_one_hash_are_two_names);
 	tcase_add_test(tc, a_repeated_form_field_becomes_an_array);
 	tcase_add_test(tc, building_without_memory_returns_null);
 	return tc;
