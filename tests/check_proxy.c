@@ -1,11 +1,13 @@
 /* check_proxy: the token's file, the web server's claims, and what groups give. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault_calls.h"
 #include "proxy.h"
 
 #define COUNT_OF(table) ((int)(sizeof(table) / sizeof((table)[0])))
@@ -94,6 +96,30 @@ START_TEST(a_token_may_have_512_characters_and_no_NUL)
 	ck_assert(!proxy_token_load("/dev/null", got, why));
 	ck_assert(!proxy_token_load(".", got, why));
 	ck_assert(!proxy_token_load("check_proxy.absent", got, why));
+}
+END_TEST
+
+static const struct {
+	enum fault_call call;
+	const char *why;
+} failing[] = {
+	{CALL_OPEN, "cannot be read: Input/output error"},
+	{CALL_FSTAT, "is not a file"},
+	{CALL_READ, "cannot be read: Input/output error"},
+};
+
+START_TEST(a_token_that_the_disk_does_not_give_is_none)
+{
+	char got[PROXY_TOKEN_SIZE] = "", why[CONFIG_WHY_MAX] = "";
+
+	write_file(token, strlen(token), 0600);
+	call_fails(failing[_i].call, 1, EIO);
+	ck_assert(!proxy_token_load(file, got, why));
+	ck_assert(calls_go_on());
+	ck_assert_msg(strstr(why, failing[_i].why) != NULL && strstr(why, file) != NULL, "%s", why);
+	ck_assert_str_eq(got, "");
+	ck_assert_msg(proxy_token_load(file, got, why), "%s", why);
+	ck_assert_str_eq(got, token);
 }
 END_TEST
 
@@ -287,6 +313,7 @@ main(void)
 	tcase_add_loop_test(t, a_token_is_one_long_line_that_only_its_owner_reads, 0,
 			    COUNT_OF(files));
 	tcase_add_test(t, a_token_may_have_512_characters_and_no_NUL);
+	tcase_add_loop_test(t, a_token_that_the_disk_does_not_give_is_none, 0, COUNT_OF(failing));
 	tcase_add_loop_test(t, claims_need_the_token_and_plain_text, 0, COUNT_OF(claims));
 	tcase_add_test(t, claims_have_a_longest_length);
 	tcase_add_test(t, nothing_is_claimed_where_nothing_was_sent);
