@@ -512,13 +512,21 @@ split_api_key(struct arena *a, const char *header, const char **access, const ch
 	return *access != NULL;
 }
 
+static const char *
+client_of(const struct request *request)
+{
+	return request->client != NULL ? request->client : "";
+}
+
 /* Open mode is for test rigs: it lets in whoever sits on this machine, nobody else. */
 static bool
 is_local(const struct request *r)
 {
 	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]", NULL};
 
-	if (strncmp(r->client, "127.", 4) != 0 && strcmp(r->client, "::1") != 0)
+	const char *client = client_of(r);
+
+	if (strncmp(client, "127.", 4) != 0 && strcmp(client, "::1") != 0)
 		return false;
 	/* A page elsewhere can make a browser here ask by a name of its own that leads here. */
 	for (const char *const *host = hosts; *host != NULL; host++) {
@@ -541,13 +549,13 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||
 	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) ||
 	    (!basic && !header))
-		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+		return err_set(e, arena_failed(a) ? ERR_INTERNAL : ERR_UNAUTHORIZED, NULL, NULL);
 	if (basic && header &&
 	    (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
 		return err_set(e, ERR_BAD_REQUEST, NULL,
 			       "Authorization and X-API-Key name different keys.");
-	return identify_key(auth, a, request->client != NULL ? request->client : "", now_ms,
-			    basic ? access : other_access, basic ? secret : other_secret, out, e);
+	return identify_key(auth, a, client_of(request), now_ms, basic ? access : other_access,
+			    basic ? secret : other_secret, out, e);
 }
 
 void
@@ -560,8 +568,7 @@ auth_note_denied(const struct auth *auth, struct arena *a, const struct request 
 	     !http_basic_parse(a, request->authorization, &access, &secret)) &&
 	    (request->api_key == NULL || !split_api_key(a, request->api_key, &access, &secret)))
 		return;
-	note_refusal(auth, request->client != NULL ? request->client : "", access, NULL, now_ms,
-		     code);
+	note_refusal(auth, client_of(request), access, NULL, now_ms, code);
 }
 
 /* Adds what a group gives in a project to the list, which has room; the stronger role counts. */
@@ -649,8 +656,7 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 		out->proxy_unknown = rc == STORE_NONE && !with_key;
 		log_info("the web server signed in \"%s\", who %s", user, why);
 		if (!out->proxy_unknown || !auth->proxy_create_users)
-			note_refusal(auth, request->client != NULL ? request->client : "", NULL,
-				     user, now_ms, ERR_FORBIDDEN);
+			note_refusal(auth, client_of(request), NULL, user, now_ms, ERR_FORBIDDEN);
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	}
 	if (with_key) {

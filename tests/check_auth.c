@@ -45,6 +45,27 @@ START_TEST(the_table_of_permissions_names_only_what_is_there)
 }
 END_TEST
 
+/* A type that is not there. */
+static const char *missing_type;
+
+const struct resource_type *__real_type_find(const char *id);
+const struct resource_type *__wrap_type_find(const char *id);
+
+const struct resource_type *
+__wrap_type_find(const char *id)
+{
+	return missing_type != NULL && strcmp(id, missing_type) == 0 ? NULL : __real_type_find(id);
+}
+
+START_TEST(a_table_of_permissions_that_names_something_else_is_told)
+{
+	missing_type = "registry";
+	ck_assert_ptr_nonnull(strstr(auth_init(), "does not exist"));
+	missing_type = NULL;
+	ck_assert_pstr_eq(auth_init(), NULL);
+}
+END_TEST
+
 /* Methods as letters: r GET, c POST to the collection, u PUT, d DELETE, x actions are declared; "-"
  * for a type that is not there.  In the order of enum role: superadmin, service, admin, readAdmin,
  * user, owner, member, restricted, project, projectadmin, readonly, reveal, nobody. */
@@ -586,6 +607,17 @@ START_TEST(a_row_is_managed_by_those_who_may)
 }
 END_TEST
 
+START_TEST(an_administrator_in_a_project_acts_as_its_owner)
+{
+	struct identity id = rig_scoped(&rig, PERSON_ADMIN, PROJECT_OTHER);
+	struct record row = row_to_manage(OTHERS_PROJECT);
+
+	ck_assert_int_eq(id.role, ROLE_OWNER);
+	ck_assert(auth_may_manage(&id, &row));
+	ck_assert(!auth_owns_by_row(&id, PROJECT_OTHER));
+}
+END_TEST
+
 /* Whose secrets are read in the clear: rows of the first project, of the second, of oneself. */
 static const struct {
 	enum person person;
@@ -607,6 +639,16 @@ START_TEST(a_secret_is_opened_for_the_owner_of_its_project)
 	ck_assert(auth_may_open(&id, &row) == openers[_i].second);
 	row.columns[COL_ACCOUNT_ID] = value_int(openers[_i].person);
 	ck_assert(auth_may_open(&id, &row) == openers[_i].own);
+}
+END_TEST
+
+/* Other rows than its own are not there for it, and which role opens one is in the table. */
+START_TEST(a_secret_of_a_project_is_opened_in_it)
+{
+	struct identity id = rig_scoped(&rig, PERSON_PROJECTADMIN, PROJECT_DEFAULT);
+	struct record row = row_to_manage(A_REGISTRY);
+
+	ck_assert(auth_may_open(&id, &row));
 }
 END_TEST
 
@@ -642,6 +684,45 @@ START_TEST(nobody_manages_the_rows_of_an_inactive_project_from_outside)
 }
 END_TEST
 
+/* An administrator makes no superadmin of an account, nor changes one. */
+START_TEST(an_account_is_managed_by_those_who_may_name_its_kind)
+{
+	struct identity admin = rig_identity(&rig, PERSON_ADMIN),
+			super = rig_identity(&rig, PERSON_SUPERADMIN);
+	struct record row = row_to_manage(AN_ACCOUNT);
+
+	row.columns[COL_KIND] = value_text("superadmin");
+	ck_assert(!auth_may_manage(&admin, &row));
+	ck_assert(auth_may_manage(&super, &row));
+	row.columns[COL_KIND] = value_text("user");
+	ck_assert(auth_may_manage(&admin, &row));
+}
+END_TEST
+
+/* A damaged row: the table itself does not take it. */
+static void
+lose_kind(enum person person)
+{
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "PRAGMA writable_schema = ON;"
+				    "UPDATE sqlite_schema SET sql = replace(sql, 'TEXT NOT NULL', "
+				    "'TEXT') WHERE name = 'account';"
+				    "PRAGMA writable_schema = RESET;"
+				    "UPDATE account SET kind = NULL WHERE id = %d",
+				    person));
+}
+
+START_TEST(an_account_without_a_kind_is_nobody)
+{
+	lose_kind(PERSON_OWNER);
+	struct identity id = rig_identity(&rig, PERSON_OWNER);
+	ck_assert_int_eq(id.role, ROLE_NONE);
+	ck_assert_str_eq(id.kind, "");
+	ck_assert(!id.all_accounts);
+	ck_assert_str_eq(show_owners(&id.owners), "7");
+}
+END_TEST
+
 START_TEST(nobody_but_superadmin_makes_a_superadmin)
 {
 	static const char *const kinds[] = {"user", "admin", "service", "project", NULL};
@@ -654,8 +735,6 @@ START_TEST(nobody_but_superadmin_makes_a_superadmin)
 }
 END_TEST
 
-/* Bounds of a key */
-
 /* Sets columns of somebody's key. */
 static void
 bound(enum person person, const char *columns)
@@ -663,6 +742,120 @@ bound(enum person person, const char *columns)
 	rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE public_value = '%s'",
 				    columns, person_name(person)));
 }
+
+/* Who manages a project by a row of projectMember alone. */
+static const struct {
+	enum person person;
+	int64_t project;
+	bool by_row;
+} row_owners[] = {
+	{PERSON_OWNER, PROJECT_DEFAULT, true},	   {PERSON_OWNER, PROJECT_OTHER, false},
+	{PERSON_MEMBER, PROJECT_DEFAULT, false},   {PERSON_ADMIN, PROJECT_DEFAULT, false},
+	{PROJECT_DEFAULT, PROJECT_DEFAULT, false},
+};
+
+START_TEST(a_project_is_owned_by_a_row_or_otherwise)
+{
+	struct identity id = rig_identity(&rig, row_owners[_i].person);
+
+	ck_assert(auth_owns_by_row(&id, row_owners[_i].project) == row_owners[_i].by_row);
+}
+END_TEST
+
+START_TEST(kinds_own_projects_or_never_do)
+{
+	static const char *const owners[] = {"superadmin", "service", "admin", "user",
+					     "projectadmin"};
+	static const char *const others[] = {"readAdmin", "project", "agent", "", "Admin"};
+
+	for (size_t i = 0; i < COUNT_OF(owners); i++)
+		ck_assert(auth_may_own(owners[i]));
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		ck_assert(!auth_may_own(others[i]));
+	ck_assert(!auth_may_own(NULL));
+}
+END_TEST
+
+/* Who may be handed logins, have nginx add them, and make keys that may: with these columns of its
+ * key, unscoped and in the first project. */
+static const struct {
+	enum person person;
+	const char *columns;
+	enum role role, scoped_role; /* ROLE__COUNT: it does not get in */
+	bool reveal, inject, grant;
+} handed[] = {
+	{PERSON_OWNER, "reveal = 0", ROLE_USER, ROLE_OWNER, false, false, true},
+	{PERSON_OWNER, "reveal = 1", ROLE_USER, ROLE_OWNER, true, true, true},
+	{PERSON_OWNER, "reveal = 1, role = 'reveal'", ROLE_REVEAL, ROLE_REVEAL, true, true, true},
+	{PERSON_OWNER, "reveal = 1, role = 'inject'", ROLE_REVEAL, ROLE_REVEAL, false, true, true},
+	{PROJECT_DEFAULT, "reveal = 0", ROLE_PROJECT, ROLE_PROJECT, false, false, false},
+	{PROJECT_DEFAULT, "reveal = 1", ROLE_PROJECT, ROLE_PROJECT, true, true, true},
+	/* A member's is a right to use, not to see. */
+	{PERSON_MEMBER, "reveal = 1, role = 'reveal'", ROLE_REVEAL, ROLE_NONE, true, true, true},
+	{PERSON_READADMIN, "reveal = 1, role = 'reveal'", ROLE_NONE, ROLE_NONE, false, false,
+	 false},
+	{PERSON_SERVICE, "reveal = 1", ROLE_SERVICE, ROLE_SERVICE, false, false, false},
+	{PERSON_STRANGER, "reveal = 1", ROLE_USER, ROLE__COUNT, true, true, true},
+};
+
+START_TEST(logins_are_handed_to_those_who_may)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring};
+
+	bound(handed[_i].person, handed[_i].columns);
+	struct identity id = rig_identity(&rig, handed[_i].person);
+	ck_assert_str_eq(role_name(id.role), role_name(handed[_i].role));
+	ck_assert(auth_may_reveal(&id) == handed[_i].reveal);
+	ck_assert(auth_may_inject(&id) == handed[_i].inject);
+	ck_assert(auth_may_grant(&id) == handed[_i].grant);
+	if (auth_scope(&auth, rig.arena, "1a5", &id, &e) != ERR_NONE)
+		id.role = ROLE__COUNT;
+	ck_assert_int_eq(id.role, handed[_i].scoped_role);
+}
+END_TEST
+
+/* Rows of the first project, of the second, of oneself; in a project all that is seen. */
+static const struct {
+	enum person person;
+	bool scoped, first, second, own;
+} takers[] = {
+	{PERSON_OWNER, true, true, true, true},	    {PERSON_OWNER, false, true, false, true},
+	{PERSON_MEMBER, false, false, false, true}, {PERSON_STRANGER, false, false, false, true},
+	{PERSON_ADMIN, false, true, false, true},   {PROJECT_OTHER, false, true, true, true},
+};
+
+START_TEST(a_login_is_handed_to_the_owner_of_its_project)
+{
+	struct identity id = takers[_i].scoped
+				     ? rig_scoped(&rig, takers[_i].person, PROJECT_DEFAULT)
+				     : rig_identity(&rig, takers[_i].person);
+	struct record row = {.type = &types_table[T_REGISTRY_CREDENTIAL]};
+
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_DEFAULT);
+	ck_assert(auth_may_hand_out(&id, &row) == takers[_i].first);
+	row.columns[COL_ACCOUNT_ID] = value_int(PROJECT_OTHER);
+	ck_assert(auth_may_hand_out(&id, &row) == takers[_i].second);
+	row.columns[COL_ACCOUNT_ID] = value_int(takers[_i].person);
+	ck_assert(auth_may_hand_out(&id, &row) == takers[_i].own);
+}
+END_TEST
+
+static const struct {
+	const char *list;
+	bool has;
+} id_lists[] = {
+	{NULL, true},	  {"1sp3", true},   {"1sp2 1sp3", true}, {"1c3 nonsense 1sp3", true},
+	{"", false},	  {"1sp33", false}, {"1sp2", false},	 {"1c3", false},
+	{"1sp03", false}, {" 1sp3", false},
+};
+
+START_TEST(a_list_has_an_id_or_not)
+{
+	ck_assert(auth_list_has_id(id_lists[_i].list, &family_storage_pool, 3) == id_lists[_i].has);
+}
+END_TEST
+
+/* Bounds of a key */
 
 static const struct {
 	const char *columns, *client;
@@ -842,6 +1035,331 @@ START_TEST(too_many_failures_are_429_for_that_address_until_the_window_is_over)
 }
 END_TEST
 
+/* A clock that was set back: what is noted in the future does not stay. */
+START_TEST(a_last_use_in_the_future_is_noted_again)
+{
+	const struct request request = {.api_key = person_key(rig.arena, PERSON_OWNER)};
+	struct identity id;
+
+	bound(PERSON_OWNER, "last_used = 1714979289001");
+	ck_assert_int_eq(identify(&request, false, &id), ERR_NONE);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT last_used FROM credential WHERE public_value = "
+				       "'owner'"),
+			 "1714979289000");
+}
+END_TEST
+
+/* Refusals, for the audit log */
+
+static struct refusals *refusals;
+static struct refusal refused[REFUSALS_MAX];
+
+static void
+begin_refusals(void)
+{
+	setup();
+	refusals = refusals_new();
+	ck_assert_ptr_nonnull(refusals);
+}
+
+static void
+end_refusals(void)
+{
+	refusals_free(refusals);
+	teardown();
+}
+
+/* How many were noted. */
+static size_t
+take_refusals(void)
+{
+	return refusals_take(refusals, RIG_NOW / 60000 + 1, refused);
+}
+
+static const struct {
+	const char *key, *noted;
+} wrong_keys[] = {
+	{"0123456789ABCDEF0123:x", "0123456789ABCDEF0123"},
+	/* What has not the form of an access key may be a secret in the wrong place. */
+	{"0123456789ABCDEF012:x", ""},
+	{"0123456789ABCDEF01234:x", ""},
+	{"0123456789ABCDEF0123x:x", ""},
+	{"0123456789abcdef0123:x", ""},
+	{"owner:x", ""},
+	{":x", ""},
+};
+
+START_TEST(a_refused_key_is_noted_if_it_could_be_one)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring, .refusals = refusals};
+	const struct request request = {.api_key = wrong_keys[_i].key, .client = "192.0.2.1"};
+	struct identity id;
+
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &request, RIG_NOW, &id, &e),
+			 ERR_UNAUTHORIZED);
+	ck_assert_uint_eq(take_refusals(), 1);
+	ck_assert_str_eq(refused[0].address, "192.0.2.1");
+	ck_assert_str_eq(refused[0].key, wrong_keys[_i].noted);
+	ck_assert_str_eq(refused[0].user, "");
+	ck_assert_int_eq(refused[0].status, 401);
+}
+END_TEST
+
+/* What a request that its key let in brought, and what is noted of it; NULL: nothing, because there
+ * is no key. */
+static const struct {
+	const char *user, *key, *client, *noted, *address;
+} denied[] = {
+	{"0123456789ABCDEF0123", NULL, "192.0.2.1", "0123456789ABCDEF0123", "192.0.2.1"},
+	{NULL, "0123456789ABCDEF0123:x", "192.0.2.1", "0123456789ABCDEF0123", "192.0.2.1"},
+	{NULL, "0123456789ABCDEF0123:x", NULL, "0123456789ABCDEF0123", ""},
+	{"RAW nonsense", "0123456789ABCDEF0123:x", "::1", "0123456789ABCDEF0123", "::1"},
+	{"RAW nonsense", NULL, "192.0.2.1", NULL, NULL},
+	{"RAW nonsense", "nonsense", "192.0.2.1", NULL, NULL},
+	{NULL, NULL, "192.0.2.1", NULL, NULL},
+};
+
+START_TEST(a_denial_is_noted_with_the_key)
+{
+	const struct auth auth = {.store = rig.store, .ring = rig.ring, .refusals = refusals};
+	const char *user = denied[_i].user;
+	struct request request = {.api_key = denied[_i].key, .client = denied[_i].client};
+
+	if (user != NULL)
+		request.authorization = strncmp(user, "RAW ", 4) == 0 ? user + 4 : basic(user, "x");
+	auth_note_denied(&auth, rig.arena, &request, RIG_NOW, ERR_FORBIDDEN);
+	ck_assert_uint_eq(take_refusals(), denied[_i].noted != NULL);
+	if (denied[_i].noted == NULL)
+		return;
+	ck_assert_str_eq(refused[0].key, denied[_i].noted);
+	ck_assert_str_eq(refused[0].address, denied[_i].address);
+	ck_assert_int_eq(refused[0].status, 403);
+}
+END_TEST
+
+/* Sign-on by the web server */
+
+#define TOKEN "0123456789abcdef0123456789abcdef"
+#define LONG_USER "alice.of.the.long.name.alice.of.the.long.name.alice.of.the.long.name.alice.of"
+
+/* Alice is one of these people. */
+static void
+name_alice(enum person person, const char *name)
+{
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE account SET external_id_type = 'proxy', external_id = "
+				    "'%s' WHERE id = %d",
+				    name, person));
+}
+
+static const struct group_grant groups[] = {
+	{.name = "readers", .kind = "readAdmin"},
+	{.name = "ops", .kind = "admin"},
+	{.name = "weaker", .role = "readonly", .project_id = PROJECT_DEFAULT},
+	{.name = "stronger", .role = "owner", .project_id = PROJECT_DEFAULT},
+	{.name = "other", .role = "member", .project_id = PROJECT_OTHER},
+	{.name = "asleep", .role = "owner", .project_id = PROJECT_INACTIVE},
+	{.name = "nowhere", .role = "owner", .project_id = 999},
+	{.name = "account", .role = "owner", .project_id = PERSON_STRANGER},
+};
+
+static struct auth
+proxy_auth(void)
+{
+	return (struct auth){.store = rig.store,
+			     .ring = rig.ring,
+			     .refusals = refusals,
+			     .proxy_token = TOKEN,
+			     .groups = groups,
+			     .group_count = COUNT_OF(groups)};
+}
+
+/* Who Alice is, what her groups give her, and her role in the first project. */
+static const struct {
+	enum person alice;
+	const char *groups;
+	enum role role;
+	const char *owners;
+	enum role in_project; /* ROLE_NONE: it is not there for her */
+	bool by_row;
+} signed_on[] = {
+	{PERSON_STRANGER, NULL, ROLE_USER, "15", ROLE_NONE, false},
+	{PERSON_STRANGER, "nothing", ROLE_USER, "15", ROLE_NONE, false},
+	{PERSON_STRANGER, "weaker", ROLE_USER, "15 5", ROLE_READONLY, false},
+	{PERSON_STRANGER, "stronger", ROLE_USER, "15 5", ROLE_OWNER, false},
+	{PERSON_STRANGER, "weaker,stronger", ROLE_USER, "15 5", ROLE_OWNER, false},
+	{PERSON_STRANGER, "other,asleep", ROLE_USER, "15 6 16", ROLE_NONE, false},
+	{PERSON_STRANGER, "nowhere,account", ROLE_USER, "15", ROLE_NONE, false},
+	{PERSON_STRANGER, "readers", ROLE_READADMIN, "15", ROLE_READONLY, false},
+	{PERSON_STRANGER, "readers,ops", ROLE_ADMIN, "15", ROLE_OWNER, false},
+	{PERSON_MEMBER, "weaker", ROLE_USER, "8 5", ROLE_MEMBER, false},
+	{PERSON_MEMBER, "stronger", ROLE_USER, "8 5", ROLE_OWNER, false},
+	{PERSON_OWNER, "weaker", ROLE_USER, "7 5 16 17", ROLE_OWNER, true},
+	/* It might be the group's. */
+	{PERSON_OWNER, "stronger", ROLE_USER, "7 5 16 17", ROLE_OWNER, false},
+};
+
+START_TEST(a_sign_on_has_the_account_and_what_its_groups_give)
+{
+	const struct auth auth = proxy_auth();
+	const struct request request = {
+		.proxy = {.token = TOKEN, .user = "alice", .groups = signed_on[_i].groups}};
+	struct identity id;
+
+	name_alice(signed_on[_i].alice, "alice");
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &request, RIG_NOW, &id, &e), ERR_NONE);
+	ck_assert_int_eq(id.user_id, signed_on[_i].alice);
+	ck_assert_str_eq(id.proxy_user, "alice");
+	ck_assert_str_eq(id.via, "proxy");
+	ck_assert_str_eq(role_name(id.role), role_name(signed_on[_i].role));
+	ck_assert_str_eq(show_owners(&id.owners), signed_on[_i].owners);
+	/* Without a key there is none that forbids it. */
+	ck_assert(auth_may_reveal(&id) == (signed_on[_i].role != ROLE_READADMIN));
+	ck_assert(auth_owns_by_row(&id, PROJECT_DEFAULT) == signed_on[_i].by_row);
+	enum err rc = auth_scope(&auth, rig.arena, "1a5", &id, &e);
+	ck_assert_int_eq(rc, signed_on[_i].in_project == ROLE_NONE ? ERR_FORBIDDEN : ERR_NONE);
+	if (rc == ERR_NONE)
+		ck_assert_str_eq(role_name(id.role), role_name(signed_on[_i].in_project));
+	ck_assert_uint_eq(take_refusals(), 0);
+}
+END_TEST
+
+/* Who is not let in: the name that the web server says, a key beside it, and what is noted. */
+static const struct {
+	enum person alice;
+	bool damaged; /* her account has no kind */
+	const char *user;
+	enum person key; /* 0: none */
+	bool create_users;
+	enum err err;
+	const char *noted; /* NULL: nothing */
+} not_signed_on[] = {
+	{PERSON_OWNER, false, "bob", 0, false, ERR_FORBIDDEN, "bob"},
+	{PERSON_OWNER, false, "bob", 0, true, ERR_FORBIDDEN, NULL}, /* who gets an account */
+	{PERSON_OWNER, false, "bob", PERSON_OWNER, true, ERR_FORBIDDEN, "bob"},
+	{PERSON_OWNER, false, LONG_USER, 0, false, ERR_FORBIDDEN, ""},
+	{PERSON_OWNER, false, "alice", PERSON_MEMBER, true, ERR_FORBIDDEN, "alice"},
+	{PERSON_INACTIVE, false, "alice", 0, true, ERR_FORBIDDEN, "alice"},
+	{PERSON_SERVICE, false, "alice", 0, true, ERR_FORBIDDEN, "alice"},
+	{PROJECT_DEFAULT, false, "alice", 0, true, ERR_FORBIDDEN, "alice"},
+	{PERSON_OWNER, true, "alice", 0, true, ERR_FORBIDDEN, "alice"},
+	{PERSON_OWNER, false, "alice", PERSON_INACTIVE, true, ERR_UNAUTHORIZED, ""},
+	{PERSON_OWNER, false, "alice", PERSON_OWNER, false, ERR_NONE, NULL},
+	{PERSON_OWNER, false, "alice", 0, false, ERR_NONE, NULL},
+};
+
+START_TEST(a_sign_on_of_nobody_is_refused_and_noted)
+{
+	struct auth auth = proxy_auth();
+	struct request request = {.proxy = {.token = TOKEN, .user = not_signed_on[_i].user}};
+	struct identity id = {0};
+
+	auth.proxy_create_users = not_signed_on[_i].create_users;
+	name_alice(not_signed_on[_i].alice, "alice");
+	if (not_signed_on[_i].damaged)
+		lose_kind(not_signed_on[_i].alice);
+	if (not_signed_on[_i].key != 0)
+		request.api_key = person_key(rig.arena, not_signed_on[_i].key);
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &request, RIG_NOW, &id, &e),
+			 not_signed_on[_i].err);
+	ck_assert_uint_eq(take_refusals(), not_signed_on[_i].noted != NULL);
+	if (not_signed_on[_i].noted != NULL)
+		ck_assert_str_eq(refused[0].user, not_signed_on[_i].noted);
+	if (not_signed_on[_i].err == ERR_NONE)
+		ck_assert_str_eq(id.via, not_signed_on[_i].key != 0 ? "key" : "proxy");
+	else
+		ck_assert_int_eq(id.role,
+				 ROLE_SUPERADMIN + (id.proxy_user != NULL ? ROLE_NONE : 0));
+}
+END_TEST
+
+/* Claims are looked at where the web server has a token, and a CGI's only if it is trusted. */
+static const struct {
+	const char *token; /* of the service */
+	bool trust_cgi;
+	struct proxy_claim claim;
+	enum err err;
+} believed[] = {
+	{TOKEN, false, {.token = TOKEN, .user = "alice"}, ERR_NONE},
+	{TOKEN, false, {.token = "x", .user = "alice"}, ERR_UNAUTHORIZED},
+	{TOKEN, false, {.user = "alice"}, ERR_UNAUTHORIZED},
+	{TOKEN, false, {.token = TOKEN}, ERR_UNAUTHORIZED}, /* nobody, and no key */
+	{TOKEN, false, {.user = NULL}, ERR_UNAUTHORIZED},
+	{NULL, false, {.token = TOKEN, .user = "alice"}, ERR_UNAUTHORIZED},
+	{TOKEN, false, {.token = TOKEN, .user = "alice", .cgi = true}, ERR_UNAUTHORIZED},
+	{TOKEN, true, {.token = TOKEN, .user = "alice", .cgi = true}, ERR_NONE},
+};
+
+START_TEST(claims_are_believed_where_they_can_be)
+{
+	struct auth auth = proxy_auth();
+	const struct request request = {.proxy = believed[_i].claim};
+	struct identity id = {0};
+
+	auth.proxy_token = believed[_i].token;
+	auth.proxy_trust_cgi = believed[_i].trust_cgi;
+	name_alice(PERSON_OWNER, "alice");
+	ck_assert_int_eq(auth_identify(&auth, rig.arena, &request, RIG_NOW, &id, &e),
+			 believed[_i].err);
+	ck_assert_int_eq(id.user_id, believed[_i].err == ERR_NONE ? PERSON_OWNER : 0);
+}
+END_TEST
+
+/* The k-th allocation fails, for every k: nobody gets in, and nobody is told that the key is wrong.
+ */
+START_TEST(who_asks_is_not_found_out_without_memory)
+{
+	const struct auth auth = proxy_auth();
+	const char *key = person_key(rig.arena, PERSON_OWNER);
+	const struct request requests[] = {
+		{.api_key = key},
+		{.authorization = basic("owner", "secret of owner")},
+		{.proxy = {.token = TOKEN, .user = "alice", .groups = "weaker,other"}},
+		{.proxy = {.token = TOKEN, .user = "alice"}, .api_key = key},
+		{.proxy = {.token = TOKEN, .user = "alice"},
+		 .authorization = basic("owner", "secret of owner")},
+	};
+	struct arena *a = arena_new(RIG_ARENA);
+
+	ck_assert_ptr_nonnull(a);
+	name_alice(PERSON_OWNER, "alice");
+	for (unsigned k = 1;; k++) {
+		struct identity id;
+
+		arena_reset(a);
+		arena_fail_at(a, k);
+		e = (struct error){0};
+		enum err rc = auth_identify(&auth, a, &requests[_i], RIG_NOW, &id, &e);
+		if (rc == ERR_NONE)
+			rc = auth_scope(&auth, a, "1a5", &id, &e);
+		ck_assert_str_eq(err_name(rc), err_name(arena_failed(a) ? ERR_INTERNAL : ERR_NONE));
+		ck_assert_int_eq(e.code, rc);
+		if (rc == ERR_NONE)
+			break;
+	}
+	arena_free(a);
+	ck_assert_uint_eq(take_refusals(), 0);
+}
+END_TEST
+
+static TCase *
+refusals_case(void)
+{
+	TCase *tc = tcase_create("refusals and sign-on");
+
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, begin_refusals, end_refusals);
+	tcase_add_loop_test(tc, a_refused_key_is_noted_if_it_could_be_one, 0, COUNT_OF(wrong_keys));
+	tcase_add_loop_test(tc, a_denial_is_noted_with_the_key, 0, COUNT_OF(denied));
+	tcase_add_loop_test(tc, a_sign_on_has_the_account_and_what_its_groups_give, 0,
+			    COUNT_OF(signed_on));
+	tcase_add_loop_test(tc, a_sign_on_of_nobody_is_refused_and_noted, 0,
+			    COUNT_OF(not_signed_on));
+	tcase_add_loop_test(tc, claims_are_believed_where_they_can_be, 0, COUNT_OF(believed));
+	tcase_add_loop_test(tc, who_asks_is_not_found_out_without_memory, 0, 5);
+	return tc;
+}
+
 static Suite *
 auth_suite(void)
 {
@@ -850,6 +1368,7 @@ auth_suite(void)
 
 	tcase_add_checked_fixture(tables, setup_tables, nothing);
 	tcase_add_test(tables, the_table_of_permissions_names_only_what_is_there);
+	tcase_add_test(tables, a_table_of_permissions_that_names_something_else_is_told);
 	tcase_add_loop_test(tables, a_role_may_do_with_a_type_what_the_matrix_says, 0,
 			    COUNT_OF(matrix));
 	tcase_add_test(tables, every_type_is_in_the_matrix);
@@ -871,8 +1390,17 @@ auth_suite(void)
 	tcase_add_loop_test(tc, a_row_is_managed_by_those_who_may, 0, COUNT_OF(managers));
 	tcase_add_loop_test(tc, a_secret_is_opened_for_the_owner_of_its_project, 0,
 			    COUNT_OF(openers));
+	tcase_add_test(tc, an_administrator_in_a_project_acts_as_its_owner);
+	tcase_add_test(tc, a_secret_of_a_project_is_opened_in_it);
 	tcase_add_test(tc, a_membership_of_a_role_that_nobody_knows_gives_nothing);
 	tcase_add_test(tc, nobody_manages_the_rows_of_an_inactive_project_from_outside);
+	tcase_add_test(tc, an_account_is_managed_by_those_who_may_name_its_kind);
+	tcase_add_test(tc, an_account_without_a_kind_is_nobody);
+	tcase_add_loop_test(tc, a_project_is_owned_by_a_row_or_otherwise, 0, COUNT_OF(row_owners));
+	tcase_add_test(tc, kinds_own_projects_or_never_do);
+	tcase_add_loop_test(tc, logins_are_handed_to_those_who_may, 0, COUNT_OF(handed));
+	tcase_add_loop_test(tc, a_login_is_handed_to_the_owner_of_its_project, 0, COUNT_OF(takers));
+	tcase_add_loop_test(tc, a_list_has_an_id_or_not, 0, COUNT_OF(id_lists));
 	tcase_add_test(tc, nobody_but_superadmin_makes_a_superadmin);
 	tcase_add_loop_test(tc, a_key_lets_in_within_its_bounds_alone, 0, COUNT_OF(bounded));
 	tcase_add_loop_test(tc, a_readonly_key_looks_as_its_account_does_and_no_more, 0,
@@ -881,8 +1409,10 @@ auth_suite(void)
 	tcase_add_test(tc, the_readers_may_do_nothing_but_look);
 	tcase_add_loop_test(tc, a_role_of_a_key_is_within_another_or_not, 0, COUNT_OF(key_roles));
 	tcase_add_test(tc, the_last_use_is_noted_once_a_minute_with_its_address);
+	tcase_add_test(tc, a_last_use_in_the_future_is_noted_again);
 	tcase_add_test(tc, too_many_failures_are_429_for_that_address_until_the_window_is_over);
 	suite_add_tcase(suite, tc);
+	suite_add_tcase(suite, refusals_case());
 	return suite;
 }
 
