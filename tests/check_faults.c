@@ -8,6 +8,7 @@
  * every k of the files, and of the allocations a share.
  */
 #include <check.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,24 +18,25 @@
 #include "fault_vfs.h"
 #include "support.h"
 
-enum { FAULT_ALLOC = FAULT__COUNT, KINDS, K_MAX = 40000 };
+enum { FAULT_ALLOC = FAULT__COUNT, FAULT_SODIUM, KINDS, K_MAX = 40000 };
 
-/* Allocations: those of SQLite by its own door, those of regcred and of cJSON by the linker's. Only
- * one thread asks for memory while a fault is armed. */
-static struct {
+/* Allocations: those of SQLite by its own door, those of regcred and of cJSON by the linker's; and
+ * libsodium's start, and memory of libsodium's, for which nothing asks so far.  Only one thread
+ * asks while a fault is armed. */
+static struct counter {
 	bool on, lasting;
 	unsigned at, count, failed;
-} memory;
+} memory, sodium;
 
 static bool
-no_memory(void)
+fails(struct counter *c)
 {
-	if (!memory.on)
+	if (!c->on)
 		return false;
-	memory.count++;
-	bool fails = memory.count == memory.at || (memory.lasting && memory.count > memory.at);
-	memory.failed += fails;
-	return fails;
+	c->count++;
+	bool now = c->count == c->at || (c->lasting && c->count > c->at);
+	c->failed += now;
+	return now;
 }
 
 void *__real_malloc(size_t size);
@@ -49,25 +51,50 @@ char *__wrap_strdup(const char *text);
 void *
 __wrap_malloc(size_t size)
 {
-	return no_memory() ? NULL : __real_malloc(size);
+	return fails(&memory) ? NULL : __real_malloc(size);
 }
 
 void *
 __wrap_calloc(size_t count, size_t size)
 {
-	return no_memory() ? NULL : __real_calloc(count, size);
+	return fails(&memory) ? NULL : __real_calloc(count, size);
 }
 
 void *
 __wrap_realloc(void *old, size_t size)
 {
-	return no_memory() ? NULL : __real_realloc(old, size);
+	return fails(&memory) ? NULL : __real_realloc(old, size);
 }
 
 char *
 __wrap_strdup(const char *text)
 {
-	return no_memory() ? NULL : __real_strdup(text);
+	return fails(&memory) ? NULL : __real_strdup(text);
+}
+
+int __real_sodium_init(void);
+void *__real_sodium_malloc(size_t size);
+void *__real_sodium_allocarray(size_t count, size_t size);
+int __wrap_sodium_init(void);
+void *__wrap_sodium_malloc(size_t size);
+void *__wrap_sodium_allocarray(size_t count, size_t size);
+
+int
+__wrap_sodium_init(void)
+{
+	return fails(&sodium) ? -1 : __real_sodium_init();
+}
+
+void *
+__wrap_sodium_malloc(size_t size)
+{
+	return fails(&sodium) ? NULL : __real_sodium_malloc(size);
+}
+
+void *
+__wrap_sodium_allocarray(size_t count, size_t size)
+{
+	return fails(&sodium) ? NULL : __real_sodium_allocarray(count, size);
 }
 
 static sqlite3_mem_methods sqlite_memory;
@@ -75,13 +102,13 @@ static sqlite3_mem_methods sqlite_memory;
 static void *
 sqlite_malloc(int size)
 {
-	return no_memory() ? NULL : sqlite_memory.xMalloc(size);
+	return fails(&memory) ? NULL : sqlite_memory.xMalloc(size);
 }
 
 static void *
 sqlite_realloc(void *old, int size)
 {
-	return no_memory() ? NULL : sqlite_memory.xRealloc(old, size);
+	return fails(&memory) ? NULL : sqlite_memory.xRealloc(old, size);
 }
 
 static bool
@@ -98,27 +125,29 @@ take_sqlites_memory(void)
 static void
 arm(int kind, unsigned at, bool lasting)
 {
-	if (kind == FAULT_ALLOC) {
-		memory.at = at;
-		memory.lasting = lasting;
-		memory.count = memory.failed = 0;
-		memory.on = true;
-	} else {
+	if (kind == FAULT_ALLOC)
+		memory = (struct counter){.on = true, .lasting = lasting, .at = at};
+	else if (kind == FAULT_SODIUM)
+		sodium = (struct counter){.on = true, .lasting = lasting, .at = at};
+	else
 		fault_arm((enum fault_kind)kind, at, lasting);
-	}
 }
 
 static unsigned
 disarm(int kind)
 {
-	memory.on = false;
-	return kind == FAULT_ALLOC ? memory.failed : fault_disarm();
+	memory.on = sodium.on = false;
+	return kind == FAULT_ALLOC    ? memory.failed
+	       : kind == FAULT_SODIUM ? sodium.failed
+				      : fault_disarm();
 }
 
 static const char *
 kind_name(int kind)
 {
-	return kind == FAULT_ALLOC ? "allocation" : fault_name((enum fault_kind)kind);
+	return kind == FAULT_ALLOC    ? "allocation"
+	       : kind == FAULT_SODIUM ? "libsodium"
+				      : fault_name((enum fault_kind)kind);
 }
 
 /* Operations.  In the database: registries 1sp1 (active), 1sp2 (inactive), 1sp3 (removed, due to be
@@ -227,7 +256,7 @@ filled(const char *text)
 static bool
 is_due(int kind, int status)
 {
-	if (kind == FAULT_ALLOC)
+	if (kind == FAULT_ALLOC || kind == FAULT_SODIUM)
 		return status == 500 || status == 503;
 	if (kind == FAULT_WRITE_FULL)
 		return status == 507;
