@@ -6,7 +6,7 @@
 Lines of all files together must reach LINES_MIN percent.  All branches of the files in WHOLE must be taken, but for assertions and
 for lines that are marked as out of reach, with the reason beside it:
 
-    /* branches: inet_ntop has room for both families */
+    /* branches: both families have room */
 
 --missing prints the lines and branches of a file that were not reached."""
 import glob

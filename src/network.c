@@ -108,7 +108,7 @@ network_list_add(struct arena *a, const char *list, const char *text, const char
 	*why = network_parse(text, &n);
 	if (*why == NULL && count(list) == NETWORKS_MAX)
 		*why = "There are more networks than regcred takes.";
-	if (*why != NULL || /* branches: inet_ntop has room for both families */
+	if (*why != NULL ||
 	    inet_ntop(n.size == 4 ? AF_INET : AF_INET6, n.bytes, address, sizeof(address)) == NULL)
 		return NULL;
 	return arena_printf(a, "%s%s%s/%u", list, *list != '\0' ? " " : "", address, n.prefix);

@@ -1,4 +1,5 @@
 /* check_network: which address lies in which network, and what is no network at all. */
+#include <arpa/inet.h>
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,6 +215,30 @@ START_TEST(without_memory_there_is_no_list_and_no_sentence)
 }
 END_TEST
 
+/* A C library that does not write addresses. */
+static bool writes_nothing;
+
+const char *__real_inet_ntop(int family, const void *bytes, char *out, socklen_t size);
+const char *__wrap_inet_ntop(int family, const void *bytes, char *out, socklen_t size);
+
+const char *
+__wrap_inet_ntop(int family, const void *bytes, char *out, socklen_t size)
+{
+	return writes_nothing ? NULL : __real_inet_ntop(family, bytes, out, size);
+}
+
+START_TEST(what_cannot_be_written_is_in_no_list)
+{
+	const char *why = "";
+
+	writes_nothing = true;
+	ck_assert_ptr_null(network_list_add(a, "", "10.0.0.0/8", &why));
+	ck_assert_ptr_null(why);
+	writes_nothing = false;
+	ck_assert_str_eq(network_list_add(a, "", "10.0.0.0/8", &why), "10.0.0.0/8");
+}
+END_TEST
+
 static Suite *
 network_suite(void)
 {
@@ -228,6 +253,7 @@ network_suite(void)
 	tcase_add_loop_test(tc, a_list_lies_within_another_or_not, 0, COUNT_OF(pairs));
 	tcase_add_test(tc, a_list_has_an_end);
 	tcase_add_test(tc, without_memory_there_is_no_list_and_no_sentence);
+	tcase_add_test(tc, what_cannot_be_written_is_in_no_list);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
