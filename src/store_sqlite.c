@@ -2322,6 +2322,15 @@ store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	return done;
 }
 
+/* Notes a last id of 0 for tables that have none yet, so that each has a row to raise. */
+static bool
+begin_ids(sqlite3 *db)
+{
+	return run(db, "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_master "
+		       "WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN "
+		       "(SELECT name FROM sqlite_sequence)");
+}
+
 /* Raises the last ids to those of `than`; false if they cannot be read. */
 static bool
 raise_to(sqlite3 *db, const char *than)
@@ -2354,8 +2363,9 @@ store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 	sqlite3 *db;
 	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
-	if (done && access(than, F_OK) == 0 && !raise_to(db, than) &&
-	    !run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))
+	if (done && access(than, F_OK) == 0 &&
+	    (!begin_ids(db) ||
+	     (!raise_to(db, than) && !run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))))
 		done = file_failed("cannot change", path, db, why);
 	(void)sqlite3_close(db);
 	return done;

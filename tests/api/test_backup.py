@@ -169,6 +169,25 @@ class Backup(harness.Case):
         self.assertEqual(self.temporaries(), [])
         self.assertIn("which file", self.run_cli("backup", status=1).stderr)
 
+    def test_an_id_of_a_table_that_was_empty_is_not_given_out_again(self):
+        """The backup knows of no id of that table, and the database that it replaces, or that cannot be read, does."""
+        other = os.path.join(self.site.root, "ids")
+        self.site.cli("init", "--state-dir", other)
+        self.site.cli("backup", self.file, "--state-dir", other)
+
+        def make_key():
+            words = self.site.cli("key", "create", "--account", "1a5", "--state-dir", other).split()
+            listed = self.site.cli("key", "list", "--state-dir", other).splitlines()
+            return int(next(x for x in listed if words[0].split("=")[1] in x).split()[0][2:])
+        given = [make_key(), make_key()]
+        self.site.cli("restore", self.file, "--state-dir", other)
+        self.assertEqual(make_key(), given[-1] + 1)
+        with open(os.path.join(other, "regcred.db"), "r+b") as f:
+            f.write(b"no database" * 1000)
+        self.site.cli("restore", self.file, "--state-dir", other)
+        self.assertGreater(make_key(), 1000000)
+        shutil.rmtree(other)
+
     def test_a_full_disk_in_the_middle_leaves_nothing(self):
         """A limit on the size of files stands for it."""
         done = subprocess.run(["sh", "-c", 'ulimit -f 40; exec "$0" backup "$1" --state-dir "$2"', harness.program("regcred"), self.file,
