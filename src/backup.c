@@ -92,6 +92,22 @@ same_file(const char *a, const char *b)
 	       one.st_ino == other.st_ino;
 }
 
+/* Only what looks like an earlier copy, or is empty, is replaced: the key file, for one, could not
+ * be made again. */
+static bool
+is_replaceable(const char *path)
+{
+	static const char magic[] = "SQLite format 3";
+	char head[sizeof(magic)];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return errno == ENOENT;
+	ssize_t n = read(fd, head, sizeof(head));
+	(void)close(fd);
+	return n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(head)) == 0);
+}
+
 /* The copy takes its name; without force only if nothing else has it. */
 static bool
 put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
@@ -139,6 +155,11 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
 		return false;
 	}
+	if (!is_replaceable(b->file)) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "%s is no database, and is not replaced: remove it first", b->file);
+		return false;
+	}
 	if (!make_temporary(b->file, temporary, why))
 		return false;
 	if (!make(b, temporary, &facts, why)) {
@@ -157,14 +178,23 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 
 /* Restoring */
 
+/* What belongs to whom the new files have to belong to, if root restores. */
+static const char *
+owned(const struct settings *s)
+{
+	return access(s->database, F_OK) == 0 ? s->database : s->state_dir;
+}
+
 /* A lock that must be free; the descriptor, -1 with a sentence in why. */
 static int
-take(const char *path, const char *who, char why[CONFIG_WHY_MAX])
+take(const struct settings *s, const char *path, const char *who, char why[CONFIG_WHY_MAX])
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd < 0) {
+	if (fd < 0 || !disk_own_like(fd, owned(s))) {
 		(void)failed(why, "cannot open", path);
+		if (fd >= 0)
+			(void)close(fd);
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -185,6 +215,19 @@ clear(const char *temporary)
 		(void)snprintf(path, sizeof(path), "%s%s", temporary, suffixes[i]);
 		(void)unlink(path);
 	}
+}
+
+static bool
+give(const struct settings *s, const char *temporary, char why[CONFIG_WHY_MAX])
+{
+	int fd = open(temporary, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	bool done = fd >= 0 && disk_own_like(fd, owned(s));
+
+	if (!done)
+		(void)failed(why, "cannot give away", temporary);
+	if (fd >= 0)
+		(void)close(fd);
+	return done;
 }
 
 /* The new database under a name of its own, with the key, up to date and on the disk. */
@@ -209,7 +252,7 @@ prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 	bool done = copy(b, b->file, temporary, why) &&
 		    store_raise_ids(temporary, b->settings->database, why);
 	done = done && app_prepare(fresh, PREPARE_MIGRATE, why) &&
-	       store_verify(temporary, &facts, why);
+	       store_verify(temporary, &facts, why) && give(b->settings, temporary, why);
 	if (done && !disk_sync(temporary))
 		done = failed(why, "cannot flush", temporary);
 	free(fresh);
@@ -246,8 +289,11 @@ exchange(const struct backup *b, const char *temporary, const char *aside, char 
 		return failed(why, "cannot make", aside);
 	if (renameat2(AT_FDCWD, aside, AT_FDCWD, database, RENAME_EXCHANGE) == 0)
 		return true;
-	if (errno != EINVAL && errno != ENOSYS)
-		return failed(why, "cannot replace", database);
+	if (errno != EINVAL && errno != ENOSYS) {
+		(void)failed(why, "cannot replace", database);
+		(void)rename(aside, temporary); /* where it is cleared away */
+		return false;
+	}
 	/* A file system that cannot exchange: a second name for the old one, then the new one over
 	 * its first. */
 	if (rename(aside, temporary) != 0 || link(database, aside) != 0 ||
@@ -320,11 +366,11 @@ backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 		return false;
 	}
 	(void)snprintf(path, sizeof(path), "%s/regcredd.lock", b->settings->state_dir);
-	pool = take(path, "a running regcredd", why);
+	pool = take(b->settings, path, "a running regcredd", why);
 	if (pool < 0)
 		return false;
 	(void)snprintf(path, sizeof(path), "%s.lock", b->settings->database);
-	writers = take(path, "a CGI or a command", why);
+	writers = take(b->settings, path, "a CGI or a command", why);
 	if (writers >= 0)
 		done = restore(b, why);
 	if (writers >= 0)

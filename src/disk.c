@@ -1,4 +1,4 @@
-/* disk: statfs, statvfs and posix_fallocate, and a table of network file systems. */
+/* disk: statfs, statvfs, posix_fallocate and fchown, and a table of network file systems. */
 #include "disk.h"
 
 #include <errno.h>
@@ -92,6 +92,20 @@ bool
 disk_release(const char *path)
 {
 	return unlink(path) == 0;
+}
+
+bool
+disk_own_like(int fd, const char *like)
+{
+	struct stat made, owner;
+
+	if (geteuid() != 0)
+		return true;
+	if (fstat(fd, &made) != 0 || stat(like, &owner) != 0)
+		return false;
+	if (!S_ISREG(made.st_mode) || made.st_nlink != 1 || made.st_uid != 0)
+		return true;
+	return fchown(fd, owner.st_uid, owner.st_gid) == 0;
 }
 
 static bool

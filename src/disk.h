@@ -27,6 +27,11 @@ bool disk_reserve(const char *path, int64_t bytes) __attribute__((warn_unused_re
 /* Gives a reserve back; false if there was none. */
 bool disk_release(const char *path);
 
+/* As root, gives an open file that root has made to whom `like` belongs to: who runs the service
+ * has to open what a command of root's leaves.  A file with a second name is left alone, since that
+ * may be anybody's, and so is one of somebody else.  False with errno if it cannot be given. */
+bool disk_own_like(int fd, const char *like) __attribute__((warn_unused_result));
+
 /* Flushes a file, and the directory that a file lies in; false with errno. */
 bool disk_sync(const char *path) __attribute__((warn_unused_result));
 bool disk_sync_directory(const char *path) __attribute__((warn_unused_result));

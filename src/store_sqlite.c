@@ -1908,7 +1908,12 @@ lock_file(const char *path)
 
 	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
 		return -1;
-	return open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && access(path, F_OK) == 0 && !disk_own_like(fd, path)) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 /* A database that is not there is never made by the way: its volume may just not be mounted. */

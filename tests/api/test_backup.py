@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+import unittest
 
 import harness
 
@@ -164,6 +165,18 @@ class Backup(harness.Case):
         self.assertIn("--force", self.run_cli("backup", self.file, status=1).stderr)
         with open(self.file, encoding="ascii") as f:
             self.assertEqual(f.read(), "mine")
+        self.run_cli("backup", "--force", self.file, status=1)
+        with open(self.file, encoding="ascii") as f:
+            self.assertEqual(f.read(), "mine")
+        key = os.path.join(self.state, "master.key")
+        with open(key, "rb") as f:
+            content = f.read()
+        self.assertIn("is no database", self.run_cli("backup", "--force", key, status=1).stderr)
+        with open(key, "rb") as f:
+            self.assertEqual(f.read(), content)
+        with open(self.file, "wb"):
+            pass                                         # as mktemp leaves it
+        self.run_cli("backup", "--force", self.file)
         self.run_cli("backup", "--force", self.file)
         self.assertIn("the database itself", self.run_cli("backup", "--force", self.db, status=1).stderr)
         self.assertEqual(self.temporaries(), [])
@@ -186,6 +199,36 @@ class Backup(harness.Case):
             f.write(b"no database" * 1000)
         self.site.cli("restore", self.file, "--state-dir", other)
         self.assertGreater(make_key(), 1000000)
+        shutil.rmtree(other)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to restore for another user")
+    def test_what_root_restores_belongs_to_whom_the_database_belonged(self):
+        other = os.path.join(self.site.root, "owned")
+        self.site.cli("init", "--state-dir", other)
+        names = ("", "regcred.db", "master.key")
+        for name in names:
+            os.chown(os.path.join(other, name), 12345, 54321)
+        for name in ("regcred.db.lock", "regcred.db.ballast"):
+            os.unlink(os.path.join(other, name))
+
+        def owners():
+            return {(s.st_uid, s.st_gid) for s in (os.lstat(os.path.join(other, n)) for n in ["", *os.listdir(other)])}
+        self.site.cli("account", "list", "--state-dir", other)
+        self.site.cli("backup", self.file, "--state-dir", other)
+        self.site.cli("restore", self.file, "--state-dir", other)
+        self.assertIn("regcred.db.lock", os.listdir(other))
+        self.assertEqual(owners(), {(12345, 54321)})
+        os.unlink(os.path.join(other, "regcred.db"))     # the directory says whose it is
+        self.site.cli("restore", self.file, "--state-dir", other)
+        self.assertEqual(owners(), {(12345, 54321)})
+        # What has a second name may be anybody's.
+        mine = os.path.join(self.site.root, "mine")
+        with open(mine, "wb"):
+            pass
+        os.unlink(os.path.join(other, "regcred.db.lock"))
+        os.link(mine, os.path.join(other, "regcred.db.lock"))
+        self.site.cli("account", "list", "--state-dir", other)
+        self.assertEqual(os.stat(mine).st_uid, 0)
         shutil.rmtree(other)
 
     def test_a_full_disk_in_the_middle_leaves_nothing(self):
