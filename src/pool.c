@@ -44,7 +44,7 @@
 #include "refusals.h"
 #include "sandbox.h"
 
-#define SIGNAL_READY (SIGRTMIN)
+#define SIGNAL_READY SANDBOX_SIGNAL
 
 enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
 

@@ -174,10 +174,9 @@ static const char *const allowed_calls[] = {
 	/* memory, threads, the end */
 	"brk", "mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "mlock", "munlock", "mlock2", "futex", "futex_time64",
 	"set_robust_list", "get_robust_list", "rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "membarrier",
-	"exit", "exit_group", "restart_syscall", "arch_prctl", "getpid", "getppid", "gettid", "tgkill",
-	/* signals: a worker waits for them, and tells the master that it is ready */
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigtimedwait_time64", "rt_sigqueueinfo",
-	"rt_sigsuspend", "sigaltstack", "alarm", "setitimer",
+	"exit", "exit_group", "restart_syscall", "arch_prctl", "getpid", "getppid", "gettid",
+	/* signals: a worker waits for them; add_signals() has the one that it sends */
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigtimedwait_time64", "rt_sigsuspend", "sigaltstack", "alarm", "setitimer",
 	/* time, randomness, who we are */
 	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
 	"gettimeofday", "time", "getrandom", "getuid", "geteuid", "getgid", "getegid", "uname", "sysinfo", "getrusage", "times",
@@ -251,6 +250,22 @@ add_sockets(scmp_filter_ctx filter)
 	return 0;
 }
 
+/* One that a process sends itself, as abort() does; and to the master the one that says "ready".
+ * Whoever got into a worker could end the pool otherwise, and all that its user runs. */
+static int
+add_signals(scmp_filter_ctx filter)
+{
+	const scmp_datum_t all = 0xffffffff;
+	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				  argument(0, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)getpid()));
+
+	if (rc != 0)
+		return rc;
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigqueueinfo), 2,
+				argument(0, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)getppid()),
+				argument(1, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)SANDBOX_SIGNAL));
+}
+
 /* Threads, but no processes.  clone3's flags lie in memory, where a filter cannot look; the default
  * answer to it is ENOSYS, upon which the C library takes clone.  prctl for the names of threads;
  * prlimit to read a limit. */
@@ -275,7 +290,8 @@ add_narrow(scmp_filter_ctx filter)
 		if (rc != 0)
 			return rc;
 	}
-	return add_sockets(filter);
+	int rc = add_sockets(filter);
+	return rc == 0 ? add_signals(filter) : rc;
 }
 
 static bool

@@ -7,9 +7,13 @@
 #ifndef REGCRED_SANDBOX_H
 #define REGCRED_SANDBOX_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "config.h"
+
+/* The one signal that may be sent to another process, and that only to the parent. */
+#define SANDBOX_SIGNAL SIGRTMIN
 
 /* What is in force afterwards. */
 struct sandbox {

@@ -43,6 +43,7 @@ set_up(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(outside, sizeof(outside), "%s.outside", dir);
 	write_file(outside);
+	(void)signal(SANDBOX_SIGNAL, SIG_IGN);
 }
 
 static void
@@ -227,6 +228,45 @@ kill_master(void)
 	return error_of(kill(getppid(), 0) == 0);
 }
 
+static int
+queue_to(pid_t pid, int number)
+{
+	const union sigval nothing = {0};
+
+	return error_of(sigqueue(pid, number, nothing) == 0);
+}
+
+/* 0 asks whether it might be sent; the signal itself is ignored by these tests. */
+static int
+tell_master(void)
+{
+	return queue_to(getppid(), SANDBOX_SIGNAL);
+}
+
+static int
+queue_to_master(void)
+{
+	return queue_to(getppid(), 0);
+}
+
+static int
+queue_to_init(void)
+{
+	return queue_to(1, SANDBOX_SIGNAL);
+}
+
+static int
+signal_thread_of_master(void)
+{
+	return error_of(syscall(SYS_tgkill, getppid(), getppid(), 0) == 0);
+}
+
+static int
+signal_own_thread(void)
+{
+	return error_of(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0);
+}
+
 enum { DIES = -1 };
 
 static const struct {
@@ -247,7 +287,12 @@ static const struct {
 	{"raw socket", raw_socket, ENOSYS, false},
 	{"packet socket", packet_socket, ENOSYS, false},
 	{"start a process", fork_process, ENOSYS, false},
+	{"tell the master something", tell_master, 0, false},
+	{"signal a thread of its own", signal_own_thread, 0, false},
 	{"signal another process", kill_master, ENOSYS, false},
+	{"signal the master", queue_to_master, ENOSYS, false},
+	{"signal a third process", queue_to_init, ENOSYS, false},
+	{"signal a thread of the master", signal_thread_of_master, ENOSYS, false},
 	{"allow core files again", allow_dumps, ENOSYS, false},
 	{"raise the limit of core files", raise_core_limit, ENOSYS, false},
 	{"run a program", run_program, DIES, false},
@@ -310,16 +355,16 @@ END_TEST
  */
 START_TEST(without_a_sandbox_nothing_is_forbidden)
 {
-	static const char *const free_for_all[] = {"read a file elsewhere",
-						   "write a file elsewhere",
-						   "list the root directory", "start a process"};
+	static const char *const free_for_all[] = {
+		"read a file elsewhere", "write a file elsewhere", "list the root directory",
+		"start a process",	 "signal the master",	   "signal a thread of the master"};
 	int passed = 0;
 
 	for (int i = 0; (size_t)i < COUNT_OF(probes); i++)
 		for (size_t k = 0; k < sizeof(free_for_all) / sizeof(free_for_all[0]); k++)
 			if (strcmp(probes[i].name, free_for_all[k]) == 0)
 				passed += status_of_probe(i, SANDBOX_OFF) == 0;
-	ck_assert_int_eq(passed, 4);
+	ck_assert_int_eq(passed, COUNT_OF(free_for_all));
 }
 END_TEST
 
