@@ -18,13 +18,16 @@ from test_pool import basic, threads_of, wait_until
 
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=8)
 
-WORKER_ROUNDS, MASTER_ROUNDS = (300, 100) if os.environ.get("REGCRED_LONG") else (20, 5)
+LONG = bool(os.environ.get("REGCRED_LONG"))
+WORKER_ROUNDS, MASTER_ROUNDS = (300, 100) if LONG else (20, 5)
 SEED = int(os.environ.get("REGCRED_SEED") or random.SystemRandom().randrange(1 << 32))
 CLIENTS, SLACK = 16, 20
+REPLACED_S, SERVES_S = (0.1, 2) if LONG else (SLACK, SLACK)    # a short test must not depend on how busy the machine is
 
 
 def setUpModule():
     set_up_site()
+    print("seed %d" % SEED, flush=True)
     site.deaths_allowed = True
     test_pool.site, test_pool.project = site, site.project()
     globals()["project"] = test_pool.project
@@ -141,7 +144,7 @@ class Crash(harness.Case):
             SEED, WORKER_ROUNDS, len(writers.acknowledged), len(wrong), times[-1] * 1000, times[len(times) // 2] * 1000))
         self.assertEqual(wrong, [])
         self.assertGreater(len(writers.acknowledged), WORKER_ROUNDS)
-        self.assertLess(times[-1], SLACK)
+        self.assertLess(times[-1], REPLACED_S)
 
     def test_kill_9_of_master_and_workers_loses_nothing_and_a_start_serves(self):
         site, times, count = self.site, [], 0
@@ -159,6 +162,7 @@ class Crash(harness.Case):
         times.sort()
         print("seed %d: %d kills of everything, %d acknowledged rows; first answer within %.0f ms (median %.0f)" % (
             SEED, MASTER_ROUNDS, count, times[-1] * 1000, times[len(times) // 2] * 1000))
+        self.assertLess(times[-1], SERVES_S)
 
     def test_the_look_fails_when_an_acknowledged_write_is_missing_or_half(self):
         """The negative control."""

@@ -190,8 +190,22 @@ class Full(harness.Case):
         self.assertEqual(wrong, [])
         os.unlink(self.filler)
         self.until(lambda: self.create().status == 201)
+        self.all_there(acknowledged)
+        # The control: one that is lost is noticed.
+        self.site.sql("DELETE FROM credential WHERE id = ?", (int(acknowledged[0][2:]),), write=True)
+        with self.assertRaises(AssertionError):
+            self.all_there(acknowledged)
+
+    def all_there(self, acknowledged):
         rows = {row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]}
         self.assertLessEqual(set(acknowledged), rows)
+
+    def test_the_refusals_are_the_disk_s(self):
+        """The control: with room, or without a disk that fills up, the same requests are 201."""
+        for _ in range(3):
+            self.ok(self.create(), 201)
+        with self.assertRaises(AssertionError):
+            self.refused(self.create())
 
     def test_the_mark_refuses_before_the_disk_is_full(self):
         before = self.said("nothing is created or updated")

@@ -8,7 +8,9 @@ REGCRED_FAIR_S: another number of seconds.
 import json
 import os
 import selectors
+import signal
 import socket
+import threading
 import time
 import unittest
 
@@ -17,7 +19,7 @@ import harness
 LONG = "REGCRED_LONG" in os.environ
 SECONDS = float(os.environ.get("REGCRED_FAIR_S", "30" if LONG else "2"))
 WRITERS = 16
-SHARE = 0.8 if LONG else 0.2                             # of the most that a writer got
+SHARE = {True: 0.8, False: 0.2}                          # of the most that a writer got; by REGCRED_LONG
 LONGEST_MS = 500                                         # with REGCRED_LONG alone: a short test must not depend on how busy the machine is
 
 
@@ -93,7 +95,8 @@ def run(port, request, seconds):
 
 
 class Fairness(unittest.TestCase):
-    def measure(self, workers):
+    def measure(self, workers, seconds, disturb=lambda site: None):
+        """{"waits": sorted, in ms, "served": sorted} of a run; disturb(site) is called while it goes on."""
         site = harness.Site(workers=workers, threads=16)
         site.start()
         try:
@@ -102,24 +105,41 @@ class Fairness(unittest.TestCase):
                                "secretValue": harness.PLANT + "fair"})
             request = ("POST %s/registrycredentials HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: %s\r\nContent-Type: application/json\r\n"
                        "Content-Length: %d\r\n\r\n%s" % (project.root, site.port, project.env.authorization(), len(body), body)).encode()
-            writers = run(site.port, request, SECONDS)
+            trouble = threading.Thread(target=disturb, args=(site,))
+            trouble.start()
+            writers = run(site.port, request, seconds)
+            trouble.join()
         finally:
             site.stop()
         waits = sorted(wait * 1000 for writer in writers for wait in writer.waits)
         served = sorted(len(writer.waits) for writer in writers)
         print("%d workers, %g s: %d creates; a wait of %.1f ms in the middle, %.1f ms at 99 %%, %.1f ms at most; "
               "least served %d, most %d, share %.3f" % (
-                  workers, SECONDS, len(waits), waits[len(waits) // 2], waits[len(waits) * 99 // 100], waits[-1], served[0], served[-1],
+                  workers, seconds, len(waits), waits[len(waits) // 2], waits[len(waits) * 99 // 100], waits[-1], served[0], served[-1],
                   served[0] / served[-1]), flush=True)
-        if LONG:
-            self.assertLessEqual(waits[-1], LONGEST_MS)
-        self.assertGreaterEqual(served[0], SHARE * served[-1])
+        return {"waits": waits, "served": served}
+
+    def judge(self, run, long):
+        if long:
+            self.assertLessEqual(run["waits"][-1], LONGEST_MS)
+        self.assertGreaterEqual(run["served"][0], SHARE[long] * run["served"][-1])
 
     def test_sixteen_writers_over_two_workers(self):
-        self.measure(2)
+        self.judge(self.measure(2, SECONDS), LONG)
 
     def test_sixteen_writers_over_four_workers(self):
-        self.measure(4)
+        self.judge(self.measure(4, SECONDS), LONG)
+
+    def test_the_look_fails_when_some_are_not_served(self):
+        """The negative control: one worker after the other, and whoever it serves, stands still for a second."""
+        def disturb(site):
+            time.sleep(0.5)
+            for worker in sorted(site.children(), key=lambda pid: len(os.listdir("/proc/%d/task" % pid)))[-2:]:
+                os.kill(worker, signal.SIGSTOP)
+                time.sleep(1)
+                os.kill(worker, signal.SIGCONT)
+        with self.assertRaises(AssertionError):
+            self.judge(self.measure(2, 2, disturb), True)
 
 
 if __name__ == "__main__":

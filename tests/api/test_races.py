@@ -103,6 +103,28 @@ class Races(harness.Case):
             self.consistent("credential")
         self.site.sql("DELETE FROM process_log WHERE id = (SELECT max(id) FROM process_log)", write=True)
 
+    def one_live(self, name, won):
+        live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND removed IS NULL", (name.lower(),))
+        self.assertEqual(live, [(int(won[3:]),)])
+
+    def test_a_second_live_row_would_be_noticed(self):
+        """Its address is unlike what the index compares, as it would be if that compared with case."""
+        name = "twice.p%s.example.test" % self.p.id
+        one, other = (self.ok(self.env.post("registries", {"serverAddress": a}), 201)["id"] for a in (name, "other." + name))
+        self.one_live(name, one)
+        indexes = self.site.sql("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'storage_pool' AND sql LIKE '%server_address%'")
+        try:
+            for index, _ in indexes:
+                self.site.sql("DROP INDEX " + index, write=True)
+            self.site.sql("UPDATE storage_pool SET server_address = ? WHERE id = ?", (name.upper(), int(other[3:])), write=True)
+            with self.assertRaises(AssertionError):
+                self.one_live(name, one)
+        finally:
+            self.site.sql("DELETE FROM storage_pool WHERE id = ?", (int(other[3:]),), write=True)
+            self.site.sql("DELETE FROM process_log WHERE family = 'storage_pool' AND resource_id = ?", (int(other[3:]),), write=True)
+            for _, text in indexes:
+                self.site.sql(text, write=True)
+
     def test_sixteen_race_one_address_in_mixed_case(self):
         for n in range(OBJECTS):
             name = "race%d.p%s.example.test" % (n, self.p.id)
@@ -114,8 +136,7 @@ class Races(harness.Case):
                     if r.status == 400:
                         self.err(r, 400, "ServerAddressUsed")
                 won = next(r.json["id"] for r in results if r.status == 201)
-                live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND removed IS NULL", (name.lower(),))
-                self.assertEqual(live, [(int(won[3:]),)])
+                self.one_live(name, won)
                 self.status(self.env.action("registries/" + won, "deactivate"), 202)
                 self.status(self.env.delete("registries/" + won), 200)
             self.tell("addresses", n)

@@ -217,7 +217,7 @@ class Reload(PoolCase):
 class UnderLoad(PoolCase):
     def test_reloads_under_load_fail_no_request(self):
         site, chance = self.site, random.Random(SEED)
-        print("seed %d" % SEED)
+        print("seed %d" % SEED, flush=True)
         self.assertTrue(wait_until(self.all_ready))
         known, counted = len(self.site_log()), self.reloads()
         with Load(8) as load:
