@@ -175,6 +175,10 @@ static const struct operation { enum person person; const char *method, *target,
 	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%D?action=activate", NULL, 202 },
 	{ PROJECT_DEFAULT, "DELETE", "/v1/registries/1sp2",                   NULL, 200 },
 	{ PROJECT_DEFAULT, "POST",   "/v1/registries/1sp3?action=purge",      NULL, 202 },
+	{ PERSON_ADMIN,    "GET",    "/v1/auditlogs?limit=2",                 NULL, 200 },
+	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/imagelogins",        "{\"image\":\"reg.test/app:1\"}", 200 },
+	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/handouts",           "{\"format\":\"docker\"}", 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%C?action=verify", "{}", 202 },
 	{ PROJECT_DEFAULT, "GET",    "SWEEP",                                 NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "CHECKPOINT",                            NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "START",                                 NULL, 0 },
@@ -210,7 +214,8 @@ setup(void)
 	inactive = rig_credential(&rig, PROJECT_DEFAULT, registry, "the other");
 	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 2;"
 		       "UPDATE storage_pool SET state = 'removed', removed = 5, remove_time = 6 "
-		       "WHERE id = 3");
+		       "WHERE id = 3;"
+		       "UPDATE credential SET reveal = 1 WHERE kind = 'apiKey'");
 	rig_exec(&rig,
 		 arena_printf(rig.arena, "UPDATE credential SET state = 'inactive' WHERE id = %lld",
 			      (long long)inactive));
@@ -386,6 +391,35 @@ START_TEST(a_fault_is_an_error_and_changes_nothing)
 }
 END_TEST
 
+/* The controls: faults of each kind do hit something, and a change is seen. */
+START_TEST(each_kind_of_fault_hits_an_operation)
+{
+	bool hit = false;
+
+	for (size_t i = 0; !hit && i < COUNT_OF(operations); i++) {
+		free(right);
+		right = NULL;
+		hit = !attempt(&operations[i], _i, 0, false) &&
+		      attempt(&operations[i], _i, 1, false);
+	}
+	ck_assert_msg(hit, "%s: no operation has met it", kind_name(_i));
+}
+END_TEST
+
+START_TEST(a_change_is_seen)
+{
+	const struct operation *o = &operations[0];
+	unsigned failed;
+
+	while (strcmp(o->method, "POST") != 0)
+		o++;
+	begin_again();
+	ck_assert_str_eq(rig_dump(&rig), before);
+	ck_assert(handle(o, FAULT_SYNC, 0, false, "control", &failed));
+	ck_assert_str_ne(rig_dump(&rig), before);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -399,6 +433,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_fault_is_an_error_and_changes_nothing, 0,
 			    (int)COUNT_OF(operations) * KINDS);
+	tcase_add_loop_test(tc, each_kind_of_fault_hits_an_operation, 0, KINDS);
+	tcase_add_test(tc, a_change_is_seen);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
