@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli_docker.h"
+#include "disk.h"
 #include "harden.h"
 #include "http.h"
 #include "json_out.h"
@@ -70,25 +71,63 @@ print_plain(FILE *out, const char *text)
 
 /* login */
 
+/* Signals that end a program, or stop it: the terminal must not stay as it is while a secret is
+ * typed. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+enum { ENDING_COUNT = sizeof(ending) / sizeof(*ending) };
+
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+	caught = number;
+}
+
+static bool
+hide(const struct termios *shown, struct sigaction old[ENDING_COUNT])
+{
+	struct sigaction action = {.sa_handler = catch}; /* no SA_RESTART: it cuts the reading */
+	struct termios hidden = *shown;
+
+	caught = 0;
+	(void)sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < ENDING_COUNT; i++) {
+		(void)sigaction(ending[i], &action, &old[i]);
+		if (old[i].sa_handler == SIG_IGN) /* as nohup has it */
+			(void)sigaction(ending[i], &old[i], NULL);
+	}
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
+}
+
+/* As it was; then what a signal asked for happens. */
+static void
+show(const struct termios *shown, const struct sigaction old[ENDING_COUNT])
+{
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
+	(void)fputc('\n', stderr);
+	for (size_t i = 0; i < ENDING_COUNT; i++)
+		(void)sigaction(ending[i], &old[i], NULL);
+	if (caught != 0)
+		(void)raise(caught);
+}
+
 /* One line from the terminal, without showing it if it is secret. */
 static bool
 prompt(const char *question, bool secret, char out[CLIENT_TEXT_MAX])
 {
-	struct termios shown, hidden;
-	bool hide = secret && tcgetattr(STDIN_FILENO, &shown) == 0;
+	struct sigaction old[ENDING_COUNT];
+	struct termios shown;
 
-	if (hide) {
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
-		hide = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
-	}
-	if (secret && !hide)
+	if (secret && tcgetattr(STDIN_FILENO, &shown) != 0)
 		return false;
-	(void)fputs(question, stderr);
-	bool ok = fgets(out, CLIENT_TEXT_MAX, stdin) != NULL;
-	if (hide) {
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		(void)fputc('\n', stderr);
+	bool ready = !secret || hide(&shown, old);
+	if (ready)
+		(void)fputs(question, stderr);
+	bool ok = ready && fgets(out, CLIENT_TEXT_MAX, stdin) != NULL;
+	if (secret) {
+		show(&shown, old);
+		ok = ok && caught == 0;
 	}
 	if (ok)
 		out[strcspn(out, "\r\n")] = '\0';
@@ -193,6 +232,10 @@ cli_client_write(struct arena *a, const char *path, const char *text, mode_t mod
 	error = errno;
 	if (!ok)
 		(void)unlink(fresh);
+	else if (!disk_sync_directory(path)) {
+		error = errno;
+		ok = false;
+	}
 	errno = error;
 	return ok;
 }

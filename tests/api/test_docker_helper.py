@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -278,6 +280,34 @@ class Keys(Base):
         self.says(self.run_helper("list", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=text)), 0, '{"ghcr.io":"%s"}\n' % user)
         self.says(self.run_helper("list", env=self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1])), 0, '{"ghcr.io":"%s"}\n' % user)
         self.fails(self.run_helper("list", env=self.environ(REGCRED_URL=site.base)), "no key")
+
+    def test_a_terminal_shows_again_what_is_typed(self):
+        """After the secret was typed, and also where a signal ended the program in the middle of it."""
+        key = self.key()
+        for signals in ((), (signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,)):
+            master, slave = os.openpty()
+            try:
+                login = subprocess.Popen([harness.program("regcred"), "login", site.base], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         env=self.environ(), text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+                def echoes(slave=slave):
+                    return bool(termios.tcgetattr(slave)[3] & termios.ECHO)
+                os.write(master, key[0].encode() + b"\n")
+                until = time.monotonic() + 20
+                while echoes() and time.monotonic() < until:
+                    time.sleep(0.01)
+                self.assertFalse(echoes())
+                if signals:
+                    login.send_signal(signals[0])
+                else:
+                    os.write(master, key[1].encode() + b"\n")
+                said = login.communicate(timeout=20)[0]
+                self.assertEqual(login.returncode, -signals[0] if signals else 0, said)
+                self.assertTrue(echoes(), signals)
+                self.assertNotIn(key[1], said)
+            finally:
+                os.close(master)
+                os.close(slave)
 
     def test_the_file_of_login(self):
         key = self.key()
