@@ -615,6 +615,7 @@ child_died(struct pool *pool, struct child *c, int status)
 	show_death(pool->board, c, status);
 	if (c->replaces != NULL) {
 		log_death(c, status, "; the one that it should replace goes on");
+		c->replaces = NULL; /* or it would count as a successor when that one dies */
 		enter(pool, c, CHILD_NONE);
 		return;
 	}

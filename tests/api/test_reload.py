@@ -3,6 +3,7 @@
 20 reloads under load, in `make check-long` 200 under at least 50,000 requests; REGCRED_SEED repeats a run's pauses.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -201,6 +202,41 @@ class Reload(PoolCase):
                 p.pool.process.send_signal(signal.SIGHUP)
                 time.sleep(pause)
                 self.assertEqual(p.pool.stop(), 0)
+
+    def test_who_goes_on_because_its_successor_died_is_replaced_when_it_dies(self):
+        def new(before):
+            return set(p.pool.children()) - before
+
+        def kill(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+        with Program() as p:
+            self.assertTrue(wait_until(lambda: len(p.pool.children()) == 2))
+            for _ in range(50):
+                known, before = len(p.pool.text()), set(p.pool.children())
+                p.pool.process.send_signal(signal.SIGHUP)
+                while not new(before):
+                    pass
+                probe, until = new(before), time.monotonic() + 5
+                while new(before) & probe:
+                    pass
+                while not new(before) and time.monotonic() < until:
+                    pass
+                until = time.monotonic() + 0.05
+                while time.monotonic() < until:
+                    for pid in new(before):
+                        kill(pid)
+                self.assertTrue(wait_until(lambda: len(p.pool.children()) == 2))
+                said = [line for line in p.pool.text()[known:].splitlines() if "should replace goes on" in line]
+                if any("] - worker " in line for line in said):
+                    break
+            else:
+                self.skipTest("no new worker was killed before it was ready: " + p.pool.text()[known:])
+            for pid in p.pool.children():
+                kill(pid)
+            self.assertTrue(wait_until(lambda: len(p.pool.children()) == 2), p.pool.text())
+            self.assertEqual(ask(p.pool.socket).status, 401)
 
     def test_the_socket_stays_the_same_and_is_removed_at_the_end(self):
         with Program() as p:
