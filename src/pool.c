@@ -642,6 +642,50 @@ has_successor(struct pool *pool, const struct child *gone)
 	return false;
 }
 
+static bool
+lives(const struct child *c)
+{
+	return c->state == CHILD_STARTING || c->state == CHILD_READY;
+}
+
+/* Whether a worker is there that will go, or is going. */
+static bool
+has_leaving_worker(const struct pool *pool)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		const struct child *c = &pool->children[i], *before = c->replaces;
+
+		if (c->state == CHILD_DRAINING && c->job->listens)
+			return true;
+		if (lives(c) && c->job->listens &&
+		    (c->surplus || (before != NULL && lives(before))))
+			return true;
+	}
+	return false;
+}
+
+/* A housekeeper goes behind the workers that it works with, to write down what they refused last:
+ * at an end, and in a reload. */
+static void
+end_housekeepers(struct pool *pool)
+{
+	if (has_leaving_worker(pool))
+		return;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+
+		if (!lives(c) || c->job->listens)
+			continue;
+		if (pool->stopping) {
+			child_end(pool, c, SIGTERM);
+		} else if (c->state == CHILD_READY && c->replaces != NULL) {
+			if (lives(c->replaces))
+				child_end(pool, c->replaces, SIGTERM);
+			c->replaces = NULL;
+		}
+	}
+}
+
 static void
 child_gone(struct pool *pool, struct child *c, int status)
 {
@@ -649,11 +693,12 @@ child_gone(struct pool *pool, struct child *c, int status)
 
 	if (!expected && !has_successor(pool, c)) {
 		child_died(pool, c, status);
-		return;
+	} else {
+		if (status != 0 && !c->killed)
+			log_death(c, status, "");
+		enter(pool, c, CHILD_NONE);
 	}
-	if (status != 0 && !c->killed)
-		log_death(c, status, "");
-	enter(pool, c, CHILD_NONE);
+	end_housekeepers(pool);
 }
 
 /* A connection wakes one thread.  If that dies before it takes the connection, the wake-up dies
@@ -715,10 +760,13 @@ child_ready(struct pool *pool, pid_t pid)
 	if (c == NULL || c->state != CHILD_STARTING)
 		return;
 	enter(pool, c, CHILD_READY);
-	if (c->replaces != NULL && c->replaces->pid > 0)
-		child_end(pool, c->replaces, SIGTERM);
-	c->replaces = NULL;
-	if (count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0)
+	if (c->job->listens) {
+		if (c->replaces != NULL && c->replaces->pid > 0)
+			child_end(pool, c->replaces, SIGTERM);
+		c->replaces = NULL;
+	}
+	end_housekeepers(pool);
+	if (pool->stopping || count_state(pool, CHILD_STARTING) + count_state(pool, CHILD_DUE) > 0)
 		return;
 	end_surplus(pool);
 	if (pool->announced)
@@ -951,7 +999,7 @@ probe_ended(struct pool *pool, int status)
 static void
 replace_all(struct pool *pool)
 {
-	struct child *old[CHILDREN_MAX];
+	struct child *old[CHILDREN_MAX], *kept = NULL;
 	size_t count = 0, next = 0;
 
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
@@ -959,12 +1007,14 @@ replace_all(struct pool *pool)
 
 		if (c->state == CHILD_DUE)
 			enter(pool, c, CHILD_NONE); /* a new one comes anyway */
-		bool lives = c->state == CHILD_READY || c->state == CHILD_STARTING;
-
-		if (lives && c->job->listens)
+		if (lives(c) && c->job->listens)
 			old[count++] = c;
-		else if (lives && c->replaces == NULL)
-			child_add(pool, &housekeeper_job, c);
+		else if (lives(c) && c->replaces == NULL) {
+			if (kept == NULL)
+				kept = child_add(pool, &housekeeper_job, c);
+			else if (c != kept)
+				c->surplus = true; /* of a reload that did not come to its end */
+		}
 	}
 	for (int64_t i = 0; i < pool->settings->workers; i++)
 		child_add(pool, &worker_job, next < count ? old[next++] : NULL);
@@ -1017,9 +1067,10 @@ stop(struct pool *pool, int signal_number)
 
 		if (c->state == CHILD_DUE)
 			enter(pool, c, CHILD_NONE);
-		else if (c->state == CHILD_STARTING || c->state == CHILD_READY)
+		else if (lives(c) && c->job->listens)
 			child_end(pool, c, pool->own_socket ? SIGUSR1 : SIGTERM);
 	}
+	end_housekeepers(pool);
 }
 
 /* How long a process has hung: as a whole, or in the oldest of its requests.  The signs of life of
@@ -1051,8 +1102,7 @@ kill_who_hangs(struct pool *pool, int64_t now)
 		return;
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct child *c = &pool->children[i];
-		bool lives = c->state == CHILD_STARTING || c->state == CHILD_READY;
-		int64_t hung = lives && !c->killed ? hangs_for_ms(pool, c, now) : 0;
+		int64_t hung = lives(c) && !c->killed ? hangs_for_ms(pool, c, now) : 0;
 
 		if (hung > longest) {
 			longest = hung;

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import threading
 import time
@@ -471,6 +472,63 @@ class SignIns(Base):
         self.assertFalse([r for r in rows if r[5] % 60000])
         self.right()
         self.assertIn("signInRefused", site.cli("audit", "list", "--state-dir", site.state, "--event", "signInRefused", "--limit", "1"))
+
+
+    def refused(self):
+        return sum(row[1] for row in self.rows("event_type, attempts") if row[0] == "signInRefused")
+
+    def held(self, count):
+        """So many wrong sign-ins, which the workers take only when they go on: (the workers, the threads that wait for the answers)."""
+        workers = sorted(site.children(), key=lambda pid: len(os.listdir("/proc/%d/task" % pid)))[-site.workers:]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        threads = [threading.Thread(target=lambda: self.answers.append(Client(site, ("0123456789ABCDEF0123", "x")).get("registries", check=False).status))
+                   for _ in range(count)]
+        for t in threads:
+            t.start()
+        time.sleep(0.5)                                  # until they wait at the socket
+        return workers, threads
+
+    def go_on(self, workers, threads):
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+        for t in threads:
+            t.join()
+
+    def test_those_that_are_refused_last_before_an_end_are_there(self):
+        self.answers = []
+        workers, threads = self.held(6)
+        site.pool.send_signal(signal.SIGTERM)
+        time.sleep(1)                                    # who has nothing to serve has ended
+        self.go_on(workers, threads)
+        site.pool.wait(60)
+        site.start_pool()
+        site.wait_ready()
+        site.remember_children()
+        self.assertEqual(self.answers, [401] * 6)
+        self.assertEqual(self.refused(), 6)
+
+    def test_those_that_are_refused_by_the_old_workers_of_a_reload_are_there(self):
+        self.answers = []
+        before = set(site.children())
+        site.deaths_allowed = True
+        workers, threads = self.held(6)
+        site.pool.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 20
+        while len(set(site.children()) - before) < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(1)
+        self.go_on(workers, threads)
+        while set(site.children()) & before and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertFalse(set(site.children()) & before)
+        site.remember_children()
+        site.stop_pool()
+        site.start_pool()
+        site.wait_ready()
+        site.remember_children()
+        self.assertEqual(self.answers, [401] * 6)
+        self.assertEqual(self.refused(), 6)
 
 
 class Retention(Base):
