@@ -1520,7 +1520,8 @@ store_take_lease(struct store_tx *tx, const char *name, const char *holder, int6
 	      "ON CONFLICT (name) DO UPDATE SET until = ?4, "
 	      "began = iif(holder = ?2 AND ended IS NULL, began, ?3), "
 	      "rows = iif(holder = ?2 AND ended IS NULL, rows, 0), holder = ?2, ended = NULL "
-	      "WHERE holder = ?2 OR until <= ?3",
+	      /* One that lasts far longer than any was taken when the clock was wrong. */
+	      "WHERE holder = ?2 OR until <= ?3 OR until > ?4 + (?4 - ?3)",
 	      binds, sizeof(binds) / sizeof(*binds));
 	enum store_rc rc = change(tx, &q, &changed);
 	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;

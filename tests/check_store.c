@@ -1518,7 +1518,9 @@ START_TEST(a_lease_is_with_one_holder_until_it_ends_or_is_given_back)
 		{"b:2", 1170, true, STORE_OK, 1160, 1170},
 		{"a:1", 1170, false, STORE_OK, 1170, 0},
 		{"a:1", 1180, true, STORE_OK, 1170, 1180},
-		{"a:1", 1190, false, STORE_OK, 1190, 0}, /* a pass of its own */
+		{"a:1", 1190, false, STORE_OK, 1190, 0},   /* a pass of its own */
+		{"b:2", 1091, false, STORE_NONE, 1190, 0}, /* another host's clock */
+		{"b:2", 1089, false, STORE_OK, 1089, 0},   /* the clock was put back */
 	};
 	struct lease lease;
 
@@ -1532,8 +1534,8 @@ START_TEST(a_lease_is_with_one_holder_until_it_ends_or_is_given_back)
 		ck_assert_int_eq(lease.ended_ms, step.ended_ms);
 		ck_assert_int_eq(lease.rows, step.ended_ms != 0 ? 7 : 0);
 	}
-	ck_assert_str_eq(lease.holder, "a:1");
-	ck_assert_int_eq(lease.until_ms, 1290);
+	ck_assert_str_eq(lease.holder, "b:2");
+	ck_assert_int_eq(lease.until_ms, 1189);
 }
 END_TEST
 
