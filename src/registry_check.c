@@ -532,6 +532,7 @@ set_options(struct check *c, const struct question *q, const struct host *host,
 	    struct curl_slist *pins, struct curl_slist *headers, struct answer *answer)
 {
 	const char *proxy = c->settings->proxy;
+	int64_t left_ms = c->deadline_ms - now_ms();
 	bool ok = true;
 
 	curl_easy_reset(c->curl);
@@ -540,7 +541,7 @@ set_options(struct check *c, const struct question *q, const struct host *host,
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_TIMEOUT_MS, (long)(c->deadline_ms - now_ms()));
+	SET(CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1)); /* 0 would be for ever */
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
