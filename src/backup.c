@@ -42,7 +42,7 @@ struct watch {
 	int64_t began_ms, told_ms;
 };
 
-/* Called while a copy is written. */
+/* Called while a copy is written, or, with -1 for what is done, while one is checked. */
 static bool
 go_on(void *arg, int64_t done, int64_t all)
 {
@@ -52,9 +52,13 @@ go_on(void *arg, int64_t done, int64_t all)
 	if (w->backup->progress != NULL && now - w->began_ms >= QUIET_MS &&
 	    now - w->told_ms >= TELL_MS) {
 		w->told_ms = now;
-		(void)fprintf(w->backup->progress,
-			      "regcred: %" PRId64 " of about %" PRId64 " bytes copied\n", done,
-			      all);
+		if (done < 0)
+			(void)fprintf(w->backup->progress, "regcred: checking for %" PRId64 " s\n",
+				      (now - w->began_ms) / 1000);
+		else
+			(void)fprintf(w->backup->progress,
+				      "regcred: %" PRId64 " of about %" PRId64 " bytes copied\n",
+				      done, all);
 		(void)fflush(w->backup->progress);
 	}
 	return w->backup->stop == NULL || *w->backup->stop == 0;
@@ -66,6 +70,15 @@ copy(const struct backup *b, const char *from, const char *to, char why[CONFIG_W
 	struct watch w = {.backup = b, .began_ms = now_ms()};
 
 	return store_copy(from, to, go_on, &w, why);
+}
+
+static bool
+verify(const struct backup *b, const char *path, struct store_facts *facts,
+       char why[CONFIG_WHY_MAX])
+{
+	struct watch w = {.backup = b, .began_ms = now_ms()};
+
+	return store_verify(path, go_on, &w, facts, why);
 }
 
 /* An empty file of mode 0600 with a name of its own beside `path`. */
@@ -129,7 +142,7 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 	int64_t before = 0;
 
 	if (!store_ids(b->settings->database, &before, why) ||
-	    !copy(b, b->settings->database, temporary, why) || !store_verify(temporary, facts, why))
+	    !copy(b, b->settings->database, temporary, why) || !verify(b, temporary, facts, why))
 		return false;
 	if (facts->ids < before) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "the copy lacks rows of %s",
@@ -252,7 +265,7 @@ prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 	bool done = copy(b, b->file, temporary, why) &&
 		    store_raise_ids(temporary, b->settings->database, why);
 	done = done && app_prepare(fresh, PREPARE_MIGRATE, why) &&
-	       store_verify(temporary, &facts, why) && give(b->settings, temporary, why);
+	       verify(b, temporary, &facts, why) && give(b->settings, temporary, why);
 	if (done && !disk_sync(temporary))
 		done = failed(why, "cannot flush", temporary);
 	free(fresh);
@@ -339,7 +352,7 @@ restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 	char temporary[NAME_MAX_BYTES], reason[CONFIG_WHY_MAX];
 	struct store_facts facts;
 
-	if (!store_verify(b->file, &facts, why))
+	if (!verify(b, b->file, &facts, why))
 		return false;
 	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
 	clear(temporary); /* of a restore that was cut off */

@@ -297,8 +297,10 @@ struct store_facts {
 	int64_t ids;   /* sum of the last id of each table: it never falls */
 	char keys[64]; /* ids of the keys that it needs, "1, 2" */
 };
-/* Whether it is a database of regcred, not newer than this program, and whole. */
-bool store_verify(const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+/* Whether it is a database of regcred, not newer than this program, and whole.  go_on as above,
+ * with -1 for the bytes so far, which are not known here. */
+bool store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+		  struct store_facts *out, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
 bool store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));

@@ -2215,7 +2215,7 @@ ask_number(sqlite3 *db, const char *sql, int64_t *out)
 struct copying {
 	bool (*go_on)(void *arg, int64_t done, int64_t all);
 	void *arg;
-	const char *to;
+	const char *to; /* NULL: nothing is written */
 	int64_t all;
 };
 
@@ -2224,7 +2224,7 @@ on_copying(void *arg)
 {
 	const struct copying *c = arg;
 	struct stat st;
-	int64_t done = stat(c->to, &st) == 0 ? (int64_t)st.st_size : 0;
+	int64_t done = c->to == NULL ? -1 : stat(c->to, &st) == 0 ? (int64_t)st.st_size : 0;
 
 	return c->go_on(c->arg, done, c->all) ? 0 : 1;
 }
@@ -2292,10 +2292,13 @@ verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WH
 			       out->version, newest_migration());
 		return false;
 	}
-	if (!ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) ||
-	    strcmp(text, "ok") != 0 ||
-	    !ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) ||
-	    broken != 0) {
+	bool whole = ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) &&
+		     strcmp(text, "ok") == 0 &&
+		     ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) &&
+		     broken == 0;
+	if (!whole && (sqlite3_errcode(db) & 0xff) == SQLITE_INTERRUPT)
+		return file_failed("cannot check", path, db, why);
+	if (!whole) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is damaged: %s", path,
 			       broken != 0     ? "a row names one that is missing"
 			       : *text != '\0' ? text
@@ -2306,12 +2309,18 @@ verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WH
 }
 
 bool
-store_verify(const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	     struct store_facts *out, char why[STORE_WHY_MAX])
 {
+	struct copying checking = {.go_on = go_on, .arg = arg};
 	sqlite3 *db;
 
 	*out = (struct store_facts){0};
-	bool whole = file_open(path, SQLITE_OPEN_READONLY, &db, why) && verify(db, path, out, why);
+	bool whole = file_open(path, SQLITE_OPEN_READONLY, &db, why);
+	if (whole) {
+		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &checking);
+		whole = verify(db, path, out, why);
+	}
 	(void)sqlite3_close(db);
 	return whole;
 }

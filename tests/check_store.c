@@ -1107,6 +1107,41 @@ START_TEST(a_checkpoint_empties_the_log)
 }
 END_TEST
 
+/* Counts its calls, and says no at the one that arg names. */
+struct calls {
+	int64_t count, stop_at, done;
+};
+
+static bool
+count_calls(void *arg, int64_t done, int64_t all)
+{
+	struct calls *c = arg;
+
+	(void)all;
+	c->done = done;
+	return ++c->count != c->stop_at;
+}
+
+START_TEST(a_long_check_of_a_file_tells_and_can_be_ended)
+{
+	struct calls to_the_end = {.stop_at = -1}, ended = {.stop_at = 2};
+	struct store_facts facts;
+
+	rig_exec(&rig,
+		 "INSERT INTO process_log (family, resource_id, process, state_before, "
+		 "state_during, state_after, at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+		 "SELECT i + 1 FROM n WHERE i < 20000) SELECT 'account', i, 'x', '', '', '', i "
+		 "FROM n");
+	ck_assert_msg(store_verify(rig.database, count_calls, &to_the_end, &facts, why), "%s", why);
+	ck_assert_int_gt(to_the_end.count, 2);
+	ck_assert_int_eq(to_the_end.done, -1);
+	ck_assert(!store_verify(rig.database, count_calls, &ended, &facts, why));
+	ck_assert_int_eq(ended.count, 2);
+	ck_assert_ptr_nonnull(strstr(why, "interrupted"));
+	ck_assert_ptr_null(strstr(why, "damaged"));
+}
+END_TEST
+
 /* What the connections refuse: they are caught while the store opens them. */
 
 static sqlite3 *handles[HANDLES_MAX];
@@ -1625,6 +1660,7 @@ store_suite(void)
 	tcase_add_test(tc, purged_rows_are_forgotten_when_old_and_free_of_references);
 	tcase_add_test(tc, old_entries_of_the_log_are_forgotten_whatever_they_are_about);
 	tcase_add_test(tc, a_checkpoint_empties_the_log);
+	tcase_add_test(tc, a_long_check_of_a_file_tells_and_can_be_ended);
 	tcase_add_loop_test(tc, a_connection_runs_plain_reads_and_writes_and_nothing_else, 0,
 			    COUNT_OF(statements));
 	tcase_add_test(tc, a_connection_is_set_up_as_the_design_says);
