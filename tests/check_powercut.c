@@ -4,7 +4,8 @@
  * Two apps on one database, as of two worker processes, with writing threads each, and a third
  * that empties the write-ahead log.  REGCRED_SEED: that seed alone; REGCRED_LONG: 1,000 instead of
  * 50.  The moment of the cut and what it leaves come from the seed; how threads take turns does
- * not, so a seed that failed may have to be run several times.
+ * not, so a seed that failed may have to be run several times.  All of it once more with a rollback
+ * journal.
  */
 #include <check.h>
 #include <pthread.h>
@@ -348,6 +349,22 @@ setup(void)
 	rig.store = NULL;
 }
 
+/* The same, with a rollback journal. */
+static void
+setup_rollback(void)
+{
+	char why[STORE_WHY_MAX];
+	struct losses l = {0};
+	sqlite3 *db = NULL;
+
+	setup();
+	ck_assert_msg(store_migrate(rig.database, false, false, why), "%s", why);
+	ck_assert_int_eq(sqlite3_open(rig.database, &db), SQLITE_OK);
+	expect_text(&l, db, "PRAGMA journal_mode", "delete"); /* of what keeps no log */
+	(void)sqlite3_close(db);
+	ck_assert_msg(l.wrong == 0, "%s", l.what);
+}
+
 static void
 teardown(void)
 {
@@ -385,10 +402,11 @@ END_TEST
 /* The controls: what is not synced is lost, and this program sees it. */
 static const struct {
 	const char *name;
-	bool normal, deaf;
+	bool normal, deaf, rollback;
 } controls[] = {
-	{"synchronous=NORMAL", true, false},
-	{"a disk that does not sync", false, true},
+	{"synchronous=NORMAL", true, false, false},
+	{"a disk that does not sync", false, true, false},
+	{"a disk that does not sync, with a rollback journal", false, true, true},
 };
 
 START_TEST(without_the_sync_some_are_lost)
@@ -396,13 +414,17 @@ START_TEST(without_the_sync_some_are_lost)
 	int acknowledged = 0, bad = 0;
 
 	normal = controls[_i].normal;
+	if (controls[_i].rollback) {
+		teardown();
+		setup_rollback();
+	}
 	for (int seed = 1; seed <= CONTROL_SEEDS; seed++) {
 		struct losses l = cut_and_look((uint64_t)seed, controls[_i].deaf);
 
 		acknowledged += l.acknowledged;
 		bad += l.lost + l.wrong > 0;
 		teardown();
-		setup();
+		controls[_i].rollback ? setup_rollback() : setup();
 	}
 	(void)fprintf(stderr, "power cut, %s: losses with %d of %d seeds\n", controls[_i].name, bad,
 		      CONTROL_SEEDS);
@@ -415,7 +437,7 @@ int
 main(void)
 {
 	Suite *suite = suite_create("powercut");
-	TCase *tc = tcase_create("powercut");
+	TCase *tc = tcase_create("powercut"), *rollback = tcase_create("rollback");
 
 	if (!fault_vfs_register())
 		return EXIT_FAILURE;
@@ -426,5 +448,10 @@ main(void)
 	tcase_add_loop_test(tc, no_acknowledged_write_is_lost, 1, seeds() + 1);
 	tcase_add_loop_test(tc, without_the_sync_some_are_lost, 0, COUNT_OF(controls));
 	suite_add_tcase(suite, tc);
+	tcase_set_timeout(rollback, 120);
+	tcase_add_unchecked_fixture(rollback, rig_make, rig_remove);
+	tcase_add_checked_fixture(rollback, setup_rollback, teardown);
+	tcase_add_loop_test(rollback, no_acknowledged_write_is_lost, 1, seeds() + 1);
+	suite_add_tcase(suite, rollback);
 	return run_suite(suite);
 }
