@@ -1,6 +1,10 @@
 """Races: whoever loses is told so, and the database shows one winner."""
 
+import fcntl
+import os
+import sqlite3
 import threading
+import time
 
 import harness
 
@@ -105,6 +109,36 @@ class Races(harness.Case):
             self.status(removed, 202)
             self.assertLessEqual({r.status for r in made}, {201, 422})
             self.err(self.env.post("registrycredentials", body), 422, "InvalidReference", "registryId")
+
+    def test_reads_do_not_wait_for_a_writer(self):
+        """Another process holds the writers' lock and is in the middle of a transaction; the write that waits is the control."""
+        paths = (self.path, "registrycredentials", "credentials?limit=3", "schemas")
+        for path in paths:
+            self.ok(self.env.get(path))                  # the key's last use is noted once a minute, by a write
+        registry = self.ok(self.env.get(self.path))["registryId"]
+        written, times = [], []
+        writer = threading.Thread(target=lambda: written.append(self.env.post("registrycredentials", {
+            "registryId": registry, "email": "e@x", "publicValue": "late", "secretValue": self.site.plant()}, check=False).status))
+        lock = os.open(self.site.db + ".lock", os.O_RDWR)
+        other = sqlite3.connect(self.site.db, isolation_level=None)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("UPDATE account SET name = name")
+            writer.start()
+            time.sleep(0.3)
+            for path in paths * 10:
+                begun = time.monotonic()
+                self.ok(self.env.get(path))
+                times.append(time.monotonic() - begun)
+            self.assertEqual(written, [], "it did not wait")
+            other.execute("ROLLBACK")
+        finally:
+            other.close()
+            os.close(lock)
+        writer.join()
+        self.assertEqual(written, [201])
+        self.assertLess(max(times), 2)
 
     def test_readers_beside_writers(self):
         """Every answer under a mixed load is a right one; the harness validates each."""
