@@ -368,6 +368,23 @@ START_TEST(without_a_sandbox_nothing_is_forbidden)
 }
 END_TEST
 
+/* The switch for debugging: what would be forbidden is done, and the kernel logs it. */
+START_TEST(a_sandbox_that_only_logs_forbids_nothing)
+{
+	static const char *const calls[] = {"start a process", "signal the master",
+					    "run a program"};
+	int tried = 0;
+
+	for (int i = 0; (size_t)i < COUNT_OF(probes); i++)
+		for (size_t k = 0; k < COUNT_OF(calls); k++)
+			if (strcmp(probes[i].name, calls[k]) == 0) {
+				ck_assert_msg(status_of_probe(i, SANDBOX_LOG) == 0, "%s", calls[k]);
+				tried++;
+			}
+	ck_assert_int_eq(tried, COUNT_OF(calls));
+}
+END_TEST
+
 START_TEST(the_text_says_what_is_in_force)
 {
 	const struct sandbox all = {.landlock = true, .seccomp = true}, none = {0},
@@ -392,6 +409,7 @@ main(void)
 	tcase_add_loop_test(tc, a_process_that_is_shut_in_has_what_it_needs_and_no_more, 0,
 			    COUNT_OF(probes));
 	tcase_add_test(tc, without_a_sandbox_nothing_is_forbidden);
+	tcase_add_test(tc, a_sandbox_that_only_logs_forbids_nothing);
 	tcase_add_test(tc, the_text_says_what_is_in_force);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
