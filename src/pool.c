@@ -1074,13 +1074,16 @@ stop(struct pool *pool, int signal_number)
 }
 
 /* How long a process has hung: as a whole, or in the oldest of its requests.  The signs of life of
- * one that has just started may be missing. */
+ * one that has just started may be missing.  Without any, who is there ran before a reload that did
+ * not find the board, and shows itself on the old one. */
 static int64_t
 hangs_for_ms(const struct pool *pool, const struct child *c, int64_t now)
 {
 	const struct board_slot *slot = &pool->board->slots[c - pool->children];
 	int64_t since = slot->tick_ms;
 
+	if (since == 0)
+		return 0;
 	for (size_t i = 0; i < BOARD_THREADS; i++) {
 		int64_t pulse = slot->pulses[i];
 

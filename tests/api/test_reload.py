@@ -238,6 +238,17 @@ class Reload(PoolCase):
             self.assertTrue(wait_until(lambda: len(p.pool.children()) == 2), p.pool.text())
             self.assertEqual(ask(p.pool.socket).status, 401)
 
+    def test_a_board_that_is_gone_makes_nobody_look_hung(self):
+        """It may not have been there from the start: on a full disk the pool goes on without a file."""
+        with Program() as p:
+            before = p.pool.children()
+            os.unlink(os.path.join(p.pool.state, "regcredd.board"))
+            text = p.reload(" ready: ")
+            self.replaced(p, before)
+            self.assertNotIn("has hung", p.pool.text(), text)
+            self.assertNotIn(" died", p.pool.text(), text)
+            self.assertEqual(p.pool.stop(), 0)
+
     def test_the_socket_stays_the_same_and_is_removed_at_the_end(self):
         with Program() as p:
             made = os.lstat(p.pool.socket)
