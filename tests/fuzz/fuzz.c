@@ -9,6 +9,7 @@
 enum { ARENA_MAX = 64 * 1024 * 1024 };
 
 FILE *fuzz_out;
+bool fuzz_wrong;
 
 struct arena *
 fuzz_arena(void)

@@ -24,6 +24,9 @@ const char *fuzz_file(const uint8_t *data, size_t size);
 #define FUZZ_MUST(what) fuzz_must((what), #what, __FILE__, __LINE__)
 void fuzz_must(bool holds, const char *what, const char *file, int line);
 
+/* A replay that is to fail: the target takes something wrong for right, in its own way.  Never set
+ * while the fuzzer runs. */
+extern bool fuzz_wrong;
 /* Where a replay wants to read what the target made of the input; else NULL. */
 extern FILE *fuzz_out;
 

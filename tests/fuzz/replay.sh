@@ -17,11 +17,18 @@ for directory in "$corpus"/*/; do
 	fi
 done
 for target in "$build"/tests/fuzz/*; do
-	if [ -f "$target" ] && [ -x "$target" ] && [ ! -d "$corpus/$(basename "$target")" ]; then
+	if [ "$target" != "$build/tests/fuzz/control" ] && [ -f "$target" ] && [ -x "$target" ] && [ ! -d "$corpus/$(basename "$target")" ]; then
 		echo "FAIL: $target has no inputs"
 		failed=1
 	fi
 done
+# Each input of `request` finds the same database, whatever those before it have written.
+talk=$corpus/request/talk-create
+said=$("$build/tests/fuzz/request" --dump "$talk" "$talk" | cut -f 2)
+if [ "$(echo "$said" | uniq)" != ' 201 201 200 404 200 200' ]; then
+	echo "FAIL: request: the same conversation was answered $said"
+	failed=1
+fi
 if command -v "${PYTHON:-python3}" >/dev/null 2>&1; then
 	"${PYTHON:-python3}" "${REGCRED_SRC:-.}/tests/fuzz/json_agrees.py" "$build/tests/fuzz/json" "$corpus/json" || failed=1
 fi

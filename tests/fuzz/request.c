@@ -1,5 +1,5 @@
-/* request: requests of several people to one app on a database of its own, from their first byte to
- * their last.
+/* request: conversations of several people with one app on a database of its own, each request from
+ * its first byte to its last.
  *
  *   A GET /v1/registrycredentials?limit=2      who, method, target
  *   Accept: text/html                          headers of the table below
@@ -7,32 +7,61 @@
  *   {"name":"x"}                               the body
  *   ----                                       the next one
  *
- * The secrets of two accounts are made of random texts, which the input cannot know: whoever is not
- * of an account sees none of its own in any answer.
+ * The passwords of two accounts are random texts, which the input cannot know: they are in no
+ * answer but a hand-out to their own account, neither as they are nor in base64, nor in base64
+ * twice.
+ *
+ * Each input finds the database as it was made.  To open it again would cost more than most
+ * requests, so the write-ahead log is made to forget: the header of its index, in shared memory,
+ * says how much of it counts, and SQLite compares that header with its own copy at the begin of
+ * each transaction.
  */
 #include <check.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../support.h"
 #include "fuzz.h"
+#include "http.h"
+#include "registry_url.h"
 #include "secret.h"
 
-enum { REQUESTS_MAX = 8, SIDES = 2 };
+enum { REQUESTS_MAX = 8, INPUT_MAX = 64 * 1024, SIDES = 2, FORMS = 1 + 3 + 9, FORM_SIZE = 96 };
+
+/* What SQLite keeps at the begin of the index: the header, twice, and how much of the log lies in
+ * the database already. */
+struct log_index {
+	uint32_t header[24];
+	uint32_t backfilled;
+};
+enum { SIGNED_IN_S = 30 }; /* less than the minute after which the use of a key is noted again */
 
 static const enum person projects[SIDES] = {PROJECT_DEFAULT, PROJECT_OTHER};
-static char planted[SIDES][SECRET_KEY_SIZE];
-static char database[RIG_PATH_MAX], kept[RIG_PATH_MAX];
-static struct settings settings;
-static struct app *app;
+static char planted[SIDES][FORMS][FORM_SIZE];
+static bool invited[SIDES]; /* a side has made others its members */
+static char made_key[256];  /* the last that was made, "" for none */
+static struct rig rig;
+static volatile struct log_index *log_index;
+static struct log_index begun, kept; /* with nobody, and with everybody signed in */
 
 /* clang-format off */
-static const struct { char letter; int person; int side; } callers[] = {
-	{ 'A', PROJECT_DEFAULT, 0 }, { 'o', PERSON_OWNER,    0 }, { 'm', PERSON_MEMBER, 0 }, { 'r', PERSON_READONLY, 0 },
-	{ 'B', PROJECT_OTHER,   1 }, { 's', PERSON_STRANGER, -1 }, { 'g', PERSON_AGENT, -1 }, { 'd', PERSON_READADMIN, -1 },
-	{ 'n', 0,              -1 },
+enum { NO_SIDE = -1 }; /* side: whose passwords may be handed to it */
+static const struct caller { char letter; int person; int side; bool joins; } callers[] = {
+	{ 'A', PROJECT_DEFAULT,  0,       false },
+	{ 'o', PERSON_OWNER,     0,       true },
+	{ 'm', PERSON_MEMBER,    NO_SIDE, true }, /* of 'o', but never handed a password */
+	{ 'r', PERSON_READONLY,  NO_SIDE, true },
+	{ 'B', PROJECT_OTHER,    1,       false },
+	{ 's', PERSON_STRANGER,  NO_SIDE, true },
+	{ 'g', PERSON_AGENT,     NO_SIDE, false },
+	{ 'd', PERSON_READADMIN, NO_SIDE, true },
+	{ 'n', 0,                NO_SIDE, false },
 };
 static const struct { const char *name; size_t offset; } headers[] = {
 	{ "Accept",            offsetof(struct request, accept) },
@@ -40,6 +69,9 @@ static const struct { const char *name; size_t offset; } headers[] = {
 	{ "Content-Type",      offsetof(struct request, content_type) },
 	{ "Cookie",            offsetof(struct request, cookie) },
 	{ "Host",              offsetof(struct request, host) },
+	{ "Inject-Registry",   offsetof(struct request, inject_registry) },
+	{ "Inject-Scheme",     offsetof(struct request, inject_scheme) },
+	{ "Metrics",           offsetof(struct request, metrics) },
 	{ "Origin",            offsetof(struct request, origin) },
 	{ "Prefix",            offsetof(struct request, prefix) },
 	{ "Sec-Fetch-Site",    offsetof(struct request, fetch_site) },
@@ -51,36 +83,72 @@ static const struct { const char *name; size_t offset; } headers[] = {
 	{ "X-Forwarded-Proto", offsetof(struct request, forwarded_proto) },
 };
 /* clang-format on */
+static struct caller made_by;
+
+/* A secret in base64 wherever in a text it stands: the digits that depend on nothing else. */
+static void
+encode(const char *secret, int before, char out[FORM_SIZE])
+{
+	char text[FORM_SIZE] = "..";
+
+	(void)snprintf(text + before, sizeof(text) - 2, "%s", secret);
+	const char *digits = http_base64(fuzz_arena(), text, strlen(text));
+	FUZZ_MUST(digits != NULL);
+	size_t first = before == 0 ? 0 : (size_t)before + 1, len = strlen(text) * 8 / 6 - first;
+	FUZZ_MUST(len < FORM_SIZE);
+	(void)snprintf(out, FORM_SIZE, "%.*s", (int)len, digits + first);
+}
+
+static void
+plant(char forms[FORMS][FORM_SIZE])
+{
+	(void)secret_key(forms[0]);
+	for (int i = 0; i < 3; i++) {
+		encode(forms[0], i, forms[1 + i]);
+		for (int j = 0; j < 3; j++)
+			encode(forms[1 + i], j, forms[4 + 3 * i + j]);
+	}
+}
 
 /* The database that each input begins with; both accounts have a registry and a login. */
 START_TEST(make)
 {
-	struct rig rig;
-
 	rig_make();
 	rig_open(&rig);
 	for (int i = 0; i < SIDES; i++) {
 		char address[64];
 
-		secret_key(planted[i]);
+		plant(planted[i]);
 		(void)snprintf(address, sizeof(address), "registry%d.test", i);
 		(void)rig_credential(&rig, projects[i], rig_registry(&rig, projects[i], address),
-				     planted[i]);
+				     planted[i][0]);
 	}
-	settings = rig.settings;
-	(void)snprintf(settings.verify_proxy, sizeof(settings.verify_proxy), "http://127.0.0.1:9");
-	settings.verify_timeout_s = 1; /* nobody listens there: a check of a login ends at once */
-	rig_close(&rig);
-	(void)snprintf(database, sizeof(database), "%s", rig_path("test.db"));
-	(void)snprintf(kept, sizeof(kept), "%s", rig_path("kept.db"));
-	rig_copy_file(database, kept);
+	/* Nobody listens there: a check of a login ends at once. */
+	(void)snprintf(rig.settings.verify_proxy, sizeof(rig.settings.verify_proxy),
+		       "http://127.0.0.1:9");
+	rig.settings.verify_timeout_s = 1;
+	rig.settings.readers = 1;
+	rig.settings.threads = 8;
+	rig_exec(&rig, "UPDATE credential SET reveal = 1 "
+		       "WHERE public_value IN ('default', 'other', 'owner')");
+	rig_app(&rig);
 }
 END_TEST
 
-START_TEST(end)
+START_TEST(close_all)
 {
-	app_free(app);
+	rig_close(&rig);
 	rig_remove();
+}
+END_TEST
+
+/* Everybody has just signed in, or each request would write that down; but one. */
+START_TEST(sign_in)
+{
+	*log_index = begun;
+	rig_exec(&rig, "UPDATE credential SET last_used = strftime('%s', 'now') * 1000 "
+		       "WHERE kind = 'apiKey' AND public_value <> 'member'");
+	kept = *log_index;
 }
 END_TEST
 
@@ -104,68 +172,156 @@ in_a_test(const TTest *test)
 static void
 finish(void)
 {
-	in_a_test(end);
+	in_a_test(close_all);
 }
 
 static void
-start_app(void)
+start(void)
 {
-	static const char *const beside[] = {"-wal", "-shm"};
-	char why[CONFIG_WHY_MAX] = "", path[RIG_PATH_MAX + 8];
-	static char bytes[4 * 1024 * 1024];
-	FILE *in = fopen(kept, "rb"), *out;
+	char path[RIG_PATH_MAX + 8];
 
-	app_free(app);
-	for (size_t i = 0; i < COUNT_OF(beside); i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", database, beside[i]);
-		(void)unlink(path);
-	}
-	out = fopen(database, "wb");
-	FUZZ_MUST(in != NULL && out != NULL);
-	size_t len = fread(bytes, 1, sizeof(bytes), in);
-	FUZZ_MUST(len < sizeof(bytes) && fwrite(bytes, 1, len, out) == len);
-	FUZZ_MUST(fclose(out) == 0 && fclose(in) == 0);
-	app = app_new(&settings, why);
-	if (app == NULL)
-		(void)fprintf(stderr, "%s\n", why);
-	FUZZ_MUST(app != NULL);
+	in_a_test(make);
+	(void)atexit(finish);
+	(void)snprintf(path, sizeof(path), "%s-shm", rig.database);
+	/* Not to be closed: that would end SQLite's locks on the file. */
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	void *bytes = mmap(NULL, sizeof(*log_index), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	FUZZ_MUST(fd >= 0 && bytes != MAP_FAILED);
+	log_index = bytes;
+	begun = *log_index;
 }
 
-/* Compares by itself: the fuzzer must not learn what it looks for. */
-#ifdef __clang__
-__attribute__((no_sanitize("coverage")))
-#endif
-static bool
-holds(const char *bytes, size_t len, const char *secret)
+static void
+restore(void)
 {
-	for (size_t i = 0, at = 0; i < len; i++) {
-		at = bytes[i] == secret[at] ? at + 1 : bytes[i] == secret[0];
-		if (at == SECRET_KEY_SIZE - 1)
-			return true;
-	}
+	FUZZ_MUST(log_index->backfilled == kept.backfilled);
+	*log_index = kept;
+}
+
+/* Of what is compared with the answers the fuzzer must not learn. */
+#ifdef __clang__
+#define UNSEEN __attribute__((no_sanitize("coverage")))
+#else
+#define UNSEEN
+#endif
+
+UNSEEN static bool
+holds(const char *bytes, size_t len, char forms[FORMS][FORM_SIZE])
+{
+	bool first[UCHAR_MAX + 1] = {false};
+
+	for (int f = 0; f < FORMS; f++)
+		first[(unsigned char)forms[f][0]] = true;
+	for (size_t i = 0; i < len; i++)
+		for (int f = 0; first[(unsigned char)bytes[i]] && f < FORMS; f++) {
+			size_t at = 0;
+
+			while (i + at < len && forms[f][at] != '\0' &&
+			       bytes[i + at] == forms[f][at])
+				at++;
+			if (forms[f][at] == '\0')
+				return true;
+		}
 	return false;
 }
 
-static void
-check_answer(struct arena *a, const struct response *r, int side)
+/* A second opinion on what our writer makes, which puts no space between things: behind a string,
+ * behind a value; NULL if there is none. */
+UNSEEN static const char *
+behind_string(const char *p)
 {
-	struct json *document = NULL;
-	struct error e = {0};
+	if (*p++ != '"')
+		return NULL;
+	for (; *p != '"'; p++)
+		if ((unsigned char)*p < ' ' ||
+		    (*p == '\\' && (*++p == '\0' || strchr("\"\\/bfnrtu", *p) == NULL)))
+			return NULL;
+	return p + 1;
+}
+
+UNSEEN static const char *
+behind_value(const char *p)
+{
+	static const char *const words[] = {"true", "false", "null"};
+	const char end = *p == '{' ? '}' : ']';
+
+	if (*p == '"')
+		return behind_string(p);
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (*p == *words[i])
+			return strncmp(p, words[i], strlen(words[i])) == 0 ? p + strlen(words[i])
+									   : NULL;
+	if (*p != '{' && *p != '[') {
+		size_t minus = *p == '-', digits = strspn(p + minus, "0123456789");
+
+		return digits > 0 ? p + minus + digits : NULL;
+	}
+	if (p[1] == end)
+		return p + 2;
+	do {
+		p++;
+		if (end == '}' && ((p = behind_string(p)) == NULL || *p++ != ':'))
+			return NULL;
+		p = behind_value(p);
+	} while (p != NULL && *p == ',');
+	return p != NULL && *p == end ? p + 1 : NULL;
+}
+
+UNSEEN static bool
+is_ascii(const char *bytes, size_t len)
+{
+	unsigned any = 0;
+
+	for (size_t i = 0; i < len; i++)
+		any |= (unsigned char)bytes[i];
+	return any < 0x80;
+}
+
+static bool
+may_see(const struct caller *caller, int side)
+{
+	int own = fuzz_wrong && caller->side != NO_SIDE ? 1 - caller->side : caller->side;
+
+	return side == own || (invited[side] && caller->joins);
+}
+
+static void
+check_answer(const struct request *q, const struct response *r, const struct caller *caller)
+{
+	/* Nobody here reads a stored password but in these two ways. */
+	bool hands_out = q->inject_registry != NULL || strcasestr(q->target, "handout") != NULL;
 
 	FUZZ_MUST(r->status >= 200 && r->status < 600 && r->status != 500 && r->body != NULL);
 	for (int i = 0; i < SIDES; i++) {
-		if (i == side)
+		if (hands_out && may_see(caller, i))
 			continue;
 		FUZZ_MUST(!holds(r->body, r->body_len, planted[i]));
 		for (size_t h = 0; h < r->header_count; h++)
 			FUZZ_MUST(!holds(r->headers[h].value, strlen(r->headers[h].value),
 					 planted[i]));
 	}
-	if (r->body_len == 0 || strncmp(r->content_type, "application/json", 16) != 0)
+	FUZZ_MUST(is_ascii(r->body, r->body_len) || http_utf8_valid(r->body, r->body_len));
+	if (r->body_len > 0 && strncmp(r->content_type, "application/json", 16) == 0)
+		FUZZ_MUST(behind_value(r->body) == r->body + r->body_len);
+}
+
+/* What the answer makes of those who ask next: a new key is there for 'k'; whoever may be a member
+ * of a project may be one of it now. */
+static void
+learn(struct arena *a, const struct request *q, const struct response *r,
+      const struct caller *caller)
+{
+	if (caller->side != NO_SIDE && strcasestr(q->target, "setmembers") != NULL)
+		invited[caller->side] = true;
+	if (r->status != 201 || strcasestr(q->target, "apikey") == NULL ||
+	    strncmp(r->content_type, "application/json", 16) != 0)
 		return;
-	if (json_parse(a, r->body, r->body_len, &document, &e) != ERR_NONE)
-		FUZZ_MUST(strstr(e.detail, "number of values") !=
-			  NULL); /* schemas are longer than a body may be */
+	struct json *key = NULL;
+	struct error e = {0};
+	FUZZ_MUST(json_parse(a, r->body, r->body_len, &key, &e) == ERR_NONE);
+	(void)snprintf(made_key, sizeof(made_key), "%s:%s", json_at(a, key, "publicValue"),
+		       json_at(a, key, "secretValue"));
+	made_by = *caller;
 }
 
 static void
@@ -179,8 +335,28 @@ set_header(struct request *r, char *line)
 			*(const char **)(void *)((char *)r + headers[i].offset) = value + 2;
 }
 
-/* Whether it may have written something. */
+static const struct caller *
+find_caller(char letter)
+{
+	if (letter == 'k' && *made_key != '\0')
+		return &made_by;
+	for (size_t i = 0; i < COUNT_OF(callers); i++)
+		if (callers[i].letter == letter)
+			return &callers[i];
+	return &callers[COUNT_OF(callers) - 1];
+}
+
+/* What the web server's configuration asks for; of a wrong one it would be told in the log. */
 static bool
+is_right(struct arena *a, const struct request *r)
+{
+	struct registry_url url;
+
+	return registry_url_parse(a, r->inject_registry, &url) == NULL &&
+	       (r->inject_scheme == NULL || strcmp(r->inject_scheme, "basic") == 0);
+}
+
+static void
 ask(struct arena *a, char *text)
 {
 	struct request r = {.prefix = "",
@@ -193,52 +369,59 @@ ask(struct arena *a, char *text)
 			    .body = ""};
 	struct response response = {0};
 	char *rest = text, *first = strsep(&rest, "\n");
-	int side = -1;
+	const struct caller *caller = find_caller(*first);
 
-	for (size_t i = 0; i < COUNT_OF(callers); i++)
-		if (*first == callers[i].letter) {
-			side = callers[i].side;
-			if (callers[i].person != 0)
-				r.api_key = person_key(a, (enum person)callers[i].person);
-		}
+	if (caller == &made_by)
+		r.api_key = made_key;
+	else if (caller->person != 0)
+		r.api_key = person_key(a, (enum person)caller->person);
 	(void)strsep(&first, " ");
 	r.method = strsep(&first, " ");
 	r.target = first;
 	if (r.method == NULL || r.target == NULL)
-		return false;
+		return;
 	for (char *line; rest != NULL && *(line = strsep(&rest, "\n")) != '\0';)
 		set_header(&r, line);
+	if (r.inject_registry != NULL && !is_right(a, &r))
+		r.inject_registry = NULL;
 	r.body = rest != NULL ? rest : "";
 	r.body_len = strlen(r.body);
 	r.body_too_large = r.body_len > HTTP_BODY_MAX;
-	app_handle(app, &r, a, &response);
-	check_answer(a, &response, side);
-	return strcmp(r.method, "GET") != 0 && response.status < 300;
+	app_handle(rig.app, &r, a, &response);
+	check_answer(&r, &response, caller);
+	if (fuzz_out != NULL)
+		(void)fprintf(fuzz_out, " %d", response.status);
+	if (response.status < 300 && strcmp(r.method, "POST") == 0)
+		learn(a, &r, &response, caller);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct arena *a = fuzz_arena();
-	bool written = false;
-	char *text, *next;
+	static const char between[] = "\n----\n";
+	static char text[INPUT_MAX];
+	static time_t signed_in;
 
-	if (app == NULL) {
-		in_a_test(make);
-		start_app();
-		(void)atexit(finish);
+	if (rig.app == NULL)
+		start();
+	if (time(NULL) - signed_in >= SIGNED_IN_S) {
+		in_a_test(sign_in);
+		signed_in = time(NULL);
 	}
-	text = arena_strdup(a, fuzz_text(data, size));
-	FUZZ_MUST(text != NULL);
-	for (int i = 0; i < REQUESTS_MAX && text != NULL; i++, text = next) {
-		next = strstr(text, "\n----\n");
+	memset(invited, 0, sizeof(invited));
+	*made_key = '\0';
+	(void)snprintf(text, sizeof(text), "%s", fuzz_text(data, size));
+	char *next = text;
+	for (int i = 0; i < REQUESTS_MAX && next != NULL; i++) {
+		char *this = next;
+
+		next = strstr(this, between);
 		if (next != NULL) {
 			*next = '\0';
-			next += strlen("\n----\n");
+			next += strlen(between);
 		}
-		written = ask(a, text) || written;
+		ask(fuzz_arena(), this);
 	}
-	if (written)
-		start_app();
+	restore();
 	return 0;
 }
