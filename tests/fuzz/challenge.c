@@ -25,7 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct challenge *c = &list.items[i];
 
 		FUZZ_MUST(c->scheme != NULL && c->param_count <= CHALLENGE_PARAMS_MAX);
-		FUZZ_MUST(challenge_find(&list, c->scheme) != NULL);
+		FUZZ_MUST(challenge_find(&list, fuzz_wrong ? "" : c->scheme) != NULL);
 		for (size_t j = 0; j < c->param_count; j++)
 			FUZZ_MUST(challenge_param(c, c->params[j].name) != NULL);
 	}

@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_MUST(file != NULL && strlen(file) < sizeof(path));
 	(void)snprintf(path, sizeof(path), "%s", file);
 	if (!config_load(&settings, 3, argv, &arg, why)) {
-		FUZZ_MUST(*why != '\0');
+		FUZZ_MUST((*why != '\0') != fuzz_wrong);
 		return 0;
 	}
 	FUZZ_MUST(settings.workers >= 1 && settings.threads >= 1);

@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_MUST(http_utf8_valid(p->name, strlen(p->name)));
 		FUZZ_MUST(http_utf8_valid(p->value, strlen(p->value)));
 		written = arena_printf(a, "%s&%s=%s", written, http_encode(a, p->name),
-				       http_encode(a, p->value));
+				       http_encode(a, fuzz_wrong ? p->name : p->value));
 		FUZZ_MUST(written != NULL);
 	}
 	FUZZ_MUST(http_form_parse(a, written, strlen(written), &again, &e) == ERR_NONE);

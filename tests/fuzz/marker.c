@@ -24,7 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hex[0] = 'm';
 	for (size_t i = 0; i < size; i++)
 		(void)snprintf(hex + 1 + 2 * i, 3, "%02x", data[i]);
-	struct pair items[] = {{"marker", hex}, {"sort", "name"}};
+	struct pair items[] = {{fuzz_wrong ? "mark" : "marker", hex}, {"sort", "name"}};
 	const struct pairs pairs = {items, size % 2 + 1};
 	FUZZ_MUST(query_parse(a, &types_table[T_REGISTRY], API_V1, &pairs, visible, NULL, 0, &out,
 			      &e) == ERR_NONE);

@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_MUST(e.code == ERR_INVALID_BODY && e.detail != NULL);
 		return 0;
 	}
-	FUZZ_MUST(pairs.count <= HTTP_PAIRS_MAX);
+	FUZZ_MUST(pairs.count <= (fuzz_wrong ? 0 : HTTP_PAIRS_MAX));
 	for (size_t i = 0; i < pairs.count; i++) {
 		FUZZ_MUST(http_utf8_valid(pairs.items[i].name, strlen(pairs.items[i].name)));
 		FUZZ_MUST(http_utf8_valid(pairs.items[i].value, strlen(pairs.items[i].value)));

@@ -2,6 +2,7 @@
  *
  *   query tests/fuzz/corpus/query
  *   json --dump DIRECTORY     prints a line for each input: its path, a tab, what came out
+ *   query --wrong DIRECTORY   must fail, or the target sees nothing
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -63,6 +64,8 @@ main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--dump") == 0) {
 			fuzz_out = stdout;
+		} else if (strcmp(argv[i], "--wrong") == 0) {
+			fuzz_wrong = true;
 		} else if (!run(argv[i])) {
 			(void)fprintf(stderr, "%s: cannot be read\n", argv[i]);
 			return EXIT_FAILURE;

@@ -8,7 +8,8 @@
 #include "fuzz.h"
 #include "secret.h"
 
-static const struct seal_place place = {"credential", "a uuid", "secretValue", 5};
+static const struct seal_place place = {"credential", "a uuid", "secretValue", 5},
+			       other = {"credential", "a uuid", "secretValue", 6};
 
 /* The ring looks at its file now and then, so it stays to the end. */
 static char path[] = "/tmp/regcred-fuzz-XXXXXX", file[64];
@@ -59,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		changed = changed || data[i] != 0;
 	}
 	const struct value damaged = value_blob(copy, len);
-	const char *text = secret_open(ring, a, &place, &damaged);
+	const char *text = secret_open(ring, a, fuzz_wrong ? &other : &place, &damaged);
 	FUZZ_MUST((text != NULL) == (!changed && len == sealed.len));
 	return 0;
 }
