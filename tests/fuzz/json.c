@@ -1,7 +1,9 @@
 /* json: what the gate accepts is the same when it is written and read again.  A replay prints the
- * value, for json_agrees.py to compare with what Python reads. */
+ * value, for json_agrees.py to compare with what Python reads; while it is fuzzed, each text and
+ * its value go to the pipe that FUZZ_ACCEPTED names. */
 #include "json_in.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -54,6 +56,21 @@ written(struct arena *a, const struct json *node, size_t *len)
 	return text;
 }
 
+static void
+tell(const uint8_t *data, size_t size, const char *text, size_t len)
+{
+	static FILE *out;
+	const char *path = getenv("FUZZ_ACCEPTED");
+	const uint32_t sizes[] = {(uint32_t)size, (uint32_t)len};
+
+	if (path == NULL)
+		return;
+	if (out == NULL)
+		out = fopen(path, "wb");
+	FUZZ_MUST(out != NULL && fwrite(sizes, sizeof(sizes), 1, out) == 1);
+	FUZZ_MUST(fwrite(data, 1, size, out) == size && fwrite(text, 1, len, out) == len);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -76,5 +93,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_MUST(len == len2 && memcmp(text, text2, len) == 0);
 	if (fuzz_out != NULL)
 		(void)fwrite(text, 1, len, fuzz_out);
+	tell(data, size, text, len);
 	return 0;
 }

@@ -2,10 +2,12 @@
 """json_agrees.py: what the JSON gate accepts, Python's parser accepts too, and reads the same.
 
     tests/fuzz/json_agrees.py BUILD/tests/fuzz/json DIRECTORY...
+    tests/fuzz/json_agrees.py --stream FILE      what the target writes to FUZZ_ACCEPTED while it is fuzzed
 
-Strings, names and their order, numbers as they are written, duplicates (none may be).  The program is the replay of the target json.
-Before that it has to notice each of a few texts that a wrong gate would have let through."""
+Strings, names and their order, numbers as they are written, duplicates (none may be).  The program is the replay of the target json. Before that
+it has to notice each of a few texts that a wrong gate would have let through."""
 import json
+import struct
 import subprocess
 import sys
 
@@ -58,29 +60,43 @@ def complaint(text, ours):
     return None if same else 'Python reads it otherwise'
 
 
+def replayed(program, directories, refused):
+    """Each accepted text, its reading and where it came from; refused ones are counted."""
+    said = subprocess.run([program, '--dump', *directories], stdout=subprocess.PIPE, check=True).stdout
+    for line in said.split(b'\n'):
+        path, _, ours = line.partition(b'\t')
+        if path and not ours:
+            refused.append(path)
+        elif path:
+            with open(path, 'rb') as f:
+                yield f.read(), ours, path.decode()
+
+
+def streamed(path):
+    with open(path, 'rb') as f:
+        while sizes := f.read(8):
+            size, length = struct.unpack('=II', sizes)
+            text, ours = f.read(size), f.read(length)
+            if len(ours) < length:
+                return  # the fuzzer was stopped
+            yield text, ours, repr(text)
+
+
 def main(argv):
     unseen = [text for text, ours in WRONG if complaint(text, ours) is None]
     for text in unseen:
         print('FAIL: json: the comparison does not notice a gate that lets %r through' % text)
-    said = subprocess.run([argv[1], '--dump', *argv[2:]], stdout=subprocess.PIPE, check=True).stdout
-    accepted = refused = 0
-    bad = []
-    for line in said.split(b'\n'):
-        path, _, ours = line.partition(b'\t')
-        if not path:
-            continue
-        if not ours:
-            refused += 1
-            continue
+    accepted, bad, refused = 0, 0, []
+    for text, ours, where in streamed(argv[2]) if argv[1] == '--stream' else replayed(argv[1], argv[2:], refused):
         accepted += 1
-        with open(path, 'rb') as f:
-            text = f.read()
         why = complaint(text, ours)
         if why is not None:
-            bad.append('%s: %s' % (path.decode(), why))
-    for text in bad:
-        print('FAIL: ' + text)
-    print('%s: json: Python agrees with %d accepted texts; %d were refused' % ('FAIL' if bad else 'PASS', accepted - len(bad), refused))
+            bad += 1
+            print('FAIL: json: %s: %s' % (where, why), flush=True)
+            if argv[1] == '--stream':
+                return 1  # and so the pipe breaks
+    print('%s: json: Python agrees with %d accepted texts%s' % ('FAIL' if bad else 'PASS', accepted - bad,
+                                                                '; %d were refused' % len(refused) if refused else ''))
     return 1 if unseen or bad or accepted == 0 else 0
 
 

@@ -9,6 +9,7 @@ The same seed and corpus give the same inputs, where nothing else decides what a
 not run as well. To keep what was found: TARGET -merge=1 tests/fuzz/corpus/TARGET BUILD/fuzz/TARGET."""
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import random
 import re
@@ -21,8 +22,24 @@ INPUT_MAX = {'request': 2048, 'json': 4096, 'nginx': 2048}  # bytes; others 512
 SANITIZER = 'quarantine_size_mb=8:malloc_context_size=4'
 
 
-def environment():
-    return dict(os.environ, ASAN_OPTIONS=':'.join(filter(None, [SANITIZER, os.environ.get('ASAN_OPTIONS')])))
+def environment(**more):
+    return dict(os.environ, ASAN_OPTIONS=':'.join(filter(None, [SANITIZER, os.environ.get('ASAN_OPTIONS')])), **more)
+
+
+@contextlib.contextmanager
+def compared(options, target):
+    """What the target json accepts goes to Python's parser at once: the environment for that, and a list of what came of it."""
+    ended = []
+    if target != 'json':
+        yield environment(), ended
+        return
+    pipe = os.path.join(options.build, 'fuzz/json.accepted')
+    if not os.path.exists(pipe):
+        os.mkfifo(pipe)
+    with subprocess.Popen([sys.executable, os.path.join(options.source, 'tests/fuzz/json_agrees.py'), '--stream', pipe]) as reader:
+        yield environment(FUZZ_ACCEPTED=pipe), ended
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # or it would wait for a target that never began
+        ended.append(reader.wait())
 
 
 def check_faults(build, source):
@@ -53,9 +70,10 @@ def run(options, target):
     began = time.time()
     log = grown + '.log'
     print('%s: begins with seed %d' % (target, seed), flush=True)
-    with open(log, 'wb') as f:
-        status = subprocess.run(command + [grown, os.path.join(options.source, 'tests/fuzz/corpus', target)], env=environment(),
+    with open(log, 'wb') as f, compared(options, target) as (env, ended):
+        status = subprocess.run(command + [grown, os.path.join(options.source, 'tests/fuzz/corpus', target)], env=env,
                                 stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT, check=False).returncode
+    status = status or any(ended)
     with open(log, encoding='utf-8', errors='replace') as f:
         text = f.read()
     done = re.findall(r'stat::number_of_executed_units: (\d+)', text) or re.findall(r'^#(\d+)', text, re.M) or ['0']
