@@ -5,6 +5,7 @@ set -u
 build=${REGCRED_BUILD:-.}/tests/fuzz
 source=${REGCRED_SRC:-.}/tests/fuzz
 failed=0
+# shellcheck disable=SC3045 # dash and bash know it
 ulimit -c 0
 
 told() {
