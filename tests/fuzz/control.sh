@@ -7,6 +7,9 @@ source=${REGCRED_SRC:-.}/tests/fuzz
 failed=0
 # shellcheck disable=SC3045 # dash and bash know it
 ulimit -c 0
+TMPDIR=$(mktemp -d) || exit 1 # programs that abort leave something
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 
 told() {
 	echo "$1: $2"

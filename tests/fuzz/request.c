@@ -5,7 +5,7 @@
  *   Accept: text/html                          headers of the table below
  *                                              an empty line
  *   {"name":"x"}                               the body
- *   ----                                       the next one
+ *   ----                                       the next one; "w": a pass of the housekeeper
  *
  * The passwords of two accounts are random texts, which the input cannot know: they are in no
  * answer but a hand-out to their own account, neither as they are nor in base64, nor in base64
@@ -19,6 +19,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "../support.h"
+#include "board.h"
 #include "fuzz.h"
 #include "http.h"
 #include "registry_url.h"
@@ -47,10 +49,12 @@ static char planted[SIDES][FORMS][FORM_SIZE];
 static bool invited[SIDES]; /* a side has made others its members */
 static char made_key[256];  /* the last that was made, "" for none */
 static struct rig rig;
+static struct board *board;
 static volatile struct log_index *log_index;
 static struct log_index begun, kept; /* with nobody, and with everybody signed in */
 
 /* clang-format off */
+enum { NOBODY = 0, SIGNED_ON = -1 };
 enum { NO_SIDE = -1 }; /* side: whose passwords may be handed to it */
 static const struct caller { char letter; int person; int side; bool joins; } callers[] = {
 	{ 'A', PROJECT_DEFAULT,  0,       false },
@@ -61,13 +65,16 @@ static const struct caller { char letter; int person; int side; bool joins; } ca
 	{ 's', PERSON_STRANGER,  NO_SIDE, true },
 	{ 'g', PERSON_AGENT,     NO_SIDE, false },
 	{ 'd', PERSON_READADMIN, NO_SIDE, true },
-	{ 'n', 0,                NO_SIDE, false },
+	{ 'p', SIGNED_ON,        NO_SIDE, true }, /* by the web server, as User says */
+	{ 'n', NOBODY,           NO_SIDE, false },
 };
 static const struct { const char *name; size_t offset; } headers[] = {
 	{ "Accept",            offsetof(struct request, accept) },
 	{ "Authorization",     offsetof(struct request, authorization) },
 	{ "Content-Type",      offsetof(struct request, content_type) },
 	{ "Cookie",            offsetof(struct request, cookie) },
+	{ "Email",             offsetof(struct request, proxy.email) },
+	{ "Groups",            offsetof(struct request, proxy.groups) },
 	{ "Host",              offsetof(struct request, host) },
 	{ "Inject-Registry",   offsetof(struct request, inject_registry) },
 	{ "Inject-Scheme",     offsetof(struct request, inject_scheme) },
@@ -75,6 +82,7 @@ static const struct { const char *name; size_t offset; } headers[] = {
 	{ "Origin",            offsetof(struct request, origin) },
 	{ "Prefix",            offsetof(struct request, prefix) },
 	{ "Sec-Fetch-Site",    offsetof(struct request, fetch_site) },
+	{ "User",              offsetof(struct request, proxy.user) },
 	{ "User-Agent",        offsetof(struct request, user_agent) },
 	{ "X-API-CSRF",        offsetof(struct request, csrf) },
 	{ "X-API-No-Challenge", offsetof(struct request, no_challenge) },
@@ -83,6 +91,10 @@ static const struct { const char *name; size_t offset; } headers[] = {
 	{ "X-Forwarded-Proto", offsetof(struct request, forwarded_proto) },
 };
 /* clang-format on */
+static const char token[] = "0123456789abcdef0123456789abcdef";
+/* No group is given what would hand it a password. */
+static const struct group_grant grants[] = {{.name = "watchers", .kind = "readAdmin"},
+					    {.name = "team", .role = "member", .project_id = 5}};
 static struct caller made_by;
 
 /* A secret in base64 wherever in a text it stands: the digits that depend on nothing else. */
@@ -110,6 +122,37 @@ plant(char forms[FORMS][FORM_SIZE])
 	}
 }
 
+/* In the place of getaddrinfo(): no name leaves this machine, those under .test are there. */
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **out);
+
+int
+__wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		   struct addrinfo **out)
+{
+	struct addrinfo numeric = *hints;
+	size_t len = strlen(host);
+
+	numeric.ai_flags |= AI_NUMERICHOST;
+	if (len > 5 && strcmp(host + len - 5, ".test") == 0)
+		host = "127.0.0.1";
+	return __real_getaddrinfo(host, service, &numeric, out);
+}
+
+static void
+allow_sign_on(struct settings *s)
+{
+	(void)snprintf(s->proxy_token_file, sizeof(s->proxy_token_file), "%s", rig_path("token"));
+	int fd = open(s->proxy_token_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert(fd >= 0 && write(fd, token, strlen(token)) == (ssize_t)strlen(token));
+	ck_assert_int_eq(close(fd), 0);
+	s->proxy_auth = s->proxy_create_users = true;
+	memcpy(s->groups, grants, sizeof(grants));
+	s->group_count = COUNT_OF(grants);
+}
+
 /* The database that each input begins with; both accounts have a registry and a login. */
 START_TEST(make)
 {
@@ -123,21 +166,29 @@ START_TEST(make)
 		(void)rig_credential(&rig, projects[i], rig_registry(&rig, projects[i], address),
 				     planted[i][0]);
 	}
-	/* Nobody listens there: a check of a login ends at once. */
+	/* Wherever a registry is, this is asked, and nobody listens: a check ends at once. */
 	(void)snprintf(rig.settings.verify_proxy, sizeof(rig.settings.verify_proxy),
 		       "http://127.0.0.1:9");
+	(void)snprintf(rig.settings.verify_networks, sizeof(rig.settings.verify_networks),
+		       "127.0.0.0/8");
 	rig.settings.verify_timeout_s = 1;
 	rig.settings.readers = 1;
 	rig.settings.threads = 8;
+	rig.settings.removed_keep_s = rig.settings.purged_keep_s = 0; /* the next pass does it */
+	allow_sign_on(&rig.settings);
 	rig_exec(&rig, "UPDATE credential SET reveal = 1 "
 		       "WHERE public_value IN ('default', 'other', 'owner')");
 	rig_app(&rig);
+	board = board_new(rig_path("board"));
+	ck_assert_ptr_nonnull(board);
+	app_use_board(rig.app, board);
 }
 END_TEST
 
 START_TEST(close_all)
 {
 	rig_close(&rig);
+	board_close(board);
 	rig_remove();
 }
 END_TEST
@@ -373,7 +424,9 @@ ask(struct arena *a, char *text)
 
 	if (caller == &made_by)
 		r.api_key = made_key;
-	else if (caller->person != 0)
+	else if (caller->person == SIGNED_ON)
+		r.proxy.token = token;
+	else if (caller->person != NOBODY)
 		r.api_key = person_key(a, (enum person)caller->person);
 	(void)strsep(&first, " ");
 	r.method = strsep(&first, " ");
@@ -420,7 +473,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			*next = '\0';
 			next += strlen(between);
 		}
-		ask(fuzz_arena(), this);
+		if (*this == 'w')
+			FUZZ_MUST(app_sweep(rig.app, NULL, NULL)); /* the housekeeper */
+		else
+			ask(fuzz_arena(), this);
 	}
 	restore();
 	return 0;
