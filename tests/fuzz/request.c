@@ -34,7 +34,7 @@
 #include "registry_url.h"
 #include "secret.h"
 
-enum { REQUESTS_MAX = 8, INPUT_MAX = 64 * 1024, SIDES = 2, FORMS = 1 + 3 + 9, FORM_SIZE = 96 };
+enum { REQUESTS_MAX = 8, SIDES = 2, FORMS = 1 + 3 + 9, FORM_SIZE = 96 };
 
 /* What SQLite keeps at the begin of the index: the header, twice, and how much of the log lies in
  * the database already. */
@@ -448,11 +448,29 @@ ask(struct arena *a, char *text)
 		learn(a, &r, &response, caller);
 }
 
+/* One after the other, each in memory of its own. */
+static void
+converse(const char *text)
+{
+	static const char between[] = "\n----\n";
+
+	for (int i = 0; i < REQUESTS_MAX && text != NULL; i++) {
+		const char *end = strstr(text, between);
+		char *one = end != NULL ? strndup(text, (size_t)(end - text)) : strdup(text);
+
+		FUZZ_MUST(one != NULL);
+		if (*one == 'w')
+			FUZZ_MUST(app_sweep(rig.app, NULL, NULL)); /* the housekeeper */
+		else
+			ask(fuzz_arena(), one);
+		free(one);
+		text = end != NULL ? end + strlen(between) : NULL;
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char between[] = "\n----\n";
-	static char text[INPUT_MAX];
 	static time_t signed_in;
 
 	if (rig.app == NULL)
@@ -463,21 +481,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memset(invited, 0, sizeof(invited));
 	*made_key = '\0';
-	(void)snprintf(text, sizeof(text), "%s", fuzz_text(data, size));
-	char *next = text;
-	for (int i = 0; i < REQUESTS_MAX && next != NULL; i++) {
-		char *this = next;
-
-		next = strstr(this, between);
-		if (next != NULL) {
-			*next = '\0';
-			next += strlen(between);
-		}
-		if (*this == 'w')
-			FUZZ_MUST(app_sweep(rig.app, NULL, NULL)); /* the housekeeper */
-		else
-			ask(fuzz_arena(), this);
-	}
+	converse(fuzz_text(data, size));
 	restore();
 	return 0;
 }
