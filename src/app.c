@@ -204,6 +204,10 @@ find_base(struct call *c)
 		    (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
 			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
 				       "The Host header is missing or no host name.");
+		if (r->prefix != NULL && !http_prefix_valid(r->prefix))
+			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+				       "What the web server says to be the path of this service "
+				       "(REGCRED_PREFIX, or SCRIPT_NAME) is no path of a URL.");
 		/* The prefix stays as the web server has it: its locations know upper case. */
 		c->base = arena_printf(
 			c->arena, "%s%s",

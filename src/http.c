@@ -23,7 +23,8 @@ enum {
 #define TOKEN_CHARS DIGITS LETTERS "!#$%&'*+-.^_`|~"  /* RFC 9110, 5.6.2 */
 #define BOUNDARY_CHARS DIGITS LETTERS "'()+_,-./:=? " /* RFC 2046, 5.1.1 */
 #define HOST_CHARS DIGITS LETTERS ".-_"
-#define UNRESERVED_CHARS DIGITS LETTERS "-._~" /* RFC 3986, 2.3 */
+#define UNRESERVED_CHARS DIGITS LETTERS "-._~"	      /* RFC 3986, 2.3 */
+#define PATH_CHARS UNRESERVED_CHARS "/%!$&'()*+,;=:@" /* RFC 3986, 3.3 */
 
 static bool
 is_blank(char c)
@@ -810,4 +811,10 @@ http_host_valid(const char *host)
 	if (len == 0)
 		return false;
 	return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
+}
+
+bool
+http_prefix_valid(const char *path)
+{
+	return (path[0] == '\0' || path[0] == '/') && path[strspn(path, PATH_CHARS)] == '\0';
 }

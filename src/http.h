@@ -168,5 +168,9 @@ char *http_base64(struct arena *a, const char *bytes, size_t len);
  * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
  * or markup into every link. */
 bool http_host_valid(const char *host);
+/* A path in the form that a link may carry: empty, or a slash and what may stand in the path of a
+ * URL.  A web server that decodes the path of a request and calls that the script's would put the
+ * client's words into every link otherwise. */
+bool http_prefix_valid(const char *path);
 
 #endif

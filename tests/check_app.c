@@ -950,6 +950,10 @@ static const struct { const char *base_url; bool trust; const char *scheme, *hos
 	{ "", false, "https", "a b",                  "",         NULL,    NULL,    NULL,   NULL },
 	{ "", false, "https", "a:99999",              "",         NULL,    NULL,    NULL,   NULL },
 	{ "", false, "javascript", "r.example.test",  "",         NULL,    NULL,    NULL,   NULL },
+	/* And what is no path: of some web servers it is the client's, decoded. */
+	{ "", false, "https", "r.example.test",       "regcred",  NULL,    NULL,    NULL,   NULL },
+	{ "", false, "https", "r.example.test",       "/\xb4\x1d", NULL,   NULL,    NULL,   NULL },
+	{ "", false, "https", "r.example.test",       "/a\"b",    NULL,    NULL,    NULL,   NULL },
 	{ "", true,  "http",  "inner",                "",         "ftp",   "r.example.test", NULL, NULL },
 	{ "", true,  "http",  "inner",                "",         "https", "a/b",   NULL,   NULL },
 	{ "", true,  "http",  "inner",                "",         "https", "a",     "x",    NULL },

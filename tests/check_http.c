@@ -832,6 +832,37 @@ START_TEST(a_host_is_fit_for_a_link_or_refused)
 }
 END_TEST
 
+static const struct {
+	const char *path;
+	bool valid;
+} prefixes[] = {
+	{"", true},
+	{"/", true},
+	{"/regcred", true},
+	{"/a/B-c_d.e~f", true},
+	{"/a%20b", true},
+	{"/!$&'()*+,;=:@", true},
+	{"a", false},
+	{"a/b", false},
+	{"/a b", false},
+	{"/a?b", false},
+	{"/a#b", false},
+	{"/a\"b", false},
+	{"/<b>", false},
+	{"/a\\b", false},
+	{"/a\nb", false},
+	{"/\x1d", false},
+	{"/\x7f", false},
+	{"/\xb4", false}, /* no UTF-8: an answer that held it was none either */
+	{"/\xc3\xbc", false},
+};
+
+START_TEST(a_prefix_is_fit_for_a_link_or_refused)
+{
+	ck_assert(http_prefix_valid(prefixes[_i].path) == prefixes[_i].valid);
+}
+END_TEST
+
 START_TEST(hosts_have_a_greatest_length)
 {
 	char *host = fill('h', 256);
@@ -930,6 +961,7 @@ add_tests(TCase *tc)
 	tcase_add_loop_test(tc, a_cookie_is_found_by_its_exact_name, 0, COUNT_OF(cookies));
 	tcase_add_loop_test(tc, encoding_leaves_only_unreserved_characters, 0, COUNT_OF(encodings));
 	tcase_add_loop_test(tc, a_host_is_fit_for_a_link_or_refused, 0, COUNT_OF(hosts));
+	tcase_add_loop_test(tc, a_prefix_is_fit_for_a_link_or_refused, 0, COUNT_OF(prefixes));
 	tcase_add_test(tc, hosts_have_a_greatest_length);
 	tcase_add_loop_test(tc, a_parser_without_memory_says_so, 0, COUNT_OF(parsers));
 	tcase_add_test(tc, small_parsers_without_memory_return_nothing);
