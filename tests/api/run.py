@@ -36,15 +36,16 @@ def tests_of(suite):
 class Result(unittest.TestResult):
     """Prints what failed at once, and a line of progress every two seconds."""
 
-    def __init__(self, name, total):
+    def __init__(self, name, chosen):
         super().__init__()
-        self.name, self.total, self.last, self.bad = name, total, time.monotonic(), set()
+        self.name, self.chosen, self.last, self.bad = name, chosen, time.monotonic(), set()
+        self.holders = self.left_out = 0
 
     def stopTest(self, test):
         super().stopTest(test)
         if time.monotonic() - self.last > 2:
             self.last = time.monotonic()
-            print("%s: %d of %d" % (self.name, self.testsRun, self.total), flush=True)
+            print("%s: %d of %d" % (self.name, self.testsRun, len(self.chosen)), flush=True)
 
     def told(self, test, err, word):
         self.bad.add(test.id())
@@ -67,17 +68,23 @@ class Result(unittest.TestResult):
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         print("SKIP %s: %s" % (test.id(), reason), flush=True)
+        # Where its set-up says so a whole class or module is skipped, and none of its tests counts as run.
+        whole = re.fullmatch(r"setUp(?:Class|Module) \((.*)\)", test.id())
+        if whole:
+            self.holders += 1
+            self.left_out += sum(t.id().startswith(whole.group(1) + ".") for t in self.chosen)
 
 
 def run_one(name, pattern, report):
     """In the child: the tests of one module."""
     suite = unittest.defaultTestLoader.loadTestsFromName(name)
     chosen = [t for t in tests_of(suite) if re.search(pattern, t.id())]
-    result = Result(name, len(chosen))
+    result = Result(name, chosen)
     unittest.TestSuite(chosen).run(result)
     # A test whose tearDown fails after its body failed is one failed test; a module's set-up or end counts as one.
-    numbers = {"failed": len(result.bad), "skipped": len(result.skipped), "run": result.testsRun}
-    if result.testsRun < len(chosen) and not result.bad:
+    numbers = {"failed": len(result.bad), "skipped": len(result.skipped) - result.holders + result.left_out,
+               "run": result.testsRun + result.left_out}
+    if numbers["run"] < len(chosen) and not result.bad:
         numbers["failed"] += 1
     with open(report, "w", encoding="utf-8") as f:
         json.dump(numbers, f)
