@@ -914,18 +914,37 @@ random_hex_upper(char *out, size_t digits)
 	out[digits] = '\0';
 }
 
-void
-secret_uuid(char out[SECRET_UUID_SIZE])
-{
-	unsigned char b[16];
+enum { UUID_BYTES = 16, UUID_TIME_BYTES = 6 };
 
-	randombytes_buf(b, sizeof(b));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant of RFC 4122 */
+static void
+uuid_text(unsigned char b[UUID_BYTES], unsigned version, char out[SECRET_UUID_SIZE])
+{
+	b[6] = (unsigned char)((b[6] & 0x0f) | version << 4);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* the variant of RFC 9562 */
 	(void)snprintf(out, SECRET_UUID_SIZE,
 		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
 		       b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
 		       b[13], b[14], b[15]);
+}
+
+void
+secret_uuid(char out[SECRET_UUID_SIZE])
+{
+	unsigned char b[UUID_BYTES];
+
+	randombytes_buf(b, sizeof(b));
+	uuid_text(b, 4, out);
+}
+
+void
+secret_row_uuid(int64_t now_ms, char out[SECRET_UUID_SIZE])
+{
+	unsigned char b[UUID_BYTES];
+
+	randombytes_buf(b, sizeof(b));
+	for (unsigned i = 0; i < UUID_TIME_BYTES; i++)
+		b[i] = (unsigned char)((uint64_t)now_ms >> 8 * (UUID_TIME_BYTES - 1 - i));
+	uuid_text(b, 7, out);
 }
 
 void

@@ -1125,24 +1125,35 @@ END_TEST
 
 /* Random names */
 
-START_TEST(a_uuid_is_of_version_4)
+static void
+is_uuid(const char *text, char version)
 {
-	char seen[200][SECRET_UUID_SIZE];
+	ck_assert_uint_eq(strlen(text), 36);
+	for (size_t c = 0; c < 36; c++)
+		if (c == 8 || c == 13 || c == 18 || c == 23)
+			ck_assert_int_eq(text[c], '-');
+		else
+			ck_assert(isdigit((unsigned char)text[c]) ||
+				  (text[c] >= 'a' && text[c] <= 'f'));
+	ck_assert_int_eq(text[14], version);
+	ck_assert_ptr_nonnull(strchr("89ab", text[19]));
+}
 
-	for (size_t i = 0; i < COUNT_OF(seen); i++) {
+START_TEST(a_uuid_is_random_and_that_of_a_row_begins_with_the_time)
+{
+	enum { EACH = 200 };
+	char seen[2 * EACH][SECRET_UUID_SIZE];
+
+	for (size_t i = 0; i < EACH; i++) {
 		secret_uuid(seen[i]);
-		ck_assert_uint_eq(strlen(seen[i]), 36);
-		for (size_t c = 0; c < 36; c++)
-			if (c == 8 || c == 13 || c == 18 || c == 23)
-				ck_assert_int_eq(seen[i][c], '-');
-			else
-				ck_assert(isdigit((unsigned char)seen[i][c]) ||
-					  (seen[i][c] >= 'a' && seen[i][c] <= 'f'));
-		ck_assert_int_eq(seen[i][14], '4');
-		ck_assert_ptr_nonnull(strchr("89ab", seen[i][19]));
+		is_uuid(seen[i], '4');
+		secret_row_uuid(INT64_C(0x0123456789ab), seen[EACH + i]);
+		is_uuid(seen[EACH + i], '7');
+		ck_assert_int_eq(strncmp(seen[EACH + i], "01234567-89ab-7", 15), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(seen); i++)
 		for (size_t j = 0; j < i; j++)
 			ck_assert_str_ne(seen[i], seen[j]);
-	}
 }
 END_TEST
 
@@ -1248,7 +1259,7 @@ secret_suite(void)
 	tcase_add_test(tc, what_a_sealed_value_begins_with_names_its_key);
 	tcase_add_test(tc, threads_use_a_ring_while_its_file_changes);
 	tcase_add_test(tc, only_the_right_secret_of_a_key_is_accepted);
-	tcase_add_test(tc, a_uuid_is_of_version_4);
+	tcase_add_test(tc, a_uuid_is_random_and_that_of_a_row_begins_with_the_time);
 	tcase_add_loop_test(tc, a_random_name_has_its_length_and_alphabet, 0, COUNT_OF(names));
 	tcase_add_loop_test(tc, texts_are_compared_whole, 0, COUNT_OF(texts));
 	suite_add_tcase(suite, tc);
