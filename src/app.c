@@ -38,8 +38,8 @@
 enum {
 	HTML_JSON_MAX =
 		4 * 1024 * 1024, /* a longer answer stays JSON: a page is three times as long */
-	WAL_TRUNCATE_BYTES =
-		8 * 1024 * 1024, /* above that the housekeeper empties the write-ahead log */
+	WAL_TRUNCATE_BYTES = 15 * 1024 * 1024, /* above that the housekeeper empties the
+						* write-ahead log: more than writers leave */
 	BASE_MAX = 512,
 };
 
@@ -1390,7 +1390,8 @@ app_use_check_limiter(struct app *app, struct limiter *limiter)
 bool
 app_start_checks(struct app *app)
 {
-	return verifier_start(app->verifier, (size_t)app->settings->verify_threads);
+	return store_use_threads(app->store, STORE_FOLD_FRAMES) &&
+	       verifier_start(app->verifier, (size_t)app->settings->verify_threads);
 }
 
 void

@@ -159,36 +159,40 @@ board_count(enum board_counter counter)
 }
 
 static void
-set_pulse(int64_t value)
+set_pulse(_Atomic int64_t *pulse, int64_t value)
 {
-	if (own_pulse != NULL)
-		atomic_store_explicit(own_pulse, value, memory_order_relaxed);
+	if (pulse != NULL)
+		atomic_store_explicit(pulse, value, memory_order_relaxed);
+}
+
+_Atomic int64_t *
+board_pulse(void)
+{
+	return own_pulse;
+}
+
+void
+board_go_on(_Atomic int64_t *pulse)
+{
+	set_pulse(pulse, board_now_ms());
 }
 
 void
 board_begin(void)
 {
-	if (own_pulse != NULL)
-		set_pulse(board_now_ms());
+	board_go_on(own_pulse);
 }
 
 void
 board_wait(void)
 {
-	if (own_pulse != NULL)
-		set_pulse(-board_now_ms());
-}
-
-void
-board_go_on(void)
-{
-	board_begin();
+	set_pulse(own_pulse, -board_now_ms());
 }
 
 void
 board_end(void)
 {
-	set_pulse(0);
+	set_pulse(own_pulse, 0);
 	if (own_slot != NULL)
 		add(&own_slot->requests, 1);
 }

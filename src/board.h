@@ -109,10 +109,12 @@ void board_thread(size_t slot, size_t thread);
 
 void board_count(enum board_counter counter);
 /* A request of this thread begins and ends.  In between board_wait() and board_go_on() it waits for
- * others, and nobody takes it for hanging. */
+ * others, and nobody takes it for hanging.  Another thread may say that it goes on, by the pulse of
+ * its thread; NULL: it has none. */
 void board_begin(void);
 void board_wait(void);
-void board_go_on(void);
+_Atomic int64_t *board_pulse(void);
+void board_go_on(_Atomic int64_t *pulse);
 void board_end(void);
 void board_request(unsigned route, enum http_method method, int status, int64_t us);
 void board_write_wait(int64_t us);

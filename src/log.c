@@ -22,7 +22,7 @@ static const char *const level_names[LOG__COUNT] = {
 };
 
 static atomic_int log_level = LOG_INFO;
-static _Thread_local const char *log_request;
+static _Thread_local const char *own_request;
 
 struct line {
 	char bytes[LINE_MAX_BYTES];
@@ -49,7 +49,13 @@ log_level_parse(const char *text, enum log_level *level)
 void
 log_set_request(const char *request_id)
 {
-	log_request = request_id;
+	own_request = request_id;
+}
+
+const char *
+log_request(void)
+{
+	return own_request;
 }
 
 /* False if the line is full; one byte stays free for the line feed. */
@@ -121,7 +127,7 @@ void
 log_write(enum log_level level, const char *format, ...)
 {
 	int saved = errno; /* callers go on with the errno that they have just logged */
-	const char *request = log_request != NULL ? log_request : "-";
+	const char *request = own_request != NULL ? own_request : "-";
 	char text[LINE_MAX_BYTES];
 	struct line line = {.len = 0};
 	va_list args;

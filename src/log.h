@@ -15,6 +15,7 @@ bool log_level_parse(const char *text, enum log_level *level);
 /* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text.
  */
 void log_set_request(const char *request_id);
+const char *log_request(void);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)

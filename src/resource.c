@@ -632,6 +632,9 @@ struct work {
 	struct record_list *members_now;
 	const char *secret; /* for the answer to a create */
 	struct error *error;
+	struct record account; /* that the row belongs to: see read_account() */
+	bool account_read;
+	bool counted; /* its check of a login, also if it runs twice */
 };
 
 static enum err
@@ -669,7 +672,8 @@ run_work(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	const struct context *c = w->context;
 
-	*w->error = (struct error){0}; /* a full disk makes it run twice */
+	*w->error = (struct error){0}; /* it may run twice */
+	w->account_read = false;
 	if (c->opened != NULL)
 		c->opened->count = 0;
 	enum err rc = w->run(tx, w);
@@ -712,18 +716,28 @@ count_check(const struct context *c, struct error *e)
 					       "Too many logins were checked in the last minute.");
 }
 
-/* What the account of a row asks for before a login becomes active. */
-static enum err
-read_rule(struct store_tx *tx, const struct work *w, const char **out)
+/* The account that the row belongs to, read once in a transaction. */
+static enum store_rc
+read_account(struct store_tx *tx, struct work *w)
 {
-	struct record account;
+	if (w->account_read)
+		return STORE_OK;
 	enum store_rc rc =
 		store_tx_get(tx, w->context->arena, &family_account,
-			     w->row->columns[COL_ACCOUNT_ID].number, &everyone, &account);
+			     w->row->columns[COL_ACCOUNT_ID].number, &everyone, &w->account);
+	w->account_read = rc == STORE_OK;
+	return rc;
+}
+
+/* What the account of a row asks for before a login becomes active. */
+static enum err
+read_rule(struct store_tx *tx, struct work *w, const char **out)
+{
+	enum store_rc rc = read_account(tx, w);
 
 	if (rc != STORE_OK)
 		return fail(w, rc);
-	*out = record_text(&account, COL_VERIFICATION);
+	*out = record_text(&w->account, COL_VERIFICATION);
 	if (*out == NULL)
 		*out = "off";
 	return ERR_NONE;
@@ -732,8 +746,7 @@ read_rule(struct store_tx *tx, const struct work *w, const char **out)
 /* A plan that has to wait until the login is checked is held, and the row says so; *plan stays as
  * it is if there is nothing to wait for. */
 static enum err
-hold_for_check(struct store_tx *tx, const struct work *w, const struct plan **plan,
-	       struct plan *held)
+hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, struct plan *held)
 {
 	enum waiting waits = (*plan)->steps[(*plan)->count - 1].process->waits;
 	struct value *columns = w->row->columns;
@@ -746,8 +759,9 @@ hold_for_check(struct store_tx *tx, const struct work *w, const struct plan **pl
 		return w->error->code;
 	if (waits == WAITS_IF_ASKED && strcmp(rule, "off") == 0)
 		return ERR_NONE;
-	if (count_check(w->context, w->error) != ERR_NONE)
+	if (!w->counted && count_check(w->context, w->error) != ERR_NONE)
 		return w->error->code;
+	w->counted = true;
 	*held = **plan;
 	process_plan_hold(held);
 	*plan = held;
@@ -840,7 +854,7 @@ start_row(const struct context *c, struct record *row)
 	char *uuid = arena_alloc(c->arena, SECRET_UUID_SIZE);
 
 	if (row->columns[COL_UUID].type == VALUE_NULL && uuid != NULL) {
-		secret_uuid(uuid);
+		secret_row_uuid(c->now_ms, uuid);
 		row->columns[COL_UUID] = value_text(uuid);
 	}
 	row->columns[COL_CREATED] = value_int(whole_seconds(c->now_ms));
@@ -1016,22 +1030,19 @@ may_update_field(const void *context, const struct field *field)
 /* The account that the new row will belong to lives, whoever named it: its removal may be under
  * way. */
 static enum err
-check_account(struct store_tx *tx, const struct work *w)
+check_account(struct store_tx *tx, struct work *w)
 {
 	bool given = (w->change->given & COL_BIT(COL_ACCOUNT_ID)) != 0;
-	struct record account;
 
 	if ((w->row->type->family->columns & COL_BIT(COL_ACCOUNT_ID)) == 0)
 		return ERR_NONE;
-	enum store_rc rc =
-		store_tx_get(tx, w->context->arena, &family_account,
-			     w->row->columns[COL_ACCOUNT_ID].number, &everyone, &account);
+	enum store_rc rc = read_account(tx, w);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return fail(w, rc);
-	if (rc == STORE_NONE || account.columns[COL_REMOVED].type != VALUE_NULL)
+	if (rc == STORE_NONE || w->account.columns[COL_REMOVED].type != VALUE_NULL)
 		return given ? err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL)
 			     : err_set(w->error, ERR_FORBIDDEN, NULL, NULL);
-	if (!auth_may_name(w->context->id->role, record_text(&account, COL_KIND)))
+	if (!auth_may_name(w->context->id->role, record_text(&w->account, COL_KIND)))
 		return err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL);
 	return ERR_NONE;
 }

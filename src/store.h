@@ -179,7 +179,9 @@ enum store_rc store_read(struct store *s, store_fn fn, void *arg)
 
 /* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
  * STORE_ABORTED: fn returned something else than ERR_NONE.  STORE_FULL: also where little room is
- * left.  fn is called again for nobody else's failure. */
+ * left.  It may run in another thread, and twice, with everything that it did the first time
+ * undone: transactions that wait share one commit, and another that fails halfway takes it along.
+ * So fn begins by undoing what an earlier run left in arg. */
 enum store_rc store_write(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 /* For what frees room or protects somebody: it is not refused while any room is left, and where the
@@ -349,5 +351,11 @@ bool store_has_wal(const struct store *s);
 int64_t store_size(const struct store *s);
 int64_t store_wal_size(struct store *s);
 enum store_rc store_checkpoint(struct store *s) __attribute__((warn_unused_result));
+/* The frames of 4 KiB that the write-ahead log has when it is folded into the file. */
+enum { STORE_FOLD_FRAMES = 2800 };
+/* From now on, before anything was written, transactions are run by a thread of its own, and the
+ * log is folded by another, not by the commit that made it too long.  Without them, as for a single
+ * request, whoever writes does both.  False if there are no more threads. */
+bool store_use_threads(struct store *s, int fold_frames) __attribute__((warn_unused_result));
 
 #endif

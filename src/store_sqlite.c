@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 
 #include "board.h"
 #include "disk.h"
+#include "harden.h"
 #include "log.h"
 #include "migrations.h"
 #include "sql.h"
@@ -38,8 +40,11 @@ enum {
 		1024, /* bytes of text in one page of a list; the page ends there and says so */
 	CACHE_KIB =
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
-	WAL_KEEP_BYTES = 4 * 1024 * 1024, /* what a truncated log may keep */
-	BATCH_MAX = 64,			  /* transactions that share one commit */
+	FOLD_FRAMES_MORE = 800, /* of the write-ahead log, until a commit folds because the thread
+				   that should does not get on */
+	/* What the log keeps when it begins anew: writing over is cheaper than growing. */
+	WAL_KEEP_BYTES = 15 * 1024 * 1024,
+	BATCH_MAX = 64,	    /* transactions that share one commit */
 	COUNT_PAGE = 20000, /* rows that one statement of a count looks at, so that none is late */
 	KINDS_TEXT_MAX = 512,
 	SEALED_TEXT_MAX = 1024,
@@ -84,16 +89,30 @@ struct connection {
 	struct connection *next;
 };
 
-/* A request that waits for its transaction; on the stack of its thread. */
+/* A request that waits for its transaction, or to work alone; on the stack of its thread. */
 struct waiter {
-	store_fn fn;
+	store_fn fn; /* NULL: alone */
 	void *arg;
+	const char *request;	/* for the log */
+	_Atomic int64_t *pulse; /* of its thread */
 	int64_t since_us;
 	bool frees; /* may have what is kept back for a full disk */
 	enum store_rc rc;
 	bool settled; /* rc is final: it is not run (again) */
-	bool done;
+	bool leads;   /* woken to lead, not with a result */
+	sem_t woken;
 	struct waiter *next;
+};
+
+/* Folds the write-ahead log into the database, in a thread of its own. */
+struct folder {
+	pthread_t thread;
+	bool runs;
+	pthread_mutex_t mutex;
+	pthread_cond_t called;
+	bool wanted, ends;
+	struct connection hold; /* reads while `fold` works */
+	struct connection fold;
 };
 
 struct store {
@@ -107,11 +126,16 @@ struct store {
 	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
 	atomic_bool lost;	/* another file, or none, has its name: told */
 	int lock_fd;
-	pthread_mutex_t write_mutex; /* guards the queue and `writing`, not the work */
-	pthread_cond_t written;
+	pthread_mutex_t line_mutex; /* guards the line and `led`, not the work */
 	struct waiter *waiting, **waiting_end;
-	bool writing;
+	bool led;
+	pthread_t committer;
+	bool commits; /* it runs */
+	bool ends;
+	sem_t called; /* the committer */
 	struct connection writer;
+	struct folder folder;
+	int fold_frames; /* of the write-ahead log: then it is folded */
 	pthread_mutex_t read_mutex;
 	pthread_cond_t read_ready;
 	struct connection *readers;
@@ -362,16 +386,14 @@ configure(sqlite3 *db, bool reading, bool *wal)
 	sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 200);
 	sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 8 * 1024);
-	/* A writer that checkpoints by itself does so at the end of its commit, and so under the
-	 * lock as well. */
 	(void)snprintf(
 		sql, sizeof(sql),
 		"PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; "
 		"PRAGMA cache_size = -%d;"
 		"PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL;"
-		"PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA query_only "
+		"PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = 0; PRAGMA query_only "
 		"= %s;",
-		CACHE_KIB, WAL_KEEP_BYTES, reading ? 0 : 2000, reading ? "ON" : "OFF");
+		CACHE_KIB, WAL_KEEP_BYTES, reading ? "ON" : "OFF");
 	/* json_each is set up at its first use, which the authorizer would take for the making of a
 	 * table. */
 	return run(db, sql) && uses_wal(db, wal) && (*wal || use_rollback(db)) &&
@@ -428,6 +450,24 @@ log_inode(const char *path)
 	return stat(name, &st) == 0 ? st.st_ino : 0;
 }
 
+/* Called by SQLite at the end of each commit of the writer, under the lock file. */
+static int
+on_commit(void *arg, sqlite3 *db, const char *name, int frames)
+{
+	struct store *s = arg;
+	struct folder *f = &s->folder;
+
+	if (frames >= s->fold_frames + (f->runs ? FOLD_FRAMES_MORE : 0)) {
+		(void)sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	} else if (frames >= s->fold_frames) {
+		(void)pthread_mutex_lock(&f->mutex);
+		f->wanted = true;
+		(void)pthread_cond_signal(&f->called);
+		(void)pthread_mutex_unlock(&f->mutex);
+	}
+	return SQLITE_OK; /* what could not be folded stays in the log */
+}
+
 /* A connection that failed badly, or is older than a failure of another, is opened again; false if
  * that does not help. */
 static bool
@@ -444,6 +484,8 @@ connection_ready(struct store *s, struct connection *c, bool reading)
 	}
 	if (c->wal)
 		atomic_store(&s->log_file, log_inode(s->path));
+	if (c == &s->writer)
+		(void)sqlite3_wal_hook(c->db, on_commit, s);
 	return true;
 }
 
@@ -1122,6 +1164,17 @@ lock(int fd)
 		;
 }
 
+/* The turn is a lock of its own kind on the first byte of the same file.  Without it the lock
+ * still excludes, though not in turns. */
+static void
+turn(int fd, short type)
+{
+	struct flock first = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+
+	while (fcntl(fd, F_OFD_SETLKW, &first) != 0 && errno == EINTR)
+		;
+}
+
 static enum store_rc
 exec(struct connection *c, const char *sql)
 {
@@ -1151,26 +1204,63 @@ roll_back(struct connection *c)
 	connection_close(c);
 }
 
-/* Runs one body in a savepoint of its own, so that its failure costs nobody else anything. */
+/* How the bodies of a batch are kept apart.  A savepoint costs a copy of every page that its body
+ * changes; without one a body that fails after it changed something is tangled with the others. */
+enum apart { TOGETHER, APART };
+
+/* Runs one body.  STORE_OK and STORE_ABORTED are its own result, anything else is the batch's;
+ * *tangled: what it changed can only be undone with everything else. */
 static enum store_rc
-run_body(struct connection *c, struct waiter *w)
+run_body(struct connection *c, struct waiter *w, enum apart apart, bool *tangled)
 {
 	struct store_tx tx = {.connection = c};
-	enum store_rc rc = exec(c, "SAVEPOINT body");
+	enum store_rc rc = apart == APART ? exec(c, "SAVEPOINT body") : STORE_OK;
+	sqlite3_int64 changes = sqlite3_total_changes64(c->db);
 
 	if (rc != STORE_OK)
 		return rc;
 	c->failure = STORE_OK;
+	log_set_request(w->request);
 	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
 	if (sqlite3_get_autocommit(c->db) != 0)
 		return STORE_ABORTED; /* the whole transaction is gone: the disk is full, or worse
 				       */
 	if (failed && c->failure == STORE_FULL)
 		return STORE_FULL; /* not the body's fault, and the same for all */
+	if (apart == TOGETHER) {
+		*tangled = failed && (sqlite3_total_changes64(c->db) != changes ||
+				      (c->failure != STORE_OK && c->failure != STORE_CONSTRAINT));
+		return failed ? STORE_ABORTED : STORE_OK;
+	}
 	if (failed && (rc = exec(c, "ROLLBACK TO body")) != STORE_OK)
 		return rc;
 	rc = exec(c, "RELEASE body");
 	return failed && rc == STORE_OK ? STORE_ABORTED : rc;
+}
+
+static enum store_rc
+run_bodies(struct connection *c, struct waiter *batch, enum apart apart, bool *tangled)
+{
+	for (struct waiter *w = batch; w != NULL && !*tangled; w = w->next) {
+		if (w->settled)
+			continue;
+		w->rc = run_body(c, w, apart, tangled);
+		if (sqlite3_get_autocommit(c->db) != 0)
+			return c->failure;
+		if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
+			return w->rc;
+	}
+	return STORE_OK;
+}
+
+/* Builds with a sanitizer run every second batch again, so that a body that may not be run twice
+ * shows itself. */
+static bool
+is_run_twice(void)
+{
+	static atomic_uint batches;
+
+	return SANITIZED && atomic_fetch_add(&batches, 1) % 2 == 1;
 }
 
 /* One transaction, and one wait for the disk, for all bodies of a batch.  If it fails as a whole,
@@ -1180,21 +1270,24 @@ commit_batch(struct connection *c, struct waiter *batch)
 {
 	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
 	int64_t now_us = board_now_us();
+	bool tangled = false;
 	size_t count = 0;
 
 	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
 		board_write_wait(now_us - w->since_us);
-	for (struct waiter *w = batch; rc == STORE_OK && w != NULL; w = w->next) {
-		if (w->settled)
-			continue;
-		w->rc = run_body(c, w);
-		if (sqlite3_get_autocommit(c->db) != 0)
-			rc = c->failure;
-		else if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
-			rc = w->rc;
-	}
 	if (rc == STORE_OK)
-		rc = exec(c, "COMMIT");
+		rc = run_bodies(c, batch, TOGETHER, &tangled);
+	if (rc == STORE_OK && (tangled ? batch->next != NULL : is_run_twice())) {
+		tangled = false;
+		rc = exec(c, "ROLLBACK");
+		if (rc == STORE_OK)
+			rc = exec(c, "BEGIN IMMEDIATE");
+		if (rc == STORE_OK)
+			rc = run_bodies(c, batch, APART, &tangled);
+	}
+	log_set_request(NULL);
+	if (rc == STORE_OK)
+		rc = exec(c, tangled ? "ROLLBACK" : "COMMIT"); /* tangled with nobody */
 	if (rc == STORE_OK) {
 		board_commit(count);
 		return;
@@ -1260,80 +1353,159 @@ commit_freeing(struct store *s, struct waiter *batch)
 		commit_batch(&s->writer, batch);
 }
 
-/* Takes the oldest waiters out of the queue. */
+/* The line: all of a process who want to write.
+ *
+ * Its head leads: it takes the lock file, and then it either works alone or is written for, with
+ * those behind it, by whoever leads for it: a thread of its own if there is one, else the head
+ * itself.  When that is done the next head is called.  `led` is true while somebody leads or was
+ * called to, which is whenever the line is not empty. */
+
+/* Called without the mutex: nobody but its leader takes a head out of the line. */
+static void
+call_leader(struct store *s, struct waiter *head)
+{
+	if (s->commits && head->fn != NULL) {
+		(void)sem_post(&s->called);
+		return;
+	}
+	head->leads = true;
+	(void)sem_post(&head->woken);
+}
+
+/* Returns when this waiter leads, or its transaction has ended. */
+static void
+stand_in_line(struct store *s, struct waiter *self)
+{
+	(void)sem_init(&self->woken, 0, 0);
+	board_wait();
+	(void)pthread_mutex_lock(&s->line_mutex);
+	bool first = !s->led;
+
+	s->led = true;
+	/* It leaves the line before its function returns. */
+	*s->waiting_end = self;
+	s->waiting_end = &self->next; // cppcheck-suppress autoVariables
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	if (first)
+		call_leader(s, self);
+	while (sem_wait(&self->woken) != 0)
+		; /* a signal */
+	board_go_on(self->pulse);
+}
+
+/* Takes the head, and those behind it that may share its transaction, out of the line. */
 static struct waiter *
 take_batch(struct store *s)
 {
+	(void)pthread_mutex_lock(&s->line_mutex);
 	struct waiter *batch = s->waiting, *last = batch;
 
-	for (size_t n = 1; last->next != NULL && n < BATCH_MAX; n++)
+	for (size_t n = 1;
+	     batch->fn != NULL && last->next != NULL && last->next->fn != NULL && n < BATCH_MAX;
+	     n++)
 		last = last->next;
 	s->waiting = last->next;
 	last->next = NULL;
 	if (s->waiting == NULL)
 		s->waiting_end = &s->waiting;
+	(void)pthread_mutex_unlock(&s->line_mutex);
 	return batch;
 }
 
-/* Work with the writing connection, alone in this process and, by the lock file, on this machine.
- * Called and left with the mutex held. */
-static void
+/* The writing connection, alone in this process and, by the lock file, on this machine.  Who has
+ * just had the lock does not get it again before another that waits: that one has the turn.  From
+ * then on the head's request runs, and is seen if it hangs. */
+static struct waiter *
 begin_writing(struct store *s)
 {
-	while (s->writing)
-		(void)pthread_cond_wait(&s->written, &s->write_mutex);
-	s->writing = true;
-	(void)pthread_mutex_unlock(&s->write_mutex);
-	board_wait();
+	turn(s->lock_fd, F_WRLCK);
 	lock(s->lock_fd);
-	board_go_on();
+	turn(s->lock_fd, F_UNLCK);
+	struct waiter *batch = take_batch(s);
+
+	board_go_on(batch->pulse);
+	return batch;
 }
 
 static void
 end_writing(struct store *s)
 {
 	(void)flock(s->lock_fd, LOCK_UN);
-	(void)pthread_mutex_lock(&s->write_mutex);
-	s->writing = false;
-	(void)pthread_cond_broadcast(&s->written);
+	(void)pthread_mutex_lock(&s->line_mutex);
+	struct waiter *head = s->waiting;
+
+	s->led = head != NULL;
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	if (head != NULL)
+		call_leader(s, head);
 }
 
-/* Whoever finds nobody writing writes for all that wait; the others wait for their result. */
+/* Runs the transactions of the head of the line, and of others behind it. */
+static struct waiter *
+write_batch(struct store *s)
+{
+	struct waiter *batch = begin_writing(s);
+
+	if (is_here(s) && connection_ready(s, &s->writer, false))
+		commit_batch(&s->writer, batch);
+	else
+		for (struct waiter *w = batch; w != NULL; w = w->next)
+			w->rc = STORE_FAILED;
+	commit_freeing(s, batch);
+	end_writing(s);
+	return batch;
+}
+
+/* Wakes those of a batch whose results are there: two, each of whom wakes two of its half.  Woken
+ * all at once they would fight for the processor with whoever writes now, one by one the last would
+ * wait longest. */
+static void
+wake(struct waiter *batch)
+{
+	struct waiter *end = batch, *middle = batch;
+
+	if (batch == NULL)
+		return;
+	while (end->next != NULL && end->next->next != NULL) {
+		middle = middle->next;
+		end = end->next->next;
+	}
+	struct waiter *second = middle->next;
+	middle->next = NULL;
+	if (second != NULL)
+		(void)sem_post(&second->woken);
+	(void)sem_post(&batch->woken);
+}
+
 static enum store_rc
 write_as(struct store *s, store_fn fn, void *arg, bool frees)
 {
-	struct waiter self = {.fn = fn, .arg = arg, .frees = frees, .since_us = board_now_us()};
+	struct waiter self = {.fn = fn,
+			      .arg = arg,
+			      .frees = frees,
+			      .request = log_request(),
+			      .pulse = board_pulse(),
+			      .since_us = board_now_us()};
 
-	(void)pthread_mutex_lock(&s->write_mutex);
-	/* It leaves the queue before this function returns. */
-	*s->waiting_end = &self;
-	s->waiting_end = &self.next; // cppcheck-suppress autoVariables
-	while (!self.done) {
-		if (s->writing) {
-			board_wait();
-			(void)pthread_cond_wait(&s->written, &s->write_mutex);
-			board_go_on();
-			continue;
-		}
-		begin_writing(s);
-		(void)pthread_mutex_lock(
-			&s->write_mutex); /* those who came while the lock file was waited for */
-		struct waiter *batch = take_batch(s);
-		(void)pthread_mutex_unlock(&s->write_mutex);
-		if (is_here(s) && connection_ready(s, &s->writer, false))
-			commit_batch(&s->writer, batch);
-		else
-			for (struct waiter *w = batch; w != NULL; w = w->next)
-				w->rc = STORE_FAILED;
-		commit_freeing(s, batch);
-		end_writing(s);
-		for (struct waiter *w = batch, *next; w != NULL; w = next) {
-			next = w->next; /* a waiter that is done may be gone */
-			w->done = true;
-		}
-	}
-	(void)pthread_mutex_unlock(&s->write_mutex);
+	stand_in_line(s, &self);
+	if (self.leads)
+		(void)write_batch(s);
+	wake(self.next);
+	(void)sem_destroy(&self.woken);
+	log_set_request(self.request);
 	return self.rc;
+}
+
+/* For work with the writing connection that is no transaction of its own; ends with end_writing().
+ */
+static void
+begin_alone(struct store *s)
+{
+	struct waiter self = {.pulse = board_pulse()};
+
+	stand_in_line(s, &self);
+	(void)begin_writing(s);
+	(void)sem_destroy(&self.woken);
 }
 
 enum store_rc
@@ -1357,13 +1529,11 @@ store_use_room(struct store *s, const struct store_room *room)
 void
 store_keep_ballast(struct store *s)
 {
-	(void)pthread_mutex_lock(&s->write_mutex);
-	begin_writing(s);
+	begin_alone(s);
 	if (disk_free_bytes(s->path) >= s->room.min_free_bytes + s->room.ballast_bytes &&
 	    !disk_reserve(s->ballast, s->room.ballast_bytes))
 		log_warn("cannot make %s: %s", s->ballast, strerror(errno));
 	end_writing(s);
-	(void)pthread_mutex_unlock(&s->write_mutex);
 }
 
 enum store_rc
@@ -1881,13 +2051,121 @@ store_wal_size(struct store *s)
 	return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
+/* Folds what the log holds into the file, as far as nobody reads older rows. */
+static bool
+fold(struct connection *c)
+{
+	return rc_of(c, sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+						  NULL)) == STORE_OK;
+}
+
+/* What the log holds now, while others go on writing.  The known fault of this SQLite needs a
+ * commit that begins the log anew while a checkpoint runs.  No commit can as long as `hold` reads:
+ * either it reads in the log, which then stays, or, since everything is folded, in the file alone,
+ * which then is not written to. */
+static bool
+fold_beside(struct store *s, struct folder *f)
+{
+	bool done = false;
+
+	if (!connection_ready(s, &f->hold, true) || !connection_ready(s, &f->fold, false) ||
+	    exec(&f->hold, "BEGIN") != STORE_OK)
+		return false;
+	if (exec(&f->hold, "SELECT 1 FROM key_check WHERE 0") == STORE_OK)
+		done = fold(&f->fold);
+	roll_back(&f->hold);
+	return done;
+}
+
+/* The little that came meanwhile, with nobody writing: the next commit begins the log anew. */
+static void
+fold_rest(struct store *s)
+{
+	begin_alone(s);
+	if (is_here(s) && connection_ready(s, &s->writer, false))
+		(void)fold(&s->writer);
+	end_writing(s);
+}
+
+static void *
+fold_run(void *arg)
+{
+	struct store *s = arg;
+	struct folder *f = &s->folder;
+
+	(void)pthread_mutex_lock(&f->mutex);
+	while (!f->ends) {
+		if (!f->wanted) {
+			(void)pthread_cond_wait(&f->called, &f->mutex);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&f->mutex);
+		if (fold_beside(s, f))
+			fold_rest(s);
+		(void)pthread_mutex_lock(&f->mutex);
+		f->wanted = false;
+	}
+	(void)pthread_mutex_unlock(&f->mutex);
+	return NULL;
+}
+
+static void *
+commit_run(void *arg)
+{
+	struct store *s = arg;
+
+	for (;;) {
+		while (sem_wait(&s->called) != 0)
+			; /* a signal */
+		if (s->ends)
+			return NULL;
+		wake(write_batch(s));
+	}
+}
+
+/* Before anything is written: who waits now would wait for nobody. */
+bool
+store_use_threads(struct store *s, int fold_frames)
+{
+	struct folder *f = &s->folder;
+
+	s->fold_frames = fold_frames;
+	if (pthread_create(&s->committer, NULL, commit_run, s) != 0)
+		return false;
+	s->commits = true;
+	f->hold.broken = f->fold.broken = true;
+	f->runs = connection_ready(s, &f->hold, true) && connection_ready(s, &f->fold, false) &&
+		  pthread_create(&f->thread, NULL, fold_run, s) == 0;
+	return f->runs;
+}
+
+static void
+end_threads(struct store *s)
+{
+	struct folder *f = &s->folder;
+
+	if (f->runs) {
+		(void)pthread_mutex_lock(&f->mutex);
+		f->ends = true;
+		(void)pthread_cond_signal(&f->called);
+		(void)pthread_mutex_unlock(&f->mutex);
+		(void)pthread_join(f->thread, NULL);
+	}
+	connection_close(&f->hold);
+	connection_close(&f->fold);
+	if (s->commits) {
+		s->ends = true;
+		(void)sem_post(&s->called);
+		(void)pthread_join(s->committer, NULL);
+	}
+}
+
 enum store_rc
 store_checkpoint(struct store *s)
 {
 	enum store_rc rc = STORE_FAILED;
 
-	(void)pthread_mutex_lock(&s->write_mutex);
-	begin_writing(s);
+	begin_alone(s);
 	if (connection_ready(s, &s->writer, false)) {
 		int result = checkpoint(&s->writer);
 
@@ -1896,7 +2174,6 @@ store_checkpoint(struct store *s)
 			rc = STORE_OK;
 	}
 	end_writing(s);
-	(void)pthread_mutex_unlock(&s->write_mutex);
 	return rc;
 }
 
@@ -2060,9 +2337,9 @@ store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 static bool
 open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
 {
-	s->writer.trouble = &s->trouble;
 	if (!connection_open(&s->writer, s->path, false, why))
 		return false;
+	(void)sqlite3_wal_hook(s->writer.db, on_commit, s);
 	for (size_t i = 0; i < readers; i++) {
 		s->readers[i].trouble = &s->trouble;
 		if (!connection_open(&s->readers[i], s->path, true, why))
@@ -2111,8 +2388,12 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	s->trouble.told_ms = -TELL_MS;
 	s->looked_ms = -LOOK_MS; /* the clock may have begun just now */
 	s->waiting_end = &s->waiting;
-	(void)pthread_mutex_init(&s->write_mutex, NULL);
-	(void)pthread_cond_init(&s->written, NULL);
+	s->fold_frames = STORE_FOLD_FRAMES;
+	s->writer.trouble = s->folder.hold.trouble = s->folder.fold.trouble = &s->trouble;
+	(void)pthread_mutex_init(&s->line_mutex, NULL);
+	(void)sem_init(&s->called, 0, 0);
+	(void)pthread_mutex_init(&s->folder.mutex, NULL);
+	(void)pthread_cond_init(&s->folder.called, NULL);
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
 	(void)pthread_cond_init(&s->read_ready, NULL);
 	s->path = strdup(path);
@@ -2160,11 +2441,14 @@ store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
+	end_threads(s);
 	close_all(s);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
-	(void)pthread_mutex_destroy(&s->write_mutex);
-	(void)pthread_cond_destroy(&s->written);
+	(void)pthread_mutex_destroy(&s->line_mutex);
+	(void)sem_destroy(&s->called);
+	(void)pthread_mutex_destroy(&s->folder.mutex);
+	(void)pthread_cond_destroy(&s->folder.called);
 	(void)pthread_mutex_destroy(&s->read_mutex);
 	(void)pthread_cond_destroy(&s->read_ready);
 	free(s->readers);

@@ -212,7 +212,7 @@ START_TEST(a_thread_shows_since_when_it_works_or_waits)
 	ck_assert_int_gt(*pulse, 0);
 	board_wait();
 	ck_assert_int_lt(*pulse, 0);
-	board_go_on();
+	board_go_on(board_pulse());
 	ck_assert_int_gt(*pulse, 0);
 	board_end();
 	ck_assert_int_eq(*pulse, 0);

@@ -147,18 +147,30 @@ write_until_the_cut(void *arg)
 	return NULL;
 }
 
-/* The housekeeper of another process. */
+static enum err
+write_a_little(struct store_tx *tx, void *arg)
+{
+	enum store_rc rc = store_take_lease(tx, "test", "test", *(int64_t *)arg, 0);
+
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+/* Another process: the housekeeper, who empties the log, or a worker that folds it beside the
+ * writers, again and again. */
 static void *
 empty_the_log(void *arg)
 {
+	enum { FRAMES = 20 };
 	char why[STORE_WHY_MAX];
 	struct store *s = store_open(rig.database, 1, why);
+	const bool *beside = arg;
+	bool ready = s != NULL && (!*beside || store_use_threads(s, FRAMES));
 
-	(void)arg;
-	while (s != NULL && !power_is_cut()) {
+	for (int64_t now = 1; ready && !power_is_cut(); now++) {
 		for (int i = 0; i < 200 && !power_is_cut(); i++)
 			(void)sched_yield();
-		enum store_rc rc = store_checkpoint(s);
+		enum store_rc rc =
+			*beside ? store_write(s, write_a_little, &now) : store_checkpoint(s);
 		(void)rc; /* a reader may be in the way, or the power be gone */
 	}
 	store_close(s);
@@ -167,7 +179,7 @@ empty_the_log(void *arg)
 
 /* Everything runs until the power is cut; then everything ends. */
 static void
-run_until_the_cut(unsigned at, bool deaf)
+run_until_the_cut(unsigned at, bool deaf, bool beside)
 {
 	struct app *apps[APPS] = {0};
 	pthread_t threads[WRITERS], housekeeper;
@@ -178,7 +190,7 @@ run_until_the_cut(unsigned at, bool deaf)
 	for (int i = 0; i < APPS; i++)
 		running = (apps[i] = app_new(&rig.settings, why)) != NULL && running;
 	if (running) {
-		ck_assert_int_eq(pthread_create(&housekeeper, NULL, empty_the_log, NULL), 0);
+		ck_assert_int_eq(pthread_create(&housekeeper, NULL, empty_the_log, &beside), 0);
 		for (int i = 0; i < WRITERS; i++) {
 			writers[i].app = apps[i % APPS];
 			ck_assert_int_eq(
@@ -330,7 +342,8 @@ cut_and_look(uint64_t seed, bool deaf)
 		/* Half of them early: in the start, in the recovery after the last one. */
 		unsigned range = fault_random(&random) % 2 == 0 ? CUT_MAX : CUT_MAX / 40;
 
-		run_until_the_cut(1 + (unsigned)(fault_random(&random) % range), deaf);
+		unsigned at = 1 + (unsigned)(fault_random(&random) % range);
+		run_until_the_cut(at, deaf, fault_random(&random) % 2 == 0);
 		power_off(fault_random(&random));
 		l.acknowledged = 0;
 		look(&l);

@@ -1,23 +1,26 @@
 /* check_store: migrations, transactions, compare-and-set, uniqueness, whose rows are seen, what the
  * connections refuse, and many threads at once. */
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harden.h"
 #include "migrations.h"
 #include "secret.h"
 #include "sql.h"
 #include "store.h"
 #include "support.h"
 
-enum { THREADS = 8, ROUNDS = 25, HANDLES_MAX = 16 };
+enum { THREADS = 8, ROUNDS = 25, HANDLES_MAX = 16, FEW_FRAMES = 30 };
 
 static struct rig rig;
 static char why[STORE_WHY_MAX];
@@ -271,6 +274,7 @@ struct body {
 	bool abort;
 	const struct step *log;
 	unsigned runs;
+	enum store_rc result;
 };
 
 static enum err
@@ -460,7 +464,8 @@ START_TEST(a_body_that_fails_leaves_nothing_behind)
 	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "2");
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM process_log"), "2");
-	ck_assert_uint_eq(b.runs, 2);
+	if (!SANITIZED) /* there a body may run twice */
+		ck_assert_uint_eq(b.runs, 2);
 }
 END_TEST
 
@@ -1365,6 +1370,14 @@ write_and_read(void *arg)
 	return NULL;
 }
 
+/* Without threads of the store's own, and with. */
+static void
+use_threads(int i)
+{
+	if (i == 1)
+		ck_assert(store_use_threads(rig.store, FEW_FRAMES));
+}
+
 static void
 run_threads(void *(*fn)(void *), struct worker *workers, int64_t id)
 {
@@ -1382,6 +1395,7 @@ START_TEST(many_threads_write_and_read_and_nothing_is_lost)
 {
 	struct worker workers[THREADS];
 
+	use_threads(_i);
 	run_threads(write_and_read, workers, 0);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"),
 			 arena_printf(rig.arena, "%d", THREADS * ROUNDS * 4 / 5));
@@ -1427,6 +1441,7 @@ START_TEST(of_many_threads_one_makes_the_change)
 	struct worker workers[THREADS];
 	unsigned won = 0;
 
+	use_threads(_i);
 	for (int round = 0; round < 5; round++) {
 		int64_t id =
 			rig_registry(&rig, PROJECT_DEFAULT, arena_printf(rig.arena, "r%d", round));
@@ -1472,6 +1487,7 @@ START_TEST(of_many_threads_one_gets_the_address)
 	struct worker workers[THREADS];
 	unsigned won = 0;
 
+	use_threads(_i);
 	run_threads(same_address, workers, 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		won += workers[i].won;
@@ -1482,6 +1498,223 @@ START_TEST(of_many_threads_one_gets_the_address)
 END_TEST
 
 /* Without memory */
+
+/* Bodies that share a transaction: two that are well around one that fails, with what it did
+ * before.
+ */
+
+static void *
+write_body(void *arg)
+{
+	struct body *b = arg;
+
+	b->result = store_write(rig.store, run_body, b);
+	return NULL;
+}
+
+/* While the test has the lock file they queue behind the first, and then share its transaction. */
+static void
+write_as_one(struct body *bodies, size_t count)
+{
+	enum { PATIENCE_US = 50000 };
+	pthread_t threads[4];
+	char path[RIG_PATH_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), "%s.lock", rig.database);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, write_body, &bodies[i]), 0);
+		(void)usleep(PATIENCE_US);
+	}
+	ck_assert_int_eq(close(fd), 0);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	bool inserts, clashes; /* what the one in the middle does before it gives up */
+	unsigned runs;	       /* of the others */
+} halfway[] = {
+	{ "fails with nothing done", false, false, 1 },
+	{ "fails at a constraint",   false, true,  1 },
+	{ "fails after a change",    true,  false, 2 },
+	{ "fails after both",        true,  true,  2 },
+};
+/* clang-format on */
+enum { HALFWAY = COUNT_OF(halfway) };
+
+START_TEST(a_body_that_fails_halfway_takes_nobody_along)
+{
+	const int which = _i % HALFWAY;
+	struct record rows[] = {registry_row(PROJECT_DEFAULT, "u1", "a1"),
+				registry_row(PROJECT_DEFAULT, "u2", "a2"),
+				registry_row(PROJECT_DEFAULT, "u3", "a3"),
+				registry_row(PROJECT_DEFAULT, "u4", "A1")};
+	struct body bodies[] = {{.insert = {&rows[0]}}, {.abort = true}, {.insert = {&rows[2]}}};
+	size_t n = 0;
+
+	use_threads(_i / HALFWAY);
+	if (halfway[which].inserts)
+		bodies[1].insert[n++] = &rows[1];
+	if (halfway[which].clashes)
+		bodies[1].insert[n++] = &rows[3];
+	write_as_one(bodies, COUNT_OF(bodies));
+	ck_assert_int_eq(bodies[0].result, STORE_OK);
+	ck_assert_int_eq(bodies[1].result, STORE_ABORTED);
+	ck_assert_int_eq(bodies[2].result, STORE_OK);
+	if (halfway[which].clashes)
+		ck_assert_int_eq(bodies[1].inserted[n - 1], STORE_CONSTRAINT);
+	ck_assert_str_eq(rig_sql(&rig,
+				 "SELECT group_concat(uuid) FROM (SELECT uuid FROM storage_pool "
+				 "ORDER BY uuid)"),
+			 "u1,u3");
+	/* The second begins behind the change of the first, the third shares its transaction or
+	 * not: that is up to the machine. */
+	if (!SANITIZED)
+		ck_assert_uint_le(bodies[0].runs, halfway[which].runs);
+	if (!SANITIZED && halfway[which].runs == 1)
+		ck_assert_uint_eq(bodies[2].runs, 1);
+}
+END_TEST
+
+/* The log, folded beside the writers */
+
+static void *
+write_much(void *arg)
+{
+	struct worker *w = arg;
+	struct arena *a = arena_new(RIG_ARENA);
+
+	for (unsigned i = 0; i < 4 * ROUNDS; i++) {
+		struct record row = registry_row(PROJECT_DEFAULT, NULL, NULL);
+		struct body b = {.insert = {&row}};
+
+		arena_reset(a);
+		row.columns[COL_UUID] = value_text(arena_printf(a, "u%u-%u", w->number, i));
+		row.columns[COL_SERVER_ADDRESS] = row.columns[COL_UUID];
+		if (store_write(rig.store, run_body, &b) != STORE_OK)
+			w->failed = true;
+	}
+	arena_free(a);
+	return NULL;
+}
+
+START_TEST(the_log_is_folded_beside_the_writers_and_does_not_grow)
+{
+	enum { FRAME = 4096 + 24, BATCH = 120 }; /* the most that is written at once */
+	struct worker workers[THREADS];
+	int64_t largest = 0;
+
+	use_threads(1);
+	for (int round = 0; round < 3; round++) {
+		run_threads(write_much, workers, 0);
+		rig_exec(&rig, "UPDATE storage_pool SET uuid = id || 'x', server_address = id || "
+			       "'x'");
+		largest = store_wal_size(rig.store) > largest ? store_wal_size(rig.store) : largest;
+	}
+	ck_assert_int_gt(store_size(rig.store), 2 * FEW_FRAMES * FRAME);
+	ck_assert_int_lt(largest, (FEW_FRAMES + 800 + BATCH) * FRAME);
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"),
+			 arena_printf(rig.arena, "%d", 3 * THREADS * 4 * ROUNDS));
+	ck_assert_str_eq(rig_sql(&rig, "PRAGMA integrity_check"), "ok");
+}
+END_TEST
+
+/* What folding beside the writers depends on, of SQLite itself. */
+
+static int
+note_frames(void *arg, sqlite3 *db, const char *name, int frames)
+{
+	(void)db, (void)name;
+	*(int *)arg = frames;
+	return SQLITE_OK;
+}
+
+static void
+run_sql(sqlite3 *db, const char *sql)
+{
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+		      sqlite3_errmsg(db));
+}
+
+struct log_of_three {
+	sqlite3 *writer, *reader, *folder;
+	int frames; /* after the writer's last commit */
+};
+
+static void
+open_three(struct log_of_three *l)
+{
+	const char *path = fresh_path("facts.db");
+	sqlite3 **all[] = {&l->writer, &l->reader, &l->folder};
+
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		ck_assert_int_eq(sqlite3_open(path, all[i]), SQLITE_OK);
+	run_sql(l->writer, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;"
+			   "CREATE TABLE t (x)");
+	(void)sqlite3_wal_hook(l->writer, note_frames, &l->frames);
+	run_sql(l->writer, "INSERT INTO t VALUES (1)");
+	run_sql(l->folder, "SELECT * FROM t"); /* before that it knows of no log */
+}
+
+static void
+close_three(struct log_of_three *l)
+{
+	ck_assert_int_eq(sqlite3_close(l->reader), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(l->folder), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(l->writer), SQLITE_OK);
+}
+
+static int
+fold_now(const struct log_of_three *l, int *all, int *folded)
+{
+	return sqlite3_wal_checkpoint_v2(l->folder, NULL, SQLITE_CHECKPOINT_PASSIVE, all, folded);
+}
+
+START_TEST(nobody_begins_the_log_anew_while_somebody_reads_in_it)
+{
+	struct log_of_three l = {0};
+	int all = 0, folded = 0;
+
+	open_three(&l);
+	int before = l.frames;
+	run_sql(l.reader, "BEGIN; SELECT * FROM t");
+	ck_assert_int_eq(fold_now(&l, &all, &folded), SQLITE_OK);
+	ck_assert_int_eq(folded, all); /* all is folded, and still: */
+	run_sql(l.writer, "INSERT INTO t VALUES (2)");
+	ck_assert_int_gt(l.frames, before);
+	/* The control: once the reader has gone the next commit begins it anew. */
+	run_sql(l.reader, "COMMIT");
+	ck_assert_int_eq(fold_now(&l, &all, &folded), SQLITE_OK);
+	run_sql(l.writer, "INSERT INTO t VALUES (3)");
+	ck_assert_int_lt(l.frames, before);
+	close_three(&l);
+}
+END_TEST
+
+START_TEST(nothing_is_folded_while_somebody_reads_the_file_alone)
+{
+	struct log_of_three l = {0};
+	int all = 0, folded = 0;
+
+	open_three(&l);
+	ck_assert_int_eq(fold_now(&l, &all, &folded), SQLITE_OK);
+	ck_assert_int_eq(folded, all);
+	run_sql(l.reader, "BEGIN; SELECT * FROM t"); /* there is nothing in the log */
+	run_sql(l.writer, "INSERT INTO t VALUES (2)");
+	ck_assert_int_le(l.frames, all); /* which was begun anew */
+	ck_assert_int_eq(fold_now(&l, &all, &folded), SQLITE_OK);
+	ck_assert_int_eq(folded, 0);
+	run_sql(l.reader, "COMMIT"); /* the control */
+	ck_assert_int_eq(fold_now(&l, &all, &folded), SQLITE_OK);
+	ck_assert_int_eq(folded, all);
+	ck_assert_int_gt(folded, 0);
+	close_three(&l);
+}
+END_TEST
 
 START_TEST(reading_without_memory_says_so)
 {
@@ -1667,9 +1900,13 @@ store_suite(void)
 	tcase_add_test(tc, a_foreign_key_that_leads_nowhere_is_refused);
 	tcase_add_test(tc, hostile_values_are_only_values);
 	tcase_add_test(tc, a_list_with_every_condition_there_is_room_for_still_runs);
-	tcase_add_test(tc, many_threads_write_and_read_and_nothing_is_lost);
-	tcase_add_test(tc, of_many_threads_one_makes_the_change);
-	tcase_add_test(tc, of_many_threads_one_gets_the_address);
+	tcase_add_loop_test(tc, many_threads_write_and_read_and_nothing_is_lost, 0, 2);
+	tcase_add_loop_test(tc, of_many_threads_one_makes_the_change, 0, 2);
+	tcase_add_loop_test(tc, of_many_threads_one_gets_the_address, 0, 2);
+	tcase_add_loop_test(tc, a_body_that_fails_halfway_takes_nobody_along, 0, 2 * HALFWAY);
+	tcase_add_test(tc, the_log_is_folded_beside_the_writers_and_does_not_grow);
+	tcase_add_test(tc, nobody_begins_the_log_anew_while_somebody_reads_in_it);
+	tcase_add_test(tc, nothing_is_folded_while_somebody_reads_the_file_alone);
 	tcase_add_test(tc, reading_without_memory_says_so);
 	tcase_add_test(tc, a_lease_is_with_one_holder_until_it_ends_or_is_given_back);
 	tcase_add_test(tc, rows_are_counted_by_kind_and_state);
