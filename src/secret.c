@@ -917,9 +917,9 @@ random_hex_upper(char *out, size_t digits)
 enum { UUID_BYTES = 16, UUID_TIME_BYTES = 6 };
 
 static void
-uuid_text(unsigned char b[UUID_BYTES], unsigned version, char out[SECRET_UUID_SIZE])
+uuid_text(unsigned char b[UUID_BYTES], char out[SECRET_UUID_SIZE])
 {
-	b[6] = (unsigned char)((b[6] & 0x0f) | version << 4);
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* the variant of RFC 9562 */
 	(void)snprintf(out, SECRET_UUID_SIZE,
 		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
@@ -933,7 +933,7 @@ secret_uuid(char out[SECRET_UUID_SIZE])
 	unsigned char b[UUID_BYTES];
 
 	randombytes_buf(b, sizeof(b));
-	uuid_text(b, 4, out);
+	uuid_text(b, out);
 }
 
 void
@@ -944,7 +944,7 @@ secret_row_uuid(int64_t now_ms, char out[SECRET_UUID_SIZE])
 	randombytes_buf(b, sizeof(b));
 	for (unsigned i = 0; i < UUID_TIME_BYTES; i++)
 		b[i] = (unsigned char)((uint64_t)now_ms >> 8 * (UUID_TIME_BYTES - 1 - i));
-	uuid_text(b, 7, out);
+	uuid_text(b, out);
 }
 
 void

@@ -105,9 +105,9 @@ enum { SECRET_MAC_SIZE = 32 };
 void secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
 		unsigned char out[SECRET_MAC_SIZE]);
 
-/* A UUID of RFC 9562: a random one (version 4), and one for a row (version 7), which begins with
- * the time and so stands at the end of an index, where random ones cost each row a page of its own.
- */
+/* A UUID of version 4, as clients know it.  That of a row begins with the time, in milliseconds,
+ * and so stands at the end of an index, where random ones cost each row a page of its own; 74 bits
+ * of it are random. */
 void secret_uuid(char out[SECRET_UUID_SIZE]);
 void secret_row_uuid(int64_t now_ms, char out[SECRET_UUID_SIZE]);
 void secret_access_key(char out[SECRET_ACCESS_KEY_SIZE]);

@@ -1418,9 +1418,13 @@ take_batch(struct store *s)
 static struct waiter *
 begin_writing(struct store *s)
 {
-	turn(s->lock_fd, F_WRLCK);
+	bool turns = s->writer.wal; /* else the two kinds of locks may be one, in a network */
+
+	if (turns)
+		turn(s->lock_fd, F_WRLCK);
 	lock(s->lock_fd);
-	turn(s->lock_fd, F_UNLCK);
+	if (turns)
+		turn(s->lock_fd, F_UNLCK);
 	struct waiter *batch = take_batch(s);
 
 	board_go_on(batch->pulse);

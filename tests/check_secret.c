@@ -1126,7 +1126,7 @@ END_TEST
 /* Random names */
 
 static void
-is_uuid(const char *text, char version)
+is_uuid(const char *text)
 {
 	ck_assert_uint_eq(strlen(text), 36);
 	for (size_t c = 0; c < 36; c++)
@@ -1135,7 +1135,7 @@ is_uuid(const char *text, char version)
 		else
 			ck_assert(isdigit((unsigned char)text[c]) ||
 				  (text[c] >= 'a' && text[c] <= 'f'));
-	ck_assert_int_eq(text[14], version);
+	ck_assert_int_eq(text[14], '4');
 	ck_assert_ptr_nonnull(strchr("89ab", text[19]));
 }
 
@@ -1146,10 +1146,10 @@ START_TEST(a_uuid_is_random_and_that_of_a_row_begins_with_the_time)
 
 	for (size_t i = 0; i < EACH; i++) {
 		secret_uuid(seen[i]);
-		is_uuid(seen[i], '4');
+		is_uuid(seen[i]);
 		secret_row_uuid(INT64_C(0x0123456789ab), seen[EACH + i]);
-		is_uuid(seen[EACH + i], '7');
-		ck_assert_int_eq(strncmp(seen[EACH + i], "01234567-89ab-7", 15), 0);
+		is_uuid(seen[EACH + i]);
+		ck_assert_int_eq(strncmp(seen[EACH + i], "01234567-89ab-4", 15), 0);
 	}
 	for (size_t i = 0; i < COUNT_OF(seen); i++)
 		for (size_t j = 0; j < i; j++)
