@@ -13,7 +13,7 @@ awk '
 BEGIN {
 	# Layer by layer, from the bottom: the names of the files without .c, .h, .def; * stands for any ending.
 	# config.h is the settings as plain data.  store.h is an interface with the plain list_query, which query fills.
-	layer(0, "arena err log harden http json_in json_out network limiter refusals disk board metrics registry_url challenge outbound config.h")
+	layer(0, "arena clock err log harden http json_in json_out network limiter refusals disk board metrics registry_url challenge outbound config.h")
 	layer(1, "schema types process query column verification store.h")
 	layer(2, "store store_sqlite sql secret audit registry_check tokens migrations")
 	layer(3, "proxy auth resource verifier repr html rekey resolve handout inject")

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "audit.h"
 #include "auth.h"
 #include "board.h"
+#include "clock.h"
 #include "disk.h"
 #include "handout.h"
 #include "html.h"
@@ -138,15 +138,6 @@ struct call {
 	bool answered;	      /* the response is complete */
 	size_t early_headers; /* of the response, that every answer keeps */
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Where things are */
 
@@ -475,7 +466,7 @@ create_proxy_user(struct call *c)
 					.ring = c->app->ring,
 					.id = &system,
 					.version = c->version,
-					.now_ms = now_ms(),
+					.now_ms = clock_wall_ms(),
 					.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 					.request_id = c->request->id,
 					.client = c->request->client};
@@ -1089,7 +1080,7 @@ static void
 answer_metrics(struct app *app, const struct request *request, struct arena *arena,
 	       struct response *response)
 {
-	const struct metrics_now now = {now_ms(), store_wal_size(app->store),
+	const struct metrics_now now = {clock_wall_ms(), store_wal_size(app->store),
 					store_size(app->store)};
 	size_t len = 0;
 	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
@@ -1156,7 +1147,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 			   .request = request,
 			   .response = response,
 			   .arena = arena,
-			   .now_ms = now_ms(),
+			   .now_ms = clock_wall_ms(),
 			   .status = 200};
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
@@ -1434,7 +1425,7 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 			      .ring = app->ring,
 			      .id = id,
 			      .version = API_V2_BETA,
-			      .now_ms = now_ms(),
+			      .now_ms = clock_wall_ms(),
 			      .removed_keep_ms = app->settings->removed_keep_s * 1000,
 			      .verifier = app->verifier,
 			      .request_id = "command"};
@@ -1494,7 +1485,7 @@ app_write_refusals(struct app *app, bool all)
 
 	if (refusals == NULL)
 		return true;
-	w.count = refusals_take(refusals, all ? INT64_MAX : now_ms() / 60000, items);
+	w.count = refusals_take(refusals, all ? INT64_MAX : clock_wall_ms() / 60000, items);
 	if (w.count == 0)
 		return true;
 	w.arena = arena_new(APP_ARENA_MAX);
@@ -1528,7 +1519,7 @@ static enum err
 take_lease_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct housekeeping *h = arg;
-	int64_t now = now_ms();
+	int64_t now = clock_wall_ms();
 
 	h->until_ms = now + LEASE_MS;
 	h->taken = store_take_lease(tx, HOUSEKEEPING, h->holder, now, h->until_ms);
@@ -1540,7 +1531,7 @@ end_lease_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct housekeeping *h = arg;
 
-	return store_end_lease(tx, HOUSEKEEPING, h->holder, now_ms(), h->rows) == STORE_OK
+	return store_end_lease(tx, HOUSEKEEPING, h->holder, clock_wall_ms(), h->rows) == STORE_OK
 		       ? ERR_NONE
 		       : ERR_CONFLICT;
 }
@@ -1553,7 +1544,7 @@ keep_lease(void *arg)
 
 	if (h->goes_on != NULL && !h->goes_on(h->arg))
 		return false;
-	return h->until_ms - now_ms() > LEASE_MS / 2 ||
+	return h->until_ms - clock_wall_ms() > LEASE_MS / 2 ||
 	       store_write_freeing(h->store, take_lease_in_transaction, h) == STORE_OK;
 }
 
@@ -1571,7 +1562,7 @@ static bool
 sweep(struct app *app, struct housekeeping *h)
 {
 	const struct settings *s = app->settings;
-	const struct sweep limits = {now_ms(),
+	const struct sweep limits = {clock_wall_ms(),
 				     s->removed_keep_s * 1000,
 				     s->purged_keep_s * 1000,
 				     s->process_log_keep_s * 1000,

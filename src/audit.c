@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "json_out.h"
 #include "log.h"
 
@@ -354,15 +354,6 @@ static bool
 is_sound(const struct walk *w)
 {
 	return w->rc == STORE_OK && w->report->problem[0] == '\0';
-}
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void

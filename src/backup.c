@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "clock.h"
 #include "disk.h"
 #include "store.h"
 
@@ -20,15 +21,6 @@ enum {
 	QUIET_MS = 2000, /* a copy that is faster shows no progress */
 	TELL_MS = 1000,
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 failed(char why[CONFIG_WHY_MAX], const char *what, const char *path)
@@ -47,7 +39,7 @@ static bool
 go_on(void *arg, int64_t done, int64_t all)
 {
 	struct watch *w = arg;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (w->backup->progress != NULL && now - w->began_ms >= QUIET_MS &&
 	    now - w->told_ms >= TELL_MS) {
@@ -67,7 +59,7 @@ go_on(void *arg, int64_t done, int64_t all)
 static bool
 copy(const struct backup *b, const char *from, const char *to, char why[CONFIG_WHY_MAX])
 {
-	struct watch w = {.backup = b, .began_ms = now_ms()};
+	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
 	return store_copy(from, to, go_on, &w, why);
 }
@@ -76,7 +68,7 @@ static bool
 verify(const struct backup *b, const char *path, struct store_facts *facts,
        char why[CONFIG_WHY_MAX])
 {
-	struct watch w = {.backup = b, .began_ms = now_ms()};
+	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
 	return store_verify(path, go_on, &w, facts, why);
 }

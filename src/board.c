@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 static const uint64_t magic = UINT64_C(0x7265676372656462); /* "regcredb" */
 
@@ -32,21 +33,6 @@ _Static_assert((int)STATUS_COUNT < (int)BOARD_STATUSES, "room for all others");
 static struct board *board;
 static _Thread_local struct board_slot *own_slot;
 static _Thread_local _Atomic int64_t *own_pulse;
-
-int64_t
-board_now_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t
-board_now_ms(void)
-{
-	return board_now_us() / 1000;
-}
 
 /* Memory of a file that has all its blocks: a write to one that the disk has no room for would be a
  * SIGBUS.  -1 for the descriptor: anonymous. */
@@ -174,7 +160,7 @@ board_pulse(void)
 void
 board_go_on(_Atomic int64_t *pulse)
 {
-	set_pulse(pulse, board_now_ms());
+	set_pulse(pulse, clock_ms());
 }
 
 void
@@ -186,7 +172,7 @@ board_begin(void)
 void
 board_wait(void)
 {
-	set_pulse(own_pulse, -board_now_ms());
+	set_pulse(own_pulse, -clock_ms());
 }
 
 void

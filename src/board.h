@@ -127,8 +127,4 @@ extern const size_t board_us_count, board_piece_count;
 /* The status of a column of `requests`; 0 for the one that takes all others, which is the last. */
 int board_status(size_t column);
 
-/* Milliseconds and microseconds of the monotonic clock. */
-int64_t board_now_ms(void);
-int64_t board_now_us(void);
-
 #endif

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 /* Settings */
 
@@ -246,15 +247,6 @@ client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 
 /* The session */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The place of "/v1" or "/v2-beta" as a whole segment of a path, and what follows it. */
 static bool
 split_version(char *path, const char **scope)
@@ -322,7 +314,7 @@ client_open(struct client *c, struct arena *a, const struct client_settings *set
 			     .settings = settings,
 			     .why = why,
 			     .timeout_ms = timeout_ms,
-			     .deadline_ms = now_ms() + timeout_ms};
+			     .deadline_ms = clock_ms() + timeout_ms};
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    (c->curl = curl_easy_init()) == NULL)
 		return refuse(why, "libcurl does not start");
@@ -480,7 +472,7 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 {
 	const char *url = arena_printf(c->arena, "%s/%s", c->root, path);
 	struct incoming in = {.arena = c->arena};
-	int64_t left_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - now_ms();
+	int64_t left_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms();
 	struct curl_slist *headers = make_headers();
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 

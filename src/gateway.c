@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "clock.h"
 #include "log.h"
 
 enum {
@@ -382,7 +383,7 @@ log_access(const struct request *request, const struct response *response, bool 
 static bool
 serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
 {
-	int64_t began = board_now_us(), us;
+	int64_t began = clock_us(), us;
 	struct params p = {0};
 	struct response response = {0};
 	bool sent;
@@ -395,7 +396,7 @@ serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
 	app_handle(app, &p.request, a, &response);
 	board_end();
 	sent = send_response(wire, &response);
-	us = board_now_us() - began;
+	us = clock_us() - began;
 	board_request(response.route, http_method_parse(p.request.method), response.status, us);
 	log_access(&p.request, &response, sent, us);
 	log_set_request(NULL);

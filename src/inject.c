@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "board.h"
+#include "clock.h"
 #include "handout.h"
 #include "http.h"
 #include "json_out.h"
@@ -336,7 +337,7 @@ fetch(const struct work *w, const char *const *scopes, const unsigned char key[T
       const char **out)
 {
 	struct inject *inject = w->inject;
-	int64_t began_ms = board_now_ms();
+	int64_t began_ms = clock_ms();
 	struct check_report report;
 	struct grant grant;
 	bool done = registry_authorize(inject->settings, w->context->arena, w->wish->registry,
@@ -346,7 +347,7 @@ fetch(const struct work *w, const char *const *scopes, const unsigned char key[T
 		       strlen(grant.authorization) <= INJECT_TOKEN_MAX;
 
 	*out = granted ? grant.authorization : NULL;
-	tokens_put(inject->tokens, key, *out, board_now_ms(), began_ms + lasts_ms);
+	tokens_put(inject->tokens, key, *out, clock_ms(), began_ms + lasts_ms);
 	if (granted)
 		return ERR_NONE;
 	if (!done)
@@ -362,7 +363,7 @@ use_token(const struct work *w, const char **out)
 {
 	const char *scopes[GRANT_SCOPES_MAX + 1] = {NULL};
 	unsigned char key[TOKENS_KEY_SIZE];
-	int64_t now_ms = board_now_ms();
+	int64_t now_ms = clock_ms();
 
 	if (!make_scopes(w, scopes) || !token_key(w, scopes, key))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);

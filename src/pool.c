@@ -37,6 +37,7 @@
 
 #include "app.h"
 #include "board.h"
+#include "clock.h"
 #include "gateway.h"
 #include "harden.h"
 #include "limiter.h"
@@ -135,15 +136,6 @@ struct worker {
 	atomic_llong complained_s; /* when a refused peer was last logged */
 };
 
-static int64_t
-wall_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- a worker ---- */
 
 static bool
@@ -164,7 +156,7 @@ check_peer(struct worker *w, int fd)
 {
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(peer);
-	long long now_s = board_now_ms() / 1000;
+	long long now_s = clock_ms() / 1000;
 
 	if (!w->pool->unix_socket)
 		return true;
@@ -286,7 +278,7 @@ thread_release(struct thread *t)
 static void
 tick(const struct pool *pool)
 {
-	pool->board->slots[pool->self].tick_ms = board_now_ms();
+	pool->board->slots[pool->self].tick_ms = clock_ms();
 }
 
 /* Waits for the end, at most for so long, with a sign of life each second; 0 if it did not come. */
@@ -294,7 +286,7 @@ static int
 wait_for_end(const struct pool *pool, int64_t seconds)
 {
 	const struct timespec pause = {.tv_sec = TICK_MS / 1000};
-	int64_t end_ms = board_now_ms() + seconds * 1000;
+	int64_t end_ms = clock_ms() + seconds * 1000;
 	sigset_t set;
 	int got;
 
@@ -304,7 +296,7 @@ wait_for_end(const struct pool *pool, int64_t seconds)
 	do {
 		tick(pool);
 		got = sigtimedwait(&set, NULL, &pause);
-	} while (got < 0 && board_now_ms() < end_ms);
+	} while (got < 0 && clock_ms() < end_ms);
 	return got < 0 ? 0 : got;
 }
 
@@ -511,8 +503,8 @@ enter(struct pool *pool, struct child *c, enum child_state state)
 	struct board_slot *slot = &pool->board->slots[c - pool->children];
 
 	c->state = state;
-	c->since_ms = board_now_ms();
-	slot->since_ms = wall_ms();
+	c->since_ms = clock_ms();
+	slot->since_ms = clock_wall_ms();
 	slot->state = (int32_t)state;
 	slot->job = c->job->listens ? BOARD_WORKER : BOARD_HOUSEKEEPER;
 	slot->pid = state > CHILD_DUE ? c->pid : 0;
@@ -524,7 +516,7 @@ clear_slot(struct board_slot *slot)
 {
 	slot->pid = 0;
 	slot->requests = 0;
-	slot->tick_ms = board_now_ms();
+	slot->tick_ms = clock_ms();
 	for (size_t i = 0; i < BOARD_THREADS; i++)
 		slot->pulses[i] = 0;
 }
@@ -603,14 +595,14 @@ show_death(struct board *b, const struct child *c, int status)
 	b->died_pid = (int32_t)c->pid;
 	b->died_status = status;
 	b->died_hanging = c->killed;
-	b->died_ms = wall_ms();
+	b->died_ms = clock_wall_ms();
 }
 
 /* One that dies in use is replaced at once; one that hardly lived, after a pause that doubles. */
 static void
 child_died(struct pool *pool, struct child *c, int status)
 {
-	bool short_life = board_now_ms() - c->since_ms < SHORT_LIFE_MS;
+	bool short_life = clock_ms() - c->since_ms < SHORT_LIFE_MS;
 
 	show_death(pool->board, c, status);
 	if (c->replaces != NULL) {
@@ -950,7 +942,7 @@ probe(struct pool *pool)
 		refuse_reload(strerror(errno));
 	else
 		pool->probe = pid;
-	pool->probe_since_ms = board_now_ms();
+	pool->probe_since_ms = clock_ms();
 	if (fd >= 0)
 		close(fd);
 	unsetenv(HANDOVER_VARIABLE);
@@ -1126,7 +1118,7 @@ kill_who_hangs(struct pool *pool, int64_t now)
 static int64_t
 tend(struct pool *pool)
 {
-	int64_t now = board_now_ms(), next = now + TICK_MS;
+	int64_t now = clock_ms(), next = now + TICK_MS;
 
 	pool->board->tick_ms = now;
 	kill_who_hangs(pool, now);
@@ -1524,9 +1516,9 @@ open_board(struct pool *pool, bool go_on)
 		return false;
 	}
 	pool->board->master = (int32_t)getpid();
-	pool->board->loaded_ms = wall_ms();
+	pool->board->loaded_ms = clock_wall_ms();
 	if (pool->board->started_ms == 0)
-		pool->board->started_ms = wall_ms();
+		pool->board->started_ms = clock_wall_ms();
 	pool->board->workers = pool->settings->workers;
 	board_use(pool->board);
 	return true;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "challenge.h"
+#include "clock.h"
 #include "http.h"
 #include "json_in.h"
 #include "log.h"
@@ -172,15 +173,6 @@ struct answer {
 	size_t all; /* of all that came */
 	bool too_long;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 lacks_memory(struct check *c)
@@ -532,7 +524,7 @@ set_options(struct check *c, const struct question *q, const struct host *host,
 	    struct curl_slist *pins, struct curl_slist *headers, struct answer *answer)
 {
 	const char *proxy = c->settings->proxy;
-	int64_t left_ms = c->deadline_ms - now_ms();
+	int64_t left_ms = c->deadline_ms - clock_ms();
 	bool ok = true;
 
 	curl_easy_reset(c->curl);
@@ -595,7 +587,7 @@ ask(struct check *c, const struct question *q, struct answer *out)
 		return result;
 	if (host->list.count == 0)
 		return CHECK_UNREACHABLE; /* the same for every address that is refused */
-	if (now_ms() >= c->deadline_ms)
+	if (clock_ms() >= c->deadline_ms)
 		return CHECK_TIMEOUT;
 	pins = curl_slist_append(NULL, host->pin);
 	headers = make_headers(c, q);
@@ -1091,7 +1083,7 @@ carry_out(struct check *c, const char *address, enum check_result (*task)(struct
 	(void)pthread_once(&once, start_curl);
 	if (!curl_works)
 		return false;
-	c->began_ms = now_ms();
+	c->began_ms = clock_ms();
 	c->deadline_ms = c->began_ms + c->settings->timeout_ms;
 	if (begin(c, address, &url, &why)) {
 		c->curl = curl_easy_init();
@@ -1102,7 +1094,7 @@ carry_out(struct check *c, const char *address, enum check_result (*task)(struct
 		curl_easy_cleanup(c->curl);
 	}
 	out->http_status = c->http_status;
-	out->ms = now_ms() - c->began_ms;
+	out->ms = clock_ms() - c->began_ms;
 	if (lacks_memory(c)) {
 		out->result = CHECK_UNREACHABLE; /* for want of any */
 		return false;

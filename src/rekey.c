@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "clock.h"
 #include "resource.h"
 
 enum {
@@ -47,15 +48,6 @@ struct rotation {
 	const struct family *bad_family;
 	char *why;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 failed(struct rotation *x, const char *what)
@@ -95,7 +87,7 @@ wait_until(struct rotation *x, int64_t then_ms)
 {
 	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
 
-	while (now_ms() < then_ms && !is_stopped(x))
+	while (clock_ms() < then_ms && !is_stopped(x))
 		(void)nanosleep(&step, NULL);
 	return is_stopped(x) ? failed(x, "interrupted") : true;
 }
@@ -164,21 +156,12 @@ rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
 
 /* The audit log */
 
-static int64_t
-wall_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* In the transaction of a step: which key it was about, and how many values. */
 static enum store_rc
 note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t key, size_t values)
 {
 	struct arena *a = arena_new(CHECK_ARENA);
-	struct audit_entry entry = {.who.via = "command", .event = event, .at_ms = wall_ms()};
+	struct audit_entry entry = {.who.via = "command", .event = event, .at_ms = clock_wall_ms()};
 	enum store_rc rc = STORE_NO_MEMORY;
 
 	if (a == NULL)
@@ -305,7 +288,7 @@ replace_in_transaction(struct store_tx *tx, void *arg)
 static void
 tell(struct rotation *x)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (x->r->progress == NULL || now - x->began_ms < QUIET_MS || now - x->told_ms < TELL_MS)
 		return;
@@ -535,7 +518,7 @@ retire(struct rotation *x, int64_t not_before_ms)
 	if (needed && x->bad == 0)
 		return failed(x, "values are still being sealed with an old key: is an old "
 				 "regcredd running?");
-	if (!wait_until(x, now_ms() + LAST_PAUSE_MS) || !checkpoint(x))
+	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (old[i].needed)
@@ -568,7 +551,7 @@ introduce(struct rotation *x, uint32_t id)
 
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
-	if (!wait_until(x, now_ms() + REKEY_PAUSE_MS))
+	if (!wait_until(x, clock_ms() + REKEY_PAUSE_MS))
 		return false;
 	rc = store_write(x->r->store, primary_in_transaction, &next);
 	if (rc != STORE_OK)
@@ -618,7 +601,7 @@ rotate(struct rotation *x)
 		return false;
 	keyring_refresh(x->r->ring);
 	x->primary = primary_of(x->r->ring);
-	x->began_ms = now_ms();
+	x->began_ms = clock_ms();
 
 	struct key_rows rows[KEY_ROWS_MAX];
 	size_t count = 0;
@@ -629,7 +612,7 @@ rotate(struct rotation *x)
 		return failed_store(x, rc);
 	for (size_t i = 0; i < count; i++)
 		x->todo += rows[i].id != x->primary ? rows[i].rows : 0;
-	if (!retire(x, now_ms() + REKEY_PAUSE_MS))
+	if (!retire(x, clock_ms() + REKEY_PAUSE_MS))
 		return false;
 	(void)fprintf(x->r->out, "%" PRId64 " values are sealed again, all with key %" PRId64 "\n",
 		      x->done, x->primary);

@@ -9,6 +9,7 @@
 
 #include "app.h"
 #include "board.h"
+#include "clock.h"
 #include "disk.h"
 #include "json_in.h"
 #include "json_out.h"
@@ -67,7 +68,7 @@ put_time(struct status_walk *s, const char *name, int64_t ms)
 static bool
 is_alive(const struct board *b)
 {
-	int64_t silent = board_now_ms() - b->tick_ms;
+	int64_t silent = clock_ms() - b->tick_ms;
 
 	return b->master > 0 && (kill(b->master, 0) == 0 || errno == EPERM) && silent >= 0 &&
 	       silent < SILENT_MS;
@@ -90,7 +91,7 @@ put_process(struct status_walk *s, const struct board_slot *slot)
 	put_time(s, "since", slot->since_ms);
 	put_int(s, "requests", (int64_t)slot->requests);
 	put_int(s, "running", busy);
-	put_int(s, "silentMs", board_now_ms() - slot->tick_ms);
+	put_int(s, "silentMs", clock_ms() - slot->tick_ms);
 	json_end_object(&s->w);
 }
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "clock.h"
 #include "disk.h"
 #include "harden.h"
 #include "log.h"
@@ -147,15 +148,6 @@ struct store_tx {
 	struct connection *connection;
 	enum column conflict;
 };
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Told once a minute.  Whatever was read before is not believed any more. */
 static void
@@ -1269,7 +1261,7 @@ static void
 commit_batch(struct connection *c, struct waiter *batch)
 {
 	enum store_rc rc = exec(c, "BEGIN IMMEDIATE");
-	int64_t now_us = board_now_us();
+	int64_t now_us = clock_us();
 	bool tangled = false;
 	size_t count = 0;
 
@@ -1489,7 +1481,7 @@ write_as(struct store *s, store_fn fn, void *arg, bool frees)
 			      .frees = frees,
 			      .request = log_request(),
 			      .pulse = board_pulse(),
-			      .since_us = board_now_us()};
+			      .since_us = clock_us()};
 
 	stand_in_line(s, &self);
 	if (self.leads)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "resource.h"
 
@@ -79,15 +80,6 @@ struct job {
 	struct check_report report;
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static struct list_query
 due_query(void)
 {
@@ -98,7 +90,7 @@ due_query(void)
 			       .limit = 1};
 
 	q.conditions[0] = (struct condition){
-		.column = COL_VERIFY_DUE, .op = OP_LTE, .value = value_int(now_ms())};
+		.column = COL_VERIFY_DUE, .op = OP_LTE, .value = value_int(clock_wall_ms())};
 	return q;
 }
 
@@ -125,7 +117,7 @@ take_in_transaction(struct store_tx *tx, void *arg)
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return ERR_INTERNAL;
 	}
-	job->due_ms = now_ms() + job->verifier->settings->timeout_ms + VERIFY_LEASE_EXTRA_MS;
+	job->due_ms = clock_wall_ms() + job->verifier->settings->timeout_ms + VERIFY_LEASE_EXTRA_MS;
 	columns[COL_VERIFY_DUE] = value_int(job->due_ms);
 	columns[COL_VERIFY_ATTEMPT] = value_int(job->row.columns[COL_VERIFY_ATTEMPT].number + 1);
 	if (store_update(tx, &family_credential, record_id(&job->row), columns,
@@ -205,7 +197,7 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	if (report->http_status != 0)
 		columns[COL_VERIFY_STATUS] = value_int(report->http_status);
 	columns[COL_VERIFY_MS] = value_int(report->ms);
-	columns[COL_VERIFIED] = value_int(now_ms() / 1000 * 1000);
+	columns[COL_VERIFIED] = value_int(clock_wall_ms() / 1000 * 1000);
 	if (tell && ending->during != ST_UPDATING_INACTIVE)
 		columns[COL_TRANSITION_TEXT] = value_text(report->message);
 	return refused ? ending->refused : ending->passed;
@@ -223,7 +215,7 @@ log_end(struct store_tx *tx, const struct record *row, const struct ending *endi
 					.resource_id = record_id(row),
 					.step = &step,
 					.request_id = "verifier",
-					.at_ms = now_ms()};
+					.at_ms = clock_wall_ms()};
 
 	return store_log(tx, &entry);
 }
@@ -234,7 +226,7 @@ note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 	 const struct ending *ending, enum state after)
 {
 	const struct context context = {
-		.ring = job->verifier->ring, .now_ms = now_ms(), .request_id = "verifier"};
+		.ring = job->verifier->ring, .now_ms = clock_wall_ms(), .request_id = "verifier"};
 	const char *changes = arena_printf(job->arena,
 					   "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"},"
 					   "\"verificationResult\":{\"old\":null,\"new\":\"%s\"}}",

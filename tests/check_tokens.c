@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "board.h"
+#include "clock.h"
 #include "inject.h"
 #include "tokens.h"
 
@@ -103,7 +104,7 @@ END_TEST
 START_TEST(who_waits_too_long_gives_up)
 {
 	const char *text = NULL;
-	int64_t now_ms = board_now_ms();
+	int64_t now_ms = clock_ms();
 
 	ck_assert_int_eq(take(1, now_ms, &text), TOKENS_FETCH);
 	ck_assert_int_eq(tokens_take(tokens, arena, key(1), now_ms, now_ms, &text), TOKENS_FAILED);
@@ -128,7 +129,7 @@ want(void *arg)
 {
 	static const unsigned char one[TOKENS_KEY_SIZE] = {1};
 	struct arena *a = arena_new(64 * 1024);
-	int64_t now_ms = board_now_ms();
+	int64_t now_ms = clock_ms();
 	const char *text = NULL;
 
 	(void)arg;

@@ -1,0 +1,38 @@
+/* clock: what time it is, in milliseconds; for tests it is a parameter of whatever decides by it.
+ */
+#ifndef REGCRED_CLOCK_H
+#define REGCRED_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t
+clock_read_us(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Since some moment before: for pauses and deadlines. */
+static inline int64_t
+clock_us(void)
+{
+	return clock_read_us(CLOCK_MONOTONIC);
+}
+
+static inline int64_t
+clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+/* Since the epoch. */
+static inline int64_t
+clock_wall_ms(void)
+{
+	return clock_read_us(CLOCK_REALTIME) / 1000;
+}
+
+#endif
