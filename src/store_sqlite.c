@@ -701,6 +701,18 @@ get_list(struct connection *c, struct arena *a, const struct list_query *list,
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
 
+/* A fixed text with the values of one request. */
+static void
+fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
+{
+	q->len = strlen(text);
+	memcpy(q->text, text, q->len + 1);
+	for (size_t i = 0; i < count; i++)
+		q->binds[i] = binds[i];
+	q->bind_count = count;
+	q->failed = false;
+}
+
 /* Runs a statement that returns no row; the number of changed rows in *changed. */
 static enum store_rc
 change(struct store_tx *tx, const struct sql *q, int *changed)
@@ -729,6 +741,16 @@ change(struct store_tx *tx, const struct sql *q, int *changed)
 	}
 	release(stmt);
 	return result;
+}
+
+static enum store_rc
+change_fixed(struct store_tx *tx, const char *text, const struct value *binds, size_t count,
+	     int *changed)
+{
+	struct sql q;
+
+	fixed(&q, text, binds, count);
+	return change(tx, &q, changed);
 }
 
 /* Whether the names still lead to the files that are open: what is written to others is lost. */
@@ -798,18 +820,6 @@ store_list(struct store *s, struct arena *a, const struct list_query *q, struct 
 		rc = get_list(c, a, q, out);
 	reader_give(s, c);
 	return rc;
-}
-
-/* A fixed text with the values of one request. */
-static void
-fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
-{
-	q->len = strlen(text);
-	memcpy(q->text, text, q->len + 1);
-	for (size_t i = 0; i < count; i++)
-		q->binds[i] = binds[i];
-	q->bind_count = count;
-	q->failed = false;
 }
 
 /* Takes a reader and begins a fixed statement; NULL with *rc set and nothing held. */
@@ -1603,14 +1613,13 @@ store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_
 {
 	const struct value binds[] = {value_int(id), value_int(before_ms), value_int(now_ms),
 				      value_text(address)};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "UPDATE credential SET last_used = ?3, last_used_address = ?4 WHERE id = ?1 AND "
-	      "(last_used IS NULL OR last_used <= ?2 OR last_used > ?3)",
-	      binds, sizeof(binds) / sizeof(*binds));
-	return change(tx, &q, &changed);
+	return change_fixed(
+		tx,
+		"UPDATE credential SET last_used = ?3, last_used_address = ?4 WHERE id = ?1 AND "
+		"(last_used IS NULL OR last_used <= ?2 OR last_used > ?3)",
+		binds, sizeof(binds) / sizeof(*binds), &changed);
 }
 
 enum column
@@ -1633,15 +1642,14 @@ store_log(struct store_tx *tx, const struct log_entry *entry)
 		value_text(entry->request_id),
 		value_int(entry->at_ms),
 	};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "INSERT INTO process_log (family, resource_id, process, state_before, state_during, "
-	      "state_after, account_id,"
-	      " request_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-	      binds, sizeof(binds) / sizeof(*binds));
-	return change(tx, &q, &changed);
+	return change_fixed(tx,
+			    "INSERT INTO process_log (family, resource_id, process, state_before, "
+			    "state_during, "
+			    "state_after, account_id,"
+			    " request_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			    binds, sizeof(binds) / sizeof(*binds), &changed);
 }
 
 enum store_rc
@@ -1649,11 +1657,10 @@ store_add_key_check(struct store_tx *tx, const struct key_check *check)
 {
 	const struct value binds[] = {value_int(check->key_id), value_text(check->use),
 				      check->value};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q, "INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)", binds, 3);
-	return change(tx, &q, &changed);
+	return change_fixed(tx, "INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)",
+			    binds, 3, &changed);
 }
 
 /* Runs a statement that returns at most one row; STORE_NONE for no row. */
@@ -1678,18 +1685,17 @@ store_take_lease(struct store_tx *tx, const char *name, const char *holder, int6
 {
 	const struct value binds[] = {value_text(name), value_text(holder), value_int(now_ms),
 				      value_int(until_ms)};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "INSERT INTO lease (name, holder, until, began) VALUES (?1, ?2, ?4, ?3) "
-	      "ON CONFLICT (name) DO UPDATE SET until = ?4, "
-	      "began = iif(holder = ?2 AND ended IS NULL, began, ?3), "
-	      "rows = iif(holder = ?2 AND ended IS NULL, rows, 0), holder = ?2, ended = NULL "
-	      /* One that lasts far longer than any was taken when the clock was wrong. */
-	      "WHERE holder = ?2 OR until <= ?3 OR until > ?4 + (?4 - ?3)",
-	      binds, sizeof(binds) / sizeof(*binds));
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(
+		tx,
+		"INSERT INTO lease (name, holder, until, began) VALUES (?1, ?2, ?4, ?3) "
+		"ON CONFLICT (name) DO UPDATE SET until = ?4, "
+		"began = iif(holder = ?2 AND ended IS NULL, began, ?3), "
+		"rows = iif(holder = ?2 AND ended IS NULL, rows, 0), holder = ?2, ended = NULL "
+		/* One that lasts far longer than any was taken when the clock was wrong. */
+		"WHERE holder = ?2 OR until <= ?3 OR until > ?4 + (?4 - ?3)",
+		binds, sizeof(binds) / sizeof(*binds), &changed);
 	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;
 }
 
@@ -1699,13 +1705,12 @@ store_end_lease(struct store_tx *tx, const char *name, const char *holder, int64
 {
 	const struct value binds[] = {value_text(name), value_text(holder), value_int(now_ms),
 				      value_int(rows)};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "UPDATE lease SET until = ?3, ended = ?3, rows = ?4 WHERE name = ?1 AND holder = ?2",
-	      binds, sizeof(binds) / sizeof(*binds));
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(tx,
+					"UPDATE lease SET until = ?3, ended = ?3, rows = ?4 WHERE "
+					"name = ?1 AND holder = ?2",
+					binds, sizeof(binds) / sizeof(*binds), &changed);
 	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;
 }
 
@@ -1789,11 +1794,10 @@ enum store_rc
 store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use)
 {
 	const struct value binds[] = {value_int(key_id), value_text(use)};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
-	return change(tx, &q, &changed);
+	return change_fixed(tx, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2,
+			    &changed);
 }
 
 enum store_rc
@@ -1816,14 +1820,12 @@ store_replace_value(struct store_tx *tx, const struct family *family, int64_t id
 		    enum column column, const struct value *from, const struct value *to)
 {
 	const struct value binds[] = {value_int(id), *from, *to};
-	struct sql q;
 	int changed = 0;
 	char text[SEALED_TEXT_MAX];
 
 	(void)snprintf(text, sizeof(text), "UPDATE %s SET %s = ?3 WHERE id = ?1 AND %s = ?2",
 		       family->table, column_name(column), column_name(column));
-	fixed(&q, text, binds, 3);
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(tx, text, binds, 3, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
 
@@ -1897,16 +1899,16 @@ store_audit_put(struct store_tx *tx, const struct audit_segment *s)
 		s->last,
 		s->mac,
 	};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "INSERT INTO audit_segment (" SEGMENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
-	      "?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET first_id = ?2, last_id = ?3, began = "
-	      "?4, "
-	      "closed = ?5, cut = ?6, reason = ?7, previous = ?8, last = ?9, mac = ?10",
-	      binds, sizeof(binds) / sizeof(*binds));
-	return change(tx, &q, &changed);
+	return change_fixed(
+		tx,
+		"INSERT INTO audit_segment (" SEGMENT_COLUMNS
+		") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+		"?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET first_id = ?2, last_id = ?3, began = "
+		"?4, "
+		"closed = ?5, cut = ?6, reason = ?7, previous = ?8, last = ?9, mac = ?10",
+		binds, sizeof(binds) / sizeof(*binds), &changed);
 }
 
 enum store_rc
@@ -1914,14 +1916,13 @@ store_audit_advance(struct store_tx *tx, const struct audit_segment *s)
 {
 	const struct value binds[] = {value_int(s->id), value_int(s->last_id),
 				      value_int(s->began_ms), s->last, s->mac};
-	struct sql q;
 	int changed = 0;
 
-	fixed(&q,
-	      "UPDATE audit_segment SET last_id = ?2, began = ?3, last = ?4, mac = ?5 WHERE id = "
-	      "?1",
-	      binds, 5);
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(
+		tx,
+		"UPDATE audit_segment SET last_id = ?2, began = ?3, last = ?4, mac = ?5 WHERE id = "
+		"?1",
+		binds, 5, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
 
@@ -1931,22 +1932,20 @@ store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment, si
 {
 	const struct value binds[] = {value_int(first_id), value_int((int64_t)max)};
 	const struct value segment[] = {value_int(first_segment)};
-	struct sql q;
 	int changed = 0;
 
 	*deleted = 0;
-	fixed(&q,
-	      "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE id < ?1 ORDER BY "
-	      "id LIMIT ?2)",
-	      binds, 2);
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(tx,
+					"DELETE FROM audit_log WHERE id IN (SELECT id FROM "
+					"audit_log WHERE id < ?1 ORDER BY "
+					"id LIMIT ?2)",
+					binds, 2, &changed);
 	if (rc != STORE_OK)
 		return rc;
 	*deleted = (size_t)changed;
 	if (*deleted == max)
 		return STORE_OK;
-	fixed(&q, "DELETE FROM audit_segment WHERE id < ?1", segment, 1);
-	return change(tx, &q, &changed);
+	return change_fixed(tx, "DELETE FROM audit_segment WHERE id < ?1", segment, 1, &changed);
 }
 
 enum store_rc
@@ -1991,7 +1990,6 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 	     int64_t log_before_ms, size_t max, size_t *deleted)
 {
 	char text[1536];
-	struct sql q;
 	int changed = 0;
 	const struct value binds[] = {value_int(removed_before_ms), value_int((int64_t)max)};
 	const struct value log_binds[] = {value_int(log_before_ms), value_int((int64_t)max)};
@@ -2007,16 +2005,15 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 				      references[i].child->table,
 				      column_name(references[i].column));
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
-	fixed(&q, text, binds, 2);
-	enum store_rc rc = change(tx, &q, &changed);
+	enum store_rc rc = change_fixed(tx, text, binds, 2, &changed);
 	*deleted = rc == STORE_OK ? (size_t)changed : 0;
 	if (rc != STORE_OK)
 		return rc;
-	fixed(&q,
-	      "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE at < ?1 ORDER "
-	      "BY at LIMIT ?2)",
-	      log_binds, 2);
-	rc = change(tx, &q, &changed);
+	rc = change_fixed(tx,
+			  "DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE "
+			  "at < ?1 ORDER "
+			  "BY at LIMIT ?2)",
+			  log_binds, 2, &changed);
 	/* The caller goes on as long as either has more. */
 	if (rc == STORE_OK && (size_t)changed > *deleted)
 		*deleted = (size_t)changed;
