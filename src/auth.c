@@ -387,38 +387,18 @@ is_valid(const struct record *key, const struct record *account, const char *cli
 	       (networks == NULL || network_list_has(networks, client));
 }
 
-struct touch {
-	int64_t key, now_ms;
-	const char *address;
-};
-
-static enum err
-touch_in_transaction(struct store_tx *tx, void *arg)
-{
-	const struct touch *t = arg;
-
-	return store_touch_key(tx, t->key, t->now_ms - AUTH_LAST_USED_MS, t->now_ms, t->address) ==
-			       STORE_OK
-		       ? ERR_NONE
-		       : ERR_INTERNAL;
-}
-
 /* Notes that the key was used, if that was not noted a moment ago.  A full disk keeps nobody out.
  */
 static void
 note_use(const struct auth *auth, const struct record *key, const char *client, int64_t now_ms)
 {
 	const struct value *last = &key->columns[COL_LAST_USED];
-	struct touch t = {record_id(key), now_ms - now_ms % 1000, client};
+	int64_t now = now_ms - now_ms % 1000;
 
 	if (last->type == VALUE_INT && last->number <= now_ms &&
-	    t.now_ms - last->number < AUTH_LAST_USED_MS)
+	    now - last->number < AUTH_LAST_USED_MS)
 		return;
-	enum store_rc rc = store_write(auth->store, touch_in_transaction, &t);
-	if (rc == STORE_FULL)
-		log_debug("the last use of a key could not be noted: the disk is full");
-	else if (rc != STORE_OK)
-		log_info("the last use of a key could not be noted");
+	store_note_use(auth->store, record_id(key), now - AUTH_LAST_USED_MS, now, client);
 }
 
 /* The form of an access key that was made here: anything else that came as one may be a secret in

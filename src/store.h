@@ -213,6 +213,10 @@ enum store_rc store_transition(struct store_tx *tx, const struct family *family,
  * before_ms. */
 enum store_rc store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_ms,
 			      const char *address) __attribute__((warn_unused_result));
+/* The same in a transaction of its own, for which nobody waits where the store has threads: a read
+ * is not held up by writers.  What could not be noted is logged. */
+void store_note_use(struct store *s, int64_t id, int64_t before_ms, int64_t now_ms,
+		    const char *address);
 /* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
 enum column store_conflict(const struct store_tx *tx);
 

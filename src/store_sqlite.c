@@ -45,6 +45,7 @@ enum {
 				   that should does not get on */
 	/* What the log keeps when it begins anew: writing over is cheaper than growing. */
 	WAL_KEEP_BYTES = 15 * 1024 * 1024,
+	LATER_MAX = 64,	    /* uses of keys that wait to be noted */
 	BATCH_MAX = 64,	    /* transactions that share one commit */
 	COUNT_PAGE = 20000, /* rows that one statement of a count looks at, so that none is late */
 	KINDS_TEXT_MAX = 512,
@@ -99,10 +100,18 @@ struct waiter {
 	int64_t since_us;
 	bool frees; /* may have what is kept back for a full disk */
 	enum store_rc rc;
-	bool settled; /* rc is final: it is not run (again) */
-	bool leads;   /* woken to lead, not with a result */
+	bool settled;  /* rc is final: it is not run (again) */
+	bool leads;    /* woken to lead, not with a result */
+	bool unwaited; /* nobody waits for it: see struct later */
 	sem_t woken;
 	struct waiter *next;
+};
+
+/* The use of a key, which is noted when the line comes to it; freed then. */
+struct later {
+	struct waiter waiter; /* first: the waiter's address is its own */
+	int64_t key, before_ms, now_ms;
+	char address[];
 };
 
 /* Folds the write-ahead log into the database, in a thread of its own. */
@@ -130,10 +139,10 @@ struct store {
 	pthread_mutex_t line_mutex; /* guards the line and `led`, not the work */
 	struct waiter *waiting, **waiting_end;
 	bool led;
+	unsigned later; /* how many in the line are struct later */
 	pthread_t committer;
 	bool commits; /* it runs */
-	bool ends;
-	sem_t called; /* the committer */
+	sem_t called; /* the committer; with an empty line: to end */
 	struct connection writer;
 	struct folder folder;
 	int fold_frames; /* of the write-ahead log: then it is folded */
@@ -1374,22 +1383,27 @@ call_leader(struct store *s, struct waiter *head)
 	(void)sem_post(&head->woken);
 }
 
-/* Returns when this waiter leads, or its transaction has ended. */
+static void
+enter_line(struct store *s, struct waiter *self)
+{
+	(void)pthread_mutex_lock(&s->line_mutex);
+	bool first = !s->led;
+
+	s->led = true;
+	*s->waiting_end = self;
+	s->waiting_end = &self->next;
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	if (first)
+		call_leader(s, self);
+}
+
+/* Returns when this waiter leads, or its transaction has ended; it has left the line then. */
 static void
 stand_in_line(struct store *s, struct waiter *self)
 {
 	(void)sem_init(&self->woken, 0, 0);
 	board_wait();
-	(void)pthread_mutex_lock(&s->line_mutex);
-	bool first = !s->led;
-
-	s->led = true;
-	/* It leaves the line before its function returns. */
-	*s->waiting_end = self;
-	s->waiting_end = &self->next; // cppcheck-suppress autoVariables
-	(void)pthread_mutex_unlock(&s->line_mutex);
-	if (first)
-		call_leader(s, self);
+	enter_line(s, self);
 	while (sem_wait(&self->woken) != 0)
 		; /* a signal */
 	board_go_on(self->pulse);
@@ -1500,6 +1514,91 @@ write_as(struct store *s, store_fn fn, void *arg, bool frees)
 	(void)sem_destroy(&self.woken);
 	log_set_request(self.request);
 	return self.rc;
+}
+
+/* Noting the use of a key */
+
+static enum err
+note_use(struct store_tx *tx, void *arg)
+{
+	const struct later *l = arg;
+
+	return store_touch_key(tx, l->key, l->before_ms, l->now_ms, l->address) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+static void
+told_use(enum store_rc rc)
+{
+	if (rc == STORE_FULL)
+		log_debug("the last use of a key could not be noted: the disk is full");
+	else if (rc != STORE_OK)
+		log_info("the last use of a key could not be noted");
+}
+
+/* Ends those of a batch for whom nobody waits; the others. */
+static struct waiter *
+end_later(struct store *s, struct waiter *batch)
+{
+	struct waiter **place = &batch;
+
+	while (*place != NULL) {
+		struct waiter *w = *place;
+
+		if (!w->unwaited) {
+			place = &w->next;
+			continue;
+		}
+		*place = w->next;
+		told_use(w->rc);
+		free(w);
+		(void)pthread_mutex_lock(&s->line_mutex);
+		s->later--;
+		(void)pthread_mutex_unlock(&s->line_mutex);
+	}
+	return batch;
+}
+
+/* A key that is used again and again meanwhile comes again and again: there is an end to that. */
+static bool
+may_come_later(struct store *s)
+{
+	(void)pthread_mutex_lock(&s->line_mutex);
+	bool may = s->later < LATER_MAX;
+
+	s->later += may;
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	return may;
+}
+
+void
+store_note_use(struct store *s, int64_t key, int64_t before_ms, int64_t now_ms, const char *address)
+{
+	size_t size = strlen(address) + 1;
+
+	if (store_is_low(s)) {
+		told_use(STORE_FULL);
+		return;
+	}
+	struct later *l = calloc(1, sizeof(*l) + size);
+	if (l == NULL) {
+		told_use(STORE_NO_MEMORY);
+		return;
+	}
+	l->key = key;
+	l->before_ms = before_ms;
+	l->now_ms = now_ms;
+	memcpy(l->address, address, size);
+	if (!s->commits)
+		told_use(write_as(s, note_use, l, false));
+	if (!s->commits || !may_come_later(s)) {
+		free(l);
+		return;
+	}
+	l->waiter =
+		(struct waiter){.fn = note_use, .arg = l, .unwaited = true, .since_us = clock_us()};
+	enter_line(s, &l->waiter);
 }
 
 /* For work with the writing connection that is no transaction of its own; ends with end_writing().
@@ -2110,9 +2209,13 @@ commit_run(void *arg)
 	for (;;) {
 		while (sem_wait(&s->called) != 0)
 			; /* a signal */
-		if (s->ends)
+		(void)pthread_mutex_lock(&s->line_mutex);
+		bool called = s->waiting != NULL;
+
+		(void)pthread_mutex_unlock(&s->line_mutex);
+		if (!called) /* to end */
 			return NULL;
-		wake(write_batch(s));
+		wake(end_later(s, write_batch(s)));
 	}
 }
 
@@ -2147,7 +2250,6 @@ end_threads(struct store *s)
 	connection_close(&f->hold);
 	connection_close(&f->fold);
 	if (s->commits) {
-		s->ends = true;
 		(void)sem_post(&s->called);
 		(void)pthread_join(s->committer, NULL);
 	}

@@ -1580,6 +1580,40 @@ START_TEST(a_body_that_fails_halfway_takes_nobody_along)
 }
 END_TEST
 
+/* The use of a key, noted beside the requests */
+
+START_TEST(the_use_of_a_key_is_noted_without_waiting_for_the_lock)
+{
+	enum { USES = 500 };
+	static const char noted[] =
+		"SELECT last_used || last_used_address FROM credential WHERE kind = 'apiKey' AND "
+		"public_value = 'K'";
+	char path[RIG_PATH_MAX + 8];
+
+	rig_exec(&rig,
+		 "INSERT INTO credential (uuid, kind, account_id, state, public_value) VALUES "
+		 "('k', 'apiKey', 1, 'active', 'K')");
+	int64_t key = atoll(rig_sql(&rig, "SELECT max(id) FROM credential"));
+	use_threads(1);
+	(void)snprintf(path, sizeof(path), "%s.lock", rig.database);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	for (int i = 0; i < USES; i++) /* it comes back, however often */
+		store_note_use(rig.store, key, RIG_NOW - 60000, RIG_NOW, "10.0.0.1");
+	ck_assert_str_eq(rig_sql(&rig, "SELECT count(last_used) FROM credential"), "0");
+	ck_assert_int_eq(close(fd), 0);
+	/* An end waits for what is to be noted. */
+	store_close(rig.store);
+	rig.store = store_open(rig.database, 1, why);
+	ck_assert_str_eq(rig_sql(&rig, noted),
+			 arena_printf(rig.arena, "%lld10.0.0.1", (long long)RIG_NOW));
+	/* Without threads of the store's own it is noted at once. */
+	store_note_use(rig.store, key, RIG_NOW, RIG_NOW + 1000, "10.0.0.2");
+	ck_assert_str_eq(rig_sql(&rig, noted),
+			 arena_printf(rig.arena, "%lld10.0.0.2", (long long)RIG_NOW + 1000));
+}
+END_TEST
+
 /* The log, folded beside the writers */
 
 static void *
@@ -1904,6 +1938,7 @@ store_suite(void)
 	tcase_add_loop_test(tc, of_many_threads_one_makes_the_change, 0, 2);
 	tcase_add_loop_test(tc, of_many_threads_one_gets_the_address, 0, 2);
 	tcase_add_loop_test(tc, a_body_that_fails_halfway_takes_nobody_along, 0, 2 * HALFWAY);
+	tcase_add_test(tc, the_use_of_a_key_is_noted_without_waiting_for_the_lock);
 	tcase_add_test(tc, the_log_is_folded_beside_the_writers_and_does_not_grow);
 	tcase_add_test(tc, nobody_begins_the_log_anew_while_somebody_reads_in_it);
 	tcase_add_test(tc, nothing_is_folded_while_somebody_reads_the_file_alone);

@@ -34,6 +34,18 @@ def holder_of(path):
     return None
 
 
+def stop(pid):
+    """Returns when all its threads stand still: one after the other sees the signal."""
+    def still():
+        states = []
+        for thread in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/stat" % (pid, thread), encoding="ascii") as f:
+                states.append(f.read().rsplit(")", 1)[1].split()[0])
+        return set(states) == {"T"}
+    os.kill(pid, signal.SIGSTOP)
+    assert wait_until(still)
+
+
 class Hang(PoolCase):
     def pool(self, *options):
         return Pool("--request-timeout-s", "2", *options, workers=2, threads=2)
@@ -48,7 +60,7 @@ class Hang(PoolCase):
         lock = os.path.join(pool.state, "regcred.db.lock")
         self.assertTrue(wait_until(lambda: holder_of(lock) in workers(pool)))
         victim = holder_of(lock)
-        os.kill(victim, signal.SIGSTOP)
+        stop(victim)
         other.execute("ROLLBACK")
         other.close()
         self.assertEqual(holder_of(lock), victim)
@@ -82,7 +94,7 @@ class Hang(PoolCase):
     def test_an_idle_process_that_is_stopped_is_replaced(self):
         with self.pool() as pool:
             for victim in (workers(pool)[0], [p for p in pool.children() if p not in workers(pool)][0]):
-                os.kill(victim, signal.SIGSTOP)
+                stop(victim)
                 self.assertTrue(wait_until(lambda: victim not in pool.children() and len(pool.children()) == 3), pool.text())
             self.answers_direct(pool, 10)
             self.assertEqual(pool.text().count(" has hung for "), 2)
@@ -114,7 +126,7 @@ class Hang(PoolCase):
     def test_an_end_does_not_wait_for_a_stopped_process_for_ever(self):
         with self.pool("--drain-timeout-s", "1") as pool:
             victim = workers(pool)[0]
-            os.kill(victim, signal.SIGSTOP)
+            stop(victim)
             self.assertEqual(pool.stop(), 0)
             self.assertFalse(harness.alive(victim))
             self.assertIn("worker %d did not end in time: killed" % victim, pool.text())

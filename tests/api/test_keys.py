@@ -65,6 +65,14 @@ class Base(harness.Case):
     def read(self, made, client=None):
         return self.ok((client or self.env).get("apikeys/" + made["id"]))
 
+    def used(self, made, address="127.0.0.1"):
+        """The key once its use is noted, which no request waits for."""
+        until = time.monotonic() + 5
+        while (key := self.read(made))["lastUsedAddress"] != address:
+            self.assertLess(time.monotonic(), until, key)
+            time.sleep(0.01)
+        return key
+
 
 class Fields(Base):
     def test_new_fields_are_published(self):
@@ -193,6 +201,8 @@ class Bounds(Base):
                                 (["10.0.0.0/8"], False), (["127.0.0.2/32"], False), (["::/0"], False), (["::1"], False)):
             made, client = self.make(networks=networks)
             self.status(client.get("apikeys"), 200 if works else 401)
+            if works:
+                self.used(made)
             self.assertEqual(self.read(made)["lastUsed"] is not None, works)
         forged = client.get("apikeys", headers=[("X-Forwarded-For", "::1"), ("X-Real-IP", "::1"), ("Remote-Addr", "::1"), ("REMOTE_ADDR", "::1")])
         self.err(forged, 401, "Unauthorized")
@@ -380,8 +390,7 @@ class LastUse(Base):
         made, client = self.make()
         self.assertIsNone(self.read(made)["lastUsed"])
         self.ok(client.get("apikeys"))
-        first = self.read(made)
-        self.assertEqual(first["lastUsedAddress"], "127.0.0.1")
+        first = self.used(made)
         self.assertLess(abs(first["lastUsedTS"] / 1000 - time.time()), 5)
         number = int(made["id"][2:])
         site.sql("UPDATE credential SET last_used_address = 'mark' WHERE id = ?", (number,), write=True)
@@ -390,8 +399,7 @@ class LastUse(Base):
         self.assertEqual(self.read(made)["lastUsedAddress"], "mark")
         site.sql("UPDATE credential SET last_used = last_used - 61000 WHERE id = ?", (number,), write=True)
         self.ok(client.get("registries"))
-        self.assertEqual(self.read(made)["lastUsedAddress"], "127.0.0.1")
-        self.assertGreaterEqual(self.read(made)["lastUsedTS"], first["lastUsedTS"])
+        self.assertGreaterEqual(self.used(made)["lastUsedTS"], first["lastUsedTS"])
 
     def test_refused_keys_are_not_used(self):
         made, client = self.make()
@@ -410,7 +418,7 @@ class LastUse(Base):
         for t in threads:
             t.join()
         self.assertEqual(set(statuses), {200})
-        self.assertIsNotNone(self.read(made)["lastUsed"])
+        self.assertIsNotNone(self.used(made)["lastUsed"])
 
 
 class Ends(Base):
