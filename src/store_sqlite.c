@@ -1233,11 +1233,11 @@ run_body(struct connection *c, struct waiter *w, enum apart apart, bool *tangled
 	c->failure = STORE_OK;
 	log_set_request(w->request);
 	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
-	if (sqlite3_get_autocommit(c->db) != 0)
-		return STORE_ABORTED; /* the whole transaction is gone: the disk is full, or worse
-				       */
-	if (failed && c->failure == STORE_FULL)
+	bool gone = sqlite3_get_autocommit(c->db) != 0; /* the whole transaction */
+	if ((failed || gone) && c->failure == STORE_FULL)
 		return STORE_FULL; /* not the body's fault, and the same for all */
+	if (gone)
+		return STORE_ABORTED;
 	if (apart == TOGETHER) {
 		*tangled = failed && (sqlite3_total_changes64(c->db) != changes ||
 				      (c->failure != STORE_OK && c->failure != STORE_CONSTRAINT));
@@ -1329,10 +1329,19 @@ store_read(struct store *s, store_fn fn, void *arg)
 	return rc;
 }
 
+/* Called with the lock file.  For another process that folds the log right now SQLite calls no busy
+ * handler; but that is soon done, and while nobody commits it is not begun again. */
 static int
 checkpoint(struct connection *c)
 {
-	return sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	int64_t end_ms = clock_ms() + BUSY_MS;
+	int rc;
+
+	while ((rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					       NULL)) == SQLITE_BUSY &&
+	       clock_ms() < end_ms)
+		(void)sqlite3_sleep(NAP_MS);
+	return rc;
 }
 
 /* The disk is full: gives back what was kept for that, and what the write-ahead log holds.  False
@@ -2160,8 +2169,8 @@ fold_beside(struct store *s, struct folder *f)
 {
 	bool done = false;
 
-	if (!connection_ready(s, &f->hold, true) || !connection_ready(s, &f->fold, false) ||
-	    exec(&f->hold, "BEGIN") != STORE_OK)
+	if (!is_here(s) || !connection_ready(s, &f->hold, true) ||
+	    !connection_ready(s, &f->fold, false) || exec(&f->hold, "BEGIN") != STORE_OK)
 		return false;
 	if (exec(&f->hold, "SELECT 1 FROM key_check WHERE 0") == STORE_OK)
 		done = fold(&f->fold);
