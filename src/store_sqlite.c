@@ -1439,7 +1439,8 @@ take_batch(struct store *s)
 
 /* The writing connection, alone in this process and, by the lock file, on this machine.  Who has
  * just had the lock does not get it again before another that waits: that one has the turn.  From
- * then on the head's request runs, and is seen if it hangs. */
+ * then on a request of the batch runs, and is seen if it hangs: the first that has a pulse, which
+ * the use of a key and the check of a login have not. */
 static struct waiter *
 begin_writing(struct store *s)
 {
@@ -1452,7 +1453,10 @@ begin_writing(struct store *s)
 		turn(s->lock_fd, F_UNLCK);
 	struct waiter *batch = take_batch(s);
 
-	board_go_on(batch->pulse);
+	const struct waiter *seen = batch;
+	while (seen->pulse == NULL && seen->next != NULL)
+		seen = seen->next;
+	board_go_on(seen->pulse);
 	return batch;
 }
 
