@@ -455,7 +455,7 @@ class Starved(PoolCase):
     That is a matter of microseconds, unless the leaving process hardly gets any time: it shares its processor with one that wants all.
     """
 
-    ROUNDS, PATIENCE = 10, 5
+    ROUNDS, PATIENCE = 10, 20  # seconds: with a sanitizer it takes some to end without a processor
     HOG = "import os\nos.sched_setaffinity(0, {%d})\nprint(flush=True)\nwhile os.getppid() == %d: pass"
 
     def starve(self, pid):
