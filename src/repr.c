@@ -842,7 +842,7 @@ void
 repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
 		const struct list_request *request, const struct record_list *list)
 {
-	enum { GUESS = 1024 }; /* bytes of a resource */
+	enum { GUESS = 1536 }; /* bytes of a resource: a login with an email has 1240 */
 	bool paged = !request->whole || list->more;
 	struct page page = {.view = v};
 

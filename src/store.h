@@ -356,7 +356,7 @@ int64_t store_size(const struct store *s);
 int64_t store_wal_size(struct store *s);
 enum store_rc store_checkpoint(struct store *s) __attribute__((warn_unused_result));
 /* The frames of 4 KiB that the write-ahead log has when it is folded into the file. */
-enum { STORE_FOLD_FRAMES = 2800 };
+enum { STORE_FOLD_FRAMES = 2500 };
 /* From now on, before anything was written, transactions are run by a thread of its own, and the
  * log is folded by another, not by the commit that made it too long.  Without them, as for a single
  * request, whoever writes does both.  False if there are no more threads. */
