@@ -21,7 +21,7 @@ for file in "$@"; do
 done
 
 echo '/* Made by build-aux/embed-sql.sh from sql/: edit those files. */'
-echo '#include "migrations.h"'
+echo '#include "store/sqlite/migrations.h"'
 echo
 echo '#include <stddef.h>'
 

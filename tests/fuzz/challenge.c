@@ -1,5 +1,5 @@
 /* challenge: the lines of the input are the WWW-Authenticate headers of one answer. */
-#include "challenge.h"
+#include "registry/challenge.h"
 
 #include <string.h>
 

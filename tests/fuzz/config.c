@@ -1,5 +1,5 @@
 /* config: a file of settings: taken, or refused with a sentence. */
-#include "config.h"
+#include "server/config.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "http.h"
+#include "base/http.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

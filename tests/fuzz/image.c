@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "registry_url.h"
+#include "registry/url.h"
 
 static bool
 same(const char *a, const char *b)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "query.h"
+#include "model/query.h"
 
 static const char *const sorts[] = {"name", "created", "id", "removed", "state", "none"};
 

@@ -1,5 +1,5 @@
 /* network: addresses, networks and lists of them; what is in a list lies within it. */
-#include "network.h"
+#include "base/network.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "nginx_check.h"
+#include "nginx_check/nginx_check.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

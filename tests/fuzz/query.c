@@ -1,5 +1,5 @@
 /* query: the parameters of a list of every type; the first byte says which type and version. */
-#include "query.h"
+#include "model/query.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "registry_url.h"
+#include "registry/url.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

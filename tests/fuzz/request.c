@@ -27,12 +27,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../support.h"
-#include "board.h"
+#include "support/support.h"
+#include "shared/board.h"
 #include "fuzz.h"
-#include "http.h"
-#include "registry_url.h"
-#include "secret.h"
+#include "base/http.h"
+#include "registry/url.h"
+#include "secret/keyring.h"
 
 enum { REQUESTS_MAX = 8, SIDES = 2, FORMS = 1 + 3 + 9, FORM_SIZE = 96 };
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "secret.h"
+#include "secret/keyring.h"
 
 static const struct seal_place place = {"credential", "a uuid", "secretValue", 5},
 			       other = {"credential", "a uuid", "secretValue", 6};

@@ -1,0 +1,56 @@
+/* repr: records as resources, collections, schemas and errors; links, and the actions that the
+ * state allows (contract 1 to 7).
+ *
+ * Every generated URL is absolute, and lower-case but for what was typed.
+ */
+#ifndef REGCRED_REPR_H
+#define REGCRED_REPR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json_out.h"
+#include "login/resolve.h"
+#include "resource/resource.h"
+
+/* What a representation depends on besides the record. */
+struct view {
+	const struct context *context;
+	const char *root;  /* "https://r.example.test/v1" */
+	const char *scope; /* root, and "/projects/1a5" if the path was scoped */
+	const char *page;  /* the request's URL as typed, without query */
+	const struct pairs *query;
+};
+
+/* Once at start: the order of the fields in a resource. */
+void repr_init(void);
+
+/* The URL of a resource; NULL without memory. */
+const char *repr_self(const struct view *v, const struct record *row);
+/* A resource.  secret: plain text for the answer to a create, else NULL.  include: link to embed,
+ * NULL for none. */
+void repr_resource(struct json_out *w, const struct view *v, const struct record *row,
+		   const char *secret, const char *include);
+/* A collection, or the part of one that a page shows. */
+void repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
+		     const struct list_request *request, const struct record_list *list);
+/* The answer to an imageLogin: the logins in their order, the chosen one, if any fits, first. */
+void repr_image_login(struct json_out *w, const struct view *v, const struct wanted *wanted,
+		      const struct login_list *logins);
+/* The answer to a login that was tried. */
+void repr_check(struct json_out *w, const struct check_report *report, int64_t now_ms);
+/* The answer to setmembers: the input that its schema declares as output. */
+void repr_members(struct json_out *w, const struct view *v, const struct record_list *members);
+
+void repr_schema(struct json_out *w, const char *scope, enum role role, enum api_version version,
+		 const struct resource_type *type);
+void repr_schemas(struct json_out *w, const char *scope, enum role role, enum api_version version);
+/* role NULL-safe: links hold what the role can list. */
+void repr_version(struct json_out *w, const char *root, const char *scope, enum role role,
+		  enum api_version version);
+/* The collection of versions; base is "https://r.example.test". */
+void repr_versions(struct json_out *w, const char *base);
+
+void repr_error(struct json_out *w, const struct error *e);
+
+#endif

@@ -1,0 +1,255 @@
+/* arena: bump allocation from a list of chunks.
+ *
+ * Chunks come zeroed and what was handed out is wiped at a reset, so every unused byte is zero at
+ * any time and an allocation has nothing to clear.
+ */
+#include "base/arena.h"
+
+#include <sodium.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_SIZE = 64 * 1024, KEEP_SIZE = 512 * 1024, ALIGN = _Alignof(max_align_t) };
+
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	size_t used;
+	_Alignas(max_align_t) char bytes[];
+};
+
+struct cleanup {
+	struct cleanup *next;
+	void (*fn)(void *);
+	void *arg;
+};
+
+struct arena {
+	struct chunk *first;   /* kept over resets */
+	struct chunk *current; /* where small allocations go */
+	struct cleanup *cleanups;
+	size_t limit;
+	size_t used;
+	unsigned fail_at;
+	bool failed;
+};
+
+static struct chunk *
+chunk_new(size_t size)
+{
+	struct chunk *c;
+
+	if (size < CHUNK_SIZE)
+		size = CHUNK_SIZE;
+	if (size > SIZE_MAX - sizeof(*c))
+		return NULL;
+	c = calloc(1, sizeof(*c) + size);
+	if (c != NULL)
+		c->size = size;
+	return c;
+}
+
+static void
+chunk_wipe(struct chunk *c)
+{
+	sodium_memzero(c->bytes, c->used);
+	c->used = 0;
+}
+
+struct arena *
+arena_new(size_t limit)
+{
+	struct arena *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	a->limit = limit;
+	a->first = chunk_new(CHUNK_SIZE);
+	a->current = a->first;
+	if (a->first == NULL) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+/* Wipes all chunks and keeps one, large enough for the same request again unless that is very
+ * large: a thread that answers the same kind of request again and again allocates nothing. */
+static void
+keep_one(struct arena *a)
+{
+	struct chunk *kept = a->first, *larger = NULL;
+
+	if (kept->next != NULL && a->used <= KEEP_SIZE)
+		larger = chunk_new(a->used);
+	for (struct chunk *c = a->first, *next; c != NULL; c = next) {
+		next = c->next;
+		chunk_wipe(c);
+		if (c != kept || larger != NULL)
+			free(c);
+	}
+	a->first = larger != NULL ? larger : kept;
+	a->first->next = NULL;
+}
+
+void
+arena_reset(struct arena *a)
+{
+	/* A clean-up call may note another one. */
+	while (a->cleanups != NULL) {
+		struct cleanup *c = a->cleanups;
+
+		a->cleanups = c->next;
+		c->fn(c->arg);
+	}
+	keep_one(a);
+	a->current = a->first;
+	a->used = 0;
+	a->failed = false;
+}
+
+void
+arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	arena_reset(a);
+	free(a->first);
+	free(a);
+}
+
+/* Adds a chunk for size bytes.  What has more room left afterwards, the old or the new one, serves
+ * the next allocations. */
+static struct chunk *
+grow(struct arena *a, size_t size)
+{
+	/* Chunks grow with the request, so that one of them can serve the next one alone. */
+	size_t wanted = a->used * 2 < KEEP_SIZE ? a->used * 2 : KEEP_SIZE;
+	struct chunk *c = chunk_new(size > wanted ? size : wanted);
+
+	if (c == NULL)
+		return NULL;
+	c->next = a->first->next;
+	a->first->next = c;
+	if (c->size - size > a->current->size - a->current->used)
+		a->current = c;
+	return c;
+}
+
+static void *
+fail(struct arena *a)
+{
+	a->failed = true;
+	return NULL;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	struct chunk *c = a->current;
+	void *bytes;
+
+	if (a->fail_at > 0 && --a->fail_at == 0)
+		return fail(a);
+	if (a->failed || size > SIZE_MAX - ALIGN)
+		return fail(a);
+	size = (size + ALIGN - 1) / ALIGN * ALIGN;
+	if (size == 0)
+		size = ALIGN;
+	if (size > a->limit - a->used)
+		return fail(a);
+	if (size > c->size - c->used)
+		c = grow(a, size);
+	if (c == NULL)
+		return fail(a);
+	bytes = c->bytes + c->used;
+	c->used += size;
+	a->used += size;
+	return bytes;
+}
+
+void *
+arena_array(struct arena *a, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return fail(a);
+	return arena_alloc(a, bytes);
+}
+
+char *
+arena_copy(struct arena *a, const char *bytes, size_t len)
+{
+	char *copy;
+
+	if (len == SIZE_MAX)
+		return fail(a);
+	copy = arena_alloc(a, len + 1);
+	if (copy != NULL && len > 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *
+arena_strdup(struct arena *a, const char *text)
+{
+	return arena_copy(a, text, strlen(text));
+}
+
+char *
+arena_printf(struct arena *a, const char *format, ...)
+{
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len < 0)
+		return fail(a);
+	text = arena_alloc(a, (size_t)len + 1);
+	if (text == NULL)
+		return NULL;
+	va_start(args, format);
+	vsnprintf(text, (size_t)len + 1, format, args);
+	va_end(args);
+	return text;
+}
+
+bool
+arena_cleanup(struct arena *a, void (*fn)(void *), void *arg)
+{
+	struct cleanup *c = arena_alloc(a, sizeof(*c));
+
+	if (c == NULL) {
+		fn(arg);
+		return false;
+	}
+	c->fn = fn;
+	c->arg = arg;
+	c->next = a->cleanups;
+	a->cleanups = c;
+	return true;
+}
+
+bool
+arena_failed(const struct arena *a)
+{
+	return a->failed;
+}
+
+size_t
+arena_used(const struct arena *a)
+{
+	return a->used;
+}
+
+void
+arena_fail_at(struct arena *a, unsigned n)
+{
+	a->fail_at = n;
+}

@@ -1,0 +1,51 @@
+/* err: the table of err.def, and how an error is noted. */
+#include "base/err.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+static const struct {
+	const char *name;
+	int status;
+	const char *code;
+	const char *message;
+} errors[ERR__COUNT] = {
+	[ERR_NONE] = {"NONE", 200, "", NULL},
+#define ERR(name, status, code, message) [ERR_##name] = {#name, status, code, message},
+#include "base/err.def"
+#undef ERR
+};
+
+enum err
+err_set(struct error *e, enum err code, const char *field, const char *detail)
+{
+	assert(code > ERR_NONE && code < ERR__COUNT);
+	e->code = code;
+	e->field = field;
+	e->detail = detail;
+	return code;
+}
+
+int
+err_status(enum err code)
+{
+	return errors[code].status;
+}
+
+const char *
+err_code(enum err code)
+{
+	return errors[code].code;
+}
+
+const char *
+err_message(enum err code)
+{
+	return errors[code].message;
+}
+
+const char *
+err_name(enum err code)
+{
+	return errors[code].name;
+}

@@ -1,0 +1,39 @@
+/* err: the one table of errors (err.def) and the error that a request carries upwards.
+ *
+ * A function that can fail for the client returns enum err and fills struct error once, where the
+ * cause is known; success (ERR_NONE) leaves it untouched, so calls chain:  if (f(&e) != ERR_NONE)
+ * return e.code.  Only app.c turns it into HTTP.
+ */
+#ifndef REGCRED_ERR_H
+#define REGCRED_ERR_H
+
+enum err {
+	ERR_NONE,
+#define ERR(name, status, code, message) ERR_##name,
+#include "base/err.def"
+#undef ERR
+	ERR__COUNT
+};
+
+struct error {
+	enum err code;
+	const char *field;  /* the field it is about, NULL for errors that are not about one; static
+			       or in the request's arena */
+	const char *detail; /* a sentence for people, shown as `detail`, NULL if the code says it
+			       all; never a secret */
+	unsigned retry_after_s; /* of ERR_TOO_MANY and ERR_UNAVAILABLE: when it is worth another
+				   try; else 0 */
+};
+
+/* Fills *e and returns code. */
+enum err err_set(struct error *e, enum err code, const char *field, const char *detail);
+
+int err_status(enum err code);
+/* The client's code, "Not Found" and the like. */
+const char *err_code(enum err code);
+/* NULL for validation errors. */
+const char *err_message(enum err code);
+/* The name in the table, for tests: "NOT_FOUND". */
+const char *err_name(enum err code);
+
+#endif

@@ -1,0 +1,176 @@
+/* http: the parts of a request and an answer, as plain strings; nothing here knows FastCGI.
+ *
+ * Everything that is returned lives in the arena that was passed in.
+ */
+#ifndef REGCRED_HTTP_H
+#define REGCRED_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER, HTTP__COUNT };
+
+enum {
+	HTTP_BODY_MAX = 64 * 1024,   /* bytes of a body; more is 413 */
+	HTTP_TARGET_MAX = 32 * 1024, /* bytes of path and query: Rancher's tests send 16 KB */
+	HTTP_SEGMENTS_MAX =
+		8, /* path segments that can mean something; the rest is ignored (contract 1.3) */
+	HTTP_PAIRS_MAX = 512,  /* query parameters or form fields */
+	HTTP_HEADERS_MAX = 16, /* of an answer */
+};
+
+/* What the web server says about somebody whom it has signed in: REGCRED_PROXY_USER and the like.
+ * NULL: not sent; "": sent empty.  Worth nothing before proxy_check(). */
+struct proxy_claim {
+	const char *user;
+	const char *groups;
+	const char *email;
+	const char *token;
+	bool repeated; /* one of them came twice */
+	bool cgi;      /* from a CGI's environment, where nobody checked who started the program */
+};
+
+/* What the gateway knows of a request.  Absent headers are NULL.  Strings may hold any bytes but
+ * NUL: whoever uses one checks it. */
+struct request {
+	const char *method; /* "GET" */
+	const char *target; /* raw path and query, after the prefix under which regcred is mounted:
+			       "/v1/registries?limit=2" */
+	const char *prefix; /* where regcred is mounted in the URL space, "" at the root, else
+			       "/regcred" */
+	const char *scheme; /* "http" or "https", from the web server, never from the client */
+	const char *host;   /* host[:port] as the client addressed it, not yet checked */
+	const char *client; /* address of the peer of the web server */
+	const char *id;	    /* request id for the log, never NULL */
+	const char *authorization;
+	const char *api_key; /* X-API-Key: access:secret */
+	const char *accept;
+	const char *user_agent;
+	const char *cookie;
+	const char *content_type;
+	const char *project_id;	  /* X-API-Project-Id */
+	const char *no_challenge; /* X-API-No-Challenge */
+	const char *csrf;	  /* X-API-CSRF */
+	const char *origin;
+	const char *fetch_site;	     /* Sec-Fetch-Site */
+	const char *forwarded_proto; /* X-Forwarded-*: used only if the setting trust_forwarded says
+					so */
+	const char *forwarded_host;
+	const char *forwarded_port;
+	struct proxy_claim proxy;
+	const char *metrics; /* REGCRED_METRICS: this location of the web server may see /metrics */
+	const char *inject_registry; /* REGCRED_INJECT_REGISTRY: this location asks for the login of
+					that registry: inject.h */
+	const char *inject_scheme;   /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry */
+	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
+	size_t body_len;
+	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
+	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */
+	bool header_repeated; /* Authorization, X-API-Key, X-API-Project-Id, Content-Type or Cookie
+				 twice: 400 */
+};
+
+struct header {
+	const char *name;
+	const char *value; /* without CR, LF or NUL: response_header() refuses others */
+};
+
+struct response {
+	int status;
+	const char *content_type;
+	struct header headers[HTTP_HEADERS_MAX];
+	size_t header_count;
+	const char *body;
+	size_t body_len;
+	bool head;	/* send the headers only; Content-Length still tells the body's length */
+	unsigned route; /* of app.c's list of routes, for the counters */
+};
+
+/* Appends a header; one whose value holds a control character is left out, because it would start a
+ * header of its own. */
+void response_header(struct response *response, const char *name, const char *value);
+/* "Created" for 201; "" for a status that regcred never sends. */
+const char *http_reason(int status);
+
+enum http_method http_method_parse(const char *text);
+
+/* One decoded name and value of a query or form.  value is "" for a bare name.  Neither can hold a
+ * NUL; both are valid UTF-8. */
+struct pair {
+	const char *name;
+	const char *value;
+};
+struct pairs {
+	struct pair *items;
+	size_t count;
+};
+/* The first value of a name (case matters), NULL if it is not there. */
+const char *pairs_find(const struct pairs *pairs, const char *name);
+
+/* A request target, taken apart. */
+struct target {
+	const char *path;			 /* raw path, without the query, as typed */
+	const char *raw_query;			 /* raw, without the '?', "" if none */
+	const char *segments[HTTP_SEGMENTS_MAX]; /* decoded once; empty ones left out; data from
+						    then on, never split again */
+	size_t segment_count;			 /* of those kept; further ones are ignored */
+	struct pairs query;
+};
+
+/* Takes a raw target apart.  ERR_BAD_REQUEST with a sentence in detail: broken percent-encoding,
+ * NUL, invalid UTF-8, a control character in the path, a target that does not begin with '/',
+ * longer than HTTP_TARGET_MAX, or more than HTTP_PAIRS_MAX parameters.  ERR_NOT_FOUND: a segment
+ * that is "." or "..", or one that holds an encoded slash or backslash. */
+enum err http_target_parse(struct arena *a, const char *raw, struct target *out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* application/x-www-form-urlencoded text (a query or a body), '+' is a blank.  ERR_BAD_REQUEST as
+ * above. */
+enum err http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out,
+			 struct error *e) __attribute__((warn_unused_result));
+
+/* multipart/form-data: text fields only; a part with a file name counts as a field of its content.
+ * ERR_INVALID_BODY: no boundary in content_type, a body that is not so built, invalid UTF-8, a NUL,
+ * or more than HTTP_PAIRS_MAX parts. */
+enum err http_multipart_parse(struct arena *a, const char *content_type, const char *body,
+			      size_t len, struct pairs *out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* The media type of a Content-Type, lower-cased, without parameters; "" for NULL. */
+const char *http_media_type(struct arena *a, const char *content_type);
+
+/* "Basic <base64 of user:password>", the scheme in any case, split at the first colon.  False if it
+ * is not so built, or if one part holds a NUL.  Secrets are bytes: no UTF-8 check of the password.
+ * (libsodium's base64 decoder is used.) */
+bool http_basic_parse(struct arena *a, const char *authorization, const char **user,
+		      const char **password);
+
+/* The value of a cookie, NULL if it is not there. */
+const char *http_cookie(struct arena *a, const char *header, const char *name);
+
+/* True if text is valid UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF, no NUL
+ * within len. */
+bool http_utf8_valid(const char *text, size_t len);
+/* Characters (code points) of valid UTF-8. */
+size_t http_utf8_length(const char *text);
+
+/* Percent-encodes everything but unreserved characters (RFC 3986), for a query that is built again.
+ */
+char *http_encode(struct arena *a, const char *text);
+
+/* Base64 with padding; NULL without memory. */
+char *http_base64(struct arena *a, const char *bytes, size_t len);
+
+/* host[:port] in the form that a link may carry: letters, digits, '.', '-', '_', an IPv6 literal in
+ * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
+ * or markup into every link. */
+bool http_host_valid(const char *host);
+/* A path in the form that a link may carry: empty, or a slash and what may stand in the path of a
+ * URL.  A web server that decodes the path of a request and calls that the script's would put the
+ * client's words into every link otherwise. */
+bool http_prefix_valid(const char *path);
+
+#endif

@@ -1,0 +1,62 @@
+/* json_out: the streaming writer that every response uses.
+ *
+ * Sticky: write freely, ask json_out_failed() once before sending.  Commas are the writer's
+ * business.  Strings must be UTF-8; what is not is written as U+FFFD, so that an answer is always
+ * valid JSON.
+ */
+#ifndef REGCRED_JSON_OUT_H
+#define REGCRED_JSON_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct json_out {
+	struct arena *arena;
+	char *bytes;
+	size_t len;
+	size_t room;
+	bool comma; /* the next value or name needs a comma before it */
+	bool failed;
+};
+
+void json_out_init(struct json_out *w, struct arena *a);
+/* Makes room for that many bytes at once, where the size can be guessed. */
+void json_reserve(struct json_out *w, size_t bytes);
+void json_begin_object(struct json_out *w);
+void json_end_object(struct json_out *w);
+void json_begin_array(struct json_out *w);
+void json_end_array(struct json_out *w);
+void json_name(struct json_out *w, const char *name);
+/* NULL is written as null. */
+void json_string(struct json_out *w, const char *text);
+/* The same where the length is known. */
+void json_string_n(struct json_out *w, const char *text, size_t len);
+/* A string written in pieces. */
+void json_begin_string(struct json_out *w);
+void json_piece(struct json_out *w, const char *text);
+void json_end_string(struct json_out *w);
+void json_int(struct json_out *w, int64_t number);
+void json_bool(struct json_out *w, bool value);
+void json_null(struct json_out *w);
+/* Text that is JSON already: a value; a piece of a string. */
+void json_raw(struct json_out *w, const char *text, size_t len);
+void json_raw_piece(struct json_out *w, const char *text, size_t len);
+
+/* A text that is written once and used again, with gaps for what differs.  json_gap() leaves out
+ * what comes next: a value, or any number of members.  json_until() writes such a text from a place
+ * in it up to a gap, and what belongs there can follow. */
+struct json_gap {
+	size_t at;
+	bool comma;
+};
+struct json_gap json_gap(struct json_out *w);
+void json_until(struct json_out *w, const struct json_out *from, size_t at, struct json_gap gap);
+
+bool json_out_failed(const struct json_out *w);
+/* The text, NUL-terminated; NULL if something failed. */
+const char *json_out_text(struct json_out *w, size_t *len);
+
+#endif

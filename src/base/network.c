@@ -1,0 +1,177 @@
+/* network: addresses and networks; the system's inet_pton reads them. */
+#include "base/network.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+enum { MAPPED_BITS = 8 * sizeof(mapped) };
+
+static bool
+bit(const struct network *n, unsigned i)
+{
+	return (n->bytes[i / 8] >> (7 - i % 8) & 1) != 0;
+}
+
+bool
+network_parse_address(const char *text, struct network *out)
+{
+	*out = (struct network){.size = 4, .prefix = 32};
+	if (inet_pton(AF_INET, text, out->bytes) == 1)
+		return true;
+	*out = (struct network){.size = 16, .prefix = 128};
+	if (inet_pton(AF_INET6, text, out->bytes) != 1)
+		return false;
+	if (memcmp(out->bytes, mapped, sizeof(mapped)) == 0) {
+		memmove(out->bytes, out->bytes + sizeof(mapped), 4);
+		out->size = 4;
+		out->prefix = 32;
+	}
+	return true;
+}
+
+/* One to three digits without a leading zero. */
+static bool
+parse_prefix(const char *text, unsigned *out)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 3 || text[digits] != '\0' || (digits > 1 && *text == '0'))
+		return false;
+	*out = (unsigned)strtoul(text, NULL, 10);
+	return true;
+}
+
+const char *
+network_parse(const char *text, struct network *out)
+{
+	char address[NETWORK_TEXT_MAX];
+	size_t len = strcspn(text, "/");
+	unsigned prefix;
+
+	if (len >= sizeof(address))
+		return "A network is an address like 192.0.2.0/24 or 2001:db8::/32.";
+	memcpy(address, text, len);
+	address[len] = '\0';
+	if (!network_parse_address(address, out))
+		return "A network is an address like 192.0.2.0/24 or 2001:db8::/32.";
+	if (text[len] == '\0')
+		return NULL;
+	if (!parse_prefix(text + len + 1, &prefix))
+		return "The number behind the slash says how many bits count.";
+	if (strchr(address, ':') != NULL && out->size == 4) {
+		if (prefix < MAPPED_BITS)
+			return "The address has bits behind the prefix.";
+		prefix -= MAPPED_BITS;
+	}
+	if (prefix > out->prefix)
+		return "The number behind the slash is larger than the address.";
+	out->prefix = prefix;
+	for (unsigned i = prefix; i < 8 * out->size; i++)
+		if (bit(out, i))
+			return "The address has bits behind the prefix.";
+	return NULL;
+}
+
+bool
+network_contains(const struct network *outer, const struct network *inner)
+{
+	unsigned whole = outer->prefix / 8, rest = outer->prefix % 8;
+
+	if (outer->size != inner->size || outer->prefix > inner->prefix ||
+	    memcmp(outer->bytes, inner->bytes, whole) != 0)
+		return false;
+	return rest == 0 || (outer->bytes[whole] ^ inner->bytes[whole]) >> (8 - rest) == 0;
+}
+
+static size_t
+count(const char *list)
+{
+	size_t n = *list != '\0';
+
+	for (; *list != '\0'; list++)
+		n += *list == ' ';
+	return n;
+}
+
+const char *
+network_list_add(struct arena *a, const char *list, const char *text, const char **why)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct network n;
+
+	*why = network_parse(text, &n);
+	if (*why == NULL && count(list) == NETWORKS_MAX)
+		*why = "There are more networks than regcred takes.";
+	if (*why != NULL ||
+	    inet_ntop(n.size == 4 ? AF_INET : AF_INET6, n.bytes, address, sizeof(address)) == NULL)
+		return NULL;
+	return arena_printf(a, "%s%s%s/%u", list, *list != '\0' ? " " : "", address, n.prefix);
+}
+
+const char *
+network_list_parse(struct arena *a, const char *text, const char **why)
+{
+	const char *list = "";
+
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+		const char *one = arena_copy(a, text, len);
+
+		*why = NULL;
+		list = one != NULL ? network_list_add(a, list, one, why) : NULL;
+		text += len;
+		if (list == NULL || *text == '\0')
+			return list;
+	}
+}
+
+bool
+network_list_next(const char **list, char out[NETWORK_TEXT_MAX])
+{
+	size_t len = strcspn(*list, " ");
+
+	if (len == 0 || len >= NETWORK_TEXT_MAX)
+		return false;
+	memcpy(out, *list, len);
+	out[len] = '\0';
+	*list += len + ((*list)[len] == ' ');
+	return true;
+}
+
+static bool
+list_contains(const char *list, const struct network *inner)
+{
+	char text[NETWORK_TEXT_MAX];
+	struct network outer;
+
+	while (network_list_next(&list, text))
+		if (network_parse(text, &outer) == NULL && network_contains(&outer, inner))
+			return true;
+	return false;
+}
+
+bool
+network_list_has(const char *list, const char *address)
+{
+	struct network n;
+
+	return network_parse_address(address, &n) && list_contains(list, &n);
+}
+
+bool
+network_list_within(const char *outer, const char *inner)
+{
+	char text[NETWORK_TEXT_MAX];
+	struct network n;
+
+	while (network_list_next(&inner, text))
+		if (network_parse(text, &n) != NULL || !list_contains(outer, &n))
+			return false;
+	return *inner == '\0'; /* else it is no list */
+}

@@ -1,0 +1,633 @@
+/* cli_client: login, logout and import. */
+#include "client/cli_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "client/cli_docker.h"
+#include "base/disk.h"
+#include "base/harden.h"
+#include "base/http.h"
+#include "base/json_out.h"
+#include "client/remote.h"
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	WORDS_MAX = 64,
+	TIMEOUT_MS = 30 * 1000, /* of one request */
+	FILE_MAX = 1024 * 1024, /* of a file to import */
+	NODES_MAX = 100000,	/* values in it */
+	ARENA_MAX = 64 * 1024 * 1024,
+};
+
+/* By it an administrator sees where a login came from. */
+static const char imported[] = "Imported by regcred import.";
+
+struct call {
+	const char *words[WORDS_MAX];
+	size_t word_count;
+	const char *key_file, *ca_file;
+	bool dry_run, replace;
+	bool all, undo, podman;
+	struct arena *arena; /* of the call */
+	struct arena *work;  /* of one login: emptied after it */
+	struct client_settings settings;
+	struct client client;
+	char why[CLIENT_WHY_MAX];
+	size_t counts[REMOTE_MADE_BOTH + 1];
+	size_t failed;
+};
+
+static int
+fail(const char *why)
+{
+	(void)fprintf(stderr, "regcred: %s\n", why);
+	return EXIT_FAILED;
+}
+
+static int
+fail_file(const char *path, int error)
+{
+	(void)fprintf(stderr, "regcred: %s: %s\n", path, strerror(error));
+	return EXIT_FAILED;
+}
+
+/* For a terminal: nothing that could move the cursor. */
+static void
+print_plain(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+}
+
+/* login */
+
+/* Signals that end a program, or stop it: the terminal must not stay as it is while a secret is
+ * typed. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+enum { ENDING_COUNT = sizeof(ending) / sizeof(*ending) };
+
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+	caught = number;
+}
+
+static bool
+hide(const struct termios *shown, struct sigaction old[ENDING_COUNT])
+{
+	struct sigaction action = {.sa_handler = catch}; /* no SA_RESTART: it cuts the reading */
+	struct termios hidden = *shown;
+
+	caught = 0;
+	(void)sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < ENDING_COUNT; i++) {
+		(void)sigaction(ending[i], &action, &old[i]);
+		if (old[i].sa_handler == SIG_IGN) /* as nohup has it */
+			(void)sigaction(ending[i], &old[i], NULL);
+	}
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
+}
+
+/* As it was; then what a signal asked for happens. */
+static void
+show(const struct termios *shown, const struct sigaction old[ENDING_COUNT])
+{
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
+	(void)fputc('\n', stderr);
+	for (size_t i = 0; i < ENDING_COUNT; i++)
+		(void)sigaction(ending[i], &old[i], NULL);
+	if (caught != 0)
+		(void)raise(caught);
+}
+
+/* One line from the terminal, without showing it if it is secret. */
+static bool
+prompt(const char *question, bool secret, char out[CLIENT_TEXT_MAX])
+{
+	struct sigaction old[ENDING_COUNT];
+	struct termios shown;
+
+	if (secret && tcgetattr(STDIN_FILENO, &shown) != 0)
+		return false;
+	bool ready = !secret || hide(&shown, old);
+	if (ready)
+		(void)fputs(question, stderr);
+	bool ok = ready && fgets(out, CLIENT_TEXT_MAX, stdin) != NULL;
+	if (secret) {
+		show(&shown, old);
+		ok = ok && caught == 0;
+	}
+	if (ok)
+		out[strcspn(out, "\r\n")] = '\0';
+	return ok && *out != '\0';
+}
+
+static bool
+read_key_from_pipe(struct call *c)
+{
+	char text[CLIENT_FILE_MAX];
+	size_t len = fread(text, 1, sizeof(text), stdin);
+	bool ok = ferror(stdin) == 0 && len < sizeof(text) &&
+		  client_settings_parse(&c->settings, text, len, "standard input", c->why);
+
+	explicit_bzero(text, sizeof(text));
+	return ok;
+}
+
+static int
+read_key(struct call *c)
+{
+	bool ok;
+
+	(void)stpcpy(c->why, "the key could not be read");
+	if (c->key_file != NULL)
+		ok = client_settings_read(&c->settings, c->key_file, c->why);
+	else if (isatty(STDIN_FILENO))
+		ok = prompt("Access key: ", false, c->settings.access_key) &&
+		     prompt("Secret key (not shown): ", true, c->settings.secret_key);
+	else
+		ok = read_key_from_pipe(c);
+	if (!ok)
+		return fail(c->why);
+	if (*c->settings.access_key == '\0' || *c->settings.secret_key == '\0')
+		return fail(
+			"there is no key: give the lines access_key = ... and secret_key = ..., "
+			"or what `regcred key create` prints");
+	return EXIT_OK;
+}
+
+/* A setting is one line of the file. */
+static bool
+is_line(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20)
+			return false;
+	return true;
+}
+
+static bool
+copy(char out[CLIENT_TEXT_MAX], const char *text)
+{
+	if (strlen(text) >= CLIENT_TEXT_MAX || !is_line(text))
+		return false;
+	(void)stpcpy(out, text);
+	return true;
+}
+
+static bool
+make_directories(struct arena *a, const char *path)
+{
+	char *parent = arena_strdup(a, path);
+
+	if (parent == NULL)
+		return false;
+	for (char *p = strchr(parent + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(parent, 0700) != 0 && errno != EEXIST)
+			return false;
+		*p = '/';
+	}
+	return true;
+}
+
+static bool
+write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0)
+			return false;
+		text += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd) == 0;
+}
+
+bool
+cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
+{
+	if (!make_directories(a, path))
+		return false;
+	char *fresh = arena_printf(a, "%s.XXXXXX", path);
+	int fd = fresh != NULL ? mkostemp(fresh, O_CLOEXEC) : -1, error;
+
+	if (fd < 0)
+		return false;
+	bool ok = fchmod(fd, mode) == 0 && write_all(fd, text, strlen(text));
+	ok = close(fd) == 0 && ok && rename(fresh, path) == 0;
+	error = errno;
+	if (!ok)
+		(void)unlink(fresh);
+	else if (!disk_sync_directory(path)) {
+		error = errno;
+		ok = false;
+	}
+	errno = error;
+	return ok;
+}
+
+static int
+keep(struct call *c)
+{
+	const struct client_settings *s = &c->settings;
+	const char *path = client_settings_path(c->arena);
+	bool ca = *s->ca_file != '\0';
+	const char *text = arena_printf(
+		c->arena, "url = %s\naccess_key = %s\nsecret_key = %s\n%s%s%s", s->url,
+		s->access_key, s->secret_key, ca ? "ca_file = " : "", s->ca_file, ca ? "\n" : "");
+
+	if (path == NULL || text == NULL)
+		return fail("there is no home directory, or no memory");
+	if (!cli_client_write(c->arena, path, text, 0600))
+		return fail_file(path, errno);
+	(void)printf("logged in: %s\n", path);
+	return EXIT_OK;
+}
+
+static int
+run_login(struct call *c)
+{
+	struct client_answer answer;
+	const char *url = c->words[0];
+
+	if (c->word_count != 1)
+		return fail("which server? give its URL, such as https://creds.example.com");
+	if (c->ca_file != NULL) {
+		char *whole = realpath(c->ca_file, NULL);
+		bool ok = whole != NULL && copy(c->settings.ca_file, whole);
+
+		free(whole);
+		if (!ok)
+			return fail("the file of --ca-file cannot be used");
+	}
+	int status = read_key(c);
+	if (status != EXIT_OK)
+		return status;
+	if (!copy(c->settings.url, url))
+		return fail("the URL cannot be used");
+	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
+	    !client_do(&c->client, "GET", "", NULL, &answer))
+		return fail(c->why);
+	if (strncasecmp(url, "http:", 5) == 0)
+		(void)fprintf(stderr, "regcred: warning: over http: the key and all logins can be "
+				      "read on the way\n");
+	return keep(c);
+}
+
+static int
+run_logout(struct call *c)
+{
+	const char *path = client_settings_path(c->arena);
+
+	if (c->word_count != 0)
+		return fail("logout takes no words");
+	if (path == NULL)
+		return fail("there is no home directory");
+	if (unlink(path) == 0)
+		(void)printf("removed %s; the key itself still works until it is revoked\n", path);
+	else if (errno == ENOENT)
+		(void)printf("was not logged in\n");
+	else
+		return fail_file(path, errno);
+	return EXIT_OK;
+}
+
+/* import */
+
+/* A line for a login: address, user, what became of it. */
+static void
+tell(const char *address, const char *user, const char *outcome)
+{
+	print_plain(stdout, address);
+	if (user != NULL) {
+		(void)fputs("  ", stdout);
+		print_plain(stdout, user);
+	}
+	(void)printf("  %s\n", outcome != NULL ? outcome : "NOT IMPORTED: there is no memory");
+	(void)fflush(stdout); /* progress */
+}
+
+static void
+refuse(struct call *c, const char *address, const char *user, const char *why)
+{
+	c->failed++;
+	tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
+}
+
+/* Fills user and secret from what docker and podman write; false if there is no password. */
+static bool
+read_login(struct arena *a, const struct json *entry, struct remote_store *out)
+{
+	const char *auth = client_text(entry, "auth");
+	const char *token = client_text(entry, "identitytoken");
+
+	out->user = client_text(entry, "username");
+	out->secret = client_text(entry, "password");
+	if (token != NULL && *token != '\0') {
+		out->user = "<token>";
+		out->secret = token;
+	} else if (auth != NULL && *auth != '\0') {
+		auth = arena_printf(a, "Basic %s", auth);
+		if (auth == NULL || !http_basic_parse(a, auth, &out->user, &out->secret))
+			return false;
+	}
+	return out->user != NULL && *out->user != '\0' && out->secret != NULL &&
+	       *out->secret != '\0' && http_utf8_valid(out->user, strlen(out->user)) &&
+	       http_utf8_valid(out->secret, strlen(out->secret));
+}
+
+/* docker keeps tokens of its own below Docker Hub's address. */
+static bool
+is_docker_token(const struct registry_url *url)
+{
+	return url->hub && (strstr(url->path, "access-token") != NULL ||
+			    strstr(url->path, "refresh-token") != NULL);
+}
+
+static void
+import_entry(struct call *c, const struct json *entry)
+{
+	/* clang-format off */
+	static const char *const outcomes[REMOTE_MADE_BOTH + 1][2] = {
+		[REMOTE_KEPT] =      { "kept: there is one already",   "would be kept: there is one already" },
+		[REMOTE_UPDATED] =   { "given the password of the file", "would be given the password of the file" },
+		[REMOTE_MADE] =      { "made",                         "would be made" },
+		[REMOTE_MADE_BOTH] = { "made, with its registry",      "would be made, with its registry" },
+	};
+	/* clang-format on */
+	struct remote_store store = {
+		.description = imported, .keep = !c->replace, .dry = c->dry_run};
+	enum remote_done done;
+	const char *wrong = registry_url_parse(c->work, entry->name, &store.address);
+
+	if (wrong != NULL)
+		refuse(c, entry->name, NULL, wrong);
+	else if (is_docker_token(&store.address))
+		refuse(c, entry->name, NULL, "a token of docker's own.");
+	else if (!read_login(c->work, entry, &store))
+		refuse(c, entry->name, NULL, "the file has no user name and password for it.");
+	else if (remote_store(&c->client, &store, &done) != REMOTE_OK)
+		refuse(c, entry->name, store.user, c->why);
+	else {
+		c->counts[done]++;
+		tell(entry->name, store.user, outcomes[done][c->dry_run]);
+	}
+}
+
+static void
+warn_of_helper(const char *path, const char *address, const char *helper)
+{
+	(void)fprintf(stderr, "regcred: warning: %s: not in the file, because docker-credential-",
+		      path);
+	print_plain(stderr, helper);
+	(void)fputs(" keeps them: logins for ", stderr);
+	print_plain(stderr, address);
+	(void)fputc('\n', stderr);
+}
+
+/* Passwords that lie with other programs are not in the file. */
+static void
+warn_of_helpers(const char *path, const struct json *file)
+{
+	const struct json *helpers = json_member(file, "credHelpers");
+	const char *store = client_text(file, "credsStore");
+
+	if (store != NULL)
+		warn_of_helper(path, "all registries", store);
+	if (helpers == NULL || helpers->type != JSON_OBJECT)
+		return;
+	for (const struct json *m = helpers->child; m != NULL; m = m->next)
+		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
+}
+
+char *
+cli_client_read(struct arena *a, const char *path, size_t *len)
+{
+	char *text = arena_alloc(a, FILE_MAX + 1);
+	int fd = text != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = 0;
+
+	*len = 0;
+	if (fd < 0)
+		return NULL;
+	while (*len <= FILE_MAX && (n = read(fd, text + *len, FILE_MAX + 1 - *len)) > 0)
+		*len += (size_t)n;
+	if (*len > FILE_MAX)
+		errno = EFBIG;
+	bool ok = n >= 0 && *len <= FILE_MAX;
+	(void)close(fd);
+	return ok ? text : NULL;
+}
+
+static int
+import_file(struct call *c, const char *path)
+{
+	struct json *file = NULL;
+	struct error e = {0};
+	size_t len;
+	const char *text = cli_client_read(c->arena, path, &len);
+
+	if (text == NULL)
+		return fail_file(path, errno);
+	if (json_parse_many(c->arena, text, len, NODES_MAX, &file, &e) != ERR_NONE) {
+		(void)fprintf(stderr, "regcred: %s: %s\n", path,
+			      e.detail != NULL ? e.detail : "there is no memory");
+		return EXIT_FAILED;
+	}
+	const struct json *auths = json_member(file, "auths");
+	if (auths != NULL && auths->type != JSON_OBJECT)
+		auths = NULL;
+	if (auths == NULL && json_member(file, "credsStore") == NULL &&
+	    json_member(file, "credHelpers") == NULL) {
+		(void)fprintf(stderr,
+			      "regcred: %s: it is no config.json or auth.json: it has no auths\n",
+			      path);
+		return EXIT_FAILED;
+	}
+	warn_of_helpers(path, file);
+	for (const struct json *m = auths != NULL ? auths->child : NULL; m != NULL; m = m->next) {
+		import_entry(c, m);
+		arena_reset(c->work);
+	}
+	return EXIT_OK;
+}
+
+static int
+run_import(struct call *c)
+{
+	int status = EXIT_OK;
+
+	if (c->word_count == 0)
+		return fail("which files? such as ~/.docker/config.json");
+	c->work = arena_new(ARENA_MAX);
+	if (c->work == NULL)
+		return fail("there is no memory");
+	if (!client_settings_load(&c->settings, c->why) ||
+	    !client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why))
+		return fail(c->why);
+	client_each(&c->client, TIMEOUT_MS);
+	c->client.arena = c->work;
+	for (size_t i = 0; i < c->word_count; i++)
+		if (import_file(c, c->words[i]) != EXIT_OK)
+			status = EXIT_FAILED;
+	size_t made = c->counts[REMOTE_MADE] + c->counts[REMOTE_MADE_BOTH];
+	if (made + c->counts[REMOTE_UPDATED] + c->failed == 0 && status == EXIT_OK)
+		(void)printf("nothing to do\n");
+	(void)printf("%s%zu made, %zu updated, %zu kept, %zu not imported\n",
+		     c->dry_run ? "dry run: nothing was changed: " : "", made,
+		     c->counts[REMOTE_UPDATED], c->counts[REMOTE_KEPT], c->failed);
+	return c->failed == 0 ? status : EXIT_FAILED;
+}
+
+static int
+run_docker_setup(struct call *c)
+{
+	const struct docker_setup setup = {.registries = c->words,
+					   .count = c->word_count,
+					   .all = c->all,
+					   .undo = c->undo,
+					   .podman = c->podman,
+					   .dry_run = c->dry_run};
+
+	if (c->undo ? c->all || c->word_count > 0 : !c->all && c->word_count == 0)
+		return fail(c->undo ? "--undo takes nothing else"
+				    : "which registries? name them, or give --all");
+	return cli_docker_run(c->arena, &setup);
+}
+
+/* Commands and options */
+
+/* clang-format off */
+static const struct command {
+	const char *name, *options, *operands; /* as --help shows them */
+	int (*run)(struct call *c);
+	const char *help;
+} commands[] = {
+	{ "login",  " [--key-file TEXT] [--ca-file TEXT]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
+	{ "logout", "",                                    "",         run_logout, "remove that file" },
+	{ "import", " [--dry-run] [--replace]",            " FILE...", run_import, "store the logins of config.json and auth.json on that server" },
+	{ "docker-setup", " [--all] [--undo] [--podman] [--dry-run]", " REGISTRY...", run_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
+};
+
+static const struct option {
+	const char *name, *command;
+	size_t value, flag; /* where it goes in a call; 0: not of that kind */
+} options[] = {
+	{ "key-file", "login",  offsetof(struct call, key_file), 0 },
+	{ "ca-file",  "login",  offsetof(struct call, ca_file),  0 },
+	{ "dry-run",  "import", 0, offsetof(struct call, dry_run) },
+	{ "replace",  "import", 0, offsetof(struct call, replace) },
+	{ "all",      "docker-setup", 0, offsetof(struct call, all) },
+	{ "undo",     "docker-setup", 0, offsetof(struct call, undo) },
+	{ "podman",   "docker-setup", 0, offsetof(struct call, podman) },
+	{ "dry-run",  "docker-setup", 0, offsetof(struct call, dry_run) },
+};
+/* clang-format on */
+
+static const struct command *
+find_command(int argc, char *const *argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(commands[i].name, argv[1]) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+bool
+cli_client_knows(int argc, char *const *argv)
+{
+	return find_command(argc, argv) != NULL;
+}
+
+void
+cli_client_help(FILE *out)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		(void)fprintf(out, "  %s%s%s\n      %s\n", commands[i].name, commands[i].options,
+			      commands[i].operands, commands[i].help);
+}
+
+/* One option, with its value in the same word or the next; false if it fits nowhere. */
+static bool
+read_option(struct call *c, const struct command *command, int argc, char **argv, int *arg)
+{
+	const char *word = argv[*arg] + 2, *equals = strchr(word, '=');
+	size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		const struct option *o = &options[i];
+
+		if (strcmp(o->command, command->name) != 0 || strlen(o->name) != len ||
+		    strncmp(o->name, word, len) != 0)
+			continue;
+		if (o->flag != 0) {
+			*(bool *)((char *)c + o->flag) = true;
+			return equals == NULL;
+		}
+		const char *value = equals != NULL    ? equals + 1
+				    : *arg + 1 < argc ? argv[++*arg]
+						      : NULL;
+		memcpy((char *)c + o->value, &value, sizeof(value));
+		return value != NULL;
+	}
+	return false;
+}
+
+static bool
+read_arguments(struct call *c, const struct command *command, int argc, char **argv)
+{
+	for (int arg = 2; arg < argc; arg++) {
+		bool ok = false;
+
+		if (strncmp(argv[arg], "--", 2) == 0)
+			ok = read_option(c, command, argc, argv, &arg);
+		else if ((ok = c->word_count < WORDS_MAX))
+			c->words[c->word_count++] = argv[arg];
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+int
+cli_client_run(int argc, char **argv)
+{
+	static struct call call;
+	const struct command *command = find_command(argc, argv);
+	int status = EXIT_FAILED;
+
+	if (command == NULL || !read_arguments(&call, command, argc, argv)) {
+		(void)fprintf(stderr, "usage:\n");
+		cli_client_help(stderr);
+		return EXIT_USAGE;
+	}
+#ifdef M_PERTURB
+	(void)mallopt(M_PERTURB, 0x5a);
+#endif
+	json_in_init();
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
+	call.arena = arena_new(ARENA_MAX);
+	if (call.arena == NULL || !harden_dumps(false))
+		(void)fail("there is no memory, or core files cannot be switched off");
+	else
+		status = command->run(&call);
+	client_close(&call.client);
+	arena_free(call.work);
+	arena_free(call.arena);
+	explicit_bzero(&call, sizeof(call));
+	return fflush(stdout) == 0 ? status : fail("the output could not be written");
+}

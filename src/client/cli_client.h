@@ -1,0 +1,27 @@
+/* cli_client: the commands of `regcred` that talk to a server over the API, from any machine:
+ * login, logout, import.  They have options of their own and read no settings of regcredd.
+ */
+#ifndef REGCRED_CLI_CLIENT_H
+#define REGCRED_CLI_CLIENT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+
+/* Whether argv[1] is one of them. */
+bool cli_client_knows(int argc, char *const *argv);
+/* Runs it; the exit status. */
+int cli_client_run(int argc, char **argv);
+/* Their part of --help. */
+void cli_client_help(FILE *out);
+
+/* The text of a file of at most 1 MiB; NULL with errno. */
+char *cli_client_read(struct arena *a, const char *path, size_t *len);
+/* Takes the place of what is there in one step, or leaves it, false with errno.  Makes directories.
+ */
+bool cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
+	__attribute__((warn_unused_result));
+
+#endif

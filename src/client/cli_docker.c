@@ -1,0 +1,306 @@
+/* cli_docker: reads a configuration of docker or podman, changes what names regcred, writes it. */
+#include "client/cli_docker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/cli_client.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "registry/url.h"
+
+enum { NODES_MAX = 100000 };
+
+static const char helper[] = "regcred";
+
+struct edit {
+	struct arena *arena;
+	const struct docker_setup *setup;
+	const char *path; /* of the file itself, behind symbolic links */
+	struct json *file;
+	const char *old; /* its text; NULL: there is none */
+	mode_t mode;
+	unsigned changes;
+};
+
+static int
+fail(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "regcred: %s: %s\n", what, why);
+	return 1;
+}
+
+/* Where docker, or podman, looks. */
+static const char *
+find_path(struct arena *a, bool podman)
+{
+	const char *home = getenv("HOME"), *directory;
+
+	if (podman) {
+		directory = getenv("REGISTRY_AUTH_FILE");
+		if (directory != NULL && *directory != '\0')
+			return arena_strdup(a, directory);
+		directory = getenv("XDG_RUNTIME_DIR");
+		if (directory != NULL && *directory == '/')
+			return arena_printf(a, "%s/containers/auth.json", directory);
+	} else {
+		directory = getenv("DOCKER_CONFIG");
+		if (directory != NULL && *directory != '\0')
+			return arena_printf(a, "%s/config.json", directory);
+	}
+	return home != NULL && *home == '/' ? arena_printf(a, "%s/%s", home,
+							   podman ? ".config/containers/auth.json"
+								  : ".docker/config.json")
+					    : NULL;
+}
+
+/* Members */
+
+static struct json *
+add(struct edit *e, struct json *object, const char *name, enum json_type type)
+{
+	struct json *node = arena_alloc(e->arena, sizeof(*node)), **end = &object->child;
+
+	if (node == NULL)
+		return NULL;
+	node->type = type;
+	node->name = name;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = node;
+	return node;
+}
+
+static struct json *
+find(struct json *object, const char *name)
+{
+	for (struct json *m = object->child; m != NULL; m = m->next)
+		if (strcmp(m->name, name) == 0)
+			return m;
+	return NULL;
+}
+
+static void
+take_out(struct json *object, const struct json *member)
+{
+	for (struct json **m = &object->child; *m != NULL; m = &(*m)->next)
+		if (*m == member) {
+			*m = member->next;
+			return;
+		}
+}
+
+static bool
+names_us(const struct json *node)
+{
+	return node->type == JSON_STRING && strcmp(node->text, helper) == 0;
+}
+
+/* A string member that is to name us; what it named is shown. */
+static void
+set(struct edit *e, struct json *object, const char *what, const char *name)
+{
+	struct json *m = find(object, name);
+
+	if (m != NULL && names_us(m))
+		return;
+	(void)printf("%s%s: regcred", what, name);
+	if (m != NULL && m->type == JSON_STRING)
+		(void)printf(" (was %s)", m->text);
+	(void)putchar('\n');
+	if (m == NULL)
+		m = add(e, object, name, JSON_STRING);
+	if (m == NULL)
+		return;
+	*m = (struct json){.type = JSON_STRING, .name = m->name, .text = helper, .next = m->next};
+	e->changes++;
+}
+
+static void
+warn_of_password(const struct edit *e, const char *key)
+{
+	struct json *auths = find(e->file, "auths");
+	const struct json *entry = auths != NULL ? json_member(auths, key) : NULL;
+
+	if (entry != NULL && entry->child != NULL)
+		(void)printf("note: a password for %s lies in the file: `regcred import` it, then "
+			     "log out\n",
+			     key);
+}
+
+static int
+add_registries(struct edit *e)
+{
+	static const char hub[] = "https://index.docker.io/v1/";
+	struct json *helpers = find(e->file, "credHelpers");
+
+	if (helpers == NULL && e->setup->count > 0)
+		helpers = add(e, e->file, "credHelpers", JSON_OBJECT);
+	for (size_t i = 0; helpers != NULL && i < e->setup->count; i++) {
+		struct registry_url url;
+		const char *address = e->setup->registries[i];
+		const char *why = registry_url_parse(e->arena, address, &url);
+
+		if (why == NULL && *url.path != '\0')
+			why = "a registry is named by its host alone here";
+		if (why != NULL)
+			return fail(address, why);
+		const char *key = url.hub && !e->setup->podman ? hub : url.key;
+		set(e, helpers, "credHelpers ", key);
+		warn_of_password(e, key);
+	}
+	return 0;
+}
+
+static void
+remove_all(struct edit *e)
+{
+	struct json *store = find(e->file, "credsStore");
+	struct json *helpers = find(e->file, "credHelpers");
+
+	if (store != NULL && names_us(store)) {
+		(void)printf("credsStore: removed\n");
+		take_out(e->file, store);
+		e->changes++;
+	}
+	for (struct json *m = helpers != NULL ? helpers->child : NULL; m != NULL; m = m->next)
+		if (names_us(m)) {
+			(void)printf("credHelpers %s: removed\n", m->name);
+			take_out(helpers, m);
+			e->changes++;
+		}
+	if (helpers != NULL && helpers->child == NULL)
+		take_out(e->file, helpers);
+}
+
+/* The file */
+
+static void
+write_node(struct json_out *w, const struct json *node)
+{
+	switch (node->type) {
+	case JSON_OBJECT:
+		json_begin_object(w);
+		for (const struct json *m = node->child; m != NULL; m = m->next) {
+			json_name(w, m->name);
+			write_node(w, m);
+		}
+		json_end_object(w);
+		return;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		for (const struct json *m = node->child; m != NULL; m = m->next)
+			write_node(w, m);
+		json_end_array(w);
+		return;
+	case JSON_STRING:
+		json_string(w, node->text);
+		return;
+	case JSON_NULL:
+		json_null(w);
+		return;
+	case JSON_TRUE:
+	case JSON_FALSE:
+	case JSON_NUMBER:
+		json_raw(w, node->text, strlen(node->text));
+		return;
+	}
+}
+
+static int
+read_config(struct edit *e, const char *path)
+{
+	struct error error = {0};
+	struct stat st;
+	size_t len = 0;
+	char *whole = realpath(path, NULL);
+
+	e->mode = 0600;
+	e->path = whole != NULL ? arena_strdup(e->arena, whole) : path;
+	free(whole);
+	if (e->path == NULL)
+		return fail(path, "there is no memory");
+	e->old = cli_client_read(e->arena, e->path, &len);
+	if (e->old == NULL && errno != ENOENT)
+		return fail(path, strerror(errno));
+	if (e->old != NULL && stat(e->path, &st) == 0)
+		e->mode = st.st_mode & 0777;
+	if (json_parse_many(e->arena, e->old != NULL ? e->old : "", len, NODES_MAX, &e->file,
+			    &error) != ERR_NONE)
+		return fail(path, error.detail != NULL ? error.detail : "there is no memory");
+	struct json *helpers = e->file->type == JSON_OBJECT ? find(e->file, "credHelpers") : NULL;
+	if (e->file->type != JSON_OBJECT || (helpers != NULL && helpers->type != JSON_OBJECT))
+		return fail(path, "it is no configuration of docker or podman");
+	return 0;
+}
+
+static int
+write_config(struct edit *e)
+{
+	struct json_out w;
+	struct tm now;
+	time_t seconds = time(NULL);
+	char date[32];
+	size_t len;
+
+	json_out_init(&w, e->arena);
+	write_node(&w, e->file);
+	const char *text = json_out_text(&w, &len);
+	text = text != NULL ? arena_printf(e->arena, "%s\n", text) : NULL;
+	if (gmtime_r(&seconds, &now) == NULL ||
+	    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &now) == 0)
+		return fail(e->path, "the clock cannot be read");
+	const char *backup = arena_printf(e->arena, "%s.regcred-backup-%s", e->path, date);
+	if (text == NULL || backup == NULL)
+		return fail(e->path, "there is no memory");
+	if (e->old != NULL && access(backup, F_OK) != 0) {
+		if (!cli_client_write(e->arena, backup, e->old, e->mode))
+			return fail(backup, strerror(errno));
+		(void)printf("kept the old file as %s\n", backup);
+	}
+	if (!cli_client_write(e->arena, e->path, text, e->mode))
+		return fail(e->path, strerror(errno));
+	(void)printf("wrote %s\n", e->path);
+	return 0;
+}
+
+int
+cli_docker_run(struct arena *a, const struct docker_setup *setup)
+{
+	struct edit e = {.arena = a, .setup = setup};
+	const char *path = find_path(a, setup->podman);
+	int status = 0;
+
+	if (path == NULL)
+		return fail("docker-setup", "there is no home directory");
+	if (setup->podman && setup->all)
+		return fail("docker-setup", "auth.json cannot name one for all registries: put "
+					    "credential-helpers = [\"regcred\"] into "
+					    "registries.conf");
+	status = read_config(&e, path);
+	if (status != 0)
+		return status;
+	if (setup->undo)
+		remove_all(&e);
+	else
+		status = add_registries(&e);
+	if (status == 0 && setup->all && !setup->undo)
+		set(&e, e.file, "", "credsStore");
+	if (status != 0)
+		return status;
+	if (arena_failed(a))
+		return fail(path, "there is no memory");
+	if (e.changes == 0)
+		(void)printf("nothing to do\n");
+	else if (setup->dry_run)
+		(void)printf("dry run: %s was not changed\n", e.path);
+	else
+		return write_config(&e);
+	return 0;
+}

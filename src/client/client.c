@@ -1,0 +1,549 @@
+/* client: settings of the programs on other machines, and their requests, with libcurl. */
+#include "client/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Settings */
+
+/* clang-format off */
+static const struct setting {
+	const char *name;
+	size_t offset;
+} settings_table[] = {
+	{ "url",        offsetof(struct client_settings, url) },
+	{ "access_key", offsetof(struct client_settings, access_key) },
+	{ "secret_key", offsetof(struct client_settings, secret_key) },
+	{ "ca_file",    offsetof(struct client_settings, ca_file) },
+};
+/* clang-format on */
+
+#define BLANKS " \t\r"
+
+static bool refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static bool
+refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(why, CLIENT_WHY_MAX, format, args);
+	va_end(args);
+	return false;
+}
+
+void
+client_settings_wipe(struct client_settings *settings)
+{
+	explicit_bzero(settings, sizeof(*settings));
+}
+
+/* Where a setting is kept; NULL for an unknown name. */
+static char *
+find_setting(struct client_settings *out, const char *name, size_t len)
+{
+	static const char prefix[] = "REGCRED_";
+
+	if (len > sizeof(prefix) - 1 && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+		name += sizeof(prefix) - 1;
+		len -= sizeof(prefix) - 1;
+	}
+	for (size_t i = 0; i < sizeof(settings_table) / sizeof(*settings_table); i++)
+		if (strlen(settings_table[i].name) == len &&
+		    strncasecmp(settings_table[i].name, name, len) == 0)
+			return (char *)out + settings_table[i].offset;
+	return NULL;
+}
+
+static size_t
+trimmed(const char **text, size_t len)
+{
+	while (len > 0 && strchr(BLANKS, **text) != NULL) {
+		(*text)++;
+		len--;
+	}
+	while (len > 0 && strchr(BLANKS, (*text)[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
+/* One line; an unknown name is left alone, because files for other programs hold more. */
+static bool
+read_line(struct client_settings *out, const char *line, size_t len)
+{
+	len = trimmed(&line, len);
+	if (len == 0 || *line == '#' || *line == ';')
+		return true;
+	const char *equals = memchr(line, '=', len);
+	if (equals == NULL)
+		return false;
+	const char *value = equals + 1;
+	size_t value_len = trimmed(&value, len - (size_t)(value - line));
+	size_t name_len = trimmed(&line, (size_t)(equals - line));
+	char *to = find_setting(out, line, name_len);
+	if (to == NULL)
+		return true;
+	if (value_len >= CLIENT_TEXT_MAX)
+		return false;
+	memcpy(to, value, value_len);
+	to[value_len] = '\0';
+	return true;
+}
+
+bool
+client_settings_parse(struct client_settings *out, const char *text, size_t len, const char *path,
+		      char why[CLIENT_WHY_MAX])
+{
+	unsigned number = 1;
+
+	if (memchr(text, '\0', len) != NULL)
+		return refuse(why, "%s is not a text file", path);
+	for (const char *end = text + len; text < end; number++) {
+		const char *stop = memchr(text, '\n', (size_t)(end - text));
+		size_t line_len = (size_t)((stop != NULL ? stop : end) - text);
+
+		if (!read_line(out, text, line_len))
+			return refuse(why, "%s:%u: a line must be `name = value`", path, number);
+		text += line_len + 1;
+	}
+	return true;
+}
+
+/* A file that others may read has been read. */
+static bool
+is_private(int fd, const char *path, char why[CLIENT_WHY_MAX])
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return refuse(why, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return refuse(why, "%s is no file", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return refuse(why, "%s belongs to somebody else", path);
+	if ((st.st_mode & 077) != 0)
+		return refuse(why, "%s can be read by others: chmod 600 it, and replace the key",
+			      path);
+	return true;
+}
+
+bool
+client_settings_read(struct client_settings *out, const char *path, char why[CLIENT_WHY_MAX])
+{
+	char text[CLIENT_FILE_MAX];
+	size_t len = 0;
+	ssize_t n = 0;
+	bool ok = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return refuse(why, "%s: %s", path, strerror(errno));
+	if (!is_private(fd, path, why))
+		goto out;
+	while (len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
+		len += (size_t)n;
+	if (n < 0)
+		(void)refuse(why, "%s: %s", path, strerror(errno));
+	else if (len == sizeof(text))
+		(void)refuse(why, "%s is too long", path);
+	else
+		ok = client_settings_parse(out, text, len, path, why);
+out:
+	explicit_bzero(text, sizeof(text));
+	(void)close(fd);
+	return ok;
+}
+
+const char *
+client_settings_path(struct arena *a)
+{
+	const char *home = getenv("XDG_CONFIG_HOME"), *sub = "";
+
+	if (home == NULL || *home != '/') {
+		home = getenv("HOME");
+		sub = "/.config";
+	}
+	return home != NULL && *home == '/' ? arena_printf(a, "%s%s/regcred/client.ini", home, sub)
+					    : NULL;
+}
+
+static bool
+copy_setting(char out[CLIENT_TEXT_MAX], const char *name, char why[CLIENT_WHY_MAX])
+{
+	const char *value = getenv(name);
+
+	if (value == NULL)
+		return true;
+	if (strlen(value) >= CLIENT_TEXT_MAX)
+		return refuse(why, "%s is too long", name);
+	(void)stpcpy(out, value);
+	return true;
+}
+
+static bool
+read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
+{
+	const char *key_file = getenv("REGCRED_API_KEY_FILE");
+
+	if (key_file != NULL && *key_file != '\0' && !client_settings_read(out, key_file, why))
+		return false;
+	/* The key file says which key, not for which server. */
+	*out->url = '\0';
+	if (key_file == NULL && (!copy_setting(out->access_key, "REGCRED_ACCESS_KEY", why) ||
+				 !copy_setting(out->secret_key, "REGCRED_SECRET_KEY", why)))
+		return false;
+	return copy_setting(out->url, "REGCRED_URL", why) &&
+	       copy_setting(out->ca_file, "REGCRED_API_CA_FILE", why);
+}
+
+static bool
+read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
+{
+	struct arena *a = arena_new(CLIENT_FILE_MAX);
+	const char *path = a != NULL ? client_settings_path(a) : NULL;
+	bool ok = false;
+
+	if (path == NULL)
+		(void)refuse(why, "there is no home directory: set REGCRED_URL and "
+				  "REGCRED_API_KEY_FILE");
+	else if (access(path, F_OK) != 0 && errno == ENOENT)
+		(void)refuse(why, "which server? run `regcred login URL`, or set REGCRED_URL and "
+				  "REGCRED_API_KEY_FILE");
+	else
+		ok = client_settings_read(out, path, why);
+	arena_free(a);
+	return ok;
+}
+
+bool
+client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
+{
+	const char *url = getenv("REGCRED_URL");
+	bool by_environment = url != NULL && *url != '\0';
+
+	*out = (struct client_settings){.url = ""};
+	if (!(by_environment ? read_environment(out, why) : read_file(out, why)))
+		return false;
+	if (*out->url == '\0')
+		return refuse(why, "the file of `regcred login` has no url");
+	if (*out->access_key == '\0' || *out->secret_key == '\0')
+		return refuse(why, by_environment
+					   ? "there is no key: set REGCRED_API_KEY_FILE to a file "
+					     "of mode 0600 with access_key and secret_key"
+					   : "the file of `regcred login` has no key");
+	return true;
+}
+
+/* The session */
+
+/* The place of "/v1" or "/v2-beta" as a whole segment of a path, and what follows it. */
+static bool
+split_version(char *path, const char **scope)
+{
+	static const char *const versions[] = {"/v1", "/v2-beta"};
+
+	*scope = "";
+	for (size_t len = strlen(path); len > 0 && path[len - 1] == '/'; len--)
+		path[len - 1] = '\0';
+	for (char *p = path; (p = strchr(p, '/')) != NULL; p++)
+		for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+			size_t len = strlen(versions[i]);
+
+			if (strncmp(p, versions[i], len) == 0 &&
+			    (p[len] == '/' || p[len] == '\0')) {
+				*p = '\0';
+				*scope = p + len;
+				return true;
+			}
+		}
+	return false;
+}
+
+/* What requests begin with: the scope that the URL names, in the version whose logins need no
+ * e-mail address.  NULL for a URL that is none. */
+static const char *
+root_of(struct arena *a, const char *url)
+{
+	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+					     CURLUPART_FRAGMENT};
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *path = NULL, *whole = NULL, *text = NULL;
+	const char *scope, *root = NULL;
+	bool extra = false;
+
+	if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+	    (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0))
+		goto out;
+	for (size_t i = 0; i < sizeof(unwanted) / sizeof(*unwanted); i++) {
+		extra = extra || curl_url_get(parts, unwanted[i], &text, 0) == CURLUE_OK;
+		curl_free(text);
+		text = NULL;
+	}
+	if (extra || curl_url_get(parts, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+		goto out;
+	(void)split_version(path, &scope);
+	const char *both = arena_printf(a, "%s/v2-beta%s", path, scope);
+	if (both != NULL && curl_url_set(parts, CURLUPART_PATH, both, 0) == CURLUE_OK &&
+	    curl_url_get(parts, CURLUPART_URL, &whole, 0) == CURLUE_OK)
+		root = arena_strdup(a, whole);
+out:
+	curl_free(scheme);
+	curl_free(path);
+	curl_free(whole);
+	curl_url_cleanup(parts);
+	return root;
+}
+
+bool
+client_open(struct client *c, struct arena *a, const struct client_settings *settings,
+	    int64_t timeout_ms, char why[CLIENT_WHY_MAX])
+{
+	*c = (struct client){.arena = a,
+			     .settings = settings,
+			     .why = why,
+			     .timeout_ms = timeout_ms,
+			     .deadline_ms = clock_ms() + timeout_ms};
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    (c->curl = curl_easy_init()) == NULL)
+		return refuse(why, "libcurl does not start");
+	c->root = root_of(a, settings->url);
+	if (c->root == NULL)
+		return refuse(why, "the address of the server must be a URL such as "
+				   "https://creds.example.com, without name and password");
+	return true;
+}
+
+void
+client_each(struct client *c, int64_t timeout_ms)
+{
+	c->each_ms = timeout_ms;
+}
+
+void
+client_close(struct client *c)
+{
+	if (c->curl != NULL)
+		curl_easy_cleanup(c->curl);
+	c->curl = NULL;
+}
+
+/* A request */
+
+struct incoming {
+	struct arena *arena;
+	char *bytes;
+	size_t len, room;
+	bool too_long;
+};
+
+static size_t
+take_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	enum { ROOM_FIRST = 16 * 1024 };
+	struct incoming *in = arg;
+	size_t len = size * n, room = in->room != 0 ? in->room : ROOM_FIRST;
+
+	in->too_long = len > CLIENT_ANSWER_MAX - in->len;
+	if (in->too_long)
+		return 0;
+	while (room < in->len + len + 1)
+		room *= 2;
+	if (room != in->room) {
+		char *bigger = arena_alloc(in->arena, room);
+
+		if (bigger == NULL)
+			return 0;
+		if (in->len > 0)
+			memcpy(bigger, in->bytes, in->len);
+		in->bytes = bigger;
+		in->room = room;
+	}
+	memcpy(in->bytes + in->len, bytes, len);
+	in->len += len;
+	return len;
+}
+
+/* Of curl_easy_setopt's results only those about memory can differ between two builds. */
+#define SET(option, value) (ok = ok && curl_easy_setopt(c->curl, option, value) == CURLE_OK)
+
+static bool
+set_options(struct client *c, const char *method, const char *url, const char *body,
+	    struct curl_slist *headers, int64_t left_ms, struct incoming *in)
+{
+	bool ok = true;
+
+	curl_easy_reset(c->curl);
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
+#endif
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (*c->settings->ca_file != '\0')
+		SET(CURLOPT_CAINFO, c->settings->ca_file);
+	SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+	SET(CURLOPT_USERNAME, c->settings->access_key);
+	SET(CURLOPT_PASSWORD, c->settings->secret_key);
+	SET(CURLOPT_USERAGENT, "regcred/" REGCRED_VERSION);
+	SET(CURLOPT_HTTPHEADER, headers);
+	if (body != NULL)
+		SET(CURLOPT_POSTFIELDS, body);
+	SET(CURLOPT_CUSTOMREQUEST, method);
+	SET(CURLOPT_WRITEFUNCTION, take_body);
+	SET(CURLOPT_WRITEDATA, in);
+	return ok;
+}
+
+static struct curl_slist *
+make_headers(void)
+{
+	static const char *const lines[] = {"Accept: application/json",
+					    "Content-Type: application/json", "Expect:"};
+	struct curl_slist *list = NULL;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		struct curl_slist *more = curl_slist_append(list, lines[i]);
+
+		if (more == NULL) {
+			curl_slist_free_all(list);
+			return NULL;
+		}
+		list = more;
+	}
+	return list;
+}
+
+static bool
+explain(struct client *c, CURLcode code, const struct incoming *in)
+{
+	int64_t given_ms = c->each_ms != 0 ? c->each_ms : c->timeout_ms;
+
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return refuse(c->why, "%s does not answer within %lld.%lld s", c->settings->url,
+			      (long long)(given_ms / 1000), (long long)(given_ms % 1000 / 100));
+	if (in->too_long)
+		return refuse(c->why, "%s answers with too much", c->settings->url);
+	if (arena_failed(c->arena))
+		return refuse(c->why, "there is no memory");
+	return refuse(c->why, "%s cannot be asked: %s", c->settings->url, curl_easy_strerror(code));
+}
+
+static bool
+read_answer(struct client *c, struct incoming *in, struct client_answer *out)
+{
+	struct json *body = NULL;
+	struct error e = {0};
+	bool redirect = out->status >= 300 && out->status < 400;
+
+	out->text = in->bytes != NULL ? in->bytes : "";
+	out->len = in->len;
+	if (!redirect && in->len > 0 &&
+	    json_parse_many(c->arena, out->text, out->len, CLIENT_NODES_MAX, &body, &e) ==
+		    ERR_NONE &&
+	    body->type == JSON_OBJECT) {
+		out->body = body;
+		return true;
+	}
+	if (arena_failed(c->arena))
+		return refuse(c->why, "there is no memory");
+	return refuse(c->why, "what %s answers (status %ld) is not regcred's", c->settings->url,
+		      out->status);
+}
+
+bool
+client_ask(struct client *c, const char *method, const char *path, const char *body,
+	   struct client_answer *out)
+{
+	const char *url = arena_printf(c->arena, "%s/%s", c->root, path);
+	struct incoming in = {.arena = c->arena};
+	int64_t left_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms();
+	struct curl_slist *headers = make_headers();
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+
+	*out = (struct client_answer){.status = 0};
+	if (left_ms <= 0) {
+		code = CURLE_OPERATION_TIMEDOUT;
+	} else if (url != NULL && headers != NULL &&
+		   set_options(c, method, url, body, headers, left_ms, &in)) {
+		code = curl_easy_perform(c->curl);
+		(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
+	}
+	curl_easy_reset(c->curl);
+	curl_slist_free_all(headers);
+	return code == CURLE_OK ? read_answer(c, &in, out) : explain(c, code, &in);
+}
+
+/* clang-format off */
+static const struct {
+	long status;
+	const char *sentence;
+} meanings[] = {
+	{ 401, "the server does not know this key" },
+	{ 403, "this key may not do that" },
+	{ 404, "what is asked for is not there, or this key may not see it" },
+	{ 429, "too many sign-ins have failed from here; try again later" },
+	{ 503, "the server cannot do that now" },
+	{ 507, "the server's disk is full" },
+};
+/* clang-format on */
+
+bool
+client_do(struct client *c, const char *method, const char *path, const char *body,
+	  struct client_answer *out)
+{
+	const char *sentence = "the server refuses";
+
+	if (!client_ask(c, method, path, body, out))
+		return false;
+	if (out->status >= 200 && out->status < 300)
+		return true;
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
+		if (meanings[i].status == out->status)
+			sentence = meanings[i].sentence;
+	const char *code = client_text(out->body, "code");
+	const char *field = client_text(out->body, "fieldName");
+	const char *detail = client_text(out->body, "detail");
+
+	(void)refuse(c->why, "%s (%ld %.64s%s%.64s)%s%.400s", sentence, out->status,
+		     code != NULL ? code : "", field != NULL ? ": " : "",
+		     field != NULL ? field : "", detail != NULL ? ": " : "",
+		     detail != NULL ? detail : "");
+	for (char *p = c->why; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?'; /* it is for terminals */
+	return false;
+}
+
+const char *
+client_text(const struct json *node, const char *name)
+{
+	const struct json *member = json_member(node, name);
+
+	return member != NULL && member->type == JSON_STRING ? member->text : NULL;
+}
+
+const char *
+client_escape(struct client *c, const char *value)
+{
+	char *escaped = curl_easy_escape(c->curl, value, 0);
+	const char *copy = escaped != NULL ? arena_strdup(c->arena, escaped) : NULL;
+
+	curl_free(escaped);
+	return copy;
+}

@@ -1,0 +1,94 @@
+/* client: a session with a regcred server, for the programs that run on other machines.
+ *
+ * Where the server is and which key opens it: from the environment if REGCRED_URL is set there,
+ * else from the file that `regcred login` wrote.  The two are never mixed, so that a key is only
+ * sent to the server that it was given for.
+ *
+ *   struct client_settings settings;
+ *   struct client c;
+ *   if (client_settings_load(&settings, why) && client_open(&c, arena, &settings, 2000, why))
+ *           … client_ask(&c, "POST", "handouts", body, &answer) …
+ *   client_close(&c);
+ *
+ * A session has one deadline for all its requests, or one for each (client_each()).  Redirects are
+ * not followed, answers are JSON of at most CLIENT_ANSWER_MAX bytes.
+ */
+#ifndef REGCRED_CLIENT_H
+#define REGCRED_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/json_in.h"
+
+enum {
+	CLIENT_TEXT_MAX = 1024,		 /* bytes of a setting */
+	CLIENT_FILE_MAX = 16 * 1024,	 /* of a file of settings */
+	CLIENT_ANSWER_MAX = 1024 * 1024, /* of an answer */
+	CLIENT_NODES_MAX = 100000,	 /* values in an answer */
+	CLIENT_WHY_MAX = 1024,
+};
+
+struct client_settings {
+	char url[CLIENT_TEXT_MAX];	  /* "https://creds.example[/prefix][/v1/projects/1a5]" */
+	char access_key[CLIENT_TEXT_MAX]; /* these two: */
+	char secret_key[CLIENT_TEXT_MAX]; /* an apiKey of the server */
+	char ca_file[CLIENT_TEXT_MAX];	  /* certificates to trust it by; "": the system's */
+};
+
+/* From the environment or the file; false with a sentence. */
+bool client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* The lines `name = value` of one file: url, access_key, secret_key, ca_file.  What `regcred key
+ * create` prints (REGCRED_ACCESS_KEY=…) is read as well.  Refused unless it belongs to the caller
+ * or root and nobody else may read it. */
+bool client_settings_read(struct client_settings *out, const char *path, char why[CLIENT_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* The same from a text; path is what a sentence calls it. */
+bool client_settings_parse(struct client_settings *out, const char *text, size_t len,
+			   const char *path, char why[CLIENT_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini; NULL without a home or
+ * memory. */
+const char *client_settings_path(struct arena *a);
+void client_settings_wipe(struct client_settings *settings);
+
+struct client {
+	struct arena *arena;
+	const struct client_settings *settings;
+	void *curl;
+	const char *root; /* "https://creds.example/v2-beta/projects/1a5" */
+	int64_t timeout_ms, deadline_ms, each_ms;
+	char *why; /* of CLIENT_WHY_MAX bytes: a sentence, after a failure */
+};
+
+/* An answer, in the session's arena. */
+struct client_answer {
+	long status;
+	const char *text;
+	size_t len;
+	const struct json *body; /* an object */
+};
+
+/* Both stay the caller's: settings and why.  The whole session has this long. */
+bool client_open(struct client *c, struct arena *a, const struct client_settings *settings,
+		 int64_t timeout_ms, char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
+/* From now on each request has this long. */
+void client_each(struct client *c, int64_t timeout_ms);
+void client_close(struct client *c);
+
+/* One request; path is put behind the root, body is JSON or NULL.  False: no answer of regcred's
+ * came. */
+bool client_ask(struct client *c, const char *method, const char *path, const char *body,
+		struct client_answer *out) __attribute__((warn_unused_result));
+/* The same; false also for an error of the API, which `out` then holds. */
+bool client_do(struct client *c, const char *method, const char *path, const char *body,
+	       struct client_answer *out) __attribute__((warn_unused_result));
+/* The text of a member of an answer; NULL if there is none or it is no string. */
+const char *client_text(const struct json *node, const char *name);
+/* A value in a query. */
+const char *client_escape(struct client *c, const char *value);
+
+#endif

@@ -1,0 +1,294 @@
+/* docker_credential: docker-credential-regcred, which docker, podman, skopeo, buildah and others
+ * ask for logins: one word as an argument, a question on standard input, an answer on standard
+ * output.
+ *
+ * The protocol is that of docker's own helpers.  Errors go to standard output too, with exit status
+ * 1; three of them have texts that the callers compare.
+ */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/harden.h"
+#include "base/http.h"
+#include "base/json_out.h"
+#include "client/remote.h"
+
+enum {
+	TIMEOUT_MS = 1900, /* of all that one call asks of the server: under two seconds */
+	TIMEOUT_MAX_S = 60,
+	INPUT_MAX = 64 * 1024, /* bytes of a question */
+	ARENA_MAX = 64 * 1024 * 1024,
+};
+
+static const char not_found[] = "credentials not found in native keychain";
+static const char no_server[] = "no credentials server URL";
+static const char no_user[] = "no credentials username";
+/* By it erase knows what store has made. */
+static const char stored_by[] = "Stored by docker-credential-regcred.";
+
+/* One call. */
+struct call {
+	struct arena *arena;
+	struct client_settings settings;
+	struct client client;
+	struct json_out out;
+	char why[CLIENT_WHY_MAX];
+	char input[INPUT_MAX + 1];
+	size_t input_len;
+};
+
+/* What the callers compare is printed as it is, the rest says who speaks. */
+static int
+fail(const char *text)
+{
+	(void)printf("%s\n", text);
+	return EXIT_FAILURE;
+}
+
+static int
+fail_why(const char *why)
+{
+	(void)printf("regcred: %s\n", why);
+	return EXIT_FAILURE;
+}
+
+static int
+answer(struct call *c)
+{
+	size_t len;
+	const char *text = json_out_text(&c->out, &len);
+
+	if (text == NULL)
+		return fail_why("there is no memory");
+	(void)fwrite(text, 1, len, stdout);
+	(void)putchar('\n');
+	return EXIT_SUCCESS;
+}
+
+/* For slow lines: REGCRED_API_TIMEOUT, in seconds.  What is no number from 1 to TIMEOUT_MAX_S does
+ * not count. */
+static int64_t
+timeout_ms(void)
+{
+	const char *text = getenv("REGCRED_API_TIMEOUT");
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (len == 0 || len > 2 || strspn(text, "0123456789") != len)
+		return TIMEOUT_MS;
+	int64_t seconds = strtol(text, NULL, 10);
+	return seconds >= 1 && seconds <= TIMEOUT_MAX_S ? seconds * 1000 : TIMEOUT_MS;
+}
+
+static bool
+start(struct call *c)
+{
+	return client_settings_load(&c->settings, c->why) &&
+	       client_open(&c->client, c->arena, &c->settings, timeout_ms(), c->why);
+}
+
+/* The address on standard input, without blanks around it; NULL if there is none. */
+static char *
+read_address(struct call *c)
+{
+	static const char blanks[] = " \t\r\n";
+	char *text = c->input + strspn(c->input, blanks);
+	size_t len = strlen(text);
+
+	while (len > 0 && strchr(blanks, text[len - 1]) != NULL)
+		text[--len] = '\0';
+	return len > 0 ? text : NULL;
+}
+
+static int
+run_get(struct call *c)
+{
+	const char *address = read_address(c), *wrong;
+	struct registry_url url;
+	struct remote_login login;
+
+	if (address == NULL)
+		return fail(no_server);
+	/* docker asks for tokens of its own below Hub's address: nobody stores them here. */
+	if (!remote_address(c->arena, address, &url, &wrong))
+		return fail(not_found);
+	if (!start(c))
+		return fail_why(c->why);
+	enum remote_rc rc = remote_get(&c->client, url.key, &login);
+	if (rc != REMOTE_OK)
+		return rc == REMOTE_NONE ? fail(not_found) : fail_why(c->why);
+	json_begin_object(&c->out);
+	json_name(&c->out, "ServerURL");
+	json_string(&c->out, address);
+	json_name(&c->out, "Username");
+	json_string(&c->out, login.user);
+	json_name(&c->out, "Secret");
+	json_string(&c->out, login.secret);
+	json_end_object(&c->out);
+	return answer(c);
+}
+
+static bool
+is_blank(const char *text)
+{
+	return text == NULL || *text == '\0';
+}
+
+static int
+run_store(struct call *c)
+{
+	struct json *body = NULL;
+	struct error e = {0};
+	const char *wrong;
+	enum remote_done done;
+
+	if (json_parse(c->arena, c->input, c->input_len, &body, &e) != ERR_NONE)
+		return fail_why(e.detail != NULL ? e.detail : "there is no memory");
+	const char *address = client_text(body, "ServerURL");
+	const char *secret = client_text(body, "Secret");
+	struct remote_store store = {.user = client_text(body, "Username"),
+				     .secret = secret != NULL ? secret : "",
+				     .description = stored_by,
+				     .preferred = true};
+	if (is_blank(address))
+		return fail(no_server);
+	if (is_blank(store.user))
+		return fail(no_user);
+	if (!remote_address(c->arena, address, &store.address, &wrong))
+		return fail_why(wrong);
+	if (!start(c) || remote_store(&c->client, &store, &done) != REMOTE_OK)
+		return fail_why(c->why);
+	return EXIT_SUCCESS;
+}
+
+static int
+run_erase(struct call *c)
+{
+	const char *address = read_address(c), *wrong;
+	struct registry_url url;
+
+	if (address == NULL)
+		return fail(no_server);
+	if (!remote_address(c->arena, address, &url, &wrong))
+		return fail(not_found);
+	if (!start(c))
+		return fail_why(c->why);
+	switch (remote_erase(&c->client, &url, stored_by)) {
+	case REMOTE_OK:
+		return EXIT_SUCCESS;
+	case REMOTE_NONE:
+		return fail(not_found);
+	case REMOTE_FOREIGN:
+		return fail_why("this login was not stored by docker-credential-regcred: remove "
+				"it on the server");
+	case REMOTE_FAILED:
+		break;
+	}
+	return fail_why(c->why);
+}
+
+static void
+list_one(void *arg, const char *address, const char *user)
+{
+	struct json_out *out = arg;
+
+	json_name(out, address);
+	json_string(out, user);
+}
+
+static int
+run_list(struct call *c)
+{
+	json_begin_object(&c->out);
+	if (!start(c) || remote_list(&c->client, list_one, &c->out) != REMOTE_OK)
+		return fail_why(c->why);
+	json_end_object(&c->out);
+	return answer(c);
+}
+
+static int
+run_version(struct call *c)
+{
+	(void)c;
+	(void)printf("docker-credential-regcred (regcred) %s\n", REGCRED_VERSION);
+	return EXIT_SUCCESS;
+}
+
+/* clang-format off */
+static const struct command {
+	const char *name;
+	int (*run)(struct call *c);
+	bool reads; /* standard input */
+	const char *help;
+} commands[] = {
+	{ "get",     run_get,     true,  "read the address of a registry, print its login" },
+	{ "store",   run_store,   true,  "read a login, make or update it on the server" },
+	{ "erase",   run_erase,   true,  "read the address of a registry, remove what store made for it" },
+	{ "list",    run_list,    false, "print the addresses that have a login, and its user" },
+	{ "version", run_version, false, "print the version" },
+};
+/* clang-format on */
+
+static int
+usage(int status)
+{
+	(void)printf("usage: docker-credential-regcred COMMAND\n\ncommands:\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		(void)printf("  %s\n      %s\n", commands[i].name, commands[i].help);
+	return status;
+}
+
+/* All of standard input; what follows INPUT_MAX would be cut, so it is refused. */
+static bool
+read_input(struct call *c)
+{
+	c->input_len = fread(c->input, 1, sizeof(c->input), stdin);
+	if (ferror(stdin) != 0 || c->input_len > INPUT_MAX)
+		return false;
+	c->input[c->input_len] = '\0';
+	return strlen(c->input) == c->input_len && http_utf8_valid(c->input, c->input_len);
+}
+
+static int
+run(const struct command *command)
+{
+	static struct call call;
+	int status;
+
+	call.arena = arena_new(ARENA_MAX);
+	if (call.arena == NULL)
+		return fail_why("there is no memory");
+	json_out_init(&call.out, call.arena);
+	if (command->reads && !read_input(&call))
+		status = fail_why("standard input is too long, or no text");
+	else
+		status = command->run(&call);
+	client_close(&call.client);
+	arena_free(call.arena);
+	explicit_bzero(&call, sizeof(call));
+	return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+}
+
+int
+main(int argc, char **argv)
+{
+	/* A file of settings, or a core file, would show what goes through here. */
+	(void)umask(0077);
+#ifdef M_PERTURB
+	(void)mallopt(M_PERTURB, 0x5a);
+#endif
+	json_in_init();
+	if (!harden_dumps(false))
+		return EXIT_FAILURE;
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return usage(EXIT_SUCCESS);
+	if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
+		return run_version(NULL);
+	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(commands[i].name, argv[1]) == 0)
+			return run(&commands[i]);
+	return usage(EXIT_FAILURE);
+}

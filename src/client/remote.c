@@ -1,0 +1,414 @@
+/* remote: what is asked of a server to read, store and remove a login. */
+#include "client/remote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/http.h"
+#include "base/json_out.h"
+
+enum {
+	PAGE = 100,	  /* rows asked for at once: about 200 KB */
+	PAGES_MAX = 1000, /* a list that is longer has no end */
+};
+
+static enum remote_rc
+fail(struct client *c, const char *why)
+{
+	if (arena_failed(c->arena))
+		why = "there is no memory";
+	(void)snprintf(c->why, CLIENT_WHY_MAX, "%s", why);
+	return REMOTE_FAILED;
+}
+
+bool
+remote_address(struct arena *a, const char *address, struct registry_url *out, const char **why)
+{
+	*why = registry_url_parse(a, address, out);
+	if (*why == NULL && *out->path != '\0')
+		*why = "A registry is named by its host alone here.";
+	return *why == NULL;
+}
+
+/* {"name":"value",…} of pairs up to a NULL; NULL without memory. */
+static const char *
+body_of(struct arena *a, const char *const (*pairs)[2])
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, a);
+	json_begin_object(&w);
+	for (; (*pairs)[0] != NULL; pairs++)
+		if ((*pairs)[1] != NULL) {
+			json_name(&w, (*pairs)[0]);
+			json_string(&w, (*pairs)[1]);
+		}
+	json_end_object(&w);
+	return json_out_text(&w, &len);
+}
+
+static enum remote_rc
+send_pairs(struct client *c, const char *method, const char *path, const char *const (*pairs)[2],
+	   struct client_answer *out)
+{
+	const char *body = body_of(c->arena, pairs);
+
+	if (body == NULL || path == NULL)
+		return fail(c, "there is no memory");
+	return client_do(c, method, path, body, out) ? REMOTE_OK : REMOTE_FAILED;
+}
+
+/* Handed out */
+
+enum remote_rc
+remote_get(struct client *c, const char *address, struct remote_login *out)
+{
+	const char *const pairs[][2] = {
+		{"format", "helper"}, {"serverAddress", address}, {NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(c, "POST", "handouts", pairs, &answer);
+
+	if (rc != REMOTE_OK) {
+		const char *code = client_text(answer.body, "code");
+
+		return code != NULL && strcmp(code, "NoLogin") == 0 ? REMOTE_NONE : rc;
+	}
+	out->user = client_text(answer.body, "Username");
+	out->secret = client_text(answer.body, "Secret");
+	return out->user != NULL && out->secret != NULL
+		       ? REMOTE_OK
+		       : fail(c, "the server's answer is no login");
+}
+
+static const char *
+user_of(struct arena *a, const struct json *entry)
+{
+	const char *auth = client_text(entry, "auth"), *user, *secret;
+
+	if (client_text(entry, "identitytoken") != NULL)
+		return "<token>";
+	auth = auth != NULL ? arena_printf(a, "Basic %s", auth) : NULL;
+	return auth != NULL && http_basic_parse(a, auth, &user, &secret) ? user : NULL;
+}
+
+enum remote_rc
+remote_list(struct client *c, void (*each)(void *arg, const char *address, const char *user),
+	    void *arg)
+{
+	static const char *const pairs[][2] = {{"format", "docker"}, {NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(c, "POST", "handouts", pairs, &answer);
+	const struct json *auths;
+
+	if (rc != REMOTE_OK)
+		return rc;
+	auths = json_member(answer.body, "auths");
+	if (auths == NULL || auths->type != JSON_OBJECT)
+		return fail(c, "the server's answer holds no logins");
+	for (const struct json *m = auths->child; m != NULL; m = m->next) {
+		const char *user = user_of(c->arena, m);
+
+		if (user == NULL)
+			return fail(c, "the server's answer holds what is no login");
+		each(arg, m->name, user);
+	}
+	return REMOTE_OK;
+}
+
+/* Rows */
+
+/* The path of a collection's next page; NULL for the last one. */
+static const char *
+next_page(struct client *c, const char *collection, const struct json *body)
+{
+	const char *next = client_text(json_member(body, "pagination"), "next");
+	const char *query = next != NULL ? strchr(next, '?') : NULL;
+
+	/* Of the server's URL only the question: our key goes where we send it. */
+	return query != NULL ? arena_printf(c->arena, "%s%s", collection, query) : NULL;
+}
+
+/* Calls each(arg, row) for the rows of a collection until it says false. */
+static enum remote_rc
+walk(struct client *c, const char *collection, const char *query,
+     bool (*each)(void *arg, const struct json *row), void *arg)
+{
+	const char *path = arena_printf(c->arena, "%s?limit=%d%s", collection, PAGE, query);
+
+	for (unsigned page = 0; path != NULL; page++) {
+		struct client_answer answer;
+
+		if (page == PAGES_MAX)
+			return fail(c, "the server's list does not end");
+		if (!client_do(c, "GET", path, NULL, &answer))
+			return REMOTE_FAILED;
+		const struct json *data = json_member(answer.body, "data");
+		if (data == NULL || data->type != JSON_ARRAY)
+			return fail(c, "the server's answer is no list");
+		for (const struct json *row = data->child; row != NULL; row = row->next)
+			if (client_text(row, "id") != NULL && !each(arg, row))
+				return REMOTE_OK;
+		path = next_page(c, collection, answer.body);
+	}
+	return arena_failed(c->arena) ? fail(c, "") : REMOTE_OK;
+}
+
+static bool
+has_text(const struct json *row, const char *name, const char *wanted)
+{
+	const char *text = client_text(row, name);
+
+	return text != NULL && strcmp(text, wanted) == 0;
+}
+
+struct search {
+	struct client *client;
+	const struct remote_store *store;
+	const struct json *active, *other; /* the registry, or one that is not active */
+};
+
+static bool
+look_at_registry(void *arg, const struct json *row)
+{
+	struct search *s = arg;
+	const char *address = client_text(row, "serverAddress");
+	struct registry_url url;
+
+	if (address == NULL || registry_url_parse(s->client->arena, address, &url) != NULL ||
+	    strcmp(url.key, s->store->address.key) != 0 || *url.path != '\0')
+		return true;
+	if (!has_text(row, "state", "active")) {
+		s->other = row;
+		return true;
+	}
+	s->active = row;
+	return false;
+}
+
+/* The registry of an address: its id, NULL if there is none. */
+static enum remote_rc
+find_registry(struct client *c, const struct remote_store *store, const char **id)
+{
+	struct search s = {.client = c, .store = store};
+	enum remote_rc rc = walk(c, "registries", "", look_at_registry, &s);
+
+	*id = s.active != NULL ? client_text(s.active, "id") : NULL;
+	if (rc == REMOTE_OK && s.active == NULL && s.other != NULL) {
+		(void)snprintf(c->why, CLIENT_WHY_MAX, "the registry %s (%s) is not active",
+			       store->address.key, client_text(s.other, "id"));
+		return REMOTE_FAILED;
+	}
+	return rc;
+}
+
+static bool
+same_path(const struct json *row, const char *path)
+{
+	const char *prefix = client_text(row, "pathPrefix");
+
+	return strcmp(prefix != NULL ? prefix : "", path) == 0;
+}
+
+static bool
+look_at_login(void *arg, const struct json *row)
+{
+	struct search *s = arg;
+
+	if (!has_text(row, "publicValue", s->store->user) ||
+	    !same_path(row, s->store->address.path))
+		return true;
+	if (s->active == NULL || has_text(row, "state", "active"))
+		s->active = row; /* an active one before others, then the newest */
+	return true;
+}
+
+static enum remote_rc
+find_login(struct client *c, const struct remote_store *store, const char *registry,
+	   const struct json **out)
+{
+	struct search s = {.client = c, .store = store};
+	const char *user = client_escape(c, store->user);
+	const char *query = user != NULL ? arena_printf(c->arena, "&registryId=%s&publicValue=%s",
+							registry, user)
+					 : NULL;
+
+	*out = NULL;
+	if (query == NULL)
+		return fail(c, "there is no memory");
+	enum remote_rc rc = walk(c, "registrycredentials", query, look_at_login, &s);
+	*out = s.active;
+	return rc;
+}
+
+/* Storing */
+
+static enum remote_rc
+act(struct client *c, const char *id, const char *action)
+{
+	struct client_answer answer;
+	const char *path = arena_printf(c->arena, "registrycredentials/%s/?action=%s", id, action);
+
+	if (path == NULL)
+		return fail(c, "there is no memory");
+	return client_do(c, "POST", path, "{}", &answer) ? REMOTE_OK : REMOTE_FAILED;
+}
+
+static enum remote_rc
+put(struct client *c, const char *id, const char *name, const char *value)
+{
+	const char *const pairs[][2] = {{name, value}, {NULL, NULL}};
+	struct client_answer answer;
+
+	return send_pairs(c, "PUT", arena_printf(c->arena, "registrycredentials/%s", id), pairs,
+			  &answer);
+}
+
+static enum remote_rc
+update(struct client *c, const struct remote_store *store, const struct json *row)
+{
+	const char *id = client_text(row, "id");
+	enum remote_rc rc = put(c, id, "secretValue", store->secret);
+
+	if (rc == REMOTE_OK && !has_text(row, "state", "active"))
+		rc = act(c, id, "activate");
+	return rc;
+}
+
+static enum remote_rc
+make_registry(struct client *c, const struct remote_store *store, const char **id)
+{
+	const char *const pairs[][2] = {{"serverAddress", store->address.key},
+					{"description", store->description},
+					{NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(c, "POST", "registries", pairs, &answer);
+
+	if (rc != REMOTE_OK)
+		return rc;
+	*id = client_text(answer.body, "id");
+	return *id != NULL ? REMOTE_OK : fail(c, "the server's answer is no registry");
+}
+
+static enum remote_rc
+make_login(struct client *c, const struct remote_store *store, const char *registry,
+	   const char **id)
+{
+	const char *path = store->address.path;
+	const char *const pairs[][2] = {{"registryId", registry},
+					{"publicValue", store->user},
+					{"secretValue", store->secret},
+					{"description", store->description},
+					{"pathPrefix", *path != '\0' ? path : NULL},
+					{NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(c, "POST", "registrycredentials", pairs, &answer);
+
+	if (rc != REMOTE_OK)
+		return rc;
+	*id = client_text(answer.body, "id");
+	return *id != NULL ? REMOTE_OK : fail(c, "the server's answer is no login");
+}
+
+/* Who stores a login wants it to be used: where another one would be chosen, it becomes the default
+ * instead of that. */
+static enum remote_rc
+prefer(struct client *c, const struct remote_store *store, const char *id)
+{
+	const char *const pairs[][2] = {{"serverAddress", store->address.key}, {NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(c, "POST", "imagelogins", pairs, &answer);
+	const char *chosen;
+
+	if (rc != REMOTE_OK)
+		return rc;
+	chosen = client_text(answer.body, "registryCredentialId");
+	if (chosen == NULL || strcmp(chosen, id) == 0)
+		return REMOTE_OK;
+	rc = put(c, id, "isDefault", "true");
+	return rc == REMOTE_OK ? put(c, chosen, "isDefault", "false") : rc;
+}
+
+enum remote_rc
+remote_store(struct client *c, const struct remote_store *store, enum remote_done *done)
+{
+	const struct json *row = NULL;
+	const char *registry = NULL, *id = NULL;
+	enum remote_rc rc = find_registry(c, store, &registry);
+
+	if (rc == REMOTE_OK && registry != NULL)
+		rc = find_login(c, store, registry, &row);
+	if (rc != REMOTE_OK)
+		return rc;
+	*done = row == NULL   ? (registry == NULL ? REMOTE_MADE_BOTH : REMOTE_MADE)
+		: store->keep ? REMOTE_KEPT
+			      : REMOTE_UPDATED;
+	if (store->dry || *done == REMOTE_KEPT)
+		return REMOTE_OK;
+	if (row != NULL) {
+		id = client_text(row, "id");
+		rc = update(c, store, row);
+	} else {
+		if (registry == NULL)
+			rc = make_registry(c, store, &registry);
+		if (rc == REMOTE_OK)
+			rc = make_login(c, store, registry, &id);
+	}
+	return rc == REMOTE_OK && store->preferred ? prefer(c, store, id) : rc;
+}
+
+/* Removing */
+
+enum { ERASE_MAX = 32 };
+
+struct found {
+	const char *description;
+	const struct json *rows[ERASE_MAX];
+	size_t count;
+	bool others;
+};
+
+static bool
+look_at_stored(void *arg, const struct json *row)
+{
+	struct found *f = arg;
+
+	if (!same_path(row, ""))
+		return true;
+	if (has_text(row, "description", f->description))
+		f->rows[f->count++] = row;
+	else
+		f->others = true;
+	return f->count < ERASE_MAX;
+}
+
+enum remote_rc
+remote_erase(struct client *c, const struct registry_url *address, const char *description)
+{
+	const struct remote_store store = {.address = *address};
+	struct found found = {.description = description};
+	struct client_answer answer;
+	const char *registry = NULL, *query;
+	enum remote_rc rc = find_registry(c, &store, &registry);
+
+	if (rc != REMOTE_OK || registry == NULL)
+		return rc == REMOTE_OK ? REMOTE_NONE : rc;
+	query = arena_printf(c->arena, "&registryId=%s", registry);
+	if (query == NULL)
+		return fail(c, "there is no memory");
+	rc = walk(c, "registrycredentials", query, look_at_stored, &found);
+	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++) {
+		const char *id = client_text(found.rows[i], "id");
+		const char *path = arena_printf(c->arena, "registrycredentials/%s", id);
+
+		if (has_text(found.rows[i], "state", "active"))
+			rc = act(c, id, "deactivate");
+		if (path == NULL)
+			return fail(c, "there is no memory");
+		if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
+			rc = REMOTE_FAILED;
+	}
+	if (rc == REMOTE_OK && found.count == 0)
+		return found.others ? REMOTE_FOREIGN : REMOTE_NONE;
+	return rc;
+}

@@ -1,0 +1,63 @@
+/* inject: which login a request to a registry needs, for nginx, which adds it on the way.
+ *
+ *   client ─ key ─► nginx ─ auth_request ─► regcred     whose key, which repository, which login
+ *                     │ ◄── X-Registry-Authorization ──┘
+ *                     └──── Authorization: Basic or Bearer ─► registry
+ *
+ * So the client never sees the password, and the registry never sees the key.  docs/inject.md.
+ */
+#ifndef REGCRED_INJECT_H
+#define REGCRED_INJECT_H
+
+#include <stdbool.h>
+
+#include "registry/check.h"
+#include "resource/resource.h"
+
+/* The headers of an answer: the value of Authorization; or, for people, why there is none. */
+#define INJECT_HEADER "X-Registry-Authorization"
+#define INJECT_WHY_HEADER "X-Registry-Problem"
+
+enum {
+	INJECT_TOKEN_MAX = 12 * 1024,	  /* bytes; it must pass as a header of ours */
+	INJECT_NOTED_MS = 60 * 60 * 1000, /* one row of the audit log stands for so long */
+};
+
+/* What a process keeps: tokens, and which uses are on record.  Shared by its threads. */
+struct inject;
+
+/* Settings are kept by reference.  waiting_max: threads that wait for tokens at a time. */
+struct inject *inject_new(const struct check_settings *settings, unsigned waiting_max);
+void inject_free(struct inject *inject);
+
+/* The request that the client sent to the registry. */
+struct wish {
+	const char *registry;	  /* its address, as the web server's configuration says */
+	const char *scheme;	  /* "basic": it takes logins as they are; NULL: it is asked */
+	const char *method;	  /* "GET" */
+	const char *target;	  /* raw path and query: "/v2/acme/app/manifests/1" */
+	const char *content_type; /* NULL: none */
+};
+
+/* What it wants.  A path that is not exactly of the registry API is none: what two programs read
+ * differently must not pass. */
+struct registry_request {
+	const char *repository; /* NULL: none, /v2/ or the catalog */
+	bool catalog;		/* of all repositories */
+	const char *actions;	/* as scopes name them: "pull", "pull,push", "delete" */
+	const char *from;	/* another repository that a blob is taken from; NULL: none */
+};
+/* NULL, or a sentence that says what is wrong; without memory the arena has failed. */
+const char *inject_read(struct arena *a, const struct wish *wish, struct registry_request *out);
+
+/* *authorization: the header's value for the registry, in the arena.  ERR_FORBIDDEN: the key may
+ * not use logins, or none fits; ERR_REGISTRY_DOWN: no token could be had; ERR_UNAVAILABLE: too many
+ * wait for one.  Each new use is on record, and noted at the login, before it is answered. */
+enum err inject_run(struct inject *inject, const struct context *c, const struct wish *wish,
+		    const char **authorization, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* A sentence for the header above: without quotes, so that nginx can put it into JSON. */
+const char *inject_why(const struct error *e);
+
+#endif

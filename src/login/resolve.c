@@ -1,0 +1,385 @@
+/* resolve: find the logins for a registry, judge them, put them in order. */
+#include "login/resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The store makes room for a whole page before it reads, and most registries have few logins: so
+ * the first page of one is small. */
+enum { PAGE = 500, FIRST_PAGE = 8, ROOM = 16 };
+
+/* Reading the question */
+
+static enum err
+one_of(const char *field, const struct wanted *w, struct error *e)
+{
+	if (w->image == NULL && w->address == NULL && w->registry_id == 0)
+		return ERR_NONE;
+	return err_set(e, ERR_INVALID_OPTION, field,
+		       "An image, a serverAddress or a registryId, not several of them.");
+}
+
+static enum err
+unreadable(const struct context *c, const char *field, const char *why, struct error *e)
+{
+	if (arena_failed(c->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	return err_set(e, ERR_INVALID_FORMAT, field, why);
+}
+
+static enum err
+read_address(const struct context *c, struct wanted *out, struct error *e)
+{
+	struct registry_url url;
+	const char *why = registry_url_parse(c->arena, out->address, &url);
+
+	if (why != NULL)
+		return unreadable(c, "serverAddress", why, e);
+	out->parts.key = url.key;
+	if (*url.path != '\0')
+		out->parts.repository = url.path;
+	return ERR_NONE;
+}
+
+static enum err
+read_registry(const struct resource_type *type, const struct json *body, struct wanted *out,
+	      struct error *e)
+{
+	const char *id = NULL;
+
+	if (type_field(type, "registryId", API_V1)->type != FT_STRING) /* a part of the answer */
+		return ERR_NONE;
+	if (schema_read_question(type, "registryId", body, &id, e) != ERR_NONE)
+		return e->code;
+	if (id == NULL)
+		return ERR_NONE;
+	if (one_of("registryId", out, e) != ERR_NONE)
+		return e->code;
+	return id_parse(&family_storage_pool, id, &out->registry_id)
+		       ? ERR_NONE
+		       : err_set(e, ERR_INVALID_REFERENCE, "registryId", NULL);
+}
+
+enum err
+resolve_read(const struct context *c, const struct resource_type *type, const struct json *body,
+	     struct wanted *out, struct error *e)
+{
+	*out = (struct wanted){0};
+	if (schema_read_question(type, "image", body, &out->image, e) != ERR_NONE)
+		return e->code;
+	if (out->image != NULL) {
+		const char *why = registry_image_parse(c->arena, out->image, &out->parts);
+
+		if (why != NULL)
+			return unreadable(c, "image", why, e);
+	}
+	struct wanted so_far = *out;
+	if (schema_read_question(type, "serverAddress", body, &out->address, e) != ERR_NONE)
+		return e->code;
+	if (out->address != NULL && (one_of("serverAddress", &so_far, e) != ERR_NONE ||
+				     read_address(c, out, e) != ERR_NONE))
+		return e->code;
+	return read_registry(type, body, out, e);
+}
+
+/* Finding */
+
+struct finder {
+	const struct context *context;
+	struct store_tx *tx;
+	const struct wanted *wanted;
+	bool revealed;
+	struct owners owners;
+	struct login_list *out;
+	struct error *error;
+};
+
+static enum store_rc
+list_rows(const struct finder *f, const struct list_query *q, struct record_list *out)
+{
+	const struct context *c = f->context;
+
+	return f->tx != NULL ? store_tx_list(f->tx, c->arena, q, out)
+			     : store_list(c->store, c->arena, q, out);
+}
+
+static enum err
+add(struct finder *f, const struct login *login)
+{
+	struct login_list *list = f->out;
+
+	if (list->count == list->room) {
+		size_t room = list->room != 0 ? 2 * list->room : ROOM;
+		struct login *items = arena_array(f->context->arena, room, sizeof(*items));
+
+		if (items == NULL)
+			return err_set(f->error, ERR_INTERNAL, NULL, NULL);
+		if (list->count > 0)
+			memcpy(items, list->items, list->count * sizeof(*items));
+		list->items = items;
+		list->room = room;
+	}
+	list->items[list->count++] = *login;
+	return ERR_NONE;
+}
+
+static bool
+is_empty(const struct record *row, enum column column)
+{
+	return row->columns[column].type == VALUE_NULL || row->columns[column].len == 0;
+}
+
+/* Whether it can be used now, whatever for. */
+static enum login_reason
+judge(const struct finder *f, const struct record *registry, const struct record *row)
+{
+	const struct value *expires = &row->columns[COL_EXPIRES];
+
+	if (record_state(registry) != ST_ACTIVE)
+		return LOGIN_REGISTRY_INACTIVE;
+	/* One that is being checked again is in use meanwhile. */
+	if (record_state(row) != ST_ACTIVE && record_state(row) != ST_UPDATING_ACTIVE)
+		return LOGIN_INACTIVE;
+	if (expires->type == VALUE_INT && expires->number <= f->context->now_ms)
+		return LOGIN_EXPIRED;
+	if (is_empty(row, COL_PUBLIC_VALUE) || is_empty(row, COL_SECRET_VALUE))
+		return LOGIN_INCOMPLETE;
+	return LOGIN_ADDRESS;
+}
+
+/* The address of a registry may have a path too; both hold. */
+static void
+set_path(struct login *login)
+{
+	const char *own = record_text(login->row, COL_PATH_PREFIX), *outer = login->registry->path;
+
+	login->path = own != NULL ? own : outer;
+	if (own != NULL && !registry_path_holds(outer, own) && login->reason == LOGIN_ADDRESS)
+		login->reason = LOGIN_OTHER_PATH;
+}
+
+/* A login opens all that it is for, whatever image it was asked for: so it must lie within what the
+ * key is for. */
+static bool
+within_key(const struct key_bounds *key, const char *path)
+{
+	const char *list = key->path_prefixes;
+	char prefix[LIST_ITEM_SIZE];
+
+	if (list == NULL)
+		return true;
+	while (list_next(&list, prefix))
+		if (registry_path_holds(prefix, path))
+			return true;
+	return false;
+}
+
+static enum err
+add_logins(struct finder *f, const struct record *registry, const struct registry_url *url)
+{
+	const struct context *c = f->context;
+	struct list_query q = {.family = &family_credential,
+			       .kind = types_table[T_REGISTRY_CREDENTIAL].kind,
+			       .owners = f->owners,
+			       .condition_count = 1,
+			       .limit = FIRST_PAGE};
+	struct record_list page = {.more = true};
+
+	q.conditions[0] = (struct condition){
+		.column = COL_REGISTRY_ID, .op = OP_EQ, .value = value_int(record_id(registry))};
+	while (page.more) {
+		enum store_rc rc = list_rows(f, &q, &page);
+
+		if (rc != STORE_OK)
+			return store_err(rc, f->error);
+		q.limit = PAGE;
+		for (size_t i = 0; i < page.count; i++) {
+			const struct record *row = &page.items[i];
+			struct login login = {.row = row, .registry = url};
+
+			q.from = (struct position){.set = true, .id = record_id(row)};
+			login.own = row->columns[COL_ACCOUNT_ID].number == c->id->scope_id;
+			login.reason = judge(f, registry, row);
+			set_path(&login);
+			if ((!f->revealed || auth_may_hand_out(c->id, row)) &&
+			    within_key(&c->id->key, login.path) && add(f, &login) != ERR_NONE)
+				return f->error->code;
+		}
+	}
+	return ERR_NONE;
+}
+
+/* What the address means, if the registry is one that is wanted and that the key is for; else NULL.
+ * An address that means nothing is of no use for an image. */
+static const struct registry_url *
+wanted_url(const struct finder *f, const struct record *registry)
+{
+	const struct context *c = f->context;
+	const char *address = record_text(registry, COL_SERVER_ADDRESS);
+	struct registry_url *url = arena_alloc(c->arena, sizeof(*url));
+
+	if (f->wanted->registry_id != 0 && f->wanted->registry_id != record_id(registry))
+		return NULL;
+	if (!auth_list_has_id(c->id->key.registry_ids, &family_storage_pool, record_id(registry)))
+		return NULL;
+	if (url == NULL || address == NULL || registry_url_parse(c->arena, address, url) != NULL)
+		return NULL;
+	const char *key = f->wanted->parts.key;
+	return key == NULL || strcmp(key, url->key) == 0 ? url : NULL;
+}
+
+enum err
+resolve_find(const struct context *c, struct store_tx *tx, const struct wanted *wanted,
+	     bool revealed, struct login_list *out, struct error *e)
+{
+	struct finder f = {.context = c,
+			   .tx = tx,
+			   .wanted = wanted,
+			   .revealed = revealed || c->id->role == ROLE_REVEAL,
+			   .out = out,
+			   .error = e};
+	struct list_query q = {.family = &family_storage_pool,
+			       .kind = types_table[T_REGISTRY].kind,
+			       .limit = PAGE};
+	struct record_list page = {.more = true};
+
+	*out = (struct login_list){0};
+	/* An administrator sees everybody's; its own are those that it may name without a scope. */
+	f.owners = (struct owners){.ids = c->id->owners.ids, .count = c->id->owners.count};
+	q.owners = f.owners;
+	while (page.more) {
+		enum store_rc rc = list_rows(&f, &q, &page);
+
+		if (rc != STORE_OK)
+			return store_err(rc, e);
+		for (size_t i = 0; i < page.count; i++) {
+			const struct registry_url *url = wanted_url(&f, &page.items[i]);
+
+			q.from = (struct position){.set = true, .id = record_id(&page.items[i])};
+			if (url != NULL && add_logins(&f, &page.items[i], url) != ERR_NONE)
+				return e->code;
+		}
+	}
+	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
+}
+
+/* Ordering */
+
+/* The rules, in their order: positive if a goes before b. */
+static int64_t
+by_account(const struct login *a, const struct login *b)
+{
+	return a->own - b->own;
+}
+
+static int64_t
+by_path(const struct login *a, const struct login *b)
+{
+	return (int64_t)strlen(a->path) - (int64_t)strlen(b->path);
+}
+
+static int64_t
+by_default(const struct login *a, const struct login *b)
+{
+	return a->row->columns[COL_IS_DEFAULT].number - b->row->columns[COL_IS_DEFAULT].number;
+}
+
+static int64_t
+by_age(const struct login *a, const struct login *b)
+{
+	int64_t newer = a->row->columns[COL_CREATED].number - b->row->columns[COL_CREATED].number;
+
+	return newer != 0 ? newer : record_id(a->row) - record_id(b->row);
+}
+
+static const struct {
+	int64_t (*compare)(const struct login *a, const struct login *b);
+	enum login_reason reason;
+} rules[] = {{by_account, LOGIN_ACCOUNT},
+	     {by_path, LOGIN_PATH_PREFIX},
+	     {by_default, LOGIN_IS_DEFAULT},
+	     {by_age, LOGIN_NEWEST}};
+
+/* The first rule by which the two differ. */
+static int64_t
+compare(const struct login *a, const struct login *b, enum login_reason *why)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		int64_t order = rules[i].compare(a, b);
+
+		*why = rules[i].reason;
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+static int
+in_order(const void *left, const void *right)
+{
+	const struct login *a = left, *b = right;
+	enum login_reason why;
+
+	if (a->fits != b->fits)
+		return a->fits ? -1 : 1;
+	int64_t order = compare(a, b, &why);
+	return order > 0 ? -1 : order < 0 ? 1 : 0;
+}
+
+void
+resolve_sort(struct login_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		list->items[i].fits = list->items[i].reason == LOGIN_ADDRESS;
+	if (list->count > 1)
+		qsort(list->items, list->count, sizeof(*list->items), in_order);
+}
+
+void
+resolve_order(struct login_list *list, const char *repository)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct login *l = &list->items[i];
+
+		if (l->reason == LOGIN_ADDRESS &&
+		    !registry_path_holds(l->path, repository != NULL ? repository : ""))
+			l->reason = LOGIN_OTHER_PATH;
+	}
+	resolve_sort(list);
+	for (size_t i = 1; i < list->count && list->items[i].fits; i++)
+		(void)compare(&list->items[0], &list->items[i], &list->items[i].reason);
+	if (list->count > 1 && list->items[1].fits)
+		list->items[0].reason = list->items[1].reason;
+}
+
+const char *
+resolve_text(const struct login_list *list, const struct login *login)
+{
+	static const struct {
+		const char *chosen, *other;
+	} texts[LOGIN__COUNT] = {
+		[LOGIN_ACCOUNT] = {"It belongs to the account that asks.",
+				   "It belongs to a project; the chosen one to the account that "
+				   "asks."},
+		[LOGIN_ADDRESS] = {"It is the only login for the registry that fits.", NULL},
+		[LOGIN_EXPIRED] = {NULL, "It has expired."},
+		[LOGIN_INACTIVE] = {NULL, "It is not active."},
+		[LOGIN_INCOMPLETE] = {NULL, "It lacks the user name or the password."},
+		[LOGIN_IS_DEFAULT] = {"It is the default.", "The chosen one is the default."},
+		[LOGIN_NEWEST] = {"It is the newest of those that fit as well.",
+				  "The chosen one is newer."},
+		[LOGIN_OTHER_PATH] = {NULL, "It is for other repositories."},
+		[LOGIN_PATH_PREFIX] = {"Its path is the longest that fits.",
+				       "The path of the chosen one is longer."},
+		[LOGIN_REGISTRY_INACTIVE] = {NULL, "Its registry is not active."},
+	};
+
+	if (login == NULL)
+		return list->count == 0 ? "There is no login for the registry."
+					: "No login for the registry fits.";
+	if (login != list->items || !login->fits)
+		return texts[login->reason].other;
+	if (login->reason == LOGIN_NEWEST && login->row->columns[COL_IS_DEFAULT].number != 0)
+		return "It is the newest of several defaults.";
+	return texts[login->reason].chosen;
+}

@@ -1,0 +1,434 @@
+/* verifier: take, ask, finish; and the threads that do so. */
+#include "login/verifier.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "resource/resource.h"
+
+enum { ARENA_MAX = 4 * 1024 * 1024, THREADS_MAX = 16 };
+
+static const struct owners everyone = {.all = true};
+
+struct verifier {
+	struct store *store;
+	const struct keyring *ring;
+	const struct check_settings *settings;
+	unsigned tests_max;
+	atomic_uint tests;
+	pthread_mutex_t mutex;
+	pthread_cond_t work;
+	bool stopping, woken;
+	pthread_t threads[THREADS_MAX];
+	size_t thread_count;
+};
+
+/* What a result says about the login. */
+enum verdict { GOOD, DOUBTFUL, BAD };
+
+static enum verdict
+verdict_of(enum check_result result)
+{
+	switch (result) {
+	case CHECK_VALID:
+	case CHECK_ANONYMOUS_ACCESS:
+		return GOOD;
+	case CHECK_INVALID_CREDENTIAL:
+	case CHECK_FORBIDDEN:
+		return BAD;
+	default:
+		return DOUBTFUL;
+	}
+}
+
+/* Where a row goes from the state in which it waits.  A login that is in use is not given up
+ * because its registry is down. */
+static const struct ending {
+	enum state during;
+	const char *process;
+	enum state before; /* a state that the process may start in */
+	enum state passed, refused;
+	enum verdict
+		refuses; /* the mildest verdict that does, where the project requires a check */
+} endings[] = {
+	{ST_ACTIVATING, "activate", ST_INACTIVE, ST_ACTIVE, ST_INACTIVE, DOUBTFUL},
+	{ST_UPDATING_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_INACTIVE, BAD},
+	{ST_UPDATING_INACTIVE, "verify", ST_INACTIVE, ST_INACTIVE, ST_INACTIVE, BAD},
+};
+
+static const struct ending *
+find_ending(enum state during)
+{
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (endings[i].during == during)
+			return &endings[i];
+	return NULL;
+}
+
+/* A check on its way through the three steps. */
+struct job {
+	struct verifier *verifier;
+	struct arena *arena;
+	bool taken;
+	struct record row, registry;
+	int64_t due_ms; /* the lease: who finds another one there was overtaken */
+	struct check_report report;
+};
+
+static struct list_query
+due_query(void)
+{
+	struct list_query q = {.family = &family_credential,
+			       .owners = everyone,
+			       .condition_count = 1,
+			       .sort = COL_VERIFY_DUE,
+			       .limit = 1};
+
+	q.conditions[0] = (struct condition){
+		.column = COL_VERIFY_DUE, .op = OP_LTE, .value = value_int(clock_wall_ms())};
+	return q;
+}
+
+static enum err
+take_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct job *job = arg;
+	struct list_query q = due_query();
+	struct value columns[COL__COUNT] = {0};
+	struct record_list list;
+
+	job->taken = false;
+	if (store_tx_list(tx, job->arena, &q, &list) != STORE_OK)
+		return ERR_INTERNAL;
+	if (list.count == 0)
+		return ERR_NONE;
+	job->row = list.items[0];
+	job->registry = (struct record){0};
+	const struct value *registry = &job->row.columns[COL_REGISTRY_ID];
+	if (registry->type == VALUE_INT) {
+		enum store_rc rc = store_tx_get(tx, job->arena, &family_storage_pool,
+						registry->number, &everyone, &job->registry);
+
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return ERR_INTERNAL;
+	}
+	job->due_ms = clock_wall_ms() + job->verifier->settings->timeout_ms + VERIFY_LEASE_EXTRA_MS;
+	columns[COL_VERIFY_DUE] = value_int(job->due_ms);
+	columns[COL_VERIFY_ATTEMPT] = value_int(job->row.columns[COL_VERIFY_ATTEMPT].number + 1);
+	if (store_update(tx, &family_credential, record_id(&job->row), columns,
+			 COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT)) != STORE_OK)
+		return ERR_INTERNAL;
+	job->row.columns[COL_VERIFY_ATTEMPT] = columns[COL_VERIFY_ATTEMPT];
+	job->taken = true;
+	return ERR_NONE;
+}
+
+static void
+give_up(struct job *job, enum check_result result, const char *message)
+{
+	job->report = (struct check_report){.result = result, .message = message};
+}
+
+/* The plain text; NULL for none.  *readable is false if there is one that does not open. */
+static const char *
+open_secret(struct job *job, bool *readable)
+{
+	const struct field *field = resource_sealed_field(job->row.type);
+	const struct value *sealed = &job->row.columns[COL_SECRET_VALUE];
+	const struct seal_place place = resource_seal_place(&job->row, field);
+
+	*readable = true;
+	if (sealed->type == VALUE_NULL)
+		return NULL;
+	const char *text = secret_open(job->verifier->ring, job->arena, &place, sealed);
+	*readable = text != NULL;
+	return text;
+}
+
+/* False: there was no memory; the lease ends, and somebody tries again. */
+static bool
+ask(struct job *job)
+{
+	const char *address = record_text(&job->registry, COL_SERVER_ADDRESS);
+	bool readable;
+	const char *secret = open_secret(job, &readable);
+
+	if (arena_failed(job->arena))
+		return false;
+	if (job->row.columns[COL_VERIFY_ATTEMPT].number > VERIFY_ATTEMPTS_MAX)
+		give_up(job, CHECK_TIMEOUT, "The check was begun several times and never ended.");
+	else if (!readable)
+		give_up(job, CHECK_INVALID_CREDENTIAL, "The stored password cannot be opened.");
+	else if (address == NULL || job->registry.columns[COL_REMOVED].type != VALUE_NULL)
+		give_up(job, CHECK_UNREACHABLE, "The registry of the login was removed.");
+	else
+		return registry_check(job->verifier->settings, job->arena, address,
+				      record_text(&job->row, COL_PUBLIC_VALUE), secret,
+				      &job->report);
+	return true;
+}
+
+static bool
+is_rule(const struct record *row, const char *rule)
+{
+	const char *text = record_text(row, COL_VERIFY_RULE);
+
+	return text != NULL && strcmp(text, rule) == 0;
+}
+
+/* What the row becomes: its columns; and its state. */
+static enum state
+conclude(const struct job *job, const struct record *row, const struct ending *ending,
+	 struct value *columns)
+{
+	const struct check_report *report = &job->report;
+	enum verdict verdict = verdict_of(report->result);
+	bool refused = is_rule(row, "require") && verdict >= ending->refuses;
+	bool tell = refused || (verdict != GOOD && ending->passed == ST_ACTIVE &&
+				(is_rule(row, "warn") || is_rule(row, "require")));
+
+	columns[COL_VERIFY_RESULT] = value_text(check_result_word(report->result));
+	columns[COL_VERIFY_MESSAGE] = value_text(report->message);
+	if (report->http_status != 0)
+		columns[COL_VERIFY_STATUS] = value_int(report->http_status);
+	columns[COL_VERIFY_MS] = value_int(report->ms);
+	columns[COL_VERIFIED] = value_int(clock_wall_ms() / 1000 * 1000);
+	if (tell && ending->during != ST_UPDATING_INACTIVE)
+		columns[COL_TRANSITION_TEXT] = value_text(report->message);
+	return refused ? ending->refused : ending->passed;
+}
+
+static enum store_rc
+log_end(struct store_tx *tx, const struct record *row, const struct ending *ending,
+	enum state after)
+{
+	const struct step step = {.process = process_find(ending->process, ending->before),
+				  .before = ending->during,
+				  .during = ending->during,
+				  .after = after};
+	const struct log_entry entry = {.family = &family_credential,
+					.resource_id = record_id(row),
+					.step = &step,
+					.request_id = "verifier",
+					.at_ms = clock_wall_ms()};
+
+	return store_log(tx, &entry);
+}
+
+/* On record, as any other change of a state. */
+static enum store_rc
+note_end(struct store_tx *tx, const struct job *job, const struct record *row,
+	 const struct ending *ending, enum state after)
+{
+	const struct context context = {
+		.ring = job->verifier->ring, .now_ms = clock_wall_ms(), .request_id = "verifier"};
+	const char *changes = arena_printf(job->arena,
+					   "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"},"
+					   "\"verificationResult\":{\"old\":null,\"new\":\"%s\"}}",
+					   state_name(ending->during), state_name(after),
+					   check_result_word(job->report.result));
+
+	if (changes == NULL)
+		return STORE_NO_MEMORY;
+	return resource_note(tx, &context, job->arena, ending->process, 0, row, changes);
+}
+
+/* Whoever changed the row meanwhile was right: then the result is about something that is gone. */
+static enum err
+finish_in_transaction(struct store_tx *tx, void *arg)
+{
+	static const enum column set[] = {
+		COL_VERIFY_RESULT, COL_VERIFY_MESSAGE, COL_VERIFY_STATUS,
+		COL_VERIFY_MS,	   COL_VERIFIED,       COL_VERIFY_DUE,
+		COL_VERIFY_RULE,   COL_VERIFY_ATTEMPT, COL_TRANSITION_TEXT};
+	struct job *job = arg;
+	struct value columns[COL__COUNT] = {0};
+	struct record row;
+	uint64_t given = 0;
+	enum store_rc rc = store_tx_get(tx, job->arena, &family_credential, record_id(&job->row),
+					&everyone, &row);
+
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return ERR_INTERNAL;
+	if (rc == STORE_NONE || row.columns[COL_VERIFY_DUE].type != VALUE_INT ||
+	    row.columns[COL_VERIFY_DUE].number != job->due_ms ||
+	    row.columns[COL_VERIFY_ATTEMPT].number != job->row.columns[COL_VERIFY_ATTEMPT].number)
+		return ERR_NONE;
+	for (size_t i = 0; i < sizeof(set) / sizeof(*set); i++)
+		given |= COL_BIT(set[i]);
+	const struct ending *ending = find_ending(record_state(&row));
+	if (ending == NULL) /* a state in which nothing waits */
+		return store_update(tx, &family_credential, record_id(&row), columns,
+				    COL_BIT(COL_VERIFY_DUE)) == STORE_OK
+			       ? ERR_NONE
+			       : ERR_INTERNAL;
+	enum state after = conclude(job, &row, ending, columns);
+	rc = store_transition(tx, &family_credential, record_id(&row), ending->during, after,
+			      columns, given);
+	if (rc == STORE_OK)
+		rc = log_end(tx, &row, ending, after);
+	if (rc == STORE_OK)
+		rc = note_end(tx, job, &row, ending, after);
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+static bool
+run_job(struct job *job)
+{
+	struct store *store = job->verifier->store;
+
+	if (store_write(store, take_in_transaction, job) != STORE_OK || !job->taken)
+		return false;
+	if (!ask(job)) {
+		log_error("no memory to check the login 1c%lld: it is tried again",
+			  (long long)record_id(&job->row));
+		return false;
+	}
+	log_info("login 1c%lld: %s, status %d, %lld ms", (long long)record_id(&job->row),
+		 check_result_word(job->report.result), job->report.http_status,
+		 (long long)job->report.ms);
+	if (store_write(store, finish_in_transaction, job) == STORE_OK)
+		return true;
+	log_error("the result for the login 1c%lld could not be stored: it is checked again",
+		  (long long)record_id(&job->row));
+	return false;
+}
+
+bool
+verifier_run_one(struct verifier *v)
+{
+	struct job job = {.verifier = v, .arena = arena_new(ARENA_MAX)};
+	struct list_query q = due_query();
+	struct record_list list;
+
+	if (job.arena == NULL)
+		return false;
+	/* A look costs no writer anything. */
+	bool done = store_list(v->store, job.arena, &q, &list) == STORE_OK && list.count > 0 &&
+		    run_job(&job);
+	arena_free(job.arena);
+	return done;
+}
+
+/* Threads */
+
+static void
+wait_for_work(struct verifier *v)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += VERIFY_LOOK_MS / 1000;
+	(void)pthread_mutex_lock(&v->mutex);
+	if (!v->woken && !v->stopping)
+		(void)pthread_cond_timedwait(&v->work, &v->mutex, &until);
+	v->woken = false;
+	(void)pthread_mutex_unlock(&v->mutex);
+}
+
+static bool
+is_stopping(struct verifier *v)
+{
+	(void)pthread_mutex_lock(&v->mutex);
+	bool stopping = v->stopping;
+	(void)pthread_mutex_unlock(&v->mutex);
+	return stopping;
+}
+
+static void *
+thread_run(void *arg)
+{
+	struct verifier *v = arg;
+
+	log_set_request("verifier");
+	while (!is_stopping(v))
+		if (!verifier_run_one(v))
+			wait_for_work(v);
+	return NULL;
+}
+
+struct verifier *
+verifier_new(struct store *store, const struct keyring *ring, const struct check_settings *settings,
+	     unsigned tests_max)
+{
+	struct verifier *v = calloc(1, sizeof(*v));
+	pthread_condattr_t attributes;
+
+	if (v == NULL)
+		return NULL;
+	v->store = store;
+	v->ring = ring;
+	v->settings = settings;
+	v->tests_max = tests_max;
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&v->mutex, NULL);
+	(void)pthread_cond_init(&v->work, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	return v;
+}
+
+bool
+verifier_start(struct verifier *v, size_t threads)
+{
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	while (v->thread_count < threads) {
+		if (pthread_create(&v->threads[v->thread_count], NULL, thread_run, v) != 0)
+			return false;
+		v->thread_count++;
+	}
+	return true;
+}
+
+void
+verifier_free(struct verifier *v)
+{
+	if (v == NULL)
+		return;
+	(void)pthread_mutex_lock(&v->mutex);
+	v->stopping = true;
+	(void)pthread_cond_broadcast(&v->work);
+	(void)pthread_mutex_unlock(&v->mutex);
+	for (size_t i = 0; i < v->thread_count; i++)
+		(void)pthread_join(v->threads[i], NULL);
+	(void)pthread_mutex_destroy(&v->mutex);
+	(void)pthread_cond_destroy(&v->work);
+	free(v);
+}
+
+void
+verifier_wake(struct verifier *v)
+{
+	if (v->thread_count == 0) {
+		(void)verifier_run_one(v);
+		return;
+	}
+	(void)pthread_mutex_lock(&v->mutex);
+	v->woken = true;
+	(void)pthread_cond_signal(&v->work);
+	(void)pthread_mutex_unlock(&v->mutex);
+}
+
+enum err
+verifier_test(struct verifier *v, struct arena *a, const char *address, const char *user,
+	      const char *secret, struct check_report *out, struct error *e)
+{
+	bool done = false;
+	bool may = atomic_fetch_add(&v->tests, 1) < v->tests_max;
+
+	if (may)
+		done = registry_check(v->settings, a, address, user, secret, out);
+	atomic_fetch_sub(&v->tests, 1);
+	if (!may) {
+		e->retry_after_s = 1;
+		return err_set(e, ERR_TOO_MANY, NULL,
+			       "As many logins as the server tries at a time are being tried.");
+	}
+	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}

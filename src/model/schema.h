@@ -1,0 +1,287 @@
+/* schema: what a resource type is, as tables, and how a JSON body becomes a record by them.
+ *
+ * The tables themselves are in types.c.  Validation, SQL text, /v1/schemas, links and actions are
+ * all made from them.
+ */
+#ifndef REGCRED_SCHEMA_H
+#define REGCRED_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/process.h"
+
+enum api_version { API_V1, API_V2_BETA, API__COUNT };
+#define IN_V1 (1U << API_V1)
+#define IN_V2 (1U << API_V2_BETA)
+const char *api_version_name(enum api_version version);
+
+enum column {
+	COL_NONE,
+#define COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+#undef COLUMN
+	COL__COUNT
+};
+#define COL_BIT(column) (UINT64_C(1) << (column))
+const char *column_name(enum column column);
+
+enum value_type { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_BLOB };
+/* How the column is stored when it is not null. */
+enum value_type column_type(enum column column);
+
+struct value {
+	enum value_type type;
+	int64_t number;
+	const char *text; /* TEXT: NUL-terminated; BLOB: len bytes */
+	size_t len;
+};
+struct value value_null(void);
+struct value value_int(int64_t number);
+struct value value_text(const char *text);
+struct value value_blob(const void *bytes, size_t len);
+
+/* A table of the database; ids are shared in it (contract 2). */
+struct family {
+	const char *table;
+	const char *prefix; /* of external ids: "c" for 1c7 */
+	enum column owner;  /* the account whose row it is */
+	uint64_t columns;   /* COL_BIT of each */
+};
+
+struct resource_type;
+
+enum field_type {
+	FT_ID,
+	FT_STRING,
+	FT_PASSWORD,
+	FT_BOOLEAN,
+	FT_DATE,
+	FT_INT,
+	FT_ENUM,
+	FT_REFERENCE,
+	FT_CONSTANT,   /* no column: `constant` is printed */
+	FT_TRANSITION, /* transitioning, from the state */
+	FT_MESSAGE,    /* transitioningMessage, from the state */
+	FT_DATA,       /* data: the fields with F_IN_DATA, as the original kept them */
+	FT_IDENTITY,   /* identity of an account */
+	FT_MEMBERS,    /* members of a project: taken on create, shown as null */
+	FT_NETWORKS,   /* networks of a key: an array of texts, stored as one (network.h) */
+	FT_PATH,       /* of repositories: "acme/app" */
+	FT_PATHS,      /* an array of them, stored as one text with blanks between */
+	FT_REFERENCES, /* an array of ids, stored likewise */
+};
+
+/* Which modifiers a collection filter of the field takes (contract 4.1). */
+enum filter_set { FILTER_NONE, FILTER_V, FILTER_S, FILTER_N };
+
+enum {
+	F_CREATE = 1 << 0,   /* may be given in POST by roles that write */
+	F_UPDATE = 1 << 1,   /* may be given in PUT by roles that write */
+	F_REQUIRED = 1 << 2, /* on create */
+	F_NULLABLE = 1 << 3,
+	F_READ_ON_CREATE = 1 << 4, /* shown in the answer to the create alone */
+	F_SEALED = 1 << 5,	   /* stored sealed (or hashed, by the type); never a filter */
+	F_IN_DATA = 1 << 6,	   /* shown in data.fields as well: the original kept it there */
+};
+
+struct field {
+	const char *name;
+	enum column column; /* COL_NONE for what is not stored */
+	enum field_type type;
+	const char *type_text; /* as the schema prints it, where the type does not say it all:
+				  "reference[x]", "array[x]" */
+	const struct resource_type *reference; /* FT_REFERENCE: the type that it names */
+	unsigned flags;
+	unsigned min_len, max_len; /* in characters; 0: none */
+	enum filter_set filter;
+	const char *const *options; /* FT_ENUM */
+	const char *fallback;	    /* "default" of the schema as JSON, NULL for none */
+	const char *constant;	    /* JSON of a field without a column; NULL prints null */
+	unsigned versions;	    /* IN_V1, IN_V2; 0 means both */
+};
+
+enum link_kind { LINK_REFERENCE, LINK_CHILDREN };
+struct link {
+	const char *name;
+	enum link_kind kind;
+	enum column column; /* REFERENCE: of this type, holds the target's id; CHILDREN: of the
+			       target, holds this row's id */
+	const struct resource_type *target;
+};
+
+/* An action that a schema declares. */
+struct action {
+	const char *name;
+	const char *input;  /* schema id, NULL for none */
+	const char *output; /* schema id, NULL for none */
+	unsigned versions;
+};
+
+/* Rows of `type` whose `column` names a row are removed when that is purged (contract 5.5). */
+struct cascade {
+	const struct resource_type *type;
+	enum column column;
+};
+
+enum {
+	TYPE_DOCUMENT = 1 << 6, /* no collection either: only its schema is published */
+	TYPE_API_KEY = 1 << 1,	/* publicValue and secretValue are made by the server unless a role
+				   may give them; hashed */
+	TYPE_HASHED = 1 << 2,	/* secretValue is hashed: nobody ever reads it again */
+	TYPE_PROJECT = 1 << 3, /* members, owners act alone, DELETE deactivates first, list of one's
+				  own (contract 3.5) */
+	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
+	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
+	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
+	TYPE_VERIFIED = 1 << 12,       /* a login that its registry can be asked about */
+	TYPE_UPDATE_LOGS =
+		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
+	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
+				   acts as, not those of all its projects */
+	TYPE_NEWEST_FIRST = 1 << 9, /* how a list is sorted unless it is asked for otherwise */
+};
+
+struct resource_type {
+	const char *id;
+	const char *plural;
+	const char *kind; /* of its rows; NULL: those of its family that no other type claims */
+	const char *default_kind;     /* of a new row, where that is not the type's id */
+	const char *base;	      /* base type; NULL: itself */
+	const struct family *family;  /* NULL: no rows */
+	const struct field *fields;   /* ends with a NULL name; in the order of the schema */
+	const struct link *links;     /* ends with a NULL name; NULL for none */
+	const struct action *actions; /* ends with a NULL name; NULL for none */
+	unsigned flags;
+	enum column unique; /* column of its unique index; the error and field when it is hit */
+	enum err unique_error;
+	const char *unique_field;
+	const struct cascade
+		*cascades; /* what its purge removes; ends with a NULL type; NULL for nothing */
+};
+
+/* Places of the types in the table, for rows that point to each other; in the order of their plural
+ * names, as links are printed. */
+enum type_place {
+	T_ACCOUNT,
+	T_API_KEY,
+	T_API_VERSION,
+	T_AUDIT_LOG,
+	T_CREDENTIAL,
+	T_ERROR,
+	T_HAND_OUT,
+	T_IMAGE_LOGIN,
+	T_PASSWORD,
+	T_PROJECT_MEMBER,
+	T_PROJECT,
+	T_REGISTRY,
+	T_REGISTRY_CREDENTIAL,
+	T_REGISTRY_TEST_INPUT,
+	T_REGISTRY_TEST_OUTPUT,
+	T_SCHEMA,
+	T_SET_PROJECT_MEMBERS_INPUT,
+	T_STORAGE_POOL,
+	T__COUNT
+};
+
+/* types.c; ends with a NULL id. */
+extern const struct resource_type types_table[];
+extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
+extern const struct family family_credential, family_storage_pool, family_account,
+	family_project_member, family_audit_log;
+
+enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
+
+/* By id; NULL if there is none. */
+const struct resource_type *type_find(const char *id);
+/* By id or plural in any case, as in a URL (contract 1.3); NULL if there is none. */
+const struct resource_type *type_find_segment(const char *segment);
+/* The type of a row of the family by its kind. */
+const struct resource_type *type_of_row(const struct family *family, const char *kind);
+/* Its number in the table, an enum type_place. */
+size_t type_index(const struct resource_type *type);
+/* True if type is a child of base, not base itself. */
+bool type_is_child(const struct resource_type *type, const struct resource_type *base);
+/* The field in that version; NULL if there is none. */
+const struct field *type_field(const struct resource_type *type, const char *name,
+			       enum api_version version);
+/* Its number in the type's table, below FIELDS_MAX. */
+size_t field_index(const struct resource_type *type, const struct field *field);
+bool field_in_version(const struct field *field, enum api_version version);
+const struct link *type_link(const struct resource_type *type, const char *name);
+bool action_in_version(const struct action *action, enum api_version version);
+const struct action *type_action(const struct resource_type *type, const char *name,
+				 enum api_version version);
+
+/* A list that is kept as one text, blanks between: its first item in out, *list moved behind it;
+ * false at the end. */
+enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };
+bool list_next(const char **list, char out[LIST_ITEM_SIZE]);
+
+/* NULL if all tables agree with each other, else a sentence.  Run at start. */
+const char *schema_check(void);
+
+/* One row in memory.  Columns that the family lacks stay null. */
+struct record {
+	const struct resource_type *type;
+	struct value columns[COL__COUNT];
+};
+int64_t record_id(const struct record *record);
+const char *record_text(const struct record *record, enum column column); /* NULL if null */
+enum state record_state(const struct record *record);
+
+/* External ids (contract 2): strict prefix, decimal without leading zeros, "1c7". */
+bool id_parse(const struct family *family, const char *text, int64_t *id);
+char *id_format(struct arena *a, const struct family *family, int64_t id);
+/* The same without an arena; its length. */
+enum { ID_TEXT_SIZE = 32 };
+size_t id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id);
+
+/* What a body asks to set. */
+struct change {
+	struct value columns[COL__COUNT];
+	uint64_t given;	    /* COL_BIT of each column that the body names and the caller may set */
+	const char *secret; /* plain text of a sealed field, NULL for null */
+	const struct json *members; /* of a project */
+};
+
+enum schema_use { SCHEMA_CREATE, SCHEMA_UPDATE };
+
+/* How schema_read() judges a body. */
+struct schema_rules {
+	const struct resource_type *type;
+	enum api_version version;
+	enum schema_use use;
+	const struct record *stored; /* UPDATE: the row, if it is there: null for what is null
+					already is no change */
+	bool (*may)(const void *context,
+		    const struct field *field); /* whether the caller may set the field */
+	const void *context;
+	struct arena *arena; /* for values that are not stored as they were given */
+};
+
+/* Validates a body by the field table, in the order of the body, then the required fields in the
+ * order of the schema (contract 7.3, 10).  Fields that the caller may not set, and unknown ones,
+ * are ignored.  References are parsed, not looked up. Texts are not copied: they live as long as
+ * the body. */
+enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
+		     struct error *e) __attribute__((warn_unused_result));
+
+/* A text that a question asks with, by the type's field: *out NULL if it is not given.  Lengths and
+ * options are checked. */
+enum err schema_read_question(const struct resource_type *type, const char *name,
+			      const struct json *body, const char **out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
+void date_format(int64_t ms, char out[21]);
+/* That form, a number of milliseconds since the epoch, or "now". */
+bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
+/* A date to be stored: the first form, and a day that there is, or the number; in whole seconds. */
+bool date_read(const char *text, int64_t *ms);
+
+#endif

@@ -1,0 +1,157 @@
+/* outbound: the tables of what is never connected to. */
+#include "outbound/address.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/network.h"
+
+/* Never, whatever the settings say. */
+static const char *const refused[] = {
+	"0.0.0.0/8",	      /* this host, unspecified */
+	"169.254.0.0/16",     /* the link; metadata of most clouds: 169.254.169.254 */
+	"100.100.100.200/32", /* metadata: Alibaba */
+	"168.63.129.16/32",   /* the platform of Azure */
+	"192.0.0.0/24",	      /* protocol assignments; metadata: Oracle */
+	"224.0.0.0/4",	      /* multicast */
+	"240.0.0.0/4",	      /* reserved, broadcast */
+	"::/128",	      /* unspecified */
+	"fe80::/10",	      /* the link */
+	"fec0::/10",	      /* the site, as it was once */
+	"ff00::/8",	      /* multicast */
+	"fd00:ec2::/32",      /* metadata: AWS */
+	"fd20:ce::/32",	      /* metadata: Google */
+	"fd00:42::/32",	      /* metadata: Scaleway */
+	"100::/64",	      /* discard */
+};
+
+/* Unless the settings allow them. */
+static const char *const loopback[] = {"127.0.0.0/8", "::1/128"};
+
+/* IPv6 networks whose addresses hold one of IPv4, and where. */
+static const struct embedding {
+	const char *network;
+	unsigned offset[4];    /* of its bytes */
+	unsigned char flipped; /* the bits are kept inverted */
+} embeddings[] = {
+	{"::/96", {12, 13, 14, 15}, 0},		  /* IPv4-compatible */
+	{"::ffff:0:0:0/96", {12, 13, 14, 15}, 0}, /* IPv4-translated */
+	{"64:ff9b::/96", {12, 13, 14, 15}, 0},	  /* NAT64 */
+	{"64:ff9b:1::/48", {6, 7, 9, 10}, 0},	  /* NAT64 of a site, RFC 6052's form for /48 */
+	{"64:ff9b:1::/48", {12, 13, 14, 15}, 0},  /* and for /96 within it */
+	{"2002::/16", {2, 3, 4, 5}, 0},		  /* 6to4 */
+	{"2001::/32", {12, 13, 14, 15}, 0xff},	  /* Teredo: the client */
+	{"2001::/32", {4, 5, 6, 7}, 0},		  /* and its server */
+};
+
+/* ISATAP: any network, then 0000:5efe or 0200:5efe, then the IPv4 address. */
+static bool
+is_isatap(const struct network *n)
+{
+	return n->size == 16 && (n->bytes[8] & 0xfd) == 0 && n->bytes[9] == 0 &&
+	       n->bytes[10] == 0x5e && n->bytes[11] == 0xfe;
+}
+
+static bool
+is_in(const char *const *list, size_t count, const struct network *n)
+{
+	struct network outer;
+
+	for (size_t i = 0; i < count; i++)
+		if (network_parse(list[i], &outer) == NULL && network_contains(&outer, n))
+			return true;
+	return false;
+}
+
+static bool
+allows(const char *networks, const struct network *n)
+{
+	char text[NETWORK_TEXT_MAX];
+	struct network outer;
+
+	while (network_list_next(&networks, text))
+		if (network_parse(text, &outer) == NULL && network_contains(&outer, n))
+			return true;
+	return false;
+}
+
+static bool
+is_allowed_itself(const struct network *n, const char *networks)
+{
+	if (is_in(refused, sizeof(refused) / sizeof(*refused), n))
+		return false;
+	return !is_in(loopback, sizeof(loopback) / sizeof(*loopback), n) || allows(networks, n);
+}
+
+static struct network
+extract(const struct network *n, const struct embedding *e)
+{
+	struct network inner = {.size = 4, .prefix = 32};
+
+	for (unsigned i = 0; i < 4; i++)
+		inner.bytes[i] = n->bytes[e->offset[i]] ^ e->flipped;
+	return inner;
+}
+
+/* All IPv4 addresses that may be meant by one of IPv6. */
+static bool
+embedded_allowed(const struct network *n, const char *networks)
+{
+	static const struct embedding isatap = {"", {12, 13, 14, 15}, 0};
+	struct network inner;
+
+	for (size_t i = 0; i < sizeof(embeddings) / sizeof(*embeddings); i++) {
+		if (!is_in(&embeddings[i].network, 1, n))
+			continue;
+		inner = extract(n, &embeddings[i]);
+		if (!is_allowed_itself(&inner, networks))
+			return false;
+	}
+	inner = extract(n, &isatap);
+	return !is_isatap(n) || is_allowed_itself(&inner, networks);
+}
+
+static bool
+read_address(const struct sockaddr *address, struct network *out)
+{
+	if (address->sa_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, address, sizeof(in));
+		*out = (struct network){.size = 4, .prefix = 32};
+		memcpy(out->bytes, &in.sin_addr, 4);
+		return true;
+	}
+	if (address->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, address, sizeof(in6));
+		*out = (struct network){.size = 16, .prefix = 128};
+		memcpy(out->bytes, &in6.sin6_addr, 16);
+		return in6.sin6_scope_id == 0;
+	}
+	return false;
+}
+
+bool
+outbound_allowed(const struct sockaddr *address, const char *networks)
+{
+	static const struct embedding mapped = {"", {12, 13, 14, 15}, 0};
+	struct network n, loop;
+
+	if (!read_address(address, &n))
+		return false;
+	if (n.size == 4)
+		return is_allowed_itself(&n, networks);
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)n.bytes)) {
+		n = extract(&n, &mapped);
+		return is_allowed_itself(&n, networks);
+	}
+	if (!is_allowed_itself(&n, networks))
+		return false;
+	/* ::1 lies in ::/96, and is no IPv4 address. */
+	if (network_parse("::1/128", &loop) == NULL && network_contains(&loop, &n))
+		return true;
+	return embedded_allowed(&n, networks);
+}

@@ -1,0 +1,172 @@
+/* tokens: a small table under one lock. */
+#include "registry/tokens.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum state { FREE, FETCHING, THERE, FAILED };
+
+struct token {
+	enum state state;
+	unsigned char key[TOKENS_KEY_SIZE];
+	char *text; /* of one that is THERE */
+	int64_t until_ms;
+};
+
+struct tokens {
+	pthread_mutex_t mutex;
+	pthread_cond_t fetched;
+	unsigned waiting, waiting_max;
+	struct token items[TOKENS_MAX];
+};
+
+struct tokens *
+tokens_new(unsigned waiting_max)
+{
+	struct tokens *t = calloc(1, sizeof(*t));
+	pthread_condattr_t attributes;
+
+	if (t == NULL)
+		return NULL;
+	t->waiting_max = waiting_max;
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&t->mutex, NULL);
+	(void)pthread_cond_init(&t->fetched, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	return t;
+}
+
+static void
+drop(struct token *item)
+{
+	if (item->text != NULL)
+		explicit_bzero(item->text, strlen(item->text));
+	free(item->text);
+	*item = (struct token){.state = FREE};
+}
+
+void
+tokens_free(struct tokens *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < TOKENS_MAX; i++)
+		drop(&t->items[i]);
+	(void)pthread_mutex_destroy(&t->mutex);
+	(void)pthread_cond_destroy(&t->fetched);
+	free(t);
+}
+
+/* NULL for none; what has expired is dropped on the way. */
+static struct token *
+find(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms)
+{
+	struct token *found = NULL;
+
+	for (size_t i = 0; i < TOKENS_MAX; i++) {
+		struct token *item = &t->items[i];
+
+		if ((item->state == THERE || item->state == FAILED) && item->until_ms <= now_ms)
+			drop(item);
+		if (item->state != FREE && memcmp(item->key, key, TOKENS_KEY_SIZE) == 0)
+			found = item;
+	}
+	return found;
+}
+
+/* A free place, or that of the next to expire; NULL if all are being fetched. */
+static struct token *
+find_room(struct tokens *t)
+{
+	struct token *room = NULL;
+
+	for (size_t i = 0; i < TOKENS_MAX; i++) {
+		struct token *item = &t->items[i];
+
+		if (item->state == FREE)
+			return item;
+		if (item->state != FETCHING && (room == NULL || item->until_ms < room->until_ms))
+			room = item;
+	}
+	return room;
+}
+
+/* Waits while somebody else fetches it; false when the time is up. */
+static bool
+wait_fetched(struct tokens *t, int64_t deadline_ms)
+{
+	const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
+				       .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+
+	return pthread_cond_timedwait(&t->fetched, &t->mutex, &until) == 0;
+}
+
+static enum tokens_rc
+begin_fetch(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE])
+{
+	struct token *room = t->waiting < t->waiting_max ? find_room(t) : NULL;
+
+	if (room == NULL)
+		return TOKENS_BUSY;
+	drop(room);
+	room->state = FETCHING;
+	memcpy(room->key, key, TOKENS_KEY_SIZE);
+	t->waiting++;
+	return TOKENS_FETCH;
+}
+
+static enum tokens_rc
+take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms,
+     int64_t deadline_ms, const char **out)
+{
+	struct token *item = find(t, key, now_ms);
+
+	while (item != NULL && item->state == FETCHING) {
+		if (t->waiting >= t->waiting_max)
+			return TOKENS_BUSY;
+		t->waiting++;
+		bool fetched = wait_fetched(t, deadline_ms);
+		t->waiting--;
+		if (!fetched)
+			return TOKENS_FAILED;
+		item = find(t, key, now_ms);
+	}
+	if (item == NULL)
+		return begin_fetch(t, key);
+	if (item->state == FAILED)
+		return TOKENS_FAILED;
+	*out = arena_strdup(a, item->text);
+	return *out != NULL ? TOKENS_FOUND : TOKENS_NO_MEMORY;
+}
+
+enum tokens_rc
+tokens_take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE],
+	    int64_t now_ms, int64_t deadline_ms, const char **out)
+{
+	(void)pthread_mutex_lock(&t->mutex);
+	enum tokens_rc rc = take(t, a, key, now_ms, deadline_ms, out);
+	(void)pthread_mutex_unlock(&t->mutex);
+	return rc;
+}
+
+void
+tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], const char *text,
+	   int64_t now_ms, int64_t until_ms)
+{
+	(void)pthread_mutex_lock(&t->mutex);
+	struct token *item = find(t, key, now_ms);
+	if (item != NULL) {
+		t->waiting--;
+		drop(item);
+		item->text = text != NULL ? strdup(text) : NULL;
+		item->state = item->text != NULL ? THERE : text != NULL ? FREE : FAILED;
+		item->until_ms = text != NULL ? until_ms : now_ms + TOKENS_FAILED_MS;
+		memcpy(item->key, key, TOKENS_KEY_SIZE);
+	}
+	(void)pthread_cond_broadcast(&t->fetched);
+	(void)pthread_mutex_unlock(&t->mutex);
+}

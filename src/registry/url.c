@@ -1,0 +1,445 @@
+/* registry_url: addresses of registries and references of images, read by their grammar. */
+#include "registry/url.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+#define BLANKS " \t\r\n\f\v"
+
+enum { LABEL_MAX = 63, PORT_MAX = 65535, IMAGE_ID_DIGITS = 64, HTTPS_PORT = 443, HTTP_PORT = 80 };
+
+static const char no_memory[] = "There is no memory to read the address.";
+static const char bad_host[] = "The address names no host: it is a name or an IP address, IPv6 in "
+			       "brackets, names in other alphabets in their ASCII form.";
+static const char bad_port[] = "The port is a number from 1 to 65535 behind the colon.";
+
+/* What may stand before "://".  The tools' own ones mean a registry with TLS. */
+static const struct scheme {
+	const char *name;
+	bool plain_http;
+} schemes[] = {
+	{"https", false},
+	{"http", true},
+	{"docker", false},
+	{"oci", false},
+};
+
+/* Names under which Docker Hub is written down, and the host of its API. */
+static const char *const hub_names[] = {
+	REGISTRY_HUB,	      "index.docker.io",	 "registry-1.docker.io",
+	"registry.docker.io", "registry.hub.docker.com", "hub.docker.com",
+	"www.docker.io",
+};
+static const char hub_host[] = "registry-1.docker.io";
+
+/* A host and its port, as they stand in an address or before an image's name. */
+struct authority {
+	char host[REGISTRY_HOST_MAX + 1]; /* canonical, without brackets */
+	bool ipv6;
+	unsigned port; /* 0: none is named */
+};
+
+static bool
+only(const char *text, size_t len, const char *characters)
+{
+	return strspn(text, characters) >= len;
+}
+
+/* Labels of letters, digits, - and _ (which private networks use), as DNS knows them. */
+static bool
+is_name(const char *host)
+{
+	for (;; host++) {
+		size_t len = strcspn(host, ".");
+
+		if (len == 0 || len > LABEL_MAX || host[0] == '-' || host[len - 1] == '-' ||
+		    !only(host, len, LOWER DIGITS "-_"))
+			return false;
+		host += len;
+		if (*host == '\0')
+			return true;
+	}
+}
+
+/* Whether the resolver might take it for an IPv4 address in an odd form: "127.1", "0x7f000001". */
+static bool
+looks_numeric(const char *host)
+{
+	const char *last = strrchr(host, '.');
+
+	last = last != NULL ? last + 1 : host;
+	if (strncmp(last, "0x", 2) == 0)
+		return true;
+	return strspn(last, DIGITS) == strlen(last);
+}
+
+static bool
+read_ipv6(const char *text, size_t len, struct authority *out)
+{
+	char copy[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+
+	if (len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET6, copy, bytes) != 1)
+		return false;
+	out->ipv6 = true;
+	return inet_ntop(AF_INET6, bytes, out->host, sizeof(out->host)) != NULL;
+}
+
+static bool
+read_name(const char *text, size_t len, struct authority *out)
+{
+	unsigned char bytes[4];
+
+	if (len > 1 && text[len - 1] == '.')
+		len--; /* the root of DNS */
+	if (len == 0 || len >= sizeof(out->host))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out->host[i] = (char)tolower((unsigned char)text[i]);
+	out->host[len] = '\0';
+	if (!is_name(out->host))
+		return false;
+	return !looks_numeric(out->host) || inet_pton(AF_INET, out->host, bytes) == 1;
+}
+
+static bool
+read_port(const char *text, size_t len, unsigned *out)
+{
+	if (len == 0 || len > 5 || text[0] == '0' || !only(text, len, DIGITS))
+		return false;
+	*out = (unsigned)strtoul(text, NULL, 10);
+	return *out <= PORT_MAX;
+}
+
+static const char *
+read_authority(const char *text, size_t len, struct authority *out)
+{
+	const char *end = text + len, *colon = NULL, *close;
+	bool read;
+
+	*out = (struct authority){0};
+	if (len > 0 && text[0] == '[') {
+		close = memchr(text, ']', len);
+		if (close == NULL || (close + 1 < end && close[1] != ':'))
+			return bad_host;
+		colon = close + 1 < end ? close + 1 : NULL;
+		read = read_ipv6(text + 1, (size_t)(close - text - 1), out);
+	} else {
+		colon = memchr(text, ':', len);
+		read = read_name(text, (size_t)((colon != NULL ? colon : end) - text), out);
+	}
+	if (!read)
+		return bad_host;
+	if (colon != NULL && !read_port(colon + 1, (size_t)(end - colon - 1), &out->port))
+		return bad_port;
+	return NULL;
+}
+
+/* As an image reference names it. */
+static const char *
+key_of(struct arena *a, const struct authority *at, bool plain_http)
+{
+	const char *open = at->ipv6 ? "[" : "", *close = at->ipv6 ? "]" : "";
+
+	if (at->port == 0 || (at->port == HTTPS_PORT && !plain_http))
+		return arena_printf(a, "%s%s%s", open, at->host, close);
+	return arena_printf(a, "%s%s%s:%u", open, at->host, close, at->port);
+}
+
+static bool
+is_hub(const char *key)
+{
+	for (size_t i = 0; i < sizeof(hub_names) / sizeof(*hub_names); i++)
+		if (strcmp(hub_names[i], key) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_api_version(const char *text, size_t len)
+{
+	return len == 2 && (memcmp(text, "v1", 2) == 0 || memcmp(text, "v2", 2) == 0);
+}
+
+/* The path without empty segments and without the version of the API that configurations of docker
+ * put in front ("https://index.docker.io/v1/").  NULL: a character that no repository has. */
+static const char *
+read_path(struct arena *a, const char *text)
+{
+	char *out = arena_alloc(a, strlen(text) + 1), *end = out;
+	bool first = true;
+
+	for (size_t len; out != NULL && *text != '\0'; text += len + (text[len] == '/')) {
+		len = strcspn(text, "/");
+		if (len == 0)
+			continue;
+		if (!only(text, len, LOWER UPPER DIGITS "-_.") || only(text, len, "."))
+			return NULL;
+		if (!first || !is_api_version(text, len)) {
+			if (end != out)
+				*end++ = '/';
+			memcpy(end, text, len);
+			end += len;
+		}
+		first = false;
+	}
+	return out;
+}
+
+/* The part of the address behind its scheme; NULL for a scheme that is none of a registry. */
+static const char *
+skip_scheme(const char *text, bool *plain_http)
+{
+	const char *mark = strstr(text, "://");
+
+	*plain_http = false;
+	if (mark == NULL || memchr(text, '/', (size_t)(mark - text)) != NULL)
+		return text;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+		size_t len = strlen(schemes[i].name);
+
+		if ((size_t)(mark - text) == len && strncasecmp(text, schemes[i].name, len) == 0) {
+			*plain_http = schemes[i].plain_http;
+			return mark + 3;
+		}
+	}
+	return NULL;
+}
+
+static void
+set_api(struct arena *a, const struct authority *at, struct registry_url *out)
+{
+	unsigned usual = out->plain_http ? HTTP_PORT : HTTPS_PORT;
+	const char *open = at->ipv6 ? "[" : "", *close = at->ipv6 ? "]" : "";
+
+	out->host = out->hub ? hub_host : arena_strdup(a, at->host);
+	out->port = out->hub || at->port == 0 ? usual : at->port;
+	if (out->host == NULL)
+		return;
+	if (out->port == usual)
+		out->api = arena_printf(a, "http%s://%s%s%s", out->plain_http ? "" : "s", open,
+					out->host, close);
+	else
+		out->api = arena_printf(a, "http%s://%s%s%s:%u", out->plain_http ? "" : "s", open,
+					out->host, close, out->port);
+}
+
+const char *
+registry_url_parse(struct arena *a, const char *address, struct registry_url *out)
+{
+	struct authority at;
+	size_t len;
+
+	*out = (struct registry_url){0};
+	address += strspn(address, BLANKS);
+	len = strlen(address);
+	while (len > 0 && strchr(BLANKS, address[len - 1]) != NULL)
+		len--;
+	if (len == 0)
+		return "The address is empty.";
+	const char *text = arena_copy(a, address, len);
+	if (text == NULL)
+		return no_memory;
+	if (text[strcspn(text, BLANKS)] != '\0')
+		return "The address has a blank in it.";
+	const char *whole = text;
+	text = skip_scheme(text, &out->plain_http);
+	out->scheme_given = text != whole;
+	if (text == NULL)
+		return "The address of a registry begins with https:// or http://, or with its "
+		       "host.";
+	if (text[strcspn(text, "?#")] != '\0')
+		return "The address of a registry has no parameters.";
+	size_t host_len = strcspn(text, "/");
+	if (memchr(text, '@', host_len) != NULL)
+		return "User name and password do not belong into the address.";
+	const char *why = read_authority(text, host_len, &at);
+	if (why != NULL)
+		return why;
+	out->path = read_path(a, text + host_len);
+	if (out->path == NULL && !arena_failed(a))
+		return "The path of the address has characters that no repository's name has.";
+	out->key = key_of(a, &at, out->plain_http);
+	out->hub = out->key != NULL && is_hub(out->key);
+	if (out->hub) {
+		out->key = REGISTRY_HUB;
+		out->plain_http = false; /* it only redirects there */
+	}
+	set_api(a, &at, out);
+	return arena_failed(a) ? no_memory : NULL;
+}
+
+/* Whether docker takes what stands before the first slash for a registry. */
+static bool
+names_registry(const char *text, size_t len)
+{
+	if (len == strlen("localhost") && memcmp(text, "localhost", len) == 0)
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '.' || text[i] == ':' || isupper((unsigned char)text[i]))
+			return true;
+	return false;
+}
+
+/* Words of small letters and digits, between them one dot, one or two underscores, or dashes. */
+static bool
+is_component(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t word = i, mark;
+
+		while (i < len && strchr(LOWER DIGITS, text[i]) != NULL)
+			i++;
+		if (i == word)
+			return false;
+		if (i == len)
+			return true;
+		mark = i;
+		while (i < len && text[i] == text[mark] && strchr("._-", text[i]) != NULL)
+			i++;
+		if (i == mark || (text[mark] == '.' && i > mark + 1) ||
+		    (text[mark] == '_' && i > mark + 2))
+			return false;
+	}
+	return false; /* empty, or it ends in a mark */
+}
+
+static bool
+is_repository(const char *text)
+{
+	for (;; text++) {
+		size_t len = strcspn(text, "/");
+
+		if (!is_component(text, len))
+			return false;
+		text += len;
+		if (*text == '\0')
+			return true;
+	}
+}
+
+static bool
+is_tag(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= IMAGE_TAG_MAX && text[0] != '.' && text[0] != '-' &&
+	       only(text, len, LOWER UPPER DIGITS "_.-");
+}
+
+/* "sha256:" and 64 hexadecimal digits; methods that are not known with at least 32. */
+static bool
+is_digest(const char *text)
+{
+	static const struct {
+		const char *method;
+		size_t digits;
+	} known[] = {{"sha256:", 64}, {"sha384:", 96}, {"sha512:", 128}};
+	size_t method = strcspn(text, ":"), len;
+
+	if (method == 0 || text[method] == '\0' || !isalpha((unsigned char)text[0]) ||
+	    !only(text, method, LOWER UPPER DIGITS "+._-"))
+		return false;
+	len = strlen(text + method + 1);
+	if (len < 32 || !only(text + method + 1, len, DIGITS "abcdef"))
+		return false;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strncmp(text, known[i].method, strlen(known[i].method)) == 0)
+			return len == known[i].digits;
+	return true;
+}
+
+/* Cuts tag and digest off the end. */
+static const char *
+split_name(char *name, struct registry_image *out)
+{
+	char *digest = strchr(name, '@'), *slash, *tag;
+
+	if (digest != NULL) {
+		*digest++ = '\0';
+		out->digest = digest;
+		if (!is_digest(digest))
+			return "What stands behind the @ is no digest like sha256:….";
+	}
+	slash = strrchr(name, '/');
+	tag = strchr(slash != NULL ? slash : name, ':');
+	if (tag != NULL) {
+		*tag++ = '\0';
+		out->tag = tag;
+		if (!is_tag(tag))
+			return "What stands behind the colon is no tag.";
+	}
+	return is_repository(name) ? NULL
+				   : "The image's name has characters or an order of them "
+				     "that no repository's name has.";
+}
+
+const char *
+registry_image_parse(struct arena *a, const char *reference, struct registry_image *out)
+{
+	struct authority at;
+	const char *why;
+
+	*out = (struct registry_image){.key = REGISTRY_HUB};
+	if (strncasecmp(reference, "docker://", 9) == 0)
+		reference += 9;
+	size_t len = strcspn(reference, "/");
+	if (len == IMAGE_ID_DIGITS && only(reference, len, DIGITS "abcdef") &&
+	    reference[len] == '\0')
+		return "This is the id of an image, by which no registry knows it.";
+	if (reference[len] == '/' && names_registry(reference, len)) {
+		why = read_authority(reference, len, &at);
+		if (why != NULL)
+			return why;
+		out->key = key_of(a, &at, false);
+		reference += len + 1;
+	}
+	char *name = arena_strdup(a, reference);
+	if (name == NULL) /* as it is too if there was none for the key */
+		return no_memory;
+	why = split_name(name, out);
+	if (why != NULL)
+		return why;
+	if (is_hub(out->key)) {
+		out->key = REGISTRY_HUB;
+		if (strchr(name, '/') == NULL)
+			name = arena_printf(a, "library/%s", name);
+	}
+	out->repository = name;
+	if (name == NULL)
+		return no_memory;
+	return strlen(out->key) + 1 + strlen(name) <= REPOSITORY_MAX
+		       ? NULL
+		       : "The image's name is longer than 255 characters.";
+}
+
+const char *
+registry_path_check(const char *path)
+{
+	if (strlen(path) > REPOSITORY_MAX)
+		return "The path is longer than 255 characters.";
+	return is_repository(path) ? NULL
+				   : "It must be names of repositories as in acme/app: a to z and "
+				     "0 to 9, between them one . or _, __ or dashes.";
+}
+
+bool
+registry_path_holds(const char *path, const char *repository)
+{
+	size_t len = strlen(path);
+
+	return len == 0 || (strncmp(repository, path, len) == 0 &&
+			    (repository[len] == '/' || repository[len] == '\0'));
+}

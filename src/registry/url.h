@@ -1,0 +1,62 @@
+/* registry_url: what the address of a registry means, and which registry an image comes from.
+ *
+ * An address is stored as it was given: "ghcr.io", " HTTPS://Registry.Example:443/v2/ ",
+ * "http://10.0.0.7:5000/team".  This makes one form of all that mean the same registry:
+ *
+ *   key        "ghcr.io", "10.0.0.7:5000", "[2001:db8::1]:5000", "docker.io"
+ *              as an image reference names it: lower case, no scheme, no final dot, the port unless
+ *              that is https's own; Docker Hub's many names are one
+ *   path       "" or "team/app": the repositories below which a login counts
+ *   api        "https://ghcr.io": what the registry API's /v2/ is asked at; never with the path,
+ *              because the API lies at the root of its host
+ */
+#ifndef REGCRED_REGISTRY_URL_H
+#define REGCRED_REGISTRY_URL_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+
+enum {
+	REGISTRY_HOST_MAX = 253,     /* of a name in DNS */
+	REGISTRY_ADDRESS_MAX = 1024, /* characters of serverAddress */
+	REPOSITORY_MAX = 255,	     /* of an image's name, the registry included */
+	IMAGE_TAG_MAX = 128,
+};
+
+/* The key of Docker Hub. */
+#define REGISTRY_HUB "docker.io"
+
+/* Texts live in the arena. */
+struct registry_url {
+	const char *key, *path, *api;
+	const char *host; /* that is connected to, without brackets */
+	unsigned port;
+	bool plain_http;   /* the address says http:// */
+	bool scheme_given; /* or another scheme */
+	bool hub;
+};
+
+/* NULL, or a sentence that says what is wrong with the address.  Without memory the arena has
+ * failed, and the sentence says so too. */
+const char *registry_url_parse(struct arena *a, const char *address, struct registry_url *out);
+
+/* "ghcr.io/acme/app:1@sha256:…", "ubuntu", "localhost:5000/x". */
+struct registry_image {
+	const char *key;	/* of its registry, as above */
+	const char *repository; /* "acme/app", "library/ubuntu" */
+	const char *tag;	/* NULL: none is named */
+	const char *digest;	/* "sha256:…"; NULL: none is named */
+};
+/* By the rules of docker: what stands before the first slash is a registry if it has a dot, a colon
+ * or an upper-case letter, or is "localhost"; all else comes from Docker Hub.  Result as above. */
+const char *registry_image_parse(struct arena *a, const char *reference,
+				 struct registry_image *out);
+
+/* NULL, or what is wrong with a path of repositories: "acme", "acme/app". */
+const char *registry_path_check(const char *path);
+
+/* Whether a repository lies below a path: in whole segments; "" holds all. */
+bool registry_path_holds(const char *path, const char *repository);
+
+#endif

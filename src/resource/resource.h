@@ -1,0 +1,144 @@
+/* resource: list, read, create, update, delete, action: once, for every type (contract 5, 6, 10).
+ *
+ * What a type has of its own stands in its row of types.c.  A write commits its last state and its
+ * process log together; the record that it returns is the snapshot for the answer, in the first
+ * transitional state.
+ */
+#ifndef REGCRED_RESOURCE_H
+#define REGCRED_RESOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/audit.h"
+#include "access/sign_in.h"
+#include "model/query.h"
+#include "model/schema.h"
+#include "secret/keyring.h"
+#include "store/store.h"
+
+struct check_report;
+struct limiter;
+struct verifier;
+
+/* Writes the answer to a change while that can still be undone: called at the end of its
+ * transaction, with the row as the answer shows it, the secret of a create and the members of a
+ * setmembers (else NULL).  Anything but ERR_NONE undoes the change, so that no caller is told of a
+ * failure that happened after all. */
+struct answer {
+	enum err (*write)(void *arg, const struct record *row, const char *secret,
+			  const struct record_list *members, struct error *e);
+	/* The same for the result of a login that was tried; there is no change to be undone. */
+	enum err (*report)(void *arg, const struct check_report *report, struct error *e);
+	void *arg;
+};
+
+/* Rows whose secret an answer shows, for the audit log. */
+struct opened {
+	struct opened_row {
+		const struct resource_type *type;
+		int64_t id, owner_id;
+	} * rows; /* in the arena */
+	size_t count, room;
+};
+
+/* What every operation of a request needs. */
+struct context {
+	struct arena *arena;
+	struct store *store;
+	const struct keyring *ring;
+	const struct identity *id;
+	enum api_version version;
+	int64_t now_ms;
+	int64_t removed_keep_ms;
+	const char *request_id;
+	const char *client;    /* the address that it came from; NULL: none */
+	struct opened *opened; /* NULL: no secret is opened */
+	struct verifier *verifier;
+	struct limiter *checks; /* of checks that somebody asks for; NULL: any number */
+	struct answer answer;	/* .write NULL: nobody waits for one */
+};
+
+/* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
+ * of the caller's role. */
+enum err resource_read(const struct context *c, const struct resource_type *type, const char *id,
+		       struct record *out, struct error *e) __attribute__((warn_unused_result));
+
+/* Whether a field exists for the caller: context is a struct view_of_type. */
+struct view_of_type {
+	enum role role;
+	const struct resource_type *type;
+};
+bool resource_field_visible(const void *context, const struct field *field);
+
+/* A page of a collection; fills in family, kind and owners of the request. */
+enum err resource_list(const struct context *c, const struct resource_type *type,
+		       struct list_request *request, struct record_list *out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* The row that a reference link of this row leads to.  STORE_NONE: null, removed, not visible. */
+enum err resource_follow(const struct context *c, const struct record *row, const struct link *link,
+			 struct record *out, struct error *e) __attribute__((warn_unused_result));
+/* The live rows that a child link of this row leads to: a page of at most LIMIT_MAX. */
+enum err resource_children(const struct context *c, const struct record *row,
+			   const struct link *link, struct list_request *request,
+			   struct record_list *out, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* *secret: plain text to be shown in this answer alone, NULL for none. */
+enum err resource_create(const struct context *c, const struct resource_type *type,
+			 const struct json *body, struct record *out, const char **secret,
+			 struct error *e) __attribute__((warn_unused_result));
+enum err resource_update(const struct context *c, const struct resource_type *type, const char *id,
+			 const struct json *body, struct record *out, struct error *e)
+	__attribute__((warn_unused_result));
+enum err resource_delete(const struct context *c, const struct resource_type *type, const char *id,
+			 struct record *out, struct error *e) __attribute__((warn_unused_result));
+/* setmembers leaves the members as they are now in *members; else that is empty. */
+enum err resource_action(const struct context *c, const struct resource_type *type, const char *id,
+			 const char *action, const struct json *body, struct record *out,
+			 struct record_list *members, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* Whether the row offers the action to the caller in the state that the record shows: if the caller
+ * may act on the row, and a row of the type offers the action in that state. */
+bool resource_offers(const struct identity *id, const struct record *row,
+		     const struct action *action);
+bool resource_may_act(const struct identity *id, const struct record *row);
+bool resource_has_action(const struct resource_type *type, enum state state,
+			 const struct action *action);
+
+/* Appends a row to the audit log, in the transaction of what it records: what happened to this row;
+ * changes is JSON, or NULL.  The status is that of the answer, if there is one. */
+enum store_rc resource_note(struct store_tx *tx, const struct context *c, struct arena *a,
+			    const char *event, int status, const struct record *row,
+			    const char *changes) __attribute__((warn_unused_result));
+
+/* The plain text of a sealed field, for callers who may open it; NULL if there is none, if they may
+ * not, or (logged) if it does not open.  The row is noted in c->opened, and must not leave before
+ * resource_record_opened() has put that on record; a change does so by itself, in its transaction.
+ */
+const char *resource_open(const struct context *c, const struct record *row,
+			  const struct field *field);
+
+/* Writes to the audit log what was opened, and forgets it.  An error: show nothing. */
+enum err resource_record_opened(const struct context *c, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* The sealed field of a type, NULL for none; and what its value in a row is bound to. */
+const struct field *resource_sealed_field(const struct resource_type *type);
+struct seal_place resource_seal_place(const struct record *row, const struct field *field);
+
+/* One pass over removed and purged rows; *done counts what was moved or deleted. */
+struct sweep {
+	int64_t now_ms, removed_keep_ms, purged_keep_ms, log_keep_ms;
+	/* Asked between two batches; false ends the sweep early, which is no failure.  May be NULL.
+	 */
+	bool (*goes_on)(void *arg);
+	void *arg;
+};
+enum store_rc resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *sweep,
+			     size_t *done) __attribute__((warn_unused_result));
+
+#endif

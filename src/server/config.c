@@ -1,0 +1,679 @@
+/* config: reads the settings; the table below is the only list of them.
+ *
+ * A value takes the same road from wherever it comes: config_table says which type it has,
+ * value_types how that type is read.
+ */
+#include "server/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/http.h"
+#include "base/network.h"
+#include "access/proxy.h"
+#include "registry/url.h"
+
+#define DEFAULT_FILE "/etc/regcred/regcred.conf"
+
+enum {
+	NAME_MAX_BYTES = 64, /* of a setting's name with "REGCRED_" before it */
+	SETTINGS_MAX = 64,   /* rows of the table: one bit each while a file is read */
+};
+
+#define TO(member) offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
+
+// clang-format off
+const struct setting config_table[] = {
+	{ "state_dir", "path", "/var/lib/regcred", "Directory of the database, the master key and the lock.", 0, 0, TO(state_dir) },
+	{ "database", "path", "", "SQLite database; empty: regcred.db in state_dir.", 0, 0, TO(database) },
+	{ "key_file", "path", "", "Master key; empty: master.key in $CREDENTIALS_DIRECTORY or in state_dir.", 0, 0, TO(key_file) },
+	{ "socket", "path", "", "Socket that the web server connects to; empty: regcredd.sock in state_dir.", 0, 0, TO(socket) },
+	{ "socket_mode", "octal", "0660", "Permissions of the socket.", 0600, 0777, TO(socket_mode) },
+	{ "allowed_users", "users", "", "Users, besides root and our own, that may connect to the socket.", 0, 0, TO(allowed_uids) },
+	{ "pid_file", "path", "", "File that holds the master's process id while it runs; empty: none.", 0, 0, TO(pid_file) },
+	{ "user", "text", "", "User to become when started as root; empty: stay.", 0, 0, TO(user) },
+	{ "group", "text", "", "Group to become when started as root; empty: the user's own.", 0, 0, TO(group) },
+	{ "base_url", "text", "", "URL that links begin with; empty: as the web server was addressed.", 0, 0, TO(base_url) },
+	{ "trust_forwarded", "yes|no", "no", "Take the base URL from X-Forwarded-Proto, -Host and -Port.", 0, 0, TO(trust_forwarded) },
+	{ "workers", "number", "2", "Worker processes.", 1, 64, TO(workers) },
+	{ "threads", "number", "16", "Threads in each worker: requests that it serves at the same time.", 1, 256, TO(threads) },
+	{ "readers", "number", "4", "Database connections for reading in each worker.", 1, 64, TO(readers) },
+	{ "backlog", "number", "1024", "Connections that may wait at the socket; short queues lose requests.", 128, 65535, TO(backlog) },
+	{ "read_timeout_s", "seconds", "30", "Pause after which a silent web server is given up.", 1, 3600, TO(read_timeout_s) },
+	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs in a request, or as a whole, is killed and replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
+	{ "drain_timeout_s", "seconds", "30", "Time that running requests get to finish when a worker ends.", 1, 3600, TO(drain_timeout_s) },
+	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
+	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },
+	{ "process_log_keep_s", "seconds", "2592000", "Age at which an entry of the process log is deleted.", 600, 315360000, TO(process_log_keep_s) },
+	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
+	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
+	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },
+	{ "ballast_bytes", "number", "1048576", "Size of the file that is given back when the disk is full, so that logins can still be removed; 0: none.", 0, 1073741824, TO(ballast_bytes) },
+	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal but on a network file system.", 0, 0, TO(journal) },
+	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
+	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
+	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
+	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI believe the environment too: whoever starts the program is the web server.", 0, 0, TO(proxy_trust_cgi) },
+	{ "auth_failures", "number", "20", "Failed sign-ins of an address, half as many with one key, before it has to wait; 0: any number.", 0, 1000, TO(auth_failures) },
+	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
+	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
+	{ "verify_networks", "networks", "", "Loopback networks, like 127.0.0.0/8, at which logins may be checked; empty: none.", 0, 0, TO(verify_networks) },
+	{ "insecure_registries", "text", "", "Registries, like 10.0.0.7:5000, that are asked over plain HTTP although their address does not say http://.", 0, 0, TO(insecure_registries) },
+	{ "verify_ca_file", "path", "", "Certificates that registries are trusted by; empty: the system's.", 0, 0, TO(verify_ca_file) },
+	{ "verify_proxy", "text", "", "URL of the proxy through which registries are asked; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
+	{ "verify_timeout_s", "seconds", "5", "Time that the check of a login may take.", 1, 30, TO(verify_timeout_s) },
+	{ "verify_threads", "number", "2", "Logins that each worker checks at the same time.", 1, 16, TO(verify_threads) },
+	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute; 0: any number.", 0, 1000, TO(verify_per_minute) },
+	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
+	{ "sandbox", "on|log|off", "on", "Leave workers only the files and system calls that they need: on, off, or log, which has the kernel log further calls.", 0, 0, TO(sandbox) },
+	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
+	{ 0 }
+};
+// clang-format on
+
+_Static_assert(sizeof(config_table) / sizeof(config_table[0]) <= SETTINGS_MAX,
+	       "one bit for each setting");
+
+static bool __attribute__((format(printf, 2, 3)))
+fail(char why[CONFIG_WHY_MAX], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, CONFIG_WHY_MAX, format, args);
+	va_end(args);
+	return false;
+}
+
+static void *
+member(struct settings *s, const struct setting *row)
+{
+	return (char *)s + row->offset;
+}
+
+/* The readers of values: each puts text into the member of its row, or says in why what it must be.
+ */
+
+static bool
+read_text(const struct setting *row, const char *text, struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	if (strlen(text) >= row->size)
+		return fail(why, "must be shorter than %zu bytes", row->size);
+	for (const char *p = text; *p != '\0'; p++)
+		if (iscntrl((unsigned char)*p))
+			return fail(why, "must not hold control characters");
+	memcpy(member(s, row), text, strlen(text) + 1);
+	return true;
+}
+
+/* Digits only: strtoll would take blanks and signs too. */
+static bool
+parse_integer(const char *text, int base, int64_t min, int64_t max, int64_t *out)
+{
+	char *end;
+	long long value;
+
+	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return false;
+	errno = 0;
+	value = strtoll(text, &end, base);
+	if (*end != '\0' || errno != 0 || value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+static bool
+read_number(const struct setting *row, const char *text, struct settings *s,
+	    char why[CONFIG_WHY_MAX])
+{
+	if (!parse_integer(text, 10, row->min, row->max, member(s, row)))
+		return fail(why, "must be a whole number from %lld to %lld", (long long)row->min,
+			    (long long)row->max);
+	return true;
+}
+
+static bool
+read_octal(const struct setting *row, const char *text, struct settings *s,
+	   char why[CONFIG_WHY_MAX])
+{
+	if (!parse_integer(text, 8, row->min, row->max, member(s, row)))
+		return fail(why, "must be an octal number from %llo to %llo",
+			    (unsigned long long)row->min, (unsigned long long)row->max);
+	return true;
+}
+
+static bool
+read_yes_no(const struct setting *row, const char *text, struct settings *s,
+	    char why[CONFIG_WHY_MAX])
+{
+	bool yes = strcmp(text, "yes") == 0;
+
+	if (!yes && strcmp(text, "no") != 0)
+		return fail(why, "must be yes or no");
+	*(bool *)member(s, row) = yes;
+	return true;
+}
+
+static bool
+read_level(const struct setting *row, const char *text, struct settings *s,
+	   char why[CONFIG_WHY_MAX])
+{
+	if (!log_level_parse(text, member(s, row)))
+		return fail(why, "must be error, warn, info or debug");
+	return true;
+}
+
+/* One of the words of the type; which, as in the enum of the member. */
+static bool
+read_word(const struct setting *row, const char *text, struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	size_t len = strlen(text);
+	unsigned number = 0;
+
+	for (const char *word = row->type, *end; len > 0; word = end + 1, number++) {
+		end = strchrnul(word, '|');
+		if ((size_t)(end - word) == len && memcmp(word, text, len) == 0) {
+			*(unsigned *)member(s, row) = number;
+			return true;
+		}
+		if (*end == '\0')
+			break;
+	}
+	return fail(why, "must be one of %s", row->type);
+}
+
+/* A user's name, or a number as it stands: the user of a web server in a container may have no name
+ * here. */
+static bool
+find_uid(const char *name, uid_t *uid)
+{
+	struct passwd entry, *found = NULL;
+	char room[16384];
+	int64_t number;
+
+	if (parse_integer(name, 10, 0, UINT32_MAX - 1, &number)) {
+		*uid = (uid_t)number;
+		return true;
+	}
+	if (getpwnam_r(name, &entry, room, sizeof(room), &found) != 0 || found == NULL)
+		return false;
+	*uid = found->pw_uid;
+	return true;
+}
+
+/* Names or numbers between blanks or commas.  A later source replaces the list of an earlier one.
+ */
+static bool
+read_users(const struct setting *row, const char *text, struct settings *s,
+	   char why[CONFIG_WHY_MAX])
+{
+	static const char between[] = ", \t";
+	uid_t *uids = member(s, row);
+	char list[CONFIG_TEXT_MAX];
+	char *rest = NULL;
+	size_t count = 0;
+
+	if (strlen(text) >= sizeof(list))
+		return fail(why, "must be shorter than %zu bytes", sizeof(list));
+	memcpy(list, text, strlen(text) + 1);
+	for (char *name = strtok_r(list, between, &rest); name != NULL;
+	     name = strtok_r(NULL, between, &rest)) {
+		if (count == CONFIG_UIDS_MAX)
+			return fail(why, "must not name more than %d users", CONFIG_UIDS_MAX);
+		if (!find_uid(name, &uids[count]))
+			return fail(why, "names a user that does not exist: %s", name);
+		count++;
+	}
+	s->allowed_uid_count = count;
+	return true;
+}
+
+/* Networks between commas; kept as network.h keeps a list. */
+static bool
+read_networks(const struct setting *row, const char *text, struct settings *s,
+	      char why[CONFIG_WHY_MAX])
+{
+	struct arena *a = arena_new(64 * 1024);
+	const char *sentence = NULL, *list = "";
+	bool right = a != NULL;
+
+	if (right && *text != '\0')
+		list = network_list_parse(a, text, &sentence);
+	if (sentence != NULL)
+		right = fail(why, "holds what is no network: %s", sentence);
+	else if (list == NULL || !right)
+		right = fail(why, "cannot be read without memory");
+	else
+		right = read_text(row, list, s, why);
+	if (a != NULL)
+		arena_free(a);
+	return right;
+}
+
+// clang-format off
+static const struct value_type {
+	const char *name;
+	bool (*read)(const struct setting *row, const char *text, struct settings *s,
+		     char why[CONFIG_WHY_MAX]);
+	const char *placeholder; /* in --help */
+} value_types[] = {
+	{ "path", read_text, " FILE" },
+	{ "text", read_text, " TEXT" },
+	{ "number", read_number, " N" },
+	{ "octal", read_octal, " MODE" },
+	{ "seconds", read_number, " S" },
+	{ "yes|no", read_yes_no, "[=yes|no]" },
+	{ "level", read_level, " LEVEL" },
+	{ "on|log|off", read_word, " MODE" },
+	{ "auto|wal|rollback", read_word, " MODE" },
+	{ "users", read_users, " USERS" },
+	{ "networks", read_networks, " NETWORKS" },
+};
+// clang-format on
+
+/* The table's own texts are the only ones looked up here, so there always is a type. */
+static const struct value_type *
+type_of(const struct setting *row)
+{
+	const struct value_type *type = value_types;
+
+	while (strcmp(type->name, row->type) != 0)
+		type++;
+	return type;
+}
+
+/* where: what to blame in why: "FILE:LINE: workers", "REGCRED_WORKERS", "--workers". */
+static bool
+set(struct settings *s, const struct setting *row, const char *text, const char *where,
+    char why[CONFIG_WHY_MAX])
+{
+	char reason[CONFIG_WHY_MAX];
+
+	if (!type_of(row)->read(row, text, s, reason))
+		return fail(why, "%.*s %s", CONFIG_WHY_MAX / 2, where, reason);
+	return true;
+}
+
+static bool
+set_defaults(struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	for (const struct setting *row = config_table; row->name != NULL; row++)
+		if (!set(s, row, row->fallback, row->name, why))
+			return false;
+	return true;
+}
+
+/* Whole names only; as an option a name is written with '-' for '_'. */
+static bool
+same_name(const char *name, const char *typed, size_t len, bool option)
+{
+	if (strlen(name) != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (typed[i] != name[i] && !(option && name[i] == '_' && typed[i] == '-'))
+			return false;
+	return true;
+}
+
+static const struct setting *
+find_setting(const char *typed, size_t len, bool option)
+{
+	for (const struct setting *row = config_table; row->name != NULL; row++)
+		if (same_name(row->name, typed, len, option))
+			return row;
+	return NULL;
+}
+
+/* Cuts the blanks off both ends. */
+static char *
+trim(char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t\r\n");
+	len = strlen(text);
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
+struct file {
+	const char *name;
+	unsigned line;
+	bool in_groups;		      /* behind the line [groups] */
+	unsigned first[SETTINGS_MAX]; /* line that set the row of this index, 0 for none */
+};
+
+/* "NAME = admin", "NAME = 1a5:member".  A group may have several lines, but one kind, and one role
+ * in a project.  Names may hold '='. */
+static bool
+read_group(struct settings *s, const struct file *file, char *line, char why[CONFIG_WHY_MAX])
+{
+	struct group_grant *grant = &s->groups[s->group_count];
+	char *value = strrchr(line, '=');
+
+	if (value == NULL)
+		return fail(why, "%s:%u: neither \"group = what it gives\" nor a comment",
+			    file->name, file->line);
+	*value++ = '\0';
+	line = trim(line);
+	value = trim(value);
+	if (s->group_count == CONFIG_GROUPS_MAX)
+		return fail(why, "%s:%u: there are more than %d lines in [groups]", file->name,
+			    file->line, CONFIG_GROUPS_MAX);
+	if (!proxy_group_name_valid(line))
+		return fail(why,
+			    "%s:%u: a group's name has 1 to 255 bytes of UTF-8 without commas, "
+			    "bars and control characters",
+			    file->name, file->line);
+	if (!proxy_grant_parse(value, grant))
+		return fail(why,
+			    "%s:%u: a group gives admin, readAdmin, user, or PROJECT:ROLE (as "
+			    "1a5:member) with the role owner, member, restricted or readonly, not "
+			    "\"%.64s\"",
+			    file->name, file->line, value);
+	memcpy(grant->name, line, strlen(line) + 1);
+	for (size_t i = 0; i < s->group_count; i++)
+		if (strcmp(s->groups[i].name, line) == 0 &&
+		    s->groups[i].project_id == grant->project_id)
+			return fail(why, "%s:%u: the group \"%.64s\" has a line like that already",
+				    file->name, file->line, line);
+	s->group_count++;
+	return true;
+}
+
+static bool
+read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY_MAX])
+{
+	const struct setting *row;
+	char where[CONFIG_WHY_MAX];
+	unsigned *first;
+	char *value;
+
+	line = trim(line);
+	if (*line == '\0' || *line == '#' || *line == ';')
+		return true;
+	if (strcmp(line, "[regcred]") == 0 || strcmp(line, "[groups]") == 0) {
+		file->in_groups = line[1] == 'g';
+		return true;
+	}
+	if (file->in_groups)
+		return read_group(s, file, line, why);
+	value = strchr(line, '=');
+	if (value == NULL)
+		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
+			    file->line);
+	*value++ = '\0';
+	line = trim(line);
+	row = find_setting(line, strlen(line), false);
+	if (row == NULL)
+		return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, line);
+	first = &file->first[row - config_table];
+	if (*first != 0)
+		return fail(why, "%s:%u: %s is set a second time, first in line %u", file->name,
+			    file->line, row->name, *first);
+	*first = file->line;
+	snprintf(where, sizeof(where), "%s:%u: %s", file->name, file->line, row->name);
+	return set(s, row, trim(value), where, why);
+}
+
+/* must_exist: false for the default file, whose absence is no error. */
+static bool
+read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG_WHY_MAX])
+{
+	struct file file = {.name = name};
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+	bool ok = true;
+	FILE *in = fopen(name, "re");
+
+	if (in == NULL && errno == ENOENT && !must_exist)
+		return true;
+	if (in == NULL)
+		return fail(why, "%s: %s", name, strerror(errno));
+	while (ok && (len = getline(&line, &room, in)) >= 0) {
+		file.line++;
+		if (strlen(line) != (size_t)len)
+			ok = fail(why, "%s:%u: holds a NUL byte", name, file.line);
+		else
+			ok = read_line(s, &file, line, why);
+	}
+	if (ok && ferror(in))
+		ok = fail(why, "%s: %s", name, strerror(errno));
+	free(line);
+	fclose(in);
+	return ok;
+}
+
+/* Only the table's own variables: REGCRED_URL and others belong to the clients. */
+static bool
+read_environment(struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	for (const struct setting *row = config_table; row->name != NULL; row++) {
+		char name[NAME_MAX_BYTES];
+		const char *value;
+
+		snprintf(name, sizeof(name), "REGCRED_%s", row->name);
+		for (char *p = name; *p != '\0'; p++)
+			*p = (char)toupper((unsigned char)*p);
+		value = getenv(name);
+		if (value != NULL && !set(s, row, value, name, why))
+			return false;
+	}
+	return true;
+}
+
+/* Takes the value of the option argv[*arg], which may be the next argument, and moves *arg behind
+ * it. */
+static bool
+option_value(int argc, char **argv, int *arg, const char **value, char why[CONFIG_WHY_MAX])
+{
+	const char *option = argv[(*arg)++];
+	const char *equals = strchr(option, '=');
+
+	if (equals != NULL) {
+		*value = equals + 1;
+		return true;
+	}
+	if (*arg >= argc)
+		return fail(why, "%.64s needs a value", option);
+	*value = argv[(*arg)++];
+	return true;
+}
+
+/* Walks over the options that are settings.  With s NULL it only looks for --config FILE, which has
+ * to be read before them. */
+static bool
+read_options(struct settings *s, int argc, char **argv, int *arg, const char **file,
+	     char why[CONFIG_WHY_MAX])
+{
+	while (*arg < argc && strncmp(argv[*arg], "--", 2) == 0) {
+		const char *typed = argv[*arg] + 2, *value = NULL;
+		size_t len = strcspn(typed, "=");
+		const struct setting *row = find_setting(typed, len, true);
+		char where[NAME_MAX_BYTES];
+
+		if (row == NULL && !same_name("config", typed, len, true))
+			return true;
+		if (row != NULL && strcmp(row->type, "yes|no") == 0 && typed[len] == '\0') {
+			value = "yes";
+			++*arg;
+		} else if (!option_value(argc, argv, arg, &value, why)) {
+			return false;
+		}
+		if (row == NULL)
+			*file = value;
+		snprintf(where, sizeof(where), "--%.*s", (int)len, typed);
+		if (row != NULL && s != NULL && !set(s, row, value, where, why))
+			return false;
+	}
+	return true;
+}
+
+/* Fills a path that was left empty. */
+static bool
+derive_path(char path[CONFIG_PATH_MAX], const char *directory, const char *name,
+	    char why[CONFIG_WHY_MAX])
+{
+	if (*path != '\0')
+		return true;
+	if (snprintf(path, CONFIG_PATH_MAX, "%s/%s", directory, name) >= CONFIG_PATH_MAX)
+		return fail(why, "state_dir is too long for %s below it", name);
+	return true;
+}
+
+/* systemd hands keys over in a directory of their own (LoadCredential=). */
+static void
+find_credential(char key_file[CONFIG_PATH_MAX])
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	char path[CONFIG_PATH_MAX];
+
+	if (*key_file != '\0' || directory == NULL || *directory == '\0')
+		return;
+	if (snprintf(path, sizeof(path), "%s/master.key", directory) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		memcpy(key_file, path, sizeof(path));
+}
+
+/* Every link begins with it, so it must be a scheme, a host and a plain path, and end without a
+ * slash. */
+static bool
+check_base_url(const char *url, char why[CONFIG_WHY_MAX])
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-._~/";
+	char host[CONFIG_TEXT_MAX];
+	const char *rest;
+	size_t len;
+
+	if (*url == '\0')
+		return true;
+	rest = strstr(url, "://");
+	len = rest == NULL ? 0 : (size_t)(rest - url);
+	if (!(len == 4 && strncmp(url, "http", 4) == 0) &&
+	    !(len == 5 && strncmp(url, "https", 5) == 0))
+		return fail(why, "base_url must begin with http:// or https://");
+	rest = url + len + 3;
+	len = strcspn(rest, "/");
+	memcpy(host, rest, len);
+	host[len] = '\0';
+	if (!http_host_valid(host))
+		return fail(why, "base_url must name a host, with a port if it needs one");
+	rest += len;
+	if (rest[strspn(rest, plain)] != '\0' || strstr(rest, "//") != NULL ||
+	    (*rest != '\0' && rest[strlen(rest) - 1] == '/'))
+		return fail(why, "base_url must end with a plain path without a slash at its end");
+	return true;
+}
+
+static bool
+check_proxy(const struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	if (s->proxy_auth && *s->proxy_token_file == '\0')
+		return fail(why, "proxy_auth needs proxy_token_file");
+	if (s->proxy_auth && s->open)
+		return fail(why, "proxy_auth and open exclude each other");
+	return true;
+}
+
+/* Each registry must be one: a name with a mistake in it would be none, silently. */
+static bool
+check_registries(const char *list, char why[CONFIG_WHY_MAX])
+{
+	struct arena *a = arena_new(64 * 1024);
+	bool right = a != NULL || fail(why, "there is no memory");
+
+	for (; right && *list != '\0'; list += strspn(list, ", ")) {
+		size_t len = strcspn(list, ", ");
+		const char *one = arena_copy(a, list, len), *wrong = NULL;
+		struct registry_url url;
+
+		if (len > 0 && one != NULL)
+			wrong = registry_url_parse(a, one, &url);
+		if (wrong != NULL)
+			right = fail(why, "insecure_registries: %.200s: %s", one, wrong);
+		list += len;
+	}
+	if (a != NULL)
+		arena_free(a);
+	return right;
+}
+
+static bool
+complete(struct settings *s, char why[CONFIG_WHY_MAX])
+{
+	if (*s->state_dir == '\0')
+		return fail(why, "state_dir must not be empty");
+	find_credential(s->key_file);
+	return derive_path(s->database, s->state_dir, "regcred.db", why) &&
+	       derive_path(s->key_file, s->state_dir, "master.key", why) &&
+	       derive_path(s->socket, s->state_dir, "regcredd.sock", why) &&
+	       check_base_url(s->base_url, why) && check_proxy(s, why) &&
+	       check_registries(s->insecure_registries, why);
+}
+
+bool
+config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX])
+{
+	const char *file = getenv("REGCRED_CONFIG"); /* a CGI has no options */
+	int ahead = *arg;
+
+	memset(s, 0, sizeof(*s));
+	if (file != NULL && *file == '\0')
+		file = NULL;
+	if (!set_defaults(s, why) || !read_options(NULL, argc, argv, &ahead, &file, why))
+		return false;
+	if (!read_file(s, file != NULL ? file : DEFAULT_FILE, file != NULL, why))
+		return false;
+	return read_environment(s, why) && read_options(s, argc, argv, arg, &file, why) &&
+	       complete(s, why);
+}
+
+static void
+help_line(FILE *out, const struct setting *row)
+{
+	const struct value_type *type = type_of(row);
+	char option[NAME_MAX_BYTES];
+
+	snprintf(option, sizeof(option), "%s%s", row->name, type->placeholder);
+	for (char *p = option; *p != '\0' && *p != ' '; p++)
+		*p = *p == '_' ? '-' : *p;
+	fprintf(out, "  --%-24s %s", option, row->help);
+	if (type->read == read_number)
+		fprintf(out, " (%lld to %lld; %s)", (long long)row->min, (long long)row->max,
+			row->fallback);
+	else if (*row->fallback != '\0')
+		fprintf(out, " (%s)", row->fallback);
+	fputc('\n', out);
+}
+
+void
+config_help(FILE *out)
+{
+	fprintf(out, "  --%-24s %s\n", "config FILE",
+		"Settings file, also $REGCRED_CONFIG. (" DEFAULT_FILE ", if it exists)");
+	for (const struct setting *row = config_table; row->name != NULL; row++)
+		help_line(out, row);
+}
+
+bool
+config_is_option(const char *argument, bool *takes_next)
+{
+	if (strncmp(argument, "--", 2) != 0)
+		return false;
+	const char *typed = argument + 2;
+	size_t len = strcspn(typed, "=");
+	const struct setting *row = find_setting(typed, len, true);
+
+	*takes_next = typed[len] == '\0' && (row == NULL || strcmp(row->type, "yes|no") != 0);
+	return row != NULL || same_name("config", typed, len, true);
+}

@@ -1,0 +1,577 @@
+/* gateway: FastCGI or CGI in, struct request; struct response out.
+ *
+ * One road for both: a table says where each parameter goes, struct wire how bytes are read and
+ * written.  fcgiapp itself cannot read a CGI's request, so that one is taken from the environment
+ * and the standard descriptors.
+ */
+#include "server/gateway.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcgiapp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <malloc.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/board.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	DRAIN_MAX = 8192 * 1024, /* bytes of a body that are read away before it is given up */
+	HEAD_MAX = 16 * 1024,	 /* bytes of an answer's header: 16 lines, a URL is the longest */
+	ID_MAX = 64,		 /* bytes of a request id */
+	LOG_PATH_MAX = 200,	 /* bytes of a path in the access log */
+};
+
+/* How the bytes of a request come in and those of the answer go out. */
+struct wire {
+	void *with;
+	/* Up to size bytes; fewer only at the end of the body or on an error. */
+	size_t (*read)(void *with, char *bytes, size_t size);
+	bool (*write)(void *with, const char *bytes, size_t len);
+	/* FastCGI says where a body ends.  A CGI must not read beyond CONTENT_LENGTH. */
+	bool has_end;
+};
+
+/* What a request brings along that struct request does not show. */
+struct params {
+	struct request request;
+	const char *uri;
+	const char *mount; /* REGCRED_PREFIX, which may be empty */
+	const char *script_name;
+	const char *path_info;
+	const char *query;
+	const char *content_length;
+	const char *cgi_scheme;
+	const char *https;
+	const char *http_host;
+};
+
+enum {
+	P_ONCE = 1, /* a client's header that must not come twice */
+	P_LAST = 2, /* ours, from the web server's configuration: a later line overrides an included
+		       one */
+	P_SOLE = 8, /* the web server's word on who asks: a second one, empty or not, spoils it */
+	P_EMPTY = 4, /* an empty value means something; else it is taken for absent: nginx blanks a
+			header so */
+};
+
+#define TO(member) offsetof(struct params, member)
+
+/* Sorted by name, for bsearch. */
+// clang-format off
+static const struct param {
+	const char *name;
+	size_t offset;
+	unsigned flags;
+} params_table[] = {
+	{ "CONTENT_LENGTH", TO(content_length), P_LAST },
+	{ "CONTENT_TYPE", TO(request.content_type), P_ONCE },
+	{ "HTTPS", TO(https), P_LAST },
+	{ "HTTP_ACCEPT", TO(request.accept), 0 },
+	{ "HTTP_AUTHORIZATION", TO(request.authorization), P_ONCE },
+	{ "HTTP_COOKIE", TO(request.cookie), P_ONCE },
+	{ "HTTP_HOST", TO(http_host), 0 },
+	{ "HTTP_ORIGIN", TO(request.origin), 0 },
+	{ "HTTP_SEC_FETCH_SITE", TO(request.fetch_site), 0 },
+	{ "HTTP_USER_AGENT", TO(request.user_agent), 0 },
+	{ "HTTP_X_API_CSRF", TO(request.csrf), 0 },
+	{ "HTTP_X_API_KEY", TO(request.api_key), P_ONCE },
+	{ "HTTP_X_API_NO_CHALLENGE", TO(request.no_challenge), 0 },
+	{ "HTTP_X_API_PROJECT_ID", TO(request.project_id), P_ONCE },
+	{ "HTTP_X_FORWARDED_HOST", TO(request.forwarded_host), 0 },
+	{ "HTTP_X_FORWARDED_PORT", TO(request.forwarded_port), 0 },
+	{ "HTTP_X_FORWARDED_PROTO", TO(request.forwarded_proto), 0 },
+	{ "PATH_INFO", TO(path_info), P_LAST },
+	{ "QUERY_STRING", TO(query), P_LAST },
+	{ "REGCRED_HOST", TO(request.host), P_LAST },
+	{ "REGCRED_INJECT_REGISTRY", TO(request.inject_registry), P_LAST },
+	{ "REGCRED_INJECT_SCHEME", TO(request.inject_scheme), P_LAST },
+	{ "REGCRED_METRICS", TO(request.metrics), P_LAST },
+	{ "REGCRED_PREFIX", TO(mount), P_LAST | P_EMPTY },
+	{ "REGCRED_PROXY_EMAIL", TO(request.proxy.email), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_GROUPS", TO(request.proxy.groups), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_TOKEN", TO(request.proxy.token), P_SOLE | P_EMPTY },
+	{ "REGCRED_PROXY_USER", TO(request.proxy.user), P_SOLE | P_EMPTY },
+	{ "REGCRED_REQUEST_ID", TO(request.id), P_LAST },
+	{ "REGCRED_SCHEME", TO(request.scheme), P_LAST },
+	{ "REMOTE_ADDR", TO(request.client), P_LAST },
+	{ "REQUEST_METHOD", TO(request.method), P_LAST },
+	{ "REQUEST_SCHEME", TO(cgi_scheme), P_LAST },
+	{ "REQUEST_URI", TO(uri), P_LAST },
+	{ "SCRIPT_NAME", TO(script_name), P_LAST },
+};
+// clang-format on
+
+enum { PARAM_COUNT = sizeof(params_table) / sizeof(params_table[0]) };
+
+struct gateway {
+	struct app *app;
+	struct arena *arena;
+	FCGX_Request fcgx;
+};
+
+/* "NAME=value" against a row: whole names only. */
+static int
+compare_param(const void *text, const void *row)
+{
+	const char *param = text, *name = ((const struct param *)row)->name;
+	size_t len = strcspn(param, "="), name_len = strlen(name);
+	int order = memcmp(param, name, len < name_len ? len : name_len);
+
+	return order != 0 ? order : (len > name_len) - (len < name_len);
+}
+
+static void
+take_param(struct params *p, const char *text)
+{
+	const struct param *row =
+		bsearch(text, params_table, PARAM_COUNT, sizeof(params_table[0]), compare_param);
+	const char *value = strchr(text, '=');
+	const char **slot;
+
+	if (row == NULL || value == NULL || (value[1] == '\0' && !(row->flags & P_EMPTY)))
+		return;
+	slot = (const char **)((char *)p + row->offset);
+	if (*slot != NULL && (row->flags & P_ONCE))
+		p->request.header_repeated = true;
+	if (*slot != NULL && (row->flags & P_SOLE))
+		p->request.proxy.repeated = true;
+	if (*slot == NULL || (row->flags & P_LAST))
+		*slot = value + 1;
+}
+
+/* True if path lies at or below prefix, in whole segments. */
+static bool
+begins_with(const char *path, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(path, prefix, len) == 0 &&
+	       (path[len] == '/' || path[len] == '?' || path[len] == '\0');
+}
+
+/* PATH_INFO is decoded and the target must not be: what would be decoded or split again is encoded.
+ */
+static const char *
+target_of_path_info(struct arena *a, const struct params *p)
+{
+	const char *path = p->path_info == NULL ? "/" : p->path_info;
+	char *target = arena_alloc(a, 3 * strlen(path) + 1), *end = target;
+
+	if (target == NULL)
+		return "/";
+	for (; *path != '\0'; path++) {
+		if (*path == '%' || *path == '?' || *path == '#')
+			end += sprintf(end, "%%%02X", (unsigned char)*path);
+		else
+			*end++ = *path;
+	}
+	return p->query == NULL ? target : arena_printf(a, "%s?%s", target, p->query);
+}
+
+/* The raw URI after the prefix.  nginx says the prefix in REGCRED_PREFIX.  Elsewhere it is
+ * SCRIPT_NAME, as long as the URI really begins with it; where a rewrite hides the script only
+ * PATH_INFO tells what is ours. */
+static void
+find_target(struct params *p, struct arena *a)
+{
+	struct request *r = &p->request;
+	const char *prefix = p->mount;
+
+	if (prefix == NULL)
+		prefix = p->script_name == NULL ? "" : p->script_name;
+	r->prefix = prefix;
+	if (p->uri != NULL && begins_with(p->uri, prefix))
+		r->target = p->uri + strlen(prefix);
+	else if (p->mount == NULL)
+		r->target = target_of_path_info(a, p);
+	else
+		r->target = p->uri;
+	if (r->target == NULL)
+		r->target = "/";
+	if (r->target[0] == '\0' || r->target[0] == '?')
+		r->target = arena_printf(a, "/%s", r->target);
+	if (r->target == NULL)
+		r->target = "/";
+}
+
+static void
+find_scheme(struct params *p)
+{
+	if (p->request.scheme == NULL)
+		p->request.scheme = p->cgi_scheme;
+	if (p->request.scheme == NULL && p->https != NULL && strcmp(p->https, "off") != 0)
+		p->request.scheme = "https";
+	if (p->request.scheme == NULL)
+		p->request.scheme = "http";
+}
+
+/* The web server's id if it is a plain word, so that its log and ours can be compared; else one of
+ * our own. */
+static const char *
+request_id(const char *given, struct arena *a)
+{
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "-_.";
+	unsigned char random[8];
+	char *id;
+
+	if (given != NULL && strlen(given) <= ID_MAX && given[strspn(given, plain)] == '\0')
+		return given;
+	id = arena_alloc(a, 2 * sizeof(random) + 1);
+	if (id == NULL)
+		return "-";
+	randombytes_buf(random, sizeof(random));
+	return sodium_bin2hex(id, 2 * sizeof(random) + 1, random, sizeof(random));
+}
+
+static const char *
+or_empty(const char *text)
+{
+	return text == NULL ? "" : text;
+}
+
+/* Fills everything but the body.  The strings stay where the parameters lie. */
+static void
+read_params(struct params *p, char **list, struct arena *a)
+{
+	struct request *r = &p->request;
+
+	for (; *list != NULL; list++)
+		take_param(p, *list);
+	r->id = request_id(r->id, a);
+	r->method = or_empty(r->method);
+	r->client = or_empty(r->client);
+	r->host = or_empty(r->host != NULL ? r->host : p->http_host);
+	find_scheme(p);
+	find_target(p, a);
+}
+
+/* Absent is 0.  Digits only: strtoull would take blanks and signs too. */
+static bool
+parse_length(const char *text, uint64_t *length)
+{
+	*length = 0;
+	for (; text != NULL && *text != '\0'; text++) {
+		if (*text < '0' || *text > '9' || *length > UINT64_MAX / 10 - 1) {
+			*length = 0;
+			return false;
+		}
+		*length = *length * 10 + (uint64_t)(*text - '0');
+	}
+	return true;
+}
+
+/* Reads away up to limit bytes; how many there were. */
+static uint64_t
+drain(const struct wire *wire, uint64_t limit)
+{
+	char bytes[4096];
+	uint64_t total = 0;
+
+	while (total < limit) {
+		uint64_t left = limit - total;
+		size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+		size_t got = wire->read(wire->with, bytes, want);
+
+		total += got;
+		if (got < want)
+			break;
+	}
+	sodium_memzero(bytes, sizeof(bytes));
+	return total;
+}
+
+/* Reads the body to its end whatever becomes of it.  An announced length that does not match what
+ * came makes the request worthless: a timeout in the middle of a read looks like the end of the
+ * body. */
+static void
+read_body(struct params *p, const struct wire *wire, struct arena *a)
+{
+	struct request *r = &p->request;
+	uint64_t announced, got = 0, rest;
+	bool valid = parse_length(p->content_length, &announced);
+	size_t room = announced > HTTP_BODY_MAX ? 0 : (size_t)announced;
+	char *body = arena_alloc(a, room + 1);
+
+	if (body != NULL && room > 0)
+		got = wire->read(wire->with, body, room);
+	r->body = or_empty(body);
+	r->body_len = (size_t)got;
+	rest = wire->has_end ? DRAIN_MAX : announced - got;
+	got += drain(wire, rest > DRAIN_MAX ? DRAIN_MAX : rest);
+	r->body_too_large = announced > HTTP_BODY_MAX || got > HTTP_BODY_MAX;
+	r->body_cut = !valid || body == NULL || got != announced;
+}
+
+/* A growing line of text in a fixed buffer; a header that does not fit spoils the answer, not the
+ * memory. */
+struct head {
+	char bytes[HEAD_MAX];
+	size_t len;
+	bool full;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+head_add(struct head *head, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(head->bytes + head->len, HEAD_MAX - head->len, format, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= HEAD_MAX - head->len)
+		head->full = true;
+	else
+		head->len += (size_t)len;
+}
+
+static void
+build_head(struct head *head, const struct response *response)
+{
+	head->len = 0;
+	head->full = false;
+	head_add(head, "Status: %d %s\r\n", response->status, http_reason(response->status));
+	if (response->content_type != NULL)
+		head_add(head, "Content-Type: %s\r\n", response->content_type);
+	head_add(head, "Content-Length: %zu\r\n", response->body_len);
+	for (size_t i = 0; i < response->header_count; i++)
+		head_add(head, "%s: %s\r\n", response->headers[i].name, response->headers[i].value);
+	head_add(head, "\r\n");
+}
+
+static bool
+send_response(const struct wire *wire, struct response *response)
+{
+	static const struct response too_long = {.status = 500, .content_type = "text/plain"};
+	struct head head;
+
+	build_head(&head, response);
+	if (head.full) {
+		log_error("the header of an answer is longer than %d bytes", HEAD_MAX);
+		*response = too_long;
+		build_head(&head, response);
+	}
+	return wire->write(wire->with, head.bytes, head.len) &&
+	       (response->head || wire->write(wire->with, response->body, response->body_len));
+}
+
+/* Without the query, in which people send secrets. */
+static void
+log_access(const struct request *request, const struct response *response, bool sent, int64_t us)
+{
+	size_t path_len = strcspn(request->target, "?");
+	int shown = path_len > LOG_PATH_MAX ? LOG_PATH_MAX : (int)path_len;
+
+	log_info("%.16s %.*s%s %d %zu bytes %" PRId64 " us%s", request->method, shown,
+		 request->target, path_len > LOG_PATH_MAX ? "..." : "", response->status,
+		 response->head ? 0 : response->body_len, us, sent ? "" : " (not delivered)");
+}
+
+/* A request whose parameters are at hand, from its body to the last byte of its answer. */
+static bool
+serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
+{
+	int64_t began = clock_us(), us;
+	struct params p = {0};
+	struct response response = {0};
+	bool sent;
+
+	read_params(&p, list, a);
+	p.request.proxy.cgi = !wire->has_end;
+	log_set_request(p.request.id);
+	read_body(&p, wire, a);
+	board_begin();
+	app_handle(app, &p.request, a, &response);
+	board_end();
+	sent = send_response(wire, &response);
+	us = clock_us() - began;
+	board_request(response.route, http_method_parse(p.request.method), response.status, us);
+	log_access(&p.request, &response, sent, us);
+	log_set_request(NULL);
+	return sent;
+}
+
+static size_t
+fcgi_read(void *with, char *bytes, size_t size)
+{
+	FCGX_Request *fcgx = with;
+	int got = FCGX_GetStr(bytes, (int)size, fcgx->in);
+
+	return got < 0 ? 0 : (size_t)got;
+}
+
+static bool
+fcgi_write(void *with, const char *bytes, size_t len)
+{
+	FCGX_Request *fcgx = with;
+
+	while (len > 0) {
+		int part = len > INT_MAX ? INT_MAX : (int)len;
+
+		if (FCGX_PutStr(bytes, part, fcgx->out) != part)
+			return false;
+		bytes += part;
+		len -= (size_t)part;
+	}
+	return true;
+}
+
+bool
+gateway_init(void)
+{
+	for (size_t i = 1; i < PARAM_COUNT; i++)
+		assert(strcmp(params_table[i - 1].name, params_table[i].name) < 0);
+		/* libfcgi frees its stream buffers with bodies and answers in them; this lets glibc
+		 * overwrite what is freed. */
+#ifdef M_PERTURB
+	mallopt(M_PERTURB, 0x5a);
+#endif
+	return sodium_init() >= 0 && FCGX_Init() == 0;
+}
+
+struct gateway *
+gateway_new(struct app *app)
+{
+	struct gateway *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	g->app = app;
+	g->arena = arena_new(APP_ARENA_MAX);
+	/* No listening socket: the pool accepts, and after a broken request FCGX_Accept_r must
+	 * fail, not wait for the next one. */
+	if (g->arena == NULL || FCGX_InitRequest(&g->fcgx, -1, 0) != 0) {
+		gateway_free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void
+gateway_free(struct gateway *g)
+{
+	if (g == NULL)
+		return;
+	if (g->arena != NULL)
+		arena_free(g->arena);
+	free(g);
+}
+
+/* libfcgi's own close waits until the web server has closed too, a thread idling meanwhile, so that
+ * a reset over TCP cannot overtake the answer.  With the body read to its end nothing is left that
+ * could cause one, and the descriptor is closed at once. */
+static void
+close_connection(FCGX_Request *fcgx)
+{
+	bool read_to_end = FCGX_HasSeenEOF(fcgx->in) != 0 && FCGX_GetError(fcgx->in) == 0;
+
+	fcgx->keepConnection = read_to_end;
+	FCGX_Finish_r(fcgx);
+	if (fcgx->ipcFd >= 0)
+		close(fcgx->ipcFd);
+	fcgx->ipcFd = -1;
+	fcgx->keepConnection = 0;
+}
+
+/* libfcgi frees its copies of Authorization and the like as they are. */
+static void
+wipe(char **list)
+{
+	for (; *list != NULL; list++)
+		sodium_memzero(*list, strlen(*list));
+}
+
+void
+gateway_serve(struct gateway *g, int fd)
+{
+	const struct wire wire = {&g->fcgx, fcgi_read, fcgi_write, true};
+
+	/* With keepConnection set FCGX_Accept_r reads from ipcFd; otherwise it would close it as
+	 * the end of an earlier request. */
+	g->fcgx.ipcFd = fd;
+	g->fcgx.keepConnection = 1;
+	if (FCGX_Accept_r(&g->fcgx) != 0) {
+		log_debug("a connection without a request");
+		if (g->fcgx.ipcFd >= 0)
+			close(g->fcgx.ipcFd);
+		g->fcgx.ipcFd = -1;
+		return;
+	}
+	serve(g->app, g->arena, g->fcgx.envp, &wire);
+	wipe(g->fcgx.envp);
+	close_connection(&g->fcgx);
+	arena_reset(g->arena);
+}
+
+bool
+gateway_is_cgi(void)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	if (getenv("GATEWAY_INTERFACE") == NULL)
+		return false;
+	return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 ||
+	       !listening;
+}
+
+static size_t
+cgi_read(void *with, char *bytes, size_t size)
+{
+	size_t total = 0;
+
+	(void)with;
+	while (total < size) {
+		ssize_t got = read(STDIN_FILENO, bytes + total, size - total);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		total += (size_t)got;
+	}
+	return total;
+}
+
+static bool
+cgi_write(void *with, const char *bytes, size_t len)
+{
+	(void)with;
+	while (len > 0) {
+		ssize_t put = write(STDOUT_FILENO, bytes, len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return false;
+		bytes += put;
+		len -= (size_t)put;
+	}
+	return true;
+}
+
+int
+gateway_serve_cgi(struct app *app)
+{
+	const struct wire wire = {NULL, cgi_read, cgi_write, false};
+	struct arena *a = arena_new(APP_ARENA_MAX);
+	bool sent;
+
+	if (a == NULL)
+		return 1;
+	sent = serve(app, a, environ, &wire);
+	arena_free(a);
+	return sent ? 0 : 1;
+}

@@ -1,0 +1,192 @@
+/* regcredd: the worker pool behind a FastCGI web server, or one request as a CGI. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/app.h"
+#include "server/config.h"
+#include "base/disk.h"
+#include "base/err.h"
+#include "server/gateway.h"
+#include "base/harden.h"
+#include "base/log.h"
+#include "server/pool.h"
+#include "server/sandbox.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Options that are no settings. */
+struct wishes {
+	bool help;
+	bool version;
+	bool check;
+};
+
+static int
+usage_error(const char *why)
+{
+	fprintf(stderr, "regcredd: %s\n", why);
+	return EXIT_USAGE;
+}
+
+static int
+print_help(void)
+{
+	printf("Usage: regcredd [OPTION]...\n"
+	       "Keeps, checks and hands out container-registry logins behind a FastCGI web "
+	       "server.\n"
+	       "Started by a web server as a CGI it answers one request.\n"
+	       "\n"
+	       "  --help                     Print this.\n"
+	       "  --version                  Print the version.\n"
+	       "  --check                    Check settings, key and database, change nothing.\n"
+	       "\n"
+	       "Settings, also as NAME = VALUE in the file and as REGCRED_NAME in the "
+	       "environment;\nan option wins over the environment, and that over the file:\n"
+	       "\n");
+	config_help(stdout);
+	return 0;
+}
+
+/* Takes the wishes out of argv, wherever they stand; the new argc. */
+static int
+take_wishes(int argc, char **argv, struct wishes *wishes)
+{
+	int kept = 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			wishes->help = true;
+		else if (strcmp(argv[i], "--version") == 0)
+			wishes->version = true;
+		else if (strcmp(argv[i], "--check") == 0)
+			wishes->check = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	return kept;
+}
+
+static void
+warn_if_open(const struct settings *s)
+{
+	if (s->open)
+		log_warn("OPEN MODE: there is no authentication. Everyone who reaches this server "
+			 "can read and change every login. Use it on loopback for tests only.");
+}
+
+static int
+check(const struct settings *s)
+{
+	char why[CONFIG_WHY_MAX];
+
+	if (!app_prepare(s, PREPARE_CHECK, why)) {
+		fprintf(stderr, "regcredd: %s\n", why);
+		return EXIT_FAILED;
+	}
+	printf("settings, key and database are in order\n");
+	return 0;
+}
+
+/* The client of a CGI gets a short answer; the reason is for the web server's log. */
+static int
+cgi_answer(enum err code, const char *why)
+{
+	const char *method = getenv("REQUEST_METHOD");
+
+	log_error("%s", why);
+	printf("Status: %d %s\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+	       err_status(code), err_code(code));
+	if (method == NULL || strcmp(method, "HEAD") != 0)
+		printf("{\"type\":\"error\",\"status\":%d,\"code\":\"%s\",\"message\":\"%s\","
+		       "\"detail\":null,\"links\":{},\"actions\":{},\"baseType\":\"error\"}",
+		       err_status(code), err_code(code), err_code(code));
+	return EXIT_FAILED;
+}
+
+static int
+cgi_failed(const char *why)
+{
+	return cgi_answer(ERR_INTERNAL, why);
+}
+
+/* One request.  The arguments are left alone: a web server puts words of the query there. */
+static int
+run_cgi(void)
+{
+	char program[] = "regcredd", why[CONFIG_WHY_MAX];
+	char *argv[] = {program, NULL};
+	struct settings s;
+	struct sandbox sandbox;
+	struct app *app;
+	int arg = 1, status;
+
+	umask(0077);
+	if (!config_load(&s, 1, argv, &arg, why))
+		return cgi_failed(why);
+	log_set_level(s.log_level);
+	if (!harden_dumps(s.core_dumps))
+		return cgi_failed("cannot forbid core files");
+	warn_if_open(&s);
+	if (!sandbox_enter(&s, &sandbox))
+		return cgi_failed(sandbox.missing);
+	if (!gateway_init())
+		return cgi_failed("cannot start libfcgi or libsodium");
+	app = app_new(&s, why);
+	if (app == NULL)
+		return cgi_answer(disk_free_bytes(s.database) < DISK_FULL_BYTES ? ERR_DISK_FULL
+										: ERR_INTERNAL,
+				  why);
+	status = gateway_serve_cgi(app);
+	app_free(app);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct wishes wishes = {0};
+	char why[CONFIG_WHY_MAX];
+	struct settings s;
+	enum pool_start how;
+	int arg = 1;
+
+	if (gateway_is_cgi())
+		return run_cgi();
+	argc = take_wishes(argc, argv, &wishes);
+	if (wishes.help)
+		return print_help();
+	if (wishes.version) {
+		printf("regcredd %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	how = pool_how();
+	while (!config_load(&s, argc, argv, &arg, why)) {
+		if (how == POOL_FRESH)
+			return usage_error(why);
+		log_error("%s", why);
+		if (how == POOL_PROBE || pool_end_is_pending())
+			return EXIT_FAILED;
+		/* Changed since the probe, an instant ago.  The old workers serve on. */
+		sleep(1);
+		arg = 1;
+	}
+	if (arg < argc) {
+		snprintf(why, sizeof(why), "unknown argument \"%.64s\"; see regcredd --help",
+			 argv[arg]);
+		return usage_error(why);
+	}
+	log_set_level(s.log_level);
+	if (wishes.check)
+		return check(&s);
+	if (how == POOL_PROBE)
+		return pool_probe(&s);
+	warn_if_open(&s);
+	return pool_run(&s, argv);
+}

@@ -1,0 +1,636 @@
+/* rekey: the steps of a rotation.
+ *
+ * Each step can be cut off anywhere and done again.  Old sealed forms leave the write-ahead log
+ * before the old key leaves its file: a file with one key alone means that everything is done.
+ */
+#include "service/rekey.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "resource/resource.h"
+
+enum {
+	PAGE = 500, /* rows that are read at a time */
+	PAGE_ARENA = 32 * 1024 * 1024,
+	CHECK_ARENA = 256 * 1024,
+	BAD_NAMED = 5,	       /* rows that cannot be opened and are named */
+	ROUNDS_MAX = 20,       /* passes over all rows before giving up: an old program seals on */
+	CHECKPOINT_TRIES = 20, /* readers may hold one off */
+	QUIET_MS = 2000,       /* a run that is faster shows no progress */
+	TELL_MS = 1000,	       /* between two lines of progress */
+	STEP_MS = 50,	       /* of a pause, so that a signal ends it soon */
+	LAST_PAUSE_MS = 500,   /* for a request that still holds a row as it was */
+};
+
+static const struct owners everyone = {.all = true};
+
+/* A value that gets sealed again. */
+struct item {
+	int64_t id;
+	struct value from, to;
+};
+
+struct rotation {
+	const struct rekey *r;
+	struct arena *arena;
+	int64_t primary;
+	int64_t todo, done; /* values */
+	int64_t began_ms, told_ms;
+	/* Of the last pass: */
+	size_t changed; /* values that were not sealed with the primary and open */
+	size_t bad;	/* values that do not open */
+	int64_t bad_ids[BAD_NAMED];
+	const struct family *bad_family;
+	char *why;
+};
+
+static bool
+failed(struct rotation *x, const char *what)
+{
+	(void)snprintf(x->why, SECRET_WHY_MAX, "%s; call `regcred rekey` again to go on", what);
+	return false;
+}
+
+static bool
+failed_store(struct rotation *x, enum store_rc rc)
+{
+	switch (rc) {
+	case STORE_FULL:
+		return failed(x, "the disk is full");
+	case STORE_BUSY:
+		return failed(x, "the database is busy");
+	case STORE_NO_MEMORY:
+		return failed(x, "there is no memory");
+	case STORE_OK:
+	case STORE_NONE:
+	case STORE_CONSTRAINT:
+	case STORE_ABORTED:
+	case STORE_FAILED:
+		break;
+	}
+	return failed(x, "the database cannot be read or written");
+}
+
+static bool
+is_stopped(const struct rotation *x)
+{
+	return x->r->stop != NULL && *x->r->stop != 0;
+}
+
+static bool
+wait_until(struct rotation *x, int64_t then_ms)
+{
+	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+
+	while (clock_ms() < then_ms && !is_stopped(x))
+		(void)nanosleep(&step, NULL);
+	return is_stopped(x) ? failed(x, "interrupted") : true;
+}
+
+/* Families with a sealed field */
+
+/* The sealed field of a family's rows that is at place *i or behind it, and its family; false if
+ * there is none.  A family is told once, whatever types share it. */
+static bool
+next_sealed(size_t *i, const struct family **family, enum column *column)
+{
+	for (; types_table[*i].id != NULL; (*i)++) {
+		const struct resource_type *type = &types_table[*i];
+		const struct field *field = type->family != NULL && (type->flags & TYPE_HASHED) == 0
+						    ? resource_sealed_field(type)
+						    : NULL;
+		bool told = false;
+
+		for (size_t j = 0; field != NULL && j < *i; j++)
+			told = told || (types_table[j].family == type->family &&
+					(types_table[j].flags & TYPE_HASHED) == 0 &&
+					resource_sealed_field(&types_table[j]) != NULL);
+		if (field == NULL || told)
+			continue;
+		*family = type->family;
+		*column = field->column;
+		(*i)++;
+		return true;
+	}
+	return false;
+}
+
+enum store_rc
+rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
+{
+	struct arena *a = arena_new(CHECK_ARENA);
+	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
+	const struct family *family;
+	enum column column;
+	size_t i = 0;
+
+	*count = 0;
+	while (rc == STORE_OK && next_sealed(&i, &family, &column)) {
+		struct prefix_count *prefixes;
+		size_t prefix_count;
+
+		rc = store_count_sealed(s, a, family, column, SECRET_PREFIX, &prefixes,
+					&prefix_count);
+		for (size_t p = 0; rc == STORE_OK && p < prefix_count; p++) {
+			int64_t id = secret_key_id(&prefixes[p].prefix);
+			size_t at = 0;
+
+			while (at < *count && out[at].id != id)
+				at++;
+			if (at == KEY_ROWS_MAX)
+				continue;
+			if (at == *count)
+				out[(*count)++] = (struct key_rows){.id = id};
+			out[at].rows += prefixes[p].rows;
+		}
+	}
+	if (a != NULL)
+		arena_free(a);
+	return rc;
+}
+
+/* The audit log */
+
+/* In the transaction of a step: which key it was about, and how many values. */
+static enum store_rc
+note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t key, size_t values)
+{
+	struct arena *a = arena_new(CHECK_ARENA);
+	struct audit_entry entry = {.who.via = "command", .event = event, .at_ms = clock_wall_ms()};
+	enum store_rc rc = STORE_NO_MEMORY;
+
+	if (a == NULL)
+		return STORE_NO_MEMORY;
+	entry.changes =
+		values > 0 ? arena_printf(a, "{\"key\":%" PRId64 ",\"values\":%zu}", key, values)
+			   : arena_printf(a, "{\"key\":%" PRId64 "}", key);
+	if (entry.changes != NULL)
+		rc = audit_append(tx, a, ring, &entry);
+	arena_free(a);
+	return rc;
+}
+
+/* Check values */
+
+static int64_t
+primary_of(const struct keyring *ring)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	size_t count = keyring_sealing(ring, keys);
+
+	for (size_t i = 0; i < count; i++)
+		if (keys[i].primary)
+			return keys[i].id;
+	return 0;
+}
+
+/* The file is read in the transaction: a key is retired in one, and is no longer primary then. */
+static enum err
+register_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct keyring *ring = arg;
+	struct arena *a = arena_new(CHECK_ARENA);
+	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
+	struct key_check check;
+
+	keyring_refresh(ring);
+	int64_t primary = primary_of(ring);
+	for (size_t i = 0; rc == STORE_OK &&
+			   keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value);
+	     i++) {
+		if (strcmp(check.use, "seal") == 0 && check.key_id < primary)
+			continue;
+		rc = store_tx_has_key_check(tx, check.key_id, check.use);
+		if (rc == STORE_NONE)
+			rc = store_add_key_check(tx, &check);
+		else
+			continue;
+		if (rc == STORE_OK)
+			rc = note(tx, ring, "keyAdded", check.key_id, 0);
+	}
+	if (a != NULL)
+		arena_free(a);
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+enum store_rc
+rekey_register(struct store *s, const struct keyring *ring)
+{
+	struct keyring *same = (struct keyring *)(uintptr_t)ring; /* store_fn takes no const */
+
+	return store_write(s, register_in_transaction, same);
+}
+
+/* An id that no key of the file or the database had. */
+static bool
+fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, uint32_t *id)
+{
+	struct key_check *checks;
+	size_t count = 0;
+	int64_t highest = 0;
+	struct key_rows rows[KEY_ROWS_MAX];
+
+	enum store_rc rc = store_key_checks(x->r->store, x->arena, &checks, &count);
+	for (size_t i = 0; rc == STORE_OK && i < count; i++)
+		if (checks[i].key_id > highest)
+			highest = checks[i].key_id;
+	for (size_t i = 0; i < key_count; i++)
+		if (keys[i].id > highest)
+			highest = keys[i].id;
+	*id = (uint32_t)highest + 1;
+	/* Nor any row: a key that was lost is not made again. */
+	if (rc == STORE_OK)
+		rc = rekey_count(x->r->store, rows, &count);
+	for (size_t i = 0; rc == STORE_OK && i < count; i++)
+		if (rows[i].id == *id)
+			return failed(x, "a row names a key that is not in the key file");
+	return rc == STORE_OK ? true : failed_store(x, rc);
+}
+
+/* Sealing again */
+
+struct batch {
+	const struct family *family;
+	enum column column;
+	const struct item *items;
+	size_t count;
+	size_t replaced;
+	const struct keyring *ring;
+	int64_t primary;
+};
+
+/* A value that a PUT or a purge changed meanwhile is left to the next pass. */
+static enum err
+replace_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct batch *b = arg;
+
+	b->replaced = 0;
+	for (size_t i = 0; i < b->count; i++) {
+		enum store_rc rc = store_replace_value(tx, b->family, b->items[i].id, b->column,
+						       &b->items[i].from, &b->items[i].to);
+
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return ERR_INTERNAL;
+		b->replaced += rc == STORE_OK;
+	}
+	if (b->replaced == 0)
+		return ERR_NONE;
+	return note(tx, b->ring, "keySealed", b->primary, b->replaced) == STORE_OK ? ERR_NONE
+										   : ERR_INTERNAL;
+}
+
+static void
+tell(struct rotation *x)
+{
+	int64_t now = clock_ms();
+
+	if (x->r->progress == NULL || now - x->began_ms < QUIET_MS || now - x->told_ms < TELL_MS)
+		return;
+	x->told_ms = now;
+	(void)fprintf(x->r->progress, "regcred: %" PRId64 " of %" PRId64 " values sealed again\n",
+		      x->done, x->todo > x->done ? x->todo : x->done);
+	(void)fflush(x->r->progress);
+}
+
+/* Writes the items in batches. */
+static bool
+write_items(struct rotation *x, const struct family *family, enum column column,
+	    const struct item *items, size_t count)
+{
+	for (size_t at = 0; at < count; at += x->r->batch) {
+		struct batch b = {.family = family,
+				  .column = column,
+				  .items = items + at,
+				  .ring = x->r->ring,
+				  .primary = x->primary,
+				  .count = count - at < x->r->batch ? count - at : x->r->batch};
+
+		if (is_stopped(x))
+			return failed(x, "interrupted");
+		enum store_rc rc = store_write(x->r->store, replace_in_transaction, &b);
+		if (rc != STORE_OK)
+			return failed_store(x, rc);
+		x->done += (int64_t)b.replaced;
+		tell(x);
+	}
+	return true;
+}
+
+/* Seals a row's value with the primary key; false if it does not open. */
+static bool
+seal_again(struct rotation *x, const struct record *row, const struct field *field,
+	   struct item *item)
+{
+	const struct seal_place place = resource_seal_place(row, field);
+	const struct value *sealed = &row->columns[field->column];
+	const char *text = secret_open(x->r->ring, x->arena, &place, sealed);
+
+	*item = (struct item){.id = record_id(row), .from = *sealed};
+	return text != NULL && secret_seal(x->r->ring, x->arena, &place, text, &item->to);
+}
+
+static bool
+seal_page(struct rotation *x, const struct family *family, enum column column,
+	  const struct record_list *list)
+{
+	struct item *items = arena_array(x->arena, list->count + 1, sizeof(*items));
+	size_t count = 0;
+
+	for (size_t i = 0; items != NULL && i < list->count; i++) {
+		const struct record *row = &list->items[i];
+		const struct field *field = (row->type->flags & TYPE_HASHED) == 0
+						    ? resource_sealed_field(row->type)
+						    : NULL;
+		const struct value *sealed = &row->columns[column];
+
+		if (field == NULL || sealed->type == VALUE_NULL ||
+		    secret_key_id(sealed) == x->primary)
+			continue;
+		if (seal_again(x, row, field, &items[count])) {
+			count++;
+			continue;
+		}
+		if (x->bad < BAD_NAMED)
+			x->bad_ids[x->bad] = record_id(row);
+		x->bad_family = family;
+		x->bad++;
+	}
+	if (arena_failed(x->arena))
+		return failed_store(x, STORE_NO_MEMORY);
+	x->changed += count;
+	return write_items(x, family, column, items, count);
+}
+
+static bool
+seal_family(struct rotation *x, const struct family *family, enum column column)
+{
+	struct list_query q = {
+		.family = family, .owners = everyone, .with_removed = true, .limit = PAGE};
+	struct record_list list = {.more = true};
+
+	while (list.more) {
+		arena_reset(x->arena);
+		enum store_rc rc = store_list(x->r->store, x->arena, &q, &list);
+		if (rc != STORE_OK)
+			return failed_store(x, rc);
+		if (list.count > 0)
+			q.from = (struct position){.set = true,
+						   .id = record_id(&list.items[list.count - 1])};
+		if (!seal_page(x, family, column, &list))
+			return false;
+	}
+	return true;
+}
+
+/* One pass over all rows. */
+static bool
+seal_all(struct rotation *x)
+{
+	const struct family *family;
+	enum column column;
+	size_t i = 0;
+
+	x->changed = x->bad = 0;
+	while (next_sealed(&i, &family, &column))
+		if (!seal_family(x, family, column))
+			return false;
+	return true;
+}
+
+/* Retiring */
+
+struct retirement {
+	const struct keyring *ring;
+	uint32_t id;
+	bool needed;
+};
+
+/* Looks for the last time, and forgets the key in the same transaction. */
+static enum err
+retire_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct retirement *old = arg;
+	char prefix[SECRET_PREFIX];
+	const struct family *family;
+	enum column column;
+	size_t i = 0;
+
+	old->needed = false;
+	secret_seal_prefix(old->id, prefix);
+	const struct value value = value_blob(prefix, sizeof(prefix));
+	while (next_sealed(&i, &family, &column)) {
+		enum store_rc rc = store_tx_find_sealed(tx, family, column, &value);
+
+		if (rc == STORE_OK)
+			old->needed = true;
+		else if (rc != STORE_NONE)
+			return ERR_INTERNAL;
+	}
+	if (old->needed)
+		return ERR_NONE;
+	/* Done before, in a run that was cut off. */
+	if (store_tx_has_key_check(tx, old->id, "seal") == STORE_NONE)
+		return ERR_NONE;
+	if (store_delete_key_check(tx, old->id, "seal") != STORE_OK)
+		return ERR_INTERNAL;
+	return note(tx, old->ring, "keyRetired", old->id, 0) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+/* Whether a value still needs a key below the primary, which stays then. */
+static bool
+forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *needed)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	size_t key_count = keyring_sealing(x->r->ring, keys);
+
+	*count = 0;
+	*needed = false;
+	for (size_t i = 0; i < key_count; i++) {
+		if (keys[i].id >= x->primary)
+			continue;
+		struct retirement *o = &old[(*count)++];
+		o->id = keys[i].id;
+		o->ring = x->r->ring;
+		enum store_rc rc = store_write(x->r->store, retire_in_transaction, o);
+		if (rc != STORE_OK)
+			return failed_store(x, rc);
+		*needed = *needed || o->needed;
+	}
+	return true;
+}
+
+/* Empties the write-ahead log, which holds old sealed forms. */
+static bool
+checkpoint(struct rotation *x)
+{
+	enum store_rc rc = STORE_BUSY;
+
+	for (int i = 0; i < CHECKPOINT_TRIES && rc == STORE_BUSY && !is_stopped(x); i++)
+		rc = store_checkpoint(x->r->store);
+	if (is_stopped(x))
+		return failed(x, "interrupted");
+	return rc == STORE_OK ? true : failed_store(x, rc);
+}
+
+static bool
+complain(struct rotation *x)
+{
+	char names[BAD_NAMED * 32];
+	int n = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < x->bad && i < BAD_NAMED; i++)
+		n += snprintf(names + n, sizeof(names) - (size_t)n, " %" PRId64, x->bad_ids[i]);
+	(void)snprintf(
+		x->why, SECRET_WHY_MAX,
+		"%zu values do not open with any key (%s:%s%s): give these rows a new "
+		"secret or remove them; an old key that one of them names is kept; then call "
+		"`regcred rekey` again",
+		x->bad, x->bad_family->table, names, x->bad > BAD_NAMED ? " ..." : "");
+	return false;
+}
+
+static bool
+retire(struct rotation *x, int64_t not_before_ms)
+{
+	struct retirement old[KEYRING_MAX];
+	bool needed = true;
+	size_t count = 0;
+
+	if (!seal_all(x) || !wait_until(x, not_before_ms))
+		return false;
+	/* Who had not noticed the new primary has by now: once more for what it sealed, and for
+	 * what it was about to write. */
+	for (int round = 0; round < ROUNDS_MAX && needed; round++) {
+		if (!seal_all(x))
+			return false;
+		if (x->changed == 0 && !forget_checks(x, old, &count, &needed))
+			return false;
+		if (x->changed == 0 && x->bad > 0)
+			break;
+	}
+	if (needed && x->bad == 0)
+		return failed(x, "values are still being sealed with an old key: is an old "
+				 "regcredd running?");
+	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (old[i].needed)
+			continue;
+		if (!keyring_remove(x->r->key_file, old[i].id, x->why))
+			return false;
+		(void)fprintf(x->r->out, "key %u is retired\n", old[i].id);
+	}
+	keyring_refresh(x->r->ring);
+	return x->bad > 0 ? complain(x) : true;
+}
+
+/* Introducing */
+
+static enum err
+primary_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct retirement *next = arg;
+
+	return note(tx, next->ring, "keyPrimary", next->id, 0) == STORE_OK ? ERR_NONE
+									   : ERR_INTERNAL;
+}
+
+/* Makes a key known to everybody, and then the one that seals. */
+static bool
+introduce(struct rotation *x, uint32_t id)
+{
+	struct retirement next = {.ring = x->r->ring, .id = id};
+	enum store_rc rc = rekey_register(x->r->store, x->r->ring);
+
+	if (rc != STORE_OK)
+		return failed_store(x, rc);
+	if (!wait_until(x, clock_ms() + REKEY_PAUSE_MS))
+		return false;
+	rc = store_write(x->r->store, primary_in_transaction, &next);
+	if (rc != STORE_OK)
+		return failed_store(x, rc);
+	if (!keyring_set_primary(x->r->key_file, id, x->why))
+		return false;
+	(void)fprintf(x->r->out, "key %u seals\n", id);
+	(void)fflush(x->r->out);
+	return true;
+}
+
+/* The key that is to become primary, made if no rotation is under way; 0 if that has happened
+ * already. */
+static bool
+find_next(struct rotation *x, uint32_t *next)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	size_t count = keyring_sealing(x->r->ring, keys);
+	bool under_way = false;
+
+	*next = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (keys[i].id > x->primary && keys[i].id > *next)
+			*next = keys[i].id;
+		under_way = under_way || !keys[i].primary;
+	}
+	if (under_way) {
+		(void)fprintf(x->r->out, "going on with the rotation that is under way\n");
+		(void)fflush(x->r->out);
+		return true;
+	}
+	if (!fresh_id(x, keys, count, next) || !keyring_add(x->r->key_file, *next, x->why))
+		return false;
+	(void)fprintf(x->r->out, "key %u is added\n", *next);
+	(void)fflush(x->r->out);
+	return true;
+}
+
+static bool
+rotate(struct rotation *x)
+{
+	uint32_t next;
+
+	keyring_refresh(x->r->ring);
+	x->primary = primary_of(x->r->ring);
+	if (!find_next(x, &next) || (next != 0 && !introduce(x, next)))
+		return false;
+	keyring_refresh(x->r->ring);
+	x->primary = primary_of(x->r->ring);
+	x->began_ms = clock_ms();
+
+	struct key_rows rows[KEY_ROWS_MAX];
+	size_t count = 0;
+	enum store_rc rc = rekey_register(x->r->store, x->r->ring);
+	if (rc == STORE_OK)
+		rc = rekey_count(x->r->store, rows, &count);
+	if (rc != STORE_OK)
+		return failed_store(x, rc);
+	for (size_t i = 0; i < count; i++)
+		x->todo += rows[i].id != x->primary ? rows[i].rows : 0;
+	if (!retire(x, clock_ms() + REKEY_PAUSE_MS))
+		return false;
+	(void)fprintf(x->r->out, "%" PRId64 " values are sealed again, all with key %" PRId64 "\n",
+		      x->done, x->primary);
+	return true;
+}
+
+bool
+rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
+{
+	struct rotation x = {.r = r, .why = why};
+	int lock = keyring_lock(r->key_file, why);
+
+	if (lock < 0)
+		return false;
+	x.arena = arena_new(PAGE_ARENA);
+	bool done = x.arena != NULL ? rotate(&x) : failed_store(&x, STORE_NO_MEMORY);
+	if (x.arena != NULL)
+		arena_free(x.arena);
+	(void)close(lock);
+	return done;
+}

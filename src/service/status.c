@@ -1,0 +1,357 @@
+/* status: one walk over the board and the database makes one JSON object; people get the same
+ * members as lines. */
+#include "service/status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "service/app.h"
+#include "shared/board.h"
+#include "base/clock.h"
+#include "base/disk.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "service/rekey.h"
+#include "model/schema.h"
+
+enum {
+	STATUS_ARENA_MAX = 16 * 1024 * 1024,
+	SILENT_MS = 10000, /* the master shows itself each second */
+	PROBLEM_SIZE = CONFIG_WHY_MAX,
+};
+
+struct status_walk {
+	const struct settings *settings;
+	struct arena *arena;
+	struct json_out w;
+	int64_t now_ms;
+	bool pool_runs;
+	char problem[PROBLEM_SIZE]; /* the first one; "" for none */
+};
+
+static void
+complain(struct status_walk *s, const char *what)
+{
+	if (s->problem[0] == '\0')
+		(void)snprintf(s->problem, sizeof(s->problem), "%s", what);
+}
+
+static void
+put_int(struct status_walk *s, const char *name, int64_t number)
+{
+	json_name(&s->w, name);
+	json_int(&s->w, number);
+}
+
+static void
+put_text(struct status_walk *s, const char *name, const char *text)
+{
+	json_name(&s->w, name);
+	json_string(&s->w, text);
+}
+
+/* 0: never. */
+static void
+put_time(struct status_walk *s, const char *name, int64_t ms)
+{
+	char text[21];
+
+	if (ms != 0)
+		date_format(ms, text);
+	put_text(s, name, ms != 0 ? text : NULL);
+}
+
+/* ---- the pool ---- */
+
+static bool
+is_alive(const struct board *b)
+{
+	int64_t silent = clock_ms() - b->tick_ms;
+
+	return b->master > 0 && (kill(b->master, 0) == 0 || errno == EPERM) && silent >= 0 &&
+	       silent < SILENT_MS;
+}
+
+static void
+put_process(struct status_walk *s, const struct board_slot *slot)
+{
+	static const char *const states[] = {"", "waiting to start", "starting", "ready",
+					     "draining"};
+	static const char *const jobs[] = {"worker", "housekeeper"};
+	int64_t state = slot->state, busy = 0;
+
+	for (size_t i = 0; i < BOARD_THREADS; i++)
+		busy += slot->pulses[i] != 0;
+	json_begin_object(&s->w);
+	put_text(s, "job", slot->job == BOARD_HOUSEKEEPER ? jobs[1] : jobs[0]);
+	put_int(s, "pid", slot->pid);
+	put_text(s, "state", state >= BOARD_DUE && state <= BOARD_DRAINING ? states[state] : "?");
+	put_time(s, "since", slot->since_ms);
+	put_int(s, "requests", (int64_t)slot->requests);
+	put_int(s, "running", busy);
+	put_int(s, "silentMs", clock_ms() - slot->tick_ms);
+	json_end_object(&s->w);
+}
+
+static void
+put_processes(struct status_walk *s, const struct board *b)
+{
+	int64_t ready = 0;
+
+	json_name(&s->w, "processes");
+	json_begin_array(&s->w);
+	for (size_t i = 0; i < BOARD_SLOTS; i++) {
+		if (b->slots[i].state == BOARD_NOBODY)
+			continue;
+		put_process(s, &b->slots[i]);
+		ready += b->slots[i].state == BOARD_READY && b->slots[i].job == BOARD_WORKER;
+	}
+	json_end_array(&s->w);
+	if (ready == 0)
+		complain(s, "no worker is ready");
+}
+
+static void
+put_last_death(struct status_walk *s, const struct board *b)
+{
+	int status = b->died_status;
+
+	json_name(&s->w, "lastDeath");
+	if (b->died_ms == 0) {
+		json_null(&s->w);
+		return;
+	}
+	json_begin_object(&s->w);
+	put_time(s, "at", b->died_ms);
+	put_int(s, "pid", b->died_pid);
+	put_text(s, "why",
+		 b->died_hanging ? "killed because it hung"
+				 : (WIFSIGNALED(status) ? "signal" : "exit status"));
+	put_int(s, "number", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	json_end_object(&s->w);
+}
+
+static void
+put_pool(struct status_walk *s)
+{
+	char path[CONFIG_PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), BOARD_FILE, s->settings->state_dir);
+	struct board *b = board_open(path, false);
+	s->pool_runs = b != NULL && is_alive(b);
+	json_name(&s->w, "pool");
+	if (s->pool_runs) {
+		json_begin_object(&s->w);
+		put_int(s, "master", b->master);
+		put_text(s, "version", b->version);
+		put_time(s, "started", b->started_ms);
+		put_time(s, "configured", b->loaded_ms);
+		put_int(s, "workers", b->workers);
+		put_processes(s, b);
+		put_int(s, "deaths", (int64_t)b->counters[BOARD_DEATHS]);
+		put_last_death(s, b);
+		put_int(s, "reloads", (int64_t)b->counters[BOARD_RELOADS]);
+		put_int(s, "reloadsRefused", (int64_t)b->counters[BOARD_RELOADS_REFUSED]);
+		json_end_object(&s->w);
+	} else {
+		json_null(&s->w);
+	}
+	board_close(b);
+}
+
+/* ---- the database ---- */
+
+static void
+put_housekeeper(struct status_walk *s, const struct context *c)
+{
+	struct lease lease;
+	enum store_rc rc = store_lease(c->store, s->arena, HOUSEKEEPING, &lease);
+
+	json_name(&s->w, "housekeeping");
+	if (rc != STORE_OK) {
+		json_null(&s->w);
+		if (rc != STORE_NONE)
+			complain(s, "the housekeeper's lease cannot be read");
+		return;
+	}
+	json_begin_object(&s->w);
+	put_text(s, "holder", lease.holder);
+	put_time(s, "began", lease.began_ms);
+	put_time(s, "ended", lease.ended_ms);
+	put_time(s, "leaseUntil", lease.until_ms);
+	put_int(s, "rows", lease.rows);
+	json_end_object(&s->w);
+}
+
+/* Rows by type and state: {"registryCredential": {"active": 3, ...}, ...}; and how many are due. */
+static void
+put_rows(struct status_walk *s, const struct context *c)
+{
+	static const struct family *const families[] = {&family_credential, &family_storage_pool,
+							&family_project_member, &family_account};
+	int64_t due = 0;
+
+	json_name(&s->w, "rows");
+	json_begin_array(&s->w);
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+		struct state_count *counts;
+		size_t count;
+
+		if (store_count_states(c->store, s->arena, families[i], s->now_ms, &counts,
+				       &count) != STORE_OK) {
+			complain(s, "the rows of the database cannot be counted");
+			break;
+		}
+		for (size_t k = 0; k < count; k++) {
+			json_begin_object(&s->w);
+			put_text(s, "type", type_of_row(families[i], counts[k].kind)->id);
+			put_text(s, "state", counts[k].state);
+			put_int(s, "count", counts[k].rows);
+			json_end_object(&s->w);
+			due += counts[k].due;
+		}
+	}
+	json_end_array(&s->w);
+	put_int(s, "due", due);
+}
+
+static void
+put_keys(struct status_walk *s, const struct context *c)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	struct key_rows rows[KEY_ROWS_MAX];
+	size_t key_count = keyring_sealing(c->ring, keys), count = 0;
+
+	if (rekey_count(c->store, rows, &count) != STORE_OK)
+		complain(s, "the sealed values cannot be counted");
+	json_name(&s->w, "keys");
+	json_begin_array(&s->w);
+	for (size_t k = 0; k < key_count; k++) {
+		int64_t sealed = 0;
+
+		for (size_t i = 0; i < count; i++)
+			sealed += rows[i].id == keys[k].id ? rows[i].rows : 0;
+		json_begin_object(&s->w);
+		put_int(s, "id", keys[k].id);
+		json_name(&s->w, "primary");
+		json_bool(&s->w, keys[k].primary);
+		put_int(s, "sealed", sealed);
+		json_end_object(&s->w);
+	}
+	json_end_array(&s->w);
+}
+
+static void
+put_database(struct status_walk *s, const struct context *c)
+{
+	json_name(&s->w, "database");
+	json_begin_object(&s->w);
+	put_text(s, "path", s->settings->database);
+	put_int(s, "bytes", store_size(c->store));
+	put_int(s, "walBytes", store_wal_size(c->store));
+	put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
+	json_end_object(&s->w);
+	if (store_is_low(c->store))
+		complain(s, "less than min_free_bytes is left on the disk: changes are refused");
+	put_housekeeper(s, c);
+	put_rows(s, c);
+	put_keys(s, c);
+}
+
+static void
+look_into_database(struct status_walk *s)
+{
+	char why[CONFIG_WHY_MAX];
+	struct identity id;
+	struct context c;
+	struct app *app = app_new(s->settings, why);
+
+	if (app == NULL) {
+		complain(s, why);
+		return;
+	}
+	app_local(app, s->arena, &id, &c);
+	s->now_ms = c.now_ms;
+	put_database(s, &c);
+	app_free(app);
+}
+
+/* ---- for people ---- */
+
+static bool
+is_scalar(const struct json *value)
+{
+	return value->type != JSON_OBJECT && value->type != JSON_ARRAY;
+}
+
+/* "name value  name value". */
+static void
+print_line(const struct json *object, FILE *out)
+{
+	for (const struct json *m = object->child; m != NULL; m = m->next)
+		(void)fprintf(out, "%s%s %s", m == object->child ? "" : "  ", m->name,
+			      m->text != NULL ? m->text : "-");
+	(void)fputc('\n', out);
+}
+
+/* A member in a line; an object or list below its name, indented, its items a line each. */
+static void
+print_members(const struct json *object, const char *indent, FILE *out)
+{
+	for (const struct json *m = object->child; m != NULL; m = m->next) {
+		(void)fprintf(out, "%s%s:", indent, m->name);
+		if (is_scalar(m)) {
+			(void)fprintf(out, " %s\n", m->text != NULL ? m->text : "-");
+			continue;
+		}
+		(void)fputc('\n', out);
+		if (m->type == JSON_OBJECT) {
+			print_members(m, "  ", out);
+			continue;
+		}
+		for (const struct json *item = m->child; item != NULL; item = item->next) {
+			(void)fprintf(out, "%s  ", indent);
+			print_line(item, out);
+		}
+	}
+}
+
+static bool
+print(struct status_walk *s, bool json, FILE *out)
+{
+	struct error e = {0};
+	struct json *tree;
+	size_t len;
+	const char *text = json_out_text(&s->w, &len);
+
+	if (text == NULL)
+		return false;
+	if (json)
+		return fprintf(out, "%s\n", text) >= 0;
+	if (json_parse(s->arena, text, len, &tree, &e) != ERR_NONE)
+		return false;
+	print_members(tree, "", out);
+	return fflush(out) == 0;
+}
+
+enum status
+status_report(const struct settings *settings, bool json, FILE *out)
+{
+	struct status_walk s = {.settings = settings, .arena = arena_new(STATUS_ARENA_MAX)};
+	enum status status = STATUS_UNHEALTHY;
+
+	if (s.arena == NULL)
+		return STATUS_UNHEALTHY;
+	json_out_init(&s.w, s.arena);
+	json_begin_object(&s.w);
+	put_pool(&s);
+	look_into_database(&s);
+	put_text(&s, "problem", s.problem[0] != '\0' ? s.problem : NULL);
+	json_end_object(&s.w);
+	if (print(&s, json, out) && s.problem[0] == '\0')
+		status = s.pool_runs ? STATUS_HEALTHY : STATUS_NO_POOL;
+	arena_free(s.arena);
+	return status;
+}

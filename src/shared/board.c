@@ -1,0 +1,230 @@
+/* board: counters in memory that the processes of a pool share. */
+#include "shared/board.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static const uint64_t magic = UINT64_C(0x7265676372656462); /* "regcredb" */
+
+enum { NAME_MAX_BYTES = 4096 };
+
+const int64_t board_us_bounds[] = {500,	   1000,   2500,   5000,    10000,   25000,   50000,
+				   100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
+const size_t board_us_count = sizeof(board_us_bounds) / sizeof(*board_us_bounds);
+const int64_t board_piece_bounds[] = {1, 2, 4, 8, 16, 32, 64};
+const size_t board_piece_count = sizeof(board_piece_bounds) / sizeof(*board_piece_bounds);
+_Static_assert(sizeof(board_us_bounds) / sizeof(*board_us_bounds) < BOARD_BOUNDS,
+	       "room for the open end");
+_Static_assert(sizeof(_Atomic int64_t) == sizeof(int64_t), "atomics are words, without locks");
+
+/* What regcred answers: 2xx, and the statuses of err.def. */
+static const int statuses[] = {200, 201, 202, 400, 401, 403, 404, 405,
+			       409, 413, 422, 429, 500, 502, 503, 507};
+enum { STATUS_COUNT = sizeof(statuses) / sizeof(*statuses) };
+_Static_assert((int)STATUS_COUNT < (int)BOARD_STATUSES, "room for all others");
+
+static struct board *board;
+static _Thread_local struct board_slot *own_slot;
+static _Thread_local _Atomic int64_t *own_pulse;
+
+/* Memory of a file that has all its blocks: a write to one that the disk has no room for would be a
+ * SIGBUS.  -1 for the descriptor: anonymous. */
+static struct board *
+map(int fd, bool writing)
+{
+	void *at = mmap(NULL, sizeof(struct board), writing ? PROT_READ | PROT_WRITE : PROT_READ,
+			fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static struct board *
+fill(struct board *b)
+{
+	if (b == NULL)
+		return NULL;
+	b->magic = magic;
+	b->size = sizeof(*b);
+	(void)snprintf(b->version, sizeof(b->version), "%s", REGCRED_VERSION);
+	return b;
+}
+
+struct board *
+board_new(const char *path)
+{
+	char name[NAME_MAX_BYTES];
+	struct board *b = NULL;
+
+	if (path == NULL)
+		return fill(map(-1, true));
+	if ((size_t)snprintf(name, sizeof(name), "%s.new", path) >= sizeof(name)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	/* Never in place: the workers of a master that was killed may still look at the old one. */
+	(void)unlink(name);
+	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return NULL;
+	int error = posix_fallocate(fd, 0, sizeof(*b));
+	if (error == 0) {
+		b = fill(map(fd, true));
+		error = errno;
+	}
+	(void)close(fd);
+	if (b != NULL && rename(name, path) == 0)
+		return b;
+	if (b != NULL) {
+		error = errno;
+		board_close(b);
+	}
+	(void)unlink(name);
+	errno = error;
+	return NULL;
+}
+
+struct board *
+board_open(const char *path, bool writing)
+{
+	int fd = open(path, (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	struct board *b = NULL;
+	struct stat found;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &found) == 0 && found.st_size == (off_t)sizeof(*b))
+		b = map(fd, writing);
+	(void)close(fd);
+	if (b != NULL && (b->magic != magic || b->size != sizeof(*b))) {
+		board_close(b);
+		return NULL;
+	}
+	return b;
+}
+
+void
+board_close(struct board *b)
+{
+	if (b != NULL)
+		(void)munmap(b, sizeof(*b));
+}
+
+void
+board_use(struct board *b)
+{
+	board = b;
+}
+
+void
+board_thread(size_t slot, size_t thread)
+{
+	if (board == NULL || slot >= BOARD_SLOTS || thread >= BOARD_THREADS)
+		return;
+	own_slot = &board->slots[slot];
+	own_pulse = &own_slot->pulses[thread];
+}
+
+static void
+add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void
+board_count(enum board_counter counter)
+{
+	if (board != NULL)
+		add(&board->counters[counter], 1);
+}
+
+static void
+set_pulse(_Atomic int64_t *pulse, int64_t value)
+{
+	if (pulse != NULL)
+		atomic_store_explicit(pulse, value, memory_order_relaxed);
+}
+
+_Atomic int64_t *
+board_pulse(void)
+{
+	return own_pulse;
+}
+
+void
+board_go_on(_Atomic int64_t *pulse)
+{
+	set_pulse(pulse, clock_ms());
+}
+
+void
+board_begin(void)
+{
+	board_go_on(own_pulse);
+}
+
+void
+board_wait(void)
+{
+	set_pulse(own_pulse, -clock_ms());
+}
+
+void
+board_end(void)
+{
+	set_pulse(own_pulse, 0);
+	if (own_slot != NULL)
+		add(&own_slot->requests, 1);
+}
+
+static void
+observe(struct histogram *h, const int64_t *bounds, size_t count, int64_t value)
+{
+	size_t i = 0;
+
+	while (i < count && value > bounds[i])
+		i++;
+	add(&h->buckets[i], 1);
+	add(&h->sum, value > 0 ? (uint64_t)value : 0);
+}
+
+int
+board_status(size_t column)
+{
+	return column < STATUS_COUNT ? statuses[column] : 0;
+}
+
+void
+board_request(unsigned route, enum http_method method, int status, int64_t us)
+{
+	size_t column = 0;
+
+	if (board == NULL || route >= BOARD_ROUTES || method >= HTTP__COUNT)
+		return;
+	while (column < STATUS_COUNT && statuses[column] != status)
+		column++;
+	add(&board->requests[route][method][column], 1);
+	observe(&board->durations[route], board_us_bounds, board_us_count, us);
+}
+
+void
+board_write_wait(int64_t us)
+{
+	if (board != NULL)
+		observe(&board->write_waits, board_us_bounds, board_us_count, us);
+}
+
+void
+board_commit(size_t pieces)
+{
+	if (board == NULL)
+		return;
+	add(&board->counters[BOARD_COMMITS], 1);
+	observe(&board->batches, board_piece_bounds, board_piece_count, (int64_t)pieces);
+}

@@ -1,0 +1,130 @@
+/* board: what the processes of a pool show each other and `regcred status`: counters, and who of
+ * them is alive.
+ *
+ * One block of shared memory of fixed size, changed by atomic operations alone, so a process that
+ * dies leaves nothing locked.  It is a file in the state directory, so that it outlives an exec of
+ * the master and can be read from outside; where it cannot be made it is anonymous memory.
+ *
+ * Like the log it is there for the whole process: before board_use(), as in a plain CGI, counting
+ * does nothing.
+ */
+#ifndef REGCRED_BOARD_H
+#define REGCRED_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/http.h"
+
+enum {
+	BOARD_SLOTS = 130,   /* processes: twice 64 workers and a housekeeper */
+	BOARD_THREADS = 256, /* in each */
+	BOARD_ROUTES = 12,   /* rows that app.c may name */
+	BOARD_BOUNDS = 16,   /* of a histogram, the open end included */
+	BOARD_VERSION_SIZE = 32,
+};
+
+#define BOARD_FILE "%s/regcredd.board" /* in the state directory */
+
+/* Counters: name in /metrics, sentence. */
+#define BOARD_COUNTERS(X)                                                                          \
+	X(COMMITS, "regcred_commits_total", "Commits to the database.")                            \
+	X(COMMIT_FAILURES, "regcred_commit_failures_total",                                        \
+	  "Transactions that could not be committed.")                                             \
+	X(DATABASE_FAILURES, "regcred_database_failures_total",                                    \
+	  "Accesses to the database that met damage or an I/O error.")                             \
+	X(REFUSED, "regcred_sign_in_refused_total", "Requests whose key or sign-on was refused.")  \
+	X(LIMITED, "regcred_sign_in_limited_total",                                                \
+	  "Requests refused because their address had failed too often.")                          \
+	X(STRANGERS, "regcred_peers_refused_total",                                                \
+	  "Connections of users that allowed_users does not name.")                                \
+	X(DEATHS, "regcred_process_deaths_total",                                                  \
+	  "Workers and housekeepers that died without having been told to end.")                   \
+	X(HANGS, "regcred_process_hangs_total",                                                    \
+	  "Workers and housekeepers that were killed because they hung.")                          \
+	X(RELOADS, "regcred_reloads_total", "Reloads that were carried out.")                      \
+	X(RELOADS_REFUSED, "regcred_reloads_refused_total",                                        \
+	  "Reloads that were refused; the old configuration went on.")
+
+enum board_counter {
+#define X(id, name, help) BOARD_##id,
+	BOARD_COUNTERS(X)
+#undef X
+		BOARD__COUNT
+};
+
+struct histogram {
+	_Atomic uint64_t buckets[BOARD_BOUNDS]; /* not cumulated */
+	_Atomic uint64_t sum;			/* microseconds, or pieces */
+};
+
+enum { BOARD_STATUSES = 20 };
+
+enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER };
+enum board_state { BOARD_NOBODY, BOARD_DUE, BOARD_STARTING, BOARD_READY, BOARD_DRAINING };
+
+/* A process of the pool; the master's own row is board.master. */
+struct board_slot {
+	_Atomic int32_t pid;	    /* 0: nobody */
+	_Atomic int32_t job, state; /* enum board_job, enum board_state */
+	_Atomic int64_t since_ms;   /* wall clock, when the state began */
+	_Atomic int64_t tick_ms;    /* monotonic clock, when it last showed that it is alive */
+	_Atomic uint64_t requests;
+	/* For each thread the monotonic clock when its request began, negative while it waits for
+	 * the writers' lock, which others keep; 0 while it has none. */
+	_Atomic int64_t pulses[BOARD_THREADS];
+};
+
+struct board {
+	uint64_t magic, size;
+	char version[BOARD_VERSION_SIZE];
+	_Atomic int32_t master;
+	_Atomic int64_t started_ms, loaded_ms; /* wall clock: the master, its configuration */
+	_Atomic int64_t tick_ms;
+	_Atomic int64_t workers; /* as configured */
+	_Atomic int64_t died_ms; /* the last death: when, who, wait(2)'s status; 0: none */
+	_Atomic int32_t died_pid, died_status, died_hanging;
+	_Atomic uint64_t counters[BOARD__COUNT];
+	_Atomic uint64_t requests[BOARD_ROUTES][HTTP__COUNT][BOARD_STATUSES];
+	struct histogram durations[BOARD_ROUTES];
+	struct histogram write_waits, batches;
+	struct board_slot slots[BOARD_SLOTS];
+};
+
+/* Makes an empty board in place of the one at the path; NULL for the path: anonymous.  NULL with
+ * errno set. */
+struct board *board_new(const char *path);
+/* The board at the path, to read or also to go on with; NULL if there is none of this program's
+ * layout. */
+struct board *board_open(const char *path, bool writing);
+void board_close(struct board *b);
+
+/* From now on this process counts there; NULL: nowhere. */
+void board_use(struct board *b);
+/* The calling thread is this one of that slot. */
+void board_thread(size_t slot, size_t thread);
+
+void board_count(enum board_counter counter);
+/* A request of this thread begins and ends.  In between board_wait() and board_go_on() it waits for
+ * others, and nobody takes it for hanging.  Another thread may say that it goes on, by the pulse of
+ * its thread; NULL: it has none. */
+void board_begin(void);
+void board_wait(void);
+_Atomic int64_t *board_pulse(void);
+void board_go_on(_Atomic int64_t *pulse);
+void board_end(void);
+void board_request(unsigned route, enum http_method method, int status, int64_t us);
+void board_write_wait(int64_t us);
+void board_commit(size_t pieces);
+
+/* The upper bounds of the histograms, BOARD_BOUNDS - 1 at most, in microseconds and in pieces;
+ * their number. */
+extern const int64_t board_us_bounds[], board_piece_bounds[];
+extern const size_t board_us_count, board_piece_count;
+/* The status of a column of `requests`; 0 for the one that takes all others, which is the last. */
+int board_status(size_t column);
+
+#endif

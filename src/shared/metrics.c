@@ -1,0 +1,173 @@
+/* metrics: the board as Prometheus text. */
+#include "shared/metrics.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT_MAX = 512 * 1024 }; /* every row of the board printed takes less than half of it */
+
+struct text {
+	char *bytes;
+	size_t len;
+	bool failed;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char *format, ...)
+{
+	va_list args;
+
+	if (t->failed)
+		return;
+	va_start(args, format);
+	int len = vsnprintf(t->bytes + t->len, TEXT_MAX - t->len, format, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= TEXT_MAX - t->len)
+		t->failed = true;
+	else
+		t->len += (size_t)len;
+}
+
+static void
+put_head(struct text *t, const char *name, const char *type, const char *help)
+{
+	put(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+put_one(struct text *t, const char *name, const char *type, const char *help, int64_t value)
+{
+	put_head(t, name, type, help);
+	put(t, "%s %" PRId64 "\n", name, value);
+}
+
+static const char *
+method_name(unsigned method)
+{
+	static const char *const names[HTTP__COUNT] = {
+		[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
+		[HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE", [HTTP_OTHER] = "other"};
+
+	return names[method];
+}
+
+static void
+put_requests(struct text *t, const struct board *b, const char *const *routes)
+{
+	static const char name[] = "regcred_http_requests_total";
+
+	put_head(t, name, "counter", "Requests by route, method and status.");
+	for (unsigned r = 0; r < BOARD_ROUTES; r++)
+		for (unsigned m = 0; routes[r] != NULL && m < HTTP__COUNT; m++)
+			for (size_t s = 0; s < BOARD_STATUSES; s++) {
+				uint64_t n = b->requests[r][m][s];
+				char status[8] = "other";
+
+				if (n == 0)
+					continue;
+				if (board_status(s) != 0)
+					(void)snprintf(status, sizeof(status), "%d",
+						       board_status(s));
+				put(t, "%s{route=\"%s\",method=\"%s\",status=\"%s\"} %" PRIu64 "\n",
+				    name, routes[r], method_name(m), status, n);
+			}
+}
+
+/* The unit of the sum and the bounds: 1 or, for microseconds shown as seconds, 1e6. */
+static void
+put_histogram(struct text *t, const char *name, const char *label, const struct histogram *h,
+	      const int64_t *bounds, size_t count, double unit)
+{
+	const char *comma = *label != '\0' ? "," : "";
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		total += h->buckets[i];
+		put(t, "%s_bucket{%s%sle=\"%g\"} %" PRIu64 "\n", name, label, comma,
+		    (double)bounds[i] / unit, total);
+	}
+	total += h->buckets[count];
+	put(t, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, label, comma, total);
+	const char *open = *label != '\0' ? "{" : "", *close = *label != '\0' ? "}" : "";
+	put(t, "%s_sum%s%s%s %.6f\n", name, open, label, close, (double)h->sum / unit);
+	put(t, "%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, total);
+}
+
+static void
+put_durations(struct text *t, const struct board *b, const char *const *routes)
+{
+	static const char name[] = "regcred_http_request_duration_seconds";
+	char label[96];
+
+	put_head(t, name, "histogram",
+		 "Time from the reading of a request to the last byte of its answer.");
+	for (unsigned r = 0; r < BOARD_ROUTES; r++) {
+		if (routes[r] == NULL)
+			continue;
+		(void)snprintf(label, sizeof(label), "route=\"%s\"", routes[r]);
+		put_histogram(t, name, label, &b->durations[r], board_us_bounds, board_us_count,
+			      1e6);
+	}
+}
+
+static void
+put_counters(struct text *t, const struct board *b)
+{
+	static const struct {
+		const char *name, *help;
+	} rows[] = {
+#define X(id, name, help) [BOARD_##id] = {name, help},
+		BOARD_COUNTERS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < BOARD__COUNT; i++)
+		put_one(t, rows[i].name, "counter", rows[i].help, (int64_t)b->counters[i]);
+}
+
+static int64_t
+count_processes(const struct board *b)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < BOARD_SLOTS; i++)
+		count += b->slots[i].pid != 0;
+	return count;
+}
+
+const char *
+metrics_text(struct arena *a, const struct board *b, const char *const *routes,
+	     const struct metrics_now *now, size_t *len)
+{
+	struct text t = {.bytes = arena_alloc(a, TEXT_MAX)};
+
+	if (t.bytes == NULL)
+		return NULL;
+	put_head(&t, "regcred_build_info", "gauge",
+		 "Always 1; the label is the program's version.");
+	put(&t, "regcred_build_info{version=\"%s\"} 1\n", REGCRED_VERSION);
+	put_one(&t, "regcred_start_time_seconds", "gauge", "When the pool started.",
+		b->started_ms / 1000);
+	put_one(&t, "regcred_config_load_time_seconds", "gauge",
+		"When the pool last read its settings.", b->loaded_ms / 1000);
+	put_one(&t, "regcred_uptime_seconds", "gauge", "Since when the pool runs.",
+		(now->now_ms - b->started_ms) / 1000);
+	put_one(&t, "regcred_processes", "gauge", "Workers and housekeepers that run.",
+		count_processes(b));
+	put_one(&t, "regcred_database_bytes", "gauge", "Size of the database file.",
+		now->database_bytes);
+	put_one(&t, "regcred_wal_bytes", "gauge", "Size of the write-ahead log.", now->wal_bytes);
+	put_counters(&t, b);
+	put_requests(&t, b, routes);
+	put_durations(&t, b, routes);
+	put_head(&t, "regcred_write_wait_seconds", "histogram",
+		 "Time that a write waits for its turn, before its transaction begins.");
+	put_histogram(&t, "regcred_write_wait_seconds", "", &b->write_waits, board_us_bounds,
+		      board_us_count, 1e6);
+	put_head(&t, "regcred_commit_writes", "histogram", "Writes that share one commit.");
+	put_histogram(&t, "regcred_commit_writes", "", &b->batches, board_piece_bounds,
+		      board_piece_count, 1);
+	*len = t.len;
+	return t.failed ? NULL : t.bytes;
+}

@@ -1,0 +1,26 @@
+/* metrics: the counters of a pool as Prometheus reads them (text format 0.0.4).
+ *
+ * Labels are route templates, methods and statuses, never an id, a name or an address.
+ */
+#ifndef REGCRED_METRICS_H
+#define REGCRED_METRICS_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "shared/board.h"
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* What is measured when it is asked for. */
+struct metrics_now {
+	int64_t now_ms; /* wall clock */
+	int64_t wal_bytes, database_bytes;
+};
+
+/* routes: BOARD_ROUTES names, NULL for a row that is not used.  The text and its length; NULL
+ * without memory. */
+const char *metrics_text(struct arena *a, const struct board *b, const char *const *routes,
+			 const struct metrics_now *now, size_t *len);
+
+#endif

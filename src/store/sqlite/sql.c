@@ -1,0 +1,315 @@
+/* sql: SQL text from the tables. */
+#include "store/sqlite/sql.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add(struct sql *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+add_text(struct sql *q, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (q->failed || len >= sizeof(q->text) - q->len) {
+		q->failed = true;
+		return;
+	}
+	memcpy(q->text + q->len, text, len + 1);
+	q->len += len;
+}
+
+static void
+add(struct sql *q, const char *format, ...)
+{
+	va_list args;
+
+	if (q->failed)
+		return;
+	va_start(args, format);
+	int n = vsnprintf(q->text + q->len, sizeof(q->text) - q->len, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof(q->text) - q->len) {
+		q->failed = true;
+		return;
+	}
+	q->len += (size_t)n;
+}
+
+/* Notes a value and writes its place-holder. */
+static void
+bind(struct sql *q, struct value value)
+{
+	if (q->bind_count == SQL_BINDS_MAX) {
+		q->failed = true;
+		return;
+	}
+	q->binds[q->bind_count++] = value;
+	char number[] = {'?', (char)('0' + q->bind_count / 10), (char)('0' + q->bind_count % 10),
+			 '\0'};
+	_Static_assert((int)SQL_BINDS_MAX < 100, "two digits");
+	if (q->bind_count < 10) {
+		number[1] = number[2];
+		number[2] = '\0';
+	}
+	add_text(q, number);
+}
+
+/* Not by add(): this is most of the text of most statements, in every request. */
+static void
+add_select(struct sql *q, const struct family *family, uint64_t columns)
+{
+	const char *comma = "SELECT ";
+
+	*q->text = '\0';
+	q->len = q->bind_count = 0;
+	q->failed = false;
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((columns & COL_BIT(c)) != 0) {
+			add_text(q, comma);
+			add_text(q, column_name((enum column)c));
+			comma = ", ";
+		}
+	add_text(q, " FROM ");
+	add_text(q, family->table);
+}
+
+uint64_t
+sql_columns(const struct list_query *list)
+{
+	return list->columns != 0 ? list->columns & list->family->columns : list->family->columns;
+}
+
+/* Ids as a JSON array: one place-holder however many there are, so that the statement is prepared
+ * once. */
+static char *
+id_array(struct arena *a, const struct owners *owners)
+{
+	enum { ID_TEXT_MAX = 21 };
+	char *text = arena_alloc(a, owners->count * ID_TEXT_MAX + 3);
+	size_t len = 0;
+
+	if (text == NULL)
+		return NULL;
+	text[len++] = '[';
+	for (size_t i = 0; i < owners->count; i++)
+		len += (size_t)sprintf(text + len, "%s%lld", i > 0 ? "," : "",
+				       (long long)owners->ids[i]);
+	text[len++] = ']';
+	text[len] = '\0';
+	return text;
+}
+
+static void
+add_owners(struct sql *q, struct arena *a, const struct family *family, const struct owners *owners)
+{
+	if (owners->all)
+		return;
+	if (owners->count == 0) {
+		add(q, " AND 0");
+		return;
+	}
+	add(q, " AND %s", column_name(family->owner));
+	if (owners->count == 1) {
+		add(q, " = ");
+		bind(q, value_int(owners->ids[0]));
+		return;
+	}
+	const char *ids = id_array(a, owners);
+	if (ids == NULL)
+		q->failed = true;
+	add(q, " IN (SELECT value FROM json_each(");
+	bind(q, value_text(ids));
+	add(q, "))");
+}
+
+void
+sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
+	const struct owners *owners)
+{
+	add_select(q, family, family->columns);
+	add(q, " WHERE id = ");
+	bind(q, value_int(id));
+	add_owners(q, a, family, owners);
+}
+
+/* clang-format off */
+static const struct { const char *before, *after; bool value; } operators[OP__COUNT] = {
+	[OP_EQ]       = { " = ", "", true },
+	[OP_NE]       = { " <> ", "", true },
+	[OP_LT]       = { " < ", "", true },
+	[OP_LTE]      = { " <= ", "", true },
+	[OP_GT]       = { " > ", "", true },
+	[OP_GTE]      = { " >= ", "", true },
+	[OP_PREFIX]   = { " LIKE ", " ESCAPE '\\'", true },
+	[OP_LIKE]     = { " LIKE ", " ESCAPE '\\'", true },
+	[OP_NOT_LIKE] = { " NOT LIKE ", " ESCAPE '\\'", true },
+	[OP_NULL]     = { " IS NULL", "", false },
+	[OP_NOT_NULL] = { " IS NOT NULL", "", false },
+	[OP_NOTHING]  = { " IS NULL AND 0", "", false },
+};
+/* clang-format on */
+
+/* A LIKE pattern for "begins with": the client's own % and _ are ordinary characters. */
+static struct value
+prefix_pattern(struct arena *a, const char *text)
+{
+	char *pattern = arena_alloc(a, 2 * strlen(text) + 2);
+	size_t len = 0;
+
+	if (pattern == NULL)
+		return value_null();
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '%' || *p == '_' || *p == '\\')
+			pattern[len++] = '\\';
+		pattern[len++] = *p;
+	}
+	pattern[len++] = '%';
+	pattern[len] = '\0';
+	return value_text(pattern);
+}
+
+static void
+add_condition(struct sql *q, struct arena *a, const struct condition *c)
+{
+	add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column),
+	    operators[c->op].before);
+	if (operators[c->op].value)
+		bind(q, c->op == OP_PREFIX ? prefix_pattern(a, c->value.text) : c->value);
+	add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
+}
+
+/* How the page is sorted: NULL for by id alone. */
+static const char *
+sort_expression(struct arena *a, const struct list_query *list)
+{
+	if (list->sort == COL_NONE || list->sort == COL_ID)
+		return NULL;
+	if (!list->sort_cut)
+		return column_name(list->sort);
+	return arena_printf(a, "substr(%s, 1, %d)", column_name(list->sort), SORT_CHARS);
+}
+
+/* Rows behind a position.  Nulls come first when ascending, as SQLite sorts them. */
+static void
+add_position(struct sql *q, const struct list_query *list, const char *sort, bool descending)
+{
+	const char *beyond = descending ? "<" : ">";
+	const struct position *from = &list->from;
+
+	if (sort == NULL) {
+		add(q, " AND id %s ", beyond);
+		bind(q, value_int(from->id));
+		return;
+	}
+	if (from->value.type == VALUE_NULL) {
+		add(q, " AND (");
+		if (!descending)
+			add(q, "%s IS NOT NULL OR ", sort);
+		add(q, "%s IS NULL AND id %s ", sort, beyond);
+		bind(q, value_int(from->id));
+		add(q, ")");
+		return;
+	}
+	add(q, " AND (%s %s ", sort, beyond);
+	bind(q, from->value);
+	if (descending)
+		add(q, " OR %s IS NULL", sort);
+	add(q, " OR (%s = ", sort);
+	bind(q, from->value);
+	add(q, " AND id %s ", beyond);
+	bind(q, value_int(from->id));
+	add(q, "))");
+}
+
+/* Whether a condition picks rows by a column with an index of its own, which few rows share.
+ * SQLite, which counts the columns of an index and not its rows, would rather go through all rows
+ * of the account and kind; a plus before the kind keeps it from that. */
+static bool
+picks_few(const struct list_query *list)
+{
+	for (size_t i = 0; i < list->condition_count; i++)
+		if (list->conditions[i].op == OP_EQ &&
+		    list->conditions[i].column == COL_REGISTRY_ID)
+			return true;
+	return false;
+}
+
+void
+sql_list(struct sql *q, struct arena *a, const struct list_query *list)
+{
+	const char *sort = sort_expression(a, list);
+	bool descending = list->descending != list->from.backwards;
+
+	add_select(q, list->family, sql_columns(list));
+	add(q, " WHERE 1");
+	if (list->kind != NULL) {
+		add_text(q, picks_few(list) ? " AND +kind = " : " AND kind = ");
+		bind(q, value_text(list->kind));
+	}
+	add_owners(q, a, list->family, &list->owners);
+	if (!list->with_removed && (list->family->columns & COL_BIT(COL_REMOVED)) != 0)
+		add(q, " AND removed IS NULL");
+	for (size_t i = 0; i < list->condition_count; i++)
+		add_condition(q, a, &list->conditions[i]);
+	if (list->from.set)
+		add_position(q, list, sort, descending);
+	add(q, " ORDER BY ");
+	if (sort != NULL)
+		add(q, "%s %s, ", sort, descending ? "DESC" : "ASC");
+	add(q, "id %s LIMIT ", descending ? "DESC" : "ASC");
+	bind(q, value_int((int64_t)list->limit + 1));
+	if (arena_failed(a))
+		q->failed = true;
+}
+
+void
+sql_insert(struct sql *q, const struct record *record, bool with_id)
+{
+	const struct family *family = record->type->family;
+	uint64_t columns = with_id ? family->columns : family->columns & ~COL_BIT(COL_ID);
+	const char *comma = "";
+
+	q->len = q->bind_count = 0;
+	q->failed = false;
+	add(q, "INSERT INTO %s (", family->table);
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
+			add_text(q, comma);
+			add_text(q, column_name((enum column)c));
+			comma = ", ";
+		}
+	add(q, ") VALUES (");
+	comma = "";
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
+			add_text(q, comma);
+			bind(q, record->columns[c]);
+			comma = ", ";
+		}
+	add(q, ")");
+}
+
+void
+sql_update(struct sql *q, const struct family *family, int64_t id, const struct value *columns,
+	   uint64_t given, enum state from)
+{
+	const char *comma = "";
+
+	q->len = q->bind_count = 0;
+	q->failed = false;
+	add(q, "UPDATE %s SET ", family->table);
+	for (unsigned c = 1; c < COL__COUNT; c++)
+		if ((given & family->columns & COL_BIT(c)) != 0) {
+			add(q, "%s%s = ", comma, column_name((enum column)c));
+			bind(q, columns[c]);
+			comma = ", ";
+		}
+	add(q, " WHERE id = ");
+	bind(q, value_int(id));
+	if (from != ST__COUNT) {
+		add(q, " AND state = ");
+		bind(q, value_text(state_name(from)));
+	}
+}

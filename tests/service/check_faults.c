@@ -1,0 +1,440 @@
+/* check_faults: whatever an operation of the service asks of the disk or of the memory, the k-th
+ * such request fails, for every k until none fails: the answer is an error, nothing has changed,
+ * and the next requests are served without a restart; or the failure did no harm and all has
+ * happened.
+ *
+ * Each fault happens once, or from then on until the operation has ended.  The caches are cold:
+ * each attempt has an app of its own on a copy of the same database.  REGCRED_LONG: every k; else
+ * every k of the files, and of the allocations a share.
+ */
+#include <check.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/fault_vfs.h"
+#include "support/support.h"
+
+enum { FAULT_ALLOC = FAULT__COUNT, FAULT_SODIUM, KINDS, K_MAX = 40000 };
+
+/* Allocations: those of SQLite by its own door, those of regcred and of cJSON by the linker's; and
+ * libsodium's start, and memory of libsodium's, for which nothing asks so far.  Only one thread
+ * asks while a fault is armed. */
+static struct counter {
+	bool on, lasting;
+	unsigned at, count, failed;
+} memory, sodium;
+
+static bool
+fails(struct counter *c)
+{
+	if (!c->on)
+		return false;
+	c->count++;
+	bool now = c->count == c->at || (c->lasting && c->count > c->at);
+	c->failed += now;
+	return now;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails(&memory) ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return fails(&memory) ? NULL : __real_calloc(count, size);
+}
+
+void *
+__wrap_realloc(void *old, size_t size)
+{
+	return fails(&memory) ? NULL : __real_realloc(old, size);
+}
+
+char *
+__wrap_strdup(const char *text)
+{
+	return fails(&memory) ? NULL : __real_strdup(text);
+}
+
+int __real_sodium_init(void);
+void *__real_sodium_malloc(size_t size);
+void *__real_sodium_allocarray(size_t count, size_t size);
+int __wrap_sodium_init(void);
+void *__wrap_sodium_malloc(size_t size);
+void *__wrap_sodium_allocarray(size_t count, size_t size);
+
+int
+__wrap_sodium_init(void)
+{
+	return fails(&sodium) ? -1 : __real_sodium_init();
+}
+
+void *
+__wrap_sodium_malloc(size_t size)
+{
+	return fails(&sodium) ? NULL : __real_sodium_malloc(size);
+}
+
+void *
+__wrap_sodium_allocarray(size_t count, size_t size)
+{
+	return fails(&sodium) ? NULL : __real_sodium_allocarray(count, size);
+}
+
+static sqlite3_mem_methods sqlite_memory;
+
+static void *
+sqlite_malloc(int size)
+{
+	return fails(&memory) ? NULL : sqlite_memory.xMalloc(size);
+}
+
+static void *
+sqlite_realloc(void *old, int size)
+{
+	return fails(&memory) ? NULL : sqlite_memory.xRealloc(old, size);
+}
+
+static bool
+take_sqlites_memory(void)
+{
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory) != SQLITE_OK)
+		return false;
+	sqlite3_mem_methods ours = sqlite_memory;
+	ours.xMalloc = sqlite_malloc;
+	ours.xRealloc = sqlite_realloc;
+	return sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) == SQLITE_OK;
+}
+
+static void
+arm(int kind, unsigned at, bool lasting)
+{
+	if (kind == FAULT_ALLOC)
+		memory = (struct counter){.on = true, .lasting = lasting, .at = at};
+	else if (kind == FAULT_SODIUM)
+		sodium = (struct counter){.on = true, .lasting = lasting, .at = at};
+	else
+		fault_arm((enum fault_kind)kind, at, lasting);
+}
+
+static unsigned
+disarm(int kind)
+{
+	memory.on = sodium.on = false;
+	return kind == FAULT_ALLOC    ? memory.failed
+	       : kind == FAULT_SODIUM ? sodium.failed
+				      : fault_disarm();
+}
+
+static const char *
+kind_name(int kind)
+{
+	return kind == FAULT_ALLOC    ? "allocation"
+	       : kind == FAULT_SODIUM ? "libsodium"
+				      : fault_name((enum fault_kind)kind);
+}
+
+/* Operations.  In the database: registries 1sp1 (active), 1sp2 (inactive), 1sp3 (removed, due to be
+ * purged); %C, an active credential of 1sp1, and %D, an inactive one. */
+/* clang-format off */
+static const struct operation { enum person person; const char *method, *target, *body; int status; } operations[] = {
+	{ PROJECT_DEFAULT, "GET",    "/v1",                                   NULL, 200 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/schemas",                           NULL, 200 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/registrycredentials?include=registry&sort=name&name_ne=x", NULL, 200 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/registries?serverAddress_prefix=reg", NULL, 200 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/registries/1sp1/credentials",       NULL, 200 },
+	{ PERSON_OWNER,    "GET",    "/v1/projects/1a5/projectMembers",       NULL, 200 },
+	{ PERSON_PROJECTADMIN, "GET", "/v1/projects/1a5/registrycredentials/%C", NULL, 200 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/registrycredentials/%C/registry",   NULL, 200 },
+	{ PERSON_ADMIN,    "GET",    "/v1/apikeys",                           NULL, 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registries",                        "{\"serverAddress\":\"new.test\"}", 201 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials",               "{\"registryId\":\"1sp1\",\"email\":\"e\",\"secretValue\":\"pw\"}", 201 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/apikeys",                           "{}", 201 },
+	{ PERSON_OWNER,    "POST",   "/v1/projects",                          "{\"name\":\"p\",\"members\":[{\"externalId\":\"1a7\",\"externalIdType\":\"rancher_id\",\"role\":\"owner\"}]}", 201 },
+	{ PROJECT_DEFAULT, "PUT",    "/v1/registries/1sp1",                   "{\"name\":\"n\"}", 200 },
+	{ PROJECT_DEFAULT, "PUT",    "/v1/registrycredentials/%C",            "{\"name\":\"n\",\"secretValue\":\"other\"}", 200 },
+	{ PERSON_OWNER,    "PUT",    "/v1/projects/1a5",                      "{\"name\":\"n\"}", 200 },
+	{ PERSON_OWNER,    "POST",   "/v1/projects/1a5?action=setmembers",    "{\"members\":[{\"externalId\":\"1a13\",\"externalIdType\":\"rancher_id\",\"role\":\"owner\"}]}", 202 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%C?action=deactivate", NULL, 202 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%D?action=activate", NULL, 202 },
+	{ PROJECT_DEFAULT, "DELETE", "/v1/registries/1sp2",                   NULL, 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registries/1sp3?action=purge",      NULL, 202 },
+	{ PERSON_ADMIN,    "GET",    "/v1/auditlogs?limit=2",                 NULL, 200 },
+	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/imagelogins",        "{\"image\":\"reg.test/app:1\"}", 200 },
+	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/handouts",           "{\"format\":\"docker\"}", 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%C?action=verify", "{}", 202 },
+	{ PROJECT_DEFAULT, "GET",    "SWEEP",                                 NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "CHECKPOINT",                            NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "START",                                 NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "INIT",                                  NULL, 0 },
+};
+/* clang-format on */
+
+static struct rig rig;
+static int64_t credential, inactive;
+static char *right;  /* the answer without a fault */
+static char *before; /* all rows, as text: not in the arena, which is emptied after each attempt */
+
+static void
+remove_database(const char *path)
+{
+	static const char *const endings[] = {"", "-wal", "-shm", "-journal", ".lock"};
+	char name[RIG_PATH_MAX + 16];
+
+	for (size_t i = 0; i < COUNT_OF(endings); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, endings[i]);
+		(void)unlink(name);
+	}
+}
+
+static void
+setup(void)
+{
+	rig_open(&rig);
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "reg.test");
+	(void)rig_registry(&rig, PROJECT_DEFAULT, "second.test");
+	(void)rig_registry(&rig, PROJECT_DEFAULT, "third.test");
+	credential = rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
+	inactive = rig_credential(&rig, PROJECT_DEFAULT, registry, "the other");
+	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 2;"
+		       "UPDATE storage_pool SET state = 'removed', removed = 5, remove_time = 6 "
+		       "WHERE id = 3;"
+		       "UPDATE credential SET reveal = 1 WHERE kind = 'apiKey'");
+	rig_exec(&rig,
+		 arena_printf(rig.arena, "UPDATE credential SET state = 'inactive' WHERE id = %lld",
+			      (long long)inactive));
+	store_close(rig.store);
+	rig.store = NULL;
+	rig_copy_file(rig.database, rig_path("prepared.db"));
+	before = strdup(rig_dump(&rig));
+	ck_assert_ptr_nonnull(before);
+}
+
+static void
+teardown(void)
+{
+	free(before);
+	free(right);
+	rig_close(&rig);
+}
+
+/* The database as it was, and an app on it that has read nothing. */
+static void
+begin_again(void)
+{
+	app_free(rig.app);
+	rig.app = NULL;
+	remove_database(rig.database);
+	remove_database(rig_path("init.db"));
+	rig_copy_file(rig_path("prepared.db"), rig.database);
+	rig_app(&rig);
+}
+
+static const char *
+filled(const char *text)
+{
+	const char *mark = strchr(text, '%');
+
+	if (mark == NULL)
+		return text;
+	return arena_printf(rig.arena, "%.*s1c%lld%s", (int)(mark - text), text,
+			    (long long)(mark[1] == 'C' ? credential : inactive), mark + 2);
+}
+
+/* What each kind of fault may be answered with. */
+static bool
+is_due(int kind, int status)
+{
+	if (kind == FAULT_ALLOC || kind == FAULT_SODIUM)
+		return status == 500 || status == 503;
+	if (kind == FAULT_WRITE_FULL)
+		return status == 507;
+	return status == 503;
+}
+
+static void
+check_error(const struct response *r, int kind, const char *what)
+{
+	struct json *doc = NULL;
+	struct error e = {0};
+
+	ck_assert_msg(is_due(kind, r->status), "%s: %d %s", what, r->status, r->body);
+	ck_assert_uint_eq(strlen(r->body), r->body_len);
+	ck_assert_msg(json_parse(rig.arena, r->body, r->body_len, &doc, &e) == ERR_NONE, "%s: %s",
+		      what, r->body);
+	ck_assert_str_eq(json_at(rig.arena, doc, "type"), "error");
+	ck_assert_int_eq(atoi(json_at(rig.arena, doc, "status")), r->status);
+}
+
+/* True: it was done; false: it was refused, as it should be. */
+static bool
+handle(const struct operation *o, int kind, unsigned at, bool lasting, const char *what,
+       unsigned *failed)
+{
+	struct arena *a = arena_new(RIG_ARENA);
+	const struct request request = rig_request(&rig, o->person, o->method, filled(o->target),
+						   o->body != NULL ? filled(o->body) : NULL);
+	struct response response;
+
+	arm(kind, at, lasting);
+	app_handle(rig.app, &request, a, &response);
+	*failed = disarm(kind);
+	bool done = response.status == o->status;
+	if (done && at == 0)
+		right = strdup(response.body);
+	/* What is read in spite of a fault is read right; only keys show when they were used. */
+	if (done && strcmp(o->method, "GET") == 0 && strstr(o->target, "apikeys") == NULL)
+		ck_assert_msg(strcmp(response.body, right) == 0, "%s: another answer", what);
+	if (!done)
+		check_error(&response, kind, what);
+	arena_free(a);
+	return done;
+}
+
+/* What is no request: 0 for done. */
+static bool
+act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
+{
+	char why[CONFIG_WHY_MAX] = "";
+	struct settings settings = rig.settings;
+	struct identity id;
+	struct context c;
+	bool done;
+
+	app_local(rig.app, rig.arena, &id, &c);
+	(void)snprintf(settings.database, sizeof(settings.database), "%s", rig_path("init.db"));
+	arm(kind, at, lasting);
+	if (strcmp(name, "SWEEP") == 0) {
+		done = app_sweep(rig.app, NULL, NULL);
+	} else if (strcmp(name, "CHECKPOINT") == 0) {
+		done = store_checkpoint(c.store) == STORE_OK;
+	} else if (strcmp(name, "START") == 0) {
+		struct app *second = app_new(&rig.settings, why);
+
+		done = second != NULL;
+		app_free(second);
+	} else {
+		done = app_prepare(&settings, PREPARE_CREATE, why);
+	}
+	*failed = disarm(kind);
+	if (strcmp(name, "INIT") == 0 && !done)
+		ck_assert_msg(app_prepare(&settings, PREPARE_CREATE, why), "again: %s", why);
+	return done;
+}
+
+static void
+serves_on(const char *what)
+{
+	struct json *doc = NULL;
+	int status = rig_ask(&rig, PERSON_PROJECTADMIN, "GET",
+			     filled("/v1/projects/1a5/registrycredentials/%D"), NULL, &doc);
+
+	ck_assert_msg(status == 200, "%s: then a read: %d", what, status);
+	ck_assert_str_eq(json_at(rig.arena, doc, "secretValue"), "the other");
+	status = rig_ask(&rig, PROJECT_DEFAULT, "PUT", "/v1/registries/1sp1", "{\"name\":\"then\"}",
+			 NULL);
+	ck_assert_msg(status == 200, "%s: then a write: %d", what, status);
+}
+
+/* One attempt; false when nothing failed any more. */
+static bool
+attempt(const struct operation *o, int kind, unsigned at, bool lasting)
+{
+	unsigned failed = 0;
+	char what[256];
+
+	begin_again();
+	(void)snprintf(what, sizeof(what), "%s %s, %s %u%s", o->method, o->target, kind_name(kind),
+		       at, lasting ? " and all later ones" : "");
+	bool done = o->status != 0 ? handle(o, kind, at, lasting, what, &failed)
+				   : act(o->target, kind, at, lasting, &failed);
+	ck_assert_msg(done || failed > 0, "%s: refused without a fault", what);
+	/* A pass of the housekeeper does one thing after the other, each for itself. */
+	if (!done && strcmp(o->target, "SWEEP") != 0)
+		ck_assert_msg(strcmp(rig_dump(&rig), before) == 0,
+			      "%s: an error, but something changed", what);
+	rig_exec(&rig, "UPDATE storage_pool SET description = 'by another process' WHERE id = 2");
+	serves_on(what);
+	arena_reset(rig.arena);
+	return failed > 0;
+}
+
+START_TEST(a_fault_is_an_error_and_changes_nothing)
+{
+	const struct operation *o = &operations[_i / KINDS];
+	const int kind = _i % KINDS;
+	const bool all = kind != FAULT_ALLOC || getenv("REGCRED_LONG") != NULL;
+
+	ck_assert(!attempt(o, kind, 0, false));
+	for (int lasting = 0; lasting <= 1; lasting++)
+		for (unsigned k = 1;; k += all ? 1 : 1 + k / 2) {
+			ck_assert_uint_lt(k, K_MAX);
+			if (!attempt(o, kind, k, lasting != 0))
+				break;
+		}
+}
+END_TEST
+
+/* The controls: faults of each kind do hit something, and a change is seen. */
+START_TEST(each_kind_of_fault_hits_an_operation)
+{
+	bool hit = false;
+
+	for (size_t i = 0; !hit && i < COUNT_OF(operations); i++) {
+		free(right);
+		right = NULL;
+		hit = !attempt(&operations[i], _i, 0, false) &&
+		      attempt(&operations[i], _i, 1, false);
+	}
+	ck_assert_msg(hit, "%s: no operation has met it", kind_name(_i));
+}
+END_TEST
+
+START_TEST(a_change_is_seen)
+{
+	const struct operation *o = &operations[0];
+	unsigned failed;
+
+	while (strcmp(o->method, "POST") != 0)
+		o++;
+	begin_again();
+	ck_assert_str_eq(rig_dump(&rig), before);
+	ck_assert(handle(o, FAULT_SYNC, 0, false, "control", &failed));
+	ck_assert_str_ne(rig_dump(&rig), before);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("faults");
+	TCase *tc = tcase_create("faults");
+
+	if (!take_sqlites_memory() || !fault_vfs_register())
+		return EXIT_FAILURE;
+	tcase_set_timeout(tc, 600);
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, a_fault_is_an_error_and_changes_nothing, 0,
+			    (int)COUNT_OF(operations) * KINDS);
+	tcase_add_loop_test(tc, each_kind_of_fault_hits_an_operation, 0, KINDS);
+	tcase_add_test(tc, a_change_is_seen);
+	suite_add_tcase(suite, tc);
+	return run_suite(suite);
+}

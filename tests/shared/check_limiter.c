@@ -1,0 +1,215 @@
+/* check_limiter: who has to wait after how many failures, and that a flood changes nothing about
+ * that. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shared/limiter.h"
+#include "support/support.h"
+
+enum { FAILURES = 6, WINDOW_S = 60, NOW = 1714979289 };
+
+static struct limiter *l;
+
+static void
+setup(void)
+{
+	l = limiter_new(FAILURES, WINDOW_S);
+	ck_assert_ptr_nonnull(l);
+}
+
+static void
+teardown(void)
+{
+	limiter_free(l);
+}
+
+static void
+fail_times(const char *address, const char *key, int times, int64_t now_s)
+{
+	while (times-- > 0)
+		(void)limiter_failed(l, address, key, now_s);
+}
+
+START_TEST(an_address_waits_after_so_many_failures_whatever_the_keys)
+{
+	for (int i = 1; i <= FAILURES; i++) {
+		char key[16];
+
+		(void)snprintf(key, sizeof(key), "key %d", i);
+		ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", key, NOW), 0);
+		ck_assert(limiter_failed(l, "192.0.2.1", key, NOW) == (i == FAILURES));
+	}
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "another", NOW), WINDOW_S);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.2", "key 1", NOW), 0);
+}
+END_TEST
+
+START_TEST(a_key_waits_after_half_as_many_from_the_same_address_alone)
+{
+	fail_times("192.0.2.1", "key", FAILURES / 2 - 1, NOW);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW), 0);
+	ck_assert(limiter_failed(l, "192.0.2.1", "key", NOW));
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW), WINDOW_S);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "Key", NOW), 0);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "", NOW), 0);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.2", "key", NOW), 0);
+}
+END_TEST
+
+START_TEST(a_window_begins_with_the_first_failure_and_passes_by_itself)
+{
+	fail_times("192.0.2.1", "key", 1, NOW);
+	fail_times("192.0.2.1", "key", FAILURES, NOW + 40);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + 40), WINDOW_S - 40);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + WINDOW_S - 1), 1);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + WINDOW_S), 0);
+	/* And counts from one again. */
+	ck_assert(!limiter_failed(l, "192.0.2.1", "key", NOW + WINDOW_S));
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + WINDOW_S), 0);
+}
+END_TEST
+
+START_TEST(a_clock_that_is_set_locks_nobody_out)
+{
+	fail_times("192.0.2.1", "key", FAILURES, NOW);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW - 3600), 0);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + 3600), 0);
+}
+END_TEST
+
+START_TEST(the_time_wraps_without_harm)
+{
+	const int64_t edge = (INT64_C(1) << 24) * 103 - 5;
+
+	fail_times("192.0.2.1", "key", FAILURES, edge);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", edge + 10), WINDOW_S - 10);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", edge + WINDOW_S), 0);
+}
+END_TEST
+
+/* Whether failures of the first make the second wait. */
+static const struct {
+	const char *one, *other;
+	bool same;
+} addresses[] = {
+	{"192.0.2.1", "192.0.2.1", true},
+	{"192.0.2.1", "::ffff:192.0.2.1", true},
+	{"192.0.2.1", "192.0.2.2", false},
+	{"2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true},
+	{"2001:db8:0:1::1", "2001:db8:0:2::1", false},
+	{"unix:", "unix:", true},
+	{"", "", true},
+	{"", "unix:", false},
+};
+
+START_TEST(of_ipv6_a_whole_64_is_one_address)
+{
+	fail_times(addresses[_i].one, "key", FAILURES, NOW);
+	ck_assert((limiter_wait_s(l, addresses[_i].other, "new", NOW) > 0) == addresses[_i].same);
+	ck_assert((limiter_wait_s(l, addresses[_i].other, "key", NOW) > 0) == addresses[_i].same);
+}
+END_TEST
+
+START_TEST(a_count_does_not_overflow)
+{
+	fail_times("192.0.2.1", "key", 3000, NOW);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW), WINDOW_S);
+}
+END_TEST
+
+START_TEST(a_flood_of_addresses_and_keys_does_not_free_whoever_waits)
+{
+	fail_times("192.0.2.1", "key", FAILURES, NOW);
+	for (int i = 0; i < 300000; i++) {
+		char address[32], key[32];
+
+		(void)snprintf(address, sizeof(address), "10.%d.%d.%d", i >> 16, i >> 8 & 255,
+			       i & 255);
+		(void)snprintf(key, sizeof(key), "random %d", i);
+		(void)limiter_failed(l, address, key, NOW + i / 10000);
+	}
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "new", NOW + 30), WINDOW_S - 30);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + 30), WINDOW_S - 30);
+	/* Nor does it make a newcomer wait. */
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.9", "key", NOW + 30), 0);
+	ck_assert_uint_le(limiter_size(), 512 * 1024);
+	/* A newcomer's failures are counted in a full table too. */
+	fail_times("192.0.2.9", "key", FAILURES, NOW + 30);
+	ck_assert_uint_gt(limiter_wait_s(l, "192.0.2.9", "new", NOW + 30), 0);
+}
+END_TEST
+
+START_TEST(processes_count_together)
+{
+	for (int i = 0; i < FAILURES; i++) {
+		int status = -1;
+		pid_t pid = fork();
+
+		ck_assert_int_ge(pid, 0);
+		if (pid == 0) {
+			(void)limiter_failed(l, "192.0.2.1", "key", NOW);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "new", NOW), WINDOW_S);
+}
+END_TEST
+
+enum { THREADS = 4, EACH = 200 };
+
+static void *
+fail_often(void *arg)
+{
+	struct limiter *big = arg;
+
+	for (int i = 0; i < EACH; i++)
+		(void)limiter_failed(big, "192.0.2.1", "key", NOW);
+	return NULL;
+}
+
+START_TEST(no_failure_is_lost_among_threads)
+{
+	struct limiter *big = limiter_new(THREADS * EACH, WINDOW_S);
+	pthread_t threads[THREADS];
+
+	ck_assert_ptr_nonnull(big);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, fail_often, big), 0);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_uint_eq(limiter_wait_s(big, "192.0.2.1", "new", NOW), WINDOW_S);
+	limiter_free(big);
+}
+END_TEST
+
+static Suite *
+limiter_suite(void)
+{
+	Suite *suite = suite_create("limiter");
+	TCase *tc = tcase_create("limiter");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, an_address_waits_after_so_many_failures_whatever_the_keys);
+	tcase_add_test(tc, a_key_waits_after_half_as_many_from_the_same_address_alone);
+	tcase_add_test(tc, a_window_begins_with_the_first_failure_and_passes_by_itself);
+	tcase_add_test(tc, a_clock_that_is_set_locks_nobody_out);
+	tcase_add_test(tc, the_time_wraps_without_harm);
+	tcase_add_loop_test(tc, of_ipv6_a_whole_64_is_one_address, 0, COUNT_OF(addresses));
+	tcase_add_test(tc, a_count_does_not_overflow);
+	tcase_add_test(tc, a_flood_of_addresses_and_keys_does_not_free_whoever_waits);
+	tcase_add_test(tc, processes_count_together);
+	tcase_add_test(tc, no_failure_is_lost_among_threads);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int
+main(void)
+{
+	return run_suite(limiter_suite());
+}
