@@ -21,8 +21,9 @@ import tempfile
 LINES_MIN = 90.0
 # What reads bytes of others (targets, forms, Basic, JSON, lists and markers, networks, claims, addresses, challenges), who may do
 # what, and sealing with all that opens what was sealed.
-WHOLE = ['base/http', 'base/json_in', 'model/query', 'base/network', 'access/proxy', 'registry/url', 'registry/challenge',
-         'access/sign_in', 'secret/keyring']
+WHOLE = ['base/http', 'base/text', 'base/multipart', 'base/json_in', 'model/query', 'base/network', 'access/proxy', 'registry/url',
+         'registry/challenge', 'access/sign_in', 'access/identity', 'access/permissions', 'access/rights', 'secret/keyring', 'secret/seal',
+         'secret/random', 'secret/key_file']
 MARK = re.compile(r'/\* branches: |^\s*assert\(')
 
 

@@ -8,12 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/http.h"
 #include "base/log.h"
-#include "model/schema.h"
-#include "secret/keyring.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "model/record.h"
+#include "secret/random.h"
 
 static bool
-refuse(char why[CONFIG_WHY_MAX], const char *path, const char *what, const char *more)
+proxy_refuse(char why[CONFIG_WHY_MAX], const char *path, const char *what, const char *more)
 {
 	(void)snprintf(why, CONFIG_WHY_MAX, "the proxy token %s %s%s", path, what, more);
 	return false;
@@ -29,19 +33,19 @@ read_token_file(const char *path, char text[PROXY_TOKEN_SIZE + 2], char why[CONF
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return refuse(why, path, "cannot be read: ", strerror(errno));
+		return proxy_refuse(why, path, "cannot be read: ", strerror(errno));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		(void)refuse(why, path, "is not a file", "");
+		(void)proxy_refuse(why, path, "is not a file", "");
 	else if ((st.st_mode & 07777) != 0600 && (st.st_mode & 07777) != 0400)
-		(void)refuse(why, path, "must have the mode 0600 or 0400: chmod 0600 ", path);
+		(void)proxy_refuse(why, path, "must have the mode 0600 or 0400: chmod 0600 ", path);
 	else if ((len = read(fd, text, PROXY_TOKEN_SIZE + 1)) < 0)
-		(void)refuse(why, path, "cannot be read: ", strerror(errno));
+		(void)proxy_refuse(why, path, "cannot be read: ", strerror(errno));
 	(void)close(fd);
 	if (len < 0)
 		return false;
 	text[len] = '\0';
 	if (strlen(text) != (size_t)len)
-		return refuse(why, path, "holds a NUL byte", "");
+		return proxy_refuse(why, path, "holds a NUL byte", "");
 	return true;
 }
 
@@ -58,11 +62,12 @@ proxy_token_load(const char *path, char token[PROXY_TOKEN_SIZE], char why[CONFIG
 	size_t len = strcspn(text, "\r\n");
 	const char *rest = text + len + strspn(text + len, "\r\n");
 	if (*rest != '\0' || strspn(text, plain) != len)
-		(void)refuse(why, path, "must be one line of letters, digits and ", "-_.~+/=");
+		(void)proxy_refuse(why, path, "must be one line of letters, digits and ",
+				   "-_.~+/=");
 	else if (len < PROXY_TOKEN_MIN)
-		(void)refuse(why, path, "must have at least 32 characters", "");
+		(void)proxy_refuse(why, path, "must have at least 32 characters", "");
 	else if (len >= PROXY_TOKEN_SIZE)
-		(void)refuse(why, path, "must have at most 512 characters", "");
+		(void)proxy_refuse(why, path, "must have at most 512 characters", "");
 	else
 		right = true;
 	if (right) {
@@ -82,7 +87,7 @@ proxy_claimed(const struct proxy_claim *claim)
 
 /* Control characters are those of ASCII and U+0080 to U+009F. */
 static bool
-is_plain(const char *text)
+proxy_is_plain(const char *text)
 {
 	if (!http_utf8_valid(text, strlen(text)))
 		return false;
@@ -96,7 +101,7 @@ is_plain(const char *text)
 static enum err
 check_text(const char *name, const char *text, size_t max, struct error *e)
 {
-	if (text == NULL || (*text != '\0' && strlen(text) <= max && is_plain(text)))
+	if (text == NULL || (*text != '\0' && strlen(text) <= max && proxy_is_plain(text)))
 		return ERR_NONE;
 	log_warn("%s is empty, longer than %zu bytes, no UTF-8, or holds a control character", name,
 		 max);
@@ -144,7 +149,7 @@ enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 /* KINDS if it is none that people have. */
 static size_t
-rank(const char *kind)
+proxy_rank(const char *kind)
 {
 	size_t i = 0;
 
@@ -158,7 +163,7 @@ proxy_grant_parse(const char *text, struct group_grant *out)
 {
 	const char *colon = strchr(text, ':');
 	char project[32];
-	size_t i = rank(text);
+	size_t i = proxy_rank(text);
 
 	out->kind = out->role = NULL;
 	out->project_id = 0;
@@ -178,7 +183,7 @@ proxy_grant_parse(const char *text, struct group_grant *out)
 bool
 proxy_group_name_valid(const char *name)
 {
-	return *name != '\0' && strlen(name) < CONFIG_GROUP_SIZE && is_plain(name) &&
+	return *name != '\0' && strlen(name) < CONFIG_GROUP_SIZE && proxy_is_plain(name) &&
 	       strpbrk(name, ",|") == NULL;
 }
 
@@ -207,17 +212,17 @@ proxy_in_groups(const char *list, const char *name)
 bool
 proxy_may_be(const char *kind)
 {
-	return rank(kind) < KINDS;
+	return proxy_rank(kind) < KINDS;
 }
 
 const char *
 proxy_kind(const char *kind, const char *list, const struct group_grant *grants, size_t count)
 {
-	size_t best = rank(kind);
+	size_t best = proxy_rank(kind);
 
 	for (size_t i = 0; i < count; i++)
-		if (grants[i].kind != NULL && rank(grants[i].kind) > best &&
+		if (grants[i].kind != NULL && proxy_rank(grants[i].kind) > best &&
 		    proxy_in_groups(list, grants[i].name))
-			best = rank(grants[i].kind);
+			best = proxy_rank(grants[i].kind);
 	return best < KINDS ? kinds[best].kind : kind;
 }

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/config.h"
 #include "base/err.h"
 #include "base/http.h"
+#include "base/settings.h"
 
 enum {
 	PROXY_TOKEN_MIN = 32, /* characters: 128 bits even as hexadecimal digits */

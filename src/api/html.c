@@ -1,9 +1,9 @@
 /* html: a JSON document as a page. */
 #include "api/html.h"
 
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/arena.h"
 
 /* Nothing is loaded and nothing runs. */
 const char html_policy[] =
@@ -17,7 +17,7 @@ struct writer {
 };
 
 static void
-put(struct writer *w, const char *text, size_t len)
+html_put(struct writer *w, const char *text, size_t len)
 {
 	if (w->failed)
 		return;
@@ -40,33 +40,33 @@ put(struct writer *w, const char *text, size_t len)
 }
 
 static void
-put_text(struct writer *w, const char *text)
+html_put_text(struct writer *w, const char *text)
 {
-	put(w, text, strlen(text));
+	html_put(w, text, strlen(text));
 }
 
 static void
-put_escaped(struct writer *w, const char *text, size_t len)
+html_put_escaped(struct writer *w, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		switch (text[i]) {
 		case '<':
-			put_text(w, "&lt;");
+			html_put_text(w, "&lt;");
 			break;
 		case '>':
-			put_text(w, "&gt;");
+			html_put_text(w, "&gt;");
 			break;
 		case '&':
-			put_text(w, "&amp;");
+			html_put_text(w, "&amp;");
 			break;
 		case '"':
-			put_text(w, "&quot;");
+			html_put_text(w, "&quot;");
 			break;
 		case '\'':
-			put_text(w, "&#39;");
+			html_put_text(w, "&#39;");
 			break;
 		default:
-			put(w, text + i, 1);
+			html_put(w, text + i, 1);
 		}
 	}
 }
@@ -77,15 +77,15 @@ put_data(struct writer *w, const char *json, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (json[i] == '<')
-			put_text(w, "\\u003c");
+			html_put_text(w, "\\u003c");
 		else if (json[i] == '&')
-			put_text(w, "\\u0026");
+			html_put_text(w, "\\u0026");
 		else if (len - i >= 3 && memcmp(json + i, "\xe2\x80\xa8", 3) == 0)
-			put_text(w, "\\u2028"), i += 2;
+			html_put_text(w, "\\u2028"), i += 2;
 		else if (len - i >= 3 && memcmp(json + i, "\xe2\x80\xa9", 3) == 0)
-			put_text(w, "\\u2029"), i += 2;
+			html_put_text(w, "\\u2029"), i += 2;
 		else
-			put(w, json + i, 1);
+			html_put(w, json + i, 1);
 	}
 }
 
@@ -101,7 +101,7 @@ string_length(const char *json, size_t len)
 }
 
 static void
-put_string(struct writer *w, const char *json, size_t len, const char *base)
+html_put_string(struct writer *w, const char *json, size_t len, const char *base)
 {
 	size_t base_len = strlen(base);
 	/* A URL of ours with an escape in it is left as text: the link would lead elsewhere. */
@@ -109,22 +109,22 @@ put_string(struct writer *w, const char *json, size_t len, const char *base)
 		   json[1 + base_len] == '/' && memchr(json, '\\', len) == NULL;
 
 	if (url) {
-		put_text(w, "&quot;<a href=\"");
-		put_escaped(w, json + 1, len - 2);
-		put_text(w, "\">");
-		put_escaped(w, json + 1, len - 2);
-		put_text(w, "</a>&quot;");
+		html_put_text(w, "&quot;<a href=\"");
+		html_put_escaped(w, json + 1, len - 2);
+		html_put_text(w, "\">");
+		html_put_escaped(w, json + 1, len - 2);
+		html_put_text(w, "</a>&quot;");
 		return;
 	}
-	put_escaped(w, json, len);
+	html_put_escaped(w, json, len);
 }
 
 static void
 new_line(struct writer *w, size_t depth)
 {
-	put_text(w, "\n");
+	html_put_text(w, "\n");
 	for (size_t i = 0; i < depth; i++)
-		put_text(w, "  ");
+		html_put_text(w, "  ");
 }
 
 /* Compact JSON, laid out and linked. */
@@ -139,24 +139,24 @@ put_document(struct writer *w, const char *json, size_t len, const char *base)
 		if (c == '"') {
 			size_t n = string_length(json + i, len - i);
 
-			put_string(w, json + i, n, base);
+			html_put_string(w, json + i, n, base);
 			i += n - 1;
 		} else if ((c == '{' || c == '[') && i + 1 < len &&
 			   json[i + 1] == (c == '{' ? '}' : ']')) {
-			put(w, json + i++, 2);
+			html_put(w, json + i++, 2);
 		} else if (c == '{' || c == '[') {
-			put(w, &c, 1);
+			html_put(w, &c, 1);
 			new_line(w, ++depth);
 		} else if (c == '}' || c == ']') {
 			new_line(w, depth > 0 ? --depth : 0);
-			put(w, &c, 1);
+			html_put(w, &c, 1);
 		} else if (c == ',') {
-			put(w, &c, 1);
+			html_put(w, &c, 1);
 			new_line(w, depth);
 		} else if (c == ':') {
-			put_text(w, ": ");
+			html_put_text(w, ": ");
 		} else {
-			put(w, &c, 1);
+			html_put(w, &c, 1);
 		}
 	}
 }
@@ -171,18 +171,18 @@ html_page(struct arena *a, const struct page *page, size_t *len)
 	if (w.bytes == NULL)
 		return NULL;
 
-	put_text(&w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
-	put_escaped(&w, page->title, strlen(page->title));
-	put_text(&w, "</title>\n</head>\n<body>\n<p><a href=\"");
-	put_escaped(&w, page->schemas, strlen(page->schemas));
-	put_text(&w, "\">Schemas</a></p>\n<pre>");
+	html_put_text(&w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+			  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+	html_put_escaped(&w, page->title, strlen(page->title));
+	html_put_text(&w, "</title>\n</head>\n<body>\n<p><a href=\"");
+	html_put_escaped(&w, page->schemas, strlen(page->schemas));
+	html_put_text(&w, "\">Schemas</a></p>\n<pre>");
 	put_document(&w, page->json, page->json_len, page->base);
-	put_text(&w, "</pre>\n<script type=\"application/json\" id=\"schemas\">\"");
+	html_put_text(&w, "</pre>\n<script type=\"application/json\" id=\"schemas\">\"");
 	put_data(&w, page->schemas, strlen(page->schemas));
-	put_text(&w, "\"</script>\n<script type=\"application/json\" id=\"data\">");
+	html_put_text(&w, "\"</script>\n<script type=\"application/json\" id=\"data\">");
 	put_data(&w, page->json, page->json_len);
-	put_text(&w, "</script>\n</body>\n</html>\n");
+	html_put_text(&w, "</script>\n</body>\n</html>\n");
 	*len = w.len;
 	return w.failed ? NULL : w.bytes;
 }

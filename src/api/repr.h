@@ -8,9 +8,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "access/permissions.h"
+#include "base/err.h"
+#include "base/http.h"
 #include "base/json_out.h"
 #include "login/resolve.h"
+#include "model/list.h"
+#include "model/query.h"
+#include "model/schema.h"
+#include "registry/check.h"
 #include "resource/resource.h"
 
 /* What a representation depends on besides the record. */

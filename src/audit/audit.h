@@ -26,6 +26,7 @@
 #include "base/arena.h"
 #include "model/schema.h"
 #include "secret/keyring.h"
+#include "secret/seal.h"
 #include "store/store.h"
 
 /* Who asks; 0 and NULL for what is not known. */
@@ -111,5 +112,31 @@ enum store_rc audit_sweep(struct store *s, const struct keyring *ring, int64_t n
 /* For tests: the hash that a row should have.  False without memory. */
 bool audit_row_hash(const struct keyring *ring, struct arena *a, const struct record *row,
 		    unsigned char out[SECRET_MAC_SIZE]) __attribute__((warn_unused_result));
+
+enum {
+	SMALL_ARENA = 256 * 1024,
+};
+
+extern const unsigned char audit_no_hash[SECRET_MAC_SIZE];
+
+bool audit_is_hash(const struct value *v, const unsigned char hash[SECRET_MAC_SIZE]);
+
+bool audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_segment *s);
+
+/* As the migration leaves it. */
+bool audit_is_untouched(const struct audit_segment *s);
+
+enum store_rc audit_put_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+				struct audit_segment *s);
+
+/* The head, proven.  STORE_FAILED if it cannot be. */
+enum store_rc audit_find_head(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+			      struct audit_segment *head);
+
+/* Behind the head, which goes on with it. */
+enum store_rc audit_append_to(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+			      struct audit_segment *head, const struct audit_entry *entry);
+
+void audit_to_hex(const struct value *hash, char out[AUDIT_HASH_SIZE]);
 
 #endif

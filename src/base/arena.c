@@ -6,7 +6,7 @@
 #include "base/arena.h"
 
 #include <sodium.h>
-#include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +123,7 @@ arena_free(struct arena *a)
 /* Adds a chunk for size bytes.  What has more room left afterwards, the old or the new one, serves
  * the next allocations. */
 static struct chunk *
-grow(struct arena *a, size_t size)
+arena_grow(struct arena *a, size_t size)
 {
 	/* Chunks grow with the request, so that one of them can serve the next one alone. */
 	size_t wanted = a->used * 2 < KEEP_SIZE ? a->used * 2 : KEEP_SIZE;
@@ -139,7 +139,7 @@ grow(struct arena *a, size_t size)
 }
 
 static void *
-fail(struct arena *a)
+arena_fail(struct arena *a)
 {
 	a->failed = true;
 	return NULL;
@@ -152,18 +152,18 @@ arena_alloc(struct arena *a, size_t size)
 	void *bytes;
 
 	if (a->fail_at > 0 && --a->fail_at == 0)
-		return fail(a);
+		return arena_fail(a);
 	if (a->failed || size > SIZE_MAX - ALIGN)
-		return fail(a);
+		return arena_fail(a);
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	if (size == 0)
 		size = ALIGN;
 	if (size > a->limit - a->used)
-		return fail(a);
+		return arena_fail(a);
 	if (size > c->size - c->used)
-		c = grow(a, size);
+		c = arena_grow(a, size);
 	if (c == NULL)
-		return fail(a);
+		return arena_fail(a);
 	bytes = c->bytes + c->used;
 	c->used += size;
 	a->used += size;
@@ -176,7 +176,7 @@ arena_array(struct arena *a, size_t count, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(count, size, &bytes))
-		return fail(a);
+		return arena_fail(a);
 	return arena_alloc(a, bytes);
 }
 
@@ -186,7 +186,7 @@ arena_copy(struct arena *a, const char *bytes, size_t len)
 	char *copy;
 
 	if (len == SIZE_MAX)
-		return fail(a);
+		return arena_fail(a);
 	copy = arena_alloc(a, len + 1);
 	if (copy != NULL && len > 0)
 		memcpy(copy, bytes, len);
@@ -210,7 +210,7 @@ arena_printf(struct arena *a, const char *format, ...)
 	len = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	if (len < 0)
-		return fail(a);
+		return arena_fail(a);
 	text = arena_alloc(a, (size_t)len + 1);
 	if (text == NULL)
 		return NULL;

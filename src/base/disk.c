@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,7 +25,7 @@ static const struct {
 
 /* The directory of a path. */
 static void
-directory_of(const char *path, char out[DISK_PATH_MAX])
+disk_directory_of(const char *path, char out[DISK_PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
 	size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
@@ -41,7 +40,7 @@ disk_free_bytes(const char *path)
 	struct statvfs fs;
 	int64_t bytes;
 
-	directory_of(path, directory);
+	disk_directory_of(path, directory);
 	if (statvfs(path, &fs) != 0 && statvfs(directory, &fs) != 0)
 		return INT64_MAX;
 	return __builtin_mul_overflow(fs.f_bavail, fs.f_frsize, &bytes) ? INT64_MAX : bytes;
@@ -62,7 +61,7 @@ disk_network(const char *path)
 	char directory[DISK_PATH_MAX];
 	struct statfs fs;
 
-	directory_of(path, directory);
+	disk_directory_of(path, directory);
 	if (statfs(path, &fs) != 0 && statfs(directory, &fs) != 0)
 		return NULL;
 	return disk_network_type((long)fs.f_type);
@@ -133,7 +132,7 @@ disk_sync_directory(const char *path)
 {
 	char directory[DISK_PATH_MAX];
 
-	directory_of(path, directory);
+	disk_directory_of(path, directory);
 	/* Some file systems of networks cannot, and need not. */
 	return sync_with(directory, O_DIRECTORY) || errno == EINVAL;
 }

@@ -1,39 +1,41 @@
+/* TODO */
+#include "base/http.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+
 /* http: methods, targets, forms, the Basic header; plain strings in, plain structs out.
  *
  * A text is decoded once, into a buffer as long as itself: percent-decoding never makes a text
  * longer.
  */
 #define _GNU_SOURCE 1 /* memmem */
-#include "base/http.h"
-
-#include <arpa/inet.h>
-#include <assert.h>
-#include <sodium.h>
-#include <string.h>
-#include <strings.h>
 
 enum {
 	HOST_MAX = 255,
 	PORT_DIGITS_MAX = 5,
-	BOUNDARY_MAX = 70, /* RFC 2046, 5.1.1 */
 };
 
-#define DIGITS "0123456789"
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define TOKEN_CHARS DIGITS LETTERS "!#$%&'*+-.^_`|~"  /* RFC 9110, 5.6.2 */
-#define BOUNDARY_CHARS DIGITS LETTERS "'()+_,-./:=? " /* RFC 2046, 5.1.1 */
 #define HOST_CHARS DIGITS LETTERS ".-_"
-#define UNRESERVED_CHARS DIGITS LETTERS "-._~"	      /* RFC 3986, 2.3 */
 #define PATH_CHARS UNRESERVED_CHARS "/%!$&'()*+,;=:@" /* RFC 3986, 3.3 */
 
-static bool
-is_blank(char c)
+bool
+http_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static bool
-is_control(char c)
+bool
+http_is_control(char c)
 {
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
@@ -89,7 +91,7 @@ static bool
 has_control(const char *text)
 {
 	for (; *text != '\0'; text++)
-		if (is_control(*text))
+		if (http_is_control(*text))
 			return true;
 	return false;
 }
@@ -101,61 +103,6 @@ response_header(struct response *response, const char *name, const char *value)
 		return;
 	assert(response->header_count < HTTP_HEADERS_MAX);
 	response->headers[response->header_count++] = (struct header){name, value};
-}
-
-/* UTF-8. */
-
-/* How many bytes the well-formed character at p has; 0 if there is none within len bytes.  The
- * bounds of the second byte are those of table 3-7 of the Unicode standard.  The bytes are looked
- * at in order and none behind the first wrong one. */
-static size_t
-utf8_step(const unsigned char *p, size_t len)
-{
-	unsigned char least = 0x80, most = 0xbf;
-	size_t n;
-
-	if (p[0] < 0x80)
-		return p[0] != 0;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (p[0] == 0xe0)
-		least = 0xa0; /* overlong below */
-	else if (p[0] == 0xed)
-		most = 0x9f; /* surrogates above */
-	else if (p[0] == 0xf0)
-		least = 0x90;
-	else if (p[0] == 0xf4)
-		most = 0x8f; /* U+10FFFF is the last one */
-	if (len < n || p[1] < least || p[1] > most)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-bool
-http_utf8_valid(const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-
-	for (size_t i = 0, n; i < len; i += n) {
-		n = utf8_step(p + i, len - i);
-		if (n == 0)
-			return false;
-	}
-	return true;
-}
-
-size_t
-http_utf8_length(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text != '\0'; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80;
-	return count;
 }
 
 /* Percent-encoding. */
@@ -202,40 +149,6 @@ decode(const char *text, size_t len, int plus, char **to)
 	if (!http_utf8_valid(start, (size_t)(out - start)))
 		return "The text is not valid UTF-8.";
 	return NULL;
-}
-
-char *
-http_base64(struct arena *a, const char *bytes, size_t len)
-{
-	size_t room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
-	char *out = arena_alloc(a, room);
-
-	if (out != NULL)
-		(void)sodium_bin2base64(out, room, (const unsigned char *)bytes, len,
-					sodium_base64_VARIANT_ORIGINAL);
-	return out;
-}
-
-char *
-http_encode(struct arena *a, const char *text)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	char *encoded = arena_array(a, strlen(text) + 1, 3), *out = encoded;
-
-	if (encoded == NULL)
-		return NULL;
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (strchr(UNRESERVED_CHARS, *text) != NULL) {
-			*out++ = *text;
-			continue;
-		}
-		*out++ = '%';
-		*out++ = hex[c >> 4];
-		*out++ = hex[c & 15];
-	}
-	return encoded;
 }
 
 /* Forms and queries. */
@@ -441,13 +354,8 @@ value_copy(struct arena *a, const char *text, const char *end)
 	return copy;
 }
 
-enum param { PARAM_NONE, PARAM_FOUND, PARAM_BROKEN, PARAM_NO_MEMORY };
-
-/* Looks for a parameter (; name=token or ; name="quoted") in what follows a header's value proper.
- * One that is there twice counts as broken: two readers would take two different ones.  Empty
- * parameters are seen in the wild and do no harm. */
-static enum param
-find_param(struct arena *a, const char *text, const char *name, const char **value)
+enum param
+http_find_param(struct arena *a, const char *text, const char *name, const char **value)
 {
 	const char *found = NULL, *found_end = NULL;
 
@@ -477,238 +385,6 @@ find_param(struct arena *a, const char *text, const char *name, const char **val
 		return PARAM_NONE;
 	*value = value_copy(a, found, found_end);
 	return *value != NULL ? PARAM_FOUND : PARAM_NO_MEMORY;
-}
-
-/* multipart/form-data (RFC 7578, RFC 2046). */
-
-struct multipart {
-	struct arena *arena;
-	const char *at; /* what has not been read yet */
-	const char *end;
-	char mark[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
-	size_t mark_len;
-	struct error *error;
-};
-
-static enum err
-broken(struct multipart *m, const char *why)
-{
-	return err_set(m->error, ERR_INVALID_BODY, NULL, why);
-}
-
-static enum err
-find_boundary(struct multipart *m, const char *content_type)
-{
-	const char *boundary = NULL;
-	size_t len;
-
-	content_type = content_type != NULL ? content_type + strcspn(content_type, ";") : "";
-	enum param found = find_param(m->arena, content_type, "boundary", &boundary);
-	if (found == PARAM_NO_MEMORY)
-		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	if (found != PARAM_FOUND)
-		return broken(m, found == PARAM_NONE
-					 ? "The Content-Type names no boundary."
-					 : "The Content-Type's parameters cannot be read.");
-	len = strlen(boundary);
-	if (len == 0 || len > BOUNDARY_MAX || strspn(boundary, BOUNDARY_CHARS) != len ||
-	    boundary[len - 1] == ' ')
-		return broken(m, "The Content-Type's boundary is not a legal one.");
-	memcpy(m->mark, "\r\n--", 4);
-	memcpy(m->mark + 4, boundary, len + 1);
-	m->mark_len = len + 4;
-	return ERR_NONE;
-}
-
-static bool
-starts_with(const struct multipart *m, const char *text, size_t len)
-{
-	return (size_t)(m->end - m->at) >= len && memcmp(m->at, text, len) == 0;
-}
-
-/* Moves behind the rest of a delimiter's line, the boundary of which has been read.  A line that
- * only begins with the boundary is refused: whether it belongs to the content is anybody's guess,
- * and secrets come through here. */
-static enum err
-end_of_delimiter(struct multipart *m, bool *last)
-{
-	*last = starts_with(m, "--", 2);
-	if (*last)
-		m->at += 2;
-	while (m->at < m->end && is_blank(*m->at))
-		m->at++;
-	if (*last && m->at == m->end)
-		return ERR_NONE;
-	if (!starts_with(m, "\r\n", 2))
-		return broken(m, "A line begins with the boundary but does not end behind it.");
-	m->at += 2;
-	return ERR_NONE;
-}
-
-/* Skips the preamble and the first delimiter, which may stand at the very beginning. */
-static enum err
-first_delimiter(struct multipart *m, bool *last)
-{
-	const char *found;
-
-	if (starts_with(m, m->mark + 2, m->mark_len - 2)) {
-		m->at += m->mark_len - 2;
-		return end_of_delimiter(m, last);
-	}
-	found = memmem(m->at, (size_t)(m->end - m->at), m->mark, m->mark_len);
-	if (found == NULL)
-		return broken(m, "The boundary does not occur in the body.");
-	m->at = found + m->mark_len;
-	return end_of_delimiter(m, last);
-}
-
-/* The content in front of the next delimiter. */
-static enum err
-part_content(struct multipart *m, const char **content)
-{
-	const char *start = m->at, *found;
-	size_t len;
-
-	/* The line break before the delimiter may be the one that ends the headers' empty line. */
-	found = memmem(start - 2, (size_t)(m->end - start) + 2, m->mark, m->mark_len);
-	if (found == NULL)
-		return broken(m, "The closing boundary is missing.");
-	m->at = found + m->mark_len;
-	len = found > start ? (size_t)(found - start) : 0;
-	if (!http_utf8_valid(start, len))
-		return broken(m, "A field's content is not valid UTF-8, or holds a NUL.");
-	*content = arena_copy(m->arena, start, len);
-	return *content != NULL ? ERR_NONE : err_set(m->error, ERR_INTERNAL, NULL, NULL);
-}
-
-/* One header line, cut into a name and a value that end with a NUL; *name is NULL for the empty
- * line that ends the headers. */
-static enum err
-part_header(struct multipart *m, const char **name, const char **value)
-{
-	const char *eol = memmem(m->at, (size_t)(m->end - m->at), "\r\n", 2);
-	size_t name_len;
-	char *line;
-
-	if (eol == NULL)
-		return broken(m, "The headers of a field do not end.");
-	line = arena_copy(m->arena, m->at, (size_t)(eol - m->at));
-	if (line == NULL)
-		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	*name = NULL;
-	if (eol == m->at) {
-		m->at += 2;
-		return ERR_NONE;
-	}
-	if (!http_utf8_valid(line, (size_t)(eol - m->at)))
-		return broken(m, "A field's headers are not valid UTF-8, or hold a NUL.");
-	m->at = eol + 2;
-	for (const char *c = line; *c != '\0'; c++)
-		if (is_control(*c) && *c != '\t')
-			return broken(m, "A field's headers hold a control character.");
-	name_len = strspn(line, TOKEN_CHARS);
-	if (name_len == 0 || line[name_len] != ':')
-		return broken(m, "A field's headers hold a line that is none.");
-	line[name_len] = '\0';
-	*name = line;
-	*value = line + name_len + 1 + strspn(line + name_len + 1, " \t");
-	return ERR_NONE;
-}
-
-static enum err
-field_name(struct multipart *m, const char *disposition, const char **name)
-{
-	static const char type[] = "form-data";
-	size_t len = sizeof(type) - 1;
-
-	if (*name != NULL)
-		return broken(m, "A field has two Content-Disposition headers.");
-	if (strncasecmp(disposition, type, len) != 0)
-		return broken(m, "A field's Content-Disposition is not form-data.");
-	enum param found = find_param(m->arena, disposition + len, "name", name);
-	if (found == PARAM_NO_MEMORY)
-		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	return found == PARAM_FOUND ? ERR_NONE
-				    : broken(m, "A field's Content-Disposition has no name.");
-}
-
-/* base64 and quoted-printable are gone from RFC 7578; taken literally they would store something
- * else than what was meant. */
-static bool
-is_plain_encoding(const char *encoding)
-{
-	size_t len = strcspn(encoding, " \t");
-
-	return (len == 4 && strncasecmp(encoding, "7bit", len) == 0) ||
-	       (len == 4 && strncasecmp(encoding, "8bit", len) == 0) ||
-	       (len == 6 && strncasecmp(encoding, "binary", len) == 0);
-}
-
-/* Reads the headers of a part and what they say about its name. */
-static enum err
-part_name(struct multipart *m, const char **name)
-{
-	const char *header = NULL, *value = "";
-	enum err code;
-
-	*name = NULL;
-	for (;;) {
-		code = part_header(m, &header, &value);
-		if (code != ERR_NONE)
-			return code;
-		if (header == NULL)
-			break;
-		if (strcasecmp(header, "Content-Transfer-Encoding") == 0 &&
-		    !is_plain_encoding(value))
-			return broken(m, "A field has a Content-Transfer-Encoding.");
-		if (strcasecmp(header, "Content-Disposition") != 0)
-			continue;
-		code = field_name(m, value, name);
-		if (code != ERR_NONE)
-			return code;
-	}
-	return *name != NULL ? ERR_NONE : broken(m, "A field has no Content-Disposition.");
-}
-
-static enum err
-parts(struct multipart *m, struct pairs *out)
-{
-	bool last;
-	enum err code = first_delimiter(m, &last);
-
-	while (code == ERR_NONE && !last) {
-		struct pair *pair = &out->items[out->count];
-
-		if (out->count == HTTP_PAIRS_MAX)
-			return broken(m, "There are too many fields.");
-		code = part_name(m, &pair->name);
-		if (code == ERR_NONE)
-			code = part_content(m, &pair->value);
-		if (code == ERR_NONE)
-			code = end_of_delimiter(m, &last);
-		out->count++;
-	}
-	return code;
-}
-
-enum err
-http_multipart_parse(struct arena *a, const char *content_type, const char *body, size_t len,
-		     struct pairs *out, struct error *e)
-{
-	struct multipart m = {.arena = a, .at = body, .end = body + len, .error = e};
-	struct pairs pairs = {NULL, 0};
-	enum err code = find_boundary(&m, content_type);
-
-	*out = pairs;
-	if (code != ERR_NONE)
-		return code;
-	pairs.items = arena_array(a, HTTP_PAIRS_MAX, sizeof(*pairs.items));
-	if (pairs.items == NULL)
-		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	code = parts(&m, &pairs);
-	if (code == ERR_NONE)
-		*out = pairs;
-	return code;
 }
 
 /* Authorization and cookies. */
@@ -761,7 +437,7 @@ http_cookie(struct arena *a, const char *header, const char *name)
 		    strncmp(header, name, name_len) == 0) {
 			const char *value = header + name_len + 1;
 
-			for (len -= name_len + 1; len > 0 && is_blank(value[len - 1]);)
+			for (len -= name_len + 1; len > 0 && http_is_blank(value[len - 1]);)
 				len--;
 			return arena_copy(a, value, len);
 		}

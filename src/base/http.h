@@ -132,13 +132,6 @@ enum err http_target_parse(struct arena *a, const char *raw, struct target *out,
 enum err http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out,
 			 struct error *e) __attribute__((warn_unused_result));
 
-/* multipart/form-data: text fields only; a part with a file name counts as a field of its content.
- * ERR_INVALID_BODY: no boundary in content_type, a body that is not so built, invalid UTF-8, a NUL,
- * or more than HTTP_PAIRS_MAX parts. */
-enum err http_multipart_parse(struct arena *a, const char *content_type, const char *body,
-			      size_t len, struct pairs *out, struct error *e)
-	__attribute__((warn_unused_result));
-
 /* The media type of a Content-Type, lower-cased, without parameters; "" for NULL. */
 const char *http_media_type(struct arena *a, const char *content_type);
 
@@ -151,19 +144,6 @@ bool http_basic_parse(struct arena *a, const char *authorization, const char **u
 /* The value of a cookie, NULL if it is not there. */
 const char *http_cookie(struct arena *a, const char *header, const char *name);
 
-/* True if text is valid UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF, no NUL
- * within len. */
-bool http_utf8_valid(const char *text, size_t len);
-/* Characters (code points) of valid UTF-8. */
-size_t http_utf8_length(const char *text);
-
-/* Percent-encodes everything but unreserved characters (RFC 3986), for a query that is built again.
- */
-char *http_encode(struct arena *a, const char *text);
-
-/* Base64 with padding; NULL without memory. */
-char *http_base64(struct arena *a, const char *bytes, size_t len);
-
 /* host[:port] in the form that a link may carry: letters, digits, '.', '-', '_', an IPv6 literal in
  * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
  * or markup into every link. */
@@ -172,5 +152,22 @@ bool http_host_valid(const char *host);
  * URL.  A web server that decodes the path of a request and calls that the script's would put the
  * client's words into every link otherwise. */
 bool http_prefix_valid(const char *path);
+
+#define DIGITS "0123456789"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+#define TOKEN_CHARS DIGITS LETTERS "!#$%&'*+-.^_`|~" /* RFC 9110, 5.6.2 */
+
+enum param { PARAM_NONE, PARAM_FOUND, PARAM_BROKEN, PARAM_NO_MEMORY };
+
+bool http_is_blank(char c);
+
+bool http_is_control(char c);
+
+/* Looks for a parameter (; name=token or ; name="quoted") in what follows a header's value proper.
+ * One that is there twice counts as broken: two readers would take two different ones.  Empty
+ * parameters are seen in the wild and do no harm. */
+enum param http_find_param(struct arena *a, const char *text, const char *name, const char **value);
 
 #endif

@@ -8,12 +8,12 @@
 
 #include <cjson/cJSON.h>
 #include <sodium.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/http.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
 
 /* cJSON reads a number through a buffer of 64 bytes and trips over what is left of a longer one. */
 enum { NUMBER_MAX = 63 };
@@ -101,7 +101,7 @@ refuse_at(struct gate *g, size_t at, const char *why)
 }
 
 static enum err
-refuse(struct gate *g, const char *why)
+gate_refuse(struct gate *g, const char *why)
 {
 	return refuse_at(g, g->at, g->at < g->len ? why : "The text ends too early");
 }
@@ -120,7 +120,7 @@ peek(const struct gate *g)
 }
 
 static bool
-take(struct gate *g, char c)
+gate_take(struct gate *g, char c)
 {
 	if (g->at == g->len || g->text[g->at] != c)
 		return false;
@@ -129,9 +129,9 @@ take(struct gate *g, char c)
 }
 
 static void
-skip_blanks(struct gate *g)
+gate_skip_blanks(struct gate *g)
 {
-	while (take(g, ' ') || take(g, '\t') || take(g, '\n') || take(g, '\r'))
+	while (gate_take(g, ' ') || gate_take(g, '\t') || gate_take(g, '\n') || gate_take(g, '\r'))
 		continue;
 }
 
@@ -187,13 +187,13 @@ gate_unicode(struct gate *g, unsigned *c)
 	unsigned low;
 
 	if (!take_hex(g, c))
-		return refuse(g, "\\u is not followed by four hexadecimal digits");
+		return gate_refuse(g, "\\u is not followed by four hexadecimal digits");
 	if (*c == 0)
 		return refuse_at(g, start, "A string holds \\u0000");
 	if (*c < 0xd800 || *c > 0xdfff)
 		return ERR_NONE;
-	if (*c > 0xdbff || !take(g, '\\') || !take(g, 'u') || !take_hex(g, &low) || low < 0xdc00 ||
-	    low > 0xdfff)
+	if (*c > 0xdbff || !gate_take(g, '\\') || !gate_take(g, 'u') || !take_hex(g, &low) ||
+	    low < 0xdc00 || low > 0xdfff)
 		return refuse_at(g, start, "A string holds half of a surrogate pair");
 	*c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
 	return ERR_NONE;
@@ -206,10 +206,10 @@ gate_escape(struct gate *g, unsigned *c)
 	static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
 	const char *letter = peek(g) != '\0' ? strchr(letters, peek(g)) : NULL;
 
-	if (take(g, 'u'))
+	if (gate_take(g, 'u'))
 		return gate_unicode(g, c);
 	if (letter == NULL)
-		return refuse(g, "An unknown escape stands in a string");
+		return gate_refuse(g, "An unknown escape stands in a string");
 	*c = (unsigned char)meanings[letter - letters];
 	g->at++;
 	return ERR_NONE;
@@ -224,7 +224,7 @@ gate_character(struct gate *g)
 	size_t n = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 
 	if (n > g->len - g->at || !http_utf8_valid(p, n))
-		return refuse(g, "The text is not valid UTF-8");
+		return gate_refuse(g, "The text is not valid UTF-8");
 	g->at += n;
 	return ERR_NONE;
 }
@@ -239,7 +239,7 @@ gate_string_part(struct gate *g, char **out)
 	enum err code;
 
 	if (first < 0x20)
-		return refuse(g, "A control character stands in a string");
+		return gate_refuse(g, "A control character stands in a string");
 	if (first == '\\') {
 		g->at++;
 		code = gate_escape(g, &c);
@@ -261,7 +261,7 @@ gate_string_part(struct gate *g, char **out)
 static enum err
 gate_string(struct gate *g, char **out)
 {
-	while (!take(g, '"')) {
+	while (!gate_take(g, '"')) {
 		enum err code = gate_string_part(g, out);
 
 		if (code != ERR_NONE)
@@ -293,16 +293,16 @@ gate_number(struct gate *g)
 	size_t start = g->at;
 	struct number *number;
 
-	(void)take(g, '-');
-	if (!take(g, '0') && !take_digits(g))
-		return refuse(g, "A number has no digits");
-	if (take(g, '.') && !take_digits(g))
-		return refuse(g, "A number has no digits behind its point");
-	if (take(g, 'e') || take(g, 'E')) {
-		if (!take(g, '+'))
-			(void)take(g, '-');
+	(void)gate_take(g, '-');
+	if (!gate_take(g, '0') && !take_digits(g))
+		return gate_refuse(g, "A number has no digits");
+	if (gate_take(g, '.') && !take_digits(g))
+		return gate_refuse(g, "A number has no digits behind its point");
+	if (gate_take(g, 'e') || gate_take(g, 'E')) {
+		if (!gate_take(g, '+'))
+			(void)gate_take(g, '-');
 		if (!take_digits(g))
-			return refuse(g, "A number has no digits in its exponent");
+			return gate_refuse(g, "A number has no digits in its exponent");
 	}
 	if (g->at - start > NUMBER_MAX)
 		return refuse_at(g, start, "A number is too long");
@@ -323,7 +323,7 @@ gate_word(struct gate *g, const char *word)
 	size_t len = strlen(word);
 
 	if (g->len - g->at < len || memcmp(g->text + g->at, word, len) != 0)
-		return refuse(g, "No value of JSON begins");
+		return gate_refuse(g, "No value of JSON begins");
 	g->at += len;
 	return ERR_NONE;
 }
@@ -331,21 +331,22 @@ gate_word(struct gate *g, const char *word)
 static enum err
 gate_array(struct gate *g)
 {
-	skip_blanks(g);
-	if (take(g, ']'))
+	gate_skip_blanks(g);
+	if (gate_take(g, ']'))
 		return ERR_NONE;
 	do {
 		enum err code = gate_value(g);
 
 		if (code != ERR_NONE)
 			return code;
-		skip_blanks(g);
-	} while (take(g, ','));
-	return take(g, ']') ? ERR_NONE : refuse(g, "An array goes on with neither , nor ]");
+		gate_skip_blanks(g);
+	} while (gate_take(g, ','));
+	return gate_take(g, ']') ? ERR_NONE
+				 : gate_refuse(g, "An array goes on with neither , nor ]");
 }
 
 static uint32_t
-hash_of(const char *bytes, size_t len)
+gate_hash_of(const char *bytes, size_t len)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
@@ -385,7 +386,7 @@ gate_name(struct gate *g, struct name **names)
 	g->at = start;
 	code = gate_string(g, &out); /* as before */
 	name->len = (size_t)(out - name->bytes);
-	name->hash = hash_of(name->bytes, name->len);
+	name->hash = gate_hash_of(name->bytes, name->len);
 	bucket = &names[name->hash % BUCKETS];
 	if (is_repeated(*bucket, name))
 		return refuse_at(g, start - 1, "A name stands twice in an object, again");
@@ -399,15 +400,15 @@ gate_member(struct gate *g, struct name **names)
 {
 	enum err code;
 
-	skip_blanks(g);
-	if (!take(g, '"'))
-		return refuse(g, "A name in quotes is missing");
+	gate_skip_blanks(g);
+	if (!gate_take(g, '"'))
+		return gate_refuse(g, "A name in quotes is missing");
 	code = gate_name(g, names);
 	if (code != ERR_NONE)
 		return code;
-	skip_blanks(g);
-	if (!take(g, ':'))
-		return refuse(g, "The : behind a name is missing");
+	gate_skip_blanks(g);
+	if (!gate_take(g, ':'))
+		return gate_refuse(g, "The : behind a name is missing");
 	return gate_value(g);
 }
 
@@ -416,17 +417,18 @@ gate_object(struct gate *g)
 {
 	struct name *names[BUCKETS] = {NULL};
 
-	skip_blanks(g);
-	if (take(g, '}'))
+	gate_skip_blanks(g);
+	if (gate_take(g, '}'))
 		return ERR_NONE;
 	do {
 		enum err code = gate_member(g, names);
 
 		if (code != ERR_NONE)
 			return code;
-		skip_blanks(g);
-	} while (take(g, ','));
-	return take(g, '}') ? ERR_NONE : refuse(g, "An object goes on with neither , nor }");
+		gate_skip_blanks(g);
+	} while (gate_take(g, ','));
+	return gate_take(g, '}') ? ERR_NONE
+				 : gate_refuse(g, "An object goes on with neither , nor }");
 }
 
 static enum err
@@ -435,7 +437,7 @@ gate_container(struct gate *g, enum err (*content)(struct gate *g))
 	enum err code;
 
 	if (++g->depth > JSON_DEPTH_MAX)
-		return refuse(g, "Arrays and objects are nested too deeply");
+		return gate_refuse(g, "Arrays and objects are nested too deeply");
 	g->at++;
 	code = content(g);
 	g->depth--;
@@ -447,9 +449,9 @@ gate_value(struct gate *g)
 {
 	char *unwanted = NULL;
 
-	skip_blanks(g);
+	gate_skip_blanks(g);
 	if (++g->nodes > g->nodes_max)
-		return refuse(g, "The limit on the number of values is passed");
+		return gate_refuse(g, "The limit on the number of values is passed");
 	switch (peek(g)) {
 	case '{':
 		return gate_container(g, gate_object);
@@ -469,7 +471,7 @@ gate_value(struct gate *g)
 	}
 	if (peek(g) == '-' || is_digit(peek(g)))
 		return gate_number(g);
-	return refuse(g, "No value of JSON begins");
+	return gate_refuse(g, "No value of JSON begins");
 }
 
 static enum err
@@ -478,12 +480,12 @@ gate_text(struct gate *g)
 	enum err code;
 
 	if (g->len >= 3 && memcmp(g->text, "\xef\xbb\xbf", 3) == 0)
-		return refuse(g, "A byte order mark stands");
+		return gate_refuse(g, "A byte order mark stands");
 	code = gate_value(g);
 	if (code != ERR_NONE)
 		return code;
-	skip_blanks(g);
-	return g->at == g->len ? ERR_NONE : refuse(g, "Something stands behind the value");
+	gate_skip_blanks(g);
+	return g->at == g->len ? ERR_NONE : gate_refuse(g, "Something stands behind the value");
 }
 
 /* The tree. */
@@ -580,7 +582,7 @@ json_parse_many(struct arena *a, const char *text, size_t len, unsigned nodes_ma
 	enum err code;
 
 	g.numbers_end = &g.numbers;
-	skip_blanks(&g);
+	gate_skip_blanks(&g);
 	if (g.at == len) {
 		struct json *empty = json_object(a);
 

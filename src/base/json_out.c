@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#include "base/http.h"
+#include "base/arena.h"
+#include "base/text.h"
 
 enum { FIRST_ROOM = 8 * 1024 }; /* a resource has about 2 KiB */
 
@@ -40,7 +41,7 @@ json_out_init(struct json_out *w, struct arena *a)
 
 /* The slow half of need(): moves to a buffer with twice the room, or as much as is asked for. */
 static bool
-grow(struct json_out *w, size_t more)
+writer_grow(struct json_out *w, size_t more)
 {
 	size_t room = w->room > 0 ? w->room : FIRST_ROOM, least;
 	char *bytes;
@@ -67,11 +68,11 @@ grow(struct json_out *w, size_t more)
 static inline bool
 need(struct json_out *w, size_t more)
 {
-	return (more <= w->room - w->len && !w->failed) || grow(w, more);
+	return (more <= w->room - w->len && !w->failed) || writer_grow(w, more);
 }
 
 static inline void
-put(struct json_out *w, const char *bytes, size_t len)
+writer_put(struct json_out *w, const char *bytes, size_t len)
 {
 	if (!need(w, len))
 		return;
@@ -81,7 +82,7 @@ put(struct json_out *w, const char *bytes, size_t len)
 
 /* A value that is short and known, with the comma before it. */
 static inline void
-put_value(struct json_out *w, const char *bytes, size_t len)
+writer_put_value(struct json_out *w, const char *bytes, size_t len)
 {
 	if (!need(w, len + 1))
 		return;
@@ -93,23 +94,23 @@ put_value(struct json_out *w, const char *bytes, size_t len)
 }
 
 static inline void
-open_with(struct json_out *w, char bracket)
+writer_open_with(struct json_out *w, char bracket)
 {
-	put_value(w, &bracket, 1);
+	writer_put_value(w, &bracket, 1);
 	w->comma = false;
 }
 
 static inline void
 close_with(struct json_out *w, char bracket)
 {
-	put(w, &bracket, 1);
+	writer_put(w, &bracket, 1);
 	w->comma = true;
 }
 
 void
 json_begin_object(struct json_out *w)
 {
-	open_with(w, '{');
+	writer_open_with(w, '{');
 }
 
 void
@@ -121,7 +122,7 @@ json_end_object(struct json_out *w)
 void
 json_begin_array(struct json_out *w)
 {
-	open_with(w, '[');
+	writer_open_with(w, '[');
 }
 
 void
@@ -137,11 +138,11 @@ put_escape(struct json_out *w, unsigned char byte, unsigned char letter)
 	char text[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
 
 	if (letter == ESCAPE_HEX) {
-		put(w, text, sizeof(text));
+		writer_put(w, text, sizeof(text));
 		return;
 	}
 	text[1] = (char)letter;
-	put(w, text, 2);
+	writer_put(w, text, 2);
 }
 
 /* The length of the UTF-8 character at p, 0 if it is none.  The text's final NUL ends a character
@@ -156,7 +157,7 @@ character(const unsigned char *p)
 
 /* The inside of a string. */
 static void
-put_text(struct json_out *w, const char *text)
+writer_put_text(struct json_out *w, const char *text)
 {
 	const unsigned char *run = (const unsigned char *)text, *p = run;
 
@@ -169,11 +170,11 @@ put_text(struct json_out *w, const char *text)
 		p += len;
 		if (len > 0)
 			continue;
-		put(w, (const char *)run, (size_t)(p - run));
+		writer_put(w, (const char *)run, (size_t)(p - run));
 		if (needs[*p] == TEXT_END)
 			return;
 		if (needs[*p] == NOT_ASCII)
-			put(w, "\xef\xbf\xbd", 3); /* U+FFFD */
+			writer_put(w, "\xef\xbf\xbd", 3); /* U+FFFD */
 		else
 			put_escape(w, *p, needs[*p]);
 		run = ++p;
@@ -183,7 +184,7 @@ put_text(struct json_out *w, const char *text)
 /* True if no byte needs an escape or a closer look.  Eight at a time: almost every string is plain,
  * and every answer is mostly strings. */
 static bool
-is_plain(const char *text, size_t len)
+writer_is_plain(const char *text, size_t len)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
 	unsigned char rest = 0;
@@ -207,14 +208,15 @@ is_plain(const char *text, size_t len)
 
 /* A string, with the comma before it and what comes behind it: a quote, or a quote and a colon. */
 static inline void
-put_string(struct json_out *w, const char *text, size_t len, const char *close, size_t close_len)
+writer_put_string(struct json_out *w, const char *text, size_t len, const char *close,
+		  size_t close_len)
 {
 	char *to;
 
-	if (!is_plain(text, len)) {
-		put_value(w, "\"", 1);
-		put_text(w, text);
-		put(w, close, close_len);
+	if (!writer_is_plain(text, len)) {
+		writer_put_value(w, "\"", 1);
+		writer_put_text(w, text);
+		writer_put(w, close, close_len);
 		return;
 	}
 	if (!need(w, len + 2 + close_len))
@@ -231,7 +233,7 @@ put_string(struct json_out *w, const char *text, size_t len, const char *close, 
 void
 json_name(struct json_out *w, const char *name)
 {
-	put_string(w, name, strlen(name), "\":", 2);
+	writer_put_string(w, name, strlen(name), "\":", 2);
 	w->comma = false;
 }
 
@@ -248,14 +250,14 @@ json_string_n(struct json_out *w, const char *text, size_t len)
 		json_null(w);
 		return;
 	}
-	put_string(w, text, len, "\"", 1);
+	writer_put_string(w, text, len, "\"", 1);
 	w->comma = true;
 }
 
 void
 json_begin_string(struct json_out *w)
 {
-	put_value(w, "\"", 1);
+	writer_put_value(w, "\"", 1);
 }
 
 void
@@ -265,16 +267,16 @@ json_piece(struct json_out *w, const char *text)
 
 	if (len == 0)
 		return;
-	if (is_plain(text, len))
-		put(w, text, len);
+	if (writer_is_plain(text, len))
+		writer_put(w, text, len);
 	else
-		put_text(w, text);
+		writer_put_text(w, text);
 }
 
 void
 json_end_string(struct json_out *w)
 {
-	put(w, "\"", 1);
+	writer_put(w, "\"", 1);
 }
 
 void
@@ -295,34 +297,34 @@ json_int(struct json_out *w, int64_t number)
 	} while (rest > 0);
 	if (number < 0)
 		*--p = '-';
-	put_value(w, p, (size_t)(digits + sizeof(digits) - p));
+	writer_put_value(w, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 void
 json_bool(struct json_out *w, bool value)
 {
 	if (value)
-		put_value(w, "true", 4);
+		writer_put_value(w, "true", 4);
 	else
-		put_value(w, "false", 5);
+		writer_put_value(w, "false", 5);
 }
 
 void
 json_null(struct json_out *w)
 {
-	put_value(w, "null", 4);
+	writer_put_value(w, "null", 4);
 }
 
 void
 json_raw(struct json_out *w, const char *text, size_t len)
 {
-	put_value(w, text, len);
+	writer_put_value(w, text, len);
 }
 
 void
 json_raw_piece(struct json_out *w, const char *text, size_t len)
 {
-	put(w, text, len);
+	writer_put(w, text, len);
 }
 
 struct json_gap
@@ -337,7 +339,7 @@ json_gap(struct json_out *w)
 void
 json_until(struct json_out *w, const struct json_out *from, size_t at, struct json_gap gap)
 {
-	put(w, from->bytes + at, gap.at - at);
+	writer_put(w, from->bytes + at, gap.at - at);
 	w->comma = gap.comma;
 }
 

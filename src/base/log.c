@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/http.h"
+#include "base/text.h"
 
 /* Lines of up to PIPE_BUF bytes are written whole, also to a pipe that others write to. */
 enum { LINE_MAX_BYTES = 2048 };
@@ -60,7 +60,7 @@ log_request(void)
 
 /* False if the line is full; one byte stays free for the line feed. */
 static bool
-put(struct line *line, const char *bytes, size_t len)
+log_put(struct line *line, const char *bytes, size_t len)
 {
 	if (len >= sizeof(line->bytes) - line->len)
 		return false;
@@ -87,26 +87,26 @@ printable(const char *text, size_t len)
 }
 
 static void
-put_escaped(struct line *line, const char *text, size_t len)
+log_put_escaped(struct line *line, const char *text, size_t len)
 {
 	for (size_t i = 0, step; i < len; i += step) {
 		char hex[5];
 
 		step = printable(text + i, len - i);
 		if (step > 0) {
-			if (!put(line, text + i, step))
+			if (!log_put(line, text + i, step))
 				return;
 			continue;
 		}
 		step = 1;
 		snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)text[i]);
-		if (!put(line, hex, 4))
+		if (!log_put(line, hex, 4))
 			return;
 	}
 }
 
 static void
-put_head(struct line *line, enum log_level level)
+log_put_head(struct line *line, enum log_level level)
 {
 	char head[64];
 	time_t now = time(NULL);
@@ -120,7 +120,7 @@ put_head(struct line *line, enum log_level level)
 			(long)getpid());
 	if (more > 0 && (size_t)more < sizeof(head) - len)
 		len += (size_t)more;
-	(void)put(line, head, len);
+	(void)log_put(line, head, len);
 }
 
 void
@@ -142,10 +142,10 @@ log_write(enum log_level level, const char *format, ...)
 		len = 0;
 	if ((size_t)len >= sizeof(text))
 		len = (int)sizeof(text) - 1;
-	put_head(&line, level);
-	put_escaped(&line, request, strlen(request));
-	(void)put(&line, " ", 1);
-	put_escaped(&line, text, (size_t)len);
+	log_put_head(&line, level);
+	log_put_escaped(&line, request, strlen(request));
+	(void)log_put(&line, " ", 1);
+	log_put_escaped(&line, text, (size_t)len);
 	line.bytes[line.len++] = '\n';
 	while (write(STDERR_FILENO, line.bytes, line.len) < 0 && errno == EINTR)
 		continue;

@@ -2,29 +2,30 @@
 #include "client/cli_client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "client/cli_docker.h"
-#include "base/disk.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/exit.h"
 #include "base/harden.h"
 #include "base/http.h"
-#include "base/json_out.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "client/cli_docker.h"
+#include "client/client.h"
 #include "client/remote.h"
+#include "registry/url.h"
 
 enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	WORDS_MAX = 64,
+	COMMAND_WORDS_MAX = 64,
 	TIMEOUT_MS = 30 * 1000, /* of one request */
-	FILE_MAX = 1024 * 1024, /* of a file to import */
 	NODES_MAX = 100000,	/* values in it */
 	ARENA_MAX = 64 * 1024 * 1024,
 };
@@ -32,8 +33,8 @@ enum {
 /* By it an administrator sees where a login came from. */
 static const char imported[] = "Imported by regcred import.";
 
-struct call {
-	const char *words[WORDS_MAX];
+struct client_call {
+	const char *words[COMMAND_WORDS_MAX];
 	size_t word_count;
 	const char *key_file, *ca_file;
 	bool dry_run, replace;
@@ -48,7 +49,7 @@ struct call {
 };
 
 static int
-fail(const char *why)
+client_cli_fail(const char *why)
 {
 	(void)fprintf(stderr, "regcred: %s\n", why);
 	return EXIT_FAILED;
@@ -63,7 +64,7 @@ fail_file(const char *path, int error)
 
 /* For a terminal: nothing that could move the cursor. */
 static void
-print_plain(FILE *out, const char *text)
+client_cli_print_plain(FILE *out, const char *text)
 {
 	for (; *text != '\0'; text++)
 		(void)putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
@@ -74,6 +75,7 @@ print_plain(FILE *out, const char *text)
 /* Signals that end a program, or stop it: the terminal must not stay as it is while a secret is
  * typed. */
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+
 enum { ENDING_COUNT = sizeof(ending) / sizeof(*ending) };
 
 static volatile sig_atomic_t caught;
@@ -135,7 +137,7 @@ prompt(const char *question, bool secret, char out[CLIENT_TEXT_MAX])
 }
 
 static bool
-read_key_from_pipe(struct call *c)
+read_key_from_pipe(struct client_call *c)
 {
 	char text[CLIENT_FILE_MAX];
 	size_t len = fread(text, 1, sizeof(text), stdin);
@@ -147,7 +149,7 @@ read_key_from_pipe(struct call *c)
 }
 
 static int
-read_key(struct call *c)
+read_key(struct client_call *c)
 {
 	bool ok;
 
@@ -160,9 +162,9 @@ read_key(struct call *c)
 	else
 		ok = read_key_from_pipe(c);
 	if (!ok)
-		return fail(c->why);
+		return client_cli_fail(c->why);
 	if (*c->settings.access_key == '\0' || *c->settings.secret_key == '\0')
-		return fail(
+		return client_cli_fail(
 			"there is no key: give the lines access_key = ... and secret_key = ..., "
 			"or what `regcred key create` prints");
 	return EXIT_OK;
@@ -179,7 +181,7 @@ is_line(const char *text)
 }
 
 static bool
-copy(char out[CLIENT_TEXT_MAX], const char *text)
+client_cli_copy(char out[CLIENT_TEXT_MAX], const char *text)
 {
 	if (strlen(text) >= CLIENT_TEXT_MAX || !is_line(text))
 		return false;
@@ -187,61 +189,8 @@ copy(char out[CLIENT_TEXT_MAX], const char *text)
 	return true;
 }
 
-static bool
-make_directories(struct arena *a, const char *path)
-{
-	char *parent = arena_strdup(a, path);
-
-	if (parent == NULL)
-		return false;
-	for (char *p = strchr(parent + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdir(parent, 0700) != 0 && errno != EEXIST)
-			return false;
-		*p = '/';
-	}
-	return true;
-}
-
-static bool
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) == 0;
-}
-
-bool
-cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
-{
-	if (!make_directories(a, path))
-		return false;
-	char *fresh = arena_printf(a, "%s.XXXXXX", path);
-	int fd = fresh != NULL ? mkostemp(fresh, O_CLOEXEC) : -1, error;
-
-	if (fd < 0)
-		return false;
-	bool ok = fchmod(fd, mode) == 0 && write_all(fd, text, strlen(text));
-	ok = close(fd) == 0 && ok && rename(fresh, path) == 0;
-	error = errno;
-	if (!ok)
-		(void)unlink(fresh);
-	else if (!disk_sync_directory(path)) {
-		error = errno;
-		ok = false;
-	}
-	errno = error;
-	return ok;
-}
-
 static int
-keep(struct call *c)
+keep(struct client_call *c)
 {
 	const struct client_settings *s = &c->settings;
 	const char *path = client_settings_path(c->arena);
@@ -251,7 +200,7 @@ keep(struct call *c)
 		s->access_key, s->secret_key, ca ? "ca_file = " : "", s->ca_file, ca ? "\n" : "");
 
 	if (path == NULL || text == NULL)
-		return fail("there is no home directory, or no memory");
+		return client_cli_fail("there is no home directory, or no memory");
 	if (!cli_client_write(c->arena, path, text, 0600))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
@@ -259,29 +208,30 @@ keep(struct call *c)
 }
 
 static int
-run_login(struct call *c)
+run_login(struct client_call *c)
 {
 	struct client_answer answer;
 	const char *url = c->words[0];
 
 	if (c->word_count != 1)
-		return fail("which server? give its URL, such as https://creds.example.com");
+		return client_cli_fail(
+			"which server? give its URL, such as https://creds.example.com");
 	if (c->ca_file != NULL) {
 		char *whole = realpath(c->ca_file, NULL);
-		bool ok = whole != NULL && copy(c->settings.ca_file, whole);
+		bool ok = whole != NULL && client_cli_copy(c->settings.ca_file, whole);
 
 		free(whole);
 		if (!ok)
-			return fail("the file of --ca-file cannot be used");
+			return client_cli_fail("the file of --ca-file cannot be used");
 	}
 	int status = read_key(c);
 	if (status != EXIT_OK)
 		return status;
-	if (!copy(c->settings.url, url))
-		return fail("the URL cannot be used");
+	if (!client_cli_copy(c->settings.url, url))
+		return client_cli_fail("the URL cannot be used");
 	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
 	    !client_do(&c->client, "GET", "", NULL, &answer))
-		return fail(c->why);
+		return client_cli_fail(c->why);
 	if (strncasecmp(url, "http:", 5) == 0)
 		(void)fprintf(stderr, "regcred: warning: over http: the key and all logins can be "
 				      "read on the way\n");
@@ -289,14 +239,14 @@ run_login(struct call *c)
 }
 
 static int
-run_logout(struct call *c)
+run_logout(struct client_call *c)
 {
 	const char *path = client_settings_path(c->arena);
 
 	if (c->word_count != 0)
-		return fail("logout takes no words");
+		return client_cli_fail("logout takes no words");
 	if (path == NULL)
-		return fail("there is no home directory");
+		return client_cli_fail("there is no home directory");
 	if (unlink(path) == 0)
 		(void)printf("removed %s; the key itself still works until it is revoked\n", path);
 	else if (errno == ENOENT)
@@ -310,22 +260,22 @@ run_logout(struct call *c)
 
 /* A line for a login: address, user, what became of it. */
 static void
-tell(const char *address, const char *user, const char *outcome)
+client_cli_tell(const char *address, const char *user, const char *outcome)
 {
-	print_plain(stdout, address);
+	client_cli_print_plain(stdout, address);
 	if (user != NULL) {
 		(void)fputs("  ", stdout);
-		print_plain(stdout, user);
+		client_cli_print_plain(stdout, user);
 	}
 	(void)printf("  %s\n", outcome != NULL ? outcome : "NOT IMPORTED: there is no memory");
 	(void)fflush(stdout); /* progress */
 }
 
 static void
-refuse(struct call *c, const char *address, const char *user, const char *why)
+client_cli_refuse(struct client_call *c, const char *address, const char *user, const char *why)
 {
 	c->failed++;
-	tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
+	client_cli_tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
 }
 
 /* Fills user and secret from what docker and podman write; false if there is no password. */
@@ -359,7 +309,7 @@ is_docker_token(const struct registry_url *url)
 }
 
 static void
-import_entry(struct call *c, const struct json *entry)
+import_entry(struct client_call *c, const struct json *entry)
 {
 	/* clang-format off */
 	static const char *const outcomes[REMOTE_MADE_BOTH + 1][2] = {
@@ -375,16 +325,17 @@ import_entry(struct call *c, const struct json *entry)
 	const char *wrong = registry_url_parse(c->work, entry->name, &store.address);
 
 	if (wrong != NULL)
-		refuse(c, entry->name, NULL, wrong);
+		client_cli_refuse(c, entry->name, NULL, wrong);
 	else if (is_docker_token(&store.address))
-		refuse(c, entry->name, NULL, "a token of docker's own.");
+		client_cli_refuse(c, entry->name, NULL, "a token of docker's own.");
 	else if (!read_login(c->work, entry, &store))
-		refuse(c, entry->name, NULL, "the file has no user name and password for it.");
+		client_cli_refuse(c, entry->name, NULL,
+				  "the file has no user name and password for it.");
 	else if (remote_store(&c->client, &store, &done) != REMOTE_OK)
-		refuse(c, entry->name, store.user, c->why);
+		client_cli_refuse(c, entry->name, store.user, c->why);
 	else {
 		c->counts[done]++;
-		tell(entry->name, store.user, outcomes[done][c->dry_run]);
+		client_cli_tell(entry->name, store.user, outcomes[done][c->dry_run]);
 	}
 }
 
@@ -393,9 +344,9 @@ warn_of_helper(const char *path, const char *address, const char *helper)
 {
 	(void)fprintf(stderr, "regcred: warning: %s: not in the file, because docker-credential-",
 		      path);
-	print_plain(stderr, helper);
+	client_cli_print_plain(stderr, helper);
 	(void)fputs(" keeps them: logins for ", stderr);
-	print_plain(stderr, address);
+	client_cli_print_plain(stderr, address);
 	(void)fputc('\n', stderr);
 }
 
@@ -414,27 +365,8 @@ warn_of_helpers(const char *path, const struct json *file)
 		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
 }
 
-char *
-cli_client_read(struct arena *a, const char *path, size_t *len)
-{
-	char *text = arena_alloc(a, FILE_MAX + 1);
-	int fd = text != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = 0;
-
-	*len = 0;
-	if (fd < 0)
-		return NULL;
-	while (*len <= FILE_MAX && (n = read(fd, text + *len, FILE_MAX + 1 - *len)) > 0)
-		*len += (size_t)n;
-	if (*len > FILE_MAX)
-		errno = EFBIG;
-	bool ok = n >= 0 && *len <= FILE_MAX;
-	(void)close(fd);
-	return ok ? text : NULL;
-}
-
 static int
-import_file(struct call *c, const char *path)
+import_file(struct client_call *c, const char *path)
 {
 	struct json *file = NULL;
 	struct error e = {0};
@@ -467,18 +399,18 @@ import_file(struct call *c, const char *path)
 }
 
 static int
-run_import(struct call *c)
+run_import(struct client_call *c)
 {
 	int status = EXIT_OK;
 
 	if (c->word_count == 0)
-		return fail("which files? such as ~/.docker/config.json");
+		return client_cli_fail("which files? such as ~/.docker/config.json");
 	c->work = arena_new(ARENA_MAX);
 	if (c->work == NULL)
-		return fail("there is no memory");
+		return client_cli_fail("there is no memory");
 	if (!client_settings_load(&c->settings, c->why) ||
 	    !client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why))
-		return fail(c->why);
+		return client_cli_fail(c->why);
 	client_each(&c->client, TIMEOUT_MS);
 	c->client.arena = c->work;
 	for (size_t i = 0; i < c->word_count; i++)
@@ -494,7 +426,7 @@ run_import(struct call *c)
 }
 
 static int
-run_docker_setup(struct call *c)
+run_docker_setup(struct client_call *c)
 {
 	const struct docker_setup setup = {.registries = c->words,
 					   .count = c->word_count,
@@ -504,17 +436,17 @@ run_docker_setup(struct call *c)
 					   .dry_run = c->dry_run};
 
 	if (c->undo ? c->all || c->word_count > 0 : !c->all && c->word_count == 0)
-		return fail(c->undo ? "--undo takes nothing else"
-				    : "which registries? name them, or give --all");
+		return client_cli_fail(c->undo ? "--undo takes nothing else"
+					       : "which registries? name them, or give --all");
 	return cli_docker_run(c->arena, &setup);
 }
 
 /* Commands and options */
 
 /* clang-format off */
-static const struct command {
+static const struct client_command {
 	const char *name, *options, *operands; /* as --help shows them */
-	int (*run)(struct call *c);
+	int (*run)(struct client_call *c);
 	const char *help;
 } commands[] = {
 	{ "login",  " [--key-file TEXT] [--ca-file TEXT]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
@@ -527,19 +459,20 @@ static const struct option {
 	const char *name, *command;
 	size_t value, flag; /* where it goes in a call; 0: not of that kind */
 } options[] = {
-	{ "key-file", "login",  offsetof(struct call, key_file), 0 },
-	{ "ca-file",  "login",  offsetof(struct call, ca_file),  0 },
-	{ "dry-run",  "import", 0, offsetof(struct call, dry_run) },
-	{ "replace",  "import", 0, offsetof(struct call, replace) },
-	{ "all",      "docker-setup", 0, offsetof(struct call, all) },
-	{ "undo",     "docker-setup", 0, offsetof(struct call, undo) },
-	{ "podman",   "docker-setup", 0, offsetof(struct call, podman) },
-	{ "dry-run",  "docker-setup", 0, offsetof(struct call, dry_run) },
+	{ "key-file", "login",  offsetof(struct client_call, key_file), 0 },
+	{ "ca-file",  "login",  offsetof(struct client_call, ca_file),  0 },
+	{ "dry-run",  "import", 0, offsetof(struct client_call, dry_run) },
+	{ "replace",  "import", 0, offsetof(struct client_call, replace) },
+	{ "all",      "docker-setup", 0, offsetof(struct client_call, all) },
+	{ "undo",     "docker-setup", 0, offsetof(struct client_call, undo) },
+	{ "podman",   "docker-setup", 0, offsetof(struct client_call, podman) },
+	{ "dry-run",  "docker-setup", 0, offsetof(struct client_call, dry_run) },
 };
+
 /* clang-format on */
 
-static const struct command *
-find_command(int argc, char *const *argv)
+static const struct client_command *
+client_cli_find_command(int argc, char *const *argv)
 {
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
@@ -550,7 +483,7 @@ find_command(int argc, char *const *argv)
 bool
 cli_client_knows(int argc, char *const *argv)
 {
-	return find_command(argc, argv) != NULL;
+	return client_cli_find_command(argc, argv) != NULL;
 }
 
 void
@@ -563,7 +496,8 @@ cli_client_help(FILE *out)
 
 /* One option, with its value in the same word or the next; false if it fits nowhere. */
 static bool
-read_option(struct call *c, const struct command *command, int argc, char **argv, int *arg)
+client_cli_read_option(struct client_call *c, const struct client_command *command, int argc,
+		       char **argv, int *arg)
 {
 	const char *word = argv[*arg] + 2, *equals = strchr(word, '=');
 	size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
@@ -588,14 +522,14 @@ read_option(struct call *c, const struct command *command, int argc, char **argv
 }
 
 static bool
-read_arguments(struct call *c, const struct command *command, int argc, char **argv)
+read_arguments(struct client_call *c, const struct client_command *command, int argc, char **argv)
 {
 	for (int arg = 2; arg < argc; arg++) {
 		bool ok = false;
 
 		if (strncmp(argv[arg], "--", 2) == 0)
-			ok = read_option(c, command, argc, argv, &arg);
-		else if ((ok = c->word_count < WORDS_MAX))
+			ok = client_cli_read_option(c, command, argc, argv, &arg);
+		else if ((ok = c->word_count < COMMAND_WORDS_MAX))
 			c->words[c->word_count++] = argv[arg];
 		if (!ok)
 			return false;
@@ -606,8 +540,8 @@ read_arguments(struct call *c, const struct command *command, int argc, char **a
 int
 cli_client_run(int argc, char **argv)
 {
-	static struct call call;
-	const struct command *command = find_command(argc, argv);
+	static struct client_call call;
+	const struct client_command *command = client_cli_find_command(argc, argv);
 	int status = EXIT_FAILED;
 
 	if (command == NULL || !read_arguments(&call, command, argc, argv)) {
@@ -622,12 +556,12 @@ cli_client_run(int argc, char **argv)
 	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
 	call.arena = arena_new(ARENA_MAX);
 	if (call.arena == NULL || !harden_dumps(false))
-		(void)fail("there is no memory, or core files cannot be switched off");
+		(void)client_cli_fail("there is no memory, or core files cannot be switched off");
 	else
 		status = command->run(&call);
 	client_close(&call.client);
 	arena_free(call.work);
 	arena_free(call.arena);
 	explicit_bzero(&call, sizeof(call));
-	return fflush(stdout) == 0 ? status : fail("the output could not be written");
+	return fflush(stdout) == 0 ? status : client_cli_fail("the output could not be written");
 }

@@ -5,6 +5,7 @@
 #define REGCRED_CLI_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
 

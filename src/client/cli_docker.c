@@ -2,7 +2,6 @@
 #include "client/cli_docker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/cli_client.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
+#include "client/cli_client.h"
 #include "registry/url.h"
 
 enum { NODES_MAX = 100000 };
@@ -30,7 +31,7 @@ struct edit {
 };
 
 static int
-fail(const char *what, const char *why)
+docker_setup_fail(const char *what, const char *why)
 {
 	(void)fprintf(stderr, "regcred: %s: %s\n", what, why);
 	return 1;
@@ -63,7 +64,7 @@ find_path(struct arena *a, bool podman)
 /* Members */
 
 static struct json *
-add(struct edit *e, struct json *object, const char *name, enum json_type type)
+docker_setup_add(struct edit *e, struct json *object, const char *name, enum json_type type)
 {
 	struct json *node = arena_alloc(e->arena, sizeof(*node)), **end = &object->child;
 
@@ -78,7 +79,7 @@ add(struct edit *e, struct json *object, const char *name, enum json_type type)
 }
 
 static struct json *
-find(struct json *object, const char *name)
+docker_setup_find(struct json *object, const char *name)
 {
 	for (struct json *m = object->child; m != NULL; m = m->next)
 		if (strcmp(m->name, name) == 0)
@@ -104,9 +105,9 @@ names_us(const struct json *node)
 
 /* A string member that is to name us; what it named is shown. */
 static void
-set(struct edit *e, struct json *object, const char *what, const char *name)
+docker_setup_set(struct edit *e, struct json *object, const char *what, const char *name)
 {
-	struct json *m = find(object, name);
+	struct json *m = docker_setup_find(object, name);
 
 	if (m != NULL && names_us(m))
 		return;
@@ -115,7 +116,7 @@ set(struct edit *e, struct json *object, const char *what, const char *name)
 		(void)printf(" (was %s)", m->text);
 	(void)putchar('\n');
 	if (m == NULL)
-		m = add(e, object, name, JSON_STRING);
+		m = docker_setup_add(e, object, name, JSON_STRING);
 	if (m == NULL)
 		return;
 	*m = (struct json){.type = JSON_STRING, .name = m->name, .text = helper, .next = m->next};
@@ -125,7 +126,7 @@ set(struct edit *e, struct json *object, const char *what, const char *name)
 static void
 warn_of_password(const struct edit *e, const char *key)
 {
-	struct json *auths = find(e->file, "auths");
+	struct json *auths = docker_setup_find(e->file, "auths");
 	const struct json *entry = auths != NULL ? json_member(auths, key) : NULL;
 
 	if (entry != NULL && entry->child != NULL)
@@ -138,10 +139,10 @@ static int
 add_registries(struct edit *e)
 {
 	static const char hub[] = "https://index.docker.io/v1/";
-	struct json *helpers = find(e->file, "credHelpers");
+	struct json *helpers = docker_setup_find(e->file, "credHelpers");
 
 	if (helpers == NULL && e->setup->count > 0)
-		helpers = add(e, e->file, "credHelpers", JSON_OBJECT);
+		helpers = docker_setup_add(e, e->file, "credHelpers", JSON_OBJECT);
 	for (size_t i = 0; helpers != NULL && i < e->setup->count; i++) {
 		struct registry_url url;
 		const char *address = e->setup->registries[i];
@@ -150,9 +151,9 @@ add_registries(struct edit *e)
 		if (why == NULL && *url.path != '\0')
 			why = "a registry is named by its host alone here";
 		if (why != NULL)
-			return fail(address, why);
+			return docker_setup_fail(address, why);
 		const char *key = url.hub && !e->setup->podman ? hub : url.key;
-		set(e, helpers, "credHelpers ", key);
+		docker_setup_set(e, helpers, "credHelpers ", key);
 		warn_of_password(e, key);
 	}
 	return 0;
@@ -161,8 +162,8 @@ add_registries(struct edit *e)
 static void
 remove_all(struct edit *e)
 {
-	struct json *store = find(e->file, "credsStore");
-	struct json *helpers = find(e->file, "credHelpers");
+	struct json *store = docker_setup_find(e->file, "credsStore");
+	struct json *helpers = docker_setup_find(e->file, "credHelpers");
 
 	if (store != NULL && names_us(store)) {
 		(void)printf("credsStore: removed\n");
@@ -225,18 +226,20 @@ read_config(struct edit *e, const char *path)
 	e->path = whole != NULL ? arena_strdup(e->arena, whole) : path;
 	free(whole);
 	if (e->path == NULL)
-		return fail(path, "there is no memory");
+		return docker_setup_fail(path, "there is no memory");
 	e->old = cli_client_read(e->arena, e->path, &len);
 	if (e->old == NULL && errno != ENOENT)
-		return fail(path, strerror(errno));
+		return docker_setup_fail(path, strerror(errno));
 	if (e->old != NULL && stat(e->path, &st) == 0)
 		e->mode = st.st_mode & 0777;
 	if (json_parse_many(e->arena, e->old != NULL ? e->old : "", len, NODES_MAX, &e->file,
 			    &error) != ERR_NONE)
-		return fail(path, error.detail != NULL ? error.detail : "there is no memory");
-	struct json *helpers = e->file->type == JSON_OBJECT ? find(e->file, "credHelpers") : NULL;
+		return docker_setup_fail(path, error.detail != NULL ? error.detail
+								    : "there is no memory");
+	struct json *helpers =
+		e->file->type == JSON_OBJECT ? docker_setup_find(e->file, "credHelpers") : NULL;
 	if (e->file->type != JSON_OBJECT || (helpers != NULL && helpers->type != JSON_OBJECT))
-		return fail(path, "it is no configuration of docker or podman");
+		return docker_setup_fail(path, "it is no configuration of docker or podman");
 	return 0;
 }
 
@@ -255,17 +258,17 @@ write_config(struct edit *e)
 	text = text != NULL ? arena_printf(e->arena, "%s\n", text) : NULL;
 	if (gmtime_r(&seconds, &now) == NULL ||
 	    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &now) == 0)
-		return fail(e->path, "the clock cannot be read");
+		return docker_setup_fail(e->path, "the clock cannot be read");
 	const char *backup = arena_printf(e->arena, "%s.regcred-backup-%s", e->path, date);
 	if (text == NULL || backup == NULL)
-		return fail(e->path, "there is no memory");
+		return docker_setup_fail(e->path, "there is no memory");
 	if (e->old != NULL && access(backup, F_OK) != 0) {
 		if (!cli_client_write(e->arena, backup, e->old, e->mode))
-			return fail(backup, strerror(errno));
+			return docker_setup_fail(backup, strerror(errno));
 		(void)printf("kept the old file as %s\n", backup);
 	}
 	if (!cli_client_write(e->arena, e->path, text, e->mode))
-		return fail(e->path, strerror(errno));
+		return docker_setup_fail(e->path, strerror(errno));
 	(void)printf("wrote %s\n", e->path);
 	return 0;
 }
@@ -278,11 +281,12 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	int status = 0;
 
 	if (path == NULL)
-		return fail("docker-setup", "there is no home directory");
+		return docker_setup_fail("docker-setup", "there is no home directory");
 	if (setup->podman && setup->all)
-		return fail("docker-setup", "auth.json cannot name one for all registries: put "
-					    "credential-helpers = [\"regcred\"] into "
-					    "registries.conf");
+		return docker_setup_fail("docker-setup",
+					 "auth.json cannot name one for all registries: put "
+					 "credential-helpers = [\"regcred\"] into "
+					 "registries.conf");
 	status = read_config(&e, path);
 	if (status != 0)
 		return status;
@@ -291,11 +295,11 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	else
 		status = add_registries(&e);
 	if (status == 0 && setup->all && !setup->undo)
-		set(&e, e.file, "", "credsStore");
+		docker_setup_set(&e, e.file, "", "credsStore");
 	if (status != 0)
 		return status;
 	if (arena_failed(a))
-		return fail(path, "there is no memory");
+		return docker_setup_fail(path, "there is no memory");
 	if (e.changes == 0)
 		(void)printf("nothing to do\n");
 	else if (setup->dry_run)

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "secret/random.h"
 
 /* Settings */
 
 /* clang-format off */
-static const struct setting {
+static const struct client_setting {
 	const char *name;
 	size_t offset;
 } settings_table[] = {
@@ -29,11 +34,11 @@ static const struct setting {
 
 #define BLANKS " \t\r"
 
-static bool refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
+static bool client_refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 static bool
-refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
+client_refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
 {
 	va_list args;
 
@@ -51,7 +56,7 @@ client_settings_wipe(struct client_settings *settings)
 
 /* Where a setting is kept; NULL for an unknown name. */
 static char *
-find_setting(struct client_settings *out, const char *name, size_t len)
+client_find_setting(struct client_settings *out, const char *name, size_t len)
 {
 	static const char prefix[] = "REGCRED_";
 
@@ -80,7 +85,7 @@ trimmed(const char **text, size_t len)
 
 /* One line; an unknown name is left alone, because files for other programs hold more. */
 static bool
-read_line(struct client_settings *out, const char *line, size_t len)
+client_read_line(struct client_settings *out, const char *line, size_t len)
 {
 	len = trimmed(&line, len);
 	if (len == 0 || *line == '#' || *line == ';')
@@ -91,7 +96,7 @@ read_line(struct client_settings *out, const char *line, size_t len)
 	const char *value = equals + 1;
 	size_t value_len = trimmed(&value, len - (size_t)(value - line));
 	size_t name_len = trimmed(&line, (size_t)(equals - line));
-	char *to = find_setting(out, line, name_len);
+	char *to = client_find_setting(out, line, name_len);
 	if (to == NULL)
 		return true;
 	if (value_len >= CLIENT_TEXT_MAX)
@@ -108,13 +113,14 @@ client_settings_parse(struct client_settings *out, const char *text, size_t len,
 	unsigned number = 1;
 
 	if (memchr(text, '\0', len) != NULL)
-		return refuse(why, "%s is not a text file", path);
+		return client_refuse(why, "%s is not a text file", path);
 	for (const char *end = text + len; text < end; number++) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 		size_t line_len = (size_t)((stop != NULL ? stop : end) - text);
 
-		if (!read_line(out, text, line_len))
-			return refuse(why, "%s:%u: a line must be `name = value`", path, number);
+		if (!client_read_line(out, text, line_len))
+			return client_refuse(why, "%s:%u: a line must be `name = value`", path,
+					     number);
 		text += line_len + 1;
 	}
 	return true;
@@ -127,14 +133,14 @@ is_private(int fd, const char *path, char why[CLIENT_WHY_MAX])
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return refuse(why, "%s: %s", path, strerror(errno));
+		return client_refuse(why, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return refuse(why, "%s is no file", path);
+		return client_refuse(why, "%s is no file", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return refuse(why, "%s belongs to somebody else", path);
+		return client_refuse(why, "%s belongs to somebody else", path);
 	if ((st.st_mode & 077) != 0)
-		return refuse(why, "%s can be read by others: chmod 600 it, and replace the key",
-			      path);
+		return client_refuse(
+			why, "%s can be read by others: chmod 600 it, and replace the key", path);
 	return true;
 }
 
@@ -148,15 +154,15 @@ client_settings_read(struct client_settings *out, const char *path, char why[CLI
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return refuse(why, "%s: %s", path, strerror(errno));
+		return client_refuse(why, "%s: %s", path, strerror(errno));
 	if (!is_private(fd, path, why))
 		goto out;
 	while (len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
 		len += (size_t)n;
 	if (n < 0)
-		(void)refuse(why, "%s: %s", path, strerror(errno));
+		(void)client_refuse(why, "%s: %s", path, strerror(errno));
 	else if (len == sizeof(text))
-		(void)refuse(why, "%s is too long", path);
+		(void)client_refuse(why, "%s is too long", path);
 	else
 		ok = client_settings_parse(out, text, len, path, why);
 out:
@@ -186,13 +192,13 @@ copy_setting(char out[CLIENT_TEXT_MAX], const char *name, char why[CLIENT_WHY_MA
 	if (value == NULL)
 		return true;
 	if (strlen(value) >= CLIENT_TEXT_MAX)
-		return refuse(why, "%s is too long", name);
+		return client_refuse(why, "%s is too long", name);
 	(void)stpcpy(out, value);
 	return true;
 }
 
 static bool
-read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
+client_read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 {
 	const char *key_file = getenv("REGCRED_API_KEY_FILE");
 
@@ -208,18 +214,19 @@ read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 }
 
 static bool
-read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
+client_read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
 {
 	struct arena *a = arena_new(CLIENT_FILE_MAX);
 	const char *path = a != NULL ? client_settings_path(a) : NULL;
 	bool ok = false;
 
 	if (path == NULL)
-		(void)refuse(why, "there is no home directory: set REGCRED_URL and "
-				  "REGCRED_API_KEY_FILE");
+		(void)client_refuse(why, "there is no home directory: set REGCRED_URL and "
+					 "REGCRED_API_KEY_FILE");
 	else if (access(path, F_OK) != 0 && errno == ENOENT)
-		(void)refuse(why, "which server? run `regcred login URL`, or set REGCRED_URL and "
-				  "REGCRED_API_KEY_FILE");
+		(void)client_refuse(why,
+				    "which server? run `regcred login URL`, or set REGCRED_URL and "
+				    "REGCRED_API_KEY_FILE");
 	else
 		ok = client_settings_read(out, path, why);
 	arena_free(a);
@@ -233,15 +240,15 @@ client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	bool by_environment = url != NULL && *url != '\0';
 
 	*out = (struct client_settings){.url = ""};
-	if (!(by_environment ? read_environment(out, why) : read_file(out, why)))
+	if (!(by_environment ? client_read_environment(out, why) : client_read_file(out, why)))
 		return false;
 	if (*out->url == '\0')
-		return refuse(why, "the file of `regcred login` has no url");
+		return client_refuse(why, "the file of `regcred login` has no url");
 	if (*out->access_key == '\0' || *out->secret_key == '\0')
-		return refuse(why, by_environment
-					   ? "there is no key: set REGCRED_API_KEY_FILE to a file "
-					     "of mode 0600 with access_key and secret_key"
-					   : "the file of `regcred login` has no key");
+		return client_refuse(
+			why, by_environment ? "there is no key: set REGCRED_API_KEY_FILE to a file "
+					      "of mode 0600 with access_key and secret_key"
+					    : "the file of `regcred login` has no key");
 	return true;
 }
 
@@ -317,11 +324,11 @@ client_open(struct client *c, struct arena *a, const struct client_settings *set
 			     .deadline_ms = clock_ms() + timeout_ms};
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    (c->curl = curl_easy_init()) == NULL)
-		return refuse(why, "libcurl does not start");
+		return client_refuse(why, "libcurl does not start");
 	c->root = root_of(a, settings->url);
 	if (c->root == NULL)
-		return refuse(why, "the address of the server must be a URL such as "
-				   "https://creds.example.com, without name and password");
+		return client_refuse(why, "the address of the server must be a URL such as "
+					  "https://creds.example.com, without name and password");
 	return true;
 }
 
@@ -349,7 +356,7 @@ struct incoming {
 };
 
 static size_t
-take_body(char *bytes, size_t size, size_t n, void *arg)
+client_take_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	enum { ROOM_FIRST = 16 * 1024 };
 	struct incoming *in = arg;
@@ -379,8 +386,8 @@ take_body(char *bytes, size_t size, size_t n, void *arg)
 #define SET(option, value) (ok = ok && curl_easy_setopt(c->curl, option, value) == CURLE_OK)
 
 static bool
-set_options(struct client *c, const char *method, const char *url, const char *body,
-	    struct curl_slist *headers, int64_t left_ms, struct incoming *in)
+client_set_options(struct client *c, const char *method, const char *url, const char *body,
+		   struct curl_slist *headers, int64_t left_ms, struct incoming *in)
 {
 	bool ok = true;
 
@@ -405,13 +412,13 @@ set_options(struct client *c, const char *method, const char *url, const char *b
 	if (body != NULL)
 		SET(CURLOPT_POSTFIELDS, body);
 	SET(CURLOPT_CUSTOMREQUEST, method);
-	SET(CURLOPT_WRITEFUNCTION, take_body);
+	SET(CURLOPT_WRITEFUNCTION, client_take_body);
 	SET(CURLOPT_WRITEDATA, in);
 	return ok;
 }
 
 static struct curl_slist *
-make_headers(void)
+client_make_headers(void)
 {
 	static const char *const lines[] = {"Accept: application/json",
 					    "Content-Type: application/json", "Expect:"};
@@ -435,13 +442,15 @@ explain(struct client *c, CURLcode code, const struct incoming *in)
 	int64_t given_ms = c->each_ms != 0 ? c->each_ms : c->timeout_ms;
 
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return refuse(c->why, "%s does not answer within %lld.%lld s", c->settings->url,
-			      (long long)(given_ms / 1000), (long long)(given_ms % 1000 / 100));
+		return client_refuse(c->why, "%s does not answer within %lld.%lld s",
+				     c->settings->url, (long long)(given_ms / 1000),
+				     (long long)(given_ms % 1000 / 100));
 	if (in->too_long)
-		return refuse(c->why, "%s answers with too much", c->settings->url);
+		return client_refuse(c->why, "%s answers with too much", c->settings->url);
 	if (arena_failed(c->arena))
-		return refuse(c->why, "there is no memory");
-	return refuse(c->why, "%s cannot be asked: %s", c->settings->url, curl_easy_strerror(code));
+		return client_refuse(c->why, "there is no memory");
+	return client_refuse(c->why, "%s cannot be asked: %s", c->settings->url,
+			     curl_easy_strerror(code));
 }
 
 static bool
@@ -461,9 +470,9 @@ read_answer(struct client *c, struct incoming *in, struct client_answer *out)
 		return true;
 	}
 	if (arena_failed(c->arena))
-		return refuse(c->why, "there is no memory");
-	return refuse(c->why, "what %s answers (status %ld) is not regcred's", c->settings->url,
-		      out->status);
+		return client_refuse(c->why, "there is no memory");
+	return client_refuse(c->why, "what %s answers (status %ld) is not regcred's",
+			     c->settings->url, out->status);
 }
 
 bool
@@ -473,14 +482,14 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 	const char *url = arena_printf(c->arena, "%s/%s", c->root, path);
 	struct incoming in = {.arena = c->arena};
 	int64_t left_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms();
-	struct curl_slist *headers = make_headers();
+	struct curl_slist *headers = client_make_headers();
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	*out = (struct client_answer){.status = 0};
 	if (left_ms <= 0) {
 		code = CURLE_OPERATION_TIMEDOUT;
 	} else if (url != NULL && headers != NULL &&
-		   set_options(c, method, url, body, headers, left_ms, &in)) {
+		   client_set_options(c, method, url, body, headers, left_ms, &in)) {
 		code = curl_easy_perform(c->curl);
 		(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
 	}
@@ -520,10 +529,10 @@ client_do(struct client *c, const char *method, const char *path, const char *bo
 	const char *field = client_text(out->body, "fieldName");
 	const char *detail = client_text(out->body, "detail");
 
-	(void)refuse(c->why, "%s (%ld %.64s%s%.64s)%s%.400s", sentence, out->status,
-		     code != NULL ? code : "", field != NULL ? ": " : "",
-		     field != NULL ? field : "", detail != NULL ? ": " : "",
-		     detail != NULL ? detail : "");
+	(void)client_refuse(c->why, "%s (%ld %.64s%s%.64s)%s%.400s", sentence, out->status,
+			    code != NULL ? code : "", field != NULL ? ": " : "",
+			    field != NULL ? field : "", detail != NULL ? ": " : "",
+			    detail != NULL ? detail : "");
 	for (char *p = c->why; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?'; /* it is for terminals */

@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/json_in.h"
+#include "secret/random.h"
 
 enum {
 	CLIENT_TEXT_MAX = 1024,		 /* bytes of a setting */

@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/harden.h"
-#include "base/http.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/text.h"
+#include "client/client.h"
 #include "client/remote.h"
+#include "registry/url.h"
 
 enum {
 	TIMEOUT_MS = 1900, /* of all that one call asks of the server: under two seconds */
@@ -31,7 +35,7 @@ static const char no_user[] = "no credentials username";
 static const char stored_by[] = "Stored by docker-credential-regcred.";
 
 /* One call. */
-struct call {
+struct helper_call {
 	struct arena *arena;
 	struct client_settings settings;
 	struct client client;
@@ -43,7 +47,7 @@ struct call {
 
 /* What the callers compare is printed as it is, the rest says who speaks. */
 static int
-fail(const char *text)
+helper_fail(const char *text)
 {
 	(void)printf("%s\n", text);
 	return EXIT_FAILURE;
@@ -57,7 +61,7 @@ fail_why(const char *why)
 }
 
 static int
-answer(struct call *c)
+answer(struct helper_call *c)
 {
 	size_t len;
 	const char *text = json_out_text(&c->out, &len);
@@ -84,7 +88,7 @@ timeout_ms(void)
 }
 
 static bool
-start(struct call *c)
+start(struct helper_call *c)
 {
 	return client_settings_load(&c->settings, c->why) &&
 	       client_open(&c->client, c->arena, &c->settings, timeout_ms(), c->why);
@@ -92,7 +96,7 @@ start(struct call *c)
 
 /* The address on standard input, without blanks around it; NULL if there is none. */
 static char *
-read_address(struct call *c)
+helper_read_address(struct helper_call *c)
 {
 	static const char blanks[] = " \t\r\n";
 	char *text = c->input + strspn(c->input, blanks);
@@ -104,22 +108,22 @@ read_address(struct call *c)
 }
 
 static int
-run_get(struct call *c)
+run_get(struct helper_call *c)
 {
-	const char *address = read_address(c), *wrong;
+	const char *address = helper_read_address(c), *wrong;
 	struct registry_url url;
 	struct remote_login login;
 
 	if (address == NULL)
-		return fail(no_server);
+		return helper_fail(no_server);
 	/* docker asks for tokens of its own below Hub's address: nobody stores them here. */
 	if (!remote_address(c->arena, address, &url, &wrong))
-		return fail(not_found);
+		return helper_fail(not_found);
 	if (!start(c))
 		return fail_why(c->why);
 	enum remote_rc rc = remote_get(&c->client, url.key, &login);
 	if (rc != REMOTE_OK)
-		return rc == REMOTE_NONE ? fail(not_found) : fail_why(c->why);
+		return rc == REMOTE_NONE ? helper_fail(not_found) : fail_why(c->why);
 	json_begin_object(&c->out);
 	json_name(&c->out, "ServerURL");
 	json_string(&c->out, address);
@@ -132,13 +136,13 @@ run_get(struct call *c)
 }
 
 static bool
-is_blank(const char *text)
+helper_is_blank(const char *text)
 {
 	return text == NULL || *text == '\0';
 }
 
 static int
-run_store(struct call *c)
+run_store(struct helper_call *c)
 {
 	struct json *body = NULL;
 	struct error e = {0};
@@ -153,10 +157,10 @@ run_store(struct call *c)
 				     .secret = secret != NULL ? secret : "",
 				     .description = stored_by,
 				     .preferred = true};
-	if (is_blank(address))
-		return fail(no_server);
-	if (is_blank(store.user))
-		return fail(no_user);
+	if (helper_is_blank(address))
+		return helper_fail(no_server);
+	if (helper_is_blank(store.user))
+		return helper_fail(no_user);
 	if (!remote_address(c->arena, address, &store.address, &wrong))
 		return fail_why(wrong);
 	if (!start(c) || remote_store(&c->client, &store, &done) != REMOTE_OK)
@@ -165,22 +169,22 @@ run_store(struct call *c)
 }
 
 static int
-run_erase(struct call *c)
+run_erase(struct helper_call *c)
 {
-	const char *address = read_address(c), *wrong;
+	const char *address = helper_read_address(c), *wrong;
 	struct registry_url url;
 
 	if (address == NULL)
-		return fail(no_server);
+		return helper_fail(no_server);
 	if (!remote_address(c->arena, address, &url, &wrong))
-		return fail(not_found);
+		return helper_fail(not_found);
 	if (!start(c))
 		return fail_why(c->why);
 	switch (remote_erase(&c->client, &url, stored_by)) {
 	case REMOTE_OK:
 		return EXIT_SUCCESS;
 	case REMOTE_NONE:
-		return fail(not_found);
+		return helper_fail(not_found);
 	case REMOTE_FOREIGN:
 		return fail_why("this login was not stored by docker-credential-regcred: remove "
 				"it on the server");
@@ -200,7 +204,7 @@ list_one(void *arg, const char *address, const char *user)
 }
 
 static int
-run_list(struct call *c)
+run_list(struct helper_call *c)
 {
 	json_begin_object(&c->out);
 	if (!start(c) || remote_list(&c->client, list_one, &c->out) != REMOTE_OK)
@@ -210,7 +214,7 @@ run_list(struct call *c)
 }
 
 static int
-run_version(struct call *c)
+run_version(struct helper_call *c)
 {
 	(void)c;
 	(void)printf("docker-credential-regcred (regcred) %s\n", REGCRED_VERSION);
@@ -218,9 +222,9 @@ run_version(struct call *c)
 }
 
 /* clang-format off */
-static const struct command {
+static const struct helper_command {
 	const char *name;
-	int (*run)(struct call *c);
+	int (*run)(struct helper_call *c);
 	bool reads; /* standard input */
 	const char *help;
 } commands[] = {
@@ -233,7 +237,7 @@ static const struct command {
 /* clang-format on */
 
 static int
-usage(int status)
+helper_usage(int status)
 {
 	(void)printf("usage: docker-credential-regcred COMMAND\n\ncommands:\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
@@ -243,7 +247,7 @@ usage(int status)
 
 /* All of standard input; what follows INPUT_MAX would be cut, so it is refused. */
 static bool
-read_input(struct call *c)
+helper_read_input(struct helper_call *c)
 {
 	c->input_len = fread(c->input, 1, sizeof(c->input), stdin);
 	if (ferror(stdin) != 0 || c->input_len > INPUT_MAX)
@@ -253,16 +257,16 @@ read_input(struct call *c)
 }
 
 static int
-run(const struct command *command)
+helper_run(const struct helper_command *command)
 {
-	static struct call call;
+	static struct helper_call call;
 	int status;
 
 	call.arena = arena_new(ARENA_MAX);
 	if (call.arena == NULL)
 		return fail_why("there is no memory");
 	json_out_init(&call.out, call.arena);
-	if (command->reads && !read_input(&call))
+	if (command->reads && !helper_read_input(&call))
 		status = fail_why("standard input is too long, or no text");
 	else
 		status = command->run(&call);
@@ -284,11 +288,11 @@ main(int argc, char **argv)
 	if (!harden_dumps(false))
 		return EXIT_FAILURE;
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-		return usage(EXIT_SUCCESS);
+		return helper_usage(EXIT_SUCCESS);
 	if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
 		return run_version(NULL);
 	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
-			return run(&commands[i]);
-	return usage(EXIT_FAILURE);
+			return helper_run(&commands[i]);
+	return helper_usage(EXIT_FAILURE);
 }

@@ -4,8 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/http.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
+#include "client/client.h"
+#include "registry/url.h"
 
 enum {
 	PAGE = 100,	  /* rows asked for at once: about 200 KB */
@@ -13,7 +17,7 @@ enum {
 };
 
 static enum remote_rc
-fail(struct client *c, const char *why)
+remote_fail(struct client *c, const char *why)
 {
 	if (arena_failed(c->arena))
 		why = "there is no memory";
@@ -32,7 +36,7 @@ remote_address(struct arena *a, const char *address, struct registry_url *out, c
 
 /* {"name":"value",…} of pairs up to a NULL; NULL without memory. */
 static const char *
-body_of(struct arena *a, const char *const (*pairs)[2])
+remote_body_of(struct arena *a, const char *const (*pairs)[2])
 {
 	struct json_out w;
 	size_t len;
@@ -52,10 +56,10 @@ static enum remote_rc
 send_pairs(struct client *c, const char *method, const char *path, const char *const (*pairs)[2],
 	   struct client_answer *out)
 {
-	const char *body = body_of(c->arena, pairs);
+	const char *body = remote_body_of(c->arena, pairs);
 
 	if (body == NULL || path == NULL)
-		return fail(c, "there is no memory");
+		return remote_fail(c, "there is no memory");
 	return client_do(c, method, path, body, out) ? REMOTE_OK : REMOTE_FAILED;
 }
 
@@ -78,7 +82,7 @@ remote_get(struct client *c, const char *address, struct remote_login *out)
 	out->secret = client_text(answer.body, "Secret");
 	return out->user != NULL && out->secret != NULL
 		       ? REMOTE_OK
-		       : fail(c, "the server's answer is no login");
+		       : remote_fail(c, "the server's answer is no login");
 }
 
 static const char *
@@ -105,12 +109,12 @@ remote_list(struct client *c, void (*each)(void *arg, const char *address, const
 		return rc;
 	auths = json_member(answer.body, "auths");
 	if (auths == NULL || auths->type != JSON_OBJECT)
-		return fail(c, "the server's answer holds no logins");
+		return remote_fail(c, "the server's answer holds no logins");
 	for (const struct json *m = auths->child; m != NULL; m = m->next) {
 		const char *user = user_of(c->arena, m);
 
 		if (user == NULL)
-			return fail(c, "the server's answer holds what is no login");
+			return remote_fail(c, "the server's answer holds what is no login");
 		each(arg, m->name, user);
 	}
 	return REMOTE_OK;
@@ -140,18 +144,18 @@ walk(struct client *c, const char *collection, const char *query,
 		struct client_answer answer;
 
 		if (page == PAGES_MAX)
-			return fail(c, "the server's list does not end");
+			return remote_fail(c, "the server's list does not end");
 		if (!client_do(c, "GET", path, NULL, &answer))
 			return REMOTE_FAILED;
 		const struct json *data = json_member(answer.body, "data");
 		if (data == NULL || data->type != JSON_ARRAY)
-			return fail(c, "the server's answer is no list");
+			return remote_fail(c, "the server's answer is no list");
 		for (const struct json *row = data->child; row != NULL; row = row->next)
 			if (client_text(row, "id") != NULL && !each(arg, row))
 				return REMOTE_OK;
 		path = next_page(c, collection, answer.body);
 	}
-	return arena_failed(c->arena) ? fail(c, "") : REMOTE_OK;
+	return arena_failed(c->arena) ? remote_fail(c, "") : REMOTE_OK;
 }
 
 static bool
@@ -235,7 +239,7 @@ find_login(struct client *c, const struct remote_store *store, const char *regis
 
 	*out = NULL;
 	if (query == NULL)
-		return fail(c, "there is no memory");
+		return remote_fail(c, "there is no memory");
 	enum remote_rc rc = walk(c, "registrycredentials", query, look_at_login, &s);
 	*out = s.active;
 	return rc;
@@ -244,18 +248,18 @@ find_login(struct client *c, const struct remote_store *store, const char *regis
 /* Storing */
 
 static enum remote_rc
-act(struct client *c, const char *id, const char *action)
+remote_act(struct client *c, const char *id, const char *action)
 {
 	struct client_answer answer;
 	const char *path = arena_printf(c->arena, "registrycredentials/%s/?action=%s", id, action);
 
 	if (path == NULL)
-		return fail(c, "there is no memory");
+		return remote_fail(c, "there is no memory");
 	return client_do(c, "POST", path, "{}", &answer) ? REMOTE_OK : REMOTE_FAILED;
 }
 
 static enum remote_rc
-put(struct client *c, const char *id, const char *name, const char *value)
+remote_put(struct client *c, const char *id, const char *name, const char *value)
 {
 	const char *const pairs[][2] = {{name, value}, {NULL, NULL}};
 	struct client_answer answer;
@@ -268,10 +272,10 @@ static enum remote_rc
 update(struct client *c, const struct remote_store *store, const struct json *row)
 {
 	const char *id = client_text(row, "id");
-	enum remote_rc rc = put(c, id, "secretValue", store->secret);
+	enum remote_rc rc = remote_put(c, id, "secretValue", store->secret);
 
 	if (rc == REMOTE_OK && !has_text(row, "state", "active"))
-		rc = act(c, id, "activate");
+		rc = remote_act(c, id, "activate");
 	return rc;
 }
 
@@ -287,7 +291,7 @@ make_registry(struct client *c, const struct remote_store *store, const char **i
 	if (rc != REMOTE_OK)
 		return rc;
 	*id = client_text(answer.body, "id");
-	return *id != NULL ? REMOTE_OK : fail(c, "the server's answer is no registry");
+	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is no registry");
 }
 
 static enum remote_rc
@@ -307,7 +311,7 @@ make_login(struct client *c, const struct remote_store *store, const char *regis
 	if (rc != REMOTE_OK)
 		return rc;
 	*id = client_text(answer.body, "id");
-	return *id != NULL ? REMOTE_OK : fail(c, "the server's answer is no login");
+	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is no login");
 }
 
 /* Who stores a login wants it to be used: where another one would be chosen, it becomes the default
@@ -325,8 +329,8 @@ prefer(struct client *c, const struct remote_store *store, const char *id)
 	chosen = client_text(answer.body, "registryCredentialId");
 	if (chosen == NULL || strcmp(chosen, id) == 0)
 		return REMOTE_OK;
-	rc = put(c, id, "isDefault", "true");
-	return rc == REMOTE_OK ? put(c, chosen, "isDefault", "false") : rc;
+	rc = remote_put(c, id, "isDefault", "true");
+	return rc == REMOTE_OK ? remote_put(c, chosen, "isDefault", "false") : rc;
 }
 
 enum remote_rc
@@ -395,16 +399,16 @@ remote_erase(struct client *c, const struct registry_url *address, const char *d
 		return rc == REMOTE_OK ? REMOTE_NONE : rc;
 	query = arena_printf(c->arena, "&registryId=%s", registry);
 	if (query == NULL)
-		return fail(c, "there is no memory");
+		return remote_fail(c, "there is no memory");
 	rc = walk(c, "registrycredentials", query, look_at_stored, &found);
 	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++) {
 		const char *id = client_text(found.rows[i], "id");
 		const char *path = arena_printf(c->arena, "registrycredentials/%s", id);
 
 		if (has_text(found.rows[i], "state", "active"))
-			rc = act(c, id, "deactivate");
+			rc = remote_act(c, id, "deactivate");
 		if (path == NULL)
-			return fail(c, "there is no memory");
+			return remote_fail(c, "there is no memory");
 		if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
 			rc = REMOTE_FAILED;
 	}

@@ -7,6 +7,9 @@
 #ifndef REGCRED_REMOTE_H
 #define REGCRED_REMOTE_H
 
+#include <stdbool.h>
+
+#include "base/arena.h"
 #include "client/client.h"
 #include "registry/url.h"
 

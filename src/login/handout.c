@@ -3,175 +3,23 @@
 
 #include <string.h>
 
-#include "base/http.h"
+#include "access/rights.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
-#include "base/log.h"
+#include "login/format.h"
 #include "login/resolve.h"
-
-/* The user name by which docker says that the secret is an identity token. */
-static const char token_user[] = "<token>";
-
-/* One login on its way into a file. */
-struct entry {
-	const struct login *login;
-	const char *key; /* what the file calls the registry, or a part of it */
-	const char *user, *secret;
-};
-
-/* A hand-out on its way. */
-struct work {
-	const struct context *context;
-	const struct format *format;
-	struct wanted wanted;
-	const char *name, *namespace; /* of a Kubernetes object */
-	struct entry *entries;
-	size_t count;
-	struct hand_out *out;
-	struct error *error;
-};
-
-/* Files */
-
-static void
-name_and_text(struct json_out *w, const char *name, const char *text)
-{
-	json_name(w, name);
-	json_string(w, text);
-}
-
-/* "auth": user and password with a colon between, in base64; an identity token stands apart, and
- * the password is empty then. */
-static void
-write_auth(struct json_out *w, const struct entry *entry)
-{
-	bool token = strcmp(entry->user, token_user) == 0;
-	size_t user = strlen(entry->user), secret = token ? 0 : strlen(entry->secret);
-	char *pair = arena_alloc(w->arena, user + secret + 2);
-
-	if (pair == NULL)
-		return;
-	memcpy(pair, entry->user, user);
-	pair[user] = ':';
-	memcpy(pair + user + 1, entry->secret, secret);
-	json_begin_object(w);
-	name_and_text(w, "auth", http_base64(w->arena, pair, user + 1 + secret));
-	if (token)
-		name_and_text(w, "identitytoken", entry->secret);
-	json_end_object(w);
-}
-
-static void
-write_auths(struct json_out *w, const struct work *work)
-{
-	json_begin_object(w);
-	json_name(w, "auths");
-	json_begin_object(w);
-	for (size_t i = 0; i < work->count; i++) {
-		json_name(w, work->entries[i].key);
-		write_auth(w, &work->entries[i]);
-	}
-	json_end_object(w);
-	json_end_object(w);
-}
-
-static void
-write_helper(struct json_out *w, const struct work *work)
-{
-	const struct entry *entry = work->entries;
-
-	json_begin_object(w);
-	name_and_text(w, "ServerURL", entry->key);
-	name_and_text(w, "Username", entry->user);
-	name_and_text(w, "Secret", entry->secret);
-	json_end_object(w);
-}
-
-/* The configuration as the value of a Secret; NULL without memory. */
-static const char *
-secret_data(const struct work *work)
-{
-	struct arena *a = work->context->arena;
-	struct json_out w;
-	size_t len;
-
-	json_out_init(&w, a);
-	write_auths(&w, work);
-	const char *text = json_out_text(&w, &len);
-	return text != NULL ? http_base64(a, text, len) : NULL;
-}
-
-static const char secret_type[] = "kubernetes.io/dockerconfigjson";
-
-static void
-write_kubernetes_json(struct json_out *w, const struct work *work)
-{
-	json_begin_object(w);
-	name_and_text(w, "apiVersion", "v1");
-	name_and_text(w, "kind", "Secret");
-	json_name(w, "metadata");
-	json_begin_object(w);
-	name_and_text(w, "name", work->name);
-	if (work->namespace != NULL)
-		name_and_text(w, "namespace", work->namespace);
-	json_end_object(w);
-	name_and_text(w, "type", secret_type);
-	json_name(w, "data");
-	json_begin_object(w);
-	name_and_text(w, ".dockerconfigjson", secret_data(work));
-	json_end_object(w);
-	json_end_object(w);
-}
-
-static void
-yaml_line(struct json_out *w, const char *name, const char *value)
-{
-	w->comma = false;
-	json_raw(w, name, strlen(name));
-	w->comma = false;
-	if (value != NULL)
-		json_string(w, value); /* a string of JSON is one of YAML */
-	w->comma = false;
-	json_raw(w, "\n", 1);
-}
-
-static void
-write_kubernetes(struct json_out *w, const struct work *work)
-{
-	yaml_line(w, "apiVersion: ", "v1");
-	yaml_line(w, "kind: ", "Secret");
-	yaml_line(w, "metadata:", NULL);
-	yaml_line(w, "  name: ", work->name);
-	if (work->namespace != NULL)
-		yaml_line(w, "  namespace: ", work->namespace);
-	yaml_line(w, "type: ", secret_type);
-	yaml_line(w, "data:", NULL);
-	yaml_line(w, "  .dockerconfigjson: ", secret_data(work));
-}
-
-/* What docker calls Docker Hub, and what everybody calls a part of it. */
-static const char hub_v1[] = "https://index.docker.io/v1/";
-
-/* clang-format off */
-static const struct format {
-	const char *name, *content_type;
-	bool paths;      /* can hold a login for a part of a registry: "ghcr.io/acme" */
-	bool one;        /* holds one login */
-	bool auth;       /* holds user:password, so that the user name cannot hold a colon */
-	const char *hub; /* its name for Docker Hub */
-	void (*write)(struct json_out *w, const struct work *work);
-} formats[] = {
-	{ "docker",         "application/json", false, false, true,  hub_v1,       write_auths },
-	{ "helper",         "application/json", false, true,  false, hub_v1,       write_helper },
-	{ "kubernetes",     "application/yaml", true,  false, true,  hub_v1,       write_kubernetes },
-	{ "kubernetesJson", "application/json", true,  false, true,  hub_v1,       write_kubernetes_json },
-	{ "podman",         "application/json", true,  false, true,  REGISTRY_HUB, write_auths },
-};
-/* clang-format on */
+#include "login/use.h"
+#include "model/body.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
 
 /* Choosing */
 
 static const char *
-key_of(const struct work *w, const struct login *login)
+handout_key_of(const struct hand_out_work *w, const struct login *login)
 {
 	const char *key = login->registry->key;
 
@@ -181,7 +29,7 @@ key_of(const struct work *w, const struct login *login)
 }
 
 static bool
-is_there(const struct work *w, const char *key)
+handout_is_there(const struct hand_out_work *w, const char *key)
 {
 	for (size_t i = 0; i < w->count; i++)
 		if (strcmp(w->entries[i].key, key) == 0)
@@ -191,15 +39,15 @@ is_there(const struct work *w, const char *key)
 
 /* The first of the list that can be used for each key. */
 static enum err
-choose_each(struct work *w, const struct login_list *logins)
+choose_each(struct hand_out_work *w, const struct login_list *logins)
 {
 	for (size_t i = 0; i < logins->count && logins->items[i].fits; i++) {
 		const struct login *login = &logins->items[i];
-		const char *key = key_of(w, login);
+		const char *key = handout_key_of(w, login);
 
 		if (key == NULL)
 			return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-		if ((!w->format->paths && *login->path != '\0') || is_there(w, key))
+		if ((!w->format->paths && *login->path != '\0') || handout_is_there(w, key))
 			continue;
 		if (w->count == HANDOUT_LOGINS_MAX)
 			return err_set(w->error, ERR_INVALID_OPTION, "format",
@@ -211,7 +59,7 @@ choose_each(struct work *w, const struct login_list *logins)
 }
 
 static enum err
-choose(struct work *w, struct login_list *logins)
+handout_choose(struct hand_out_work *w, struct login_list *logins)
 {
 	const struct wanted *wanted = &w->wanted;
 	bool all = wanted->parts.key == NULL && wanted->registry_id == 0;
@@ -226,8 +74,8 @@ choose(struct work *w, struct login_list *logins)
 	if (wanted->parts.repository != NULL) {
 		resolve_order(logins, wanted->parts.repository);
 		if (logins->count > 0 && logins->items[0].fits)
-			w->entries[w->count++] = (struct entry){.login = logins->items,
-								.key = key_of(w, logins->items)};
+			w->entries[w->count++] = (struct entry){
+				.login = logins->items, .key = handout_key_of(w, logins->items)};
 	} else {
 		resolve_sort(logins);
 		if (choose_each(w, logins) != ERR_NONE)
@@ -238,73 +86,26 @@ choose(struct work *w, struct login_list *logins)
 
 /* Opening and noting */
 
-static enum err
-open_login(struct work *w, struct entry *entry)
-{
-	const struct context *c = w->context;
-	const struct record *row = entry->login->row;
-	const struct seal_place place = resource_seal_place(row, resource_sealed_field(row->type));
-	const char *id = id_format(c->arena, &family_credential, record_id(row));
-
-	entry->user = record_text(row, COL_PUBLIC_VALUE);
-	entry->secret = secret_open(c->ring, c->arena, &place, &row->columns[COL_SECRET_VALUE]);
-	if (entry->secret == NULL || id == NULL || entry->key == NULL) {
-		if (!arena_failed(c->arena))
-			log_error("the secret of registryCredential %s cannot be opened", id);
-		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	}
-	if (w->format->auth && strchr(entry->user, ':') != NULL)
-		return err_set(w->error, ERR_INVALID_FORMAT, "format",
-			       arena_printf(c->arena,
-					    "The user name of %s holds a colon, which this format "
-					    "cannot.",
-					    id));
-	return ERR_NONE;
-}
-
-bool
-handout_is_use_due(const struct context *c, const struct record *row)
-{
-	const struct value *last = &row->columns[COL_LAST_USED];
-
-	return last->type != VALUE_INT || last->number > c->now_ms ||
-	       c->now_ms - last->number >= HANDOUT_LAST_USED_MS;
-}
-
-enum store_rc
-handout_note_use(struct store_tx *tx, const struct context *c, const struct record *row)
-{
-	struct value columns[COL__COUNT] = {0};
-
-	if (!handout_is_use_due(c, row))
-		return STORE_OK;
-	columns[COL_LAST_USED] = value_int(c->now_ms - c->now_ms % 1000);
-	if (c->id->key_id != 0)
-		columns[COL_LAST_USED_BY] = value_int(c->id->key_id);
-	return store_update(tx, &family_credential, record_id(row), columns,
-			    COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_USED_BY));
-}
-
 /* What was asked for, for the audit log. */
 static const char *
-asked(const struct work *w)
+asked(const struct hand_out_work *w)
 {
 	struct json_out out;
 	size_t len;
 
 	json_out_init(&out, w->context->arena);
 	json_begin_object(&out);
-	name_and_text(&out, "format", w->format->name);
+	format_name_and_text(&out, "format", w->format->name);
 	if (w->wanted.image != NULL)
-		name_and_text(&out, "image", w->wanted.image);
+		format_name_and_text(&out, "image", w->wanted.image);
 	if (w->wanted.address != NULL)
-		name_and_text(&out, "serverAddress", w->wanted.address);
+		format_name_and_text(&out, "serverAddress", w->wanted.address);
 	json_end_object(&out);
 	return json_out_text(&out, &len);
 }
 
 static enum err
-record_all(struct store_tx *tx, const struct work *w)
+record_all(struct store_tx *tx, const struct hand_out_work *w)
 {
 	const struct context *c = w->context;
 	const char *what = asked(w);
@@ -323,16 +124,16 @@ record_all(struct store_tx *tx, const struct work *w)
 static enum err
 hand_out_in_transaction(struct store_tx *tx, void *arg)
 {
-	struct work *w = arg;
+	struct hand_out_work *w = arg;
 	const struct context *c = w->context;
 	struct login_list logins;
 	struct json_out out;
 
 	if (resolve_find(c, tx, &w->wanted, true, &logins, w->error) != ERR_NONE ||
-	    choose(w, &logins) != ERR_NONE)
+	    handout_choose(w, &logins) != ERR_NONE)
 		return w->error->code;
 	for (size_t i = 0; i < w->count; i++)
-		if (open_login(w, &w->entries[i]) != ERR_NONE)
+		if (use_open_login(w, &w->entries[i]) != ERR_NONE)
 			return w->error->code;
 	json_out_init(&out, c->arena);
 	w->format->write(&out, w);
@@ -368,8 +169,8 @@ is_dns_name(const char *name, bool dots)
 }
 
 static enum err
-read_name(const struct resource_type *type, const struct json *body, const char *field, bool dots,
-	  const char **out, struct error *e)
+handout_read_name(const struct resource_type *type, const struct json *body, const char *field,
+		  bool dots, const char **out, struct error *e)
 {
 	if (schema_read_question(type, field, body, out, e) != ERR_NONE)
 		return e->code;
@@ -381,7 +182,7 @@ read_name(const struct resource_type *type, const struct json *body, const char 
 }
 
 static enum err
-read_question(struct work *w, const struct resource_type *type, const struct json *body)
+read_question(struct hand_out_work *w, const struct resource_type *type, const struct json *body)
 {
 	const char *format = NULL;
 	struct error *e = w->error;
@@ -390,13 +191,13 @@ read_question(struct work *w, const struct resource_type *type, const struct jso
 		return e->code;
 	if (format == NULL)
 		return err_set(e, ERR_MISSING_REQUIRED, "format", NULL);
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-		if (strcmp(formats[i].name, format) == 0)
-			w->format = &formats[i];
+	for (const struct format *f = format_table; f->name != NULL; f++)
+		if (strcmp(f->name, format) == 0)
+			w->format = f;
 	if (w->format == NULL)
 		return err_set(e, ERR_INVALID_OPTION, "format", NULL);
-	if (read_name(type, body, "name", true, &w->name, e) != ERR_NONE ||
-	    read_name(type, body, "namespace", false, &w->namespace, e) != ERR_NONE ||
+	if (handout_read_name(type, body, "name", true, &w->name, e) != ERR_NONE ||
+	    handout_read_name(type, body, "namespace", false, &w->namespace, e) != ERR_NONE ||
 	    resolve_read(w->context, type, body, &w->wanted, e) != ERR_NONE)
 		return e->code;
 	if (w->name == NULL)
@@ -412,7 +213,7 @@ enum err
 handout_run(const struct context *c, const struct resource_type *type, const struct json *body,
 	    struct hand_out *out, struct error *e)
 {
-	struct work w = {.context = c, .out = out, .error = e};
+	struct hand_out_work w = {.context = c, .out = out, .error = e};
 
 	if (!auth_may_reveal(c->id))
 		return err_set(e, ERR_FORBIDDEN, NULL,

@@ -7,9 +7,14 @@
 #ifndef REGCRED_HANDOUT_H
 #define REGCRED_HANDOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/schema.h"
 #include "resource/resource.h"
+#include "store/store.h"
 
 enum {
 	HANDOUT_LOGINS_MAX = 1000,	  /* in one file: each is a row of the audit log */

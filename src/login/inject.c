@@ -6,14 +6,26 @@
 #include <string.h>
 #include <strings.h>
 
-#include "shared/board.h"
+#include "access/rights.h"
+#include "base/arena.h"
 #include "base/clock.h"
-#include "login/handout.h"
+#include "base/err.h"
 #include "base/http.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "login/handout.h"
 #include "login/resolve.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "registry/authorize.h"
+#include "registry/check.h"
+#include "registry/result.h"
 #include "registry/tokens.h"
+#include "registry/url.h"
+#include "resource/resource.h"
+#include "secret/seal.h"
+#include "store/store.h"
 
 enum {
 	SEGMENTS_MAX = 260,	   /* of a path: a repository's name has 255 characters */
@@ -128,7 +140,7 @@ join(struct arena *a, const struct path *p, size_t first, size_t end)
 }
 
 static const char *
-actions_of(const char *method)
+inject_actions_of(const char *method)
 {
 	static const struct {
 		const char *method, *actions;
@@ -177,7 +189,7 @@ inject_read(struct arena *a, const struct wish *wish, struct registry_request *o
 	static const char other[] = "The path is not one of the registry API.";
 	struct path *p = arena_alloc(a, sizeof(*p));
 
-	*out = (struct registry_request){.actions = actions_of(wish->method)};
+	*out = (struct registry_request){.actions = inject_actions_of(wish->method)};
 	if (out->actions == NULL)
 		return "The method is not one of the registry API.";
 	if (p == NULL || !split(a, wish->target, p) || strcmp(p->segments[0], "v2") != 0)
@@ -200,7 +212,7 @@ inject_read(struct arena *a, const struct wish *wish, struct registry_request *o
 /* Choosing */
 
 /* A request on its way. */
-struct work {
+struct inject_work {
 	struct inject *inject;
 	const struct context *context;
 	const struct wish *wish;
@@ -213,14 +225,14 @@ struct work {
 };
 
 static enum err
-deny(const struct work *w, const char *why)
+deny(const struct inject_work *w, const char *why)
 {
 	return arena_failed(w->context->arena) ? err_set(w->error, ERR_INTERNAL, NULL, NULL)
 					       : err_set(w->error, ERR_FORBIDDEN, NULL, why);
 }
 
 static enum err
-read_wish(struct work *w)
+read_wish(struct inject_work *w)
 {
 	struct arena *a = w->context->arena;
 	struct registry_url url;
@@ -239,7 +251,7 @@ read_wish(struct work *w)
 
 /* For /v2/ any login will do that the key may use. */
 static enum err
-choose(struct work *w)
+inject_choose(struct inject_work *w)
 {
 	struct login_list logins;
 
@@ -258,7 +270,7 @@ choose(struct work *w)
 }
 
 static enum err
-open_login(struct work *w)
+open_login(struct inject_work *w)
 {
 	const struct context *c = w->context;
 	const struct record *row = w->login->row;
@@ -277,7 +289,7 @@ open_login(struct work *w)
 /* The header */
 
 static enum err
-use_basic(const struct work *w, const char **out)
+use_basic(const struct inject_work *w, const char **out)
 {
 	struct arena *a = w->context->arena;
 	const char *pair = arena_printf(a, "%s:%s", w->user, w->secret);
@@ -292,7 +304,8 @@ use_basic(const struct work *w, const char **out)
 /* Whether the key of the use could be made: of whose login, in which version (a sealed value is
  * never the same twice), for what. */
 static bool
-token_key(const struct work *w, const char *const *scopes, unsigned char out[TOKENS_KEY_SIZE])
+token_key(const struct inject_work *w, const char *const *scopes,
+	  unsigned char out[TOKENS_KEY_SIZE])
 {
 	const struct value *sealed = &w->login->row->columns[COL_SECRET_VALUE];
 	struct arena *a = w->context->arena;
@@ -311,7 +324,7 @@ token_key(const struct work *w, const char *const *scopes, unsigned char out[TOK
 }
 
 static bool
-make_scopes(const struct work *w, const char *scopes[GRANT_SCOPES_MAX + 1])
+make_scopes(const struct inject_work *w, const char *scopes[GRANT_SCOPES_MAX + 1])
 {
 	const struct registry_request *r = &w->request;
 	struct arena *a = w->context->arena;
@@ -326,15 +339,15 @@ make_scopes(const struct work *w, const char *scopes[GRANT_SCOPES_MAX + 1])
 }
 
 static enum err
-registry_down(const struct work *w, const char *why)
+registry_down(const struct inject_work *w, const char *why)
 {
 	return err_set(w->error, ERR_REGISTRY_DOWN, NULL, why);
 }
 
 /* A part of its time is left to a token that was found, so that it does not end on its way. */
 static enum err
-fetch(const struct work *w, const char *const *scopes, const unsigned char key[TOKENS_KEY_SIZE],
-      const char **out)
+fetch(const struct inject_work *w, const char *const *scopes,
+      const unsigned char key[TOKENS_KEY_SIZE], const char **out)
 {
 	struct inject *inject = w->inject;
 	int64_t began_ms = clock_ms();
@@ -359,7 +372,7 @@ fetch(const struct work *w, const char *const *scopes, const unsigned char key[T
 }
 
 static enum err
-use_token(const struct work *w, const char **out)
+use_token(const struct inject_work *w, const char **out)
 {
 	const char *scopes[GRANT_SCOPES_MAX + 1] = {NULL};
 	unsigned char key[TOKENS_KEY_SIZE];
@@ -388,7 +401,7 @@ use_token(const struct work *w, const char **out)
 /* The record */
 
 static const char *
-describe(const struct work *w)
+describe(const struct inject_work *w)
 {
 	struct json_out out;
 	size_t len;
@@ -409,7 +422,7 @@ describe(const struct work *w)
 }
 
 static bool
-name_use(struct work *w, const char *what)
+name_use(struct inject_work *w, const char *what)
 {
 	const struct context *c = w->context;
 	const char *text = arena_printf(
@@ -423,13 +436,13 @@ name_use(struct work *w, const char *what)
 }
 
 static unsigned char *
-noted_place(const struct work *w)
+noted_place(const struct inject_work *w)
 {
 	return w->inject->noted[(w->note[0] << 8 | w->note[1]) % NOTED_MAX];
 }
 
 static bool
-is_noted(const struct work *w)
+is_noted(const struct inject_work *w)
 {
 	(void)pthread_mutex_lock(&w->inject->mutex);
 	bool noted = memcmp(noted_place(w), w->note, SECRET_MAC_SIZE) == 0;
@@ -438,7 +451,7 @@ is_noted(const struct work *w)
 }
 
 struct recording {
-	const struct work *work;
+	const struct inject_work *work;
 	const char *what;
 };
 
@@ -446,7 +459,7 @@ static enum err
 record_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct recording *r = arg;
-	const struct work *w = r->work;
+	const struct inject_work *w = r->work;
 	enum store_rc rc = handout_note_use(tx, w->context, w->login->row);
 
 	if (rc == STORE_OK && !is_noted(w))
@@ -458,7 +471,7 @@ record_in_transaction(struct store_tx *tx, void *arg)
 /* Once an hour for each key, login, repository and kind of access; before the answer, so that what
  * cannot be put on record is not used. */
 static enum err
-record(struct work *w)
+record(struct inject_work *w)
 {
 	struct recording r = {.work = w, .what = describe(w)};
 
@@ -479,13 +492,14 @@ enum err
 inject_run(struct inject *inject, const struct context *c, const struct wish *wish,
 	   const char **authorization, struct error *e)
 {
-	struct work w = {.inject = inject, .context = c, .wish = wish, .error = e};
+	struct inject_work w = {.inject = inject, .context = c, .wish = wish, .error = e};
 
 	if (!auth_may_inject(c->id))
 		return err_set(e, ERR_FORBIDDEN, NULL,
 			       "This key may not use logins: it was made without reveal or the "
 			       "role inject.");
-	if (read_wish(&w) != ERR_NONE || choose(&w) != ERR_NONE || open_login(&w) != ERR_NONE)
+	if (read_wish(&w) != ERR_NONE || inject_choose(&w) != ERR_NONE ||
+	    open_login(&w) != ERR_NONE)
 		return e->code;
 	enum err rc =
 		wish->scheme != NULL ? use_basic(&w, authorization) : use_token(&w, authorization);

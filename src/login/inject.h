@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
+#include "base/err.h"
 #include "registry/check.h"
 #include "resource/resource.h"
 

@@ -4,6 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "access/rights.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/body.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "registry/url.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
 /* The store makes room for a whole page before it reads, and most registries have few logins: so
  * the first page of one is small. */
 enum { PAGE = 500, FIRST_PAGE = 8, ROOM = 16 };
@@ -28,7 +43,7 @@ unreadable(const struct context *c, const char *field, const char *why, struct e
 }
 
 static enum err
-read_address(const struct context *c, struct wanted *out, struct error *e)
+resolve_read_address(const struct context *c, struct wanted *out, struct error *e)
 {
 	struct registry_url url;
 	const char *why = registry_url_parse(c->arena, out->address, &url);
@@ -77,7 +92,7 @@ resolve_read(const struct context *c, const struct resource_type *type, const st
 	if (schema_read_question(type, "serverAddress", body, &out->address, e) != ERR_NONE)
 		return e->code;
 	if (out->address != NULL && (one_of("serverAddress", &so_far, e) != ERR_NONE ||
-				     read_address(c, out, e) != ERR_NONE))
+				     resolve_read_address(c, out, e) != ERR_NONE))
 		return e->code;
 	return read_registry(type, body, out, e);
 }
@@ -104,7 +119,7 @@ list_rows(const struct finder *f, const struct list_query *q, struct record_list
 }
 
 static enum err
-add(struct finder *f, const struct login *login)
+resolve_add(struct finder *f, const struct login *login)
 {
 	struct login_list *list = f->out;
 
@@ -202,7 +217,8 @@ add_logins(struct finder *f, const struct record *registry, const struct registr
 			login.reason = judge(f, registry, row);
 			set_path(&login);
 			if ((!f->revealed || auth_may_hand_out(c->id, row)) &&
-			    within_key(&c->id->key, login.path) && add(f, &login) != ERR_NONE)
+			    within_key(&c->id->key, login.path) &&
+			    resolve_add(f, &login) != ERR_NONE)
 				return f->error->code;
 		}
 	}

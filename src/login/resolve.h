@@ -15,8 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/schema.h"
 #include "registry/url.h"
 #include "resource/resource.h"
+#include "store/store.h"
 
 /* The rule that decided for a login, or against it; LOGIN_ADDRESS: it can be used.  In the order of
  * login_reasons (types.c). */

@@ -7,13 +7,22 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "registry/check.h"
+#include "registry/result.h"
 #include "resource/resource.h"
+#include "secret/keyring.h"
+#include "secret/seal.h"
+#include "store/store.h"
 
 enum { ARENA_MAX = 4 * 1024 * 1024, THREADS_MAX = 16 };
-
-static const struct owners everyone = {.all = true};
 
 struct verifier {
 	struct store *store;
@@ -84,7 +93,7 @@ static struct list_query
 due_query(void)
 {
 	struct list_query q = {.family = &family_credential,
-			       .owners = everyone,
+			       .owners = owners_all,
 			       .condition_count = 1,
 			       .sort = COL_VERIFY_DUE,
 			       .limit = 1};
@@ -112,7 +121,7 @@ take_in_transaction(struct store_tx *tx, void *arg)
 	const struct value *registry = &job->row.columns[COL_REGISTRY_ID];
 	if (registry->type == VALUE_INT) {
 		enum store_rc rc = store_tx_get(tx, job->arena, &family_storage_pool,
-						registry->number, &everyone, &job->registry);
+						registry->number, &owners_all, &job->registry);
 
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return ERR_INTERNAL;
@@ -251,7 +260,7 @@ finish_in_transaction(struct store_tx *tx, void *arg)
 	struct record row;
 	uint64_t given = 0;
 	enum store_rc rc = store_tx_get(tx, job->arena, &family_credential, record_id(&job->row),
-					&everyone, &row);
+					&owners_all, &row);
 
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return ERR_INTERNAL;
@@ -341,7 +350,7 @@ is_stopping(struct verifier *v)
 }
 
 static void *
-thread_run(void *arg)
+verifier_thread_run(void *arg)
 {
 	struct verifier *v = arg;
 
@@ -379,7 +388,7 @@ verifier_start(struct verifier *v, size_t threads)
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
 	while (v->thread_count < threads) {
-		if (pthread_create(&v->threads[v->thread_count], NULL, thread_run, v) != 0)
+		if (pthread_create(&v->threads[v->thread_count], NULL, verifier_thread_run, v) != 0)
 			return false;
 		v->thread_count++;
 	}

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
+#include "base/err.h"
 #include "registry/check.h"
 #include "secret/keyring.h"
 #include "store/store.h"

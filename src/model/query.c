@@ -6,6 +6,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/text.h"
+#include "model/date.h"
+#include "model/list.h"
+#include "model/record.h"
+#include "model/schema.h"
+
 #define SET(name) (1U << FILTER_##name)
 
 /* clang-format off */
@@ -58,7 +67,7 @@ find_modifier(const char *name, enum filter_set set)
 }
 
 static bool
-read_number(const char *text, int64_t *number)
+query_read_number(const char *text, int64_t *number)
 {
 	char *end = NULL;
 
@@ -69,7 +78,7 @@ read_number(const char *text, int64_t *number)
 
 /* "1c7" or "7" of the type's family. */
 static bool
-parse_id(const struct family *family, const char *text, int64_t *id)
+query_parse_id(const struct family *family, const char *text, int64_t *id)
 {
 	size_t digits = strspn(text, "0123456789");
 
@@ -93,13 +102,13 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 	if (op == OP_NULL || op == OP_NOT_NULL || field->column == COL_NONE)
 		return c;
 	if (field->type == FT_ID)
-		known = parse_id(p->type->family, text, &number);
+		known = query_parse_id(p->type->family, text, &number);
 	else if (field->type == FT_REFERENCE)
 		known = id_parse(field->reference->family, text, &number);
 	else if (field->type == FT_DATE)
 		known = date_parse(text, p->now_ms, &number);
 	else if (field->type == FT_INT)
-		known = read_number(text, &number);
+		known = query_read_number(text, &number);
 	else if (field->type == FT_BOOLEAN)
 		known = (number = strcmp(text, "true") == 0) != 0 || strcmp(text, "false") == 0;
 	else
@@ -247,7 +256,7 @@ read_marker_value(const struct list_query *list, const char *text, struct value 
 	if (*text == 't' && column_type(list->sort) == VALUE_TEXT)
 		*value = value_text(text + 1);
 	else if (*text == 'i' && column_type(list->sort) == VALUE_INT &&
-		 read_number(text + 1, &number))
+		 query_read_number(text + 1, &number))
 		*value = value_int(number);
 	else
 		return false;
@@ -273,7 +282,7 @@ read_marker(const struct parser *p, const char *marker)
 		return;
 	*id++ = *value++ = '\0';
 	const char *sort = p->out->sort != NULL ? p->out->sort->name : "";
-	if (strcmp(text + 3, sort) == 0 && read_number(id, &from.id) &&
+	if (strcmp(text + 3, sort) == 0 && query_read_number(id, &from.id) &&
 	    read_marker_value(list, value, &from.value))
 		list->from = from;
 }

@@ -15,8 +15,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/http.h"
+#include "model/list.h"
 #include "model/schema.h"
-#include "store/store.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 3000 };
 

@@ -13,7 +13,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json_in.h"
-#include "model/process.h"
 
 enum api_version { API_V1, API_V2_BETA, API__COUNT };
 #define IN_V1 (1U << API_V1)
@@ -28,11 +27,8 @@ enum column {
 	COL__COUNT
 };
 #define COL_BIT(column) (UINT64_C(1) << (column))
-const char *column_name(enum column column);
 
 enum value_type { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_BLOB };
-/* How the column is stored when it is not null. */
-enum value_type column_type(enum column column);
 
 struct value {
 	enum value_type type;
@@ -40,10 +36,6 @@ struct value {
 	const char *text; /* TEXT: NUL-terminated; BLOB: len bytes */
 	size_t len;
 };
-struct value value_null(void);
-struct value value_int(int64_t number);
-struct value value_text(const char *text);
-struct value value_blob(const void *bytes, size_t len);
 
 /* A table of the database; ids are shared in it (contract 2). */
 struct family {
@@ -220,26 +212,15 @@ const struct action *type_action(const struct resource_type *type, const char *n
 /* A list that is kept as one text, blanks between: its first item in out, *list moved behind it;
  * false at the end. */
 enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };
-bool list_next(const char **list, char out[LIST_ITEM_SIZE]);
-
-/* NULL if all tables agree with each other, else a sentence.  Run at start. */
-const char *schema_check(void);
 
 /* One row in memory.  Columns that the family lacks stay null. */
 struct record {
 	const struct resource_type *type;
 	struct value columns[COL__COUNT];
 };
-int64_t record_id(const struct record *record);
-const char *record_text(const struct record *record, enum column column); /* NULL if null */
-enum state record_state(const struct record *record);
 
-/* External ids (contract 2): strict prefix, decimal without leading zeros, "1c7". */
-bool id_parse(const struct family *family, const char *text, int64_t *id);
-char *id_format(struct arena *a, const struct family *family, int64_t id);
 /* The same without an arena; its length. */
 enum { ID_TEXT_SIZE = 32 };
-size_t id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id);
 
 /* What a body asks to set. */
 struct change {
@@ -264,24 +245,8 @@ struct schema_rules {
 	struct arena *arena; /* for values that are not stored as they were given */
 };
 
-/* Validates a body by the field table, in the order of the body, then the required fields in the
- * order of the schema (contract 7.3, 10).  Fields that the caller may not set, and unknown ones,
- * are ignored.  References are parsed, not looked up. Texts are not copied: they live as long as
- * the body. */
-enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
-		     struct error *e) __attribute__((warn_unused_result));
-
-/* A text that a question asks with, by the type's field: *out NULL if it is not given.  Lengths and
- * options are checked. */
-enum err schema_read_question(const struct resource_type *type, const char *name,
-			      const struct json *body, const char **out, struct error *e)
-	__attribute__((warn_unused_result));
-
-/* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
-void date_format(int64_t ms, char out[21]);
-/* That form, a number of milliseconds since the epoch, or "now". */
-bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
-/* A date to be stored: the first form, and a day that there is, or the number; in whole seconds. */
-bool date_read(const char *text, int64_t *ms);
+enum {
+	ID_DIGITS_MAX = 18, /* of a row number: fits int64_t */
+};
 
 #endif

@@ -4,6 +4,8 @@
  * outside its columns, because that order decides which missing field is reported first.  Which
  * role may do what is in auth.c.
  */
+
+#include "base/err.h"
 #include "model/schema.h"
 
 /* clang-format off */

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/arena.h"
+#include "nginx_check/site.h"
+#include "nginx_check/tree.h"
+
 struct nginx_report {
 	size_t problems; /* dangerous or broken */
 	size_t warnings; /* worth a look, may be meant so */
@@ -27,5 +31,26 @@ struct nginx_report {
 __attribute__((warn_unused_result)) bool nginx_check(const char *path, size_t body_max, FILE *out,
 						     struct nginx_report *report, char *why,
 						     size_t why_size);
+
+enum {
+	BODY_DEFAULT = 1024 * 1024, /* nginx's own client_max_body_size */
+};
+
+struct nginx_parser {
+	struct arena *arena;
+	const char *prefix; /* where relative includes begin; "" is the working directory */
+	char *why;
+	size_t why_size;
+};
+
+struct nginx_check {
+	struct arena *arena;
+	const struct node *root;
+	size_t body_max;
+	FILE *out;
+	struct nginx_report *report;
+	struct finding *findings; /* so that none is printed twice */
+	size_t pass_count;	  /* of all fastcgi_pass */
+};
 
 #endif

@@ -1,9 +1,13 @@
-/* outbound: the tables of what is never connected to. */
+/* address: which addresses regcred connects to. */
 #include "outbound/address.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/network.h"
 
@@ -113,7 +117,7 @@ embedded_allowed(const struct network *n, const char *networks)
 }
 
 static bool
-read_address(const struct sockaddr *address, struct network *out)
+address_read_address(const struct sockaddr *address, struct network *out)
 {
 	if (address->sa_family == AF_INET) {
 		struct sockaddr_in in;
@@ -140,7 +144,7 @@ outbound_allowed(const struct sockaddr *address, const char *networks)
 	static const struct embedding mapped = {"", {12, 13, 14, 15}, 0};
 	struct network n, loop;
 
-	if (!read_address(address, &n))
+	if (!address_read_address(address, &n))
 		return false;
 	if (n.size == 4)
 		return is_allowed_itself(&n, networks);
@@ -154,4 +158,35 @@ outbound_allowed(const struct sockaddr *address, const char *networks)
 	if (network_parse("::1/128", &loop) == NULL && network_contains(&loop, &n))
 		return true;
 	return embedded_allowed(&n, networks);
+}
+
+bool
+address_text(const struct sockaddr_storage *address, char out[ADDRESS_TEXT])
+{
+	char bare[INET6_ADDRSTRLEN];
+
+	if (getnameinfo((const struct sockaddr *)address, sizeof(*address), bare, sizeof(bare),
+			NULL, 0, NI_NUMERICHOST) != 0)
+		return false;
+	(void)snprintf(out, ADDRESS_TEXT, address->ss_family == AF_INET6 ? "[%s]" : "%s", bare);
+	return true;
+}
+
+bool
+same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+	if (a->sa_family != b->sa_family)
+		return false;
+	if (a->sa_family == AF_INET) {
+		struct sockaddr_in x, y;
+
+		memcpy(&x, a, sizeof(x));
+		memcpy(&y, b, sizeof(y));
+		return x.sin_port == y.sin_port && x.sin_addr.s_addr == y.sin_addr.s_addr;
+	}
+	struct sockaddr_in6 x, y;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x.sin6_port == y.sin6_port &&
+	       memcmp(&x.sin6_addr, &y.sin6_addr, sizeof(x.sin6_addr)) == 0;
 }

@@ -1,12 +1,14 @@
-/* outbound: which addresses regcred connects to on behalf of its clients.
+/* address: which addresses regcred connects to on behalf of its clients.
  *
  * Whoever may store a registry's address makes the server connect there.  Private networks are
  * where registries stand, and allowed.  The server itself, the link and the services that hand
  * out a cloud machine's own secrets are not.
  */
-#ifndef REGCRED_OUTBOUND_H
-#define REGCRED_OUTBOUND_H
+#ifndef REGCRED_OUTBOUND_ADDRESS_H
+#define REGCRED_OUTBOUND_ADDRESS_H
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -14,5 +16,12 @@
  * for none.  An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo …) counts as itself.
  */
 bool outbound_allowed(const struct sockaddr *address, const char *networks);
+
+enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 2 };
+
+/* An address as curl takes it: IPv6 in brackets. */
+bool address_text(const struct sockaddr_storage *address, char out[ADDRESS_TEXT]);
+
+bool same_address(const struct sockaddr *a, const struct sockaddr *b);
 
 #endif

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/arena.h"
+
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 static const char token_chars[] = ALNUM "!#$%&'*+-.^_`|~";
@@ -15,7 +17,7 @@ struct reader {
 };
 
 static void
-skip_blanks(struct reader *r)
+challenge_skip_blanks(struct reader *r)
 {
 	r->at += strspn(r->at, " \t");
 }
@@ -66,11 +68,11 @@ read_param(struct reader *r, const char *name, struct challenge *challenge)
 {
 	size_t n = challenge->param_count;
 
-	skip_blanks(r);
+	challenge_skip_blanks(r);
 	if (*r->at != '=' || n == CHALLENGE_PARAMS_MAX || challenge_param(challenge, name) != NULL)
 		return false;
 	r->at++;
-	skip_blanks(r);
+	challenge_skip_blanks(r);
 	challenge->params[n].name = name;
 	challenge->params[n].value = *r->at == '"' ? read_quoted(r) : read_token(r, false);
 	challenge->param_count++;
@@ -101,7 +103,7 @@ read_scheme(struct reader *r, const char *name, struct challenge *challenge)
 		return true;
 	if (*r->at != ' ')
 		return false;
-	skip_blanks(r);
+	challenge_skip_blanks(r);
 	if (skip_token68(r))
 		return true;
 	const char *param = read_token(r, true);

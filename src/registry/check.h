@@ -1,4 +1,4 @@
-/* registry_check: asks a registry whether it takes a login: the only file that knows curl.
+/* check: asks a registry whether it takes a login.
  *
  * By the registry API: GET /v2/ as nobody; a challenge; Basic, or a token from the realm; /v2/
  * again with that, because a token alone proves nothing.  docs/verification.md says what makes
@@ -11,33 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/arena.h"
-#include "registry/url.h"
-
-enum check_result {
-#define RESULT(name, word, sentence) CHECK_##name,
-#include "registry/result.def"
-#undef RESULT
-	CHECK__COUNT
-};
-/* "invalidCredential" and the like; the sentence that explains it. */
-const char *check_result_word(enum check_result result);
-const char *check_result_sentence(enum check_result result);
-
-enum {
-	CHECK_ANSWER_MAX = 64 * 1024, /* bytes of one answer, head and body */
-	CHECK_ADDRESSES_MAX = 8,      /* of one name; further ones are left out */
-};
-
-/* What a name resolves to.  port is that of each address. */
-struct address_list {
-	struct sockaddr_storage addresses[CHECK_ADDRESSES_MAX];
-	size_t count;
-};
-/* False: there is no such name. */
-typedef bool (*resolve_fn)(const char *host, unsigned port, struct address_list *out);
+#include "outbound/lookup.h"
+#include "registry/result.h"
 
 struct check_settings {
 	const char *networks; /* loopback networks that are allowed: outbound.h */
@@ -70,16 +47,5 @@ struct grant {
 	bool is_token;		   /* else it is the login */
 	int64_t lasts_ms;	   /* of a token: from when it was asked for */
 };
-
-/* Asks the registry at this address how it lets clients in, and its token server for a token for
- * these scopes (ended by NULL): "repository:acme/app:pull".  report->result is CHECK_VALID if there
- * is a grant.  A registry that wants Basic, or nothing, gets the login itself.  Else as above. */
-bool registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
-			const char *user, const char *secret, const char *const *scopes,
-			struct grant *out, struct check_report *report)
-	__attribute__((warn_unused_result));
-
-/* Tests: curl's n-th allocation from now fails (1 = the next); 0 turns it off. */
-void registry_check_fail_at(unsigned n);
 
 #endif

@@ -2,15 +2,16 @@
 #include "registry/tokens.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum state { FREE, FETCHING, THERE, FAILED };
+#include "base/arena.h"
+
+enum token_state { FREE, FETCHING, THERE, FAILED };
 
 struct token {
-	enum state state;
+	enum token_state state;
 	unsigned char key[TOKENS_KEY_SIZE];
 	char *text; /* of one that is THERE */
 	int64_t until_ms;
@@ -63,7 +64,7 @@ tokens_free(struct tokens *t)
 
 /* NULL for none; what has expired is dropped on the way. */
 static struct token *
-find(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms)
+tokens_find(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms)
 {
 	struct token *found = NULL;
 
@@ -120,10 +121,10 @@ begin_fetch(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE])
 }
 
 static enum tokens_rc
-take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms,
-     int64_t deadline_ms, const char **out)
+tokens_take_entry(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE],
+		  int64_t now_ms, int64_t deadline_ms, const char **out)
 {
-	struct token *item = find(t, key, now_ms);
+	struct token *item = tokens_find(t, key, now_ms);
 
 	while (item != NULL && item->state == FETCHING) {
 		if (t->waiting >= t->waiting_max)
@@ -133,7 +134,7 @@ take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE]
 		t->waiting--;
 		if (!fetched)
 			return TOKENS_FAILED;
-		item = find(t, key, now_ms);
+		item = tokens_find(t, key, now_ms);
 	}
 	if (item == NULL)
 		return begin_fetch(t, key);
@@ -148,7 +149,7 @@ tokens_take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KE
 	    int64_t now_ms, int64_t deadline_ms, const char **out)
 {
 	(void)pthread_mutex_lock(&t->mutex);
-	enum tokens_rc rc = take(t, a, key, now_ms, deadline_ms, out);
+	enum tokens_rc rc = tokens_take_entry(t, a, key, now_ms, deadline_ms, out);
 	(void)pthread_mutex_unlock(&t->mutex);
 	return rc;
 }
@@ -158,7 +159,7 @@ tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], const cha
 	   int64_t now_ms, int64_t until_ms)
 {
 	(void)pthread_mutex_lock(&t->mutex);
-	struct token *item = find(t, key, now_ms);
+	struct token *item = tokens_find(t, key, now_ms);
 	if (item != NULL) {
 		t->waiting--;
 		drop(item);

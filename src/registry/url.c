@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/http.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -55,7 +57,7 @@ only(const char *text, size_t len, const char *characters)
 
 /* Labels of letters, digits, - and _ (which private networks use), as DNS knows them. */
 static bool
-is_name(const char *host)
+url_is_name(const char *host)
 {
 	for (;; host++) {
 		size_t len = strcspn(host, ".");
@@ -98,7 +100,7 @@ read_ipv6(const char *text, size_t len, struct authority *out)
 }
 
 static bool
-read_name(const char *text, size_t len, struct authority *out)
+url_read_name(const char *text, size_t len, struct authority *out)
 {
 	unsigned char bytes[4];
 
@@ -109,7 +111,7 @@ read_name(const char *text, size_t len, struct authority *out)
 	for (size_t i = 0; i < len; i++)
 		out->host[i] = (char)tolower((unsigned char)text[i]);
 	out->host[len] = '\0';
-	if (!is_name(out->host))
+	if (!url_is_name(out->host))
 		return false;
 	return !looks_numeric(out->host) || inet_pton(AF_INET, out->host, bytes) == 1;
 }
@@ -138,7 +140,7 @@ read_authority(const char *text, size_t len, struct authority *out)
 		read = read_ipv6(text + 1, (size_t)(close - text - 1), out);
 	} else {
 		colon = memchr(text, ':', len);
-		read = read_name(text, (size_t)((colon != NULL ? colon : end) - text), out);
+		read = url_read_name(text, (size_t)((colon != NULL ? colon : end) - text), out);
 	}
 	if (!read)
 		return bad_host;
@@ -149,7 +151,7 @@ read_authority(const char *text, size_t len, struct authority *out)
 
 /* As an image reference names it. */
 static const char *
-key_of(struct arena *a, const struct authority *at, bool plain_http)
+url_key_of(struct arena *a, const struct authority *at, bool plain_http)
 {
 	const char *open = at->ipv6 ? "[" : "", *close = at->ipv6 ? "]" : "";
 
@@ -176,7 +178,7 @@ is_api_version(const char *text, size_t len)
 /* The path without empty segments and without the version of the API that configurations of docker
  * put in front ("https://index.docker.io/v1/").  NULL: a character that no repository has. */
 static const char *
-read_path(struct arena *a, const char *text)
+url_read_path(struct arena *a, const char *text)
 {
 	char *out = arena_alloc(a, strlen(text) + 1), *end = out;
 	bool first = true;
@@ -268,10 +270,10 @@ registry_url_parse(struct arena *a, const char *address, struct registry_url *ou
 	const char *why = read_authority(text, host_len, &at);
 	if (why != NULL)
 		return why;
-	out->path = read_path(a, text + host_len);
+	out->path = url_read_path(a, text + host_len);
 	if (out->path == NULL && !arena_failed(a))
 		return "The path of the address has characters that no repository's name has.";
-	out->key = key_of(a, &at, out->plain_http);
+	out->key = url_key_of(a, &at, out->plain_http);
 	out->hub = out->key != NULL && is_hub(out->key);
 	if (out->hub) {
 		out->key = REGISTRY_HUB;
@@ -403,7 +405,7 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 		why = read_authority(reference, len, &at);
 		if (why != NULL)
 			return why;
-		out->key = key_of(a, &at, false);
+		out->key = url_key_of(a, &at, false);
 		reference += len + 1;
 	}
 	char *name = arena_strdup(a, reference);

@@ -11,26 +11,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "audit/audit.h"
-#include "access/sign_in.h"
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/list.h"
+#include "model/process.h"
 #include "model/query.h"
 #include "model/schema.h"
 #include "secret/keyring.h"
+#include "secret/seal.h"
 #include "store/store.h"
 
-struct check_report;
 struct limiter;
-struct verifier;
 
 /* Writes the answer to a change while that can still be undone: called at the end of its
  * transaction, with the row as the answer shows it, the secret of a create and the members of a
  * setmembers (else NULL).  Anything but ERR_NONE undoes the change, so that no caller is told of a
  * failure that happened after all. */
-struct answer {
+struct answer_writer {
 	enum err (*write)(void *arg, const struct record *row, const char *secret,
 			  const struct record_list *members, struct error *e);
-	/* The same for the result of a login that was tried; there is no change to be undone. */
-	enum err (*report)(void *arg, const struct check_report *report, struct error *e);
 	void *arg;
 };
 
@@ -53,11 +55,10 @@ struct context {
 	int64_t now_ms;
 	int64_t removed_keep_ms;
 	const char *request_id;
-	const char *client;    /* the address that it came from; NULL: none */
-	struct opened *opened; /* NULL: no secret is opened */
-	struct verifier *verifier;
-	struct limiter *checks; /* of checks that somebody asks for; NULL: any number */
-	struct answer answer;	/* .write NULL: nobody waits for one */
+	const char *client;	     /* the address that it came from; NULL: none */
+	struct opened *opened;	     /* NULL: no secret is opened */
+	struct limiter *checks;	     /* of checks that somebody asks for; NULL: any number */
+	struct answer_writer answer; /* .write NULL: nobody waits for one */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
@@ -95,6 +96,11 @@ enum err resource_update(const struct context *c, const struct resource_type *ty
 	__attribute__((warn_unused_result));
 enum err resource_delete(const struct context *c, const struct resource_type *type, const char *id,
 			 struct record *out, struct error *e) __attribute__((warn_unused_result));
+/* A row and an action of it that the caller may carry out now: its row in the table of the type. */
+enum err resource_find_action(const struct context *c, const struct resource_type *type,
+			      const char *id, const char *name, struct record *row,
+			      const struct action **action, struct error *e)
+	__attribute__((warn_unused_result));
 /* setmembers leaves the members as they are now in *members; else that is empty. */
 enum err resource_action(const struct context *c, const struct resource_type *type, const char *id,
 			 const char *action, const struct json *body, struct record *out,
@@ -140,5 +146,7 @@ struct sweep {
 };
 enum store_rc resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *sweep,
 			     size_t *done) __attribute__((warn_unused_result));
+
+enum { LIVE_STATES = ST_BIT(ST_ACTIVE) | ST_BIT(ST_INACTIVE) };
 
 #endif

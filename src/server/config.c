@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/http.h"
-#include "base/network.h"
 #include "access/proxy.h"
+#include "base/arena.h"
+#include "base/http.h"
+#include "base/log.h"
+#include "base/network.h"
+#include "base/settings.h"
 #include "registry/url.h"
 
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
@@ -100,7 +104,8 @@ member(struct settings *s, const struct setting *row)
  */
 
 static bool
-read_text(const struct setting *row, const char *text, struct settings *s, char why[CONFIG_WHY_MAX])
+config_read_text(const struct setting *row, const char *text, struct settings *s,
+		 char why[CONFIG_WHY_MAX])
 {
 	if (strlen(text) >= row->size)
 		return fail(why, "must be shorter than %zu bytes", row->size);
@@ -129,8 +134,8 @@ parse_integer(const char *text, int base, int64_t min, int64_t max, int64_t *out
 }
 
 static bool
-read_number(const struct setting *row, const char *text, struct settings *s,
-	    char why[CONFIG_WHY_MAX])
+config_read_number(const struct setting *row, const char *text, struct settings *s,
+		   char why[CONFIG_WHY_MAX])
 {
 	if (!parse_integer(text, 10, row->min, row->max, member(s, row)))
 		return fail(why, "must be a whole number from %lld to %lld", (long long)row->min,
@@ -236,8 +241,8 @@ read_users(const struct setting *row, const char *text, struct settings *s,
 
 /* Networks between commas; kept as network.h keeps a list. */
 static bool
-read_networks(const struct setting *row, const char *text, struct settings *s,
-	      char why[CONFIG_WHY_MAX])
+config_read_networks(const struct setting *row, const char *text, struct settings *s,
+		     char why[CONFIG_WHY_MAX])
 {
 	struct arena *a = arena_new(64 * 1024);
 	const char *sentence = NULL, *list = "";
@@ -250,38 +255,38 @@ read_networks(const struct setting *row, const char *text, struct settings *s,
 	else if (list == NULL || !right)
 		right = fail(why, "cannot be read without memory");
 	else
-		right = read_text(row, list, s, why);
+		right = config_read_text(row, list, s, why);
 	if (a != NULL)
 		arena_free(a);
 	return right;
 }
 
 // clang-format off
-static const struct value_type {
+static const struct setting_type {
 	const char *name;
 	bool (*read)(const struct setting *row, const char *text, struct settings *s,
 		     char why[CONFIG_WHY_MAX]);
 	const char *placeholder; /* in --help */
 } value_types[] = {
-	{ "path", read_text, " FILE" },
-	{ "text", read_text, " TEXT" },
-	{ "number", read_number, " N" },
+	{ "path", config_read_text, " FILE" },
+	{ "text", config_read_text, " TEXT" },
+	{ "number", config_read_number, " N" },
 	{ "octal", read_octal, " MODE" },
-	{ "seconds", read_number, " S" },
+	{ "seconds", config_read_number, " S" },
 	{ "yes|no", read_yes_no, "[=yes|no]" },
 	{ "level", read_level, " LEVEL" },
 	{ "on|log|off", read_word, " MODE" },
 	{ "auto|wal|rollback", read_word, " MODE" },
 	{ "users", read_users, " USERS" },
-	{ "networks", read_networks, " NETWORKS" },
+	{ "networks", config_read_networks, " NETWORKS" },
 };
 // clang-format on
 
 /* The table's own texts are the only ones looked up here, so there always is a type. */
-static const struct value_type *
+static const struct setting_type *
 type_of(const struct setting *row)
 {
-	const struct value_type *type = value_types;
+	const struct setting_type *type = value_types;
 
 	while (strcmp(type->name, row->type) != 0)
 		type++;
@@ -290,8 +295,8 @@ type_of(const struct setting *row)
 
 /* where: what to blame in why: "FILE:LINE: workers", "REGCRED_WORKERS", "--workers". */
 static bool
-set(struct settings *s, const struct setting *row, const char *text, const char *where,
-    char why[CONFIG_WHY_MAX])
+config_set(struct settings *s, const struct setting *row, const char *text, const char *where,
+	   char why[CONFIG_WHY_MAX])
 {
 	char reason[CONFIG_WHY_MAX];
 
@@ -304,7 +309,7 @@ static bool
 set_defaults(struct settings *s, char why[CONFIG_WHY_MAX])
 {
 	for (const struct setting *row = config_table; row->name != NULL; row++)
-		if (!set(s, row, row->fallback, row->name, why))
+		if (!config_set(s, row, row->fallback, row->name, why))
 			return false;
 	return true;
 }
@@ -322,7 +327,7 @@ same_name(const char *name, const char *typed, size_t len, bool option)
 }
 
 static const struct setting *
-find_setting(const char *typed, size_t len, bool option)
+config_find_setting(const char *typed, size_t len, bool option)
 {
 	for (const struct setting *row = config_table; row->name != NULL; row++)
 		if (same_name(row->name, typed, len, option))
@@ -390,7 +395,7 @@ read_group(struct settings *s, const struct file *file, char *line, char why[CON
 }
 
 static bool
-read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY_MAX])
+config_read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY_MAX])
 {
 	const struct setting *row;
 	char where[CONFIG_WHY_MAX];
@@ -412,7 +417,7 @@ read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY
 			    file->line);
 	*value++ = '\0';
 	line = trim(line);
-	row = find_setting(line, strlen(line), false);
+	row = config_find_setting(line, strlen(line), false);
 	if (row == NULL)
 		return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, line);
 	first = &file->first[row - config_table];
@@ -421,12 +426,12 @@ read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY
 			    file->line, row->name, *first);
 	*first = file->line;
 	snprintf(where, sizeof(where), "%s:%u: %s", file->name, file->line, row->name);
-	return set(s, row, trim(value), where, why);
+	return config_set(s, row, trim(value), where, why);
 }
 
 /* must_exist: false for the default file, whose absence is no error. */
 static bool
-read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG_WHY_MAX])
+config_read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG_WHY_MAX])
 {
 	struct file file = {.name = name};
 	char *line = NULL;
@@ -444,7 +449,7 @@ read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG
 		if (strlen(line) != (size_t)len)
 			ok = fail(why, "%s:%u: holds a NUL byte", name, file.line);
 		else
-			ok = read_line(s, &file, line, why);
+			ok = config_read_line(s, &file, line, why);
 	}
 	if (ok && ferror(in))
 		ok = fail(why, "%s: %s", name, strerror(errno));
@@ -455,7 +460,7 @@ read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG
 
 /* Only the table's own variables: REGCRED_URL and others belong to the clients. */
 static bool
-read_environment(struct settings *s, char why[CONFIG_WHY_MAX])
+config_read_environment(struct settings *s, char why[CONFIG_WHY_MAX])
 {
 	for (const struct setting *row = config_table; row->name != NULL; row++) {
 		char name[NAME_MAX_BYTES];
@@ -465,7 +470,7 @@ read_environment(struct settings *s, char why[CONFIG_WHY_MAX])
 		for (char *p = name; *p != '\0'; p++)
 			*p = (char)toupper((unsigned char)*p);
 		value = getenv(name);
-		if (value != NULL && !set(s, row, value, name, why))
+		if (value != NULL && !config_set(s, row, value, name, why))
 			return false;
 	}
 	return true;
@@ -498,7 +503,7 @@ read_options(struct settings *s, int argc, char **argv, int *arg, const char **f
 	while (*arg < argc && strncmp(argv[*arg], "--", 2) == 0) {
 		const char *typed = argv[*arg] + 2, *value = NULL;
 		size_t len = strcspn(typed, "=");
-		const struct setting *row = find_setting(typed, len, true);
+		const struct setting *row = config_find_setting(typed, len, true);
 		char where[NAME_MAX_BYTES];
 
 		if (row == NULL && !same_name("config", typed, len, true))
@@ -512,7 +517,7 @@ read_options(struct settings *s, int argc, char **argv, int *arg, const char **f
 		if (row == NULL)
 			*file = value;
 		snprintf(where, sizeof(where), "--%.*s", (int)len, typed);
-		if (row != NULL && s != NULL && !set(s, row, value, where, why))
+		if (row != NULL && s != NULL && !config_set(s, row, value, where, why))
 			return false;
 	}
 	return true;
@@ -632,23 +637,23 @@ config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG
 		file = NULL;
 	if (!set_defaults(s, why) || !read_options(NULL, argc, argv, &ahead, &file, why))
 		return false;
-	if (!read_file(s, file != NULL ? file : DEFAULT_FILE, file != NULL, why))
+	if (!config_read_file(s, file != NULL ? file : DEFAULT_FILE, file != NULL, why))
 		return false;
-	return read_environment(s, why) && read_options(s, argc, argv, arg, &file, why) &&
+	return config_read_environment(s, why) && read_options(s, argc, argv, arg, &file, why) &&
 	       complete(s, why);
 }
 
 static void
 help_line(FILE *out, const struct setting *row)
 {
-	const struct value_type *type = type_of(row);
+	const struct setting_type *type = type_of(row);
 	char option[NAME_MAX_BYTES];
 
 	snprintf(option, sizeof(option), "%s%s", row->name, type->placeholder);
 	for (char *p = option; *p != '\0' && *p != ' '; p++)
 		*p = *p == '_' ? '-' : *p;
 	fprintf(out, "  --%-24s %s", option, row->help);
-	if (type->read == read_number)
+	if (type->read == config_read_number)
 		fprintf(out, " (%lld to %lld; %s)", (long long)row->min, (long long)row->max,
 			row->fallback);
 	else if (*row->fallback != '\0')
@@ -672,7 +677,7 @@ config_is_option(const char *argument, bool *takes_next)
 		return false;
 	const char *typed = argument + 2;
 	size_t len = strcspn(typed, "=");
-	const struct setting *row = find_setting(typed, len, true);
+	const struct setting *row = config_find_setting(typed, len, true);
 
 	*takes_next = typed[len] == '\0' && (row == NULL || strcmp(row->type, "yes|no") != 0);
 	return row != NULL || same_name("config", typed, len, true);

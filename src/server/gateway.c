@@ -14,16 +14,19 @@
 #include <malloc.h>
 #include <sodium.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/board.h"
+#include "api/route.h"
+#include "base/arena.h"
 #include "base/clock.h"
+#include "base/http.h"
 #include "base/log.h"
+#include "service/app.h"
+#include "shared/board.h"
 
 enum {
 	DRAIN_MAX = 8192 * 1024, /* bytes of a body that are read away before it is given up */
@@ -69,7 +72,7 @@ enum {
 
 /* Sorted by name, for bsearch. */
 // clang-format off
-static const struct param {
+static const struct gateway_param {
 	const char *name;
 	size_t offset;
 	unsigned flags;
@@ -124,7 +127,7 @@ struct gateway {
 static int
 compare_param(const void *text, const void *row)
 {
-	const char *param = text, *name = ((const struct param *)row)->name;
+	const char *param = text, *name = ((const struct gateway_param *)row)->name;
 	size_t len = strcspn(param, "="), name_len = strlen(name);
 	int order = memcmp(param, name, len < name_len ? len : name_len);
 
@@ -134,7 +137,7 @@ compare_param(const void *text, const void *row)
 static void
 take_param(struct params *p, const char *text)
 {
-	const struct param *row =
+	const struct gateway_param *row =
 		bsearch(text, params_table, PARAM_COUNT, sizeof(params_table[0]), compare_param);
 	const char *value = strchr(text, '=');
 	const char **slot;
@@ -381,7 +384,7 @@ log_access(const struct request *request, const struct response *response, bool 
 
 /* A request whose parameters are at hand, from its body to the last byte of its answer. */
 static bool
-serve(struct app *app, struct arena *a, char **list, const struct wire *wire)
+gateway_serve_request(struct app *app, struct arena *a, char **list, const struct wire *wire)
 {
 	int64_t began = clock_us(), us;
 	struct params p = {0};
@@ -509,7 +512,7 @@ gateway_serve(struct gateway *g, int fd)
 		g->fcgx.ipcFd = -1;
 		return;
 	}
-	serve(g->app, g->arena, g->fcgx.envp, &wire);
+	gateway_serve_request(g->app, g->arena, g->fcgx.envp, &wire);
 	wipe(g->fcgx.envp);
 	close_connection(&g->fcgx);
 	arena_reset(g->arena);
@@ -571,7 +574,7 @@ gateway_serve_cgi(struct app *app)
 
 	if (a == NULL)
 		return 1;
-	sent = serve(app, a, environ, &wire);
+	sent = gateway_serve_request(app, a, environ, &wire);
 	arena_free(a);
 	return sent ? 0 : 1;
 }

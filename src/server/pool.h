@@ -6,10 +6,12 @@
  *      ├─ housekeeper
  *      └─ worker × W ── thread × T: ppoll(listener, wake-up) → accept4 → peer check → gateway_serve
  */
-#ifndef REGCRED_POOL_H
-#define REGCRED_POOL_H
+#ifndef REGCRED_SERVER_POOL_H
+#define REGCRED_SERVER_POOL_H
 
-#include "server/config.h"
+#include <stdbool.h>
+
+#include "base/settings.h"
 
 /* A reload: the master runs the program that is on the disk now as a probe; if that finds settings,
  * key and database in order, the master executes it in its own place and goes on with socket, lock

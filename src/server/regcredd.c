@@ -3,23 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "service/app.h"
-#include "server/config.h"
 #include "base/disk.h"
 #include "base/err.h"
-#include "server/gateway.h"
+#include "base/exit.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/settings.h"
+#include "server/config.h"
+#include "server/gateway.h"
 #include "server/pool.h"
 #include "server/sandbox.h"
+#include "service/app.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
-
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Options that are no settings. */
 struct wishes {

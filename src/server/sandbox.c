@@ -8,25 +8,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <stdint.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/harden.h"
+#include "base/settings.h"
+
 #ifdef HAVE_LANDLOCK
-#include <linux/landlock.h>
 #endif
 #ifdef HAVE_SECCOMP
-#include <seccomp.h>
-#endif
 
-#include "base/harden.h"
-#include "base/log.h"
+#endif
 
 /* The sanitizers look into the process from outside of it, and read files that are none of ours.
  * Coverage is written into the build tree when a process ends. */

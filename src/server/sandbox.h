@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "server/config.h"
+#include "base/settings.h"
 
 /* The one signal that may be sent to another process, and that only to the parent. */
 #define SANDBOX_SIGNAL SIGRTMIN

@@ -7,14 +7,27 @@
 #ifndef REGCRED_APP_H
 #define REGCRED_APP_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "access/proxy.h"
 #include "base/arena.h"
-#include "shared/board.h"
-#include "server/config.h"
-#include "base/http.h"
+#include "base/settings.h"
+#include "login/inject.h"
+#include "login/verifier.h"
+#include "model/schema.h"
+#include "registry/check.h"
 #include "resource/resource.h"
+#include "secret/keyring.h"
+#include "shared/board.h"
+#include "shared/limiter.h"
+#include "shared/refusals.h"
+#include "store/store.h"
 
 struct app;
 
@@ -50,32 +63,35 @@ bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
 /* Does the checks that are due: for CGI alone. */
 void app_run_checks(struct app *app);
 
-/* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
- * arena or is static.  Safe to be called by several threads, each with its own arena. */
-void app_handle(struct app *app, const struct request *request, struct arena *arena,
-		struct response *response);
-
 /* For the command line of whoever may read key and database: acts as superadmin.  Both structs are
  * the caller's. */
 void app_local(struct app *app, struct arena *a, struct identity *id, struct context *c);
 
-/* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked; else
- * they stay where they are. */
-bool app_write_refusals(struct app *app, bool all);
-
-/* Asked between the steps of a pass whether it goes on. */
-typedef bool (*app_goes_on)(void *arg);
-
-/* The lease of the housekeeper: of all processes that share a database one does the work. */
-#define HOUSEKEEPING "housekeeping"
-
-/* One pass of the housekeeper, by a lease; true and nothing done if another process has it: purges
- * what is due, deletes what was purged long ago, shrinks the WAL.  True if it did all of it.
- * goes_on may be NULL. */
-bool app_sweep(struct app *app, app_goes_on goes_on, void *arg);
-
 enum {
 	APP_ARENA_MAX = 64 * 1024 * 1024
 }; /* limit for the arena of one request: a page of 3,000 rows with long texts fits */
+
+struct template
+{
+	char *text;
+	size_t len;
+};
+
+struct app {
+	const struct settings *settings;
+	const struct board *board; /* of the pool; NULL for none */
+	struct store *store;
+	struct keyring *ring;
+	struct auth auth;
+	struct check_settings checks;
+	struct verifier *verifier;
+	struct inject *inject;
+	struct limiter *check_limiter; /* NULL for none */
+	char proxy_token[PROXY_TOKEN_SIZE];
+	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
+	int64_t anchor_id;	       /* row of the audit log that the log was told last */
+	pthread_mutex_t template_mutex;
+	struct template templates[ROLE__COUNT][API__COUNT];
+};
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "service/app.h"
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/settings.h"
+#include "service/app.h"
 #include "store/store.h"
 
 enum {
@@ -23,7 +25,7 @@ enum {
 };
 
 static bool
-failed(char why[CONFIG_WHY_MAX], const char *what, const char *path)
+backup_failed(char why[CONFIG_WHY_MAX], const char *what, const char *path)
 {
 	(void)snprintf(why, CONFIG_WHY_MAX, "%s %s: %s", what, path, strerror(errno));
 	return false;
@@ -57,7 +59,7 @@ go_on(void *arg, int64_t done, int64_t all)
 }
 
 static bool
-copy(const struct backup *b, const char *from, const char *to, char why[CONFIG_WHY_MAX])
+backup_copy(const struct backup *b, const char *from, const char *to, char why[CONFIG_WHY_MAX])
 {
 	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
@@ -65,8 +67,8 @@ copy(const struct backup *b, const char *from, const char *to, char why[CONFIG_W
 }
 
 static bool
-verify(const struct backup *b, const char *path, struct store_facts *facts,
-       char why[CONFIG_WHY_MAX])
+backup_verify(const struct backup *b, const char *path, struct store_facts *facts,
+	      char why[CONFIG_WHY_MAX])
 {
 	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
@@ -81,7 +83,7 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 	int fd = mkostemp(out, O_CLOEXEC);
 
 	if (fd < 0)
-		return failed(why, "cannot write beside", path);
+		return backup_failed(why, "cannot write beside", path);
 	(void)close(fd);
 	return true;
 }
@@ -123,8 +125,8 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 	if (rc != 0 && errno == EINVAL && access(b->file, F_OK) != 0)
 		rc = rename(from, b->file); /* a file system that cannot tell in one step */
 	if (rc != 0)
-		return failed(why, "cannot make", b->file);
-	return disk_sync_directory(b->file) ? true : failed(why, "cannot flush", b->file);
+		return backup_failed(why, "cannot make", b->file);
+	return disk_sync_directory(b->file) ? true : backup_failed(why, "cannot flush", b->file);
 }
 
 static bool
@@ -134,7 +136,8 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 	int64_t before = 0;
 
 	if (!store_ids(b->settings->database, &before, why) ||
-	    !copy(b, b->settings->database, temporary, why) || !verify(b, temporary, facts, why))
+	    !backup_copy(b, b->settings->database, temporary, why) ||
+	    !backup_verify(b, temporary, facts, why))
 		return false;
 	if (facts->ids < before) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "the copy lacks rows of %s",
@@ -142,7 +145,7 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 		return false;
 	}
 	if (!disk_sync(temporary))
-		return failed(why, "cannot flush", temporary);
+		return backup_failed(why, "cannot flush", temporary);
 	return put_in_place(b, temporary, why);
 }
 
@@ -192,12 +195,12 @@ owned(const struct settings *s)
 
 /* A lock that must be free; the descriptor, -1 with a sentence in why. */
 static int
-take(const struct settings *s, const char *path, const char *who, char why[CONFIG_WHY_MAX])
+backup_take(const struct settings *s, const char *path, const char *who, char why[CONFIG_WHY_MAX])
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || !disk_own_like(fd, owned(s))) {
-		(void)failed(why, "cannot open", path);
+		(void)backup_failed(why, "cannot open", path);
 		if (fd >= 0)
 			(void)close(fd);
 		return -1;
@@ -229,7 +232,7 @@ give(const struct settings *s, const char *temporary, char why[CONFIG_WHY_MAX])
 	bool done = fd >= 0 && disk_own_like(fd, owned(s));
 
 	if (!done)
-		(void)failed(why, "cannot give away", temporary);
+		(void)backup_failed(why, "cannot give away", temporary);
 	if (fd >= 0)
 		(void)close(fd);
 	return done;
@@ -237,7 +240,7 @@ give(const struct settings *s, const char *temporary, char why[CONFIG_WHY_MAX])
 
 /* The new database under a name of its own, with the key, up to date and on the disk. */
 static bool
-prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
+backup_prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 {
 	struct settings *fresh = malloc(sizeof(*fresh));
 	struct store_facts facts;
@@ -254,12 +257,12 @@ prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 		return false;
 	}
 	memcpy(fresh->database, temporary, strlen(temporary) + 1);
-	bool done = copy(b, b->file, temporary, why) &&
+	bool done = backup_copy(b, b->file, temporary, why) &&
 		    store_raise_ids(temporary, b->settings->database, why);
 	done = done && app_prepare(fresh, PREPARE_MIGRATE, why) &&
-	       verify(b, temporary, &facts, why) && give(b->settings, temporary, why);
+	       backup_verify(b, temporary, &facts, why) && give(b->settings, temporary, why);
 	if (done && !disk_sync(temporary))
-		done = failed(why, "cannot flush", temporary);
+		done = backup_failed(why, "cannot flush", temporary);
 	free(fresh);
 	return done;
 }
@@ -275,7 +278,7 @@ move_log(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 		(void)snprintf(from, sizeof(from), "%s%s", database, beside[i]);
 		(void)snprintf(to, sizeof(to), "%s%s", aside, beside[i]);
 		if (rename(from, to) != 0 && errno != ENOENT)
-			return failed(why, "cannot move", from);
+			return backup_failed(why, "cannot move", from);
 	}
 	return true;
 }
@@ -287,15 +290,16 @@ exchange(const struct backup *b, const char *temporary, const char *aside, char 
 	const char *database = b->settings->database;
 
 	if (access(database, F_OK) != 0)
-		return rename(temporary, database) == 0 ? true
-							: failed(why, "cannot make", database);
+		return rename(temporary, database) == 0
+			       ? true
+			       : backup_failed(why, "cannot make", database);
 	/* The new one waits under the name that the old one gets. */
 	if (rename(temporary, aside) != 0)
-		return failed(why, "cannot make", aside);
+		return backup_failed(why, "cannot make", aside);
 	if (renameat2(AT_FDCWD, aside, AT_FDCWD, database, RENAME_EXCHANGE) == 0)
 		return true;
 	if (errno != EINVAL && errno != ENOSYS) {
-		(void)failed(why, "cannot replace", database);
+		(void)backup_failed(why, "cannot replace", database);
 		(void)rename(aside, temporary); /* where it is cleared away */
 		return false;
 	}
@@ -303,12 +307,12 @@ exchange(const struct backup *b, const char *temporary, const char *aside, char 
 	 * its first. */
 	if (rename(aside, temporary) != 0 || link(database, aside) != 0 ||
 	    rename(temporary, database) != 0)
-		return failed(why, "cannot replace", database);
+		return backup_failed(why, "cannot replace", database);
 	return true;
 }
 
 static bool
-replace(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
+backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 {
 	const char *database = b->settings->database;
 	char aside[NAME_MAX_BYTES], date[32];
@@ -331,7 +335,7 @@ replace(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 	if (!exchange(b, temporary, aside, why))
 		return false;
 	if (!disk_sync_directory(database))
-		return failed(why, "cannot flush", database);
+		return backup_failed(why, "cannot flush", database);
 	(void)fprintf(b->out, "restored %s from %s\n", database, b->file);
 	if (old)
 		(void)fprintf(b->out, "the database that was there is %s\n", aside);
@@ -344,17 +348,17 @@ restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 	char temporary[NAME_MAX_BYTES], reason[CONFIG_WHY_MAX];
 	struct store_facts facts;
 
-	if (!verify(b, b->file, &facts, why))
+	if (!backup_verify(b, b->file, &facts, why))
 		return false;
 	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
 	clear(temporary); /* of a restore that was cut off */
-	bool done = prepare(b, temporary, reason);
+	bool done = backup_prepare(b, temporary, reason);
 	if (!done)
 		(void)snprintf(
 			why, CONFIG_WHY_MAX,
 			"%.*s; nothing was changed (the backup was made with the key ids %s)",
 			CONFIG_WHY_MAX / 2, reason, facts.keys);
-	done = done && replace(b, temporary, why);
+	done = done && backup_replace(b, temporary, why);
 	clear(temporary);
 	return done;
 }
@@ -371,11 +375,11 @@ backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 		return false;
 	}
 	(void)snprintf(path, sizeof(path), "%s/regcredd.lock", b->settings->state_dir);
-	pool = take(b->settings, path, "a running regcredd", why);
+	pool = backup_take(b->settings, path, "a running regcredd", why);
 	if (pool < 0)
 		return false;
 	(void)snprintf(path, sizeof(path), "%s.lock", b->settings->database);
-	writers = take(b->settings, path, "a CGI or a command", why);
+	writers = backup_take(b->settings, path, "a CGI or a command", why);
 	if (writers >= 0)
 		done = restore(b, why);
 	if (writers >= 0)

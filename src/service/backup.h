@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "server/config.h"
+#include "base/settings.h"
 
 struct backup {
 	const struct settings *settings;

@@ -6,13 +6,23 @@
 #include "service/rekey.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "base/arena.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "model/list.h"
+#include "model/record.h"
+#include "model/schema.h"
 #include "resource/resource.h"
+#include "secret/key_file.h"
+#include "secret/keyring.h"
+#include "secret/seal.h"
+#include "store/store.h"
 
 enum {
 	PAGE = 500, /* rows that are read at a time */
@@ -26,8 +36,6 @@ enum {
 	STEP_MS = 50,	       /* of a pause, so that a signal ends it soon */
 	LAST_PAUSE_MS = 500,   /* for a request that still holds a row as it was */
 };
-
-static const struct owners everyone = {.all = true};
 
 /* A value that gets sealed again. */
 struct item {
@@ -50,7 +58,7 @@ struct rotation {
 };
 
 static bool
-failed(struct rotation *x, const char *what)
+rekey_failed(struct rotation *x, const char *what)
 {
 	(void)snprintf(x->why, SECRET_WHY_MAX, "%s; call `regcred rekey` again to go on", what);
 	return false;
@@ -61,11 +69,11 @@ failed_store(struct rotation *x, enum store_rc rc)
 {
 	switch (rc) {
 	case STORE_FULL:
-		return failed(x, "the disk is full");
+		return rekey_failed(x, "the disk is full");
 	case STORE_BUSY:
-		return failed(x, "the database is busy");
+		return rekey_failed(x, "the database is busy");
 	case STORE_NO_MEMORY:
-		return failed(x, "there is no memory");
+		return rekey_failed(x, "there is no memory");
 	case STORE_OK:
 	case STORE_NONE:
 	case STORE_CONSTRAINT:
@@ -73,7 +81,7 @@ failed_store(struct rotation *x, enum store_rc rc)
 	case STORE_FAILED:
 		break;
 	}
-	return failed(x, "the database cannot be read or written");
+	return rekey_failed(x, "the database cannot be read or written");
 }
 
 static bool
@@ -89,7 +97,7 @@ wait_until(struct rotation *x, int64_t then_ms)
 
 	while (clock_ms() < then_ms && !is_stopped(x))
 		(void)nanosleep(&step, NULL);
-	return is_stopped(x) ? failed(x, "interrupted") : true;
+	return is_stopped(x) ? rekey_failed(x, "interrupted") : true;
 }
 
 /* Families with a sealed field */
@@ -248,7 +256,7 @@ fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, u
 		rc = rekey_count(x->r->store, rows, &count);
 	for (size_t i = 0; rc == STORE_OK && i < count; i++)
 		if (rows[i].id == *id)
-			return failed(x, "a row names a key that is not in the key file");
+			return rekey_failed(x, "a row names a key that is not in the key file");
 	return rc == STORE_OK ? true : failed_store(x, rc);
 }
 
@@ -286,7 +294,7 @@ replace_in_transaction(struct store_tx *tx, void *arg)
 }
 
 static void
-tell(struct rotation *x)
+rekey_tell(struct rotation *x)
 {
 	int64_t now = clock_ms();
 
@@ -312,12 +320,12 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 				  .count = count - at < x->r->batch ? count - at : x->r->batch};
 
 		if (is_stopped(x))
-			return failed(x, "interrupted");
+			return rekey_failed(x, "interrupted");
 		enum store_rc rc = store_write(x->r->store, replace_in_transaction, &b);
 		if (rc != STORE_OK)
 			return failed_store(x, rc);
 		x->done += (int64_t)b.replaced;
-		tell(x);
+		rekey_tell(x);
 	}
 	return true;
 }
@@ -371,7 +379,7 @@ static bool
 seal_family(struct rotation *x, const struct family *family, enum column column)
 {
 	struct list_query q = {
-		.family = family, .owners = everyone, .with_removed = true, .limit = PAGE};
+		.family = family, .owners = owners_all, .with_removed = true, .limit = PAGE};
 	struct record_list list = {.more = true};
 
 	while (list.more) {
@@ -474,12 +482,12 @@ checkpoint(struct rotation *x)
 	for (int i = 0; i < CHECKPOINT_TRIES && rc == STORE_BUSY && !is_stopped(x); i++)
 		rc = store_checkpoint(x->r->store);
 	if (is_stopped(x))
-		return failed(x, "interrupted");
+		return rekey_failed(x, "interrupted");
 	return rc == STORE_OK ? true : failed_store(x, rc);
 }
 
 static bool
-complain(struct rotation *x)
+rekey_complain(struct rotation *x)
 {
 	char names[BAD_NAMED * 32];
 	int n = 0;
@@ -516,8 +524,8 @@ retire(struct rotation *x, int64_t not_before_ms)
 			break;
 	}
 	if (needed && x->bad == 0)
-		return failed(x, "values are still being sealed with an old key: is an old "
-				 "regcredd running?");
+		return rekey_failed(x, "values are still being sealed with an old key: is an old "
+				       "regcredd running?");
 	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
 		return false;
 	for (size_t i = 0; i < count; i++) {
@@ -528,7 +536,7 @@ retire(struct rotation *x, int64_t not_before_ms)
 		(void)fprintf(x->r->out, "key %u is retired\n", old[i].id);
 	}
 	keyring_refresh(x->r->ring);
-	return x->bad > 0 ? complain(x) : true;
+	return x->bad > 0 ? rekey_complain(x) : true;
 }
 
 /* Introducing */

@@ -13,6 +13,7 @@
 #define REGCRED_REKEY_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -4,17 +4,26 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
-#include "service/app.h"
-#include "shared/board.h"
+#include "access/identity.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/err.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
-#include "service/rekey.h"
+#include "base/settings.h"
+#include "model/date.h"
 #include "model/schema.h"
+#include "resource/resource.h"
+#include "secret/keyring.h"
+#include "service/app.h"
+#include "service/housekeeper.h"
+#include "service/rekey.h"
+#include "shared/board.h"
+#include "store/store.h"
 
 enum {
 	STATUS_ARENA_MAX = 16 * 1024 * 1024,
@@ -32,7 +41,7 @@ struct status_walk {
 };
 
 static void
-complain(struct status_walk *s, const char *what)
+status_complain(struct status_walk *s, const char *what)
 {
 	if (s->problem[0] == '\0')
 		(void)snprintf(s->problem, sizeof(s->problem), "%s", what);
@@ -46,7 +55,7 @@ put_int(struct status_walk *s, const char *name, int64_t number)
 }
 
 static void
-put_text(struct status_walk *s, const char *name, const char *text)
+status_put_text(struct status_walk *s, const char *name, const char *text)
 {
 	json_name(&s->w, name);
 	json_string(&s->w, text);
@@ -60,7 +69,7 @@ put_time(struct status_walk *s, const char *name, int64_t ms)
 
 	if (ms != 0)
 		date_format(ms, text);
-	put_text(s, name, ms != 0 ? text : NULL);
+	status_put_text(s, name, ms != 0 ? text : NULL);
 }
 
 /* ---- the pool ---- */
@@ -85,9 +94,10 @@ put_process(struct status_walk *s, const struct board_slot *slot)
 	for (size_t i = 0; i < BOARD_THREADS; i++)
 		busy += slot->pulses[i] != 0;
 	json_begin_object(&s->w);
-	put_text(s, "job", slot->job == BOARD_HOUSEKEEPER ? jobs[1] : jobs[0]);
+	status_put_text(s, "job", slot->job == BOARD_HOUSEKEEPER ? jobs[1] : jobs[0]);
 	put_int(s, "pid", slot->pid);
-	put_text(s, "state", state >= BOARD_DUE && state <= BOARD_DRAINING ? states[state] : "?");
+	status_put_text(s, "state",
+			state >= BOARD_DUE && state <= BOARD_DRAINING ? states[state] : "?");
 	put_time(s, "since", slot->since_ms);
 	put_int(s, "requests", (int64_t)slot->requests);
 	put_int(s, "running", busy);
@@ -110,7 +120,7 @@ put_processes(struct status_walk *s, const struct board *b)
 	}
 	json_end_array(&s->w);
 	if (ready == 0)
-		complain(s, "no worker is ready");
+		status_complain(s, "no worker is ready");
 }
 
 static void
@@ -126,9 +136,9 @@ put_last_death(struct status_walk *s, const struct board *b)
 	json_begin_object(&s->w);
 	put_time(s, "at", b->died_ms);
 	put_int(s, "pid", b->died_pid);
-	put_text(s, "why",
-		 b->died_hanging ? "killed because it hung"
-				 : (WIFSIGNALED(status) ? "signal" : "exit status"));
+	status_put_text(s, "why",
+			b->died_hanging ? "killed because it hung"
+					: (WIFSIGNALED(status) ? "signal" : "exit status"));
 	put_int(s, "number", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	json_end_object(&s->w);
 }
@@ -145,7 +155,7 @@ put_pool(struct status_walk *s)
 	if (s->pool_runs) {
 		json_begin_object(&s->w);
 		put_int(s, "master", b->master);
-		put_text(s, "version", b->version);
+		status_put_text(s, "version", b->version);
 		put_time(s, "started", b->started_ms);
 		put_time(s, "configured", b->loaded_ms);
 		put_int(s, "workers", b->workers);
@@ -173,11 +183,11 @@ put_housekeeper(struct status_walk *s, const struct context *c)
 	if (rc != STORE_OK) {
 		json_null(&s->w);
 		if (rc != STORE_NONE)
-			complain(s, "the housekeeper's lease cannot be read");
+			status_complain(s, "the housekeeper's lease cannot be read");
 		return;
 	}
 	json_begin_object(&s->w);
-	put_text(s, "holder", lease.holder);
+	status_put_text(s, "holder", lease.holder);
 	put_time(s, "began", lease.began_ms);
 	put_time(s, "ended", lease.ended_ms);
 	put_time(s, "leaseUntil", lease.until_ms);
@@ -201,13 +211,13 @@ put_rows(struct status_walk *s, const struct context *c)
 
 		if (store_count_states(c->store, s->arena, families[i], s->now_ms, &counts,
 				       &count) != STORE_OK) {
-			complain(s, "the rows of the database cannot be counted");
+			status_complain(s, "the rows of the database cannot be counted");
 			break;
 		}
 		for (size_t k = 0; k < count; k++) {
 			json_begin_object(&s->w);
-			put_text(s, "type", type_of_row(families[i], counts[k].kind)->id);
-			put_text(s, "state", counts[k].state);
+			status_put_text(s, "type", type_of_row(families[i], counts[k].kind)->id);
+			status_put_text(s, "state", counts[k].state);
 			put_int(s, "count", counts[k].rows);
 			json_end_object(&s->w);
 			due += counts[k].due;
@@ -225,7 +235,7 @@ put_keys(struct status_walk *s, const struct context *c)
 	size_t key_count = keyring_sealing(c->ring, keys), count = 0;
 
 	if (rekey_count(c->store, rows, &count) != STORE_OK)
-		complain(s, "the sealed values cannot be counted");
+		status_complain(s, "the sealed values cannot be counted");
 	json_name(&s->w, "keys");
 	json_begin_array(&s->w);
 	for (size_t k = 0; k < key_count; k++) {
@@ -248,13 +258,14 @@ put_database(struct status_walk *s, const struct context *c)
 {
 	json_name(&s->w, "database");
 	json_begin_object(&s->w);
-	put_text(s, "path", s->settings->database);
+	status_put_text(s, "path", s->settings->database);
 	put_int(s, "bytes", store_size(c->store));
 	put_int(s, "walBytes", store_wal_size(c->store));
 	put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
 	json_end_object(&s->w);
 	if (store_is_low(c->store))
-		complain(s, "less than min_free_bytes is left on the disk: changes are refused");
+		status_complain(
+			s, "less than min_free_bytes is left on the disk: changes are refused");
 	put_housekeeper(s, c);
 	put_rows(s, c);
 	put_keys(s, c);
@@ -269,7 +280,7 @@ look_into_database(struct status_walk *s)
 	struct app *app = app_new(s->settings, why);
 
 	if (app == NULL) {
-		complain(s, why);
+		status_complain(s, why);
 		return;
 	}
 	app_local(app, s->arena, &id, &c);
@@ -348,7 +359,7 @@ status_report(const struct settings *settings, bool json, FILE *out)
 	json_begin_object(&s.w);
 	put_pool(&s);
 	look_into_database(&s);
-	put_text(&s, "problem", s.problem[0] != '\0' ? s.problem : NULL);
+	status_put_text(&s, "problem", s.problem[0] != '\0' ? s.problem : NULL);
 	json_end_object(&s.w);
 	if (print(&s, json, out) && s.problem[0] == '\0')
 		status = s.pool_runs ? STATUS_HEALTHY : STATUS_NO_POOL;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "server/config.h"
+#include "base/settings.h"
 
 /* How things stand, also the exit status of the command. */
 enum status {

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/http.h"
 
 static const uint64_t magic = UINT64_C(0x7265676372656462); /* "regcredb" */
 
@@ -37,7 +38,7 @@ static _Thread_local _Atomic int64_t *own_pulse;
 /* Memory of a file that has all its blocks: a write to one that the disk has no room for would be a
  * SIGBUS.  -1 for the descriptor: anonymous. */
 static struct board *
-map(int fd, bool writing)
+board_map(int fd, bool writing)
 {
 	void *at = mmap(NULL, sizeof(struct board), writing ? PROT_READ | PROT_WRITE : PROT_READ,
 			fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
@@ -46,7 +47,7 @@ map(int fd, bool writing)
 }
 
 static struct board *
-fill(struct board *b)
+board_fill(struct board *b)
 {
 	if (b == NULL)
 		return NULL;
@@ -63,7 +64,7 @@ board_new(const char *path)
 	struct board *b = NULL;
 
 	if (path == NULL)
-		return fill(map(-1, true));
+		return board_fill(board_map(-1, true));
 	if ((size_t)snprintf(name, sizeof(name), "%s.new", path) >= sizeof(name)) {
 		errno = ENAMETOOLONG;
 		return NULL;
@@ -75,7 +76,7 @@ board_new(const char *path)
 		return NULL;
 	int error = posix_fallocate(fd, 0, sizeof(*b));
 	if (error == 0) {
-		b = fill(map(fd, true));
+		b = board_fill(board_map(fd, true));
 		error = errno;
 	}
 	(void)close(fd);
@@ -100,7 +101,7 @@ board_open(const char *path, bool writing)
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &found) == 0 && found.st_size == (off_t)sizeof(*b))
-		b = map(fd, writing);
+		b = board_map(fd, writing);
 	(void)close(fd);
 	if (b != NULL && (b->magic != magic || b->size != sizeof(*b))) {
 		board_close(b);
@@ -132,7 +133,7 @@ board_thread(size_t slot, size_t thread)
 }
 
 static void
-add(_Atomic uint64_t *counter, uint64_t n)
+board_add(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
@@ -141,7 +142,7 @@ void
 board_count(enum board_counter counter)
 {
 	if (board != NULL)
-		add(&board->counters[counter], 1);
+		board_add(&board->counters[counter], 1);
 }
 
 static void
@@ -180,7 +181,7 @@ board_end(void)
 {
 	set_pulse(own_pulse, 0);
 	if (own_slot != NULL)
-		add(&own_slot->requests, 1);
+		board_add(&own_slot->requests, 1);
 }
 
 static void
@@ -190,8 +191,8 @@ observe(struct histogram *h, const int64_t *bounds, size_t count, int64_t value)
 
 	while (i < count && value > bounds[i])
 		i++;
-	add(&h->buckets[i], 1);
-	add(&h->sum, value > 0 ? (uint64_t)value : 0);
+	board_add(&h->buckets[i], 1);
+	board_add(&h->sum, value > 0 ? (uint64_t)value : 0);
 }
 
 int
@@ -209,7 +210,7 @@ board_request(unsigned route, enum http_method method, int status, int64_t us)
 		return;
 	while (column < STATUS_COUNT && statuses[column] != status)
 		column++;
-	add(&board->requests[route][method][column], 1);
+	board_add(&board->requests[route][method][column], 1);
 	observe(&board->durations[route], board_us_bounds, board_us_count, us);
 }
 
@@ -225,6 +226,6 @@ board_commit(size_t pieces)
 {
 	if (board == NULL)
 		return;
-	add(&board->counters[BOARD_COMMITS], 1);
+	board_add(&board->counters[BOARD_COMMITS], 1);
 	observe(&board->batches, board_piece_bounds, board_piece_count, (int64_t)pieces);
 }

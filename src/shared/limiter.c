@@ -13,7 +13,6 @@
  */
 #include "shared/limiter.h"
 
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -55,7 +54,7 @@ hash(const struct limiter *l, const void *bytes, size_t len)
 
 /* key NULL: the address alone. */
 static uint64_t
-hash_of(const struct limiter *l, const char *address, const char *key)
+limiter_hash_of(const struct limiter *l, const char *address, const char *key)
 {
 	struct network n;
 	uint64_t parts[3] = {key != NULL, 0, 0};
@@ -116,7 +115,7 @@ wait_of(const struct limiter *l, uint64_t h, unsigned limit, int64_t now_s)
 /* The entry to count in: its own, else a free or old one, else the one with the smallest count, and
  * of those the oldest. */
 static unsigned
-choose(const struct limiter *l, const uint64_t *entries, uint64_t tag, int64_t now_s)
+limiter_choose(const struct limiter *l, const uint64_t *entries, uint64_t tag, int64_t now_s)
 {
 	unsigned best = 0;
 
@@ -136,7 +135,7 @@ choose(const struct limiter *l, const uint64_t *entries, uint64_t tag, int64_t n
 
 /* The new count. */
 static unsigned
-add(struct limiter *l, uint64_t h, int64_t now_s)
+limiter_add(struct limiter *l, uint64_t h, int64_t now_s)
 {
 	_Atomic uint64_t *bucket = l->entries[h % BUCKETS];
 	uint64_t entries[WAYS], next;
@@ -145,7 +144,7 @@ add(struct limiter *l, uint64_t h, int64_t now_s)
 	do {
 		for (unsigned i = 0; i < WAYS; i++)
 			entries[i] = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-		at = choose(l, entries, tag_of(h), now_s);
+		at = limiter_choose(l, entries, tag_of(h), now_s);
 		if (has_tag(entries[at], tag_of(h)) && is_fresh(l, entries[at], now_s))
 			next = entries[at] + (count_of(entries[at]) < COUNT_MASK);
 		else
@@ -163,7 +162,7 @@ key_limit(const struct limiter *l)
 
 /* Takes the descriptor, which is closed if this fails. */
 static struct limiter *
-map(int fd, unsigned failures, unsigned window_s)
+limiter_map(int fd, unsigned failures, unsigned window_s)
 {
 	struct limiter *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -189,7 +188,7 @@ limiter_new(unsigned failures, unsigned window_s)
 		(void)close(fd);
 		return NULL;
 	}
-	l = map(fd, failures, window_s);
+	l = limiter_map(fd, failures, window_s);
 	if (l != NULL)
 		randombytes_buf(l->seed, sizeof(l->seed));
 	return l;
@@ -203,7 +202,7 @@ limiter_adopt(int fd, unsigned failures, unsigned window_s)
 	if (sodium_init() < 0 || fstat(fd, &found) != 0 ||
 	    found.st_size != (off_t)sizeof(struct limiter))
 		return NULL;
-	return map(fd, failures, window_s);
+	return limiter_map(fd, failures, window_s);
 }
 
 int
@@ -224,8 +223,8 @@ limiter_free(struct limiter *l)
 unsigned
 limiter_wait_s(const struct limiter *l, const char *address, const char *key, int64_t now_s)
 {
-	unsigned of_address = wait_of(l, hash_of(l, address, NULL), l->failures, now_s);
-	unsigned of_key = wait_of(l, hash_of(l, address, key), key_limit(l), now_s);
+	unsigned of_address = wait_of(l, limiter_hash_of(l, address, NULL), l->failures, now_s);
+	unsigned of_key = wait_of(l, limiter_hash_of(l, address, key), key_limit(l), now_s);
 
 	return of_address > of_key ? of_address : of_key;
 }
@@ -233,8 +232,8 @@ limiter_wait_s(const struct limiter *l, const char *address, const char *key, in
 bool
 limiter_failed(struct limiter *l, const char *address, const char *key, int64_t now_s)
 {
-	unsigned of_address = add(l, hash_of(l, address, NULL), now_s);
-	unsigned of_key = add(l, hash_of(l, address, key), now_s);
+	unsigned of_address = limiter_add(l, limiter_hash_of(l, address, NULL), now_s);
+	unsigned of_key = limiter_add(l, limiter_hash_of(l, address, key), now_s);
 
 	return of_address == l->failures || of_key == key_limit(l);
 }
@@ -242,11 +241,11 @@ limiter_failed(struct limiter *l, const char *address, const char *key, int64_t 
 unsigned
 limiter_take(struct limiter *l, const char *who, int64_t now_s)
 {
-	uint64_t h = hash_of(l, who, NULL);
+	uint64_t h = limiter_hash_of(l, who, NULL);
 	unsigned wait_s = wait_of(l, h, l->failures, now_s);
 
 	if (wait_s == 0)
-		(void)add(l, h, now_s);
+		(void)limiter_add(l, h, now_s);
 	return wait_s;
 }
 

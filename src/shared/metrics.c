@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "base/arena.h"
+#include "base/http.h"
+#include "shared/board.h"
 
 enum { TEXT_MAX = 512 * 1024 }; /* every row of the board printed takes less than half of it */
 
@@ -30,7 +33,7 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char
 }
 
 static void
-put_head(struct text *t, const char *name, const char *type, const char *help)
+metrics_put_head(struct text *t, const char *name, const char *type, const char *help)
 {
 	put(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -38,7 +41,7 @@ put_head(struct text *t, const char *name, const char *type, const char *help)
 static void
 put_one(struct text *t, const char *name, const char *type, const char *help, int64_t value)
 {
-	put_head(t, name, type, help);
+	metrics_put_head(t, name, type, help);
 	put(t, "%s %" PRId64 "\n", name, value);
 }
 
@@ -57,7 +60,7 @@ put_requests(struct text *t, const struct board *b, const char *const *routes)
 {
 	static const char name[] = "regcred_http_requests_total";
 
-	put_head(t, name, "counter", "Requests by route, method and status.");
+	metrics_put_head(t, name, "counter", "Requests by route, method and status.");
 	for (unsigned r = 0; r < BOARD_ROUTES; r++)
 		for (unsigned m = 0; routes[r] != NULL && m < HTTP__COUNT; m++)
 			for (size_t s = 0; s < BOARD_STATUSES; s++) {
@@ -100,8 +103,8 @@ put_durations(struct text *t, const struct board *b, const char *const *routes)
 	static const char name[] = "regcred_http_request_duration_seconds";
 	char label[96];
 
-	put_head(t, name, "histogram",
-		 "Time from the reading of a request to the last byte of its answer.");
+	metrics_put_head(t, name, "histogram",
+			 "Time from the reading of a request to the last byte of its answer.");
 	for (unsigned r = 0; r < BOARD_ROUTES; r++) {
 		if (routes[r] == NULL)
 			continue;
@@ -144,8 +147,8 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 
 	if (t.bytes == NULL)
 		return NULL;
-	put_head(&t, "regcred_build_info", "gauge",
-		 "Always 1; the label is the program's version.");
+	metrics_put_head(&t, "regcred_build_info", "gauge",
+			 "Always 1; the label is the program's version.");
 	put(&t, "regcred_build_info{version=\"%s\"} 1\n", REGCRED_VERSION);
 	put_one(&t, "regcred_start_time_seconds", "gauge", "When the pool started.",
 		b->started_ms / 1000);
@@ -161,11 +164,11 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 	put_counters(&t, b);
 	put_requests(&t, b, routes);
 	put_durations(&t, b, routes);
-	put_head(&t, "regcred_write_wait_seconds", "histogram",
-		 "Time that a write waits for its turn, before its transaction begins.");
+	metrics_put_head(&t, "regcred_write_wait_seconds", "histogram",
+			 "Time that a write waits for its turn, before its transaction begins.");
 	put_histogram(&t, "regcred_write_wait_seconds", "", &b->write_waits, board_us_bounds,
 		      board_us_count, 1e6);
-	put_head(&t, "regcred_commit_writes", "histogram", "Writes that share one commit.");
+	metrics_put_head(&t, "regcred_commit_writes", "histogram", "Writes that share one commit.");
 	put_histogram(&t, "regcred_commit_writes", "", &b->batches, board_piece_bounds,
 		      board_piece_count, 1);
 	*len = t.len;

@@ -5,6 +5,7 @@
 #ifndef REGCRED_METRICS_H
 #define REGCRED_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"

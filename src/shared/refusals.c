@@ -53,7 +53,7 @@ is_same(const struct refusal *a, const struct refusal *b)
 
 /* The place of one like it, or a free one for it; NULL if its minute, or the table, has none. */
 static struct refusal *
-find_place(struct refusals *r, const struct refusal *one, size_t most)
+refusals_find_place(struct refusals *r, const struct refusal *one, size_t most)
 {
 	struct refusal *place = NULL;
 	size_t of_minute = 0;
@@ -77,7 +77,7 @@ static struct refusal *
 find_rest(struct refusals *r, struct refusal *one)
 {
 	one->address[0] = one->key[0] = one->user[0] = '\0';
-	struct refusal *place = find_place(r, one, SIZE_MAX);
+	struct refusal *place = refusals_find_place(r, one, SIZE_MAX);
 	for (size_t i = 0; place == NULL && i < REFUSALS_MAX; i++)
 		if (r->items[i].address[0] == '\0')
 			place = &r->items[i];
@@ -90,7 +90,7 @@ refusals_add(struct refusals *r, const struct refusal *one)
 	struct refusal copy = *one;
 
 	lock(r);
-	struct refusal *place = find_place(r, &copy, REFUSALS_A_MINUTE);
+	struct refusal *place = refusals_find_place(r, &copy, REFUSALS_A_MINUTE);
 	if (place == NULL)
 		place = find_rest(r, &copy);
 	if (place->count == 0) {

@@ -16,6 +16,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/list.h"
+#include "model/process.h"
 #include "model/schema.h"
 
 enum store_rc {
@@ -57,71 +59,6 @@ void store_use_room(struct store *s, const struct store_room *room);
 bool store_is_low(struct store *s);
 /* Makes the ballast file if it is not there and there is room for it. */
 void store_keep_ballast(struct store *s);
-
-/* Whose rows a caller may see.  The owner is the family's owner column. */
-struct owners {
-	bool all;
-	const int64_t *ids;
-	size_t count;
-};
-
-enum condition_op {
-	OP_EQ,
-	OP_NE,
-	OP_LT,
-	OP_LTE,
-	OP_GT,
-	OP_GTE,
-	OP_PREFIX,
-	OP_LIKE,
-	OP_NOT_LIKE,
-	OP_NULL,
-	OP_NOT_NULL,
-	OP_NOTHING,
-	OP__COUNT
-};
-
-struct condition {
-	enum column column;   /* COL_NONE: of a field that is always null */
-	enum condition_op op; /* OP_NOTHING matches no row: a value that cannot be */
-	struct value value;
-	bool any_case; /* EQ and NE: letters A to Z match a to z */
-};
-
-/* Where a page begins: behind (or, backwards, before) the row that had this sort value and id. */
-struct position {
-	bool set;
-	bool backwards;
-	struct value value; /* of the sort column; unused when sorting by id */
-	int64_t id;
-};
-
-enum { CONDITIONS_MAX = 32 };
-
-struct list_query {
-	const struct family *family;
-	const char *kind; /* NULL: any */
-	uint64_t columns; /* COL_BIT of those that are needed; the rest is null.  0: all */
-	struct owners owners;
-	bool with_removed;
-	struct condition conditions[CONDITIONS_MAX];
-	size_t condition_count;
-	enum column sort; /* COL_ID or COL_NONE: by id */
-	bool sort_cut; /* a long text: only its first SORT_CHARS characters count, so that a marker
-			  stays short */
-	bool descending;
-	struct position from;
-	size_t limit;
-};
-
-struct record_list {
-	struct record *items; /* in the order of the page, also when it was read backwards */
-	size_t count;
-	bool more; /* rows follow in the direction of reading, or the page was cut because it grew
-		      too large */
-};
-
-enum { SORT_CHARS = 255 };
 
 enum store_rc store_get(struct store *s, struct arena *a, const struct family *family, int64_t id,
 			const struct owners *owners, struct record *out)

@@ -6,7 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "access/rights.h"
 #include "access/sign_in.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/settings.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/seal.h"
+#include "shared/limiter.h"
+#include "shared/refusals.h"
+
 #include "support/support.h"
 
 static struct rig rig;

@@ -7,8 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/fault_calls.h"
 #include "access/proxy.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/settings.h"
+
+#include "support/fault_calls.h"
 
 #define COUNT_OF(table) ((int)(sizeof(table) / sizeof((table)[0])))
 

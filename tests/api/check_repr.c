@@ -6,7 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
 #include "api/repr.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+
 #include "support/support.h"
 
 #define ROOT "https://r.example.test/v1"

@@ -6,6 +6,13 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/seal.h"
+#include "store/store.h"
+
 #include "support/support.h"
 
 enum { ROWS = 12, KEEP_MS = 1000 * 1000 };

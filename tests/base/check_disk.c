@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/disk.h"
+
 #include "support/support.h"
 
 static const struct {

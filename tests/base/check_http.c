@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
+#include "base/multipart.h"
+#include "base/text.h"
 
 enum { LIMIT = 4 * 1024 * 1024 };
 

@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/fault_calls.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/text.h"
+
+#include "support/fault_calls.h"
 
 enum { LIMIT = 16 * 1024 * 1024 };
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/network.h"
+
 #include "support/support.h"
 
 static struct arena *a;

@@ -1,8 +1,10 @@
 /* basic: Authorization, and the other headers that are taken apart by hand: Cookie and Host. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
 #include "base/http.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

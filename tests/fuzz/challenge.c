@@ -1,7 +1,9 @@
 /* challenge: the lines of the input are the WWW-Authenticate headers of one answer. */
-#include "registry/challenge.h"
 
 #include <string.h>
+
+#include "base/arena.h"
+#include "registry/challenge.h"
 
 #include "fuzz.h"
 

@@ -1,7 +1,9 @@
 /* config: a file of settings: taken, or refused with a sentence. */
-#include "server/config.h"
 
 #include <string.h>
+
+#include "base/settings.h"
+#include "server/config.h"
 
 #include "fuzz.h"
 

@@ -1,8 +1,12 @@
 /* form: urlencoded text; what was accepted is the same when it is written and read again. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
+#include "base/text.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

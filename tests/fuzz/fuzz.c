@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+
 enum { ARENA_MAX = 64 * 1024 * 1024 };
 
 FILE *fuzz_out;

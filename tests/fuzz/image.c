@@ -2,8 +2,10 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
 #include "registry/url.h"
+
+#include "fuzz.h"
 
 static bool
 same(const char *a, const char *b)

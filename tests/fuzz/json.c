@@ -1,13 +1,16 @@
 /* json: what the gate accepts is the same when it is written and read again.  A replay prints the
  * value, for json_agrees.py to compare with what Python reads; while it is fuzzed, each text and
  * its value go to the pipe that FUZZ_ACCEPTED names. */
-#include "base/json_in.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
+
+#include "fuzz.h"
 
 static void
 write_node(struct json_out *w, const struct json *node)

@@ -2,8 +2,15 @@
  * several ways to sort.  The marker of a position that was read leads to the same position. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "model/list.h"
 #include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
+
+#include "fuzz.h"
 
 static const char *const sorts[] = {"name", "created", "id", "removed", "state", "none"};
 

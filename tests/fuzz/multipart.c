@@ -1,8 +1,13 @@
 /* multipart: the first line is the Content-Type, the rest the body. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
+#include "base/multipart.h"
+#include "base/text.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,9 @@
 /* network: addresses, networks and lists of them; what is in a list lies within it. */
-#include "base/network.h"
 
 #include <string.h>
+
+#include "base/arena.h"
+#include "base/network.h"
 
 #include "fuzz.h"
 

@@ -1,8 +1,9 @@
 /* nginx: a configuration of nginx: findings, or a sentence that says why it cannot be read. */
 #include <string.h>
 
-#include "fuzz.h"
 #include "nginx_check/nginx_check.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,11 +1,16 @@
 /* proxy: what the web server says of somebody: user, groups and address by lines.  Without the
  * token nothing of it is believed. */
-#include "access/proxy.h"
 
 #include <string.h>
 
-#include "fuzz.h"
+#include "access/proxy.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
 #include "base/log.h"
+#include "base/settings.h"
+
+#include "fuzz.h"
 
 static const char token[] = "0123456789abcdef0123456789abcdef";
 static const struct group_grant grants[] = {{.name = "admins", .kind = "admin"},

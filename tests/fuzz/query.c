@@ -1,7 +1,13 @@
 /* query: the parameters of a list of every type; the first byte says which type and version. */
-#include "model/query.h"
 
 #include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "model/list.h"
+#include "model/query.h"
+#include "model/schema.h"
 
 #include "fuzz.h"
 

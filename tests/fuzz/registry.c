@@ -1,8 +1,10 @@
 /* registry: the address of a registry; its key and path mean the same registry. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
 #include "registry/url.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -27,12 +27,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/support.h"
-#include "shared/board.h"
-#include "fuzz.h"
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
+#include "base/json_in.h"
+#include "base/settings.h"
+#include "base/text.h"
 #include "registry/url.h"
-#include "secret/keyring.h"
+#include "secret/random.h"
+#include "service/app.h"
+#include "service/housekeeper.h"
+#include "shared/board.h"
+
+#include "support/support.h"
+#include "fuzz.h"
 
 enum { REQUESTS_MAX = 8, SIDES = 2, FORMS = 1 + 3 + 9, FORM_SIZE = 96 };
 

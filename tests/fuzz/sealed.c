@@ -5,8 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/key_file.h"
 #include "secret/keyring.h"
+#include "secret/seal.h"
+
+#include "fuzz.h"
 
 static const struct seal_place place = {"credential", "a uuid", "secretValue", 5},
 			       other = {"credential", "a uuid", "secretValue", 6};

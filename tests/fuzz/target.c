@@ -1,8 +1,12 @@
 /* target: path and query of a request. */
 #include <string.h>
 
-#include "fuzz.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/http.h"
+#include "base/text.h"
+
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,8 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
 #include "login/handout.h"
 #include "login/resolve.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+
 #include "support/support.h"
 
 static struct rig rig;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/process.h"
+
 #include "support/support.h"
 
 /* The contract's words for the states, in its order; the enum has the same order. */

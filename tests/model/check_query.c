@@ -5,7 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/text.h"
+#include "model/list.h"
 #include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/keyring.h"
+#include "secret/random.h"
+#include "store/store.h"
+
 #include "support/support.h"
 
 static struct rig rig;

@@ -5,7 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/body.h"
+#include "model/check.h"
+#include "model/date.h"
+#include "model/process.h"
+#include "model/record.h"
 #include "model/schema.h"
+
 #include "support/support.h"
 
 static struct arena *a;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "nginx_check/nginx_check.h"
+#include "nginx_check/site.h"
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
 

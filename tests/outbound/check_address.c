@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "outbound/address.h"
+
 #include "support/support.h"
 
 static const struct {

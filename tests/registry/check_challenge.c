@@ -2,7 +2,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "registry/challenge.h"
+
 #include "support/support.h"
 
 static struct arena *a;

@@ -10,7 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "outbound/lookup.h"
+#include "outbound/memory.h"
 #include "registry/check.h"
+#include "registry/result.h"
+
+
 #include "support/support.h"
 
 enum { REQUEST_MAX = 8192 };

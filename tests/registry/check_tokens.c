@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/board.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "login/inject.h"
 #include "registry/tokens.h"

@@ -2,7 +2,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "registry/url.h"
+
 #include "support/support.h"
 
 #define HEX32 "0123456789abcdef0123456789abcdef"

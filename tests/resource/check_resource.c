@@ -8,7 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "access/sign_in.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
 #include "resource/resource.h"
+#include "secret/key_file.h"
+#include "secret/keyring.h"
+#include "secret/seal.h"
+#include "store/store.h"
+
 #include "support/support.h"
 
 static struct rig rig;

@@ -12,9 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/fault_calls.h"
+#include "base/arena.h"
 #include "base/log.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/key_file.h"
 #include "secret/keyring.h"
+#include "secret/random.h"
+#include "secret/seal.h"
+
+#include "support/fault_calls.h"
 #include "support/support.h"
 
 enum { HEX_KEY = 64, SEALED_LEAST = 5 + 24 + 32 + 16, PAD = 32 };

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/settings.h"
 #include "server/config.h"
 
 static char directory[64];

@@ -19,8 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/config.h"
+#include "base/settings.h"
 #include "server/sandbox.h"
+
 #include "support/support.h"
 
 static char dir[64];	 /* the state directory */

@@ -7,8 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/identity.h"
+#include "access/permissions.h"
 #include "api/html.h"
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/settings.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "secret/key_file.h"
+#include "service/app.h"
+#include "service/housekeeper.h"
+
 #include "support/support.h"
 
 #define BASE "https://r.example.test"
@@ -54,7 +69,7 @@ filled(const char *text)
 
 /* The answer's document; the response stays in `response`. */
 static struct json *
-send(const struct request *request)
+send_request(const struct request *request)
 {
 	struct json *doc = NULL;
 	struct error e = {0};
@@ -72,7 +87,7 @@ ask(enum person person, const char *method, const char *target, const char *body
 	const struct request request =
 		rig_request(&rig, person, method, filled(target), filled(body));
 
-	return send(&request);
+	return send_request(&request);
 }
 
 /* Routes: who, what, and the status with something that the answer holds. */
@@ -333,7 +348,7 @@ START_TEST(a_401_challenges_unless_it_is_asked_not_to)
 
 	request.api_key = NULL;
 	request.no_challenge = challenges[_i].quiet;
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_int_eq(response.status, 401);
 	ck_assert_pstr_eq(header_of(&response, "WWW-Authenticate"),
 			  challenges[_i].challenged
@@ -341,7 +356,7 @@ START_TEST(a_401_challenges_unless_it_is_asked_not_to)
 				    "and password\""
 				  : NULL);
 	request = rig_request(&rig, PROJECT_DEFAULT, "GET", "/v1/nothing", NULL);
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_ptr_null(header_of(&response, "WWW-Authenticate"));
 }
 END_TEST
@@ -404,7 +419,7 @@ START_TEST(the_first_of_several_errors_is_told)
 	if (orders[_i].agent != NULL)
 		request.user_agent = orders[_i].agent;
 	request.accept = "application/json";
-	const struct json *doc = send(&request);
+	const struct json *doc = send_request(&request);
 	ck_assert_str_eq(json_at(a, doc, "code"), orders[_i].code);
 	ck_assert_int_eq(response.status, orders[_i].status);
 	ck_assert_str_eq(rig_dump(&rig), before);
@@ -417,16 +432,16 @@ START_TEST(a_request_that_is_not_whole_is_refused_before_its_key_is_looked_at)
 	struct request request = rig_request(&rig, PERSON_INACTIVE, "POST", "/v1/registries", "{}");
 
 	request.body_too_large = true;
-	const struct json *doc = send(&request);
+	const struct json *doc = send_request(&request);
 	ck_assert_int_eq(response.status, 413);
 	ck_assert_str_eq(json_at(a, doc, "code"), "Request Entity Too Long");
 	request.body_too_large = false;
 	request.body_cut = true;
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_int_eq(response.status, 400);
 	request.body_cut = false;
 	request.header_repeated = true;
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_int_eq(response.status, 400);
 }
 END_TEST
@@ -537,7 +552,7 @@ START_TEST(a_body_is_json_or_a_form_over_the_query)
 			    arena_printf(a, "/v1/registries%s", bodies[_i].query), bodies[_i].body);
 
 	request.content_type = bodies[_i].content_type;
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_msg(response.status == bodies[_i].status, "%d %s", response.status,
 		      response.body);
 	ck_assert_msg(strstr(response.body, bodies[_i].holds) != NULL, "%s", response.body);
@@ -623,7 +638,7 @@ START_TEST(a_ping_is_answered_without_key_and_headers)
 	struct request request = rig_request(&rig, PROJECT_DEFAULT, "GET", pings[_i].target, NULL);
 
 	request.api_key = NULL;
-	(void)send(&request);
+	(void)send_request(&request);
 	if (!pings[_i].pong) {
 		ck_assert_int_ge(response.status, 400);
 		return;
@@ -671,7 +686,7 @@ START_TEST(a_browser_gets_a_page_and_everything_else_json)
 
 	request.user_agent = formats[_i].agent;
 	request.accept = formats[_i].accept;
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_int_eq(response.status, 200);
 	ck_assert_str_eq(response.content_type, formats[_i].html ? html_type : json_type);
 	ck_assert_int_eq(response.body[0], formats[_i].html ? '<' : '{');
@@ -679,7 +694,7 @@ START_TEST(a_browser_gets_a_page_and_everything_else_json)
 			  formats[_i].html ? html_policy : NULL);
 	/* Errors as well, with their own status. */
 	request.target = arena_printf(a, "/v1/nothing%s", formats[_i].query);
-	(void)send(&request);
+	(void)send_request(&request);
 	ck_assert_int_eq(response.status, 404);
 	ck_assert_str_eq(response.content_type, formats[_i].html ? html_type : json_type);
 	ck_assert_ptr_nonnull(header_of(&response, "X-API-Schemas"));
@@ -891,7 +906,7 @@ START_TEST(a_browsers_write_shows_that_it_comes_from_a_page_of_ours)
 	request.origin = csrfs[_i].origin;
 	request.fetch_site = csrfs[_i].site;
 	const char *before = rig_dump(&rig);
-	const struct json *doc = send(&request);
+	const struct json *doc = send_request(&request);
 	bool refused = response.status == 403;
 	ck_assert_msg(refused != csrfs[_i].taken, "%d %s", response.status, response.body);
 	if (refused) {
@@ -974,7 +989,7 @@ START_TEST(links_begin_with_the_base_url)
 	request.forwarded_proto = bases[_i].proto;
 	request.forwarded_host = bases[_i].fhost;
 	request.forwarded_port = bases[_i].port;
-	const struct json *doc = send(&request);
+	const struct json *doc = send_request(&request);
 	if (bases[_i].base == NULL) {
 		ck_assert_int_eq(response.status, 400);
 		ck_assert_str_eq(json_at(a, doc, "code"), "Bad Request");

@@ -15,6 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/identity.h"
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/settings.h"
+#include "resource/resource.h"
+#include "service/app.h"
+#include "service/housekeeper.h"
+#include "store/store.h"
+
 #include "support/fault_vfs.h"
 #include "support/support.h"
 

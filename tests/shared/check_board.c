@@ -9,9 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared/board.h"
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/http.h"
+#include "shared/board.h"
 #include "shared/metrics.h"
+
 #include "support/support.h"
 
 static char directory[] = "/tmp/check-board-XXXXXX", path[64];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/limiter.h"
+
 #include "support/support.h"
 
 enum { FAILURES = 6, WINDOW_S = 60, NOW = 1714979289 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "shared/refusals.h"
+
 #include "support/support.h"
 
 static struct refusals *r;

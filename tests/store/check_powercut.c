@@ -15,6 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "service/app.h"
+#include "store/store.h"
+
 #include "support/fault_vfs.h"
 #include "support/support.h"
 

@@ -14,12 +14,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared/board.h"
+#include "base/arena.h"
+#include "base/err.h"
 #include "base/harden.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "secret/seal.h"
+#include "shared/board.h"
 #include "store/sqlite/migrations.h"
-#include "secret/keyring.h"
 #include "store/sqlite/sql.h"
 #include "store/store.h"
+
 #include "support/support.h"
 
 enum { THREADS = 8, ROUNDS = 25, HANDLES_MAX = 16, FEW_FRAMES = 30 };

@@ -8,7 +8,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access/identity.h"
+#include "access/sign_in.h"
+#include "api/route.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "secret/key_file.h"
 #include "secret/keyring.h"
+#include "secret/random.h"
+#include "secret/seal.h"
+#include "service/app.h"
 #include "store/store.h"
 
 static char directory[RIG_PATH_MAX];

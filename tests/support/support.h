@@ -12,10 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "service/app.h"
-#include "access/sign_in.h"
+#include "access/identity.h"
+#include "base/arena.h"
+#include "base/http.h"
 #include "base/json_in.h"
+#include "base/settings.h"
+#include "model/schema.h"
 #include "resource/resource.h"
+#include "secret/keyring.h"
+#include "service/app.h"
+#include "store/store.h"
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
 

@@ -5,7 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(struct sql *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#include "base/arena.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+
+static void sql_add(struct sql *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void
 add_text(struct sql *q, const char *text)
@@ -21,7 +27,7 @@ add_text(struct sql *q, const char *text)
 }
 
 static void
-add(struct sql *q, const char *format, ...)
+sql_add(struct sql *q, const char *format, ...)
 {
 	va_list args;
 
@@ -56,7 +62,7 @@ bind(struct sql *q, struct value value)
 	add_text(q, number);
 }
 
-/* Not by add(): this is most of the text of most statements, in every request. */
+/* Not by sql_add(): this is most of the text of most statements, in every request. */
 static void
 add_select(struct sql *q, const struct family *family, uint64_t columns)
 {
@@ -107,21 +113,21 @@ add_owners(struct sql *q, struct arena *a, const struct family *family, const st
 	if (owners->all)
 		return;
 	if (owners->count == 0) {
-		add(q, " AND 0");
+		sql_add(q, " AND 0");
 		return;
 	}
-	add(q, " AND %s", column_name(family->owner));
+	sql_add(q, " AND %s", column_name(family->owner));
 	if (owners->count == 1) {
-		add(q, " = ");
+		sql_add(q, " = ");
 		bind(q, value_int(owners->ids[0]));
 		return;
 	}
 	const char *ids = id_array(a, owners);
 	if (ids == NULL)
 		q->failed = true;
-	add(q, " IN (SELECT value FROM json_each(");
+	sql_add(q, " IN (SELECT value FROM json_each(");
 	bind(q, value_text(ids));
-	add(q, "))");
+	sql_add(q, "))");
 }
 
 void
@@ -129,7 +135,7 @@ sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
 	const struct owners *owners)
 {
 	add_select(q, family, family->columns);
-	add(q, " WHERE id = ");
+	sql_add(q, " WHERE id = ");
 	bind(q, value_int(id));
 	add_owners(q, a, family, owners);
 }
@@ -173,11 +179,11 @@ prefix_pattern(struct arena *a, const char *text)
 static void
 add_condition(struct sql *q, struct arena *a, const struct condition *c)
 {
-	add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column),
-	    operators[c->op].before);
+	sql_add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column),
+		operators[c->op].before);
 	if (operators[c->op].value)
 		bind(q, c->op == OP_PREFIX ? prefix_pattern(a, c->value.text) : c->value);
-	add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
+	sql_add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
 }
 
 /* How the page is sorted: NULL for by id alone. */
@@ -199,28 +205,28 @@ add_position(struct sql *q, const struct list_query *list, const char *sort, boo
 	const struct position *from = &list->from;
 
 	if (sort == NULL) {
-		add(q, " AND id %s ", beyond);
+		sql_add(q, " AND id %s ", beyond);
 		bind(q, value_int(from->id));
 		return;
 	}
 	if (from->value.type == VALUE_NULL) {
-		add(q, " AND (");
+		sql_add(q, " AND (");
 		if (!descending)
-			add(q, "%s IS NOT NULL OR ", sort);
-		add(q, "%s IS NULL AND id %s ", sort, beyond);
+			sql_add(q, "%s IS NOT NULL OR ", sort);
+		sql_add(q, "%s IS NULL AND id %s ", sort, beyond);
 		bind(q, value_int(from->id));
-		add(q, ")");
+		sql_add(q, ")");
 		return;
 	}
-	add(q, " AND (%s %s ", sort, beyond);
+	sql_add(q, " AND (%s %s ", sort, beyond);
 	bind(q, from->value);
 	if (descending)
-		add(q, " OR %s IS NULL", sort);
-	add(q, " OR (%s = ", sort);
+		sql_add(q, " OR %s IS NULL", sort);
+	sql_add(q, " OR (%s = ", sort);
 	bind(q, from->value);
-	add(q, " AND id %s ", beyond);
+	sql_add(q, " AND id %s ", beyond);
 	bind(q, value_int(from->id));
-	add(q, "))");
+	sql_add(q, "))");
 }
 
 /* Whether a condition picks rows by a column with an index of its own, which few rows share.
@@ -243,22 +249,22 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 	bool descending = list->descending != list->from.backwards;
 
 	add_select(q, list->family, sql_columns(list));
-	add(q, " WHERE 1");
+	sql_add(q, " WHERE 1");
 	if (list->kind != NULL) {
 		add_text(q, picks_few(list) ? " AND +kind = " : " AND kind = ");
 		bind(q, value_text(list->kind));
 	}
 	add_owners(q, a, list->family, &list->owners);
 	if (!list->with_removed && (list->family->columns & COL_BIT(COL_REMOVED)) != 0)
-		add(q, " AND removed IS NULL");
+		sql_add(q, " AND removed IS NULL");
 	for (size_t i = 0; i < list->condition_count; i++)
 		add_condition(q, a, &list->conditions[i]);
 	if (list->from.set)
 		add_position(q, list, sort, descending);
-	add(q, " ORDER BY ");
+	sql_add(q, " ORDER BY ");
 	if (sort != NULL)
-		add(q, "%s %s, ", sort, descending ? "DESC" : "ASC");
-	add(q, "id %s LIMIT ", descending ? "DESC" : "ASC");
+		sql_add(q, "%s %s, ", sort, descending ? "DESC" : "ASC");
+	sql_add(q, "id %s LIMIT ", descending ? "DESC" : "ASC");
 	bind(q, value_int((int64_t)list->limit + 1));
 	if (arena_failed(a))
 		q->failed = true;
@@ -273,14 +279,14 @@ sql_insert(struct sql *q, const struct record *record, bool with_id)
 
 	q->len = q->bind_count = 0;
 	q->failed = false;
-	add(q, "INSERT INTO %s (", family->table);
+	sql_add(q, "INSERT INTO %s (", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
 			add_text(q, comma);
 			add_text(q, column_name((enum column)c));
 			comma = ", ";
 		}
-	add(q, ") VALUES (");
+	sql_add(q, ") VALUES (");
 	comma = "";
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
@@ -288,7 +294,7 @@ sql_insert(struct sql *q, const struct record *record, bool with_id)
 			bind(q, record->columns[c]);
 			comma = ", ";
 		}
-	add(q, ")");
+	sql_add(q, ")");
 }
 
 void
@@ -299,17 +305,17 @@ sql_update(struct sql *q, const struct family *family, int64_t id, const struct 
 
 	q->len = q->bind_count = 0;
 	q->failed = false;
-	add(q, "UPDATE %s SET ", family->table);
+	sql_add(q, "UPDATE %s SET ", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((given & family->columns & COL_BIT(c)) != 0) {
-			add(q, "%s%s = ", comma, column_name((enum column)c));
+			sql_add(q, "%s%s = ", comma, column_name((enum column)c));
 			bind(q, columns[c]);
 			comma = ", ";
 		}
-	add(q, " WHERE id = ");
+	sql_add(q, " WHERE id = ");
 	bind(q, value_int(id));
 	if (from != ST__COUNT) {
-		add(q, " AND state = ");
+		sql_add(q, " AND state = ");
 		bind(q, value_text(state_name(from)));
 	}
 }

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "store/store.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/schema.h"
 
 enum { SQL_TEXT_MAX = 8192, SQL_BINDS_MAX = 2 * CONDITIONS_MAX + 16 };
 

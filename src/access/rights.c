@@ -1,0 +1,120 @@
+/* rights: what an identity may do beside its role: own, grant, reveal, inject, manage. */
+#include "access/rights.h"
+
+#include <string.h>
+
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "store/store.h"
+
+static bool
+owns_project(const struct identity *id, int64_t project)
+{
+	const struct membership *m = identity_membership(id, project);
+
+	/* An administrator acts as owner in every project; scoped it has the role itself. */
+	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
+		return true;
+	return identity_owns(m) || (id->role == ROLE_OWNER && id->scope_id == project);
+}
+
+bool
+auth_owns_by_row(const struct identity *id, int64_t project)
+{
+	const struct membership *m = identity_membership(id, project);
+
+	return id->account_role != ROLE_ADMIN && identity_owns(m) && !m->granted;
+}
+
+bool
+auth_may_own(const char *kind)
+{
+	for (const struct account_kind *k = account_kinds; kind != NULL && k->kind != NULL; k++)
+		if (strcmp(k->kind, kind) == 0)
+			return k->manages;
+	return false;
+}
+
+bool
+auth_may_name(enum role role, const char *kind)
+{
+	return role == ROLE_SUPERADMIN || kind == NULL || strcmp(kind, "superadmin") != 0;
+}
+
+bool
+auth_may_open(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	return id->scoped || id->all_accounts || owner == id->user_id ||
+	       identity_owns(identity_membership(id, owner));
+}
+
+bool
+auth_may_reveal(const struct identity *id)
+{
+	return auth_may_inject(id) && !auth_is_inject_only(id->key.role);
+}
+
+bool
+auth_may_inject(const struct identity *id)
+{
+	return (HANDED & (1U << id->role)) != 0 && (id->key_id == 0 || id->key.reveal);
+}
+
+bool
+auth_is_inject_only(const char *key_role)
+{
+	return key_role != NULL && strcmp(key_role, "inject") == 0;
+}
+
+bool
+auth_may_grant(const struct identity *id)
+{
+	/* A project's key speaks for nobody: it gives on what it was given. */
+	return (HANDED & (1U << id->role)) != 0 &&
+	       (id->account_role != ROLE_PROJECT || id->key.reveal);
+}
+
+bool
+auth_may_hand_out(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	return id->scoped || owner == id->user_id || identity_owns(identity_membership(id, owner));
+}
+
+bool
+auth_list_has_id(const char *list, const struct family *family, int64_t id)
+{
+	char one[LIST_ITEM_SIZE];
+	int64_t other;
+
+	if (list == NULL)
+		return true;
+	while (list_next(&list, one))
+		if (id_parse(family, one, &other) && other == id)
+			return true;
+	return false;
+}
+
+bool
+auth_may_manage(const struct identity *id, const struct record *row)
+{
+	int64_t owner = row->columns[row->type->family->owner].number;
+
+	if ((WATCHER & (1U << id->role)) != 0 || (row->type->flags & TYPE_THROUGH_PROJECT) != 0)
+		return false;
+	if ((row->type->flags & TYPE_PROJECT) != 0)
+		return owns_project(id, record_id(row));
+	if ((row->type->flags & TYPE_SELF) != 0)
+		return ((MACHINE | ROLE(ADMIN)) & (1U << id->role)) != 0 &&
+		       auth_may_name(id->role, record_text(row, COL_KIND));
+	if (id->scoped || id->all_accounts || owner == id->user_id)
+		return true;
+	const struct membership *m = identity_membership(id, owner);
+	return m != NULL && m->active && identity_is_joined(m) &&
+	       identity_role_of_membership(m->role) != ROLE_READONLY;
+}

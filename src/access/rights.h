@@ -1,0 +1,49 @@
+/* rights: what an identity may do beside its role: own, grant, reveal, inject, manage. */
+#ifndef REGCRED_ACCESS_RIGHTS_H
+#define REGCRED_ACCESS_RIGHTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "model/schema.h"
+
+/* Whether the role may make accounts of that kind, or give keys to them: nobody raises itself above
+ * an administrator, who sees no secret. */
+bool auth_may_name(enum role role, const char *kind);
+
+/* Whether the caller manages this project as an owner by a row of projectMember and by nothing
+ * else: then its right ends with that row. */
+bool auth_owns_by_row(const struct identity *id, int64_t project);
+
+/* Whether accounts of that kind can act as owners of a project. */
+bool auth_may_own(const char *kind);
+
+/* Whether the caller may read this row's secret in the clear, if its role may open any. */
+bool auth_may_open(const struct identity *id, const struct record *row);
+
+/* Whether the caller may be handed logins at all: nobody gets that by a key that does not say so.
+ */
+bool auth_may_reveal(const struct identity *id);
+
+/* Whether the web server may add logins to the caller's requests: all of those, and keys of the
+ * role inject, which never see one. */
+bool auth_may_inject(const struct identity *id);
+
+bool auth_is_inject_only(const char *key_role);
+
+/* Whether the caller may make keys that may be handed logins. */
+bool auth_may_grant(const struct identity *id);
+
+/* Whether this row's login may be handed to the caller, if it may be handed any. */
+bool auth_may_hand_out(const struct identity *id, const struct record *row);
+
+/* Whether a list of ids, "1sp3 1sp4", has that one; NULL has all. */
+bool auth_list_has_id(const char *list, const struct family *family, int64_t id);
+
+/* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
+ * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */
+bool auth_may_manage(const struct identity *id, const struct record *row);
+
+#endif

@@ -1,0 +1,67 @@
+/* call: what the parts of the API share about one request. */
+#ifndef REGCRED_API_CALL_H
+#define REGCRED_API_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/identity.h"
+#include "api/repr.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "service/app.h"
+
+/* What is asked for: how far the path goes. */
+enum place {
+	AT_NOWHERE,
+	AT_ROOT,
+	AT_VERSION,
+	AT_SCHEMAS,
+	AT_SCHEMA,
+	AT_QUESTION,
+	AT_COLLECTION,
+	AT_RESOURCE,
+	AT_LINK,
+	AT_PING,
+	AT_METRICS,
+	AT_INJECT,
+	AT__COUNT
+};
+
+/* One request on its way. */
+struct call {
+	struct app *app;
+	const struct request *request;
+	struct response *response;
+	struct arena *arena;
+	struct target target;
+	enum http_method method; /* the effective one (contract 1.8) */
+	enum api_version version;
+	const char *base;		   /* "https://r.example.test" */
+	const char *root;		   /* base and version */
+	const char *scope;		   /* root and project */
+	const char *project;		   /* of the path, NULL if it is not scoped */
+	const char *type_name, *id, *link; /* the rest of the path, NULL where it ends */
+	const struct resource_type *type;
+	struct json *body;
+	struct identity identity;
+	bool identified;
+	struct context context;
+	struct view view;
+	struct json_out out;
+	struct opened opened; /* secrets that the answer shows */
+	struct error error;
+	int64_t now_ms; /* one moment for all that the request does */
+	int status;
+	bool check_due;	      /* a login waits to be checked, once the change is committed */
+	bool answered;	      /* the response is complete */
+	size_t early_headers; /* of the response, that every answer keeps */
+};
+
+#endif

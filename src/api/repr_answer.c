@@ -1,0 +1,174 @@
+/* repr_answer: answers that are not rows: members, imageLogin, the result of a check, errors. */
+
+#include "access/permissions.h"
+#include "api/repr.h"
+#include "api/repr_parts.h"
+#include "base/err.h"
+#include "base/json_out.h"
+#include "login/resolve.h"
+#include "model/date.h"
+#include "model/list.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "registry/check.h"
+#include "registry/result.h"
+#include "secret/keyring.h"
+#include "secret/random.h"
+
+void
+repr_members(struct json_out *w, const struct view *v, const struct record_list *members)
+{
+	json_begin_object(w);
+	json_name(w, "id");
+	json_null(w);
+	json_name(w, "type");
+	json_string(w, "setProjectMembersInput");
+	repr_empty_object(w, "links");
+	repr_empty_object(w, "actions");
+	json_name(w, "baseType");
+	json_string(w, "setProjectMembersInput");
+	json_name(w, "members");
+	json_begin_array(w);
+	for (size_t i = 0; i < members->count; i++)
+		repr_resource(w, v, &members->items[i], NULL, NULL);
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void
+write_id(struct json_out *w, const char *name, const struct family *family, const struct value *id)
+{
+	json_name(w, name);
+	json_string(w, id != NULL && id->type == VALUE_INT ? id_format(w->arena, family, id->number)
+							   : NULL);
+}
+
+static void
+name_and_text(struct json_out *w, const char *name, const char *text)
+{
+	json_name(w, name);
+	json_string(w, text);
+}
+
+/* The logins that were not chosen, each with the reason. */
+static void
+write_others(struct json_out *w, const struct login_list *logins)
+{
+	json_name(w, "others");
+	json_begin_array(w);
+	for (size_t i = 0; i < logins->count; i++) {
+		const struct login *l = &logins->items[i];
+
+		if (i == 0 && l->fits)
+			continue;
+		json_begin_object(w);
+		name_and_text(w, "pathPrefix", *l->path != '\0' ? l->path : NULL);
+		name_and_text(w, "publicValue", record_text(l->row, COL_PUBLIC_VALUE));
+		name_and_text(w, "reason", login_reasons[l->reason]);
+		name_and_text(w, "reasonText", resolve_text(logins, l));
+		write_id(w, "registryCredentialId", &family_credential, &l->row->columns[COL_ID]);
+		write_id(w, "registryId", &family_storage_pool, &l->row->columns[COL_REGISTRY_ID]);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+void
+repr_image_login(struct json_out *w, const struct view *v, const struct wanted *wanted,
+		 const struct login_list *logins)
+{
+	const struct login *chosen =
+		logins->count > 0 && logins->items[0].fits ? logins->items : NULL;
+	const struct record *row = chosen != NULL ? chosen->row : NULL;
+	enum role role = v->context->id->role;
+
+	json_begin_object(w);
+	name_and_text(w, "id", NULL);
+	name_and_text(w, "type", "imageLogin");
+	json_name(w, "links");
+	json_begin_object(w);
+	if (row != NULL && (auth_type(role, row->type) & MAY_READ) != 0)
+		repr_name_and_url(w, "registryCredential", repr_self(v, row));
+	json_end_object(w);
+	repr_empty_object(w, "actions");
+	name_and_text(w, "baseType", "imageLogin");
+	name_and_text(w, "digest", wanted->parts.digest);
+	name_and_text(w, "image", wanted->image);
+	write_others(w, logins);
+	name_and_text(w, "publicValue", row != NULL ? record_text(row, COL_PUBLIC_VALUE) : NULL);
+	name_and_text(w, "reason", login_reasons[chosen != NULL ? chosen->reason : LOGIN_NONE]);
+	name_and_text(w, "reasonText", resolve_text(logins, chosen));
+	name_and_text(w, "registry", wanted->parts.key);
+	write_id(w, "registryCredentialId", &family_credential,
+		 row != NULL ? &row->columns[COL_ID] : NULL);
+	write_id(w, "registryId", &family_storage_pool,
+		 row != NULL ? &row->columns[COL_REGISTRY_ID] : NULL);
+	name_and_text(w, "repository", wanted->parts.repository);
+	name_and_text(w, "serverAddress", wanted->address);
+	name_and_text(w, "tag", wanted->parts.tag);
+	json_end_object(w);
+}
+
+void
+repr_check(struct json_out *w, const struct check_report *report, int64_t now_ms)
+{
+	static const char type[] = "registryTestOutput";
+	char date[21];
+
+	date_format(now_ms, date);
+	json_begin_object(w);
+	json_name(w, "id");
+	json_null(w);
+	json_name(w, "type");
+	json_string(w, type);
+	repr_empty_object(w, "links");
+	repr_empty_object(w, "actions");
+	json_name(w, "baseType");
+	json_string(w, type);
+	json_name(w, "verificationMessage");
+	json_string(w, report->message);
+	json_name(w, "verificationMs");
+	json_int(w, report->ms);
+	json_name(w, "verificationResult");
+	json_string(w, check_result_word(report->result));
+	json_name(w, "verificationStatus");
+	if (report->http_status != 0)
+		json_int(w, report->http_status);
+	else
+		json_null(w);
+	json_name(w, "verifiedAt");
+	json_string(w, date);
+	json_name(w, "verifiedAtTS");
+	json_int(w, now_ms - now_ms % 1000);
+	json_end_object(w);
+}
+
+void
+repr_error(struct json_out *w, const struct error *e)
+{
+	char uuid[SECRET_UUID_SIZE];
+
+	secret_uuid(uuid);
+	json_begin_object(w);
+	json_name(w, "id");
+	json_string(w, uuid);
+	json_name(w, "type");
+	json_string(w, "error");
+	repr_empty_object(w, "links");
+	repr_empty_object(w, "actions");
+	json_name(w, "status");
+	json_int(w, err_status(e->code));
+	json_name(w, "code");
+	json_string(w, err_code(e->code));
+	json_name(w, "message");
+	json_string(w, err_message(e->code));
+	json_name(w, "detail");
+	json_string(w, e->detail);
+	if (e->field != NULL) {
+		json_name(w, "fieldName");
+		json_string(w, e->field);
+	}
+	json_name(w, "baseType");
+	json_string(w, "error");
+	json_end_object(w);
+}

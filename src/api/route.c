@@ -1,0 +1,229 @@
+/* route: the table of routes, and one request from its first byte to its last. */
+#include "api/route.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "access/permissions.h"
+#include "access/sign_in.h"
+#include "api/answer.h"
+#include "api/browser.h"
+#include "api/call.h"
+#include "api/handlers.h"
+#include "api/identify.h"
+#include "api/outside.h"
+#include "api/repr.h"
+#include "api/request.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "login/inject.h"
+#include "login/verifier.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "service/app.h"
+
+static void
+set_context(struct call *c)
+{
+	c->context = (struct context){
+		.arena = c->arena,
+		.store = c->app->store,
+		.ring = c->app->ring,
+		.id = &c->identity,
+		.version = c->version,
+		.now_ms = c->now_ms,
+		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
+		.request_id = c->request->id,
+		.client = c->request->client,
+		.opened = &c->opened,
+		.checks = c->app->check_limiter,
+		.answer = {.write = write_answer, .arg = c},
+	};
+	c->view = (struct view){
+		.context = &c->context,
+		.root = c->root,
+		.scope = c->scope,
+		.page = arena_printf(c->arena, "%s%s", c->base, c->target.path),
+		.query = &c->target.query,
+	};
+}
+
+enum {
+	GATE_TYPE = 1 << 0,
+	GATE_ACTION = 1 << 1
+}; /* the type must be there for the caller; `action` must be given */
+
+/* clang-format off */
+static const struct route { enum place place; unsigned methods; enum err (*handler)(struct call *c); unsigned gates; } routes[] = {
+#define ON(method) (1U << HTTP_##method)
+#define READ (ON(GET) | ON(HEAD))
+#define ANY ((1U << HTTP__COUNT) - 1)
+	{ AT_ROOT,       READ,       handle_versions,    0 },
+	{ AT_VERSION,    READ,       handle_version,     0 },
+	{ AT_SCHEMAS,    READ,       handle_schemas,     0 },
+	{ AT_SCHEMA,     READ,       handle_schema,      0 },
+	{ AT_QUESTION,   ON(POST),   handle_question,    GATE_TYPE },
+	{ AT_QUESTION,   ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_COLLECTION, READ,       handle_list,        GATE_TYPE },
+	{ AT_COLLECTION, ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
+	{ AT_COLLECTION, ON(POST),   handle_create,      GATE_TYPE },
+	{ AT_RESOURCE,   READ,       handle_read,        GATE_TYPE },
+	{ AT_RESOURCE,   ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
+	{ AT_RESOURCE,   ON(PUT),    handle_update,      GATE_TYPE },
+	{ AT_RESOURCE,   ON(DELETE), handle_delete,      GATE_TYPE },
+	{ AT_LINK,       READ,       handle_link,        GATE_TYPE },
+	{ AT_COLLECTION, ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_RESOURCE,   ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_LINK,       ANY,        handle_not_allowed, GATE_TYPE },
+	{ AT_ROOT,       ANY,        handle_not_allowed, 0 },
+	{ AT_VERSION,    ANY,        handle_not_allowed, 0 },
+	{ AT_SCHEMAS,    ANY,        handle_not_allowed, 0 },
+	{ AT_SCHEMA,     ANY,        handle_not_allowed, 0 },
+#undef ON
+#undef READ
+#undef ANY
+};
+
+static enum place
+route_find_place(const struct call *c)
+{
+	const struct resource_type *type =
+		c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+
+	if (c->target.segment_count == 0)
+		return AT_ROOT;
+	if (c->type_name == NULL)
+		return AT_VERSION;
+	if (type != NULL && strcmp(type->id, "schema") == 0)
+		return c->id == NULL ? AT_SCHEMAS : AT_SCHEMA;
+	if (type != NULL && (type->flags & TYPE_QUESTION) != 0 && c->id == NULL)
+		return AT_QUESTION;
+	return c->id == NULL ? AT_COLLECTION : c->link == NULL ? AT_RESOURCE : AT_LINK;
+}
+
+enum err
+route_request(struct call *c)
+{
+	enum place place = c->response->route;
+	bool action = pairs_find(&c->target.query, "action") != NULL;
+
+	c->type = c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		const struct route *r = &routes[i];
+
+		if (r->place != place || (r->methods & (1U << c->method)) == 0 ||
+		    ((r->gates & GATE_ACTION) != 0 && !action))
+			continue;
+		if ((r->gates & GATE_TYPE) != 0 &&
+		    (c->type == NULL || (c->type->family == NULL && place != AT_QUESTION) ||
+		     (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
+			return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+		return r->handler(c);
+	}
+	return handle_not_allowed(c);
+}
+
+/* Everything up to the document. */
+static enum err
+route_act(struct call *c)
+{
+	enum err rc;
+
+	if (request_find_base(c) != ERR_NONE)
+		return c->error.code;
+	rc = http_target_parse(c->arena, c->request->target, &c->target, &c->error);
+	if (rc != ERR_NONE)
+		return rc;
+	bool root = c->target.segment_count == 0;
+	if (!root && !request_find_version(c))
+		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+	if (!root)
+		request_find_path(c);
+	c->response->route = route_find_place(c);
+	c->method = request_method(c);
+	if (request_read_body(c) != ERR_NONE || request_merge_query(c) != ERR_NONE || identify_caller(c) != ERR_NONE ||
+	    browser_check_csrf(c) != ERR_NONE)
+		return c->error.code;
+	if (c->body == NULL)
+		c->body = json_object(c->arena);
+	set_context(c);
+	return c->body != NULL && !arena_failed(c->arena)
+		       ? route_request(c)
+		       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+/* For auth_request of nginx: whatever the URL is, it is the one that the client asks the registry
+ * for.  A key it must be: then docker's login works, and no browser can be made to ask. */
+static enum err
+act_inject(struct call *c)
+{
+	const struct wish wish = {.registry = c->request->inject_registry,
+				  .scheme = c->request->inject_scheme,
+				  .method = c->request->method,
+				  .target = c->request->target,
+				  .content_type = c->request->content_type};
+	const char *authorization = NULL;
+
+	c->response->route = AT_INJECT;
+	if (request_find_base(c) != ERR_NONE || identify_caller(c) != ERR_NONE)
+		return c->error.code;
+	if (c->identity.key_id == 0)
+		return err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
+	set_context(c);
+	enum err rc = inject_run(c->app->inject, &c->context, &wish, &authorization, &c->error);
+	if (rc == ERR_FORBIDDEN)
+		auth_note_denied(&c->app->auth, c->arena, c->request, c->now_ms, rc);
+	if (rc != ERR_NONE)
+		return rc;
+	c->response->status = 200;
+	c->response->body = "";
+	response_header(c->response, INJECT_HEADER, authorization);
+	response_header(c->response, "Cache-Control", "no-store");
+	c->answered = !arena_failed(c->arena);
+	return c->answered ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+static pthread_once_t tables_made = PTHREAD_ONCE_INIT;
+
+void
+app_handle(struct app *app, const struct request *request, struct arena *arena,
+	   struct response *response)
+{
+	struct call *c = arena_alloc(arena, sizeof(*c));
+
+	(void)pthread_once(&tables_made, repr_init);
+	*response = (struct response){.head = http_method_parse(request->method) == HTTP_HEAD};
+	if (c == NULL) {
+		answer_without_memory(response);
+		return;
+	}
+	const struct outside *outside =
+		request->inject_registry == NULL ? find_outside(app, request) : NULL;
+	if (outside != NULL) {
+		response->route = outside->place;
+		outside->answer(app, request, arena, response);
+		return;
+	}
+	*c = (struct call){.app = app,
+			   .request = request,
+			   .response = response,
+			   .arena = arena,
+			   .now_ms = clock_wall_ms(),
+			   .status = 200};
+	c->identity.role = ROLE_NONE;
+	json_out_init(&c->out, arena);
+	enum err rc = request->inject_registry != NULL ? act_inject(c) : route_act(c);
+	if (rc == ERR_NONE && !c->answered && !answer_compose(c))
+		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	/* A secret leaves only when that is on record. */
+	if (rc == ERR_NONE && c->opened.count > 0)
+		rc = resource_record_opened(&c->context, &c->error);
+	if (rc == ERR_NONE && c->check_due)
+		verifier_wake(app->verifier);
+	if (rc != ERR_NONE)
+		answer_compose_error(c);
+}

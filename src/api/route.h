@@ -1,0 +1,18 @@
+/* route: the table of routes, and one request from its first byte to its last. */
+#ifndef REGCRED_API_ROUTE_H
+#define REGCRED_API_ROUTE_H
+
+#include "api/call.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/http.h"
+#include "service/app.h"
+
+/* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
+ * arena or is static.  Safe to be called by several threads, each with its own arena. */
+void app_handle(struct app *app, const struct request *request, struct arena *arena,
+		struct response *response);
+
+enum err route_request(struct call *c);
+
+#endif

@@ -1,0 +1,158 @@
+/* keys: the commands for keys and accounts. */
+#include "cli/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/exit.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "cli/session.h"
+#include "model/list.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
+/* "90d" and "12h" from now on; anything else as it is. */
+static const char *
+date_of(struct session *s, const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = {{'d', INT64_C(86400000)}, {'h', INT64_C(3600000)}};
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 6 || text[digits] == '\0' || text[digits + 1] != '\0')
+		return text;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (units[i].unit == text[digits])
+			return arena_printf(s->arena, "%lld",
+					    (long long)(s->context.now_ms +
+							strtoll(text, NULL, 10) * units[i].ms));
+	return text;
+}
+
+static struct json *
+keys_body_of(struct session *s)
+{
+	static const char *const fields[][2] = {
+		{"account", "accountId"},	{"name", "name"},
+		{"description", "description"}, {"kind", "kind"},
+		{"expires", "expires"},		{"role", "role"},
+		{"networks", "networks"},	{"proxy-user", "externalId"}};
+	struct json *body = json_object(s->arena);
+
+	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
+		const char *value = session_option(s->arguments, fields[i][0], NULL);
+
+		if (value != NULL && strcmp(fields[i][0], "expires") == 0)
+			value = date_of(s, value);
+		if (value != NULL && !http_utf8_valid(value, strlen(value)))
+			return NULL;
+		if (value != NULL)
+			(void)json_add_string(s->arena, body, fields[i][1], value);
+	}
+	if (body != NULL && session_option(s->arguments, "proxy-user", NULL) != NULL)
+		(void)json_add_string(s->arena, body, "externalIdType", STORE_PROXY_TYPE);
+	return body;
+}
+
+static int
+create(struct session *s, const char *type, struct record *row, const char **secret)
+{
+	struct error e = {0};
+	struct json *body = keys_body_of(s);
+
+	if (body == NULL)
+		return session_fail("an option is not valid UTF-8");
+	if (resource_create(&s->context, type_find(type), body, row, secret, &e) != ERR_NONE)
+		return session_fail_error(&e);
+	return EXIT_OK;
+}
+
+int
+command_key_create(struct session *s)
+{
+	struct record row;
+	const char *secret = NULL;
+
+	if (session_option(s->arguments, "account", NULL) == NULL)
+		return session_fail("whose key? name the account, for example --account 1a5");
+	int status = create(s, "apiKey", &row, &secret);
+	if (status == EXIT_OK)
+		(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n",
+			     record_text(&row, COL_PUBLIC_VALUE), secret);
+	return status;
+}
+
+int
+command_account_add(struct session *s)
+{
+	struct record row;
+	const char *secret = NULL;
+	int status = create(s, "account", &row, &secret);
+
+	if (status == EXIT_OK)
+		(void)printf("%s\n", id_format(s->arena, row.type->family, record_id(&row)));
+	return status;
+}
+
+int
+command_key_list(struct session *s)
+{
+	return session_list(s, "apiKey");
+}
+
+int
+command_account_list(struct session *s)
+{
+	return session_list(s, "account");
+}
+
+/* The id of a key that is named by its id or its access key; NULL if there is none. */
+static const char *
+find_key_id(struct session *s, const char *name)
+{
+	struct record key, account;
+	int64_t id;
+
+	if (id_parse(&family_credential, name, &id))
+		return name;
+	if (store_find_key(s->context.store, s->arena, name, &key, &account) != STORE_OK)
+		return NULL;
+	return id_format(s->arena, &family_credential, record_id(&key));
+}
+
+int
+command_key_revoke(struct session *s)
+{
+	static const char *const actions[] = {"deactivate", "remove", NULL};
+	const struct resource_type *type = type_find("apiKey");
+	struct json *body = json_object(s->arena);
+	struct record row;
+	struct record_list members;
+	struct error e = {0};
+	const char *id =
+		s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
+
+	if (id == NULL)
+		return session_fail(
+			"which key? give its id (1c12) or its access key as `regcred key list` "
+			"prints them");
+	if (resource_read(&s->context, type, id, &row, &e) != ERR_NONE)
+		return session_fail_error(&e);
+	for (size_t i = 0; actions[i] != NULL; i++) {
+		e = (struct error){0};
+		enum err rc = resource_action(&s->context, type, id, actions[i], body, &row,
+					      &members, &e);
+		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
+			return session_fail_error(&e);
+	}
+	(void)printf("revoked %s\n", id);
+	return EXIT_OK;
+}

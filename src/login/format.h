@@ -1,0 +1,48 @@
+/* format: the formats in which a login is handed out, as a table. */
+#ifndef REGCRED_LOGIN_FORMAT_H
+#define REGCRED_LOGIN_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/json_out.h"
+#include "login/handout.h"
+#include "login/resolve.h"
+#include "resource/resource.h"
+
+/* One login on its way into a file. */
+struct entry {
+	const struct login *login;
+	const char *key; /* what the file calls the registry, or a part of it */
+	const char *user, *secret;
+};
+
+/* A hand-out on its way. */
+struct format;
+
+struct hand_out_work {
+	const struct context *context;
+	const struct format *format;
+	struct wanted wanted;
+	const char *name, *namespace; /* of a Kubernetes object */
+	struct entry *entries;
+	size_t count;
+	struct hand_out *out;
+	struct error *error;
+};
+
+struct format {
+	const char *name, *content_type;
+	bool paths;	 /* can hold a login for a part of a registry: "ghcr.io/acme" */
+	bool one;	 /* holds one login */
+	bool auth;	 /* holds user:password, so that the user name cannot hold a colon */
+	const char *hub; /* its name for Docker Hub */
+	void (*write)(struct json_out *w, const struct hand_out_work *work);
+};
+
+void format_name_and_text(struct json_out *w, const char *name, const char *text);
+
+extern const struct format format_table[];
+
+#endif

@@ -1,0 +1,268 @@
+/* body: a JSON body, read by the field table. */
+#include "model/body.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "base/network.h"
+#include "base/text.h"
+#include "model/date.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "registry/url.h"
+
+/* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or
+ * array. */
+static const char *
+scalar_text(const struct json *node)
+{
+	return node->type == JSON_OBJECT || node->type == JSON_ARRAY || node->type == JSON_NULL
+		       ? NULL
+		       : node->text;
+}
+
+static enum err
+body_read_text(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	size_t len = http_utf8_length(text);
+
+	if (len < field->min_len)
+		return err_set(e, ERR_MIN_LENGTH, field->name, NULL);
+	if (field->max_len != 0 && len > field->max_len)
+		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
+	if ((field->flags & F_SEALED) != 0)
+		out->secret = text;
+	else
+		out->columns[field->column] = value_text(text);
+	return ERR_NONE;
+}
+
+static enum err
+read_boolean(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	bool yes = strcmp(text, "true") == 0;
+
+	if (!yes && strcmp(text, "false") != 0)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be true or false.");
+	out->columns[field->column] = value_int(yes);
+	return ERR_NONE;
+}
+
+static enum err
+read_reference(const struct field *field, const struct json *node, struct change *out,
+	       struct error *e)
+{
+	int64_t id;
+
+	/* A bare number is no id (contract 10.6). */
+	if (node->type != JSON_STRING || !id_parse(field->reference->family, node->text, &id))
+		return err_set(e, ERR_INVALID_REFERENCE, field->name, NULL);
+	out->columns[field->column] = value_int(id);
+	return ERR_NONE;
+}
+
+static enum err
+read_date(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	int64_t ms;
+
+	if (!date_read(text, &ms))
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a date like 2030-01-31T00:00:00Z, or milliseconds since "
+			       "1970.");
+	out->columns[field->column] = value_int(ms);
+	return ERR_NONE;
+}
+
+static enum err
+body_read_option(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	for (const char *const *option = field->options; *option != NULL; option++)
+		if (strcmp(*option, text) == 0) {
+			out->columns[field->column] = value_text(*option);
+			return ERR_NONE;
+		}
+	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
+}
+
+/* An array of texts, or, as a form has it, one text with commas between. */
+static enum err
+body_read_networks(const struct schema_rules *rules, const struct field *field,
+		   const struct json *node, struct change *out, struct error *e)
+{
+	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
+	const char *why = "It must be an array of networks like 192.0.2.0/24, or null for all.";
+	const char *list = NULL;
+
+	if (node->type == JSON_STRING)
+		list = network_list_parse(rules->arena, node->text, &why);
+	else if (item != NULL)
+		list = "";
+	for (; item != NULL && list != NULL; item = item->next)
+		list = network_list_add(rules->arena, list,
+					item->type == JSON_STRING ? item->text : "", &why);
+	if (list == NULL && why == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (list == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+	out->columns[field->column] = value_text(list);
+	return ERR_NONE;
+}
+
+/* One item of an array of paths or ids: NULL, or what is wrong with it. */
+static const char *
+check_item(const struct field *field, const char *item)
+{
+	int64_t id;
+
+	if (field->type == FT_PATHS)
+		return registry_path_check(item);
+	return id_parse(field->reference->family, item, &id) ? NULL : "It must be an array of ids.";
+}
+
+/* An array of texts, or, as a form has it, one text with commas between. */
+static enum err
+read_list(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	  struct change *out, struct error *e)
+{
+	char *rest = node->type == JSON_STRING ? arena_strdup(rules->arena, node->text) : NULL;
+	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
+	const char *list = "", *why = NULL;
+	size_t count = 0;
+
+	while (list != NULL && (rest != NULL || item != NULL)) {
+		const char *text = rest != NULL				       ? strsep(&rest, ",")
+				   : item != NULL && item->type == JSON_STRING ? item->text
+									       : "";
+
+		item = item != NULL ? item->next : NULL;
+		why = check_item(field, text);
+		if (why == NULL && ++count > LIST_ITEMS_MAX)
+			why = "It has more than 32 members.";
+		if (why != NULL)
+			return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+		list = arena_printf(rules->arena, "%s%s%s", list, *list != '\0' ? " " : "", text);
+	}
+	if (list == NULL || arena_failed(rules->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (count == 0)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be an array with members, or null for all.");
+	out->columns[field->column] = value_text(list);
+	return ERR_NONE;
+}
+
+static enum err
+body_read_path(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	const char *why = registry_path_check(text);
+
+	if (why != NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name, why);
+	return body_read_text(field, text, out, e);
+}
+
+static enum err
+read_null(const struct schema_rules *rules, const struct field *field, struct change *out,
+	  struct error *e)
+{
+	const struct record *stored = rules->stored;
+
+	if ((field->flags & F_NULLABLE) != 0) {
+		out->given |= COL_BIT(field->column);
+		out->columns[field->column] = value_null();
+		return ERR_NONE;
+	}
+	if (stored != NULL && stored->columns[field->column].type == VALUE_NULL)
+		return ERR_NONE; /* contract 10.5: a row made without an e-mail address survives a
+				    round trip */
+	return err_set(e, ERR_NOT_NULLABLE, field->name, NULL);
+}
+
+static enum err
+read_member(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	    struct change *out, struct error *e)
+{
+	if (field->type == FT_MEMBERS) {
+		if (node->type != JSON_ARRAY && node->type != JSON_NULL)
+			return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be an array.");
+		out->members = node->type == JSON_ARRAY ? node : NULL;
+		return ERR_NONE;
+	}
+	if (node->type == JSON_NULL)
+		return read_null(rules, field, out, e);
+	out->given |= COL_BIT(field->column);
+	if (field->type == FT_REFERENCE)
+		return read_reference(field, node, out, e);
+	if (field->type == FT_NETWORKS)
+		return body_read_networks(rules, field, node, out, e);
+	if (field->type == FT_PATHS || field->type == FT_REFERENCES)
+		return read_list(rules, field, node, out, e);
+
+	const char *text = scalar_text(node);
+	if (text == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a single value, not an object or array.");
+	if (field->type == FT_BOOLEAN)
+		return read_boolean(field, text, out, e);
+	if (field->type == FT_DATE)
+		return read_date(field, text, out, e);
+	if (field->type == FT_ENUM)
+		return body_read_option(field, text, out, e);
+	if (field->type == FT_PATH)
+		return body_read_path(field, text, out, e);
+	return body_read_text(field, text, out, e);
+}
+
+static bool
+is_given(const struct field *field, const struct json *body)
+{
+	return json_member(body, field->name) != NULL;
+}
+
+enum err
+schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
+	    struct error *e)
+{
+	const struct json *first = body != NULL && body->type == JSON_OBJECT ? body->child : NULL;
+
+	*out = (struct change){0};
+	for (const struct json *node = first; node != NULL; node = node->next) {
+		const struct field *field = type_field(rules->type, node->name, rules->version);
+
+		if (field == NULL || !rules->may(rules->context, field))
+			continue;
+		if (read_member(rules, field, node, out, e) != ERR_NONE)
+			return e->code;
+	}
+	if (rules->use != SCHEMA_CREATE)
+		return ERR_NONE;
+	for (const struct field *f = rules->type->fields; f->name != NULL; f++)
+		if ((f->flags & F_REQUIRED) != 0 && field_in_version(f, rules->version) &&
+		    !is_given(f, body))
+			return err_set(e, ERR_MISSING_REQUIRED, f->name, NULL);
+	return ERR_NONE;
+}
+
+enum err
+schema_read_question(const struct resource_type *type, const char *name, const struct json *body,
+		     const char **out, struct error *e)
+{
+	const struct field *field = type_field(type, name, API_V1);
+	const struct json *node = json_member(body, name);
+	struct change change = {0};
+
+	*out = NULL;
+	if (node == NULL || node->type == JSON_NULL)
+		return ERR_NONE;
+	const char *text = scalar_text(node);
+	if (text == NULL)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It must be a single value, not an object or array.");
+	enum err rc = field->type == FT_ENUM ? body_read_option(field, text, &change, e)
+					     : body_read_text(field, text, &change, e);
+	*out = change.columns[COL_NONE].text;
+	return rc;
+}

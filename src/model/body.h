@@ -1,0 +1,22 @@
+/* body: a JSON body, read by the field table. */
+#ifndef REGCRED_MODEL_BODY_H
+#define REGCRED_MODEL_BODY_H
+
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/schema.h"
+
+/* Validates a body by the field table, in the order of the body, then the required fields in the
+ * order of the schema (contract 7.3, 10).  Fields that the caller may not set, and unknown ones,
+ * are ignored.  References are parsed, not looked up. Texts are not copied: they live as long as
+ * the body. */
+enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,
+		     struct error *e) __attribute__((warn_unused_result));
+
+/* A text that a question asks with, by the type's field: *out NULL if it is not given.  Lengths and
+ * options are checked. */
+enum err schema_read_question(const struct resource_type *type, const char *name,
+			      const struct json *body, const char **out, struct error *e)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,17 @@
+/* date: dates as the API writes and reads them. */
+#ifndef REGCRED_MODEL_DATE_H
+#define REGCRED_MODEL_DATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
+void date_format(int64_t ms, char out[21]);
+
+/* That form, a number of milliseconds since the epoch, or "now". */
+bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
+
+/* A date to be stored: the first form, and a day that there is, or the number; in whole seconds. */
+bool date_read(const char *text, int64_t *ms);
+
+#endif

@@ -1,0 +1,131 @@
+/* record: one row in memory: columns, values, ids. */
+#include "model/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "model/process.h"
+#include "model/schema.h"
+
+const struct column_row column_table[COL__COUNT] = {
+#define COLUMN(name, sql, type) [COL_##name] = {sql, VALUE_##type},
+#include "model/column.def"
+#undef COLUMN
+};
+
+const char *
+column_name(enum column column)
+{
+	return column_table[column].name;
+}
+
+enum value_type
+column_type(enum column column)
+{
+	return column_table[column].type;
+}
+
+struct value
+value_null(void)
+{
+	return (struct value){.type = VALUE_NULL};
+}
+
+struct value
+value_int(int64_t number)
+{
+	return (struct value){.type = VALUE_INT, .number = number};
+}
+
+struct value
+value_text(const char *text)
+{
+	if (text == NULL)
+		return value_null();
+	return (struct value){.type = VALUE_TEXT, .text = text, .len = strlen(text)};
+}
+
+struct value
+value_blob(const void *bytes, size_t len)
+{
+	return (struct value){.type = VALUE_BLOB, .text = bytes, .len = len};
+}
+
+int64_t
+record_id(const struct record *record)
+{
+	return record->columns[COL_ID].number;
+}
+
+const char *
+record_text(const struct record *record, enum column column)
+{
+	return record->columns[column].type == VALUE_TEXT ? record->columns[column].text : NULL;
+}
+
+enum state
+record_state(const struct record *record)
+{
+	enum state state =
+		ST_PURGED; /* of a row that holds nonsense: nothing can be done with it */
+	const char *name = record_text(record, COL_STATE);
+
+	if (name != NULL && !state_parse(name, &state))
+		state = ST_PURGED;
+	return state;
+}
+
+bool
+id_parse(const struct family *family, const char *text, int64_t *id)
+{
+	size_t prefix = strlen(family->prefix);
+
+	if (text[0] != '1' || strncmp(text + 1, family->prefix, prefix) != 0)
+		return false;
+	const char *digits = text + 1 + prefix;
+	size_t len = strspn(digits, "0123456789");
+	if (len == 0 || len > ID_DIGITS_MAX || digits[len] != '\0' || digits[0] == '0')
+		return false;
+	*id = strtoll(digits, NULL, 10);
+	return true;
+}
+
+size_t
+id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id)
+{
+	char digits[ID_TEXT_SIZE], *d = digits + sizeof(digits);
+	char *p = out;
+
+	*p++ = '1';
+	p = stpcpy(p, family->prefix);
+	*--d = '\0';
+	do
+		*--d = (char)('0' + id % 10);
+	while ((id /= 10) > 0);
+	return (size_t)(stpcpy(p, d) - out);
+}
+
+char *
+id_format(struct arena *a, const struct family *family, int64_t id)
+{
+	char *out = arena_alloc(a, ID_TEXT_SIZE);
+
+	if (out != NULL)
+		(void)id_write(out, family, id);
+	return out;
+}
+
+bool
+list_next(const char **list, char out[LIST_ITEM_SIZE])
+{
+	const char *text = *list;
+	size_t len = text != NULL ? strcspn(text, " ") : 0;
+
+	if (len == 0 || len >= LIST_ITEM_SIZE)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	*list = text + len + (text[len] == ' ');
+	return true;
+}

@@ -1,0 +1,193 @@
+/* get_token: gets a token from the server that a challenge names. */
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "base/text.h"
+#include "registry/challenge.h"
+#include "registry/check.h"
+#include "registry/inquiry.h"
+#include "registry/result.h"
+
+enum {
+	TOKEN_MAX = 16 * 1024, /* bytes of a token */
+};
+
+static const char *
+url_part(struct registry_check *c, CURLU *url, CURLUPart part, unsigned flags)
+{
+	char *text = NULL;
+	const char *copy = NULL;
+
+	if (curl_url_get(url, part, &text, flags) == CURLUE_OK)
+		copy = arena_strdup(c->arena, text);
+	curl_free(text);
+	return copy;
+}
+
+static const char *
+without_brackets(struct arena *a, const char *host)
+{
+	size_t len = strlen(host);
+
+	return host[0] == '[' && len > 2 ? arena_copy(a, host + 1, len - 2) : host;
+}
+
+bool
+token_read_realm(struct registry_check *c, const struct challenge *challenge, struct realm *out)
+{
+	const char *text = challenge_param(challenge, "realm");
+	CURLU *url = curl_url();
+	bool right = false;
+
+	*out = (struct realm){.challenge = challenge};
+	if (url == NULL)
+		c->no_memory = true;
+	else if (text != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
+		const char *scheme = url_part(c, url, CURLUPART_SCHEME, 0);
+		const char *host = url_part(c, url, CURLUPART_HOST, 0);
+		const char *port = url_part(c, url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+		bool login = url_part(c, url, CURLUPART_USER, 0) != NULL ||
+			     url_part(c, url, CURLUPART_PASSWORD, 0) != NULL;
+
+		(void)curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+		out->url = url_part(c, url, CURLUPART_URL, 0);
+		out->host = host != NULL ? without_brackets(c->arena, host) : NULL;
+		out->port = port != NULL ? (unsigned)strtoul(port, NULL, 10) : 0;
+		right = scheme != NULL && out->url != NULL && out->host != NULL && out->port != 0 &&
+			!login &&
+			(strcmp(scheme, "https") == 0 ||
+			 (c->plain_http && strcmp(scheme, "http") == 0));
+	}
+	curl_url_cleanup(url);
+	return right;
+}
+
+/* Adds "service=…" and the like, with what joins it to what is before. */
+static const char *
+add_pair(struct registry_check *c, const char *text, const char *first, const char *name,
+	 const char *value)
+{
+	if (value == NULL || text == NULL)
+		return text;
+	const char *encoded = http_encode(c->arena, value);
+	return arena_printf(c->arena, "%s%s%s=%s", text, *text == '\0' ? first : "&", name,
+			    encoded != NULL ? encoded : "");
+}
+
+/* "service=…&scope=…": as the challenge offers them, or with the scopes that are asked for. */
+static const char *
+offered(struct registry_check *c, const struct realm *realm, const char *first)
+{
+	const char *text =
+		add_pair(c, "", first, "service", challenge_param(realm->challenge, "service"));
+
+	if (c->scopes == NULL)
+		return add_pair(c, text, first, "scope",
+				challenge_param(realm->challenge, "scope"));
+	for (const char *const *scope = c->scopes; *scope != NULL; scope++)
+		text = add_pair(c, text, first, "scope", *scope);
+	return text;
+}
+
+bool
+token_is_one(const char *text)
+{
+	size_t len = 0;
+
+	while (text != NULL && text[len] > ' ' && text[len] < 0x7f)
+		len++;
+	return len > 0 && len <= TOKEN_MAX && text[len] == '\0';
+}
+
+/* How long a token is good: a minute, unless its server says more. */
+static int64_t
+lasts_ms(const struct json *grant)
+{
+	enum { LEAST_S = 60, MOST_S = 3600 };
+	const struct json *given = json_member(grant, "expires_in");
+	long long s = given != NULL && given->type == JSON_NUMBER ? strtoll(given->text, NULL, 10)
+								  : LEAST_S;
+
+	return (s < 0 ? 0 : s > MOST_S ? MOST_S : s) * 1000;
+}
+
+enum check_result
+token_get(struct registry_check *c, const struct realm *realm, const struct given_login *login,
+	  bool aside, const char **out)
+{
+	bool identity = login != NULL && strcmp(login->user, "<token>") == 0;
+	struct question q = {
+		.url = realm->url, .host = realm->host, .port = realm->port, .aside = aside};
+	struct registry_answer answer;
+
+	if (identity) {
+		const char *secret = http_encode(c->arena, login->secret);
+		const char *rest = offered(c, realm, "&");
+
+		q.form = arena_printf(
+			c->arena, "grant_type=refresh_token&client_id=regcred&refresh_token=%s%s",
+			secret != NULL ? secret : "", rest != NULL ? rest : "");
+	} else {
+		const char *query = offered(c, realm, strchr(realm->url, '?') != NULL ? "&" : "?");
+
+		q.url = arena_printf(c->arena, "%s%s", realm->url, query != NULL ? query : "");
+		q.authorization = login != NULL ? ask_basic(c, login) : NULL;
+	}
+	if (fetch_lacks_memory(c))
+		return CHECK_UNREACHABLE;
+	enum check_result result = fetch_ask(c, &q, &answer);
+	if (result != OPEN)
+		return result;
+	/* RFC 6749, 5.2: invalid_grant comes with 400. */
+	result = identity && answer.status == 400 ? CHECK_INVALID_CREDENTIAL
+						  : result_of_status(answer.status);
+	if (result != OPEN)
+		return result;
+	const struct json *grant = fetch_document(c, &answer);
+	*out = fetch_text(json_member(grant, "token"));
+	if (!token_is_one(*out))
+		*out = fetch_text(json_member(grant, "access_token"));
+	if (c->grant != NULL)
+		c->grant->lasts_ms = lasts_ms(grant);
+	return token_is_one(*out) ? OPEN : CHECK_INVALID_CREDENTIAL;
+}
+
+const char *
+token_subject(struct registry_check *c, const char *token)
+{
+	const char *dot = strchr(token, '.');
+	size_t len = dot != NULL ? strcspn(dot + 1, ".") : 0, got = 0;
+	char *bytes = arena_alloc(c->arena, len + 1);
+	struct json *claims = NULL;
+	struct error e = {0};
+
+	if (bytes == NULL || len == 0 ||
+	    sodium_base642bin((unsigned char *)bytes, len, dot + 1, len, NULL, &got, NULL,
+			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+	    json_parse(c->arena, bytes, got, &claims, &e) != ERR_NONE)
+		return NULL;
+	const char *text = fetch_text(json_member(claims, "sub"));
+	return text != NULL && *text != '\0' ? text : NULL;
+}
+
+enum check_result
+token_ask_with(struct registry_check *c, const char *token, bool aside)
+{
+	struct registry_answer answer;
+	enum check_result result =
+		ask_registry(c, "/v2/", arena_printf(c->arena, "Bearer %s", token), aside, &answer);
+
+	return result == OPEN ? result_of_status(answer.status) : result;
+}
+
+bool
+token_is_refusal(enum check_result result)
+{
+	return result == CHECK_INVALID_CREDENTIAL || result == CHECK_FORBIDDEN ||
+	       result == CHECK_NOT_A_REGISTRY;
+}

@@ -1,0 +1,151 @@
+/* act: the operations delete and action. */
+#include <string.h>
+
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "access/rights.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/hold.h"
+#include "resource/members.h"
+#include "resource/owners.h"
+#include "resource/resource.h"
+#include "resource/state.h"
+#include "resource/work.h"
+#include "store/store.h"
+
+static enum err
+move_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	const struct plan *plan = w->plan;
+	struct plan held;
+
+	if (owners_still_own(tx, w) != ERR_NONE || owners_keep_last(tx, w) != ERR_NONE ||
+	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = row_move(tx, w->context, w->context->arena, w->event, w->row, plan);
+
+	/* Another request was faster: what was asked for is not possible any more. */
+	if (rc == STORE_NONE)
+		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	w->row->columns[COL_STATE] = value_text(state_name(w->plan->shown));
+	return ERR_NONE;
+}
+
+static enum err
+move(const struct context *c, struct record *row, const char *event, const struct plan *plan,
+     struct error *e)
+{
+	struct work w = {.context = c,
+			 .row = row,
+			 .event = event,
+			 .plan = plan,
+			 .frees = plan->frees,
+			 .error = e};
+
+	return work_run(&w, move_in_transaction);
+}
+
+/* The chain that removes a row by DELETE; the answer to a project's shows it `removing` at once. */
+static bool
+plan_delete(const struct resource_type *type, enum state state, struct plan *plan)
+{
+	if (!plan_removal(state, (type->flags & TYPE_PROJECT) != 0, plan))
+		return false;
+	plan->shown = ST_REMOVING;
+	return true;
+}
+
+enum err
+resource_delete(const struct context *c, const struct resource_type *type, const char *id,
+		struct record *out, struct error *e)
+{
+	struct plan plan;
+
+	if ((auth_type(c->id->role, type) & MAY_DELETE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (resource_read(c, type, id, out, e) != ERR_NONE)
+		return e->code;
+	if (!auth_may_manage(c->id, out))
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	enum state state = record_state(out);
+	if (state == ST_REMOVING || state == ST_REMOVED)
+		return work_answer(c, out, NULL, NULL, e);
+	if (!plan_delete(out->type, record_state(out), &plan))
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)
+		return err_set(e, ERR_CONFLICT, NULL, NULL);
+	return e->code;
+}
+
+static bool
+plan_action(const struct resource_type *type, enum state state, const char *action,
+	    struct plan *plan)
+{
+	if ((type->flags & TYPE_PROJECT) != 0 && strcmp(action, "delete") == 0)
+		return plan_delete(type, state, plan);
+	return process_plan(action, state, plan);
+}
+
+bool
+resource_may_act(const struct identity *id, const struct record *row)
+{
+	return (auth_type(id->role, row->type) & MAY_ACT) != 0 && auth_may_manage(id, row);
+}
+
+bool
+resource_has_action(const struct resource_type *type, enum state state, const struct action *action)
+{
+	struct plan plan;
+
+	if (action->input != NULL)
+		return (ST_BIT(state) & LIVE_STATES) != 0;
+	return plan_action(type, state, action->name, &plan);
+}
+
+bool
+resource_offers(const struct identity *id, const struct record *row, const struct action *action)
+{
+	return resource_may_act(id, row) &&
+	       resource_has_action(row->type, record_state(row), action);
+}
+
+enum err
+resource_find_action(const struct context *c, const struct resource_type *type, const char *id,
+		     const char *name, struct record *row, const struct action **action,
+		     struct error *e)
+{
+	*action = type_action(type, name, c->version);
+	if (*action == NULL || id == NULL)
+		return err_set(e, ERR_INVALID_ACTION, "action", NULL);
+	if (resource_read(c, type, id, row, e) != ERR_NONE)
+		return e->code;
+	if (!resource_offers(c->id, row, *action))
+		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	return ERR_NONE;
+}
+
+enum err
+resource_action(const struct context *c, const struct resource_type *type, const char *id,
+		const char *name, const struct json *body, struct record *out,
+		struct record_list *members, struct error *e)
+{
+	const struct action *action;
+	struct plan plan;
+
+	*members = (struct record_list){0};
+	if (resource_find_action(c, type, id, name, out, &action, e) != ERR_NONE)
+		return e->code;
+	if (action->input != NULL)
+		return act_with_members(c, out, name, body, members, e);
+	if (!plan_action(out->type, record_state(out), name, &plan))
+		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	return move(c, out, name, &plan, e);
+}

@@ -1,0 +1,207 @@
+/* create: the operation create. */
+#include <string.h>
+
+#include "access/permissions.h"
+#include "access/rights.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/body.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/bounds.h"
+#include "resource/hold.h"
+#include "resource/members.h"
+#include "resource/read.h"
+#include "resource/resource.h"
+#include "resource/secrets.h"
+#include "resource/state.h"
+#include "resource/trail.h"
+#include "resource/work.h"
+#include "store/store.h"
+
+static bool
+may_create_field(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_CREATE) != 0;
+}
+
+/* The account that the new row will belong to lives, whoever named it: its removal may be under
+ * way. */
+static enum err
+check_account(struct store_tx *tx, struct work *w)
+{
+	bool given = (w->change->given & COL_BIT(COL_ACCOUNT_ID)) != 0;
+
+	if ((w->row->type->family->columns & COL_BIT(COL_ACCOUNT_ID)) == 0)
+		return ERR_NONE;
+	enum store_rc rc = hold_read_account(tx, w);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return work_fail(w, rc);
+	if (rc == STORE_NONE || w->account.columns[COL_REMOVED].type != VALUE_NULL)
+		return given ? err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL)
+			     : err_set(w->error, ERR_FORBIDDEN, NULL, NULL);
+	if (!auth_may_name(w->context->id->role, record_text(&w->account, COL_KIND)))
+		return err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL);
+	return ERR_NONE;
+}
+
+/* Every other reference that was given names a live row of that account. */
+static enum err
+check_references(struct store_tx *tx, const struct work *w)
+{
+	int64_t account = w->row->columns[COL_ACCOUNT_ID].number;
+	const struct owners owner = {.ids = &account, .count = 1};
+
+	for (const struct field *f = w->row->type->fields; f->name != NULL; f++) {
+		struct record target;
+
+		if (f->type != FT_REFERENCE || f->column == COL_ACCOUNT_ID ||
+		    (w->change->given & COL_BIT(f->column)) == 0 ||
+		    w->row->columns[f->column].type == VALUE_NULL)
+			continue;
+		enum store_rc rc = store_tx_get(tx, w->context->arena, f->reference->family,
+						w->row->columns[f->column].number, &owner, &target);
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return work_fail(w, rc);
+		if (rc == STORE_NONE || !record_is_of_type(&target, f->reference) ||
+		    target.columns[COL_REMOVED].type != VALUE_NULL)
+			return err_set(w->error, ERR_INVALID_REFERENCE, f->name, NULL);
+	}
+	return ERR_NONE;
+}
+
+static enum err
+note_create(struct store_tx *tx, const struct work *w)
+{
+	/* What every row has says nothing about this one. */
+	uint64_t silent =
+		COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_STATE) | COL_BIT(COL_CREATED);
+
+	if (trail_same_text(record_text(w->row, COL_KIND), w->row->type->id))
+		silent |= COL_BIT(COL_KIND);
+	enum store_rc rc =
+		trail_note_changes(tx, w->context, "create", 201, NULL, w->row,
+				   w->row->type->family->columns & ~silent, w->member_changes);
+
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
+static enum err
+create_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	const struct plan *plan = w->plan;
+	struct plan held;
+	struct member *members = NULL;
+	size_t count = 0;
+
+	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
+	    bounds_check_registry_ids(tx, w) != ERR_NONE ||
+	    secrets_keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
+	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = row_insert(tx, w->context, w->row, plan);
+	if (rc == STORE_CONSTRAINT)
+		return work_conflict(w, tx);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	if (!w->with_members)
+		return note_create(tx, w);
+	if (read_members(w, &members, &count) != ERR_NONE)
+		return w->error->code;
+	if (!members_have_owner(members, count) && w->context->id->role != ROLE_SERVICE &&
+	    w->context->id->role != ROLE_SUPERADMIN)
+		members[count++] = (struct member){
+			id_format(w->context->arena, &family_account, w->context->id->user_id),
+			"rancher_id", "owner"};
+	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w) : w->error->code;
+}
+
+/* The row as the body, the caller and the type make it. */
+static void
+fill_row(const struct context *c, const struct resource_type *type, const struct change *change,
+	 struct record *row)
+{
+	*row = (struct record){.type = type};
+	for (unsigned column = 1; column < COL__COUNT; column++)
+		if ((change->given & COL_BIT(column)) != 0)
+			row->columns[column] = change->columns[column];
+	if ((type->family->columns & COL_BIT(COL_ACCOUNT_ID)) != 0 &&
+	    row->columns[COL_ACCOUNT_ID].type == VALUE_NULL)
+		row->columns[COL_ACCOUNT_ID] = value_int(c->id->scope_id);
+	if (type->kind != NULL)
+		row->columns[COL_KIND] = value_text(type->kind);
+	else if (row->columns[COL_KIND].type == VALUE_NULL)
+		row->columns[COL_KIND] =
+			value_text(type->default_kind != NULL ? type->default_kind : type->id);
+	row->type = type_of_row(type->family, record_text(row, COL_KIND));
+	row_start(c, row);
+}
+
+/* What a caller that may choose more than others must not choose. */
+static enum err
+check_new(const struct context *c, const struct record *row, struct error *e)
+{
+	const char *uuid = record_text(row, COL_UUID), *access = record_text(row, COL_PUBLIC_VALUE);
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:";
+
+	/* A sealed value is bound to it, part by part. */
+	if (uuid != NULL && (*uuid == '\0' || uuid[strspn(uuid, plain)] != '\0'))
+		return err_set(e, ERR_INVALID_CHARACTERS, "uuid", NULL);
+	/* HTTP Basic ends the user name there. */
+	if ((row->type->flags & TYPE_API_KEY) != 0 && access != NULL && strchr(access, ':') != NULL)
+		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue", NULL);
+	if (row->type->family == &family_account &&
+	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
+		return err_set(e, ERR_INVALID_OPTION, "kind", NULL);
+	return ERR_NONE;
+}
+
+enum err
+resource_create(const struct context *c, const struct resource_type *type, const struct json *body,
+		struct record *out, const char **secret, struct error *e)
+{
+	const struct view_of_type view = {c->id->role, type};
+	const struct schema_rules rules = {type,  c->version, SCHEMA_CREATE, NULL, may_create_field,
+					   &view, c->arena};
+	struct change change;
+	struct plan plan;
+
+	*secret = NULL;
+	if ((auth_type(c->id->role, type) & MAY_CREATE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (schema_read(&rules, body, &change, e) != ERR_NONE)
+		return e->code;
+	fill_row(c, type, &change, out);
+	if (check_new(c, out, e) != ERR_NONE)
+		return e->code;
+	if ((type->flags & TYPE_API_KEY) != 0) {
+		if (bounds_inherit(c, out, e) != ERR_NONE)
+			return e->code;
+		bounds_make_key(c, out, &change);
+	}
+	if (secrets_protect(c, out, change.secret, e) != ERR_NONE)
+		return e->code;
+	if (arena_failed(c->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	(void)process_plan("create", ST_REQUESTED, &plan);
+
+	struct work w = {.context = c,
+			 .row = out,
+			 .change = &change,
+			 .plan = &plan,
+			 .members = change.members,
+			 .error = e};
+	w.with_members = (out->type->flags & TYPE_PROJECT) != 0;
+	w.secret = change.secret;
+	if (work_run(&w, create_in_transaction) != ERR_NONE)
+		return e->code;
+	*secret = change.secret;
+	return ERR_NONE;
+}

@@ -1,0 +1,85 @@
+/* hold: the check that a new login waits for. */
+#include "resource/hold.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "resource/state.h"
+#include "resource/work.h"
+#include "shared/limiter.h"
+#include "store/store.h"
+
+enum err
+hold_count_check(const struct context *c, struct error *e)
+{
+	const char *who = arena_printf(c->arena, "1a%lld", (long long)c->id->user_id);
+
+	if (c->checks == NULL)
+		return ERR_NONE;
+	if (who == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	e->retry_after_s = limiter_take(c->checks, who, c->now_ms / 1000);
+	return e->retry_after_s == 0 ? ERR_NONE
+				     : err_set(e, ERR_TOO_MANY, NULL,
+					       "Too many logins were checked in the last minute.");
+}
+
+enum store_rc
+hold_read_account(struct store_tx *tx, struct work *w)
+{
+	if (w->account_read)
+		return STORE_OK;
+	enum store_rc rc =
+		store_tx_get(tx, w->context->arena, &family_account,
+			     w->row->columns[COL_ACCOUNT_ID].number, &owners_all, &w->account);
+	w->account_read = rc == STORE_OK;
+	return rc;
+}
+
+/* What the account of a row asks for before a login becomes active. */
+static enum err
+read_rule(struct store_tx *tx, struct work *w, const char **out)
+{
+	enum store_rc rc = hold_read_account(tx, w);
+
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	*out = record_text(&w->account, COL_VERIFICATION);
+	if (*out == NULL)
+		*out = "off";
+	return ERR_NONE;
+}
+
+enum err
+hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, struct plan *held)
+{
+	enum waiting waits = (*plan)->steps[(*plan)->count - 1].process->waits;
+	struct value *columns = w->row->columns;
+	const char *rule = "off";
+
+	row_forget_waiting(w->row);
+	if ((w->row->type->flags & TYPE_VERIFIED) == 0 || waits == WAITS_NEVER)
+		return ERR_NONE;
+	if (read_rule(tx, w, &rule) != ERR_NONE)
+		return w->error->code;
+	if (waits == WAITS_IF_ASKED && strcmp(rule, "off") == 0)
+		return ERR_NONE;
+	if (!w->counted && hold_count_check(w->context, w->error) != ERR_NONE)
+		return w->error->code;
+	w->counted = true;
+	*held = **plan;
+	process_plan_hold(held);
+	*plan = held;
+	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
+	columns[COL_VERIFY_ATTEMPT] = value_int(0);
+	columns[COL_VERIFY_RULE] = value_text(rule);
+	columns[COL_TRANSITION_TEXT] =
+		value_text("The login is being checked against its registry.");
+	return ERR_NONE;
+}

@@ -1,0 +1,22 @@
+/* hold: the check that a new login waits for. */
+#ifndef REGCRED_RESOURCE_HOLD_H
+#define REGCRED_RESOURCE_HOLD_H
+
+#include "base/err.h"
+#include "model/process.h"
+#include "resource/resource.h"
+#include "resource/work.h"
+#include "store/store.h"
+
+/* One more check that the caller asks for.  Counted for the account: a key can make others. */
+enum err hold_count_check(const struct context *c, struct error *e);
+
+/* The account that the row belongs to, read once in a transaction. */
+enum store_rc hold_read_account(struct store_tx *tx, struct work *w);
+
+/* A plan that has to wait until the login is checked is held, and the row says so; *plan stays as
+ * it is if there is nothing to wait for. */
+enum err hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan,
+			struct plan *held);
+
+#endif

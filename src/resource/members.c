@@ -1,0 +1,274 @@
+/* members: the members of a project. */
+#include "resource/members.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "model/list.h"
+#include "model/process.h"
+#include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/owners.h"
+#include "resource/read.h"
+#include "resource/resource.h"
+#include "resource/state.h"
+#include "resource/trail.h"
+#include "resource/work.h"
+#include "store/store.h"
+
+enum {
+	LOGGED_MEMBERS = 100, /* of a list of members */
+};
+
+static const char *
+option_of(const struct resource_type *type, const char *field_name, const struct json *node,
+	  const char *fallback)
+{
+	const struct field *field = type_field(type, field_name, API_V1);
+
+	if (node == NULL || node->type == JSON_NULL)
+		return fallback;
+	for (const char *const *option = field->options;
+	     node->type == JSON_STRING && *option != NULL; option++)
+		if (strcmp(*option, node->text) == 0)
+			return *option;
+	return NULL;
+}
+
+enum err
+read_members(const struct work *w, struct member **out, size_t *count)
+{
+	const struct resource_type *type = &types_table[T_PROJECT_MEMBER];
+	size_t n = 0;
+
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
+	     node = node->next)
+		n++;
+	*out = arena_array(w->context->arena, n + 1, sizeof(**out));
+	*count = 0;
+	if (*out == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
+	     node = node->next) {
+		const struct json *id = json_member(node, "externalId");
+		struct member *m = &(*out)[(*count)++];
+
+		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' ||
+		    strlen(id->text) > 255)
+			return err_set(w->error, ERR_INVALID_FORMAT, "members",
+				       "Each member needs an externalId.");
+		m->external_id = id->text;
+		m->external_id_type = option_of(type, "externalIdType",
+						json_member(node, "externalIdType"), "rancher_id");
+		m->role = option_of(type, "role", json_member(node, "role"), "member");
+		if (m->external_id_type == NULL || m->role == NULL)
+			return err_set(w->error, ERR_INVALID_OPTION, "members", NULL);
+	}
+	return ERR_NONE;
+}
+
+/* A rancher_id must name a live account that is no project. */
+static enum err
+check_member(struct store_tx *tx, const struct work *w, const struct member *m)
+{
+	struct record account;
+	int64_t id;
+
+	if (strcmp(m->external_id_type, "rancher_id") != 0)
+		return ERR_NONE;
+	if (!id_parse(&family_account, m->external_id, &id))
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
+	enum store_rc rc =
+		store_tx_get(tx, w->context->arena, &family_account, id, &owners_all, &account);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return work_fail(w, rc);
+	if (rc == STORE_NONE || (account.type->flags & TYPE_PROJECT) != 0 ||
+	    account.columns[COL_REMOVED].type != VALUE_NULL)
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", NULL);
+	return ERR_NONE;
+}
+
+static enum err
+add_member(struct store_tx *tx, const struct work *w, int64_t project, const struct member *m)
+{
+	struct record row = {.type = &types_table[T_PROJECT_MEMBER]};
+	struct plan plan;
+
+	(void)process_plan("create", ST_REQUESTED, &plan);
+	row_start(w->context, &row);
+	row.columns[COL_KIND] = value_text(row.type->id);
+	row.columns[COL_PROJECT_ID] = value_int(project);
+	row.columns[COL_EXTERNAL_ID] = value_text(m->external_id);
+	row.columns[COL_EXTERNAL_ID_TYPE] = value_text(m->external_id_type);
+	row.columns[COL_ROLE] = value_text(m->role);
+	enum store_rc rc = row_insert(tx, w->context, &row, &plan);
+	if (rc == STORE_CONSTRAINT)
+		return err_set(w->error, ERR_NOT_UNIQUE, "members", NULL);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
+static bool
+same_member(const struct record *row, const struct member *m)
+{
+	return strcmp(record_text(row, COL_EXTERNAL_ID), m->external_id) == 0 &&
+	       strcmp(record_text(row, COL_EXTERNAL_ID_TYPE), m->external_id_type) == 0 &&
+	       strcmp(record_text(row, COL_ROLE), m->role) == 0;
+}
+
+static void
+write_member(struct json_out *w, size_t *count, const char *id, const char *type, const char *role)
+{
+	if ((*count)++ >= LOGGED_MEMBERS)
+		return;
+	json_begin_object(w);
+	json_name(w, "externalId");
+	trail_write_text(w, id);
+	json_name(w, "externalIdType");
+	json_string(w, type);
+	json_name(w, "role");
+	json_string(w, role);
+	json_end_object(w);
+}
+
+static void
+begin_members(struct member_changes *m, struct arena *a)
+{
+	*m = (struct member_changes){0};
+	json_out_init(&m->gone, a);
+	json_out_init(&m->come, a);
+	json_begin_array(&m->gone);
+	json_begin_array(&m->come);
+}
+
+/* {"old":[...],"new":[...]}, and how many there were if that is more than are told. */
+static const char *
+end_members(struct member_changes *m, struct arena *a)
+{
+	size_t len;
+
+	json_end_array(&m->gone);
+	json_end_array(&m->come);
+	const char *gone = json_out_text(&m->gone, &len), *come = json_out_text(&m->come, &len);
+	if (gone == NULL || come == NULL)
+		return NULL;
+	if (m->gone_count <= LOGGED_MEMBERS && m->come_count <= LOGGED_MEMBERS)
+		return arena_printf(a, "{\"old\":%s,\"new\":%s}", gone, come);
+	return arena_printf(a, "{\"old\":%s,\"new\":%s,\"oldCount\":%zu,\"newCount\":%zu}", gone,
+			    come, m->gone_count, m->come_count);
+}
+
+enum err
+set_members(struct store_tx *tx, struct work *w, const struct member *members, size_t count)
+{
+	struct member_changes changes;
+
+	int64_t project = record_id(w->row);
+	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
+					   &owners_all, LIMIT_MAX);
+	struct record_list old;
+	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
+	enum store_rc rc =
+		kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
+
+	begin_members(&changes, w->context->arena);
+	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
+		struct plan plan;
+		bool stays = false;
+
+		for (size_t j = 0; j < count && !stays; j++)
+			if (!kept[j] && same_member(&old.items[i], &members[j]))
+				stays = kept[j] = true;
+		if (stays)
+			continue;
+		write_member(&changes.gone, &changes.gone_count,
+			     record_text(&old.items[i], COL_EXTERNAL_ID),
+			     record_text(&old.items[i], COL_EXTERNAL_ID_TYPE),
+			     record_text(&old.items[i], COL_ROLE));
+		if (plan_removal(record_state(&old.items[i]), true, &plan))
+			rc = plan_run(tx, w->context, &old.items[i], &plan);
+	}
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	for (size_t j = 0; j < count; j++) {
+		const struct member *m = &members[j];
+
+		if (kept[j])
+			continue;
+		if (check_member(tx, w, m) != ERR_NONE || add_member(tx, w, project, m) != ERR_NONE)
+			return w->error->code;
+		write_member(&changes.come, &changes.come_count, m->external_id,
+			     m->external_id_type, m->role);
+	}
+	w->member_changes = end_members(&changes, w->context->arena);
+	if (w->member_changes == NULL)
+		return work_fail(w, STORE_NO_MEMORY);
+	if (w->members_now == NULL)
+		return ERR_NONE;
+	rc = store_tx_list(tx, w->context->arena, &q, w->members_now);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
+bool
+members_have_owner(const struct member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(members[i].role, "owner") == 0 &&
+		    strcmp(members[i].external_id_type, "rancher_id") == 0)
+			return true;
+	return false;
+}
+
+static enum err
+members_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	struct member *members = NULL;
+	size_t count = 0;
+	bool found = false;
+
+	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
+					record_id(w->row), &owners_all, w->row);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)
+		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	if (owners_still_own(tx, w) != ERR_NONE || read_members(w, &members, &count) != ERR_NONE)
+		return w->error->code;
+	if (!members_have_owner(members, count))
+		return err_set(w->error, ERR_INVALID_FORMAT, "members",
+			       "A project needs at least one owner.");
+	if (set_members(tx, w, members, count) != ERR_NONE)
+		return w->error->code;
+	/* A member who stays is not looked at again, and may have gone meanwhile. */
+	rc = owners_find(tx, w->context->arena, record_id(w->row), 0, &found);
+	if (rc == STORE_OK && !found)
+		return err_set(w->error, ERR_INVALID_REFERENCE, "members", owners_refuse_last);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	rc = trail_note_changes(tx, w->context, w->event, 202, w->row, w->row, 0,
+				w->member_changes);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
+enum err
+act_with_members(const struct context *c, struct record *row, const char *event,
+		 const struct json *body, struct record_list *members, struct error *e)
+{
+	const struct json *list = json_member(body, "members");
+
+	if (list == NULL)
+		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
+	if (list->type != JSON_ARRAY)
+		return err_set(e, ERR_INVALID_FORMAT, "members", "It must be an array.");
+	struct work w = {.context = c,
+			 .row = row,
+			 .event = event,
+			 .members = list,
+			 .members_now = members,
+			 .error = e};
+	return work_run(&w, members_in_transaction);
+}

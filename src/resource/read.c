@@ -1,0 +1,171 @@
+/* read: reading: one row, a list, what a link leads to. */
+#include "resource/read.h"
+
+#include "access/identity.h"
+#include "access/permissions.h"
+#include "base/err.h"
+#include "model/list.h"
+#include "model/query.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
+bool
+record_is_of_type(const struct record *row, const struct resource_type *type)
+{
+	return row->type == type || type_is_child(row->type, type);
+}
+
+enum err
+resource_not_found(struct error *e)
+{
+	return err_set(e, ERR_NOT_FOUND, NULL, NULL);
+}
+
+static enum err
+store_failed(enum store_rc rc, struct error *e)
+{
+	return rc == STORE_NONE ? resource_not_found(e) : store_err(rc, e);
+}
+
+/* Whose rows of the type the caller sees. */
+static struct owners
+owners_of(const struct context *c, const struct resource_type *type)
+{
+	if ((type->flags & TYPE_OWN_ROWS) != 0 && !c->id->all_accounts)
+		return (struct owners){.ids = &c->id->scope_id, .count = 1};
+	return c->id->owners;
+}
+
+enum err
+resource_read(const struct context *c, const struct resource_type *type, const char *id,
+	      struct record *out, struct error *e)
+{
+	int64_t row_id;
+
+	if ((auth_type(c->id->role, type) & MAY_READ) == 0 || type->family == NULL ||
+	    !id_parse(type->family, id, &row_id))
+		return resource_not_found(e);
+	const struct owners owners = owners_of(c, type);
+	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &owners, out);
+	if (rc != STORE_OK)
+		return store_failed(rc, e);
+	return record_is_of_type(out, type) ? ERR_NONE : resource_not_found(e);
+}
+
+bool
+resource_field_visible(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_READ) != 0;
+}
+
+/* Whose rows a collection shows, where that is not simply whose rows the caller may see. */
+static struct owners
+owners_of_list(const struct context *c, const struct resource_type *type,
+	       const struct list_request *request)
+{
+	const struct identity *id = c->id;
+	bool administers = !id->scoped &&
+			   (id->account_role == ROLE_ADMIN || id->account_role == ROLE_READADMIN);
+
+	if ((type->flags & TYPE_SELF) != 0 && !id->all_accounts)
+		return (struct owners){.ids = &id->scope_id, .count = 1};
+	/* An administrator's own projects, unless it asks for all of them (contract 1.4). */
+	if ((type->flags & TYPE_PROJECT) != 0 && administers && !request->all)
+		return (struct owners){.ids = id->owners.ids, .count = id->owners.count};
+	return owners_of(c, type);
+}
+
+/* What a page needs of the rows of a type: neither what its family keeps for other types, nor a
+ * secret that the caller may not read. */
+static uint64_t
+columns_of_list(const struct context *c, const struct resource_type *type, enum column sort)
+{
+	uint64_t columns = COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) |
+			   COL_BIT(COL_STATE) | COL_BIT(COL_TRANSITION_TEXT) | COL_BIT(sort) |
+			   COL_BIT(type->family->owner);
+
+	if (type->kind == NULL) /* the rows of other types are listed as well */
+		return type->family->columns;
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) == 0 ||
+		    (auth_field(c->id->role, type, f) & MAY_OPEN) != 0)
+			columns |= COL_BIT(f->column);
+	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++)
+		if (l->kind == LINK_REFERENCE)
+			columns |= COL_BIT(l->column);
+	return columns;
+}
+
+enum err
+resource_list(const struct context *c, const struct resource_type *type,
+	      struct list_request *request, struct record_list *out, struct error *e)
+{
+	request->list.family = type->family;
+	request->list.kind = type->kind;
+	request->list.columns = columns_of_list(c, type, request->list.sort);
+	request->list.owners = owners_of_list(c, type, request);
+	request->whole = (type->flags & TYPE_PROJECT) != 0 && !request->paged;
+	if (request->whole)
+		request->list.limit = LIMIT_MAX;
+	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+enum err
+resource_follow(const struct context *c, const struct record *row, const struct link *link,
+		struct record *out, struct error *e)
+{
+	const struct resource_type *target = link->target;
+	const struct value *id = &row->columns[link->column];
+
+	if (id->type != VALUE_INT || (auth_type(c->id->role, target) & MAY_READ) == 0)
+		return resource_not_found(e);
+	enum store_rc rc =
+		store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
+	if (rc != STORE_OK)
+		return store_failed(rc, e);
+	return record_is_of_type(out, target) && out->columns[COL_REMOVED].type == VALUE_NULL
+		       ? ERR_NONE
+		       : resource_not_found(e);
+}
+
+struct list_query
+query_naming(const struct resource_type *type, enum column column, int64_t id,
+	     const struct owners *owners, size_t limit)
+{
+	struct list_query q = {.family = type->family,
+			       .kind = type->kind,
+			       .owners = *owners,
+			       .condition_count = 1,
+			       .limit = limit};
+
+	q.conditions[0] = (struct condition){.column = column, .op = OP_EQ, .value = value_int(id)};
+	return q;
+}
+
+enum err
+resource_children(const struct context *c, const struct record *row, const struct link *link,
+		  struct list_request *request, struct record_list *out, struct error *e)
+{
+	struct list_query *q = &request->list;
+
+	if ((auth_type(c->id->role, link->target) & MAY_READ) == 0)
+		return resource_not_found(e);
+	if (q->condition_count == CONDITIONS_MAX)
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "There are more filters than regcred takes.");
+	q->family = link->target->family;
+	q->kind = link->target->kind;
+	q->owners = c->id->owners;
+	q->conditions[q->condition_count++] = (struct condition){
+		.column = link->column, .op = OP_EQ, .value = value_int(record_id(row))};
+	request->whole = !request->paged;
+	if (request->whole)
+		q->limit = LIMIT_MAX;
+	enum store_rc rc = store_list(c->store, c->arena, q, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}

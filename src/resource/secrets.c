@@ -1,0 +1,156 @@
+/* secrets: secrets of rows: sealed, opened, recorded. */
+#include "resource/secrets.h"
+
+#include <string.h>
+
+#include "access/permissions.h"
+#include "access/rights.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "secret/keyring.h"
+#include "secret/seal.h"
+#include "store/store.h"
+
+struct seal_place
+resource_seal_place(const struct record *row, const struct field *field)
+{
+	return (struct seal_place){.table = row->type->family->table,
+				   .uuid = record_text(row, COL_UUID),
+				   .field = field->name,
+				   .account_id = row->columns[row->type->family->owner].number};
+}
+
+const struct field *
+resource_sealed_field(const struct resource_type *type)
+{
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0)
+			return f;
+	return NULL;
+}
+
+/* False without memory: then nothing is shown. */
+static bool
+note_opened(const struct context *c, const struct record *row)
+{
+	struct opened *o = c->opened;
+
+	if (o->count == o->room) {
+		size_t room = o->room == 0 ? 16 : 2 * o->room;
+		struct opened_row *more = arena_array(c->arena, room, sizeof(*more));
+
+		if (more == NULL)
+			return false;
+		if (o->count > 0)
+			memcpy(more, o->rows, o->count * sizeof(*more));
+		o->rows = more;
+		o->room = room;
+	}
+	o->rows[o->count++] = (struct opened_row){row->type, record_id(row),
+						  row->columns[row->type->family->owner].number};
+	return true;
+}
+
+const char *
+resource_open(const struct context *c, const struct record *row, const struct field *field)
+{
+	const struct value *sealed = &row->columns[field->column];
+
+	if (sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
+	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
+	    !auth_may_open(c->id, row) || c->opened == NULL)
+		return NULL;
+	const struct seal_place place = resource_seal_place(row, field);
+	const char *text = secret_open(c->ring, c->arena, &place, sealed);
+	if (text == NULL)
+		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed "
+			  "with another key",
+			  row->type->family->table, (long long)record_id(row));
+	return text != NULL && note_opened(c, row) ? text : NULL;
+}
+
+struct opened_work {
+	const struct context *context;
+	struct error *error;
+};
+
+enum err
+trail_note_opened(struct store_tx *tx, const struct context *c, struct error *e)
+{
+	enum store_rc rc = STORE_OK;
+
+	for (size_t i = 0; rc == STORE_OK && c->opened != NULL && i < c->opened->count; i++) {
+		const struct opened_row *o = &c->opened->rows[i];
+		struct record row = {.type = o->type};
+
+		row.columns[COL_ID] = value_int(o->id);
+		row.columns[o->type->family->owner] = value_int(o->owner_id);
+		rc = resource_note(tx, c, c->arena, "readSecret", 200, &row, NULL);
+	}
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+static enum err
+opened_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct opened_work *w = arg;
+
+	return trail_note_opened(tx, w->context, w->error);
+}
+
+enum err
+resource_record_opened(const struct context *c, struct error *e)
+{
+	struct opened_work w = {c, e};
+	/* Whoever needs a secret now gets it while there is room for this row. */
+	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
+
+	if (rc == STORE_OK)
+		c->opened->count = 0;
+	return rc == STORE_OK ? ERR_NONE : rc == STORE_ABORTED ? e->code : store_err(rc, e);
+}
+
+enum err
+secrets_protect(const struct context *c, struct record *row, const char *text, struct error *e)
+{
+	const struct field *field = resource_sealed_field(row->type);
+	struct value *out = &row->columns[COL_SECRET_VALUE];
+	bool done = true;
+
+	if (field == NULL || text == NULL)
+		return ERR_NONE;
+	if ((row->type->flags & TYPE_HASHED) != 0) {
+		done = secret_hash(c->ring, c->arena, text, out);
+	} else {
+		const struct seal_place place = resource_seal_place(row, field);
+
+		done = secret_seal(c->ring, c->arena, &place, text, out);
+	}
+	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+enum err
+secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
+		     const char *text, struct error *e)
+{
+	enum store_rc rc = STORE_NONE;
+
+	if (text == NULL || (row->type->flags & TYPE_HASHED) != 0)
+		return ERR_NONE;
+	for (int tries = 0; tries < 2 && rc == STORE_NONE; tries++) {
+		if (tries > 0) {
+			keyring_refresh(c->ring);
+			if (secrets_protect(c, row, text, e) != ERR_NONE)
+				return e->code;
+		}
+		rc = store_tx_has_key_check(tx, secret_key_id(&row->columns[COL_SECRET_VALUE]),
+					    "seal");
+	}
+	if (rc == STORE_NONE)
+		log_error("the database does not know the key that new secrets are sealed with");
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}

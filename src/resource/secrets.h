@@ -1,0 +1,23 @@
+/* secrets: secrets of rows: sealed, opened, recorded. */
+#ifndef REGCRED_RESOURCE_SECRETS_H
+#define REGCRED_RESOURCE_SECRETS_H
+
+#include "base/err.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
+/* One row for each secret. */
+enum err trail_note_opened(struct store_tx *tx, const struct context *c, struct error *e);
+
+/* Seals or hashes text into the record's secret column; NULL stays null. */
+enum err secrets_protect(const struct context *c, struct record *row, const char *text,
+			 struct error *e);
+
+/* In the transaction that stores a fresh secret: a key that `regcred rekey` retired since the
+ * sealing must not come back, whatever kept this process.  Seals again with what the file says now.
+ */
+enum err secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
+			      const char *text, struct error *e);
+
+#endif

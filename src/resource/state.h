@@ -1,0 +1,37 @@
+/* state: moves rows through their states, with what belongs to them. */
+#ifndef REGCRED_RESOURCE_STATE_H
+#define REGCRED_RESOURCE_STATE_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "model/process.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
+bool plan_runs(const struct plan *plan, const char *process);
+
+enum store_rc plan_log_steps(struct store_tx *tx, const struct context *c, const struct record *row,
+			     const struct plan *plan);
+
+void row_forget_waiting(struct record *row);
+
+/* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
+enum store_rc plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
+		       const struct plan *plan);
+
+/* The same, on record. */
+enum store_rc row_move(struct store_tx *tx, const struct context *c, struct arena *a,
+		       const char *event, const struct record *row, const struct plan *plan);
+
+/* Deactivates first where that is needed; false if the row cannot be removed from where it is. */
+bool plan_removal(enum state state, bool from_active, struct plan *plan);
+
+/* Fills in what every new row has. */
+void row_start(const struct context *c, struct record *row);
+
+enum store_rc row_insert(struct store_tx *tx, const struct context *c, struct record *row,
+			 const struct plan *plan);
+
+#endif

@@ -1,0 +1,156 @@
+/* trail: what happens to rows, written to the audit log. */
+#include "resource/trail.h"
+
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/arena.h"
+#include "base/json_out.h"
+#include "model/date.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+#include "store/store.h"
+
+enum {
+	LOGGED_CHARS = 255, /* of a text in the audit log */
+};
+
+enum store_rc
+resource_note(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
+	      int status, const struct record *row, const char *changes)
+{
+	const struct family *family = row->type->family;
+	const struct audit_entry entry = {
+		.who = {.account_id = c->id != NULL ? c->id->user_id : 0,
+			.key_id = c->id != NULL ? c->id->key_id : 0,
+			.proxy_user = c->id != NULL ? c->id->proxy_user : NULL,
+			.via = c->id != NULL ? c->id->via : "housekeeper",
+			.address = c->client,
+			.request_id = c->request_id},
+		.event = event,
+		.resource_type = row->type->id,
+		.resource_id = id_format(a, family, record_id(row)),
+		.owner_id = row->columns[family->owner].number,
+		.response_code = c->answer.write != NULL ? status : 0,
+		.changes = changes,
+		.at_ms = c->now_ms,
+	};
+
+	return entry.resource_id != NULL ? audit_append(tx, a, c->ring, &entry) : STORE_NO_MEMORY;
+}
+
+void
+trail_write_text(struct json_out *w, const char *text)
+{
+	size_t chars = 0, i = 0;
+
+	for (; text[i] != '\0'; i++)
+		if (((unsigned char)text[i] & 0xc0) != 0x80 && chars++ == LOGGED_CHARS)
+			break;
+	json_begin_string(w);
+	json_piece(w, arena_copy(w->arena, text, i));
+	json_piece(w, text[i] != '\0' ? "\xe2\x80\xa6" : "");
+	json_end_string(w);
+}
+
+static void
+write_value(struct json_out *w, const struct field *field, const struct value *v)
+{
+	char date[21];
+
+	if (v->type == VALUE_TEXT) {
+		trail_write_text(w, v->text);
+	} else if (v->type != VALUE_INT) {
+		json_null(w);
+	} else if (field->type == FT_BOOLEAN) {
+		json_bool(w, v->number != 0);
+	} else if (field->type == FT_REFERENCE) {
+		json_string(w, id_format(w->arena, field->reference->family, v->number));
+	} else if (field->type == FT_DATE) {
+		date_format(v->number, date);
+		json_string(w, date);
+	} else {
+		json_int(w, v->number);
+	}
+}
+
+bool
+trail_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool
+trail_same_value(const struct value *a, const struct value *b)
+{
+	if (a->type != VALUE_TEXT || b->type != VALUE_TEXT)
+		return a->type == b->type && a->number == b->number;
+	return strcmp(a->text, b->text) == 0;
+}
+
+/* The fields of these columns, {"name":{"old":...,"new":...}}: those that differ, or, without an
+ * old row, those that are not null.  Of a secret only that it was set. */
+static void
+write_changes(struct json_out *w, const struct record *old, const struct record *row,
+	      uint64_t columns)
+{
+	for (const struct field *f = row->type->fields; f->name != NULL; f++) {
+		const struct value *v = &row->columns[f->column];
+		bool secret = (f->flags & F_SEALED) != 0;
+
+		if (f->column == COL_NONE || (columns & COL_BIT(f->column)) == 0)
+			continue;
+		columns &= ~COL_BIT(f->column); /* a field may stand there once for each version */
+		if (old != NULL ? !secret && trail_same_value(&old->columns[f->column], v)
+				: v->type == VALUE_NULL)
+			continue;
+		json_name(w, f->name);
+		json_begin_object(w);
+		if (secret) {
+			json_name(w, "secret");
+			json_bool(w, true);
+		} else {
+			if (old != NULL) {
+				json_name(w, "old");
+				write_value(w, f, &old->columns[f->column]);
+			}
+			json_name(w, "new");
+			write_value(w, f, v);
+		}
+		json_end_object(w);
+	}
+}
+
+enum store_rc
+trail_note_changes(struct store_tx *tx, const struct context *c, const char *event, int status,
+		   const struct record *old, const struct record *row, uint64_t columns,
+		   const char *members)
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, c->arena);
+	json_begin_object(&w);
+	write_changes(&w, old, row, columns);
+	if (members != NULL) {
+		json_name(&w, "members");
+		json_raw(&w, members, strlen(members));
+	}
+	json_end_object(&w);
+	const char *text = json_out_text(&w, &len);
+	return text != NULL ? resource_note(tx, c, c->arena, event, status, row, text)
+			    : STORE_NO_MEMORY;
+}
+
+enum store_rc
+trail_note_state(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
+		 const struct record *row, const struct plan *plan)
+{
+	const char *text = arena_printf(a, "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"}}",
+					state_name(plan->before), state_name(plan->after));
+	int status = strcmp(event, "delete") == 0 ? 200 : 202;
+
+	return text != NULL ? resource_note(tx, c, a, event, status, row, text) : STORE_NO_MEMORY;
+}

@@ -1,0 +1,167 @@
+/* update: the operation update. */
+
+#include "access/permissions.h"
+#include "access/rights.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "model/body.h"
+#include "model/process.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "resource/bounds.h"
+#include "resource/owners.h"
+#include "resource/read.h"
+#include "resource/resource.h"
+#include "resource/secrets.h"
+#include "resource/state.h"
+#include "resource/trail.h"
+#include "resource/work.h"
+#include "store/store.h"
+
+static bool
+may_update_field(const void *context, const struct field *field)
+{
+	const struct view_of_type *view = context;
+
+	return (auth_field(view->role, view->type, field) & MAY_UPDATE) != 0;
+}
+
+/* A secret that was given as null is left alone unless the caller can read it: to others it always
+ * was null (contract 10.4). A purged row keeps no secret. */
+static enum err
+update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
+	      struct record *row, uint64_t *columns, struct error *e)
+{
+	const struct field *field = resource_sealed_field(row->type);
+	enum state state = record_state(row);
+
+	if (field == NULL || (*columns & COL_BIT(field->column)) == 0)
+		return ERR_NONE;
+	bool opens = (auth_field(c->id->role, row->type, field) & MAY_OPEN) != 0;
+	if ((given->secret == NULL && !opens) || state == ST_PURGED || state == ST_PURGING) {
+		*columns &= ~COL_BIT(field->column);
+		return ERR_NONE;
+	}
+	row->columns[field->column] = value_null();
+	if (secrets_protect(c, row, given->secret, e) != ERR_NONE)
+		return e->code;
+	return secrets_keep_current(tx, c, row, given->secret, e);
+}
+
+/* An account does not become one of a kind that cannot act while a project would be left to nobody.
+ */
+static enum err
+update_kind(struct store_tx *tx, const struct work *w, const struct record *old,
+	    const struct record *row, uint64_t columns)
+{
+	bool last = false;
+
+	if ((columns & COL_BIT(COL_KIND)) == 0)
+		return ERR_NONE;
+	const char *kind = record_text(row, COL_KIND);
+	if (kind == NULL || type_of_row(row->type->family, kind) != row->type)
+		return err_set(w->error, ERR_INVALID_OPTION, "kind",
+			       "A row cannot become one of another type.");
+	if (!auth_may_name(w->context->id->role, kind))
+		return err_set(w->error, ERR_INVALID_OPTION, "kind", NULL);
+	if ((row->type->flags & TYPE_SELF) == 0 || auth_may_own(kind) ||
+	    !auth_may_own(record_text(old, COL_KIND)))
+		return ERR_NONE;
+	enum store_rc rc = owners_is_last(tx, w->context->arena, record_id(row), &last);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	return last ? err_set(w->error, ERR_INVALID_OPTION, "kind", owners_refuse_last) : ERR_NONE;
+}
+
+/* A result is about the login that was checked.  Of another one nothing is known, and a check that
+ * is under way begins again. */
+static uint64_t
+forget_result(const struct context *c, const struct record *old, struct record *row,
+	      uint64_t columns)
+{
+	static const enum column results[] = {COL_VERIFY_RESULT, COL_VERIFY_MESSAGE,
+					      COL_VERIFY_STATUS, COL_VERIFY_MS, COL_VERIFIED};
+	uint64_t given = 0;
+
+	if ((row->type->flags & TYPE_VERIFIED) == 0 ||
+	    ((columns & COL_BIT(COL_SECRET_VALUE)) == 0 &&
+	     trail_same_value(&old->columns[COL_PUBLIC_VALUE], &row->columns[COL_PUBLIC_VALUE])))
+		return 0;
+	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++) {
+		row->columns[results[i]] = value_null();
+		given |= COL_BIT(results[i]);
+	}
+	if (old->columns[COL_VERIFY_DUE].type == VALUE_NULL)
+		return given;
+	row->columns[COL_VERIFY_DUE] = value_int(c->now_ms);
+	return given | COL_BIT(COL_VERIFY_DUE);
+}
+
+static enum err
+update_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct work *w = arg;
+	const struct context *c = w->context;
+	const struct family *family = w->row->type->family;
+	uint64_t columns = w->change->given & family->columns;
+	struct record old;
+	struct plan plan;
+
+	enum store_rc rc =
+		store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? resource_not_found(w->error) : work_fail(w, rc);
+	*w->row = old;
+	for (unsigned i = 1; i < COL__COUNT; i++)
+		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
+			w->row->columns[i] = w->change->columns[i];
+	if (owners_still_own(tx, w) != ERR_NONE || update_bounds(w, &old, w->row) != ERR_NONE ||
+	    bounds_check_registry_ids(tx, w) != ERR_NONE ||
+	    update_kind(tx, w, &old, w->row, columns) != ERR_NONE ||
+	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
+		return w->error->code;
+	columns |= forget_result(c, &old, w->row, columns);
+	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
+	if (rc == STORE_CONSTRAINT)
+		return work_conflict(w, tx);
+	if (rc == STORE_OK && (old.type->flags & TYPE_UPDATE_LOGS) != 0 &&
+	    !trail_same_text(record_text(&old, COL_NAME), record_text(w->row, COL_NAME)) &&
+	    process_plan("update", record_state(&old), &plan))
+		rc = plan_log_steps(tx, c, w->row, &plan);
+	if (rc == STORE_OK)
+		rc = trail_note_changes(tx, c, "update", 200, &old, w->row, columns, NULL);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
+enum err
+resource_update(const struct context *c, const struct resource_type *type, const char *id,
+		const struct json *body, struct record *out, struct error *e)
+{
+	const struct view_of_type view = {c->id->role, type};
+	struct schema_rules rules = {type,  c->version, SCHEMA_UPDATE, NULL, may_update_field,
+				     &view, c->arena};
+	struct change change;
+	struct error read_error = {0};
+	int64_t row_id;
+
+	if (!id_parse(type->family, id, &row_id))
+		return resource_not_found(e);
+	if ((auth_type(c->id->role, type) & MAY_UPDATE) == 0)
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	enum err found = resource_read(c, type, id, out, &read_error);
+	if (found == ERR_NONE)
+		rules.stored = out;
+	else if (found != ERR_NOT_FOUND)
+		return err_set(e, found, NULL, NULL);
+	/* A wrong body is reported before a missing row (contract 7.3). */
+	if (schema_read(&rules, body, &change, e) != ERR_NONE)
+		return e->code;
+	if (found != ERR_NONE)
+		return resource_not_found(e);
+	if (!auth_may_manage(c->id, out))
+		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+	if (change.given == 0)
+		return work_answer(c, out, NULL, NULL, e);
+	struct work w = {.context = c, .row = out, .change = &change, .error = e};
+	return work_run(&w, update_in_transaction);
+}

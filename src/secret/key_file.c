@@ -1,0 +1,426 @@
+/* key_file: the key file: read, made, changed. */
+#include "secret/key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "secret/keyring.h"
+#include "secret/ring.h"
+
+enum {
+	FILE_MAX = 8192,
+};
+
+const char key_check_text[] = "regcred key check";
+
+const struct ring_key *
+keys_find(const struct keys *keys, uint32_t id, bool sealing)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (keys->keys[i].id == id && keys->keys[i].sealing == sealing)
+			return &keys->keys[i];
+	return NULL;
+}
+
+static bool
+key_file_write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* The directory in which path lies. */
+static void
+key_file_directory_of(const char *path, char out[KEYRING_PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(out, KEYRING_PATH_MAX, "%.*s", slash == NULL ? 1 : (int)(slash - path + 1),
+		       slash == NULL ? "." : path);
+}
+
+static bool
+sync_directory(const char *path)
+{
+	char directory[KEYRING_PATH_MAX];
+
+	key_file_directory_of(path, directory);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool done = fsync(fd) == 0;
+	(void)close(fd);
+	return done;
+}
+
+/* The text of a key file; its length.  Wiped by the caller. */
+static size_t
+key_file_print_keys(const struct keys *keys, char text[FILE_MAX])
+{
+	int len = snprintf(text, FILE_MAX,
+			   "# Master key of regcred.  Keep a copy in a safe place: without it no "
+			   "stored secret can be read.\n");
+
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct ring_key *key = &keys->keys[i];
+		char hex[2 * KEY_BYTES + 1];
+
+		(void)sodium_bin2hex(hex, sizeof(hex), key->bytes, KEY_BYTES);
+		len += snprintf(text + len, FILE_MAX - (size_t)len, "%s %u %s\n",
+				key->sealing ? "seal" : "hash", key->id, hex);
+		sodium_memzero(hex, sizeof(hex));
+	}
+	len += snprintf(text + len, FILE_MAX - (size_t)len, "primary %u\n", keys->primary);
+	return (size_t)len;
+}
+
+/* Makes a file of mode 0400 and flushes it; false with errno set, and no file is left. */
+static bool
+write_keys(const char *path, const struct keys *keys, const struct stat *owner)
+{
+	char text[FILE_MAX];
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+
+	if (fd < 0)
+		return false;
+	size_t len = key_file_print_keys(keys, text);
+	/* A group that cannot be kept does no harm: it may not read the file anyway. */
+	bool done = owner == NULL || fchown(fd, owner->st_uid, owner->st_gid) == 0 ||
+		    owner->st_uid == geteuid();
+	done = done && fchmod(fd, 0400) == 0 && key_file_write_all(fd, text, len) && fsync(fd) == 0;
+	int error = errno;
+	sodium_memzero(text, sizeof(text));
+	(void)close(fd);
+	if (!done)
+		(void)unlink(path);
+	errno = error;
+	return done;
+}
+
+/* A fresh key behind the others. */
+static void
+make_key(struct keys *keys, bool sealing, uint32_t id)
+{
+	struct ring_key *key = &keys->keys[keys->count++];
+
+	key->id = id;
+	key->sealing = sealing;
+	randombytes_buf(key->bytes, KEY_BYTES);
+}
+
+bool
+keyring_create(const char *path, char why[SECRET_WHY_MAX])
+{
+	struct keys keys = {.primary = 1};
+
+	make_key(&keys, true, 1);
+	make_key(&keys, false, 1);
+	bool done = write_keys(path, &keys, NULL);
+	if (!done)
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot make the key file %s: %s", path,
+			       strerror(errno));
+	if (done && !sync_directory(path)) {
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
+			       strerror(errno));
+		(void)unlink(path);
+		done = false;
+	}
+	sodium_memzero(&keys, sizeof(keys));
+	return done;
+}
+
+/* "12": digits alone, not 0. */
+static bool
+key_file_parse_id(const char *text, uint32_t *id)
+{
+	enum { DIGITS_MAX = 9 };
+	size_t len = strspn(text, "0123456789");
+
+	if (len == 0 || len > DIGITS_MAX || text[len] != '\0' || text[0] == '0')
+		return false;
+	*id = (uint32_t)strtoul(text, NULL, 10);
+	return true;
+}
+
+static bool
+add_key(struct keys *keys, bool sealing, uint32_t id, const char *hex)
+{
+	struct ring_key *key = &keys->keys[keys->count];
+
+	/* Without a place for its end a text is hexadecimal digits alone, or refused. */
+	if (keys->count == KEYS_MAX || keys_find(keys, id, sealing) != NULL ||
+	    strlen(hex) != (size_t)2 * KEY_BYTES ||
+	    sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, NULL, NULL) != 0)
+		return false;
+	key->id = id;
+	key->sealing = sealing;
+	keys->count++;
+	return true;
+}
+
+/* One line; it is cut into its words. */
+static bool
+parse_line(struct keys *keys, char *line)
+{
+	char *state = NULL;
+	const char *use = strtok_r(line, " ", &state), *number = strtok_r(NULL, " ", &state);
+	const char *hex = strtok_r(NULL, " ", &state);
+	uint32_t id;
+
+	if (use == NULL || use[0] == '#')
+		return true;
+	if (number == NULL || !key_file_parse_id(number, &id) ||
+	    strtok_r(NULL, " ", &state) != NULL)
+		return false;
+	if (strcmp(use, "primary") == 0 && hex == NULL && keys->primary == 0) {
+		keys->primary = id;
+		return true;
+	}
+	bool sealing = strcmp(use, "seal") == 0;
+	return hex != NULL && (sealing || strcmp(use, "hash") == 0) &&
+	       add_key(keys, sealing, id, hex);
+}
+
+static bool
+key_file_parse_file(struct keys *keys, char *text)
+{
+	char *state = NULL;
+
+	for (char *line = strtok_r(text, "\n", &state); line != NULL;
+	     line = strtok_r(NULL, "\n", &state))
+		if (!parse_line(keys, line))
+			return false;
+	return keys_find(keys, keys->primary, true) != NULL && keys_find(keys, 1, false) != NULL;
+}
+
+struct stamp
+keys_stamp(const struct stat *st)
+{
+	return (struct stamp){st->st_dev, st->st_ino, st->st_size, st->st_ctim};
+}
+
+/* The file's bytes with a NUL behind them; the length, or -1 with the sentence in why. */
+static ssize_t
+key_file_read_file(const char *path, char *text, struct stamp *stamp, char why[SECRET_WHY_MAX])
+{
+	struct stat st;
+	ssize_t len = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+			       strerror(errno));
+		return -1;
+	}
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is not a file", path);
+	else if (st.st_size >= FILE_MAX) /* keys behind that would be lost when it is changed */
+		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is too long for a key file",
+			       path);
+	else if ((st.st_mode & 077) != 0)
+		(void)snprintf(why, SECRET_WHY_MAX,
+			       "others can read the master key %s: chmod 0400 %s", path, path);
+	else if ((len = read(fd, text, FILE_MAX - 1)) < 0)
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+			       strerror(errno));
+	else
+		text[len] = '\0';
+	if (len >= 0)
+		*stamp = keys_stamp(&st);
+	(void)close(fd);
+	return len;
+}
+
+bool
+keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SECRET_WHY_MAX])
+{
+	char text[FILE_MAX];
+	bool done = false;
+
+	*keys = (struct keys){0};
+	ssize_t len = key_file_read_file(path, text, stamp, why);
+	if (len >= 0) {
+		done = strlen(text) == (size_t)len && key_file_parse_file(keys, text);
+		if (!done)
+			(void)snprintf(
+				why, SECRET_WHY_MAX,
+				"the master key %s is not a key file of regcred, or is damaged",
+				path);
+	}
+	if (!done)
+		sodium_memzero(keys, sizeof(*keys));
+	sodium_memzero(text, sizeof(text));
+	return done;
+}
+
+static bool
+is_credential(const char *path)
+{
+	static const char place[] = "/run/credentials/";
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = directory != NULL ? strlen(directory) : 0;
+
+	return strncmp(path, place, strlen(place)) == 0 ||
+	       (len > 0 && strncmp(path, directory, len) == 0 &&
+		(path[len] == '/' || directory[len - 1] == '/'));
+}
+
+static void
+not_writable(const char *path, const char *reason, char why[SECRET_WHY_MAX])
+{
+	(void)snprintf(
+		why, SECRET_WHY_MAX,
+		"the master key %s cannot be replaced: %s.  Stop regcredd, run `regcred rekey "
+		"--key-file FILE` on the file that this one is made from, put the new one in "
+		"place and start regcredd again",
+		path, reason);
+}
+
+int
+keyring_lock(const char *path, char why[SECRET_WHY_MAX])
+{
+	char directory[KEYRING_PATH_MAX], *real = realpath(path, NULL);
+	int fd = -1;
+
+	if (real == NULL) {
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+			       strerror(errno));
+		return -1;
+	}
+	key_file_directory_of(real, directory);
+	if (is_credential(path) || is_credential(real))
+		not_writable(path, "it is a copy that systemd made for the service", why);
+	else if (access(directory, W_OK | X_OK) != 0)
+		not_writable(path,
+			     errno == EROFS ? "its file system is read-only"
+					    : "its directory cannot be written to",
+			     why);
+	else if ((fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		(void)snprintf(why, SECRET_WHY_MAX,
+			       "cannot open the directory of the master key: %s", strerror(errno));
+	else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		(void)snprintf(why, SECRET_WHY_MAX, "another `regcred rekey` is running");
+		(void)close(fd);
+		fd = -1;
+	}
+	free(real);
+	return fd;
+}
+
+/* Puts these keys in place of the file, which keeps its owner: a temporary file beside it, flushed,
+ * renamed, and the directory flushed. */
+static bool
+key_file_replace(const char *path, const struct keys *keys, char why[SECRET_WHY_MAX])
+{
+	char fresh[KEYRING_PATH_MAX + sizeof(".new")], *real = realpath(path, NULL);
+	struct stat st;
+	bool done = real != NULL && stat(real, &st) == 0;
+
+	if (done) {
+		(void)snprintf(fresh, sizeof(fresh), "%s.new", real);
+		(void)unlink(fresh); /* of a run that was killed */
+		done = write_keys(fresh, keys, &st);
+	}
+	if (done && rename(fresh, real) != 0) {
+		int error = errno;
+
+		(void)unlink(fresh);
+		errno = error;
+		done = false;
+	}
+	if (!done && errno == EBUSY)
+		not_writable(path, "it is mounted by itself, without its directory", why);
+	else if (!done || !sync_directory(real)) {
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
+			       strerror(errno));
+		done = false;
+	}
+	free(real);
+	return done;
+}
+
+/* Reads the file, lets `edit` change the keys, writes it. */
+static bool
+edit_file(const char *path, const char *(*edit)(struct keys *keys, uint32_t id), uint32_t id,
+	  char why[SECRET_WHY_MAX])
+{
+	struct keys keys;
+	struct stamp stamp;
+
+	if (!keys_read(path, &keys, &stamp, why))
+		return false;
+	const char *wrong = edit(&keys, id);
+	bool done = wrong == NULL && key_file_replace(path, &keys, why);
+	if (wrong != NULL)
+		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s %s", path, wrong);
+	sodium_memzero(&keys, sizeof(keys));
+	return done;
+}
+
+static const char *
+edit_add(struct keys *keys, uint32_t id)
+{
+	if (keys->count == KEYS_MAX)
+		return "has no room for another key";
+	if (keys_find(keys, id, true) != NULL)
+		return "has that key already";
+	make_key(keys, true, id);
+	return NULL;
+}
+
+static const char *
+edit_primary(struct keys *keys, uint32_t id)
+{
+	if (keys_find(keys, id, true) == NULL)
+		return "does not have the key that was to become the primary one";
+	keys->primary = id;
+	return NULL;
+}
+
+static const char *
+edit_remove(struct keys *keys, uint32_t id)
+{
+	size_t kept = 0;
+
+	if (id == keys->primary)
+		return "seals with the key that was to be removed";
+	for (size_t i = 0; i < keys->count; i++)
+		if (!keys->keys[i].sealing || keys->keys[i].id != id)
+			keys->keys[kept++] = keys->keys[i];
+	keys->count = kept;
+	return NULL;
+}
+
+bool
+keyring_add(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+{
+	return edit_file(path, edit_add, id, why);
+}
+
+bool
+keyring_set_primary(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+{
+	return edit_file(path, edit_primary, id, why);
+}
+
+bool
+keyring_remove(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
+{
+	return edit_file(path, edit_remove, id, why);
+}

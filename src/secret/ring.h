@@ -1,0 +1,74 @@
+/* ring: what the parts of this wing know of a key ring; nobody else includes it. */
+#ifndef REGCRED_SECRET_RING_H
+#define REGCRED_SECRET_RING_H
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "secret/keyring.h"
+
+enum {
+	KEYS_MAX = KEYRING_MAX,
+	KEY_BYTES = crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+};
+
+struct ring_key {
+	uint32_t id;
+	bool sealing; /* else for hashing */
+	unsigned char bytes[KEY_BYTES];
+};
+
+/* What a key file holds. */
+struct keys {
+	struct ring_key keys[KEYS_MAX];
+	size_t count;
+	uint32_t primary; /* seals what is new */
+};
+
+/* By what a changed file is known: it is replaced, never written in place. */
+struct stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec changed;
+};
+
+/* The keys that are in use, and the file that they follow. */
+struct live {
+	char *path;
+	pthread_rwlock_t lock; /* guards keys: held while they are used, which takes microseconds */
+	struct keys keys;
+	atomic_llong next_look_ms; /* no thread looks at the file before that, unless it must */
+	pthread_mutex_t look;	   /* guards what follows: one thread at a time looks */
+	struct stamp stamp;
+	bool bad; /* the file could not be used at the last look, which was logged */
+};
+
+/* Behind a pointer, because whoever may use a ring may also make it look at its file. */
+struct keyring {
+	struct live *live;
+};
+
+/* The keys, locked for reading; looks at the file if the last look was some time ago.  The clock
+ * costs no system call. */
+const struct keys *keyring_use_keys(const struct keyring *ring);
+
+void keyring_keys_used(const struct keyring *ring);
+
+extern const char key_check_text[];
+
+const struct ring_key *keys_find(const struct keys *keys, uint32_t id, bool sealing);
+
+struct stamp keys_stamp(const struct stat *st);
+
+/* False with the sentence in why, and nothing in *keys. */
+bool keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SECRET_WHY_MAX]);
+
+#endif

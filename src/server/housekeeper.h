@@ -1,0 +1,11 @@
+/* housekeeper: the housekeeper process of the pool. */
+#ifndef REGCRED_SERVER_HOUSEKEEPER_H
+#define REGCRED_SERVER_HOUSEKEEPER_H
+
+#include "server/pool_state.h"
+
+int housekeeper_run(const struct pool *pool);
+
+int prepare_run(const struct pool *pool);
+
+#endif

@@ -1,0 +1,141 @@
+/* identity: whom the pool runs as, its lock and its pid file. */
+#include "server/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "server/pool_state.h"
+
+/* Notes our pid in a file, which belongs to the user that we become. */
+static bool
+write_pid(int fd, uid_t uid, gid_t gid)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	return (geteuid() != 0 || fchown(fd, uid, gid) == 0) && ftruncate(fd, 0) == 0 &&
+	       pwrite(fd, text, (size_t)len, 0) == len;
+}
+
+bool
+identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
+{
+	char path[CONFIG_PATH_MAX + 32], other[32] = "";
+	struct stat found;
+
+	snprintf(path, sizeof(path), "%s/regcredd.lock", pool->settings->state_dir);
+	pool->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (pool->lock_fd < 0) {
+		log_error("cannot open %s: %s", path, strerror(errno));
+		return false;
+	}
+	/* As root in a directory of somebody else: a second link would give the other file away. */
+	if (fstat(pool->lock_fd, &found) != 0 || found.st_nlink != 1) {
+		log_error("%s is not a file of regcredd's own", path);
+		return false;
+	}
+	if (flock(pool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		if (pread(pool->lock_fd, other, sizeof(other) - 1, 0) < 0)
+			other[0] = '\0';
+		other[strcspn(other, "\n")] = '\0';
+		log_error("another regcredd (process %s) runs on %s", other,
+			  pool->settings->state_dir);
+		return false;
+	}
+	if (!write_pid(pool->lock_fd, uid, gid)) {
+		log_error("cannot write %s: %s", path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+bool
+identity_write_pid_file(const struct pool *pool, uid_t uid, gid_t gid)
+{
+	const char *path = pool->settings->pid_file;
+	struct stat found;
+	bool ok;
+	int fd;
+
+	if (*path == '\0')
+		return true;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	ok = fd >= 0 && fstat(fd, &found) == 0 && found.st_nlink == 1 && write_pid(fd, uid, gid) &&
+	     fchmod(fd, 0644) == 0;
+	if (!ok)
+		log_error("cannot write %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool
+find_identity(const struct settings *s, uid_t *uid, gid_t *gid)
+{
+	struct passwd *user;
+	struct group *group;
+
+	*uid = geteuid();
+	*gid = getegid();
+	if (*s->user != '\0') {
+		user = getpwnam(s->user);
+		if (user == NULL) {
+			log_error("there is no user %s", s->user);
+			return false;
+		}
+		*uid = user->pw_uid;
+		*gid = user->pw_gid;
+	}
+	if (*s->group != '\0') {
+		group = getgrnam(s->group);
+		if (group == NULL) {
+			log_error("there is no group %s", s->group);
+			return false;
+		}
+		*gid = group->gr_gid;
+	}
+	if (geteuid() != 0 && *uid != geteuid()) {
+		log_error("only root can become %s", s->user);
+		return false;
+	}
+	return true;
+}
+
+bool
+identity_become(const struct settings *s, uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0)
+		return true;
+	if ((*s->user != '\0' ? initgroups(s->user, gid) : setgroups(0, NULL)) != 0 ||
+	    setgid(gid) != 0 || setuid(uid) != 0 || (uid != 0 && setuid(0) == 0)) {
+		log_error("cannot become user %u, group %u: %s", (unsigned)uid, (unsigned)gid,
+			  strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+void
+identity_block_signals(void)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&set, faults[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}

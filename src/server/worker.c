@@ -1,0 +1,243 @@
+/* worker: a worker process: its threads accept connections and serve them. */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "server/child.h"
+#include "server/gateway.h"
+#include "server/pool_state.h"
+#include "service/app.h"
+#include "shared/board.h"
+
+enum {
+	ACCEPT_PAUSE_MS = 100, /* after an accept that failed for want of descriptors */
+};
+
+/* What the threads of a worker share. */
+enum drain { DRAIN_NO, DRAIN_CURRENT, DRAIN_QUEUE };
+
+struct worker {
+	const struct pool *pool;
+	struct app *app;
+	int wake; /* eventfd: readable from the moment on when drain is set */
+	atomic_int drain;
+	atomic_llong complained_s; /* when a refused peer was last logged */
+};
+
+static bool
+peer_allowed(const struct settings *s, uid_t uid)
+{
+	if (uid == 0 || uid == geteuid())
+		return true;
+	for (size_t i = 0; i < s->allowed_uid_count; i++)
+		if (s->allowed_uids[i] == uid)
+			return true;
+	return false;
+}
+
+/* Whoever can write to the socket could be anyone, so only known users may.  At most one complaint
+ * a second. */
+static bool
+check_peer(struct worker *w, int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+	long long now_s = clock_ms() / 1000;
+
+	if (!w->pool->unix_socket)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    peer_allowed(w->pool->settings, peer.uid))
+		return true;
+	board_count(BOARD_STRANGERS);
+	if (atomic_exchange(&w->complained_s, now_s) != now_s)
+		log_warn("refused a connection of uid %u: name it in allowed_users if it is the "
+			 "web server's",
+			 (unsigned)peer.uid);
+	return false;
+}
+
+static void
+set_timeouts(int fd, int64_t seconds)
+{
+	struct timeval pause = {.tv_sec = (time_t)seconds};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof(pause));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof(pause));
+}
+
+/* After a failed accept: true if another try makes sense now. */
+static bool
+accept_failed(int error)
+{
+	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
+		log_error("cannot accept a connection: %s", strerror(error));
+		usleep(ACCEPT_PAUSE_MS * 1000);
+	}
+	return error != EAGAIN;
+}
+
+/* Accepts and serves one connection; false if there was none. */
+static bool
+serve_one(struct worker *w, struct gateway *g)
+{
+	int fd = accept4(w->pool->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return accept_failed(errno);
+	if (!check_peer(w, fd)) {
+		close(fd);
+		return true;
+	}
+	set_timeouts(fd, w->pool->settings->read_timeout_s);
+	gateway_serve(g, fd);
+	return true;
+}
+
+/* An epoll of its own for each thread: EPOLLEXCLUSIVE wakes one of them for a connection, where a
+ * shared poll would wake all. */
+static int
+watch(const struct worker *w)
+{
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+					 .data.fd = w->pool->listener};
+	struct epoll_event wake = {.events = EPOLLIN, .data.fd = w->wake};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0)
+		return -1;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, w->pool->listener, &connection) == 0 &&
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, w->wake, &wake) == 0)
+		return epoll;
+	close(epoll);
+	return -1;
+}
+
+struct thread {
+	pthread_t id;
+	struct worker *worker;
+	struct gateway *gateway;
+	size_t number;
+	int epoll;
+};
+
+static void *
+worker_thread_run(void *arg)
+{
+	struct thread *t = arg;
+	struct worker *w = t->worker;
+
+	board_thread(w->pool->self, t->number);
+	while (atomic_load(&w->drain) == DRAIN_NO) {
+		struct epoll_event events[2];
+		int count = epoll_wait(t->epoll, events, 2, -1);
+
+		/* Woken for a connection, it serves one, also while draining: nobody else was. */
+		for (int i = 0; i < count; i++)
+			if (events[i].data.fd == w->pool->listener)
+				(void)serve_one(w, t->gateway);
+	}
+	while (atomic_load(&w->drain) == DRAIN_QUEUE && serve_one(w, t->gateway))
+		;
+	return NULL;
+}
+
+static bool
+thread_start(struct thread *t, struct worker *w)
+{
+	t->worker = w;
+	t->epoll = watch(w);
+	t->gateway = t->epoll < 0 ? NULL : gateway_new(w->app);
+	return t->gateway != NULL && pthread_create(&t->id, NULL, worker_thread_run, t) == 0;
+}
+
+static void
+thread_release(struct thread *t)
+{
+	if (t->gateway != NULL)
+		gateway_free(t->gateway);
+	if (t->epoll >= 0)
+		close(t->epoll);
+}
+
+/* Starts the threads, waits for the end, joins them. */
+static int
+worker_serve(struct worker *w, struct thread *threads, size_t count)
+{
+	const uint64_t one = 1;
+	size_t started = 0;
+
+	while (started < count) {
+		threads[started].number = started;
+		if (!thread_start(&threads[started], w))
+			break;
+		started++;
+	}
+	if (started == count) {
+		child_tell_ready(w->pool);
+		int end = child_wait_for_end(w->pool, INT32_MAX);
+
+		atomic_store(&w->drain, end == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
+		if (getppid() != w->pool->master)
+			child_end_in_time(w->pool); /* nobody is left who would */
+	} else {
+		log_error("cannot start a thread: %s", strerror(errno));
+		atomic_store(&w->drain, DRAIN_CURRENT);
+		thread_release(&threads[started]);
+	}
+	if (write(w->wake, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		return 1;
+	for (size_t i = 0; i < started; i++) {
+		pthread_join(threads[i].id, NULL);
+		thread_release(&threads[i]);
+	}
+	return started == count ? 0 : 1;
+}
+
+int
+worker_run(const struct pool *pool)
+{
+	char why[CONFIG_WHY_MAX];
+	size_t count = (size_t)pool->settings->threads;
+	struct worker w = {.pool = pool, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	struct thread *threads = calloc(count, sizeof(*threads));
+	int status = 1;
+
+	if (w.wake < 0 || threads == NULL || !gateway_init()) {
+		log_error("a worker cannot start: %s", strerror(errno));
+		goto out;
+	}
+	w.app = app_new(pool->settings, why);
+	if (w.app == NULL) {
+		log_error("a worker cannot start: %s", why);
+		goto out;
+	}
+	app_use_limiter(w.app, pool->limiter);
+	app_use_board(w.app, pool->board);
+	app_use_refusals(w.app, pool->refusals);
+	app_use_check_limiter(w.app, pool->check_limiter);
+	if (app_start_checks(w.app))
+		status = worker_serve(&w, threads, count);
+	else
+		log_error("a worker cannot start its threads: %s", strerror(errno));
+	app_free(w.app);
+out:
+	free(threads);
+	if (w.wake >= 0)
+		close(w.wake);
+	return status;
+}

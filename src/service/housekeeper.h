@@ -1,0 +1,24 @@
+/* housekeeper: one pass of the housekeeper. */
+#ifndef REGCRED_SERVICE_HOUSEKEEPER_H
+#define REGCRED_SERVICE_HOUSEKEEPER_H
+
+#include <stdbool.h>
+
+#include "service/app.h"
+
+/* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked; else
+ * they stay where they are. */
+bool app_write_refusals(struct app *app, bool all);
+
+/* Asked between the steps of a pass whether it goes on. */
+typedef bool (*app_goes_on)(void *arg);
+
+/* The lease of the housekeeper: of all processes that share a database one does the work. */
+#define HOUSEKEEPING "housekeeping"
+
+/* One pass of the housekeeper, by a lease; true and nothing done if another process has it: purges
+ * what is due, deletes what was purged long ago, shrinks the WAL.  True if it did all of it.
+ * goes_on may be NULL. */
+bool app_sweep(struct app *app, app_goes_on goes_on, void *arg);
+
+#endif

@@ -1,0 +1,80 @@
+/* connection: connections to SQLite, their statements, and what their errors mean. */
+#ifndef REGCRED_STORE_SQLITE_CONNECTION_H
+#define REGCRED_STORE_SQLITE_CONNECTION_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "store/sqlite/sql.h"
+#include "store/store.h"
+
+enum {
+	STATEMENTS_MAX = 64, /* prepared ones kept by a connection */
+};
+
+struct statement {
+	char *sql;
+	size_t len; /* of sql: looked at first, since many texts begin alike */
+	sqlite3_stmt *stmt;
+	unsigned long used;
+};
+
+/* Damage and I/O errors, as met by the threads of this process. */
+struct trouble {
+	atomic_uint generation; /* rises with each: older connections are opened again */
+	atomic_bool met;	/* until store_ping() has looked through the file */
+	atomic_llong looked_ms; /* when it did */
+	atomic_llong told_ms;
+	atomic_uint untold;
+};
+
+struct connection {
+	sqlite3 *db;
+	struct trouble *trouble;
+	unsigned generation; /* of trouble, when it was opened */
+	struct statement statements[STATEMENTS_MAX];
+	size_t statement_count;
+	unsigned long clock;
+	bool wal;		  /* when it was opened; else a rollback journal */
+	bool broken;		  /* to be opened again before its next use */
+	enum store_rc failure;	  /* the last that connection_rc() told */
+	struct timespec deadline; /* of the statement that runs, for readers */
+	struct connection *next;
+};
+
+/* Told once a minute.  Whatever was read before is not believed any more. */
+void connection_meet_trouble(struct trouble *t, const char *what, int code);
+
+enum store_rc connection_rc(struct connection *c, int rc);
+
+void connection_set_deadline(struct connection *c);
+
+bool connection_run(sqlite3 *db, const char *sql);
+
+/* Called before SQLite's first use in a process, later it changes nothing.  Otherwise SQLite counts
+ * its memory, for nobody, under one lock that all threads take at every allocation. */
+void connection_count_no_memory(void);
+
+/* Called by SQLite while others hold a lock: 0 gives up. */
+int connection_nap(void *arg, int naps);
+
+/* The first column of the first row. */
+bool connection_ask_text(sqlite3 *db, const char *sql, char *out, size_t size);
+
+bool connection_open(struct connection *c, const char *path, bool reading, char why[STORE_WHY_MAX]);
+
+void connection_close(struct connection *c);
+
+/* The inode of the write-ahead log; 0: there is none. */
+ino_t connection_log_inode(const char *path);
+
+void statement_release(sqlite3_stmt *stmt);
+
+/* A statement with its values bound; NULL with *out set. */
+sqlite3_stmt *connection_begin(struct connection *c, const struct sql *q, enum store_rc *out);
+
+#endif

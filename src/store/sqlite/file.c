@@ -1,0 +1,281 @@
+/* file: the database as a file: opened alone, copied, verified. */
+#include "store/sqlite/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/sqlite/connection.h"
+#include "store/sqlite/migrations.h"
+#include "store/sqlite/sqlite.h"
+#include "store/store.h"
+
+int
+file_user_version(sqlite3 *db)
+{
+	sqlite3_stmt *stmt = NULL;
+	int version = -1;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		version = sqlite3_column_int(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return version;
+}
+
+int
+file_newest_migration(void)
+{
+	int newest = 0;
+
+	for (const struct migration *m = migrations; m->sql != NULL; m++)
+		newest = m->number;
+	return newest;
+}
+
+bool
+file_is_ours(sqlite3 *db, int version)
+{
+	sqlite3_stmt *stmt = NULL;
+	int id = 0;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		id = sqlite3_column_int(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return id == APPLICATION_ID || (id == 0 && version == 0);
+}
+
+static bool
+file_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_MAX])
+{
+	(void)snprintf(why, STORE_WHY_MAX, "%s %s: %s", what, path,
+		       db != NULL ? sqlite3_errmsg(db) : "no memory");
+	return false;
+}
+
+static bool
+file_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
+{
+	*db = NULL;
+	if (access(path, F_OK) != 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_busy_timeout(*db, BUSY_MS) == SQLITE_OK)
+		return true;
+	return file_failed("cannot open", path, *db, why);
+}
+
+/* The first column of the first row. */
+static bool
+ask_number(sqlite3 *db, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW;
+
+	if (done)
+		*out = sqlite3_column_int64(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	return done;
+}
+
+struct copying {
+	bool (*go_on)(void *arg, int64_t done, int64_t all);
+	void *arg;
+	const char *to; /* NULL: nothing is written */
+	int64_t all;
+};
+
+static int
+on_copying(void *arg)
+{
+	const struct copying *c = arg;
+	struct stat st;
+	int64_t done = c->to == NULL ? -1 : stat(c->to, &st) == 0 ? (int64_t)st.st_size : 0;
+
+	return c->go_on(c->arg, done, c->all) ? 0 : 1;
+}
+
+/* Not the backup functions of SQLite: beside writers these begin again and again. */
+bool
+store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	   char why[STORE_WHY_MAX])
+{
+	struct copying copying = {.go_on = go_on, .arg = arg, .to = to};
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done) {
+		(void)ask_number(db,
+				 "SELECT page_count * page_size FROM pragma_page_count, "
+				 "pragma_page_size",
+				 &copying.all);
+		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &copying);
+		done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
+		       sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
+		       sqlite3_step(stmt) == SQLITE_DONE;
+		if (!done)
+			(void)file_failed("cannot copy", path, db, why);
+	}
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+/* Counts what is in a file that is whole. */
+static bool
+count_facts(sqlite3 *db, struct store_facts *out)
+{
+	return ask_number(db,
+			  "SELECT (SELECT count(*) FROM credential) + (SELECT count(*) FROM "
+			  "storage_pool) + (SELECT count(*) FROM account) + (SELECT count(*) FROM "
+			  "project_member)",
+			  &out->rows) &&
+	       ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", &out->ids) &&
+	       ask_number(db,
+			  "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+			  &out->bytes) &&
+	       connection_ask_text(
+		       db,
+		       "SELECT group_concat(key_id, ', ') FROM (SELECT DISTINCT key_id FROM "
+		       "key_check WHERE use = 'seal' ORDER BY key_id)",
+		       out->keys, sizeof(out->keys));
+}
+
+static bool
+file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+{
+	char text[256] = "";
+	int64_t broken = 0;
+
+	out->version = file_user_version(db);
+	if (out->version <= 0 || !file_is_ours(db, out->version)) {
+		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
+		return false;
+	}
+	if (out->version > file_newest_migration()) {
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "%s has version %d, newer than this program knows (%d)", path,
+			       out->version, file_newest_migration());
+		return false;
+	}
+	bool whole = connection_ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) &&
+		     strcmp(text, "ok") == 0 &&
+		     ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) &&
+		     broken == 0;
+	if (!whole && (sqlite3_errcode(db) & 0xff) == SQLITE_INTERRUPT)
+		return file_failed("cannot check", path, db, why);
+	if (!whole) {
+		(void)snprintf(why, STORE_WHY_MAX, "%s is damaged: %s", path,
+			       broken != 0     ? "a row names one that is missing"
+			       : *text != '\0' ? text
+					       : sqlite3_errmsg(db));
+		return false;
+	}
+	return count_facts(db, out) ? true : file_failed("cannot read", path, db, why);
+}
+
+bool
+store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	     struct store_facts *out, char why[STORE_WHY_MAX])
+{
+	struct copying checking = {.go_on = go_on, .arg = arg};
+	sqlite3 *db;
+
+	*out = (struct store_facts){0};
+	bool whole = file_open(path, SQLITE_OPEN_READONLY, &db, why);
+	if (whole) {
+		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &checking);
+		whole = file_verify(db, path, out, why);
+	}
+	(void)sqlite3_close(db);
+	return whole;
+}
+
+bool
+store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done && !ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", ids))
+		done = file_failed("cannot read", path, db, why);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+/* Notes a last id of 0 for tables that have none yet, so that each has a row to raise. */
+static bool
+begin_ids(sqlite3 *db)
+{
+	return connection_run(
+		db, "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_master "
+		    "WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN "
+		    "(SELECT name FROM sqlite_sequence)");
+}
+
+/* Raises the last ids to those of `than`; false if they cannot be read. */
+static bool
+raise_to(sqlite3 *db, const char *than)
+{
+	char why[STORE_WHY_MAX];
+	sqlite3_stmt *from = NULL, *to = NULL;
+	sqlite3 *old;
+	int rc = SQLITE_ERROR;
+
+	if (file_open(than, SQLITE_OPEN_READWRITE, &old, why) &&
+	    sqlite3_prepare_v2(old, "SELECT name, seq FROM sqlite_sequence", -1, &from, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_prepare_v2(db, "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
+			       -1, &to, NULL) == SQLITE_OK)
+		while ((rc = sqlite3_step(from)) == SQLITE_ROW) {
+			(void)sqlite3_bind_value(to, 1, sqlite3_column_value(from, 0));
+			(void)sqlite3_bind_int64(to, 2, sqlite3_column_int64(from, 1));
+			if (sqlite3_step(to) != SQLITE_DONE || sqlite3_reset(to) != SQLITE_OK)
+				break;
+		}
+	(void)sqlite3_finalize(from);
+	(void)sqlite3_finalize(to);
+	(void)sqlite3_close(old);
+	return rc == SQLITE_DONE;
+}
+
+bool
+store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+
+	if (done && access(than, F_OK) == 0 &&
+	    (!begin_ids(db) ||
+	     (!raise_to(db, than) &&
+	      !connection_run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))))
+		done = file_failed("cannot change", path, db, why);
+	(void)sqlite3_close(db);
+	return done;
+}
+
+enum store_rc
+store_fold(const char *path)
+{
+	char why[STORE_WHY_MAX];
+	sqlite3 *db;
+	int rc = SQLITE_CANTOPEN;
+
+	/* Out of WAL: that needs that nobody else has it open. */
+	if (file_open(path, SQLITE_OPEN_READWRITE, &db, why))
+		rc = sqlite3_exec(db,
+				  "PRAGMA journal_mode = DELETE; SELECT count(*) FROM key_check",
+				  NULL, NULL, NULL);
+	(void)sqlite3_close(db);
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+		return STORE_BUSY;
+	return rc == SQLITE_OK ? STORE_OK : STORE_FAILED;
+}

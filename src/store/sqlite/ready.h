@@ -1,0 +1,14 @@
+/* ready: a connection, fit for its next use. */
+#ifndef REGCRED_STORE_SQLITE_READY_H
+#define REGCRED_STORE_SQLITE_READY_H
+
+#include <stdbool.h>
+
+#include "store/sqlite/connection.h"
+#include "store/sqlite/sqlite.h"
+
+/* A connection that failed badly, or is older than a failure of another, is opened again; false if
+ * that does not help. */
+bool connection_ready(struct store *s, struct connection *c, bool reading);
+
+#endif

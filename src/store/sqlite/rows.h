@@ -1,0 +1,46 @@
+/* rows: rows to records, records to rows, and fixed statements. */
+#ifndef REGCRED_STORE_SQLITE_ROWS_H
+#define REGCRED_STORE_SQLITE_ROWS_H
+
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "model/list.h"
+#include "model/schema.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/sql.h"
+#include "store/sqlite/sqlite.h"
+#include "store/store.h"
+
+/* SQLite calls such a value unprotected: by a mutex that would cost as much as the reading.  Here a
+ * connection has one user at a time. */
+struct value row_column(struct arena *a, sqlite3_stmt *stmt, int column);
+
+enum store_rc row_get(struct connection *c, struct arena *a, const struct family *family,
+		      int64_t id, const struct owners *owners, struct record *out);
+
+enum store_rc row_list(struct connection *c, struct arena *a, const struct list_query *list,
+		       struct record_list *out);
+
+/* A fixed text with the values of one request. */
+void sql_fixed(struct sql *q, const char *text, const struct value *binds, size_t count);
+
+/* Runs a statement that returns no row; the number of changed rows in *changed. */
+enum store_rc row_change(struct store_tx *tx, const struct sql *q, int *changed);
+
+enum store_rc row_change_fixed(struct store_tx *tx, const char *text, const struct value *binds,
+			       size_t count, int *changed);
+
+enum store_rc connection_exec(struct connection *c, const char *sql);
+
+/* Ends what a failure left open; SQLite has rolled back some failures by itself.  Where not even
+ * that can be done the connection ends, and with it its lock, which all processes would wait for.
+ */
+void connection_roll_back(struct connection *c);
+
+/* Runs a statement that returns at most one row; STORE_NONE for no row. */
+enum store_rc row_find(struct store_tx *tx, const struct sql *q);
+
+#endif

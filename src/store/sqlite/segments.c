@@ -1,0 +1,128 @@
+/* segments: the segments of the audit log. */
+
+#include "base/arena.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/rows.h"
+#include "store/sqlite/sql.h"
+#include "store/sqlite/sqlite.h"
+#include "store/store.h"
+
+#define SEGMENT_COLUMNS "id, first_id, last_id, began, closed, cut, reason, previous, last, mac"
+
+static enum store_rc
+read_segment(struct store_tx *tx, struct arena *a, const char *text, int64_t bound,
+	     struct audit_segment *out)
+{
+	const struct value binds[] = {value_int(bound)};
+	struct sql q;
+	enum store_rc result = STORE_OK;
+
+	sql_fixed(&q, text, binds, 1);
+	sqlite3_stmt *stmt = connection_begin(tx->connection, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*out = (struct audit_segment){
+			.id = sqlite3_column_int64(stmt, 0),
+			.first_id = sqlite3_column_int64(stmt, 1),
+			.last_id = sqlite3_column_int64(stmt, 2),
+			.began_ms = sqlite3_column_int64(stmt, 3),
+			.closed_ms = sqlite3_column_int64(stmt, 4),
+			.cut_ms = sqlite3_column_int64(stmt, 5),
+			.reason = row_column(a, stmt, 6).text,
+			.previous = row_column(a, stmt, 7),
+			.last = row_column(a, stmt, 8),
+			.mac = row_column(a, stmt, 9),
+		};
+	else
+		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(tx->connection, rc);
+	statement_release(stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_audit_newest(struct store_tx *tx, struct arena *a, int64_t began_ms,
+		   struct audit_segment *out)
+{
+	return read_segment(tx, a,
+			    "SELECT " SEGMENT_COLUMNS " FROM audit_segment WHERE began <= ?1 "
+			    "ORDER BY id DESC LIMIT 1",
+			    began_ms, out);
+}
+
+enum store_rc
+store_audit_after(struct store_tx *tx, struct arena *a, int64_t id, struct audit_segment *out)
+{
+	return read_segment(tx, a,
+			    "SELECT " SEGMENT_COLUMNS " FROM audit_segment WHERE id > ?1 "
+			    "ORDER BY id LIMIT 1",
+			    id, out);
+}
+
+enum store_rc
+store_audit_put(struct store_tx *tx, const struct audit_segment *s)
+{
+	const struct value binds[] = {
+		value_int(s->id),
+		value_int(s->first_id),
+		value_int(s->last_id),
+		value_int(s->began_ms),
+		s->closed_ms != 0 ? value_int(s->closed_ms) : value_null(),
+		s->cut_ms != 0 ? value_int(s->cut_ms) : value_null(),
+		value_text(s->reason),
+		s->previous,
+		s->last,
+		s->mac,
+	};
+	int changed = 0;
+
+	return row_change_fixed(
+		tx,
+		"INSERT INTO audit_segment (" SEGMENT_COLUMNS
+		") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+		"?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET first_id = ?2, last_id = ?3, began = "
+		"?4, "
+		"closed = ?5, cut = ?6, reason = ?7, previous = ?8, last = ?9, mac = ?10",
+		binds, sizeof(binds) / sizeof(*binds), &changed);
+}
+
+enum store_rc
+store_audit_advance(struct store_tx *tx, const struct audit_segment *s)
+{
+	const struct value binds[] = {value_int(s->id), value_int(s->last_id),
+				      value_int(s->began_ms), s->last, s->mac};
+	int changed = 0;
+
+	enum store_rc rc = row_change_fixed(
+		tx,
+		"UPDATE audit_segment SET last_id = ?2, began = ?3, last = ?4, mac = ?5 WHERE id = "
+		"?1",
+		binds, 5, &changed);
+	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
+}
+
+enum store_rc
+store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment, size_t max,
+		size_t *deleted)
+{
+	const struct value binds[] = {value_int(first_id), value_int((int64_t)max)};
+	const struct value segment[] = {value_int(first_segment)};
+	int changed = 0;
+
+	*deleted = 0;
+	enum store_rc rc = row_change_fixed(tx,
+					    "DELETE FROM audit_log WHERE id IN (SELECT id FROM "
+					    "audit_log WHERE id < ?1 ORDER BY "
+					    "id LIMIT ?2)",
+					    binds, 2, &changed);
+	if (rc != STORE_OK)
+		return rc;
+	*deleted = (size_t)changed;
+	if (*deleted == max)
+		return STORE_OK;
+	return row_change_fixed(tx, "DELETE FROM audit_segment WHERE id < ?1", segment, 1,
+				&changed);
+}
