@@ -115,7 +115,7 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 		c.any_case = (p->type->flags & TYPE_PROJECT) != 0 && (op == OP_EQ || op == OP_NE);
 	if (!known)
 		c.op = OP_NOTHING;
-	else if (column_type(field->column) == VALUE_INT)
+	else if (column_type(p->type->family, field->column) == VALUE_INT)
 		c.value = value_int(number);
 	return c;
 }
@@ -173,8 +173,8 @@ read_sort(const struct parser *p, const struct pairs *pairs)
 	}
 	p->out->sort = field;
 	p->out->list.sort = field->column;
-	p->out->list.sort_cut =
-		column_type(field->column) == VALUE_TEXT && field->max_len > SORT_CHARS;
+	p->out->list.sort_cut = column_type(p->type->family, field->column) == VALUE_TEXT &&
+				field->max_len > SORT_CHARS;
 	p->out->list.descending = order != NULL && strcasecmp(order, "desc") == 0;
 }
 
@@ -253,9 +253,9 @@ read_marker_value(const struct list_query *list, const char *text, struct value 
 		return text[1] == '\0';
 	if (list->sort == COL_NONE)
 		return false;
-	if (*text == 't' && column_type(list->sort) == VALUE_TEXT)
+	if (*text == 't' && column_type(list->family, list->sort) == VALUE_TEXT)
 		*value = value_text(text + 1);
-	else if (*text == 'i' && column_type(list->sort) == VALUE_INT &&
+	else if (*text == 'i' && column_type(list->family, list->sort) == VALUE_INT &&
 		 query_read_number(text + 1, &number))
 		*value = value_int(number);
 	else
@@ -296,7 +296,7 @@ query_parse(struct arena *a, const struct resource_type *type, enum api_version 
 	const struct parser p = {a, type, version, visible, context, now_ms, out};
 	const char *all = pairs_find(pairs, "all");
 
-	*out = (struct list_request){0};
+	*out = (struct list_request){.list = {.family = type->family}};
 	for (size_t i = 0; i < pairs->count; i++)
 		if (read_filter(&p, &pairs->items[i], e) != ERR_NONE)
 			return e->code;

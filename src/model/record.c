@@ -8,22 +8,16 @@
 #include "model/process.h"
 #include "model/schema.h"
 
-const struct column_row column_table[COL__COUNT] = {
-#define COLUMN(name, sql, type) [COL_##name] = {sql, VALUE_##type},
-#include "model/column.def"
-#undef COLUMN
-};
-
 const char *
-column_name(enum column column)
+column_name(const struct family *family, enum column column)
 {
-	return column_table[column].name;
+	return family->rows[column].name;
 }
 
 enum value_type
-column_type(enum column column)
+column_type(const struct family *family, enum column column)
 {
-	return column_table[column].type;
+	return family->rows[column].type;
 }
 
 struct value

@@ -10,15 +10,10 @@
 #include "model/process.h"
 #include "model/schema.h"
 
-struct column_row {
-	const char *name;
-	enum value_type type;
-};
-
-const char *column_name(enum column column);
+const char *column_name(const struct family *family, enum column column);
 
 /* How the column is stored when it is not null. */
-enum value_type column_type(enum column column);
+enum value_type column_type(const struct family *family, enum column column);
 
 struct value value_null(void);
 
@@ -42,7 +37,5 @@ bool id_parse(const struct family *family, const char *text, int64_t *id);
 char *id_format(struct arena *a, const struct family *family, int64_t id);
 
 size_t id_write(char out[ID_TEXT_SIZE], const struct family *family, int64_t id);
-
-extern const struct column_row column_table[COL__COUNT];
 
 #endif

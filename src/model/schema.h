@@ -19,14 +19,30 @@ enum api_version { API_V1, API_V2_BETA, API__COUNT };
 #define IN_V2 (1U << API_V2_BETA)
 const char *api_version_name(enum api_version version);
 
+/* Places of columns in a record; column.def says which of them families share.  The widest family
+ * is the last: a record has room for it. */
 enum column {
 	COL_NONE,
-#define COLUMN(name, sql, type) COL_##name,
+#define COLUMN(name, sql, type, families) COL_##name,
 #include "model/column.def"
-#undef COLUMN
+	COL__SHARED,
+	COL__ACCOUNT = COL__SHARED - 1,
+#define ACCOUNT_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+	COL__ACCOUNT_END,
+	COL__AUDIT_LOG = COL__SHARED - 1,
+#define AUDIT_LOG_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+	COL__AUDIT_LOG_END,
+	COL__CREDENTIAL = COL__SHARED - 1,
+#define CREDENTIAL_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
 	COL__COUNT
 };
 #define COL_BIT(column) (UINT64_C(1) << (column))
+_Static_assert((int)COL__COUNT <= 64, "a column of each family has a bit");
+_Static_assert((int)COL__ACCOUNT_END <= (int)COL__COUNT, "accounts fit a record");
+_Static_assert((int)COL__AUDIT_LOG_END <= (int)COL__COUNT, "rows of the audit log fit a record");
 
 enum value_type { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_BLOB };
 
@@ -37,12 +53,18 @@ struct value {
 	size_t len;
 };
 
-/* A table of the database; ids are shared in it (contract 2). */
+struct column_row {
+	const char *name;
+	enum value_type type; /* when it is not null */
+};
+
+/* A table of the database; ids are shared in it. */
 struct family {
 	const char *table;
-	const char *prefix; /* of external ids: "c" for 1c7 */
-	enum column owner;  /* the account whose row it is */
-	uint64_t columns;   /* COL_BIT of each */
+	const char *prefix;	       /* of external ids: "c" for 1c7 */
+	enum column owner;	       /* the account whose row it is */
+	const struct column_row *rows; /* by enum column */
+	uint64_t columns;	       /* COL_BIT of each that it has */
 };
 
 struct resource_type;
@@ -185,6 +207,8 @@ extern const struct resource_type types_table[];
 extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
 extern const struct family family_credential, family_storage_pool, family_account,
 	family_project_member, family_audit_log;
+extern const struct family *const families[]; /* ends with NULL; those that name rows of
+						  others come before these */
 
 enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
 

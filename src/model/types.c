@@ -38,41 +38,70 @@ static const char *const external_types[] = {
 	"azuread_user", "azuread_group", NULL
 };
 
+/* Which families have a shared column: see column.def. */
+enum {
+	IN_CREDENTIAL = 1 << 0, IN_STORAGE_POOL = 1 << 1, IN_ACCOUNT = 1 << 2, IN_PROJECT_MEMBER = 1 << 3, IN_AUDIT_LOG = 1 << 4,
+	IN_RESOURCES = IN_CREDENTIAL | IN_STORAGE_POOL | IN_ACCOUNT | IN_PROJECT_MEMBER,
+	IN_ALL = IN_RESOURCES | IN_AUDIT_LOG,
+};
+static const struct column_row credential_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define CREDENTIAL_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
 const struct family family_credential = {
-	"credential", "c", COL_ACCOUNT_ID,
-	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION)
-	| COL_BIT(COL_STATE) | COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_PUBLIC_VALUE)
-	| COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_REGISTRY_ID) | COL_BIT(COL_EMAIL) | COL_BIT(COL_ROLE) | COL_BIT(COL_EXPIRES)
-	| COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS) | COL_BIT(COL_NETWORKS) | COL_BIT(COL_PATH_PREFIX) | COL_BIT(COL_IS_DEFAULT)
-	| COL_BIT(COL_LAST_USED_BY) | COL_BIT(COL_REVEAL) | COL_BIT(COL_REGISTRY_IDS) | COL_BIT(COL_PATH_PREFIXES)
-	| COL_BIT(COL_VERIFY_RESULT) | COL_BIT(COL_VERIFY_MESSAGE) | COL_BIT(COL_VERIFY_STATUS) | COL_BIT(COL_VERIFY_MS) | COL_BIT(COL_VERIFIED)
-	| COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT) | COL_BIT(COL_VERIFY_RULE) | COL_BIT(COL_TRANSITION_TEXT)
-};
-const struct family family_storage_pool = {
-	"storage_pool", "sp", COL_ACCOUNT_ID,
-	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION)
-	| COL_BIT(COL_STATE) | COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_SERVER_ADDRESS)
-};
-const struct family family_account = {
-	"account", "a", COL_ID,
-	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION) | COL_BIT(COL_STATE)
-	| COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_EXTERNAL_ID) | COL_BIT(COL_EXTERNAL_ID_TYPE)
-	| COL_BIT(COL_SWARM) | COL_BIT(COL_KUBERNETES) | COL_BIT(COL_MESOS) | COL_BIT(COL_VIRTUAL_MACHINE) | COL_BIT(COL_PUBLIC_DNS)
-	| COL_BIT(COL_ALLOW_SYSTEM) | COL_BIT(COL_VERIFICATION)
-};
-const struct family family_project_member = {
-	"project_member", "pm", COL_PROJECT_ID,
-	COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) | COL_BIT(COL_PROJECT_ID) | COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION)
-	| COL_BIT(COL_STATE) | COL_BIT(COL_CREATED) | COL_BIT(COL_REMOVED) | COL_BIT(COL_REMOVE_TIME) | COL_BIT(COL_EXTERNAL_ID)
-	| COL_BIT(COL_EXTERNAL_ID_TYPE) | COL_BIT(COL_ROLE)
+	"credential", "c", COL_ACCOUNT_ID, credential_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_CREDENTIAL) != 0 ? COL_BIT(COL_##name) : 0)
+#define CREDENTIAL_COLUMN(name, sql, type) | COL_BIT(COL_##name)
+#include "model/column.def"
 };
 
+static const struct column_row storage_pool_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
+const struct family family_storage_pool = {
+	"storage_pool", "sp", COL_ACCOUNT_ID, storage_pool_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_STORAGE_POOL) != 0 ? COL_BIT(COL_##name) : 0)
+#include "model/column.def"
+};
+
+static const struct column_row account_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define ACCOUNT_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
+const struct family family_account = {
+	"account", "a", COL_ID, account_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_ACCOUNT) != 0 ? COL_BIT(COL_##name) : 0)
+#define ACCOUNT_COLUMN(name, sql, type) | COL_BIT(COL_##name)
+#include "model/column.def"
+};
+
+static const struct column_row project_member_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
+const struct family family_project_member = {
+	"project_member", "pm", COL_PROJECT_ID, project_member_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_PROJECT_MEMBER) != 0 ? COL_BIT(COL_##name) : 0)
+#include "model/column.def"
+};
+
+static const struct column_row audit_log_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define AUDIT_LOG_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
 const struct family family_audit_log = {
-	"audit_log", "al", COL_ACCOUNT_ID,
-	COL_BIT(COL_ID) | COL_BIT(COL_CREATED) | COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_ACTOR_ID) | COL_BIT(COL_KEY_ID) | COL_BIT(COL_PROXY_USER)
-	| COL_BIT(COL_AUTH_TYPE) | COL_BIT(COL_CLIENT_IP) | COL_BIT(COL_REQUEST_ID) | COL_BIT(COL_EVENT_TYPE) | COL_BIT(COL_RESOURCE_TYPE)
-	| COL_BIT(COL_RESOURCE_ID) | COL_BIT(COL_RESPONSE_CODE) | COL_BIT(COL_CHANGES) | COL_BIT(COL_ATTEMPTS) | COL_BIT(COL_PUBLIC_VALUE)
-	| COL_BIT(COL_PREVIOUS_HASH) | COL_BIT(COL_HASH)
+	"audit_log", "al", COL_ACCOUNT_ID, audit_log_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_AUDIT_LOG) != 0 ? COL_BIT(COL_##name) : 0)
+#define AUDIT_LOG_COLUMN(name, sql, type) | COL_BIT(COL_##name)
+#include "model/column.def"
+};
+
+const struct family *const families[] = {
+	&family_credential, &family_storage_pool, &family_project_member, &family_account, &family_audit_log, NULL
 };
 
 #define TYPE(name) (&types_table[T_##name])

@@ -87,12 +87,12 @@ sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sw
 enum store_rc
 resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *sweep, size_t *done)
 {
-	static const struct family *const families[] = {&family_credential, &family_storage_pool,
-							&family_project_member, &family_account};
 	enum store_rc rc = STORE_OK;
 
 	*done = 0;
-	for (size_t i = 0; rc == STORE_OK && i < sizeof(families) / sizeof(*families); i++) {
+	for (size_t i = 0; rc == STORE_OK && families[i] != NULL; i++) {
+		if ((families[i]->columns & COL_BIT(COL_STATE)) == 0)
+			continue;
 		rc = sweep_family(s, ring, sweep, families[i], purge_in_transaction, done);
 		if (rc == STORE_OK)
 			rc = sweep_family(s, ring, sweep, families[i], forget_in_transaction, done);

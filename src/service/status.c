@@ -199,13 +199,13 @@ put_housekeeper(struct status_walk *s, const struct context *c)
 static void
 put_rows(struct status_walk *s, const struct context *c)
 {
-	static const struct family *const families[] = {&family_credential, &family_storage_pool,
-							&family_project_member, &family_account};
 	int64_t due = 0;
 
 	json_name(&s->w, "rows");
 	json_begin_array(&s->w);
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+	for (size_t i = 0; families[i] != NULL; i++) {
+		if ((families[i]->columns & COL_BIT(COL_STATE)) == 0)
+			continue;
 		struct state_count *counts;
 		size_t count;
 

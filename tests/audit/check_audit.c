@@ -166,7 +166,7 @@ START_TEST(a_hash_covers_every_column)
 			row.columns[c] = others[i];
 			ck_assert(row_hash(&row, hash));
 			ck_assert_msg((memcmp(hash, plain, sizeof(hash)) == 0) == (c == COL_HASH),
-				      "%s", column_name((enum column)c));
+				      "%s", column_name(&family_audit_log, (enum column)c));
 		}
 		row.columns[c] = value_null();
 		covered++;

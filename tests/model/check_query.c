@@ -172,7 +172,7 @@ show(const struct list_query *q)
 					? arena_printf(a, " %lld", (long long)c->value.number)
 					: arena_printf(a, " '%s'", c->value.text);
 		text = arena_printf(a, "%s%s%s %s%s%s", text, i > 0 ? "; " : "",
-				    c->column != COL_NONE ? column_name(c->column) : "none",
+				    c->column != COL_NONE ? column_name(q->family, c->column) : "none",
 				    ops[c->op], value, c->any_case ? " nocase" : "");
 	}
 	return text;

@@ -351,7 +351,7 @@ START_TEST(a_row_is_stored_and_read_back_column_by_column)
 	for (unsigned c = 1; c < COL__COUNT; c++) {
 		const struct value *want = &row.columns[c], *have = &got.columns[c];
 
-		ck_assert_msg(have->type == want->type, "%s", column_name((enum column)c));
+		ck_assert_msg(have->type == want->type, "%s", column_name(&family_credential, (enum column)c));
 		ck_assert_int_eq(have->number, want->number);
 		ck_assert_uint_eq(have->len, want->len);
 		if (want->len > 0)

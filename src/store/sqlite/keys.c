@@ -95,7 +95,8 @@ store_count_sealed(struct store *s, struct arena *a, const struct family *family
 		text, sizeof(text),
 		"SELECT p, count(*), max(id) FROM (SELECT id, substr(%s, 1, ?1) AS p FROM %s "
 		"WHERE id > ?2 AND %s IS NOT NULL%s ORDER BY id LIMIT ?3) GROUP BY p",
-		column_name(column), family->table, column_name(column), not_hashed(family, kinds));
+		column_name(family, column), family->table, column_name(family, column),
+		not_hashed(family, kinds));
 	while (result == STORE_OK && rows == COUNT_PAGE) {
 		const struct value binds[] = {value_int((int64_t)prefix_len), value_int(last),
 					      value_int(COUNT_PAGE)};
@@ -163,7 +164,7 @@ store_tx_find_sealed(struct store_tx *tx, const struct family *family, enum colu
 
 	(void)snprintf(text, sizeof(text),
 		       "SELECT 1 FROM %s WHERE substr(%s, 1, ?2) = ?1%s LIMIT 1", family->table,
-		       column_name(column), not_hashed(family, kinds));
+		       column_name(family, column), not_hashed(family, kinds));
 	sql_fixed(&q, text, binds, 2);
 	return row_find(tx, &q);
 }
@@ -177,7 +178,7 @@ store_replace_value(struct store_tx *tx, const struct family *family, int64_t id
 	char text[SEALED_TEXT_MAX];
 
 	(void)snprintf(text, sizeof(text), "UPDATE %s SET %s = ?3 WHERE id = ?1 AND %s = ?2",
-		       family->table, column_name(column), column_name(column));
+		       family->table, column_name(family, column), column_name(family, column));
 	enum store_rc rc = row_change_fixed(tx, text, binds, 3, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }

@@ -160,6 +160,25 @@ sql_fixed(struct sql *q, const char *text, const struct value *binds, size_t cou
 	q->failed = false;
 }
 
+/* "UNIQUE constraint failed: storage_pool.account_id, storage_pool.server_address": the last one
+ * counts. */
+static enum column
+conflict_in(const char *message)
+{
+	const char *dot = strrchr(message, '.'), *table = strrchr(message, ' ');
+	size_t len = dot != NULL && table != NULL && dot > table ? (size_t)(dot - ++table) : 0;
+
+	for (const struct family *const *f = families; len > 0 && *f != NULL; f++) {
+		if (strlen((*f)->table) != len || strncmp((*f)->table, table, len) != 0)
+			continue;
+		for (unsigned c = 1; c < COL__COUNT; c++)
+			if (((*f)->columns & COL_BIT(c)) != 0 &&
+			    strcmp(dot + 1, column_name(*f, (enum column)c)) == 0)
+				return (enum column)c;
+	}
+	return COL_NONE;
+}
+
 enum store_rc
 row_change(struct store_tx *tx, const struct sql *q, int *changed)
 {
@@ -174,16 +193,8 @@ row_change(struct store_tx *tx, const struct sql *q, int *changed)
 		*changed = sqlite3_changes(c->db);
 	} else {
 		result = connection_rc(c, rc);
-		if (result == STORE_CONSTRAINT) {
-			/* "UNIQUE constraint failed: storage_pool.account_id,
-			 * storage_pool.server_address": the last one counts. */
-			const char *dot = strrchr(sqlite3_errmsg(c->db), '.');
-
-			tx->conflict = COL_NONE;
-			for (unsigned col = 1; dot != NULL && col < COL__COUNT; col++)
-				if (strcmp(dot + 1, column_name((enum column)col)) == 0)
-					tx->conflict = (enum column)col;
-		}
+		if (result == STORE_CONSTRAINT)
+			tx->conflict = conflict_in(sqlite3_errmsg(c->db));
 	}
 	statement_release(stmt);
 	return result;

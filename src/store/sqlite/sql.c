@@ -74,7 +74,7 @@ add_select(struct sql *q, const struct family *family, uint64_t columns)
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0) {
 			add_text(q, comma);
-			add_text(q, column_name((enum column)c));
+			add_text(q, column_name(family, (enum column)c));
 			comma = ", ";
 		}
 	add_text(q, " FROM ");
@@ -116,7 +116,7 @@ add_owners(struct sql *q, struct arena *a, const struct family *family, const st
 		sql_add(q, " AND 0");
 		return;
 	}
-	sql_add(q, " AND %s", column_name(family->owner));
+	sql_add(q, " AND %s", column_name(family, family->owner));
 	if (owners->count == 1) {
 		sql_add(q, " = ");
 		bind(q, value_int(owners->ids[0]));
@@ -177,9 +177,10 @@ prefix_pattern(struct arena *a, const char *text)
 }
 
 static void
-add_condition(struct sql *q, struct arena *a, const struct condition *c)
+add_condition(struct sql *q, struct arena *a, const struct family *family,
+	      const struct condition *c)
 {
-	sql_add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(c->column),
+	sql_add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(family, c->column),
 		operators[c->op].before);
 	if (operators[c->op].value)
 		bind(q, c->op == OP_PREFIX ? prefix_pattern(a, c->value.text) : c->value);
@@ -193,8 +194,9 @@ sort_expression(struct arena *a, const struct list_query *list)
 	if (list->sort == COL_NONE || list->sort == COL_ID)
 		return NULL;
 	if (!list->sort_cut)
-		return column_name(list->sort);
-	return arena_printf(a, "substr(%s, 1, %d)", column_name(list->sort), SORT_CHARS);
+		return column_name(list->family, list->sort);
+	return arena_printf(a, "substr(%s, 1, %d)", column_name(list->family, list->sort),
+			    SORT_CHARS);
 }
 
 /* Rows behind a position.  Nulls come first when ascending, as SQLite sorts them. */
@@ -258,7 +260,7 @@ sql_list(struct sql *q, struct arena *a, const struct list_query *list)
 	if (!list->with_removed && (list->family->columns & COL_BIT(COL_REMOVED)) != 0)
 		sql_add(q, " AND removed IS NULL");
 	for (size_t i = 0; i < list->condition_count; i++)
-		add_condition(q, a, &list->conditions[i]);
+		add_condition(q, a, list->family, &list->conditions[i]);
 	if (list->from.set)
 		add_position(q, list, sort, descending);
 	sql_add(q, " ORDER BY ");
@@ -283,7 +285,7 @@ sql_insert(struct sql *q, const struct record *record, bool with_id)
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0 && record->columns[c].type != VALUE_NULL) {
 			add_text(q, comma);
-			add_text(q, column_name((enum column)c));
+			add_text(q, column_name(family, (enum column)c));
 			comma = ", ";
 		}
 	sql_add(q, ") VALUES (");
@@ -308,7 +310,7 @@ sql_update(struct sql *q, const struct family *family, int64_t id, const struct 
 	sql_add(q, "UPDATE %s SET ", family->table);
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((given & family->columns & COL_BIT(c)) != 0) {
-			sql_add(q, "%s%s = ", comma, column_name((enum column)c));
+			sql_add(q, "%s%s = ", comma, column_name(family, (enum column)c));
 			bind(q, columns[c]);
 			comma = ", ";
 		}

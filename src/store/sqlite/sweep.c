@@ -102,7 +102,7 @@ store_forget(struct store_tx *tx, const struct family *family, int64_t removed_b
 			n += snprintf(text + n, sizeof(text) - (size_t)n,
 				      " AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
 				      references[i].child->table,
-				      column_name(references[i].column));
+				      column_name(references[i].child, references[i].column));
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
 	enum store_rc rc = row_change_fixed(tx, text, binds, 2, &changed);
 	*deleted = rc == STORE_OK ? (size_t)changed : 0;
