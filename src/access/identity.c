@@ -166,6 +166,9 @@ role_in_project(const struct identity *id, int64_t project)
 	}
 }
 
+static const char not_yours[] =
+	"Your account has no active project with that id: check the id, or ask an owner.";
+
 enum err
 auth_scope(const struct auth *auth, struct arena *a, const char *project, struct identity *id,
 	   struct error *e)
@@ -174,19 +177,20 @@ auth_scope(const struct auth *auth, struct arena *a, const char *project, struct
 	int64_t project_id;
 
 	if (!id_parse(&family_account, project, &project_id))
-		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+		return err_set(e, ERR_FORBIDDEN, NULL, not_yours);
 	if (id->account_role == ROLE_PROJECT)
-		return project_id == id->user_id ? ERR_NONE : err_set(e, ERR_FORBIDDEN, NULL, NULL);
+		return project_id == id->user_id ? ERR_NONE
+						 : err_set(e, ERR_FORBIDDEN, NULL, not_yours);
 	enum role role = role_in_project(id, project_id);
 	if (role == ROLE_NONE)
-		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+		return err_set(e, ERR_FORBIDDEN, NULL, not_yours);
 	enum store_rc rc =
 		store_get(auth->store, a, &family_account, project_id, &owners_all, &row);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
 	if (rc == STORE_NONE || (row.type->flags & TYPE_PROJECT) == 0 ||
 	    record_state(&row) != ST_ACTIVE)
-		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+		return err_set(e, ERR_FORBIDDEN, NULL, not_yours);
 
 	int64_t *ids = arena_array(a, 1, sizeof(*ids));
 	if (ids == NULL)

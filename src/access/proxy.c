@@ -105,7 +105,9 @@ check_text(const char *name, const char *text, size_t max, struct error *e)
 		return ERR_NONE;
 	log_warn("%s is empty, longer than %zu bytes, no UTF-8, or holds a control character", name,
 		 max);
-	return err_set(e, ERR_BAD_REQUEST, NULL, "The web server's sign-on is not valid.");
+	return err_set(e, ERR_BAD_REQUEST, NULL,
+		       "What the web server says about the user is not valid: ask an administrator "
+		       "to look at the log.");
 }
 
 enum err
@@ -113,7 +115,9 @@ proxy_check(const struct proxy_claim *claim, const char *token, struct error *e)
 {
 	if (claim->repeated) {
 		log_warn("a parameter REGCRED_PROXY_... came twice");
-		return err_set(e, ERR_BAD_REQUEST, NULL, "The web server's sign-on came twice.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "The web server names the user twice: ask an administrator to look "
+			       "at its configuration.");
 	}
 	if (claim->token == NULL || !secret_equal(claim->token, token)) {
 		log_warn("a sign-on by the web server was refused: REGCRED_PROXY_TOKEN is %s",
@@ -122,7 +126,9 @@ proxy_check(const struct proxy_claim *claim, const char *token, struct error *e)
 	}
 	if (claim->user == NULL && (claim->groups != NULL || claim->email != NULL)) {
 		log_warn("REGCRED_PROXY_GROUPS or _EMAIL came without REGCRED_PROXY_USER");
-		return err_set(e, ERR_BAD_REQUEST, NULL, "The web server's sign-on is not valid.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "What the web server says about the user is not valid: ask an "
+			       "administrator to look at the log.");
 	}
 	if (check_text("REGCRED_PROXY_USER", claim->user, PROXY_USER_MAX, e) != ERR_NONE ||
 	    check_text("REGCRED_PROXY_GROUPS", claim->groups, PROXY_GROUPS_MAX, e) != ERR_NONE)

@@ -52,6 +52,19 @@ auth_may_open(const struct identity *id, const struct record *row)
 	       identity_owns(identity_membership(id, owner));
 }
 
+enum err
+auth_may_method(const struct identity *id, const struct resource_type *type, unsigned right,
+		struct error *e)
+{
+	if ((auth_type(id->role, type) & right) != 0)
+		return ERR_NONE;
+	return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL,
+		       !id->scoped && (auth_type(ROLE_OWNER, type) & right) != 0
+			       ? "Your key can do this only in a project: send the request to "
+				 "the same path below /v1/projects/ID."
+			       : NULL);
+}
+
 bool
 auth_may_reveal(const struct identity *id)
 {

@@ -7,6 +7,7 @@
 
 #include "access/identity.h"
 #include "access/permissions.h"
+#include "base/err.h"
 #include "model/schema.h"
 
 /* Whether the role may make accounts of that kind, or give keys to them: nobody raises itself above
@@ -32,6 +33,11 @@ bool auth_may_reveal(const struct identity *id);
 bool auth_may_inject(const struct identity *id);
 
 bool auth_is_inject_only(const char *key_role);
+
+/* Fails with ERR_METHOD_NOT_ALLOWED if the caller's role lacks that right (MAY_CREATE and the like)
+ * on the type; the detail says where an owner has it: in a project. */
+enum err auth_may_method(const struct identity *id, const struct resource_type *type,
+			 unsigned right, struct error *e) __attribute__((warn_unused_result));
 
 /* Whether the caller may make keys that may be handed logins. */
 bool auth_may_grant(const struct identity *id);

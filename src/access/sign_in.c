@@ -104,7 +104,8 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 		e->retry_after_s = wait_s;
 		note_refusal(auth, client, access, NULL, now_ms, ERR_TOO_MANY);
 		return err_set(e, ERR_TOO_MANY, NULL,
-			       "Too many sign-ins from this address have failed.");
+			       "Too many sign-ins from this address have failed: wait as long as "
+			       "Retry-After says.");
 	}
 	if (http_utf8_valid(access, strlen(access)))
 		rc = store_find_key(auth->store, a, access, &key, &account);
@@ -184,8 +185,9 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 		return err_set(e, arena_failed(a) ? ERR_INTERNAL : ERR_UNAUTHORIZED, NULL, NULL);
 	if (basic && header &&
 	    (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
-		return err_set(e, ERR_BAD_REQUEST, NULL,
-			       "Authorization and X-API-Key name different keys.");
+		return err_set(
+			e, ERR_BAD_REQUEST, NULL,
+			"Authorization and X-API-Key have different keys: send one of them.");
 	return identify_key(auth, a, client_of(request), now_ms, basic ? access : other_access,
 			    basic ? secret : other_secret, out, e);
 }
@@ -277,19 +279,22 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 	*out = (struct identity){.role = ROLE_NONE, .proxy_user = user, .via = "proxy"};
 	const char *kind = record_text(&account, COL_KIND), *why = NULL;
 	if (with_key && (rc == STORE_NONE || key.user_id != record_id(&account)))
-		why = "brought the key of another account";
+		why = "sent the key of another account";
 	else if (rc == STORE_NONE)
 		why = "has no account";
 	else if (record_state(&account) != ST_ACTIVE)
 		why = "has an account that is not active";
 	else if (kind == NULL || !proxy_may_be(kind))
-		why = "has an account that is not for people";
+		why = "has an account of a kind that cannot sign in here";
 	if (why != NULL) {
 		out->proxy_unknown = rc == STORE_NONE && !with_key;
 		log_info("the web server signed in \"%s\", who %s", user, why);
 		if (!out->proxy_unknown || !auth->proxy_create_users)
 			note_refusal(auth, client_of(request), NULL, user, now_ms, ERR_FORBIDDEN);
-		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
+		return err_set(e, ERR_FORBIDDEN, NULL,
+			       "The user that the web server names has no account here that may "
+			       "sign in: ask "
+			       "an administrator for one.");
 	}
 	if (with_key) {
 		*out = key;
@@ -312,7 +317,8 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 	const struct proxy_claim *claim = &request->proxy;
 
 	if (request->header_repeated)
-		return err_set(e, ERR_BAD_REQUEST, NULL, "A header that may come once came twice.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "A header that may be sent once was sent twice: send it once.");
 	if (auth->proxy_token != NULL && (!claim->cgi || auth->proxy_trust_cgi) &&
 	    proxy_claimed(claim)) {
 		if (proxy_check(claim, auth->proxy_token, e) != ERR_NONE)

@@ -51,7 +51,8 @@ answer_without_memory(struct response *response)
 	static const char text[] =
 		"{\"id\":null,\"type\":\"error\",\"links\":{},\"actions\":{},\"status\":500,"
 		"\"code\":\"Internal Server Error\","
-		"\"message\":\"Internal Server Error\",\"detail\":null,\"baseType\":\"error\"}";
+		"\"message\":\"Internal Server Error\","
+		"\"detail\":\"The server ran out of memory: try again.\",\"baseType\":\"error\"}";
 
 	response->status = 500;
 	response->content_type = json_type;

@@ -67,11 +67,12 @@ request_find_base(struct call *c)
 		if (host == NULL || !http_host_valid(host) ||
 		    (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
 			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-				       "The Host header is missing or no host name.");
+				       "The Host header is missing or not a host name: send one.");
 		if (r->prefix != NULL && !http_prefix_valid(r->prefix))
 			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-				       "What the web server says to be the path of this service "
-				       "(REGCRED_PREFIX, or SCRIPT_NAME) is no path of a URL.");
+				       "The path that the web server names for this service "
+				       "(REGCRED_PREFIX or SCRIPT_NAME) is not valid: correct its "
+				       "configuration.");
 		/* The prefix stays as the web server has it: its locations know upper case. */
 		c->base = arena_printf(
 			c->arena, "%s%s",
@@ -176,8 +177,9 @@ request_read_body(struct call *c)
 	if (r->body_too_large)
 		return err_set(&c->error, ERR_TOO_LARGE, NULL, NULL);
 	if (r->body_cut)
-		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-			       "The body ended before its announced length.");
+		return err_set(
+			&c->error, ERR_BAD_REQUEST, NULL,
+			"The body is shorter than its Content-Length: send it again, whole.");
 	if (sent != HTTP_POST && sent != HTTP_PUT)
 		return ERR_NONE;
 	if (type == NULL)

@@ -9,9 +9,11 @@ static const struct {
 	int status;
 	const char *code;
 	const char *message;
+	const char *detail;
 } errors[ERR__COUNT] = {
-	[ERR_NONE] = {"NONE", 200, "", NULL},
-#define ERR(name, status, code, message) [ERR_##name] = {#name, status, code, message},
+	[ERR_NONE] = {"NONE", 200, "", NULL, NULL},
+#define ERR(name, status, code, message, detail)                                                   \
+	[ERR_##name] = {#name, status, code, message, detail},
 #include "base/err.def"
 #undef ERR
 };
@@ -22,7 +24,7 @@ err_set(struct error *e, enum err code, const char *field, const char *detail)
 	assert(code > ERR_NONE && code < ERR__COUNT);
 	e->code = code;
 	e->field = field;
-	e->detail = detail;
+	e->detail = detail != NULL ? detail : errors[code].detail;
 	return code;
 }
 
@@ -42,6 +44,12 @@ const char *
 err_message(enum err code)
 {
 	return errors[code].message;
+}
+
+const char *
+err_detail(enum err code)
+{
+	return errors[code].detail;
 }
 
 const char *

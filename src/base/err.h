@@ -2,14 +2,14 @@
  *
  * A function that can fail for the client returns enum err and fills struct error once, where the
  * cause is known; success (ERR_NONE) leaves it untouched, so calls chain:  if (f(&e) != ERR_NONE)
- * return e.code.  Only app.c turns it into HTTP.
+ * return e.code.  Only api/answer.c turns it into HTTP.
  */
 #ifndef REGCRED_ERR_H
 #define REGCRED_ERR_H
 
 enum err {
 	ERR_NONE,
-#define ERR(name, status, code, message) ERR_##name,
+#define ERR(name, status, code, message, detail) ERR_##name,
 #include "base/err.def"
 #undef ERR
 	ERR__COUNT
@@ -19,13 +19,13 @@ struct error {
 	enum err code;
 	const char *field;  /* the field it is about, NULL for errors that are not about one; static
 			       or in the request's arena */
-	const char *detail; /* a sentence for people, shown as `detail`, NULL if the code says it
-			       all; never a secret */
+	const char *detail; /* a sentence for people: what is wrong and what to do next; never a
+			       secret */
 	unsigned retry_after_s; /* of ERR_TOO_MANY and ERR_UNAVAILABLE: when it is worth another
 				   try; else 0 */
 };
 
-/* Fills *e and returns code. */
+/* Fills *e and returns code.  detail NULL: the sentence of err.def. */
 enum err err_set(struct error *e, enum err code, const char *field, const char *detail);
 
 int err_status(enum err code);
@@ -33,6 +33,8 @@ int err_status(enum err code);
 const char *err_code(enum err code);
 /* NULL for validation errors. */
 const char *err_message(enum err code);
+/* What err_set() says unless it is told better. */
+const char *err_detail(enum err code);
 /* The name in the table, for tests: "NOT_FOUND". */
 const char *err_name(enum err code);
 

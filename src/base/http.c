@@ -138,16 +138,17 @@ decode(const char *text, size_t len, int plus, char **to)
 		high = len - i > 2 ? hex_digit(text[i + 1]) : -1;
 		low = high >= 0 ? hex_digit(text[i + 2]) : -1;
 		if (low < 0)
-			return "A % is not followed by two hexadecimal digits.";
+			return "A % is not followed by two hexadecimal digits: write %25 for the "
+			       "sign itself.";
 		*out++ = (char)(high * 16 + low);
 		i += 2;
 	}
 	*out = '\0';
 	*to = out + 1;
 	if (memchr(start, '\0', (size_t)(out - start)) != NULL)
-		return "The text holds a NUL.";
+		return "The text contains a NUL byte: leave it out.";
 	if (!http_utf8_valid(start, (size_t)(out - start)))
-		return "The text is not valid UTF-8.";
+		return "The text is not valid UTF-8: encode it as UTF-8.";
 	return NULL;
 }
 
@@ -224,7 +225,8 @@ http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out
 	if (count == 0)
 		return ERR_NONE;
 	if (count > HTTP_PAIRS_MAX)
-		return err_set(e, ERR_BAD_REQUEST, NULL, "There are too many parameters.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "There are more than 512 parameters: send fewer.");
 	pairs.items = arena_array(a, count, sizeof(*pairs.items));
 	decoded =
 		arena_alloc(a, len + count); /* a '=' makes room for one NUL, the other is extra */
@@ -248,12 +250,15 @@ parse_segment(const char *text, size_t len, char **to, struct target *out, struc
 	if (why != NULL)
 		return err_set(e, ERR_BAD_REQUEST, NULL, why);
 	if (has_control(segment))
-		return err_set(e, ERR_BAD_REQUEST, NULL, "The path holds a control character.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "The path contains a control character: leave it out.");
 	if (strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
-		return err_set(e, ERR_NOT_FOUND, NULL, "The path has a segment of dots.");
+		return err_set(e, ERR_NOT_FOUND, NULL,
+			       "The path has a segment of dots: send the URL without it.");
 	if (strpbrk(segment, "/\\") != NULL)
 		return err_set(e, ERR_NOT_FOUND, NULL,
-			       "A path segment holds a slash or a backslash.");
+			       "A path segment contains an encoded slash or backslash: send the "
+			       "URL without it.");
 	if (out->segment_count < HTTP_SEGMENTS_MAX)
 		out->segments[out->segment_count++] = segment;
 	return ERR_NONE;
@@ -285,10 +290,11 @@ http_target_parse(struct arena *a, const char *raw, struct target *out, struct e
 	enum err code;
 
 	if (len > HTTP_TARGET_MAX)
-		return err_set(e, ERR_BAD_REQUEST, NULL, "The URL is too long.");
+		return err_set(e, ERR_BAD_REQUEST, NULL,
+			       "The URL is longer than 32 KiB: send a shorter one.");
 	if (raw[0] != '/')
 		return err_set(e, ERR_BAD_REQUEST, NULL,
-			       "The URL's path does not begin with a slash.");
+			       "The path of the URL does not begin with a slash: add one.");
 	target.path = arena_copy(a, raw, path_len);
 	target.raw_query = arena_strdup(a, raw[path_len] == '?' ? raw + path_len + 1 : "");
 	if (target.path == NULL || target.raw_query == NULL)

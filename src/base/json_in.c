@@ -95,7 +95,7 @@ static enum err gate_value(struct gate *g);
 static enum err
 refuse_at(struct gate *g, size_t at, const char *why)
 {
-	const char *detail = arena_printf(g->arena, "%s at byte %zu.", why, at);
+	const char *detail = arena_printf(g->arena, "%s at byte %zu: correct it there.", why, at);
 
 	return err_set(g->error, detail != NULL ? ERR_INVALID_BODY : ERR_INTERNAL, NULL, detail);
 }
@@ -187,14 +187,14 @@ gate_unicode(struct gate *g, unsigned *c)
 	unsigned low;
 
 	if (!take_hex(g, c))
-		return gate_refuse(g, "\\u is not followed by four hexadecimal digits");
+		return gate_refuse(g, "An escape \\u has no four hexadecimal digits");
 	if (*c == 0)
-		return refuse_at(g, start, "A string holds \\u0000");
+		return refuse_at(g, start, "A string contains \\u0000");
 	if (*c < 0xd800 || *c > 0xdfff)
 		return ERR_NONE;
 	if (*c > 0xdbff || !gate_take(g, '\\') || !gate_take(g, 'u') || !take_hex(g, &low) ||
 	    low < 0xdc00 || low > 0xdfff)
-		return refuse_at(g, start, "A string holds half of a surrogate pair");
+		return refuse_at(g, start, "A string contains half of a surrogate pair");
 	*c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
 	return ERR_NONE;
 }
@@ -209,7 +209,7 @@ gate_escape(struct gate *g, unsigned *c)
 	if (gate_take(g, 'u'))
 		return gate_unicode(g, c);
 	if (letter == NULL)
-		return gate_refuse(g, "An unknown escape stands in a string");
+		return gate_refuse(g, "A string contains an unknown escape");
 	*c = (unsigned char)meanings[letter - letters];
 	g->at++;
 	return ERR_NONE;
@@ -239,7 +239,7 @@ gate_string_part(struct gate *g, char **out)
 	enum err code;
 
 	if (first < 0x20)
-		return gate_refuse(g, "A control character stands in a string");
+		return gate_refuse(g, "A string contains a control character");
 	if (first == '\\') {
 		g->at++;
 		code = gate_escape(g, &c);
@@ -297,7 +297,7 @@ gate_number(struct gate *g)
 	if (!gate_take(g, '0') && !take_digits(g))
 		return gate_refuse(g, "A number has no digits");
 	if (gate_take(g, '.') && !take_digits(g))
-		return gate_refuse(g, "A number has no digits behind its point");
+		return gate_refuse(g, "A number has no digits after its point");
 	if (gate_take(g, 'e') || gate_take(g, 'E')) {
 		if (!gate_take(g, '+'))
 			(void)gate_take(g, '-');
@@ -323,7 +323,7 @@ gate_word(struct gate *g, const char *word)
 	size_t len = strlen(word);
 
 	if (g->len - g->at < len || memcmp(g->text + g->at, word, len) != 0)
-		return gate_refuse(g, "No value of JSON begins");
+		return gate_refuse(g, "A JSON value is missing");
 	g->at += len;
 	return ERR_NONE;
 }
@@ -342,7 +342,7 @@ gate_array(struct gate *g)
 		gate_skip_blanks(g);
 	} while (gate_take(g, ','));
 	return gate_take(g, ']') ? ERR_NONE
-				 : gate_refuse(g, "An array goes on with neither , nor ]");
+				 : gate_refuse(g, "An array continues with neither , nor ]");
 }
 
 static uint32_t
@@ -389,7 +389,7 @@ gate_name(struct gate *g, struct name **names)
 	name->hash = gate_hash_of(name->bytes, name->len);
 	bucket = &names[name->hash % BUCKETS];
 	if (is_repeated(*bucket, name))
-		return refuse_at(g, start - 1, "A name stands twice in an object, again");
+		return refuse_at(g, start - 1, "An object has a name twice, again");
 	name->next = *bucket;
 	*bucket = name;
 	return code;
@@ -408,7 +408,7 @@ gate_member(struct gate *g, struct name **names)
 		return code;
 	gate_skip_blanks(g);
 	if (!gate_take(g, ':'))
-		return gate_refuse(g, "The : behind a name is missing");
+		return gate_refuse(g, "The : after a name is missing");
 	return gate_value(g);
 }
 
@@ -428,7 +428,7 @@ gate_object(struct gate *g)
 		gate_skip_blanks(g);
 	} while (gate_take(g, ','));
 	return gate_take(g, '}') ? ERR_NONE
-				 : gate_refuse(g, "An object goes on with neither , nor }");
+				 : gate_refuse(g, "An object continues with neither , nor }");
 }
 
 static enum err
@@ -451,7 +451,7 @@ gate_value(struct gate *g)
 
 	gate_skip_blanks(g);
 	if (++g->nodes > g->nodes_max)
-		return gate_refuse(g, "The limit on the number of values is passed");
+		return gate_refuse(g, "There are more than 2,000 values");
 	switch (peek(g)) {
 	case '{':
 		return gate_container(g, gate_object);
@@ -471,7 +471,7 @@ gate_value(struct gate *g)
 	}
 	if (peek(g) == '-' || is_digit(peek(g)))
 		return gate_number(g);
-	return gate_refuse(g, "No value of JSON begins");
+	return gate_refuse(g, "A JSON value is missing");
 }
 
 static enum err
@@ -480,12 +480,12 @@ gate_text(struct gate *g)
 	enum err code;
 
 	if (g->len >= 3 && memcmp(g->text, "\xef\xbb\xbf", 3) == 0)
-		return gate_refuse(g, "A byte order mark stands");
+		return gate_refuse(g, "There is a byte order mark");
 	code = gate_value(g);
 	if (code != ERR_NONE)
 		return code;
 	gate_skip_blanks(g);
-	return g->at == g->len ? ERR_NONE : gate_refuse(g, "Something stands behind the value");
+	return g->at == g->len ? ERR_NONE : gate_refuse(g, "There is something after the value");
 }
 
 /* The tree. */
@@ -563,7 +563,7 @@ read_tree(struct gate *g, struct json **out)
 		return no_memory(g);
 	if (tree == NULL || g->numbers != NULL || g->nodes != 0)
 		return err_set(g->error, ERR_INVALID_BODY, NULL,
-			       "The body can be read in more than one way.");
+			       "The body can be read in more than one way: send plain JSON.");
 	*out = tree;
 	return ERR_NONE;
 }

@@ -41,13 +41,14 @@ find_boundary(struct multipart *m, const char *content_type)
 	if (found == PARAM_NO_MEMORY)
 		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
 	if (found != PARAM_FOUND)
-		return broken(m, found == PARAM_NONE
-					 ? "The Content-Type names no boundary."
-					 : "The Content-Type's parameters cannot be read.");
+		return broken(m, found == PARAM_NONE ? "The Content-Type has no boundary: add one."
+						     : "The parameters of the Content-Type cannot "
+						       "be read: correct them.");
 	len = strlen(boundary);
 	if (len == 0 || len > BOUNDARY_MAX || strspn(boundary, BOUNDARY_CHARS) != len ||
 	    boundary[len - 1] == ' ')
-		return broken(m, "The Content-Type's boundary is not a legal one.");
+		return broken(m, "The boundary in the Content-Type is not valid: use 1 to 70 of "
+				 "the characters that RFC 2046 allows.");
 	memcpy(m->mark, "\r\n--", 4);
 	memcpy(m->mark + 4, boundary, len + 1);
 	m->mark_len = len + 4;
@@ -74,7 +75,8 @@ end_of_delimiter(struct multipart *m, bool *last)
 	if (*last && m->at == m->end)
 		return ERR_NONE;
 	if (!starts_with(m, "\r\n", 2))
-		return broken(m, "A line begins with the boundary but does not end behind it.");
+		return broken(m, "A line begins with the boundary and does not end after it: "
+				 "choose another boundary.");
 	m->at += 2;
 	return ERR_NONE;
 }
@@ -91,7 +93,8 @@ first_delimiter(struct multipart *m, bool *last)
 	}
 	found = memmem(m->at, (size_t)(m->end - m->at), m->mark, m->mark_len);
 	if (found == NULL)
-		return broken(m, "The boundary does not occur in the body.");
+		return broken(m, "The boundary of the Content-Type is not in the body: send the "
+				 "one that was used.");
 	m->at = found + m->mark_len;
 	return end_of_delimiter(m, last);
 }
@@ -106,11 +109,12 @@ part_content(struct multipart *m, const char **content)
 	/* The line break before the delimiter may be the one that ends the headers' empty line. */
 	found = memmem(start - 2, (size_t)(m->end - start) + 2, m->mark, m->mark_len);
 	if (found == NULL)
-		return broken(m, "The closing boundary is missing.");
+		return broken(m, "The closing boundary is missing: send the body whole.");
 	m->at = found + m->mark_len;
 	len = found > start ? (size_t)(found - start) : 0;
 	if (!http_utf8_valid(start, len))
-		return broken(m, "A field's content is not valid UTF-8, or holds a NUL.");
+		return broken(m, "The content of a field is not valid UTF-8 or contains a NUL "
+				 "byte: send text.");
 	*content = arena_copy(m->arena, start, len);
 	return *content != NULL ? ERR_NONE : err_set(m->error, ERR_INTERNAL, NULL, NULL);
 }
@@ -125,7 +129,8 @@ part_header(struct multipart *m, const char **name, const char **value)
 	char *line;
 
 	if (eol == NULL)
-		return broken(m, "The headers of a field do not end.");
+		return broken(m,
+			      "The headers of a field do not end: put an empty line after them.");
 	line = arena_copy(m->arena, m->at, (size_t)(eol - m->at));
 	if (line == NULL)
 		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
@@ -135,14 +140,17 @@ part_header(struct multipart *m, const char **name, const char **value)
 		return ERR_NONE;
 	}
 	if (!http_utf8_valid(line, (size_t)(eol - m->at)))
-		return broken(m, "A field's headers are not valid UTF-8, or hold a NUL.");
+		return broken(m, "The headers of a field are not valid UTF-8 or contain a NUL "
+				 "byte: send text.");
 	m->at = eol + 2;
 	for (const char *c = line; *c != '\0'; c++)
 		if (http_is_control(*c) && *c != '\t')
-			return broken(m, "A field's headers hold a control character.");
+			return broken(m, "The headers of a field contain a control character: "
+					 "leave it out.");
 	name_len = strspn(line, TOKEN_CHARS);
 	if (name_len == 0 || line[name_len] != ':')
-		return broken(m, "A field's headers hold a line that is none.");
+		return broken(m,
+			      "A field has a header line without a name and a colon: correct it.");
 	line[name_len] = '\0';
 	*name = line;
 	*value = line + name_len + 1 + strspn(line + name_len + 1, " \t");
@@ -156,14 +164,16 @@ field_name(struct multipart *m, const char *disposition, const char **name)
 	size_t len = sizeof(type) - 1;
 
 	if (*name != NULL)
-		return broken(m, "A field has two Content-Disposition headers.");
+		return broken(m, "A field has two Content-Disposition headers: send one.");
 	if (strncasecmp(disposition, type, len) != 0)
-		return broken(m, "A field's Content-Disposition is not form-data.");
+		return broken(
+			m, "The Content-Disposition of a field is not form-data: use form-data.");
 	enum param found = http_find_param(m->arena, disposition + len, "name", name);
 	if (found == PARAM_NO_MEMORY)
 		return err_set(m->error, ERR_INTERNAL, NULL, NULL);
-	return found == PARAM_FOUND ? ERR_NONE
-				    : broken(m, "A field's Content-Disposition has no name.");
+	return found == PARAM_FOUND
+		       ? ERR_NONE
+		       : broken(m, "The Content-Disposition of a field has no name: add one.");
 }
 
 /* base64 and quoted-printable are gone from RFC 7578; taken literally they would store something
@@ -194,14 +204,15 @@ part_name(struct multipart *m, const char **name)
 			break;
 		if (strcasecmp(header, "Content-Transfer-Encoding") == 0 &&
 		    !is_plain_encoding(value))
-			return broken(m, "A field has a Content-Transfer-Encoding.");
+			return broken(m,
+				      "A field has a Content-Transfer-Encoding: send it without.");
 		if (strcasecmp(header, "Content-Disposition") != 0)
 			continue;
 		code = field_name(m, value, name);
 		if (code != ERR_NONE)
 			return code;
 	}
-	return *name != NULL ? ERR_NONE : broken(m, "A field has no Content-Disposition.");
+	return *name != NULL ? ERR_NONE : broken(m, "A field has no Content-Disposition: add one.");
 }
 
 static enum err
@@ -214,7 +225,7 @@ parts(struct multipart *m, struct pairs *out)
 		struct pair *pair = &out->items[out->count];
 
 		if (out->count == HTTP_PAIRS_MAX)
-			return broken(m, "There are too many fields.");
+			return broken(m, "There are more than 512 fields: send fewer.");
 		code = part_name(m, &pair->name);
 		if (code == ERR_NONE)
 			code = part_content(m, &pair->value);

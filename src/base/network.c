@@ -55,26 +55,29 @@ network_parse(const char *text, struct network *out)
 	unsigned prefix;
 
 	if (len >= sizeof(address))
-		return "A network is an address like 192.0.2.0/24 or 2001:db8::/32.";
+		return "It is not a network: write one like 192.0.2.0/24 or 2001:db8::/32.";
 	memcpy(address, text, len);
 	address[len] = '\0';
 	if (!network_parse_address(address, out))
-		return "A network is an address like 192.0.2.0/24 or 2001:db8::/32.";
+		return "It is not a network: write one like 192.0.2.0/24 or 2001:db8::/32.";
 	if (text[len] == '\0')
 		return NULL;
 	if (!parse_prefix(text + len + 1, &prefix))
-		return "The number behind the slash says how many bits count.";
+		return "The prefix length is not a number: write how many bits count after the "
+		       "slash.";
 	if (strchr(address, ':') != NULL && out->size == 4) {
 		if (prefix < MAPPED_BITS)
-			return "The address has bits behind the prefix.";
+			return "The address has bits set after the prefix: write the network, or a "
+			       "longer prefix.";
 		prefix -= MAPPED_BITS;
 	}
 	if (prefix > out->prefix)
-		return "The number behind the slash is larger than the address.";
+		return "The prefix is longer than the address: at most 32 for IPv4, 128 for IPv6.";
 	out->prefix = prefix;
 	for (unsigned i = prefix; i < 8 * out->size; i++)
 		if (bit(out, i))
-			return "The address has bits behind the prefix.";
+			return "The address has bits set after the prefix: write the network, or a "
+			       "longer prefix.";
 	return NULL;
 }
 
@@ -107,7 +110,7 @@ network_list_add(struct arena *a, const char *list, const char *text, const char
 
 	*why = network_parse(text, &n);
 	if (*why == NULL && count(list) == NETWORKS_MAX)
-		*why = "There are more networks than regcred takes.";
+		*why = "There are more than 32 networks: send fewer.";
 	if (*why != NULL ||
 	    inet_ntop(n.size == 4 ? AF_INET : AF_INET6, n.bytes, address, sizeof(address)) == NULL)
 		return NULL;

@@ -51,7 +51,7 @@ choose_each(struct hand_out_work *w, const struct login_list *logins)
 			continue;
 		if (w->count == HANDOUT_LOGINS_MAX)
 			return err_set(w->error, ERR_INVALID_OPTION, "format",
-				       "There are more than 1000 logins: name a registry or an "
+				       "There are more than 1,000 logins: name a registry or an "
 				       "image.");
 		w->entries[w->count++] = (struct entry){.login = login, .key = key};
 	}
@@ -176,9 +176,10 @@ handout_read_name(const struct resource_type *type, const struct json *body, con
 		return e->code;
 	if (*out == NULL || is_dns_name(*out, dots))
 		return ERR_NONE;
-	return err_set(e, ERR_INVALID_FORMAT, field,
-		       "It must be a name as Kubernetes takes it: small letters, digits and dashes "
-		       "between.");
+	return err_set(
+		e, ERR_INVALID_FORMAT, field,
+		"It is not a name that Kubernetes accepts: use lower-case letters, digits, and "
+		"dashes between them.");
 }
 
 static enum err
@@ -203,9 +204,10 @@ read_question(struct hand_out_work *w, const struct resource_type *type, const s
 	if (w->name == NULL)
 		w->name = "regcred";
 	if (w->format->one && w->wanted.parts.key == NULL && w->wanted.registry_id == 0)
-		return err_set(e, ERR_MISSING_REQUIRED, "image",
-			       "This format holds one login: name an image, a serverAddress or a "
-			       "registryId.");
+		return err_set(
+			e, ERR_MISSING_REQUIRED, "image",
+			"This format contains one login: name an image, a serverAddress or a "
+			"registryId.");
 	return ERR_NONE;
 }
 
@@ -216,8 +218,9 @@ handout_run(const struct context *c, const struct resource_type *type, const str
 	struct hand_out_work w = {.context = c, .out = out, .error = e};
 
 	if (!auth_may_reveal(c->id))
-		return err_set(e, ERR_FORBIDDEN, NULL,
-			       "This key may not be handed logins: it was made without reveal.");
+		return err_set(
+			e, ERR_FORBIDDEN, NULL,
+			"This key may not retrieve logins: make one with reveal set to true.");
 	if (read_question(&w, type, body) != ERR_NONE)
 		return e->code;
 	enum store_rc rc = store_write(c->store, hand_out_in_transaction, &w);

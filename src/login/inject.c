@@ -167,17 +167,18 @@ read_from(struct arena *a, const struct wish *wish, struct registry_request *out
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
 		if (type == NULL || strcmp(type, forms[i]) == 0)
-			return "The registry API knows no forms.";
+			return "The registry API has no forms: send the registry's own requests.";
 	if (query == NULL)
 		return NULL;
 	if (strchr(query, ';') != NULL ||
 	    http_form_parse(a, query + 1, strlen(query + 1), &pairs, &e) != ERR_NONE)
-		return "The query is not one of the registry API.";
+		return "The query is not one of the registry API: send the registry's own "
+		       "requests.";
 	for (size_t i = 0; i < pairs.count; i++) {
 		if (strcasecmp(pairs.items[i].name, "from") != 0)
 			continue;
 		if (out->from != NULL || registry_path_check(pairs.items[i].value) != NULL)
-			return "The repository to mount from is not one.";
+			return "The repository to mount from is not a valid name: correct it.";
 		out->from = pairs.items[i].value;
 	}
 	return NULL;
@@ -186,12 +187,13 @@ read_from(struct arena *a, const struct wish *wish, struct registry_request *out
 const char *
 inject_read(struct arena *a, const struct wish *wish, struct registry_request *out)
 {
-	static const char other[] = "The path is not one of the registry API.";
+	static const char other[] =
+		"The path is not one of the registry API: only those get a login.";
 	struct path *p = arena_alloc(a, sizeof(*p));
 
 	*out = (struct registry_request){.actions = inject_actions_of(wish->method)};
 	if (out->actions == NULL)
-		return "The method is not one of the registry API.";
+		return "The method is not one of the registry API: only those get a login.";
 	if (p == NULL || !split(a, wish->target, p) || strcmp(p->segments[0], "v2") != 0)
 		return other;
 	if (p->count == 1 || (p->count == 2 && *p->segments[1] == '\0'))
@@ -262,10 +264,13 @@ inject_choose(struct inject_work *w)
 	else
 		resolve_sort(&logins);
 	if (logins.count == 0 || !logins.items[0].fits)
-		return deny(w, "No login fits that this key may use.");
+		return deny(
+			w,
+			"No login that this key may use fits: ask imageLogin why, or store one.");
 	w->login = logins.items;
 	if (w->request.from != NULL && !registry_path_holds(w->login->path, w->request.from))
-		return deny(w, "The login is not for the repository to mount from.");
+		return deny(w, "The login is not for the repository to mount from: push the layer "
+			       "instead.");
 	return ERR_NONE;
 }
 
@@ -295,7 +300,8 @@ use_basic(const struct inject_work *w, const char **out)
 	const char *pair = arena_printf(a, "%s:%s", w->user, w->secret);
 
 	if (strchr(w->user, ':') != NULL)
-		return deny(w, "The user name of the login holds a colon, which Basic cannot.");
+		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
+			       "cannot send: give the login another one.");
 	const char *text = pair != NULL ? http_base64(a, pair, strlen(pair)) : NULL;
 	*out = arena_printf(a, "Basic %s", text != NULL ? text : "");
 	return arena_failed(a) ? err_set(w->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
@@ -387,11 +393,13 @@ use_token(const struct inject_work *w, const char **out)
 	case TOKENS_FETCH:
 		return fetch(w, scopes, key, out);
 	case TOKENS_FAILED:
-		return registry_down(w, "The registry gave no token a moment ago.");
+		return registry_down(
+			w, "The registry gave no token a moment ago: try again in a minute.");
 	case TOKENS_BUSY:
-		return err_set(w->error, ERR_UNAVAILABLE, NULL,
-			       "As many tokens as the server asks for at a time are being asked "
-			       "for.");
+		return err_set(
+			w->error, ERR_UNAVAILABLE, NULL,
+			"The server is fetching as many tokens as it may at a time: try again "
+			"in a second.");
 	case TOKENS_NO_MEMORY:
 		break;
 	}
@@ -495,9 +503,10 @@ inject_run(struct inject *inject, const struct context *c, const struct wish *wi
 	struct inject_work w = {.inject = inject, .context = c, .wish = wish, .error = e};
 
 	if (!auth_may_inject(c->id))
-		return err_set(e, ERR_FORBIDDEN, NULL,
-			       "This key may not use logins: it was made without reveal or the "
-			       "role inject.");
+		return err_set(
+			e, ERR_FORBIDDEN, NULL,
+			"This key may not use logins: make one with the role inject, or with "
+			"reveal set to true.");
 	if (read_wish(&w) != ERR_NONE || inject_choose(&w) != ERR_NONE ||
 	    open_login(&w) != ERR_NONE)
 		return e->code;

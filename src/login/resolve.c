@@ -31,7 +31,7 @@ one_of(const char *field, const struct wanted *w, struct error *e)
 	if (w->image == NULL && w->address == NULL && w->registry_id == 0)
 		return ERR_NONE;
 	return err_set(e, ERR_INVALID_OPTION, field,
-		       "An image, a serverAddress or a registryId, not several of them.");
+		       "There is more than one of image, serverAddress and registryId: send one.");
 }
 
 static enum err
@@ -375,7 +375,7 @@ resolve_text(const struct login_list *list, const struct login *login)
 		const char *chosen, *other;
 	} texts[LOGIN__COUNT] = {
 		[LOGIN_ACCOUNT] = {"It belongs to the account that asks.",
-				   "It belongs to a project; the chosen one to the account that "
+				   "It belongs to a project, the chosen one to the account that "
 				   "asks."},
 		[LOGIN_ADDRESS] = {"It is the only login for the registry that fits.", NULL},
 		[LOGIN_EXPIRED] = {NULL, "It has expired."},

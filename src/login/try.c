@@ -26,7 +26,7 @@ try_read_input(const struct resource_type *type, const struct json *body, const 
 			       : err_set(e, ERR_MISSING_REQUIRED, field->name, NULL);
 	if (node->type == JSON_OBJECT || node->type == JSON_ARRAY)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It must be a single value, not an object or array.");
+			       "It is an object or array: send a single value.");
 	if (http_utf8_length(node->text) > field->max_len)
 		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
 	*out = node->text;

@@ -32,8 +32,8 @@ use_open_login(struct hand_out_work *w, struct entry *entry)
 	if (w->format->auth && strchr(entry->user, ':') != NULL)
 		return err_set(w->error, ERR_INVALID_FORMAT, "format",
 			       arena_printf(c->arena,
-					    "The user name of %s holds a colon, which this format "
-					    "cannot.",
+					    "The user name of %s contains a colon, which this "
+					    "format cannot hold: use another format.",
 					    id));
 	return ERR_NONE;
 }

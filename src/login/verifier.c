@@ -437,7 +437,8 @@ verifier_test(struct verifier *v, struct arena *a, const char *address, const ch
 	if (!may) {
 		e->retry_after_s = 1;
 		return err_set(e, ERR_TOO_MANY, NULL,
-			       "As many logins as the server tries at a time are being tried.");
+			       "The server is trying as many logins as it may at a time: try again "
+			       "in a second.");
 	}
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }

@@ -45,7 +45,8 @@ read_boolean(const struct field *field, const char *text, struct change *out, st
 	bool yes = strcmp(text, "true") == 0;
 
 	if (!yes && strcmp(text, "false") != 0)
-		return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be true or false.");
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It is neither true nor false: send one of them.");
 	out->columns[field->column] = value_int(yes);
 	return ERR_NONE;
 }
@@ -69,9 +70,10 @@ read_date(const struct field *field, const char *text, struct change *out, struc
 	int64_t ms;
 
 	if (!date_read(text, &ms))
-		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It must be a date like 2030-01-31T00:00:00Z, or milliseconds since "
-			       "1970.");
+		return err_set(
+			e, ERR_INVALID_FORMAT, field->name,
+			"It is not a date: send one like 2030-01-31T00:00:00Z, or milliseconds "
+			"since 1970.");
 	out->columns[field->column] = value_int(ms);
 	return ERR_NONE;
 }
@@ -93,7 +95,8 @@ body_read_networks(const struct schema_rules *rules, const struct field *field,
 		   const struct json *node, struct change *out, struct error *e)
 {
 	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
-	const char *why = "It must be an array of networks like 192.0.2.0/24, or null for all.";
+	const char *why =
+		"It is not an array of networks: send texts like 192.0.2.0/24, or null for all.";
 	const char *list = NULL;
 
 	if (node->type == JSON_STRING)
@@ -119,7 +122,9 @@ check_item(const struct field *field, const char *item)
 
 	if (field->type == FT_PATHS)
 		return registry_path_check(item);
-	return id_parse(field->reference->family, item, &id) ? NULL : "It must be an array of ids.";
+	return id_parse(field->reference->family, item, &id)
+		       ? NULL
+		       : "It is not an array of ids: send texts like 1sp3.";
 }
 
 /* An array of texts, or, as a form has it, one text with commas between. */
@@ -140,7 +145,7 @@ read_list(const struct schema_rules *rules, const struct field *field, const str
 		item = item != NULL ? item->next : NULL;
 		why = check_item(field, text);
 		if (why == NULL && ++count > LIST_ITEMS_MAX)
-			why = "It has more than 32 members.";
+			why = "It has more than 32 members: send fewer.";
 		if (why != NULL)
 			return err_set(e, ERR_INVALID_FORMAT, field->name, why);
 		list = arena_printf(rules->arena, "%s%s%s", list, *list != '\0' ? " " : "", text);
@@ -149,7 +154,7 @@ read_list(const struct schema_rules *rules, const struct field *field, const str
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	if (count == 0)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It must be an array with members, or null for all.");
+			       "It is not an array of texts: send one, or null for all.");
 	out->columns[field->column] = value_text(list);
 	return ERR_NONE;
 }
@@ -187,7 +192,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 {
 	if (field->type == FT_MEMBERS) {
 		if (node->type != JSON_ARRAY && node->type != JSON_NULL)
-			return err_set(e, ERR_INVALID_FORMAT, field->name, "It must be an array.");
+			return err_set(e, ERR_INVALID_FORMAT, field->name,
+				       "It is not an array: send one.");
 		out->members = node->type == JSON_ARRAY ? node : NULL;
 		return ERR_NONE;
 	}
@@ -204,7 +210,7 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 	const char *text = scalar_text(node);
 	if (text == NULL)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It must be a single value, not an object or array.");
+			       "It is an object or array: send a single value.");
 	if (field->type == FT_BOOLEAN)
 		return read_boolean(field, text, out, e);
 	if (field->type == FT_DATE)
@@ -260,7 +266,7 @@ schema_read_question(const struct resource_type *type, const char *name, const s
 	const char *text = scalar_text(node);
 	if (text == NULL)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It must be a single value, not an object or array.");
+			       "It is an object or array: send a single value.");
 	enum err rc = field->type == FT_ENUM ? body_read_option(field, text, &change, e)
 					     : body_read_text(field, text, &change, e);
 	*out = change.columns[COL_NONE].text;

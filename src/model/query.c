@@ -140,7 +140,7 @@ read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 		return ERR_NONE;
 	if (out->filter_count == CONDITIONS_MAX)
 		return err_set(e, ERR_BAD_REQUEST, NULL,
-			       "There are more filters than regcred takes.");
+			       "There are more than 32 filters: send fewer.");
 	out->filters[out->filter_count++] = (struct filter){field, m, pair->value};
 	out->list.conditions[out->list.condition_count++] =
 		condition_of(p, field, m->op, pair->value);

@@ -19,9 +19,11 @@
 enum { LABEL_MAX = 63, PORT_MAX = 65535, IMAGE_ID_DIGITS = 64, HTTPS_PORT = 443, HTTP_PORT = 80 };
 
 static const char no_memory[] = "There is no memory to read the address.";
-static const char bad_host[] = "The address names no host: it is a name or an IP address, IPv6 in "
-			       "brackets, names in other alphabets in their ASCII form.";
-static const char bad_port[] = "The port is a number from 1 to 65535 behind the colon.";
+static const char bad_host[] =
+	"The address has no valid host: write a name or an IP address, IPv6 in "
+	"brackets, names in other alphabets in their ASCII form.";
+static const char bad_port[] =
+	"The port is not valid: write a number from 1 to 65535 after the colon.";
 
 /* What may stand before "://".  The tools' own ones mean a registry with TLS. */
 static const struct scheme {
@@ -250,29 +252,31 @@ registry_url_parse(struct arena *a, const char *address, struct registry_url *ou
 	while (len > 0 && strchr(BLANKS, address[len - 1]) != NULL)
 		len--;
 	if (len == 0)
-		return "The address is empty.";
+		return "The address is empty: name a registry.";
 	const char *text = arena_copy(a, address, len);
 	if (text == NULL)
 		return no_memory;
 	if (text[strcspn(text, BLANKS)] != '\0')
-		return "The address has a blank in it.";
+		return "The address contains a space: remove it.";
 	const char *whole = text;
 	text = skip_scheme(text, &out->plain_http);
 	out->scheme_given = text != whole;
 	if (text == NULL)
-		return "The address of a registry begins with https:// or http://, or with its "
-		       "host.";
+		return "The address begins with another scheme: use https:// or http://, or the "
+		       "host alone.";
 	if (text[strcspn(text, "?#")] != '\0')
-		return "The address of a registry has no parameters.";
+		return "The address contains parameters: leave out what follows ? or #.";
 	size_t host_len = strcspn(text, "/");
 	if (memchr(text, '@', host_len) != NULL)
-		return "User name and password do not belong into the address.";
+		return "The address contains a user name: send it as publicValue, and the password "
+		       "as secretValue.";
 	const char *why = read_authority(text, host_len, &at);
 	if (why != NULL)
 		return why;
 	out->path = url_read_path(a, text + host_len);
 	if (out->path == NULL && !arena_failed(a))
-		return "The path of the address has characters that no repository's name has.";
+		return "The path of the address contains characters that no repository name has: "
+		       "correct it.";
 	out->key = url_key_of(a, &at, out->plain_http);
 	out->hub = out->key != NULL && is_hub(out->key);
 	if (out->hub) {
@@ -373,7 +377,7 @@ split_name(char *name, struct registry_image *out)
 		*digest++ = '\0';
 		out->digest = digest;
 		if (!is_digest(digest))
-			return "What stands behind the @ is no digest like sha256:….";
+			return "What follows the @ is not a digest: write one like sha256:….";
 	}
 	slash = strrchr(name, '/');
 	tag = strchr(slash != NULL ? slash : name, ':');
@@ -381,11 +385,11 @@ split_name(char *name, struct registry_image *out)
 		*tag++ = '\0';
 		out->tag = tag;
 		if (!is_tag(tag))
-			return "What stands behind the colon is no tag.";
+			return "What follows the colon is not a tag: correct it.";
 	}
 	return is_repository(name) ? NULL
-				   : "The image's name has characters or an order of them "
-				     "that no repository's name has.";
+				   : "The name of the image is not valid: write names like "
+				     "acme/app, in lower case.";
 }
 
 const char *
@@ -400,7 +404,7 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 	size_t len = strcspn(reference, "/");
 	if (len == IMAGE_ID_DIGITS && only(reference, len, DIGITS "abcdef") &&
 	    reference[len] == '\0')
-		return "This is the id of an image, by which no registry knows it.";
+		return "This is the id of an image, which no registry knows: send its name.";
 	if (reference[len] == '/' && names_registry(reference, len)) {
 		why = read_authority(reference, len, &at);
 		if (why != NULL)
@@ -424,17 +428,17 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 		return no_memory;
 	return strlen(out->key) + 1 + strlen(name) <= REPOSITORY_MAX
 		       ? NULL
-		       : "The image's name is longer than 255 characters.";
+		       : "The name of the image is longer than 255 characters: correct it.";
 }
 
 const char *
 registry_path_check(const char *path)
 {
 	if (strlen(path) > REPOSITORY_MAX)
-		return "The path is longer than 255 characters.";
+		return "The path is longer than 255 characters: send a shorter one.";
 	return is_repository(path) ? NULL
-				   : "It must be names of repositories as in acme/app: a to z and "
-				     "0 to 9, between them one . or _, __ or dashes.";
+				   : "It is not a repository path: write names like acme/app, of "
+				     "a to z and 0 to 9, with one . or _, __ or dashes between.";
 }
 
 bool

@@ -4,6 +4,7 @@
 #include "access/identity.h"
 #include "access/permissions.h"
 #include "access/rights.h"
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/json_in.h"
 #include "model/list.h"
@@ -63,23 +64,31 @@ plan_delete(const struct resource_type *type, enum state state, struct plan *pla
 	return true;
 }
 
+/* Why a row in that state cannot be removed. */
+static const char *const keeps_from_removal[ST__COUNT] = {
+	[ST_ACTIVATING] = "It is being activated: deactivate it first.",
+	[ST_ACTIVE] = "It is active: deactivate it first.",
+	[ST_DEACTIVATING] = "It is being deactivated: try again in a moment.",
+	[ST_PURGING] = "It was removed already: there is nothing left to do.",
+	[ST_PURGED] = "It was removed already: there is nothing left to do.",
+};
+
 enum err
 resource_delete(const struct context *c, const struct resource_type *type, const char *id,
 		struct record *out, struct error *e)
 {
 	struct plan plan;
 
-	if ((auth_type(c->id->role, type) & MAY_DELETE) == 0)
-		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
-	if (resource_read(c, type, id, out, e) != ERR_NONE)
+	if (auth_may_method(c->id, type, MAY_DELETE, e) != ERR_NONE ||
+	    resource_read(c, type, id, out, e) != ERR_NONE)
 		return e->code;
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	enum state state = record_state(out);
 	if (state == ST_REMOVING || state == ST_REMOVED)
 		return work_answer(c, out, NULL, NULL, e);
-	if (!plan_delete(out->type, record_state(out), &plan))
-		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (!plan_delete(out->type, state, &plan))
+		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, keeps_from_removal[state]);
 	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)
 		return err_set(e, ERR_CONFLICT, NULL, NULL);
 	return e->code;
@@ -117,6 +126,19 @@ resource_offers(const struct identity *id, const struct record *row, const struc
 	       resource_has_action(row->type, record_state(row), action);
 }
 
+static enum err
+not_available(const struct context *c, const struct record *row, const char *action,
+	      struct error *e)
+{
+	enum state state = record_state(row);
+	const char *why = strcmp(action, "remove") == 0 ? keeps_from_removal[state] : NULL;
+
+	if (why == NULL)
+		why = arena_printf(c->arena, "It is %s, where %s is not possible: see its actions.",
+				   state_name(state), action);
+	return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", why);
+}
+
 enum err
 resource_find_action(const struct context *c, const struct resource_type *type, const char *id,
 		     const char *name, struct record *row, const struct action **action,
@@ -124,11 +146,16 @@ resource_find_action(const struct context *c, const struct resource_type *type, 
 {
 	*action = type_action(type, name, c->version);
 	if (*action == NULL || id == NULL)
-		return err_set(e, ERR_INVALID_ACTION, "action", NULL);
+		return err_set(e, ERR_INVALID_ACTION, "action",
+			       id == NULL ? "A collection has no actions: send it to a resource."
+					  : NULL);
 	if (resource_read(c, type, id, row, e) != ERR_NONE)
 		return e->code;
-	if (!resource_offers(c->id, row, *action))
-		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+	if (!resource_may_act(c->id, row))
+		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action",
+			       "Your key may not act on it: use one of an account that may.");
+	if (!resource_has_action(row->type, record_state(row), *action))
+		return not_available(c, row, name, e);
 	return ERR_NONE;
 }
 
@@ -146,6 +173,6 @@ resource_action(const struct context *c, const struct resource_type *type, const
 	if (action->input != NULL)
 		return act_with_members(c, out, name, body, members, e);
 	if (!plan_action(out->type, record_state(out), name, &plan))
-		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
+		return not_available(c, out, name, e);
 	return move(c, out, name, &plan, e);
 }

@@ -44,7 +44,9 @@ check_account(struct store_tx *tx, struct work *w)
 		return work_fail(w, rc);
 	if (rc == STORE_NONE || w->account.columns[COL_REMOVED].type != VALUE_NULL)
 		return given ? err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL)
-			     : err_set(w->error, ERR_FORBIDDEN, NULL, NULL);
+			     : err_set(w->error, ERR_FORBIDDEN, NULL,
+				       "The account that it would belong to was removed: use a key "
+				       "of another one.");
 	if (!auth_may_name(w->context->id->role, record_text(&w->account, COL_KIND)))
 		return err_set(w->error, ERR_INVALID_REFERENCE, "accountId", NULL);
 	return ERR_NONE;
@@ -153,13 +155,18 @@ check_new(const struct context *c, const struct record *row, struct error *e)
 
 	/* A sealed value is bound to it, part by part. */
 	if (uuid != NULL && (*uuid == '\0' || uuid[strspn(uuid, plain)] != '\0'))
-		return err_set(e, ERR_INVALID_CHARACTERS, "uuid", NULL);
+		return err_set(e, ERR_INVALID_CHARACTERS, "uuid",
+			       "A uuid has letters, digits, - _ . and : only: leave the rest out.");
 	/* HTTP Basic ends the user name there. */
 	if ((row->type->flags & TYPE_API_KEY) != 0 && access != NULL && strchr(access, ':') != NULL)
-		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue", NULL);
+		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue",
+			       "An access key cannot contain a colon, where HTTP Basic ends it: "
+			       "leave it out.");
 	if (row->type->family == &family_account &&
 	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
-		return err_set(e, ERR_INVALID_OPTION, "kind", NULL);
+		return err_set(
+			e, ERR_INVALID_OPTION, "kind",
+			"Only a superadmin makes accounts of this kind: choose another one.");
 	return ERR_NONE;
 }
 
@@ -174,9 +181,8 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	struct plan plan;
 
 	*secret = NULL;
-	if ((auth_type(c->id->role, type) & MAY_CREATE) == 0)
-		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
-	if (schema_read(&rules, body, &change, e) != ERR_NONE)
+	if (auth_may_method(c->id, type, MAY_CREATE, e) != ERR_NONE ||
+	    schema_read(&rules, body, &change, e) != ERR_NONE)
 		return e->code;
 	fill_row(c, type, &change, out);
 	if (check_new(c, out, e) != ERR_NONE)

@@ -27,7 +27,8 @@ hold_count_check(const struct context *c, struct error *e)
 	e->retry_after_s = limiter_take(c->checks, who, c->now_ms / 1000);
 	return e->retry_after_s == 0 ? ERR_NONE
 				     : err_set(e, ERR_TOO_MANY, NULL,
-					       "Too many logins were checked in the last minute.");
+					       "Too many logins were checked in the last minute: "
+					       "wait as long as Retry-After says.");
 }
 
 enum store_rc

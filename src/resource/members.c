@@ -263,7 +263,7 @@ act_with_members(const struct context *c, struct record *row, const char *event,
 	if (list == NULL)
 		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
 	if (list->type != JSON_ARRAY)
-		return err_set(e, ERR_INVALID_FORMAT, "members", "It must be an array.");
+		return err_set(e, ERR_INVALID_FORMAT, "members", "It is not an array: send one.");
 	struct work w = {.context = c,
 			 .row = row,
 			 .event = event,

@@ -157,7 +157,7 @@ resource_children(const struct context *c, const struct record *row, const struc
 		return resource_not_found(e);
 	if (q->condition_count == CONDITIONS_MAX)
 		return err_set(e, ERR_BAD_REQUEST, NULL,
-			       "There are more filters than regcred takes.");
+			       "There are more than 32 filters: send fewer.");
 	q->family = link->target->family;
 	q->kind = link->target->kind;
 	q->owners = c->id->owners;

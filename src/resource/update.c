@@ -61,9 +61,11 @@ update_kind(struct store_tx *tx, const struct work *w, const struct record *old,
 	const char *kind = record_text(row, COL_KIND);
 	if (kind == NULL || type_of_row(row->type->family, kind) != row->type)
 		return err_set(w->error, ERR_INVALID_OPTION, "kind",
-			       "A row cannot become one of another type.");
+			       "An account never becomes a project, nor a project an account: "
+			       "choose another kind.");
 	if (!auth_may_name(w->context->id->role, kind))
-		return err_set(w->error, ERR_INVALID_OPTION, "kind", NULL);
+		return err_set(w->error, ERR_INVALID_OPTION, "kind",
+			       "Only a superadmin gives accounts this kind: choose another one.");
 	if ((row->type->flags & TYPE_SELF) == 0 || auth_may_own(kind) ||
 	    !auth_may_own(record_text(old, COL_KIND)))
 		return ERR_NONE;
@@ -146,8 +148,8 @@ resource_update(const struct context *c, const struct resource_type *type, const
 
 	if (!id_parse(type->family, id, &row_id))
 		return resource_not_found(e);
-	if ((auth_type(c->id->role, type) & MAY_UPDATE) == 0)
-		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+	if (auth_may_method(c->id, type, MAY_UPDATE, e) != ERR_NONE)
+		return e->code;
 	enum err found = resource_read(c, type, id, out, &read_error);
 	if (found == ERR_NONE)
 		rules.stored = out;

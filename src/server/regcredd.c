@@ -104,8 +104,8 @@ cgi_answer(enum err code, const char *why)
 	       err_status(code), err_code(code));
 	if (method == NULL || strcmp(method, "HEAD") != 0)
 		printf("{\"type\":\"error\",\"status\":%d,\"code\":\"%s\",\"message\":\"%s\","
-		       "\"detail\":null,\"links\":{},\"actions\":{},\"baseType\":\"error\"}",
-		       err_status(code), err_code(code), err_code(code));
+		       "\"detail\":\"%s\",\"links\":{},\"actions\":{},\"baseType\":\"error\"}",
+		       err_status(code), err_code(code), err_code(code), err_detail(code));
 	return EXIT_FAILED;
 }
 

@@ -13,8 +13,9 @@ store_err(enum store_rc rc, struct error *e)
 	switch (rc) {
 	case STORE_FULL:
 		return err_set(e, ERR_DISK_FULL, NULL,
-			       "Make room on the disk that the database lies on; then it goes on "
-			       "by itself. Reading, deactivating and removing work meanwhile.");
+			       "Free space on the disk of the database: it recovers by itself once "
+			       "space is freed, and reading, deactivating and removing work "
+			       "meanwhile.");
 	case STORE_BUSY:
 	case STORE_FAILED:
 		(void)err_set(e, ERR_UNAVAILABLE, NULL, NULL);

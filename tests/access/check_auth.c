@@ -337,7 +337,7 @@ START_TEST(a_request_is_from_whom_its_key_says_or_from_nobody)
 	ck_assert_int_eq(e.code, logins[_i].err);
 	/* Nothing says which part was wrong. */
 	if (logins[_i].err == ERR_UNAUTHORIZED)
-		ck_assert(e.detail == NULL && e.field == NULL);
+		ck_assert(e.field == NULL && strcmp(e.detail, err_detail(e.code)) == 0);
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 import calendar
 import html.parser
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -232,7 +233,7 @@ class B_Authentication(Acceptance):
         registry, _ = self.pair()
         admin = self.site.admin
         self.assertEqual(self.ok(admin.get("/v1/registries/" + registry))["accountId"], self.p.id)
-        self.err(admin.post("/v1/registries", {"serverAddress": "x.example.test"}), 405, "Method not allowed")
+        self.err(self.p.admin.post("/v1/registries", {"serverAddress": "x.example.test"}), 405, "Method not allowed")
         self.err(admin.put("/v1/registries/" + registry, {"name": "x"}), 405, "Method not allowed")
         self.err(admin.delete("/v1/registries/" + registry), 405, "Method not allowed")
         self.err(admin.post("/v1/registrycredentials", {}), 405, "Method not allowed")
@@ -1172,9 +1173,25 @@ class I_Errors(Acceptance):
                         (self.site.anonymous().get("/v1/registries"), "Unauthorized"), (self.env.get("/v1/projects/1a999/registries"), "Forbidden")):
             body = self.err(r, r.status, code)
             seen.add(body["id"])
-            self.assertEqual((body["links"], body["actions"], body["baseType"], body["detail"]), ({}, {}, "error", None))
+            self.assertEqual((body["links"], body["actions"], body["baseType"]), ({}, {}, "error"))
             self.assertEqual(body["message"], code)
         self.assertEqual(len(seen), 4)
+
+    def test_I1_details_say_what_to_do(self):
+        registry, cred = self.pair()
+        for r, words in ((self.env.delete(self.cred(cred)), "deactivate it first"), (self.env.post(self.cred(cred) + "?action=remove"), "deactivate it first"),
+                         (self.env.post(self.cred(cred) + "?action=activate"), "It is active, where activate is not possible"),
+                         (self.p.admin.post("/v1/registries", {"serverAddress": "x.test"}), "/v1/projects/ID"), (self.env.get("registries/1sp99999"), "check the URL")):
+            self.assertIn(words, r.json["detail"], repr(r))
+
+    def test_I1_the_documented_table_is_the_programs(self):
+        """docs/api.md has a row for each error of err.def, and none for others."""
+        with open(os.path.join(harness.SRC, "src", "base", "err.def")) as f:
+            program = set(re.findall(r'^ERR\(\w+, +(\d+), "([^"]+)"', f.read(), re.M))
+        with open(os.path.join(harness.SRC, "docs", "api.md")) as f:
+            table = f.read().split("## Errors")[1].split("\n## ")[0]
+        documented = {(status, code) for status, codes in re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M) for code in codes.strip().split(", ")}
+        self.assertEqual(program, documented)
 
     def test_I2_secrets_nowhere(self):
         registry = self.p.registry()

@@ -120,7 +120,7 @@ class Full(harness.Case):
 
     def refused(self, response):
         body = self.err(response, 507, "Insufficient Storage")
-        self.assertIn("Make room", body["detail"])
+        self.assertIn("Free space", body["detail"])
 
     def withdraw(self, login):
         path = "registrycredentials/" + login

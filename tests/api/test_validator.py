@@ -37,7 +37,7 @@ COLLECTION = {
     "pagination": {"first": None, "previous": None, "next": None, "limit": 100, "total": None, "partial": False}, "sort": None,
     "filters": {"name": None}, "createDefaults": {}}
 ERROR = {"id": "c0a1d6b2-3c33-4a0f-8d3b-6b1f6a1c9a55", "type": "error", "links": {}, "actions": {}, "status": 405, "code": "Method not allowed",
-         "message": "Method not allowed", "detail": None, "baseType": "error"}
+         "message": "Method not allowed", "detail": "It is active: deactivate it first.", "baseType": "error"}
 
 
 def without(body, name):
@@ -86,7 +86,7 @@ class Validator(unittest.TestCase):
 
     def test_faults_of_an_error(self):
         for change in ({"id": "x"}, {"id": None}, {"type": "Error"}, {"links": None}, {"actions": []}, {"status": "405"}, {"status": 404}, {"code": "MethodNotAllowed"},
-                       {"code": "Not Found"}, {"message": None}, {"detail": ""}, {"detail": {}}, {"baseType": None}, {"fieldName": "x"}, {"extra": 1}):
+                       {"code": "Not Found"}, {"message": None}, {"detail": None}, {"detail": "no sentence"}, {"detail": {}}, {"baseType": None}, {"fieldName": "x"}, {"extra": 1}):
             self.assertTrue(validator.error(dict(ERROR, **change), 405), change)
         for name in ERROR:
             self.assertTrue(validator.error(without(ERROR, name), 405), name)

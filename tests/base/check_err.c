@@ -9,14 +9,14 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* What clients compare with: the contract, 7.2.  Typed in once more, so that a slip in err.def is
+/* What clients compare with: docs/api.md, Errors.  Typed in once more, so that a slip in err.def is
  * seen. */
 static const struct {
 	enum err err;
 	int status;
 	const char *code;
 	bool validation;
-} contract[] = {
+} published[] = {
 	{ERR_INVALID_BODY, 400, "InvalidBodyContent", false},
 	{ERR_BAD_REQUEST, 400, "Bad Request", false},
 	{ERR_SERVER_ADDRESS_USED, 400, "ServerAddressUsed", false},
@@ -49,22 +49,31 @@ static const struct {
 
 START_TEST(an_error_has_the_contracts_status_and_code)
 {
-	enum err err = contract[_i].err;
+	enum err err = published[_i].err;
 
-	ck_assert_int_eq(err_status(err), contract[_i].status);
-	ck_assert_str_eq(err_code(err), contract[_i].code);
+	ck_assert_int_eq(err_status(err), published[_i].status);
+	ck_assert_str_eq(err_code(err), published[_i].code);
 }
 END_TEST
 
 START_TEST(only_validation_errors_have_no_message)
 {
-	ck_assert(contract[_i].validation == (err_message(contract[_i].err) == NULL));
+	ck_assert(published[_i].validation == (err_message(published[_i].err) == NULL));
+}
+END_TEST
+
+START_TEST(every_error_has_a_sentence)
+{
+	const char *detail = err_detail(published[_i].err);
+
+	ck_assert(detail[0] >= 'A' && detail[0] <= 'Z' && detail[strlen(detail) - 1] == '.');
+	ck_assert_ptr_null(strpbrk(detail, "\"\\"));
 }
 END_TEST
 
 START_TEST(every_error_is_in_the_table_with_a_name_of_its_own)
 {
-	ck_assert_uint_eq(sizeof(contract) / sizeof(contract[0]), ERR__COUNT - 1);
+	ck_assert_uint_eq(sizeof(published) / sizeof(published[0]), ERR__COUNT - 1);
 	for (unsigned i = 0; i < ERR__COUNT; i++) {
 		ck_assert_ptr_nonnull(err_name((enum err)i));
 		for (unsigned j = 0; j < i; j++)
@@ -84,7 +93,7 @@ START_TEST(setting_an_error_fills_it_and_returns_its_code)
 	ck_assert_str_eq(e.detail, "It is empty.");
 	ck_assert_int_eq(err_set(&e, ERR_NOT_FOUND, NULL, NULL), ERR_NOT_FOUND);
 	ck_assert_ptr_null(e.field);
-	ck_assert_ptr_null(e.detail);
+	ck_assert_str_eq(e.detail, err_detail(ERR_NOT_FOUND));
 }
 END_TEST
 
@@ -251,8 +260,10 @@ main(void)
 	int failed;
 
 	suite_add_tcase(suite, err);
-	tcase_add_loop_test(err, an_error_has_the_contracts_status_and_code, 0, COUNT_OF(contract));
-	tcase_add_loop_test(err, only_validation_errors_have_no_message, 0, COUNT_OF(contract));
+	tcase_add_loop_test(err, an_error_has_the_contracts_status_and_code, 0,
+			    COUNT_OF(published));
+	tcase_add_loop_test(err, only_validation_errors_have_no_message, 0, COUNT_OF(published));
+	tcase_add_loop_test(err, every_error_has_a_sentence, 0, COUNT_OF(published));
 	tcase_add_test(err, every_error_is_in_the_table_with_a_name_of_its_own);
 	tcase_add_test(err, setting_an_error_fills_it_and_returns_its_code);
 	suite_add_tcase(suite, log);

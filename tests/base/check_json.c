@@ -655,7 +655,7 @@ static const struct {
 START_TEST(an_illegal_text_is_refused_at_the_right_byte)
 {
 	struct json *tree = NULL;
-	const char *end = arena_printf(a, " at byte %u.", refused[_i].at);
+	const char *end = arena_printf(a, " at byte %u: correct it there.", refused[_i].at);
 
 	ck_assert_int_eq(parse(refused[_i].text, refused[_i].len, &tree), ERR_INVALID_BODY);
 	ck_assert_ptr_null(tree);

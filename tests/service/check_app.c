@@ -188,8 +188,8 @@ static const struct { enum person person; const char *method, *target, *body; in
 	/* Actions. */
 	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C?action=deactivate", NULL, 202, "\"state\":\"deactivating\"" },
 	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=deactivate", "{}", 202, "\"transitioning\":\"yes\"" },
-	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=activate", "", 422, CODE("ActionNotAvailable") ",\"message\":null,\"detail\":null,\"fieldName\":\"action\"" },
-	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=explode", "", 422, CODE("InvalidAction") ",\"message\":null,\"detail\":null,\"fieldName\":\"action\"" },
+	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=activate", "", 422, CODE("ActionNotAvailable") ",\"message\":null,\"detail\":\"It is active, where activate is not possible: see its actions.\",\"fieldName\":\"action\"" },
+	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=explode", "", 422, CODE("InvalidAction") ",\"message\":null,\"detail\":\"There is no such action here" },
 	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/%C/?action=", "", 422, CODE("InvalidAction") },
 	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/?action=deactivate", "", 422, CODE("InvalidAction") },
 	{ PROJECT_DEFAULT, "POST", "/v1/registrycredentials/1c9999?action=deactivate", "", 404, CODE("Not Found") },
