@@ -1,14 +1,11 @@
 /* proxy: the token, the claims, and what groups give. */
 #include "access/proxy.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -23,41 +20,18 @@ proxy_refuse(char why[CONFIG_WHY_MAX], const char *path, const char *what, const
 	return false;
 }
 
-/* The file's bytes with a NUL behind them. */
-static bool
-read_token_file(const char *path, char text[PROXY_TOKEN_SIZE + 2], char why[CONFIG_WHY_MAX])
-{
-	struct stat st;
-	ssize_t len = -1;
-	/* O_NONBLOCK: a pipe in its place must not stop the start. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return proxy_refuse(why, path, "cannot be read: ", strerror(errno));
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		(void)proxy_refuse(why, path, "is not a file", "");
-	else if ((st.st_mode & 07777) != 0600 && (st.st_mode & 07777) != 0400)
-		(void)proxy_refuse(why, path, "must have the mode 0600 or 0400: chmod 0600 ", path);
-	else if ((len = read(fd, text, PROXY_TOKEN_SIZE + 1)) < 0)
-		(void)proxy_refuse(why, path, "cannot be read: ", strerror(errno));
-	(void)close(fd);
-	if (len < 0)
-		return false;
-	text[len] = '\0';
-	if (strlen(text) != (size_t)len)
-		return proxy_refuse(why, path, "holds a NUL byte", "");
-	return true;
-}
-
 bool
 proxy_token_load(const char *path, char token[PROXY_TOKEN_SIZE], char why[CONFIG_WHY_MAX])
 {
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "-_.~+/=";
+	/* A line feed may follow the token. */
+	static const struct file_rules rules = {
+		.what = "the proxy token ", .max = PROXY_TOKEN_SIZE + 1, .closed = 07177};
 	char text[PROXY_TOKEN_SIZE + 2];
 	bool right = false;
 
-	if (!read_token_file(path, text, why))
+	if (file_read(path, &rules, text, NULL, why, CONFIG_WHY_MAX) < 0)
 		return false;
 	size_t len = strcspn(text, "\r\n");
 	const char *rest = text + len + strspn(text + len, "\r\n");

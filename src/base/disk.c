@@ -23,8 +23,7 @@ static const struct {
 	{0x786f4256, "VBoxSF"}, {0xbacbacbc, "VMware HGFS"}, {0x564c, "NCP"},
 };
 
-/* The directory of a path. */
-static void
+void
 disk_directory_of(const char *path, char out[DISK_PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');

@@ -11,6 +11,9 @@ enum {
 	DISK_FULL_BYTES = 64 * 1024, /* with less free a database cannot be opened by the first */
 };
 
+/* The directory that a path is in: "." for a name alone. */
+void disk_directory_of(const char *path, char out[DISK_PATH_MAX]);
+
 /* Bytes that may still be written on the file system of a file, or of its directory if it is not
  * there; INT64_MAX if that cannot be told. */
 int64_t disk_free_bytes(const char *path);

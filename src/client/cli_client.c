@@ -141,8 +141,13 @@ read_key_from_pipe(struct client_call *c)
 {
 	char text[CLIENT_FILE_MAX];
 	size_t len = fread(text, 1, sizeof(text), stdin);
-	bool ok = ferror(stdin) == 0 && len < sizeof(text) &&
-		  client_settings_parse(&c->settings, text, len, "standard input", c->why);
+	bool ok = ferror(stdin) == 0 && len < sizeof(text);
+
+	if (ok) {
+		text[len] = '\0';
+		ok = strlen(text) == len &&
+		     client_settings_parse(&c->settings, text, "standard input", c->why);
+	}
 
 	explicit_bzero(text, sizeof(text));
 	return ok;
@@ -201,7 +206,7 @@ keep(struct client_call *c)
 
 	if (path == NULL || text == NULL)
 		return client_cli_fail("there is no home directory, or no memory");
-	if (!cli_client_write(c->arena, path, text, 0600))
+	if (!cli_client_write(c->arena, path, text, &(struct file_put){.mode = 0600}))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
 	return EXIT_OK;
@@ -370,12 +375,11 @@ import_file(struct client_call *c, const char *path)
 {
 	struct json *file = NULL;
 	struct error e = {0};
-	size_t len;
-	const char *text = cli_client_read(c->arena, path, &len);
+	const char *text = cli_client_read(c->arena, path, c->why);
 
 	if (text == NULL)
-		return fail_file(path, errno);
-	if (json_parse_many(c->arena, text, len, NODES_MAX, &file, &e) != ERR_NONE) {
+		return client_cli_fail(c->why);
+	if (json_parse_many(c->arena, text, strlen(text), NODES_MAX, &file, &e) != ERR_NONE) {
 		(void)fprintf(stderr, "regcred: %s: %s\n", path,
 			      e.detail != NULL ? e.detail : "there is no memory");
 		return EXIT_FAILED;

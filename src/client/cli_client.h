@@ -5,11 +5,11 @@
 #define REGCRED_CLI_CLIENT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <sys/types.h>
 
 #include "base/arena.h"
+#include "base/file.h"
+#include "client/client.h"
 
 /* Whether argv[1] is one of them. */
 bool cli_client_knows(int argc, char *const *argv);
@@ -18,11 +18,11 @@ int cli_client_run(int argc, char **argv);
 /* Their part of --help. */
 void cli_client_help(FILE *out);
 
-/* The text of a file of at most 1 MiB; NULL with errno. */
-char *cli_client_read(struct arena *a, const char *path, size_t *len);
-/* Takes the place of what is there in one step, or leaves it, false with errno.  Makes directories.
- */
-bool cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
-	__attribute__((warn_unused_result));
+/* The text of a file of at most 1 MiB; NULL with a sentence in why, and errno as file_read() sets
+ * it. */
+char *cli_client_read(struct arena *a, const char *path, char why[CLIENT_WHY_MAX]);
+/* file_write() after the directories of the path were made. */
+bool cli_client_write(struct arena *a, const char *path, const char *text,
+		      const struct file_put *put) __attribute__((warn_unused_result));
 
 #endif

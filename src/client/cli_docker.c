@@ -26,7 +26,7 @@ struct edit {
 	const char *path; /* of the file itself, behind symbolic links */
 	struct json *file;
 	const char *old; /* its text; NULL: there is none */
-	mode_t mode;
+	struct stat st;	 /* of the file; its mode is what a new one gets */
 	unsigned changes;
 };
 
@@ -218,22 +218,17 @@ static int
 read_config(struct edit *e, const char *path)
 {
 	struct error error = {0};
-	struct stat st;
-	size_t len = 0;
-	char *whole = realpath(path, NULL);
+	char *whole = realpath(path, NULL), why[CLIENT_WHY_MAX];
 
-	e->mode = 0600;
 	e->path = whole != NULL ? arena_strdup(e->arena, whole) : path;
 	free(whole);
 	if (e->path == NULL)
 		return docker_setup_fail(path, "there is no memory");
-	e->old = cli_client_read(e->arena, e->path, &len);
-	if (e->old == NULL && errno != ENOENT)
-		return docker_setup_fail(path, strerror(errno));
-	if (e->old != NULL && stat(e->path, &st) == 0)
-		e->mode = st.st_mode & 0777;
-	if (json_parse_many(e->arena, e->old != NULL ? e->old : "", len, NODES_MAX, &e->file,
-			    &error) != ERR_NONE)
+	e->old = cli_client_read(e->arena, e->path, why);
+	if ((e->old == NULL && errno != ENOENT) || (e->old != NULL && stat(e->path, &e->st) != 0))
+		return docker_setup_fail("docker-setup", why);
+	const char *text = e->old != NULL ? e->old : "";
+	if (json_parse_many(e->arena, text, strlen(text), NODES_MAX, &e->file, &error) != ERR_NONE)
 		return docker_setup_fail(path, error.detail != NULL ? error.detail
 								    : "there is no memory");
 	struct json *helpers =
@@ -262,12 +257,14 @@ write_config(struct edit *e)
 	const char *backup = arena_printf(e->arena, "%s.regcred-backup-%s", e->path, date);
 	if (text == NULL || backup == NULL)
 		return docker_setup_fail(e->path, "there is no memory");
+	const struct file_put put = {.mode = e->old != NULL ? e->st.st_mode & 0777 : 0600,
+				     .like = e->old != NULL ? &e->st : NULL};
 	if (e->old != NULL && access(backup, F_OK) != 0) {
-		if (!cli_client_write(e->arena, backup, e->old, e->mode))
+		if (!cli_client_write(e->arena, backup, e->old, &put))
 			return docker_setup_fail(backup, strerror(errno));
 		(void)printf("kept the old file as %s\n", backup);
 	}
-	if (!cli_client_write(e->arena, e->path, text, e->mode))
+	if (!cli_client_write(e->arena, e->path, text, &put))
 		return docker_setup_fail(e->path, strerror(errno));
 	(void)printf("wrote %s\n", e->path);
 	return 0;

@@ -3,18 +3,18 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
+#include "base/ini.h"
 #include "base/json_in.h"
 #include "secret/random.h"
 
@@ -32,8 +32,6 @@ static const struct client_setting {
 };
 /* clang-format on */
 
-#define BLANKS " \t\r"
-
 static bool client_refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -48,126 +46,65 @@ client_refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
 	return false;
 }
 
-void
-client_settings_wipe(struct client_settings *settings)
-{
-	explicit_bzero(settings, sizeof(*settings));
-}
-
 /* Where a setting is kept; NULL for an unknown name. */
 static char *
-client_find_setting(struct client_settings *out, const char *name, size_t len)
+client_find_setting(struct client_settings *out, const char *name)
 {
 	static const char prefix[] = "REGCRED_";
 
-	if (len > sizeof(prefix) - 1 && strncmp(name, prefix, sizeof(prefix) - 1) == 0) {
+	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
 		name += sizeof(prefix) - 1;
-		len -= sizeof(prefix) - 1;
-	}
 	for (size_t i = 0; i < sizeof(settings_table) / sizeof(*settings_table); i++)
-		if (strlen(settings_table[i].name) == len &&
-		    strncasecmp(settings_table[i].name, name, len) == 0)
+		if (strcasecmp(settings_table[i].name, name) == 0)
 			return (char *)out + settings_table[i].offset;
 	return NULL;
 }
 
-static size_t
-trimmed(const char **text, size_t len)
-{
-	while (len > 0 && strchr(BLANKS, **text) != NULL) {
-		(*text)++;
-		len--;
-	}
-	while (len > 0 && strchr(BLANKS, (*text)[len - 1]) != NULL)
-		len--;
-	return len;
-}
+struct client_reading {
+	struct client_settings *out;
+	const char *path;
+	char *why;
+};
 
-/* One line; an unknown name is left alone, because files for other programs hold more. */
+/* A name that is not one of ours is left alone: files for other programs hold more. */
 static bool
-client_read_line(struct client_settings *out, const char *line, size_t len)
+client_take_line(void *arg, unsigned number, char *line)
 {
-	len = trimmed(&line, len);
-	if (len == 0 || *line == '#' || *line == ';')
-		return true;
-	const char *equals = memchr(line, '=', len);
+	struct client_reading *reading = arg;
+	char *equals = strchr(line, '=');
+	const char *value = equals != NULL ? ini_split(line, equals) : NULL;
+	char *to = equals != NULL ? client_find_setting(reading->out, line) : NULL;
+
 	if (equals == NULL)
-		return false;
-	const char *value = equals + 1;
-	size_t value_len = trimmed(&value, len - (size_t)(value - line));
-	size_t name_len = trimmed(&line, (size_t)(equals - line));
-	char *to = client_find_setting(out, line, name_len);
+		return client_refuse(reading->why, "%s:%u: a line must be `name = value`",
+				     reading->path, number);
 	if (to == NULL)
 		return true;
-	if (value_len >= CLIENT_TEXT_MAX)
-		return false;
-	memcpy(to, value, value_len);
-	to[value_len] = '\0';
+	if (strlen(value) >= CLIENT_TEXT_MAX)
+		return client_refuse(reading->why, "%s:%u: %s has more than %d bytes",
+				     reading->path, number, line, CLIENT_TEXT_MAX - 1);
+	(void)stpcpy(to, value);
 	return true;
 }
 
 bool
-client_settings_parse(struct client_settings *out, const char *text, size_t len, const char *path,
+client_settings_parse(struct client_settings *out, char *text, const char *path,
 		      char why[CLIENT_WHY_MAX])
 {
-	unsigned number = 1;
+	struct client_reading reading = {out, path, why};
 
-	if (memchr(text, '\0', len) != NULL)
-		return client_refuse(why, "%s is not a text file", path);
-	for (const char *end = text + len; text < end; number++) {
-		const char *stop = memchr(text, '\n', (size_t)(end - text));
-		size_t line_len = (size_t)((stop != NULL ? stop : end) - text);
-
-		if (!client_read_line(out, text, line_len))
-			return client_refuse(why, "%s:%u: a line must be `name = value`", path,
-					     number);
-		text += line_len + 1;
-	}
-	return true;
-}
-
-/* A file that others may read has been read. */
-static bool
-is_private(int fd, const char *path, char why[CLIENT_WHY_MAX])
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return client_refuse(why, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return client_refuse(why, "%s is no file", path);
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return client_refuse(why, "%s belongs to somebody else", path);
-	if ((st.st_mode & 077) != 0)
-		return client_refuse(
-			why, "%s can be read by others: chmod 600 it, and replace the key", path);
-	return true;
+	return ini_each(text, client_take_line, &reading);
 }
 
 bool
 client_settings_read(struct client_settings *out, const char *path, char why[CLIENT_WHY_MAX])
 {
-	char text[CLIENT_FILE_MAX];
-	size_t len = 0;
-	ssize_t n = 0;
-	bool ok = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	static const struct file_rules rules = {.max = CLIENT_FILE_MAX, .closed = 077, .own = true};
+	char text[CLIENT_FILE_MAX + 1];
+	bool ok = file_read(path, &rules, text, NULL, why, CLIENT_WHY_MAX) >= 0 &&
+		  client_settings_parse(out, text, path, why);
 
-	if (fd < 0)
-		return client_refuse(why, "%s: %s", path, strerror(errno));
-	if (!is_private(fd, path, why))
-		goto out;
-	while (len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
-		len += (size_t)n;
-	if (n < 0)
-		(void)client_refuse(why, "%s: %s", path, strerror(errno));
-	else if (len == sizeof(text))
-		(void)client_refuse(why, "%s is too long", path);
-	else
-		ok = client_settings_parse(out, text, len, path, why);
-out:
 	explicit_bzero(text, sizeof(text));
-	(void)close(fd);
 	return ok;
 }
 

@@ -47,14 +47,12 @@ bool client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
  * or root and nobody else may read it. */
 bool client_settings_read(struct client_settings *out, const char *path, char why[CLIENT_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* The same from a text; path is what a sentence calls it. */
-bool client_settings_parse(struct client_settings *out, const char *text, size_t len,
-			   const char *path, char why[CLIENT_WHY_MAX])
-	__attribute__((warn_unused_result));
+/* The same from a text, which is changed; path is what a sentence calls it. */
+bool client_settings_parse(struct client_settings *out, char *text, const char *path,
+			   char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
 /* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini; NULL without a home or
  * memory. */
 const char *client_settings_path(struct arena *a);
-void client_settings_wipe(struct client_settings *settings);
 
 struct client {
 	struct arena *arena;

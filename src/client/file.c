@@ -1,18 +1,12 @@
-/* file: files that a client reads and replaces whole. */
+/* file: files of the user that a client reads and replaces whole. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/arena.h"
-#include "base/disk.h"
 #include "client/cli_client.h"
 
 enum {
-	FILE_MAX = 1024 * 1024, /* of a file to import */
+	FILE_MAX = 1024 * 1024, /* of a configuration, or a file to import */
 };
 
 static bool
@@ -31,58 +25,20 @@ make_directories(struct arena *a, const char *path)
 	return true;
 }
 
-static bool
-file_write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) == 0;
-}
-
 bool
-cli_client_write(struct arena *a, const char *path, const char *text, mode_t mode)
+cli_client_write(struct arena *a, const char *path, const char *text, const struct file_put *put)
 {
-	if (!make_directories(a, path))
-		return false;
-	char *fresh = arena_printf(a, "%s.XXXXXX", path);
-	int fd = fresh != NULL ? mkostemp(fresh, O_CLOEXEC) : -1, error;
-
-	if (fd < 0)
-		return false;
-	bool ok = fchmod(fd, mode) == 0 && file_write_all(fd, text, strlen(text));
-	ok = close(fd) == 0 && ok && rename(fresh, path) == 0;
-	error = errno;
-	if (!ok)
-		(void)unlink(fresh);
-	else if (!disk_sync_directory(path)) {
-		error = errno;
-		ok = false;
-	}
-	errno = error;
-	return ok;
+	return make_directories(a, path) && file_write(path, text, strlen(text), put);
 }
 
 char *
-cli_client_read(struct arena *a, const char *path, size_t *len)
+cli_client_read(struct arena *a, const char *path, char why[CLIENT_WHY_MAX])
 {
+	static const struct file_rules rules = {.max = FILE_MAX};
 	char *text = arena_alloc(a, FILE_MAX + 1);
-	int fd = text != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = 0;
 
-	*len = 0;
-	if (fd < 0)
-		return NULL;
-	while (*len <= FILE_MAX && (n = read(fd, text + *len, FILE_MAX + 1 - *len)) > 0)
-		*len += (size_t)n;
-	if (*len > FILE_MAX)
-		errno = EFBIG;
-	bool ok = n >= 0 && *len <= FILE_MAX;
-	(void)close(fd);
-	return ok ? text : NULL;
+	(void)strcpy(why, "there is no memory");
+	errno = 0;
+	return text != NULL && file_read(path, &rules, text, NULL, why, CLIENT_WHY_MAX) >= 0 ? text
+											     : NULL;
 }

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "nginx_check/nginx_check.h"
 #include "nginx_check/tree.h"
 
@@ -313,7 +315,7 @@ parse_block(struct nginx_parser *p, struct source *s, struct node *block, unsign
 
 /* The whole file, NUL behind it; NULL and errno if it cannot be had. */
 static char *
-read_all(struct arena *a, FILE *f, size_t size)
+read_all(struct arena *a, int fd, size_t size)
 {
 	char *text = arena_alloc(a, size + 1);
 
@@ -321,29 +323,24 @@ read_all(struct arena *a, FILE *f, size_t size)
 	if (text == NULL)
 		return NULL;
 	errno = EIO; /* what a file is that has become shorter meanwhile */
-	return fread(text, 1, size, f) == size ? text : NULL;
+	return read(fd, text, size) == (ssize_t)size ? text : NULL;
 }
 
 /* Fills path, text and file identity of *s; 0, or an errno. */
 static int
 open_source(struct nginx_parser *p, const char *path, struct source *s)
 {
-	FILE *f = fopen(path, "re");
 	struct stat st;
+	int fd = file_open(path, &st), rc = 0;
 	char *text = NULL;
-	int rc = 0;
 
-	if (f == NULL)
+	if (fd < 0)
 		return errno;
-	if (fstat(fileno(f), &st) != 0)
-		rc = errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	else if (st.st_size > FILE_SIZE_MAX)
+	if (st.st_size > FILE_SIZE_MAX)
 		rc = EFBIG;
-	else if ((text = read_all(p->arena, f, (size_t)st.st_size)) == NULL)
+	else if ((text = read_all(p->arena, fd, (size_t)st.st_size)) == NULL)
 		rc = errno;
-	(void)fclose(f);
+	(void)close(fd);
 	if (rc != 0)
 		return rc;
 	s->path = path;

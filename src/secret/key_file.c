@@ -11,11 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/disk.h"
+#include "base/file.h"
+#include "base/ini.h"
 #include "secret/keyring.h"
 #include "secret/ring.h"
 
 enum {
-	FILE_MAX = 8192,
+	FILE_MAX = 8191,
 };
 
 const char key_check_text[] = "regcred key check";
@@ -29,51 +32,11 @@ keys_find(const struct keys *keys, uint32_t id, bool sealing)
 	return NULL;
 }
 
-static bool
-key_file_write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-/* The directory in which path lies. */
-static void
-key_file_directory_of(const char *path, char out[KEYRING_PATH_MAX])
-{
-	const char *slash = strrchr(path, '/');
-
-	(void)snprintf(out, KEYRING_PATH_MAX, "%.*s", slash == NULL ? 1 : (int)(slash - path + 1),
-		       slash == NULL ? "." : path);
-}
-
-static bool
-sync_directory(const char *path)
-{
-	char directory[KEYRING_PATH_MAX];
-
-	key_file_directory_of(path, directory);
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	bool done = fsync(fd) == 0;
-	(void)close(fd);
-	return done;
-}
-
 /* The text of a key file; its length.  Wiped by the caller. */
 static size_t
-key_file_print_keys(const struct keys *keys, char text[FILE_MAX])
+key_file_print_keys(const struct keys *keys, char text[FILE_MAX + 1])
 {
-	int len = snprintf(text, FILE_MAX,
+	int len = snprintf(text, FILE_MAX + 1,
 			   "# Master key of regcred.  Keep a copy in a safe place: without it no "
 			   "stored secret can be read.\n");
 
@@ -82,33 +45,26 @@ key_file_print_keys(const struct keys *keys, char text[FILE_MAX])
 		char hex[2 * KEY_BYTES + 1];
 
 		(void)sodium_bin2hex(hex, sizeof(hex), key->bytes, KEY_BYTES);
-		len += snprintf(text + len, FILE_MAX - (size_t)len, "%s %u %s\n",
+		len += snprintf(text + len, FILE_MAX + 1 - (size_t)len, "%s %u %s\n",
 				key->sealing ? "seal" : "hash", key->id, hex);
 		sodium_memzero(hex, sizeof(hex));
 	}
-	len += snprintf(text + len, FILE_MAX - (size_t)len, "primary %u\n", keys->primary);
+	len += snprintf(text + len, FILE_MAX + 1 - (size_t)len, "primary %u\n", keys->primary);
 	return (size_t)len;
 }
 
-/* Makes a file of mode 0400 and flushes it; false with errno set, and no file is left. */
+/* Writes the file, of mode 0400; false with errno, and what was there is as it was. */
 static bool
-write_keys(const char *path, const struct keys *keys, const struct stat *owner)
+key_file_write(const char *path, const struct keys *keys, const struct stat *like)
 {
-	char text[FILE_MAX];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
-
-	if (fd < 0)
-		return false;
+	const struct file_put put = {
+		.mode = 0400, .like = like, .fresh = like == NULL, .locked = like != NULL};
+	char text[FILE_MAX + 1];
 	size_t len = key_file_print_keys(keys, text);
-	/* A group that cannot be kept does no harm: it may not read the file anyway. */
-	bool done = owner == NULL || fchown(fd, owner->st_uid, owner->st_gid) == 0 ||
-		    owner->st_uid == geteuid();
-	done = done && fchmod(fd, 0400) == 0 && key_file_write_all(fd, text, len) && fsync(fd) == 0;
+	bool done = file_write(path, text, len, &put);
 	int error = errno;
+
 	sodium_memzero(text, sizeof(text));
-	(void)close(fd);
-	if (!done)
-		(void)unlink(path);
 	errno = error;
 	return done;
 }
@@ -131,16 +87,10 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 
 	make_key(&keys, true, 1);
 	make_key(&keys, false, 1);
-	bool done = write_keys(path, &keys, NULL);
+	bool done = key_file_write(path, &keys, NULL);
 	if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot make the key file %s: %s", path,
 			       strerror(errno));
-	if (done && !sync_directory(path)) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
-			       strerror(errno));
-		(void)unlink(path);
-		done = false;
-	}
 	sodium_memzero(&keys, sizeof(keys));
 	return done;
 }
@@ -176,15 +126,15 @@ add_key(struct keys *keys, bool sealing, uint32_t id, const char *hex)
 
 /* One line; it is cut into its words. */
 static bool
-parse_line(struct keys *keys, char *line)
+key_file_parse_line(void *arg, unsigned number_of_line, char *line)
 {
+	struct keys *keys = arg;
 	char *state = NULL;
 	const char *use = strtok_r(line, " ", &state), *number = strtok_r(NULL, " ", &state);
 	const char *hex = strtok_r(NULL, " ", &state);
 	uint32_t id;
 
-	if (use == NULL || use[0] == '#')
-		return true;
+	(void)number_of_line;
 	if (number == NULL || !key_file_parse_id(number, &id) ||
 	    strtok_r(NULL, " ", &state) != NULL)
 		return false;
@@ -200,13 +150,8 @@ parse_line(struct keys *keys, char *line)
 static bool
 key_file_parse_file(struct keys *keys, char *text)
 {
-	char *state = NULL;
-
-	for (char *line = strtok_r(text, "\n", &state); line != NULL;
-	     line = strtok_r(NULL, "\n", &state))
-		if (!parse_line(keys, line))
-			return false;
-	return keys_find(keys, keys->primary, true) != NULL && keys_find(keys, 1, false) != NULL;
+	return ini_each(text, key_file_parse_line, keys) &&
+	       keys_find(keys, keys->primary, true) != NULL && keys_find(keys, 1, false) != NULL;
 }
 
 struct stamp
@@ -215,48 +160,19 @@ keys_stamp(const struct stat *st)
 	return (struct stamp){st->st_dev, st->st_ino, st->st_size, st->st_ctim};
 }
 
-/* The file's bytes with a NUL behind them; the length, or -1 with the sentence in why. */
-static ssize_t
-key_file_read_file(const char *path, char *text, struct stamp *stamp, char why[SECRET_WHY_MAX])
-{
-	struct stat st;
-	ssize_t len = -1;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
-			       strerror(errno));
-		return -1;
-	}
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is not a file", path);
-	else if (st.st_size >= FILE_MAX) /* keys behind that would be lost when it is changed */
-		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s is too long for a key file",
-			       path);
-	else if ((st.st_mode & 077) != 0)
-		(void)snprintf(why, SECRET_WHY_MAX,
-			       "others can read the master key %s: chmod 0400 %s", path, path);
-	else if ((len = read(fd, text, FILE_MAX - 1)) < 0)
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
-			       strerror(errno));
-	else
-		text[len] = '\0';
-	if (len >= 0)
-		*stamp = keys_stamp(&st);
-	(void)close(fd);
-	return len;
-}
-
 bool
 keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SECRET_WHY_MAX])
 {
-	char text[FILE_MAX];
-	bool done = false;
+	static const struct file_rules rules = {
+		.what = "the master key ", .max = FILE_MAX, .closed = 077};
+	char text[FILE_MAX + 1];
+	struct stat st;
 
 	*keys = (struct keys){0};
-	ssize_t len = key_file_read_file(path, text, stamp, why);
-	if (len >= 0) {
-		done = strlen(text) == (size_t)len && key_file_parse_file(keys, text);
+	bool done = file_read(path, &rules, text, &st, why, SECRET_WHY_MAX) >= 0;
+	if (done) {
+		*stamp = keys_stamp(&st);
+		done = key_file_parse_file(keys, text);
 		if (!done)
 			(void)snprintf(
 				why, SECRET_WHY_MAX,
@@ -295,15 +211,15 @@ not_writable(const char *path, const char *reason, char why[SECRET_WHY_MAX])
 int
 keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 {
-	char directory[KEYRING_PATH_MAX], *real = realpath(path, NULL);
+	char directory[DISK_PATH_MAX], *real = realpath(path, NULL);
 	int fd = -1;
 
 	if (real == NULL) {
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot read the master key %s: %s", path,
+		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s cannot be read: %s", path,
 			       strerror(errno));
 		return -1;
 	}
-	key_file_directory_of(real, directory);
+	disk_directory_of(real, directory);
 	if (is_credential(path) || is_credential(real))
 		not_writable(path, "it is a copy that systemd made for the service", why);
 	else if (access(directory, W_OK | X_OK) != 0)
@@ -323,34 +239,19 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	return fd;
 }
 
-/* Puts these keys in place of the file, which keeps its owner: a temporary file beside it, flushed,
- * renamed, and the directory flushed. */
+/* Puts these keys in place of the file, which keeps its owner. */
 static bool
 key_file_replace(const char *path, const struct keys *keys, char why[SECRET_WHY_MAX])
 {
-	char fresh[KEYRING_PATH_MAX + sizeof(".new")], *real = realpath(path, NULL);
+	char *real = realpath(path, NULL);
 	struct stat st;
-	bool done = real != NULL && stat(real, &st) == 0;
+	bool done = real != NULL && stat(real, &st) == 0 && key_file_write(real, keys, &st);
 
-	if (done) {
-		(void)snprintf(fresh, sizeof(fresh), "%s.new", real);
-		(void)unlink(fresh); /* of a run that was killed */
-		done = write_keys(fresh, keys, &st);
-	}
-	if (done && rename(fresh, real) != 0) {
-		int error = errno;
-
-		(void)unlink(fresh);
-		errno = error;
-		done = false;
-	}
 	if (!done && errno == EBUSY)
 		not_writable(path, "it is mounted by itself, without its directory", why);
-	else if (!done || !sync_directory(real)) {
+	else if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
 			       strerror(errno));
-		done = false;
-	}
 	free(real);
 	return done;
 }

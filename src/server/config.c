@@ -16,7 +16,9 @@
 
 #include "access/proxy.h"
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/http.h"
+#include "base/ini.h"
 #include "base/log.h"
 #include "base/network.h"
 #include "base/settings.h"
@@ -25,8 +27,9 @@
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
 enum {
-	NAME_MAX_BYTES = 64, /* of a setting's name with "REGCRED_" before it */
-	SETTINGS_MAX = 64,   /* rows of the table: one bit each while a file is read */
+	NAME_MAX_BYTES = 64,	/* of a setting's name with "REGCRED_" before it */
+	FILE_MAX = 1024 * 1024, /* bytes of a file of settings */
+	SETTINGS_MAX = 64,	/* rows of the table: one bit each while a file is read */
 };
 
 #define TO(member) offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
@@ -335,21 +338,10 @@ config_find_setting(const char *typed, size_t len, bool option)
 	return NULL;
 }
 
-/* Cuts the blanks off both ends. */
-static char *
-trim(char *text)
-{
-	size_t len;
-
-	text += strspn(text, " \t\r\n");
-	len = strlen(text);
-	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
-		len--;
-	text[len] = '\0';
-	return text;
-}
-
-struct file {
+/* A file while it is read. */
+struct config_file {
+	struct settings *settings;
+	char *why;
 	const char *name;
 	unsigned line;
 	bool in_groups;		      /* behind the line [groups] */
@@ -359,7 +351,7 @@ struct file {
 /* "NAME = admin", "NAME = 1a5:member".  A group may have several lines, but one kind, and one role
  * in a project.  Names may hold '='. */
 static bool
-read_group(struct settings *s, const struct file *file, char *line, char why[CONFIG_WHY_MAX])
+read_group(struct settings *s, const struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
 {
 	struct group_grant *grant = &s->groups[s->group_count];
 	char *value = strrchr(line, '=');
@@ -367,9 +359,7 @@ read_group(struct settings *s, const struct file *file, char *line, char why[CON
 	if (value == NULL)
 		return fail(why, "%s:%u: neither \"group = what it gives\" nor a comment",
 			    file->name, file->line);
-	*value++ = '\0';
-	line = trim(line);
-	value = trim(value);
+	value = ini_split(line, value);
 	if (s->group_count == CONFIG_GROUPS_MAX)
 		return fail(why, "%s:%u: there are more than %d lines in [groups]", file->name,
 			    file->line, CONFIG_GROUPS_MAX);
@@ -395,16 +385,17 @@ read_group(struct settings *s, const struct file *file, char *line, char why[CON
 }
 
 static bool
-config_read_line(struct settings *s, struct file *file, char *line, char why[CONFIG_WHY_MAX])
+config_take_line(void *arg, unsigned number, char *line)
 {
+	struct config_file *file = arg;
+	struct settings *s = file->settings;
+	char *why = file->why;
 	const struct setting *row;
 	char where[CONFIG_WHY_MAX];
 	unsigned *first;
 	char *value;
 
-	line = trim(line);
-	if (*line == '\0' || *line == '#' || *line == ';')
-		return true;
+	file->line = number;
 	if (strcmp(line, "[regcred]") == 0 || strcmp(line, "[groups]") == 0) {
 		file->in_groups = line[1] == 'g';
 		return true;
@@ -415,8 +406,7 @@ config_read_line(struct settings *s, struct file *file, char *line, char why[CON
 	if (value == NULL)
 		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
 			    file->line);
-	*value++ = '\0';
-	line = trim(line);
+	value = ini_split(line, value);
 	row = config_find_setting(line, strlen(line), false);
 	if (row == NULL)
 		return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, line);
@@ -426,35 +416,25 @@ config_read_line(struct settings *s, struct file *file, char *line, char why[CON
 			    file->line, row->name, *first);
 	*first = file->line;
 	snprintf(where, sizeof(where), "%s:%u: %s", file->name, file->line, row->name);
-	return config_set(s, row, trim(value), where, why);
+	return config_set(s, row, value, where, why);
 }
 
 /* must_exist: false for the default file, whose absence is no error. */
 static bool
 config_read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG_WHY_MAX])
 {
-	struct file file = {.name = name};
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t len;
-	bool ok = true;
-	FILE *in = fopen(name, "re");
+	static const struct file_rules rules = {.max = FILE_MAX};
+	struct config_file file = {.settings = s, .why = why, .name = name};
 
-	if (in == NULL && errno == ENOENT && !must_exist)
+	if (strcmp(name, "/dev/null") == 0) /* how one says that there is none */
 		return true;
-	if (in == NULL)
-		return fail(why, "%s: %s", name, strerror(errno));
-	while (ok && (len = getline(&line, &room, in)) >= 0) {
-		file.line++;
-		if (strlen(line) != (size_t)len)
-			ok = fail(why, "%s:%u: holds a NUL byte", name, file.line);
-		else
-			ok = config_read_line(s, &file, line, why);
-	}
-	if (ok && ferror(in))
-		ok = fail(why, "%s: %s", name, strerror(errno));
-	free(line);
-	fclose(in);
+	char *text = malloc(FILE_MAX + 1);
+	if (text == NULL)
+		return fail(why, "there is no memory");
+	ssize_t len = file_read(name, &rules, text, NULL, why, CONFIG_WHY_MAX);
+	bool ok =
+		len >= 0 ? ini_each(text, config_take_line, &file) : errno == ENOENT && !must_exist;
+	free(text);
 	return ok;
 }
 

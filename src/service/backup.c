@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/file.h"
 #include "base/settings.h"
 #include "service/app.h"
 #include "store/store.h"
@@ -106,7 +107,7 @@ is_replaceable(const char *path)
 {
 	static const char magic[] = "SQLite format 3";
 	char head[sizeof(magic)];
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = file_open(path, NULL);
 
 	if (fd < 0)
 		return errno == ENOENT;

@@ -108,7 +108,7 @@ static const struct {
 	const char *why;
 } failing[] = {
 	{CALL_OPEN, "cannot be read: Input/output error"},
-	{CALL_FSTAT, "is not a file"},
+	{CALL_FSTAT, "cannot be read: Input/output error"},
 	{CALL_READ, "cannot be read: Input/output error"},
 };
 

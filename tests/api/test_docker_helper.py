@@ -258,7 +258,7 @@ class Keys(Base):
         good = self.key_file(key)
         for mode in (0o644, 0o640, 0o604, 0o660, 0o610):
             os.chmod(good, mode)
-            self.fails(self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=good)), good, "can be read by others")
+            self.fails(self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=good)), good, "read by others")
         link = os.path.join(self.home, "link")
         os.symlink(good, link)
         for mode in (0o600, 0o400):
@@ -267,13 +267,13 @@ class Keys(Base):
                 done = self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path))
                 self.assertEqual(json.loads(done.stdout)["Secret"], secret)
         os.mkfifo(os.path.join(self.home, "fifo"), 0o600)
-        for name, text, word in (("missing", None, "No such file"), ("fifo", None, "is no file"), (".", None, "read by others"), ("half", "access_key = x\n", "no key"),
+        for name, text, word in (("missing", None, "No such file"), ("fifo", None, "is not a file"), (".", None, "read by others"), ("half", "access_key = x\n", "no key"),
                                  ("empty", "", "no key"), ("nonsense", "hello\n", "half:1" and "nonsense:1"), ("long", "#" * 20000, "too long"),
-                                 ("value", "secret_key = " + "x" * 2000, "value:1"), ("nul", "access_key = a\0b\n", "no")):
+                                 ("value", "secret_key = " + "x" * 2000, "value:1"), ("nul", "access_key = a\0b\n", "NUL byte")):
             path = self.file(name, text) if text is not None else os.path.join(self.home, name)
             if name == ".":
                 os.chmod(self.home, 0o755)
-            words = ("is no file",) if name == "." else (word,)
+            words = ("is not a file",) if name == "." else (word,)
             self.fails(self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path)), *words)
         # What `regcred key create` prints is a key file.
         text = self.file("printed", "REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n" % key)
@@ -319,7 +319,7 @@ class Keys(Base):
         # Its key goes to no other server.
         self.fails(self.run_helper("list", env=self.environ(REGCRED_URL="http://127.0.0.1:9")), "no key")
         self.file(".config/regcred/client.ini", text, 0o644)
-        self.fails(self.run_helper("list", env=self.environ()), "can be read by others")
+        self.fails(self.run_helper("list", env=self.environ()), "read by others")
 
     def test_urls(self):
         key = self.key()

@@ -82,7 +82,7 @@ class Login(Base):
         os.chmod(path, 0o644)
         done = self.regcred("login", "--key-file", path, site.base)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("can be read by others", done.stderr)
+        self.assertIn("read by others", done.stderr)
 
     def test_a_terminal(self):
         """The secret key is not echoed."""
@@ -196,7 +196,7 @@ class Import(Base):
             self.assertIn(name, done.stderr)
         done = self.regcred("import", os.path.join(self.home, "missing"), self.home, good)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("missing: No such file", done.stderr)
+        self.assertIn("missing cannot be read: No such file", done.stderr)
         self.assertEqual(len(self.rows("registries")), 1)
 
     def test_many(self):

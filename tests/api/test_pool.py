@@ -643,15 +643,16 @@ class Refusals(PoolCase):
                 ("# c\n\nthreads = 300\n", 3, "threads must be a whole number from 1 to 256"),
                 ("threads = 2\nthreads = 2\n", 2, "threads is set a second time, first in line 1"),
                 ("workers\n", 1, "neither"), ("[other]\n", 1, "neither"), ("Workers = 2\n", 1, 'unknown setting "Workers"'),
-                ("config = x\n", 1, 'unknown setting "config"'), ("workers = 2\0\n", 1, "NUL"), ("user = a\x07b\n", 1, "control characters"),
+                ("config = x\n", 1, 'unknown setting "config"'), ("user = a\x07b\n", 1, "control characters"),
                 ("open = true\n", 1, "open must be yes or no"), ("user = %s\n" % ("u" * 2000), 1, "user must be shorter"),
                 ("read_timeout_s = 0", 1, "read_timeout_s must be"), ("workers =\n", 1, "workers must be")):
             self.refused(ini=ini, text=("%s:%d: " % (self.ini, line), text), status=2)
-        self.refused("--config", self.ini + ".none", text=self.ini + ".none: No such file or directory", status=2)
+        self.refused("--config", self.ini + ".none", text=self.ini + ".none cannot be read: No such file or directory", status=2)
+        self.refused(ini="workers = 2\0\n", text=self.ini + " holds a NUL byte", status=2)
 
     def test_a_wrong_variable_is_named(self):
         self.refused(environment={"REGCRED_THREADS": "many"}, text="REGCRED_THREADS must be a whole number", status=2)
-        self.refused(environment={"REGCRED_CONFIG": self.ini + ".none"}, text=".none: No such file or directory", status=2)
+        self.refused(environment={"REGCRED_CONFIG": self.ini + ".none"}, text=".none cannot be read: No such file or directory", status=2)
 
 
 class Sockets(PoolCase):

@@ -337,7 +337,7 @@ class KeyFile(Rotation):
         time.sleep(1.2)
         self.everybody_reads(secrets)
         cases = [("damaged", b"garbage", 0o400, "damaged"), ("of another database", foreign, 0o400, "older or another"),
-                 ("open to others", good, 0o444, "others can read"), ("gone", None, 0, "cannot read the master key")]
+                 ("open to others", good, 0o444, "read by others"), ("gone", None, 0, "cannot be read")]
         for name, data, mode, text in cases:
             with self.subTest(name):
                 before = len(self.errors(text))
