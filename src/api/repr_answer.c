@@ -11,7 +11,6 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "registry/check.h"
-#include "registry/result.h"
 #include "secret/keyring.h"
 #include "secret/random.h"
 

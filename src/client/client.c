@@ -259,8 +259,8 @@ client_open(struct client *c, struct arena *a, const struct client_settings *set
 			     .why = why,
 			     .timeout_ms = timeout_ms,
 			     .deadline_ms = clock_ms() + timeout_ms};
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-	    (c->curl = curl_easy_init()) == NULL)
+	c->fetch = fetch_new();
+	if (c->fetch == NULL)
 		return client_refuse(why, "libcurl does not start");
 	c->root = root_of(a, settings->url);
 	if (c->root == NULL)
@@ -278,128 +278,36 @@ client_each(struct client *c, int64_t timeout_ms)
 void
 client_close(struct client *c)
 {
-	if (c->curl != NULL)
-		curl_easy_cleanup(c->curl);
-	c->curl = NULL;
+	fetch_free(c->fetch);
+	c->fetch = NULL;
 }
 
 /* A request */
 
-struct incoming {
-	struct arena *arena;
-	char *bytes;
-	size_t len, room;
-	bool too_long;
-};
-
-static size_t
-client_take_body(char *bytes, size_t size, size_t n, void *arg)
-{
-	enum { ROOM_FIRST = 16 * 1024 };
-	struct incoming *in = arg;
-	size_t len = size * n, room = in->room != 0 ? in->room : ROOM_FIRST;
-
-	in->too_long = len > CLIENT_ANSWER_MAX - in->len;
-	if (in->too_long)
-		return 0;
-	while (room < in->len + len + 1)
-		room *= 2;
-	if (room != in->room) {
-		char *bigger = arena_alloc(in->arena, room);
-
-		if (bigger == NULL)
-			return 0;
-		if (in->len > 0)
-			memcpy(bigger, in->bytes, in->len);
-		in->bytes = bigger;
-		in->room = room;
-	}
-	memcpy(in->bytes + in->len, bytes, len);
-	in->len += len;
-	return len;
-}
-
-/* Of curl_easy_setopt's results only those about memory can differ between two builds. */
-#define SET(option, value) (ok = ok && curl_easy_setopt(c->curl, option, value) == CURLE_OK)
-
 static bool
-client_set_options(struct client *c, const char *method, const char *url, const char *body,
-		   struct curl_slist *headers, int64_t left_ms, struct incoming *in)
-{
-	bool ok = true;
-
-	curl_easy_reset(c->curl);
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
-#endif
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (*c->settings->ca_file != '\0')
-		SET(CURLOPT_CAINFO, c->settings->ca_file);
-	SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-	SET(CURLOPT_USERNAME, c->settings->access_key);
-	SET(CURLOPT_PASSWORD, c->settings->secret_key);
-	SET(CURLOPT_USERAGENT, "regcred/" REGCRED_VERSION);
-	SET(CURLOPT_HTTPHEADER, headers);
-	if (body != NULL)
-		SET(CURLOPT_POSTFIELDS, body);
-	SET(CURLOPT_CUSTOMREQUEST, method);
-	SET(CURLOPT_WRITEFUNCTION, client_take_body);
-	SET(CURLOPT_WRITEDATA, in);
-	return ok;
-}
-
-static struct curl_slist *
-client_make_headers(void)
-{
-	static const char *const lines[] = {"Accept: application/json",
-					    "Content-Type: application/json", "Expect:"};
-	struct curl_slist *list = NULL;
-
-	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
-		struct curl_slist *more = curl_slist_append(list, lines[i]);
-
-		if (more == NULL) {
-			curl_slist_free_all(list);
-			return NULL;
-		}
-		list = more;
-	}
-	return list;
-}
-
-static bool
-explain(struct client *c, CURLcode code, const struct incoming *in)
+explain(struct client *c, enum fetch_rc rc, const struct fetch_answer *got)
 {
 	int64_t given_ms = c->each_ms != 0 ? c->each_ms : c->timeout_ms;
 
-	if (code == CURLE_OPERATION_TIMEDOUT)
+	if (rc == FETCH_TIMEOUT)
 		return client_refuse(c->why, "%s does not answer within %lld.%lld s",
 				     c->settings->url, (long long)(given_ms / 1000),
 				     (long long)(given_ms % 1000 / 100));
-	if (in->too_long)
+	if (rc == FETCH_TOO_LONG)
 		return client_refuse(c->why, "%s answers with too much", c->settings->url);
 	if (arena_failed(c->arena))
 		return client_refuse(c->why, "there is no memory");
-	return client_refuse(c->why, "%s cannot be asked: %s", c->settings->url,
-			     curl_easy_strerror(code));
+	return client_refuse(c->why, "%s cannot be asked: %s", c->settings->url, got->problem);
 }
 
 static bool
-read_answer(struct client *c, struct incoming *in, struct client_answer *out)
+read_answer(struct client *c, struct client_answer *out)
 {
 	struct json *body = NULL;
 	struct error e = {0};
 	bool redirect = out->status >= 300 && out->status < 400;
 
-	out->text = in->bytes != NULL ? in->bytes : "";
-	out->len = in->len;
-	if (!redirect && in->len > 0 &&
+	if (!redirect && out->len > 0 &&
 	    json_parse_many(c->arena, out->text, out->len, CLIENT_NODES_MAX, &body, &e) ==
 		    ERR_NONE &&
 	    body->type == JSON_OBJECT) {
@@ -416,23 +324,24 @@ bool
 client_ask(struct client *c, const char *method, const char *path, const char *body,
 	   struct client_answer *out)
 {
-	const char *url = arena_printf(c->arena, "%s/%s", c->root, path);
-	struct incoming in = {.arena = c->arena};
-	int64_t left_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms();
-	struct curl_slist *headers = client_make_headers();
-	CURLcode code = CURLE_OUT_OF_MEMORY;
+	static const char *const headers[] = {"Accept: application/json",
+					      "Content-Type: application/json", NULL};
+	const struct fetch_request request = {
+		.url = arena_printf(c->arena, "%s/%s", c->root, path),
+		.method = method,
+		.headers = headers,
+		.user = c->settings->access_key,
+		.password = c->settings->secret_key,
+		.body = body,
+		.answer_max = CLIENT_ANSWER_MAX,
+		.timeout_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms(),
+		.ca_file = c->settings->ca_file};
+	struct fetch_answer got = {.body = ""};
+	enum fetch_rc rc = request.url != NULL ? fetch_do(c->fetch, c->arena, &request, &got)
+					       : FETCH_EXHAUSTED;
 
-	*out = (struct client_answer){.status = 0};
-	if (left_ms <= 0) {
-		code = CURLE_OPERATION_TIMEDOUT;
-	} else if (url != NULL && headers != NULL &&
-		   client_set_options(c, method, url, body, headers, left_ms, &in)) {
-		code = curl_easy_perform(c->curl);
-		(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &out->status);
-	}
-	curl_easy_reset(c->curl);
-	curl_slist_free_all(headers);
-	return code == CURLE_OK ? read_answer(c, &in, out) : explain(c, code, &in);
+	*out = (struct client_answer){.status = got.status, .text = got.body, .len = got.len};
+	return rc == FETCH_OK ? read_answer(c, out) : explain(c, rc, &got);
 }
 
 /* clang-format off */
@@ -487,7 +396,7 @@ client_text(const struct json *node, const char *name)
 const char *
 client_escape(struct client *c, const char *value)
 {
-	char *escaped = curl_easy_escape(c->curl, value, 0);
+	char *escaped = curl_easy_escape(NULL, value, 0);
 	const char *copy = escaped != NULL ? arena_strdup(c->arena, escaped) : NULL;
 
 	curl_free(escaped);

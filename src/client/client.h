@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/json_in.h"
+#include "outbound/fetch.h"
 #include "secret/random.h"
 
 enum {
@@ -57,7 +58,7 @@ const char *client_settings_path(struct arena *a);
 struct client {
 	struct arena *arena;
 	const struct client_settings *settings;
-	void *curl;
+	struct fetch *fetch;
 	const char *root; /* "https://creds.example/v2-beta/projects/1a5" */
 	int64_t timeout_ms, deadline_ms, each_ms;
 	char *why; /* of CLIENT_WHY_MAX bytes: a sentence, after a failure */

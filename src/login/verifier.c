@@ -16,7 +16,6 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "registry/check.h"
-#include "registry/result.h"
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"

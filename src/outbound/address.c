@@ -2,10 +2,8 @@
 #include "outbound/address.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -158,35 +156,4 @@ outbound_allowed(const struct sockaddr *address, const char *networks)
 	if (network_parse("::1/128", &loop) == NULL && network_contains(&loop, &n))
 		return true;
 	return embedded_allowed(&n, networks);
-}
-
-bool
-address_text(const struct sockaddr_storage *address, char out[ADDRESS_TEXT])
-{
-	char bare[INET6_ADDRSTRLEN];
-
-	if (getnameinfo((const struct sockaddr *)address, sizeof(*address), bare, sizeof(bare),
-			NULL, 0, NI_NUMERICHOST) != 0)
-		return false;
-	(void)snprintf(out, ADDRESS_TEXT, address->ss_family == AF_INET6 ? "[%s]" : "%s", bare);
-	return true;
-}
-
-bool
-same_address(const struct sockaddr *a, const struct sockaddr *b)
-{
-	if (a->sa_family != b->sa_family)
-		return false;
-	if (a->sa_family == AF_INET) {
-		struct sockaddr_in x, y;
-
-		memcpy(&x, a, sizeof(x));
-		memcpy(&y, b, sizeof(y));
-		return x.sin_port == y.sin_port && x.sin_addr.s_addr == y.sin_addr.s_addr;
-	}
-	struct sockaddr_in6 x, y;
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x.sin6_port == y.sin6_port &&
-	       memcmp(&x.sin6_addr, &y.sin6_addr, sizeof(x.sin6_addr)) == 0;
 }

@@ -7,8 +7,6 @@
 #ifndef REGCRED_OUTBOUND_ADDRESS_H
 #define REGCRED_OUTBOUND_ADDRESS_H
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -16,12 +14,5 @@
  * for none.  An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo …) counts as itself.
  */
 bool outbound_allowed(const struct sockaddr *address, const char *networks);
-
-enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 2 };
-
-/* An address as curl takes it: IPv6 in brackets. */
-bool address_text(const struct sockaddr_storage *address, char out[ADDRESS_TEXT]);
-
-bool same_address(const struct sockaddr *a, const struct sockaddr *b);
 
 #endif

@@ -1,49 +1,80 @@
-/* registry_check: the questions to a registry and what its answers mean. */
+/* check: which questions a registry is asked, and what its answers mean. */
 #include "registry/check.h"
 
 #include <string.h>
 
-#include "base/arena.h"
-#include "registry/challenge.h"
 #include "registry/inquiry.h"
-#include "registry/result.h"
 
-/* Logins */
+static const struct {
+	const char *word, *sentence;
+} results[] = {
+#define RESULT(name, word, sentence) {word, sentence},
+#include "registry/result.def"
+#undef RESULT
+};
+
+const char *
+check_result_word(enum check_result result)
+{
+	return results[result].word;
+}
+
+const char *
+check_result_sentence(enum check_result result)
+{
+	return results[result].sentence;
+}
+
+/* Logins
+ *
+ * That /v2/ answers 200 to our login proves nothing by itself.  Four kinds of servers answer so
+ * without having looked at it; each is ruled out by a question of its own:
+ *
+ *   1. a web page, or a front that sends everything to one: 200 to whatever is asked.
+ *      inquiry_prove_registry(): a repository that cannot exist must be refused, as registries do.
+ *   2. a registry whose /v2/ is open, with or without a login.
+ *      check_open(): it must refuse a login that nobody has.  If not: anonymousAccess.
+ *   3. a token server that gives anybody a token, also one that is worth nothing.
+ *      token_ask_with(): /v2/ must take ours; and compare_with_nobody(): it must take none that is
+ *      given to nobody, unless the two tokens name different subjects.
+ *   4. a token server that gives tokens to nobody as well, for what is public (Docker Hub).
+ *      compare_with_nobody(), its end: a login that nobody has must get no such token.
+ *
+ * The question as nobody comes before the one with a made-up login: most servers show by then what
+ * they are, and a failed sign-in stays in few logs.
+ */
 
 static enum check_result
-check_basic(struct registry_check *c)
+check_basic(struct inquiry *c)
 {
-	const struct given_login login = {c->user, c->secret};
-	const char *authorization = ask_basic(c, &login);
+	const char *authorization = inquiry_basic(c, &c->login);
 	struct registry_answer answer;
-	enum check_result result = ask_registry(c, "/v2/", authorization, false, &answer);
+	enum check_result result = inquiry_ask_registry(c, "/v2/", authorization, false, &answer);
 
 	if (result == OPEN)
-		result = result_of_status(answer.status);
+		result = inquiry_result_of(answer.status);
 	if (result == OPEN)
-		result = ask_prove_registry(c, authorization);
+		result = inquiry_prove_registry(c, authorization);
 	return result == OPEN ? CHECK_VALID : result;
 }
 
-/* /v2/ is open to everybody.  A registry that refuses a login which nobody has, and takes ours,
- * has looked at it. */
 static enum check_result
-check_open(struct registry_check *c)
+check_open(struct inquiry *c)
 {
 	struct registry_answer answer;
-	enum check_result result = ask_prove_registry(c, NULL);
+	enum check_result result = inquiry_prove_registry(c, NULL);
 
 	if (result != OPEN)
 		return result;
-	if (c->secret == NULL)
+	if (c->login.secret == NULL)
 		return CHECK_ANONYMOUS_ACCESS;
-	const struct given_login login = {c->user, c->secret}, nobody = ask_made_up_login(c);
-	result = ask_registry(c, "/v2/", ask_basic(c, &login), false, &answer);
+	const struct given_login nobody = inquiry_made_up_login(c);
+	result = inquiry_ask_registry(c, "/v2/", inquiry_basic(c, &c->login), false, &answer);
 	if (result == OPEN)
-		result = result_of_status(answer.status);
+		result = inquiry_result_of(answer.status);
 	if (result != OPEN)
 		return result;
-	result = ask_registry(c, "/v2/", ask_basic(c, &nobody), true, &answer);
+	result = inquiry_ask_registry(c, "/v2/", inquiry_basic(c, &nobody), true, &answer);
 	if (result != OPEN)
 		return result;
 	return answer.status == 401 ? CHECK_VALID : CHECK_ANONYMOUS_ACCESS;
@@ -51,12 +82,9 @@ check_open(struct registry_check *c)
 
 /* Tokens */
 
-/* The registry took a token for our login.  If it takes those that are given to nobody as well, the
- * token server may have looked at no login at all.  So it is asked as nobody: no token, one that
- * /v2/ refuses, or one for somebody else is proof.  Where that leaves a doubt, a login that nobody
- * has decides. */
+/* Cases 3 and 4: what is left open is decided by a login that nobody has. */
 static enum check_result
-compare_with_nobody(struct registry_check *c, const struct realm *realm, const char *ours)
+compare_with_nobody(struct inquiry *c, const struct realm *realm, const char *ours)
 {
 	const char *token = NULL, *us = token_subject(c, ours);
 	enum check_result result = token_get(c, realm, NULL, true, &token);
@@ -68,8 +96,8 @@ compare_with_nobody(struct registry_check *c, const struct realm *realm, const c
 	const char *them = token_subject(c, token);
 	if (us != NULL && (them == NULL || strcmp(us, them) != 0))
 		return CHECK_VALID;
-	const struct given_login nobody = ask_made_up_login(c);
-	if (fetch_lacks_memory(c))
+	const struct given_login nobody = inquiry_made_up_login(c);
+	if (inquiry_is_exhausted(c))
 		return CHECK_UNREACHABLE;
 	result = token_get(c, realm, &nobody, true, &token);
 	if (result == OPEN)
@@ -80,38 +108,37 @@ compare_with_nobody(struct registry_check *c, const struct realm *realm, const c
 }
 
 static enum check_result
-check_bearer(struct registry_check *c, const struct challenge *challenge)
+check_bearer(struct inquiry *c, const struct challenge *challenge)
 {
-	const struct given_login login = {c->user, c->secret};
 	const char *token = NULL;
 	struct realm realm;
 
 	if (!token_read_realm(c, challenge, &realm))
 		return CHECK_NOT_A_REGISTRY;
-	enum check_result result = token_get(c, &realm, &login, false, &token);
+	enum check_result result = token_get(c, &realm, &c->login, false, &token);
 	if (result == OPEN)
 		result = token_ask_with(c, token, false);
 	if (result != OPEN)
 		return result;
 	c->is_registry = true; /* it spoke the token protocol to its end */
-	result = ask_prove_registry(c, arena_printf(c->arena, "Bearer %s", token));
+	result = inquiry_prove_registry(c, arena_printf(c->arena, "Bearer %s", token));
 	return result == OPEN ? compare_with_nobody(c, &realm, token) : result;
 }
 
 static enum check_result
-check_run(struct registry_check *c)
+check_run(struct inquiry *c)
 {
 	const struct challenge *challenge;
 	struct registry_answer answer;
-	enum check_result result = ask_registry(c, "/v2/", NULL, false, &answer);
+	enum check_result result = inquiry_ask_registry(c, "/v2/", NULL, false, &answer);
 
 	if (result != OPEN)
 		return result;
 	if (answer.status == 200)
 		return check_open(c);
 	if (answer.status != 401)
-		return result_of_status(answer.status);
-	if (c->secret == NULL)
+		return inquiry_result_of(answer.status);
+	if (c->login.secret == NULL)
 		return CHECK_INVALID_CREDENTIAL;
 	challenge = challenge_find(&answer.challenges, "bearer");
 	if (challenge != NULL)
@@ -125,11 +152,68 @@ bool
 registry_check(const struct check_settings *s, struct arena *a, const char *address,
 	       const char *user, const char *secret, struct check_report *out)
 {
-	struct registry_check *c = arena_alloc(a, sizeof(*c));
+	struct inquiry *c = arena_alloc(a, sizeof(*c));
 
 	if (c == NULL)
 		return false;
-	*c = (struct registry_check){
-		.settings = s, .arena = a, .user = user != NULL ? user : "", .secret = secret};
-	return ask_carry_out(c, address, check_run, out);
+	*c = (struct inquiry){
+		.settings = s, .arena = a, .login = {user != NULL ? user : "", secret}};
+	return inquiry_run(c, address, check_run, out);
+}
+
+/* A login, or a token for it */
+
+/* The login itself, for a registry that takes it so. */
+static enum check_result
+grant_login(struct inquiry *c)
+{
+
+	if (strchr(c->login.user, ':') != NULL)
+		return CHECK_INVALID_CREDENTIAL;
+	c->grant->authorization = inquiry_basic(c, &c->login);
+	return CHECK_VALID;
+}
+
+static enum check_result
+grant_run(struct inquiry *c)
+{
+	const struct challenge *challenge;
+	const char *token = NULL;
+	struct registry_answer answer;
+	struct realm realm;
+	enum check_result result = inquiry_ask_registry(c, "/v2/", NULL, false, &answer);
+
+	if (result != OPEN)
+		return result;
+	if (answer.status == 200)
+		return grant_login(c);
+	if (answer.status != 401)
+		return inquiry_result_of(answer.status);
+	challenge = challenge_find(&answer.challenges, "bearer");
+	if (challenge == NULL)
+		return challenge_find(&answer.challenges, "basic") != NULL ? grant_login(c)
+									   : CHECK_NOT_A_REGISTRY;
+	if (!token_read_realm(c, challenge, &realm))
+		return CHECK_NOT_A_REGISTRY;
+	result = token_get(c, &realm, &c->login, false, &token);
+	if (result != OPEN)
+		return result;
+	c->grant->is_token = true;
+	c->grant->authorization = arena_printf(c->arena, "Bearer %s", token);
+	return CHECK_VALID;
+}
+
+bool
+registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
+		   const char *user, const char *secret, const char *const *scopes,
+		   struct grant *out, struct check_report *report)
+{
+	struct inquiry *c = arena_alloc(a, sizeof(*c));
+
+	*out = (struct grant){0};
+	if (c == NULL)
+		return false;
+	*c = (struct inquiry){
+		.settings = s, .arena = a, .login = {user, secret}, .scopes = scopes, .grant = out};
+	return inquiry_run(c, address, grant_run, report);
 }

@@ -1,29 +1,35 @@
-/* check: asks a registry whether it takes a login.
+/* check: asks a registry whether it takes a login, and for what it takes instead of one.
  *
  * By the registry API: GET /v2/ as nobody; a challenge; Basic, or a token from the realm; /v2/
  * again with that, because a token alone proves nothing.  docs/verification.md says what makes
- * which result.  Each name is resolved once, and the connection goes to an address that was
- * allowed. Nothing of a login gets into a URL or a log; curl's memory is wiped when it is freed.
+ * which result.  Nothing of a login gets into a URL or a log.
  */
 #ifndef REGCRED_REGISTRY_CHECK_H
 #define REGCRED_REGISTRY_CHECK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "outbound/lookup.h"
-#include "registry/result.h"
+
+enum check_result {
+#define RESULT(name, word, sentence) CHECK_##name,
+#include "registry/result.def"
+#undef RESULT
+	CHECK__COUNT
+};
+
+/* "invalidCredential" and the like; the sentence that explains it. */
+const char *check_result_word(enum check_result result);
+const char *check_result_sentence(enum check_result result);
 
 struct check_settings {
-	const char *networks; /* loopback networks that are allowed: outbound.h */
+	const char *networks; /* loopback networks that are allowed: address.h */
 	const char *
 		insecure; /* registries that speak plain HTTP: keys with blanks or commas between */
 	const char *ca_file; /* "": the system's */
 	const char *proxy;   /* "": none, whatever the environment says */
 	int64_t timeout_ms;  /* for all of it */
-	resolve_fn resolve;  /* NULL: the system's resolver */
 };
 
 struct check_report {
@@ -34,7 +40,7 @@ struct check_report {
 };
 
 /* Asks the registry at this address, as a client gave it.  user and secret may be NULL.  Takes up
- * to timeout_ms; called from any thread.  False: there was no memory to find out. */
+ * to timeout_ms; called from any thread.  False: there was no memory or descriptor to find out. */
 bool registry_check(const struct check_settings *s, struct arena *a, const char *address,
 		    const char *user, const char *secret, struct check_report *out)
 	__attribute__((warn_unused_result));
@@ -47,5 +53,13 @@ struct grant {
 	bool is_token;		   /* else it is the login */
 	int64_t lasts_ms;	   /* of a token: from when it was asked for */
 };
+
+/* Asks the registry at this address how it lets clients in, and its token server for a token for
+ * these scopes (ended by NULL): "repository:acme/app:pull".  report->result is CHECK_VALID if there
+ * is a grant.  A registry that wants Basic, or nothing, gets the login itself.  Else as above. */
+bool registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
+			const char *user, const char *secret, const char *const *scopes,
+			struct grant *out, struct check_report *report)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -1,24 +1,20 @@
 /* get_token: gets a token from the server that a challenge names. */
 
+#include <curl/curl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/err.h"
-#include "base/json_in.h"
 #include "base/text.h"
-#include "registry/challenge.h"
-#include "registry/check.h"
 #include "registry/inquiry.h"
-#include "registry/result.h"
 
 enum {
 	TOKEN_MAX = 16 * 1024, /* bytes of a token */
 };
 
 static const char *
-url_part(struct registry_check *c, CURLU *url, CURLUPart part, unsigned flags)
+url_part(struct inquiry *c, CURLU *url, CURLUPart part, unsigned flags)
 {
 	char *text = NULL;
 	const char *copy = NULL;
@@ -29,16 +25,8 @@ url_part(struct registry_check *c, CURLU *url, CURLUPart part, unsigned flags)
 	return copy;
 }
 
-static const char *
-without_brackets(struct arena *a, const char *host)
-{
-	size_t len = strlen(host);
-
-	return host[0] == '[' && len > 2 ? arena_copy(a, host + 1, len - 2) : host;
-}
-
 bool
-token_read_realm(struct registry_check *c, const struct challenge *challenge, struct realm *out)
+token_read_realm(struct inquiry *c, const struct challenge *challenge, struct realm *out)
 {
 	const char *text = challenge_param(challenge, "realm");
 	CURLU *url = curl_url();
@@ -46,20 +34,15 @@ token_read_realm(struct registry_check *c, const struct challenge *challenge, st
 
 	*out = (struct realm){.challenge = challenge};
 	if (url == NULL)
-		c->no_memory = true;
+		c->exhausted = true;
 	else if (text != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
 		const char *scheme = url_part(c, url, CURLUPART_SCHEME, 0);
-		const char *host = url_part(c, url, CURLUPART_HOST, 0);
-		const char *port = url_part(c, url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 		bool login = url_part(c, url, CURLUPART_USER, 0) != NULL ||
 			     url_part(c, url, CURLUPART_PASSWORD, 0) != NULL;
 
 		(void)curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
 		out->url = url_part(c, url, CURLUPART_URL, 0);
-		out->host = host != NULL ? without_brackets(c->arena, host) : NULL;
-		out->port = port != NULL ? (unsigned)strtoul(port, NULL, 10) : 0;
-		right = scheme != NULL && out->url != NULL && out->host != NULL && out->port != 0 &&
-			!login &&
+		right = scheme != NULL && out->url != NULL && !login &&
 			(strcmp(scheme, "https") == 0 ||
 			 (c->plain_http && strcmp(scheme, "http") == 0));
 	}
@@ -69,7 +52,7 @@ token_read_realm(struct registry_check *c, const struct challenge *challenge, st
 
 /* Adds "service=…" and the like, with what joins it to what is before. */
 static const char *
-add_pair(struct registry_check *c, const char *text, const char *first, const char *name,
+add_pair(struct inquiry *c, const char *text, const char *first, const char *name,
 	 const char *value)
 {
 	if (value == NULL || text == NULL)
@@ -81,7 +64,7 @@ add_pair(struct registry_check *c, const char *text, const char *first, const ch
 
 /* "service=…&scope=…": as the challenge offers them, or with the scopes that are asked for. */
 static const char *
-offered(struct registry_check *c, const struct realm *realm, const char *first)
+offered(struct inquiry *c, const struct realm *realm, const char *first)
 {
 	const char *text =
 		add_pair(c, "", first, "service", challenge_param(realm->challenge, "service"));
@@ -94,7 +77,16 @@ offered(struct registry_check *c, const struct realm *realm, const char *first)
 	return text;
 }
 
-bool
+static const char *
+text_member(const struct json *object, const char *name)
+{
+	const struct json *node = json_member(object, name);
+
+	return node != NULL && node->type == JSON_STRING ? node->text : NULL;
+}
+
+/* Visible ASCII: it goes into a header. */
+static bool
 token_is_one(const char *text)
 {
 	size_t len = 0;
@@ -117,12 +109,11 @@ lasts_ms(const struct json *grant)
 }
 
 enum check_result
-token_get(struct registry_check *c, const struct realm *realm, const struct given_login *login,
-	  bool aside, const char **out)
+token_get(struct inquiry *c, const struct realm *realm, const struct given_login *login, bool aside,
+	  const char **out)
 {
 	bool identity = login != NULL && strcmp(login->user, "<token>") == 0;
-	struct question q = {
-		.url = realm->url, .host = realm->host, .port = realm->port, .aside = aside};
+	struct question q = {.url = realm->url, .aside = aside};
 	struct registry_answer answer;
 
 	if (identity) {
@@ -136,29 +127,28 @@ token_get(struct registry_check *c, const struct realm *realm, const struct give
 		const char *query = offered(c, realm, strchr(realm->url, '?') != NULL ? "&" : "?");
 
 		q.url = arena_printf(c->arena, "%s%s", realm->url, query != NULL ? query : "");
-		q.authorization = login != NULL ? ask_basic(c, login) : NULL;
+		q.authorization = login != NULL ? inquiry_basic(c, login) : NULL;
 	}
-	if (fetch_lacks_memory(c))
+	if (inquiry_is_exhausted(c))
 		return CHECK_UNREACHABLE;
-	enum check_result result = fetch_ask(c, &q, &answer);
+	enum check_result result = inquiry_ask(c, &q, &answer);
 	if (result != OPEN)
 		return result;
 	/* RFC 6749, 5.2: invalid_grant comes with 400. */
 	result = identity && answer.status == 400 ? CHECK_INVALID_CREDENTIAL
-						  : result_of_status(answer.status);
+						  : inquiry_result_of(answer.status);
 	if (result != OPEN)
 		return result;
-	const struct json *grant = fetch_document(c, &answer);
-	*out = fetch_text(json_member(grant, "token"));
+	*out = text_member(answer.document, "token");
 	if (!token_is_one(*out))
-		*out = fetch_text(json_member(grant, "access_token"));
+		*out = text_member(answer.document, "access_token");
 	if (c->grant != NULL)
-		c->grant->lasts_ms = lasts_ms(grant);
+		c->grant->lasts_ms = lasts_ms(answer.document);
 	return token_is_one(*out) ? OPEN : CHECK_INVALID_CREDENTIAL;
 }
 
 const char *
-token_subject(struct registry_check *c, const char *token)
+token_subject(struct inquiry *c, const char *token)
 {
 	const char *dot = strchr(token, '.');
 	size_t len = dot != NULL ? strcspn(dot + 1, ".") : 0, got = 0;
@@ -171,18 +161,18 @@ token_subject(struct registry_check *c, const char *token)
 			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
 	    json_parse(c->arena, bytes, got, &claims, &e) != ERR_NONE)
 		return NULL;
-	const char *text = fetch_text(json_member(claims, "sub"));
+	const char *text = text_member(claims, "sub");
 	return text != NULL && *text != '\0' ? text : NULL;
 }
 
 enum check_result
-token_ask_with(struct registry_check *c, const char *token, bool aside)
+token_ask_with(struct inquiry *c, const char *token, bool aside)
 {
 	struct registry_answer answer;
-	enum check_result result =
-		ask_registry(c, "/v2/", arena_printf(c->arena, "Bearer %s", token), aside, &answer);
+	enum check_result result = inquiry_ask_registry(
+		c, "/v2/", arena_printf(c->arena, "Bearer %s", token), aside, &answer);
 
-	return result == OPEN ? result_of_status(answer.status) : result;
+	return result == OPEN ? inquiry_result_of(answer.status) : result;
 }
 
 bool

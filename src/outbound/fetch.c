@@ -1,0 +1,291 @@
+/* fetch: libcurl, its options and its memory. */
+#include "outbound/fetch.h"
+
+#include <curl/curl.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "outbound/address.h"
+
+struct fetch {
+	CURL *curl;
+	/* Of the request that runs: */
+	const struct fetch_request *request;
+	struct arena *arena;
+	char *body;
+	size_t len, room; /* of the body */
+	size_t all;	  /* bytes that came */
+};
+
+/* Memory that is wiped when it is freed */
+
+static void
+wiping_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+wiping_realloc(void *p, size_t size)
+{
+	size_t old = p != NULL ? malloc_usable_size(p) : 0;
+	void *fresh = malloc(size);
+
+	if (fresh == NULL)
+		return NULL;
+	if (p != NULL)
+		memcpy(fresh, p, old < size ? old : size);
+	wiping_free(p);
+	return fresh;
+}
+
+static bool started;
+
+/* Once in a process, after the fork. */
+static void
+fetch_start(void)
+{
+	started = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
+				       strdup, calloc) == CURLE_OK;
+	if (!started)
+		log_error("libcurl does not start: nothing can be asked");
+}
+
+struct fetch *
+fetch_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct fetch *f = calloc(1, sizeof(*f));
+
+	(void)pthread_once(&once, fetch_start);
+	if (f != NULL && started)
+		f->curl = curl_easy_init();
+	if (f != NULL && f->curl != NULL)
+		return f;
+	free(f);
+	return NULL;
+}
+
+void
+fetch_free(struct fetch *f)
+{
+	if (f != NULL)
+		curl_easy_cleanup(f->curl);
+	free(f);
+}
+
+/* What curl calls */
+
+/* For each connection, with the address to which it goes: whatever a name resolves to, and however
+ * often, no other place is looked at. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	const struct fetch_request *request = arg;
+	char text[NI_MAXHOST] = "?";
+
+	(void)purpose;
+	if (outbound_allowed(&address->addr, request->networks))
+		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	(void)getnameinfo(&address->addr, address->addrlen, text, sizeof(text), NULL, 0,
+			  NI_NUMERICHOST);
+	log_info("no connection to %s for %.*s: refused, see verify_networks", text,
+		 (int)strcspn(request->url, "?"), request->url);
+	return CURL_SOCKET_BAD;
+}
+
+static size_t
+take_header(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct fetch *f = arg;
+
+	(void)bytes;
+	f->all += size * n;
+	return f->all <= f->request->answer_max ? size * n : 0;
+}
+
+static bool
+has_room(struct fetch *f, size_t len)
+{
+	enum { ROOM_FIRST = 4096 };
+	size_t room = f->room != 0 ? f->room : ROOM_FIRST;
+
+	while (room < f->len + len + 1)
+		room *= 2;
+	if (room == f->room)
+		return true;
+	char *bigger = arena_alloc(f->arena, room);
+	if (bigger == NULL)
+		return false;
+	if (f->len > 0)
+		memcpy(bigger, f->body, f->len);
+	f->body = bigger;
+	f->room = room;
+	return true;
+}
+
+static size_t
+take_body(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct fetch *f = arg;
+	size_t len = size * n;
+
+	f->all += len;
+	if (f->all > f->request->answer_max || !has_room(f, len))
+		return 0;
+	memcpy(f->body + f->len, bytes, len);
+	f->len += len;
+	f->body[f->len] = '\0';
+	return len;
+}
+
+/* A request */
+
+/* Of curl_easy_setopt's results only those about memory can differ between two builds. */
+#define SET(option, value) (ok = ok && curl_easy_setopt(f->curl, option, value) == CURLE_OK)
+
+static bool
+set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *headers)
+{
+	bool ok = true;
+
+	curl_easy_reset(f->curl);
+	SET(CURLOPT_URL, r->url);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+	SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (*r->ca_file != '\0')
+		SET(CURLOPT_CAINFO, r->ca_file);
+	if (r->proxy != NULL) {
+		SET(CURLOPT_PROXY, r->proxy);
+		SET(CURLOPT_NOPROXY, "");
+	}
+	if (r->networks != NULL && r->proxy != NULL && *r->proxy == '\0') {
+		SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+		SET(CURLOPT_OPENSOCKETDATA, (void *)(uintptr_t)r);
+	}
+	SET(CURLOPT_USERAGENT, "regcred/" REGCRED_VERSION);
+	SET(CURLOPT_HTTPHEADER, headers);
+	if (r->user != NULL) {
+		SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+		SET(CURLOPT_USERNAME, r->user);
+		SET(CURLOPT_PASSWORD, r->password);
+	}
+	if (r->body != NULL)
+		SET(CURLOPT_POSTFIELDS, r->body);
+	if (r->method != NULL)
+		SET(CURLOPT_CUSTOMREQUEST, r->method);
+	SET(CURLOPT_HEADERFUNCTION, take_header);
+	SET(CURLOPT_HEADERDATA, f);
+	SET(CURLOPT_WRITEFUNCTION, take_body);
+	SET(CURLOPT_WRITEDATA, f);
+	return ok;
+}
+
+/* NULL without memory. */
+static struct curl_slist *
+make_headers(const char *const *lines)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more = list;
+
+	for (; *lines != NULL && more != NULL; lines++) {
+		more = curl_slist_append(list, *lines);
+		if (more == NULL)
+			curl_slist_free_all(list);
+	}
+	return more != NULL ? list : NULL;
+}
+
+/* Whether a connection could not be made because this process has no descriptors left to make one:
+ * libcurl does not tell that apart from a name that does not exist. */
+static bool
+is_exhausted(void)
+{
+	enum { NEEDED = 4 }; /* a pair to its resolver, what that asks with, the connection */
+	int fds[NEEDED];
+	size_t n = 0;
+
+	while (n < NEEDED && (fds[n] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0)
+		n++;
+	bool exhausted = n < NEEDED;
+	while (n > 0)
+		(void)close(fds[--n]);
+	return exhausted;
+}
+
+// clang-format off
+static const struct { CURLcode code; enum fetch_rc rc; } failures[] = {
+	{ CURLE_OK,                        FETCH_OK },
+	{ CURLE_OPERATION_TIMEDOUT,        FETCH_TIMEOUT },
+	{ CURLE_SSL_CONNECT_ERROR,         FETCH_TLS },
+	{ CURLE_SSL_CERTPROBLEM,           FETCH_TLS },
+	{ CURLE_SSL_CIPHER,                FETCH_TLS },
+	{ CURLE_PEER_FAILED_VERIFICATION,  FETCH_TLS },
+	{ CURLE_SSL_CACERT_BADFILE,        FETCH_TLS },
+	{ CURLE_SSL_ISSUER_ERROR,          FETCH_TLS },
+	{ CURLE_SSL_INVALIDCERTSTATUS,     FETCH_TLS },
+	{ CURLE_WRITE_ERROR,               FETCH_TOO_LONG },
+	{ CURLE_WEIRD_SERVER_REPLY,        FETCH_NOT_HTTP },
+	{ CURLE_UNSUPPORTED_PROTOCOL,      FETCH_NOT_HTTP }, /* HTTP/0.9 */
+	{ CURLE_OUT_OF_MEMORY,             FETCH_EXHAUSTED },
+};
+// clang-format on
+
+static enum fetch_rc
+rc_of(CURLcode code)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+		if (failures[i].code == code)
+			return failures[i].rc;
+	return is_exhausted() ? FETCH_EXHAUSTED : FETCH_UNREACHABLE;
+}
+
+enum fetch_rc
+fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
+	 struct fetch_answer *out)
+{
+	CURLcode code = CURLE_OPERATION_TIMEDOUT;
+	struct curl_slist *headers = NULL;
+
+	*f = (struct fetch){.curl = f->curl, .request = request, .arena = a};
+	*out = (struct fetch_answer){.body = ""};
+	if (request->timeout_ms <= 0) /* 0 would be for ever */
+		goto out;
+	headers = make_headers(request->headers);
+	code = headers != NULL && set_options(f, request, headers) ? curl_easy_perform(f->curl)
+								   : CURLE_OUT_OF_MEMORY;
+	(void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &out->status);
+	if (f->body != NULL)
+		out->body = f->body;
+	out->len = f->len;
+out:
+	curl_slist_free_all(headers);
+	if (code != CURLE_OK)
+		out->problem = curl_easy_strerror(code);
+	return arena_failed(a) ? FETCH_EXHAUSTED : rc_of(code);
+}
+
+const char *
+fetch_header(struct fetch *f, const char *name, size_t n)
+{
+	struct curl_header *header;
+
+	return curl_easy_header(f->curl, name, n, CURLH_HEADER, -1, &header) == CURLHE_OK
+		       ? header->value
+		       : NULL;
+}

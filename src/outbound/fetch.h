@@ -1,0 +1,65 @@
+/* fetch: one HTTP request to someone else; the only place that carries out requests with libcurl.
+ *
+ *   struct fetch *f = fetch_new();
+ *   if (f != NULL && fetch_do(f, arena, &request, &answer) == FETCH_OK)
+ *           … answer.status, answer.body, fetch_header(f, "Retry-After", 0) …
+ *   fetch_free(f);
+ *
+ * The requests of one struct fetch share connections.  No redirect is followed, HTTPS is always
+ * verified, and a request ends in time even if the resolver hangs.  libcurl's memory is wiped when
+ * it is freed.
+ */
+#ifndef REGCRED_OUTBOUND_FETCH_H
+#define REGCRED_OUTBOUND_FETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+enum fetch_rc {
+	FETCH_OK,	   /* an answer came, whatever its status */
+	FETCH_UNREACHABLE, /* no such name, no connection, or an address that is refused */
+	FETCH_TIMEOUT,
+	FETCH_TLS,	 /* no trusted connection */
+	FETCH_TOO_LONG,	 /* more than answer_max */
+	FETCH_NOT_HTTP,	 /* what came is not an answer of HTTP */
+	FETCH_EXHAUSTED, /* this process has no memory or descriptor left: nothing is known */
+};
+
+struct fetch_request {
+	const char *url;	     /* http: or https: */
+	const char *method;	     /* NULL: GET, or POST with a body */
+	const char *const *headers;  /* "Name: value", ended by NULL */
+	const char *user, *password; /* for Basic; NULL: none */
+	const char *body;	     /* NULL: none; else it ends with a NUL */
+	size_t answer_max;	     /* bytes, headers and body */
+	int64_t timeout_ms;	     /* for all of it */
+	const char *ca_file;	     /* "": the system's */
+	const char *proxy;	     /* "": none; NULL: as the environment says */
+	const char *networks;	     /* loopback networks that are allowed, see address.h; NULL:
+					every address may be connected to.  With a proxy it is
+					the proxy that decides. */
+};
+
+struct fetch_answer {
+	long status;	  /* 0: no answer came */
+	const char *body; /* in the arena, with a NUL behind it */
+	size_t len;
+	const char *problem; /* static; NULL: none */
+};
+
+struct fetch;
+
+/* NULL without memory, or if libcurl does not start. */
+struct fetch *fetch_new(void);
+void fetch_free(struct fetch *f);
+
+enum fetch_rc fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
+		       struct fetch_answer *out) __attribute__((warn_unused_result));
+
+/* The value of the n-th header of this name (0: the first) in the last answer; NULL if there is
+ * none.  It lives until the next request. */
+const char *fetch_header(struct fetch *f, const char *name, size_t n);
+
+#endif
