@@ -80,18 +80,14 @@ static const char *const create[] = {
 	"* 86400000 AS INTEGER)) || lower(hex(randomblob(12))), "
 	"'registryCredential', 5, 'bench', 'active', 1714979289000, 'user', randomblob(78), "
 	"(SELECT max(id) FROM storage_pool), 'user@bench.example.test')",
-	"INSERT INTO process_log (family, resource_id, process, state_before, state_during, "
-	"state_after, account_id, request_id, at) VALUES ('credential', last_insert_rowid(), "
-	"'create', 'requested', 'registering', 'registering', 5, 'bench', 1714979289000), "
-	"('credential', last_insert_rowid(), 'activate', 'registering', 'activating', 'active', "
-	"5, 'bench', 1714979289000)",
 	"INSERT INTO audit_log (id, created, account_id, actor_id, key_id, auth_type, client_ip, "
 	"request_id, event_type, resource_type, resource_id, response_code, changes, attempts, "
 	"previous_hash, hash) SELECT last_id + 1, 1714979289000, 5, 5, 1, 'key', '127.0.0.1', "
 	"lower(hex(randomblob(16))), 'create', 'registryCredential', '1c' || (SELECT max(id) FROM "
 	"credential), 201, '{\"accountId\":{\"new\":\"1a5\"},\"name\":{\"new\":\"bench\"},"
 	"\"publicValue\":{\"new\":\"user\"},\"registryId\":{\"new\":\"1sp1\"},"
-	"\"secretValue\":{\"secret\":true},\"email\":{\"new\":\"user@bench.example.test\"}}', 1, "
+	"\"secretValue\":{\"secret\":true},\"email\":{\"new\":\"user@bench.example.test\"},"
+	"\"state\":{\"new\":\"active\",\"passed\":[\"requested\",\"registering\",\"activating\"]}}', 1, "
 	"last, randomblob(32) FROM audit_segment WHERE id = 1",
 	"UPDATE audit_segment SET last_id = last_id + 1, last = (SELECT hash FROM audit_log ORDER "
 	"BY id DESC LIMIT 1), mac = randomblob(32) WHERE id = 1",

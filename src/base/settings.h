@@ -55,7 +55,6 @@ struct settings {
 	int64_t removed_keep_s;	   /* a removed row stays `removed` so long before it is purged; at
 				      least 600 */
 	int64_t purged_keep_s;	   /* a purged row answers by id so long after its removal */
-	int64_t process_log_keep_s;
 	int64_t audit_keep_s;  /* 0: for ever; whole segments go */
 	int64_t auth_failures; /* sign-ins of one address that may fail in a window; 0: any
 				  number */

@@ -211,23 +211,6 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	return refused ? ending->refused : ending->passed;
 }
 
-static enum store_rc
-log_end(struct store_tx *tx, const struct record *row, const struct ending *ending,
-	enum state after)
-{
-	const struct step step = {.process = process_find(ending->process, ending->before),
-				  .before = ending->during,
-				  .during = ending->during,
-				  .after = after};
-	const struct log_entry entry = {.family = &family_credential,
-					.resource_id = record_id(row),
-					.step = &step,
-					.request_id = "verifier",
-					.at_ms = clock_wall_ms()};
-
-	return store_log(tx, &entry);
-}
-
 /* On record, as any other change of a state. */
 static enum store_rc
 note_end(struct store_tx *tx, const struct job *job, const struct record *row,
@@ -278,8 +261,6 @@ finish_in_transaction(struct store_tx *tx, void *arg)
 	enum state after = conclude(job, &row, ending, columns);
 	rc = store_transition(tx, &family_credential, record_id(&row), ending->during, after,
 			      columns, given);
-	if (rc == STORE_OK)
-		rc = log_end(tx, &row, ending, after);
 	if (rc == STORE_OK)
 		rc = note_end(tx, job, &row, ending, after);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;

@@ -153,8 +153,6 @@ enum {
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
 	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
 	TYPE_VERIFIED = 1 << 12,       /* a login that its registry can be asked about */
-	TYPE_UPDATE_LOGS =
-		1 << 5, /* a PUT that changes the name runs the update process (contract 5.1) */
 	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
 				   acts as, not those of all its projects */
 	TYPE_NEWEST_FIRST = 1 << 9, /* how a list is sorted unless it is asked for otherwise */

@@ -442,7 +442,7 @@ static const struct field registry_fields[] = {
 /* No row points to a type whose rows are not published: images, hosts, volumes and agents of the original have no link here. */
 const struct resource_type types_table[] = {
 	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .default_kind = "user", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
-	  .flags = TYPE_SELF | TYPE_UPDATE_LOGS, .cascades = account_cascades,
+	  .flags = TYPE_SELF, .cascades = account_cascades,
 	  .unique = COL_EXTERNAL_ID, .unique_error = ERR_NOT_UNIQUE, .unique_field = "externalId" },
 	[T_API_KEY] = { .id = "apiKey", .plural = "apiKeys", .kind = "apiKey", .base = "credential", .family = &family_credential, .fields = api_key_fields,
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_API_KEY | TYPE_HASHED,
@@ -458,7 +458,7 @@ const struct resource_type types_table[] = {
 	  .links = credential_links, .actions = credential_actions, .flags = TYPE_HASHED,
 	  .unique = COL_PUBLIC_VALUE, .unique_error = ERR_NOT_UNIQUE, .unique_field = "publicValue" },
 	[T_PROJECT] = { .id = "project", .plural = "projects", .kind = "project", .base = "account", .family = &family_account, .fields = project_fields,
-	  .links = account_links, .actions = project_actions, .flags = TYPE_PROJECT | TYPE_UPDATE_LOGS,
+	  .links = account_links, .actions = project_actions, .flags = TYPE_PROJECT,
 	  .cascades = account_cascades },
 	[T_PROJECT_MEMBER] = { .id = "projectMember", .plural = "projectMembers", .family = &family_project_member, .fields = project_member_fields,
 	  .links = project_member_links, .actions = project_member_actions, .flags = TYPE_THROUGH_PROJECT },

@@ -78,7 +78,7 @@ check_references(struct store_tx *tx, const struct work *w)
 }
 
 static enum err
-note_create(struct store_tx *tx, const struct work *w)
+note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 {
 	/* What every row has says nothing about this one. */
 	uint64_t silent =
@@ -86,9 +86,9 @@ note_create(struct store_tx *tx, const struct work *w)
 
 	if (trail_same_text(record_text(w->row, COL_KIND), w->row->type->id))
 		silent |= COL_BIT(COL_KIND);
-	enum store_rc rc =
-		trail_note_changes(tx, w->context, "create", 201, NULL, w->row,
-				   w->row->type->family->columns & ~silent, w->member_changes);
+	enum store_rc rc = trail_note_changes(tx, w->context, "create", 201, NULL, w->row,
+					      w->row->type->family->columns & ~silent, plan,
+					      w->member_changes);
 
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
@@ -107,13 +107,13 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	    secrets_keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
 	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
-	enum store_rc rc = row_insert(tx, w->context, w->row, plan);
+	enum store_rc rc = row_insert(tx, w->row, plan);
 	if (rc == STORE_CONSTRAINT)
 		return work_conflict(w, tx);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
 	if (!w->with_members)
-		return note_create(tx, w);
+		return note_create(tx, w, plan);
 	if (read_members(w, &members, &count) != ERR_NONE)
 		return w->error->code;
 	if (!members_have_owner(members, count) && w->context->id->role != ROLE_SERVICE &&
@@ -121,7 +121,8 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		members[count++] = (struct member){
 			id_format(w->context->arena, &family_account, w->context->id->user_id),
 			"rancher_id", "owner"};
-	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w) : w->error->code;
+	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w, plan)
+							      : w->error->code;
 }
 
 /* The row as the body, the caller and the type make it. */

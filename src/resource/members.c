@@ -105,7 +105,7 @@ add_member(struct store_tx *tx, const struct work *w, int64_t project, const str
 	row.columns[COL_EXTERNAL_ID] = value_text(m->external_id);
 	row.columns[COL_EXTERNAL_ID_TYPE] = value_text(m->external_id_type);
 	row.columns[COL_ROLE] = value_text(m->role);
-	enum store_rc rc = row_insert(tx, w->context, &row, &plan);
+	enum store_rc rc = row_insert(tx, &row, &plan);
 	if (rc == STORE_CONSTRAINT)
 		return err_set(w->error, ERR_NOT_UNIQUE, "members", NULL);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
@@ -249,7 +249,7 @@ members_in_transaction(struct store_tx *tx, void *arg)
 		return err_set(w->error, ERR_INVALID_REFERENCE, "members", owners_refuse_last);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
-	rc = trail_note_changes(tx, w->context, w->event, 202, w->row, w->row, 0,
+	rc = trail_note_changes(tx, w->context, w->event, 202, w->row, w->row, 0, NULL,
 				w->member_changes);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }

@@ -138,7 +138,7 @@ struct seal_place resource_seal_place(const struct record *row, const struct fie
 
 /* One pass over removed and purged rows; *done counts what was moved or deleted. */
 struct sweep {
-	int64_t now_ms, removed_keep_ms, purged_keep_ms, log_keep_ms;
+	int64_t now_ms, removed_keep_ms, purged_keep_ms;
 	/* Asked between two batches; false ends the sweep early, which is no failure.  May be NULL.
 	 */
 	bool (*goes_on)(void *arg);

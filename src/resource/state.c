@@ -29,27 +29,6 @@ plan_runs(const struct plan *plan, const char *process)
 	return false;
 }
 
-enum store_rc
-plan_log_steps(struct store_tx *tx, const struct context *c, const struct record *row,
-	       const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct log_entry entry = {
-			.family = row->type->family,
-			.resource_id = record_id(row),
-			.step = &plan->steps[i],
-			.account_id = c->id != NULL ? c->id->user_id : 0,
-			.request_id = c->request_id,
-			.at_ms = c->now_ms,
-		};
-		enum store_rc rc = store_log(tx, &entry);
-
-		if (rc != STORE_OK)
-			return rc;
-	}
-	return STORE_OK;
-}
-
 static int64_t
 whole_seconds(int64_t ms)
 {
@@ -94,8 +73,6 @@ plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
 	enum store_rc rc =
 		store_transition(tx, row->type->family, record_id(row), plan->before, plan->after,
 				 columns, given & row->type->family->columns);
-	if (rc == STORE_OK)
-		rc = plan_log_steps(tx, c, row, plan);
 	if (rc == STORE_OK && plan_runs(plan, "purge"))
 		rc = cascade(tx, c, row);
 	return rc;
@@ -171,12 +148,11 @@ row_start(const struct context *c, struct record *row)
 }
 
 enum store_rc
-row_insert(struct store_tx *tx, const struct context *c, struct record *row,
-	   const struct plan *plan)
+row_insert(struct store_tx *tx, struct record *row, const struct plan *plan)
 {
 	row->columns[COL_STATE] = value_text(state_name(plan->after));
 	enum store_rc rc = store_insert(tx, row);
 	row->columns[COL_STATE] =
 		value_text(state_name(plan->shown)); /* from here on for the answer */
-	return rc == STORE_OK ? plan_log_steps(tx, c, row, plan) : rc;
+	return rc;
 }

@@ -12,9 +12,6 @@
 
 bool plan_runs(const struct plan *plan, const char *process);
 
-enum store_rc plan_log_steps(struct store_tx *tx, const struct context *c, const struct record *row,
-			     const struct plan *plan);
-
 void row_forget_waiting(struct record *row);
 
 /* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
@@ -31,7 +28,6 @@ bool plan_removal(enum state state, bool from_active, struct plan *plan);
 /* Fills in what every new row has. */
 void row_start(const struct context *c, struct record *row);
 
-enum store_rc row_insert(struct store_tx *tx, const struct context *c, struct record *row,
-			 const struct plan *plan);
+enum store_rc row_insert(struct store_tx *tx, struct record *row, const struct plan *plan);
 
 #endif

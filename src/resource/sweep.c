@@ -54,8 +54,8 @@ forget_in_transaction(struct store_tx *tx, void *arg)
 	struct sweep_work *w = arg;
 	const struct sweep *s = w->sweep;
 
-	return store_forget(tx, w->family, s->now_ms - s->purged_keep_ms,
-			    s->now_ms - s->log_keep_ms, SWEEP_BATCH, &w->done) == STORE_OK
+	return store_forget(tx, w->family, s->now_ms - s->purged_keep_ms, SWEEP_BATCH, &w->done) ==
+			       STORE_OK
 		       ? ERR_NONE
 		       : ERR_INTERNAL;
 }

@@ -123,10 +123,39 @@ write_changes(struct json_out *w, const struct record *old, const struct record 
 	}
 }
 
+static void
+write_state(struct json_out *w, const struct plan *plan, bool is_new)
+{
+	enum state passed[2 * PROCESS_STEPS_MAX + 1] = {plan->before};
+	size_t count = 1;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const enum state next[] = {plan->steps[i].during, plan->steps[i].after};
+
+		for (size_t j = 0; j < 2; j++)
+			if (next[j] != passed[count - 1])
+				passed[count++] = next[j];
+	}
+	json_name(w, "state");
+	json_begin_object(w);
+	if (!is_new) {
+		json_name(w, "old");
+		json_string(w, state_name(plan->before));
+	}
+	json_name(w, "new");
+	json_string(w, state_name(plan->after));
+	json_name(w, "passed");
+	json_begin_array(w);
+	for (size_t i = is_new ? 0 : 1; i + 1 < count; i++)
+		json_string(w, state_name(passed[i]));
+	json_end_array(w);
+	json_end_object(w);
+}
+
 enum store_rc
 trail_note_changes(struct store_tx *tx, const struct context *c, const char *event, int status,
 		   const struct record *old, const struct record *row, uint64_t columns,
-		   const char *members)
+		   const struct plan *plan, const char *members)
 {
 	struct json_out w;
 	size_t len;
@@ -134,6 +163,8 @@ trail_note_changes(struct store_tx *tx, const struct context *c, const char *eve
 	json_out_init(&w, c->arena);
 	json_begin_object(&w);
 	write_changes(&w, old, row, columns);
+	if (plan != NULL)
+		write_state(&w, plan, old == NULL);
 	if (members != NULL) {
 		json_name(&w, "members");
 		json_raw(&w, members, strlen(members));
@@ -148,9 +179,14 @@ enum store_rc
 trail_note_state(struct store_tx *tx, const struct context *c, struct arena *a, const char *event,
 		 const struct record *row, const struct plan *plan)
 {
-	const char *text = arena_printf(a, "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"}}",
-					state_name(plan->before), state_name(plan->after));
+	struct json_out w;
+	size_t len;
 	int status = strcmp(event, "delete") == 0 ? 200 : 202;
 
+	json_out_init(&w, a);
+	json_begin_object(&w);
+	write_state(&w, plan, false);
+	json_end_object(&w);
+	const char *text = json_out_text(&w, &len);
 	return text != NULL ? resource_note(tx, c, a, event, status, row, text) : STORE_NO_MEMORY;
 }

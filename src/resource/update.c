@@ -107,7 +107,6 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	const struct family *family = w->row->type->family;
 	uint64_t columns = w->change->given & family->columns;
 	struct record old;
-	struct plan plan;
 
 	enum store_rc rc =
 		store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
@@ -126,12 +125,8 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
 	if (rc == STORE_CONSTRAINT)
 		return work_conflict(w, tx);
-	if (rc == STORE_OK && (old.type->flags & TYPE_UPDATE_LOGS) != 0 &&
-	    !trail_same_text(record_text(&old, COL_NAME), record_text(w->row, COL_NAME)) &&
-	    process_plan("update", record_state(&old), &plan))
-		rc = plan_log_steps(tx, c, w->row, &plan);
 	if (rc == STORE_OK)
-		rc = trail_note_changes(tx, c, "update", 200, &old, w->row, columns, NULL);
+		rc = trail_note_changes(tx, c, "update", 200, &old, w->row, columns, NULL, NULL);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 

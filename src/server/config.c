@@ -56,7 +56,6 @@ const struct setting config_table[] = {
 	{ "drain_timeout_s", "seconds", "30", "Time that running requests get to finish when a worker ends.", 1, 3600, TO(drain_timeout_s) },
 	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
 	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },
-	{ "process_log_keep_s", "seconds", "2592000", "Age at which an entry of the process log is deleted.", 600, 315360000, TO(process_log_keep_s) },
 	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
 	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
 	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },

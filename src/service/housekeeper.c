@@ -154,7 +154,6 @@ sweep(struct app *app, struct housekeeping *h)
 	const struct sweep limits = {clock_wall_ms(),
 				     s->removed_keep_s * 1000,
 				     s->purged_keep_s * 1000,
-				     s->process_log_keep_s * 1000,
 				     keep_lease,
 				     h};
 	size_t done = 0, cut = 0;

@@ -157,16 +157,6 @@ void store_note_use(struct store *s, int64_t id, int64_t before_ms, int64_t now_
 /* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
 enum column store_conflict(const struct store_tx *tx);
 
-struct log_entry {
-	const struct family *family;
-	int64_t resource_id;
-	const struct step *step;
-	int64_t account_id;	/* 0: the housekeeper */
-	const char *request_id; /* NULL: none */
-	int64_t at_ms;
-};
-enum store_rc store_log(struct store_tx *tx, const struct log_entry *entry)
-	__attribute__((warn_unused_result));
 enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check)
 	__attribute__((warn_unused_result));
 
@@ -215,11 +205,11 @@ enum store_rc store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t fir
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,
 			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));
-/* Deletes purged rows that were removed before that time and that nothing refers to, at most max;
- * then log rows older than log_before_ms, as many again. */
+/* Deletes purged rows that were removed before that time and that nothing refers to, at most max.
+ */
 enum store_rc store_forget(struct store_tx *tx, const struct family *family,
-			   int64_t removed_before_ms, int64_t log_before_ms, size_t max,
-			   size_t *deleted) __attribute__((warn_unused_result));
+			   int64_t removed_before_ms, size_t max, size_t *deleted)
+	__attribute__((warn_unused_result));
 
 /* Somebody else met damage or an I/O error: store_ping() looks through the whole. */
 void store_suspect(struct store *s);

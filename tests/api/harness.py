@@ -290,6 +290,25 @@ class Project:
         return response.json
 
 
+PROCESSES = {"registering": "create", "activating": "activate", "deactivating": "deactivate", "removing": "remove", "purging": "purge"}
+RESTING = ("requested", "active", "inactive", "removed", "purged")
+
+
+def steps_of(states, event):
+    """A chain of states as steps; one that is followed by the next in the middle ends where it runs."""
+    steps, i = [], 0
+    while i + 1 < len(states):
+        during = states[i + 1]
+        if during in RESTING:   # what waited for its end
+            steps.append((event, states[i], states[i], during))
+            i += 1
+            continue
+        rests = i + 2 < len(states) and states[i + 2] in RESTING
+        steps.append((PROCESSES.get(during, event), states[i], during, states[i + 2] if rests else during))
+        i += 2 if rests else 1
+    return steps
+
+
 class Site:
     """A state directory, a pool and an nginx (or another front) of its own on a free port."""
 
@@ -572,6 +591,16 @@ class Site:
                 return changed
             finally:
                 connection.close()
+
+    def steps(self, resource=None):
+        """The steps of a row's states, (process, before, during, after), from the changes in its rows of the audit log; without a
+        resource of all rows, by their ids."""
+        found = {}
+        for number, event, text in self.sql("SELECT resource_id, event_type, changes FROM audit_log WHERE changes LIKE '%\"state\":{%'"
+                                            " AND coalesce(?1, resource_id) = resource_id ORDER BY id", (resource,)):
+            change = json.loads(text)["state"]
+            found.setdefault(number, []).extend(steps_of([change.get("old")] * ("old" in change) + change.get("passed", []) + [change["new"]], event))
+        return found if resource is None else found.get(resource, [])
 
     def tables(self):
         return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]

@@ -960,17 +960,15 @@ class F_Actions(Acceptance):
         for cred, state in ((active, "removed"), (inactive, "removed"), (other, "active")):
             body = self.ok(self.env.get(self.cred(cred)))
             self.assertEqual((body["state"], body["removed"] is None), (state, state == "active"))
-        steps = self.site.sql("SELECT process, state_before, state_after FROM process_log WHERE family = 'credential' AND resource_id = ? ORDER BY id",
-                              (int(active[2:]),))
+        steps = self.site.steps(active)
         self.assertEqual([s[0] for s in steps][-2:], ["deactivate", "remove"])
 
-    def test_F14_process_log(self):
+    def test_F14_steps(self):
         cred = self.p.credential(self.p.registry())["id"]
         for action in ("deactivate", "activate", "update", "deactivate", "remove", "purge"):
             self.status(self.env.action(self.cred(cred), action), 202)
         self.status(self.env.action(self.cred(cred), "purge"), 422)
-        steps = self.site.sql("SELECT process, state_before, state_during, state_after FROM process_log WHERE family = 'credential' AND resource_id = ?"
-                              " ORDER BY id", (int(cred[2:]),))
+        steps = self.site.steps(cred)
         self.assertEqual([s[0] for s in steps], ["create", "activate", "deactivate", "activate", "update", "deactivate", "remove", "purge"])
         self.assertEqual(steps[2], ("deactivate", "active", "deactivating", "inactive"))
         self.assertEqual(steps[4], ("update", "active", "updating-active", "active"))

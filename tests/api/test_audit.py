@@ -64,7 +64,13 @@ class Base(harness.Case):
         if actor:
             self.assertEqual(row[5], int(actor[2:]))
         self.assertLess(abs(row[10] / 1000 - time.time()), 600)
-        return json.loads(row[9]) if row[9] else None
+        changes = json.loads(row[9]) if row[9] else None
+        if event == "create":
+            self.assertEqual(changes.pop("state"), {"new": "active", "passed": ["requested", "registering", "activating"]})
+        elif "state" in (changes or {}):
+            passed = changes["state"].pop("passed")
+            self.assertTrue(passed and all(state == "inactive" or state.endswith("ing") or state.startswith("updating") for state in passed))
+        return changes
 
     def verify(self, *words, state=None):
         return site.cli("audit", "verify", "--state-dir", state or site.state, *words, check=False)

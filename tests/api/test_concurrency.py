@@ -35,8 +35,7 @@ class Races(harness.Case):
         self.path = "registrycredentials/" + self.cred
 
     def log(self, process):
-        return self.site.sql("SELECT state_before, state_during, state_after FROM process_log WHERE family = 'credential'"
-                             " AND resource_id = ? AND process = ?", (int(self.cred[2:]), process))
+        return [step[1:] for step in self.site.steps(self.cred) if step[0] == process]
 
     def deactivate(self, many):
         results = race([lambda: self.env.action(self.path, "deactivate")] * many)
@@ -58,11 +57,10 @@ class Races(harness.Case):
         names = ["deactivate", "activate", "update", "remove"] * 4
         results = race([lambda n=n: self.env.action(self.path, n) for n in names])
         self.assertLessEqual({r.status for r in results}, {202, 422})
-        steps = self.site.sql("SELECT process, state_before, state_after FROM process_log WHERE family = 'credential' AND resource_id = ?"
-                              " ORDER BY id", (int(self.cred[2:]),))[2:]
+        steps = self.site.steps(self.cred)[2:]
         self.assertEqual(len(steps), sum(r.status == 202 for r in results))
         state = "active"
-        for _, before, after in steps:
+        for _, before, _, after in steps:
             self.assertEqual(before, state)
             state = after
         self.assertEqual(self.ok(self.env.get(self.path))["state"], state)

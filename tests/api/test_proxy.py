@@ -185,10 +185,10 @@ class Believing(ProxyCase):
             self.assertEqual(len({a.headers["X-API-User-Id"] for a in answers}), 1)
             self.assertEqual(len(account_of(name)), 1)
 
-    def test_the_making_is_in_the_process_log(self):
+    def test_the_making_is_in_the_audit_log(self):
         _, account = self.user()
-        rows = site.sql("SELECT process, account_id FROM process_log WHERE family = 'account' AND resource_id = ? ORDER BY id", (int(account[2:]),))
-        self.assertEqual(rows, [("create", 2), ("activate", 2)])
+        self.assertEqual([step[0] for step in site.steps(account)], ["create", "activate"])
+        self.assertEqual(site.sql("SELECT actor_id FROM audit_log WHERE resource_id = ?", (account,)), [(2,)])
 
     def test_an_account_that_is_not_active_is_refused_and_not_made_again(self):
         name, account = self.user()

@@ -1,6 +1,7 @@
 """Sixteen clients do the same thing at the same moment, again and again: each transition happens once, an address has one live row, and
 the process log tells the same story as the rows.  `make check-long` (REGCRED_LONG) races many more objects."""
 
+import collections
 import os
 import threading
 
@@ -66,16 +67,18 @@ class Races(harness.Case):
                 self.err(r, 422, "ActionNotAvailable", "action")
 
     def consistent(self, family):
-        """Every row's steps in the process log lead, one after the other, from nothing to the state that the row is in."""
-        states = dict(self.site.sql("SELECT id, state FROM %s WHERE id IN (SELECT resource_id FROM process_log WHERE family = '%s')"
-                                    % (family, family)))
+        """Every row's steps in the audit log lead, one after the other, from nothing to the state that the row is in."""
+        prefix = {"credential": "1c", "storage_pool": "1sp"}[family]
+        states = {prefix + str(number): state for number, state in self.site.sql("SELECT id, state FROM " + family)}
         reached = {}
-        for number, before, after in self.site.sql("SELECT resource_id, state_before, state_after FROM process_log WHERE family = ?"
-                                                   " ORDER BY id", (family,)):
-            if number in reached and before != "registering":   # a chain is logged with the state between
-                self.assertEqual(before, reached[number], "%s %d" % (family, number))
-            reached[number] = after
-        self.assertEqual(reached, states)
+        for number, steps in self.site.steps().items():
+            if number not in states:
+                continue
+            for _, before, _, after in steps:
+                if number in reached and before != "registering":   # a chain is logged with the state between
+                    self.assertEqual(before, reached[number], number)
+                reached[number] = after
+        self.assertEqual(reached, {number: state for number, state in states.items() if number in reached})
 
     def test_sixteen_race_every_action_on_one_credential(self):
         registry = self.p.registry()
@@ -83,8 +86,7 @@ class Races(harness.Case):
             made = self.p.credential(registry)["id"]
             for action, winners in LIFE:
                 self.turn("registrycredentials/" + made, action, winners)
-            logged = self.site.sql("SELECT process, count(*) FROM process_log WHERE family = 'credential' AND resource_id = ?"
-                                   " GROUP BY process", (int(made[2:]),))
+            logged = collections.Counter(step[0] for step in self.site.steps(made))
             wins = {"create": 1, "activate": 1}          # its own
             for action, winners in LIFE:
                 wins[action] = wins.get(action, 0) + winners
@@ -93,15 +95,15 @@ class Races(harness.Case):
         self.consistent("credential")
 
     def test_a_transition_that_happened_twice_would_be_noticed(self):
-        number = int(self.p.credential(self.p.registry())["id"][2:])
-        self.status(self.env.action("registrycredentials/1c%d" % number, "deactivate"), 202)
+        made = self.p.credential(self.p.registry())["id"]
+        self.status(self.env.action("registrycredentials/" + made, "deactivate"), 202)
         self.consistent("credential")
-        self.site.sql("INSERT INTO process_log (family, resource_id, process, state_before, state_during, state_after, at)"
-                      " SELECT family, resource_id, process, state_before, state_during, state_after, at FROM process_log"
-                      " WHERE family = 'credential' AND resource_id = ? AND process = 'deactivate'", (number,), write=True)
+        columns = [c for c in self.site.columns("audit_log") if c != "id"]
+        self.site.sql("INSERT INTO audit_log (id, %s) SELECT 1000000, %s FROM audit_log WHERE resource_id = ? AND event_type = 'deactivate'"
+                      % (", ".join(columns), ", ".join(columns)), (made,), write=True)
         with self.assertRaises(AssertionError):
             self.consistent("credential")
-        self.site.sql("DELETE FROM process_log WHERE id = (SELECT max(id) FROM process_log)", write=True)
+        self.site.sql("DELETE FROM audit_log WHERE id = 1000000", write=True)
 
     def one_live(self, name, won):
         live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND removed IS NULL", (name.lower(),))
@@ -121,7 +123,6 @@ class Races(harness.Case):
                 self.one_live(name, one)
         finally:
             self.site.sql("DELETE FROM storage_pool WHERE id = ?", (int(other[3:]),), write=True)
-            self.site.sql("DELETE FROM process_log WHERE family = 'storage_pool' AND resource_id = ?", (int(other[3:]),), write=True)
             for _, text in indexes:
                 self.site.sql(text, write=True)
 

@@ -74,10 +74,7 @@ class States(harness.Case):
         return ("registries/" if kind == "registry" else "registrycredentials/") + number
 
     def log(self, path):
-        family = "storage_pool" if path.startswith("registries") else "credential"
-        number = int(re.search(r"\d+$", path).group())
-        return site.sql("SELECT process, state_before, state_during, state_after FROM process_log WHERE family = ? AND resource_id = ?"
-                        " ORDER BY id", (family, number))
+        return site.steps(path.split("/")[1])
 
     def look(self, path):
         return self.ok(rows["project"].env.get(path))

@@ -306,8 +306,7 @@ class States(VerifyCase):
         return self.project.registry(serverAddress=self.server.url)
 
     def log(self, row):
-        return site.sql("SELECT process, state_before, state_during, state_after FROM process_log WHERE family = 'credential' AND resource_id = ?"
-                        " ORDER BY id", (int(row["id"][2:]),))
+        return site.steps(row["id"])
 
     def test_off_asks_nobody(self):
         registry = self.registry_of()

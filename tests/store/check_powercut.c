@@ -270,8 +270,9 @@ static void
 look_at_objects(struct losses *l, sqlite3 *db, int *rows)
 {
 	sqlite3_stmt *stmt = prepared(
-		db, "SELECT state, name, secret_value, (SELECT count(*) FROM process_log WHERE "
-		    "family = 'credential' AND resource_id = c.id) FROM credential c WHERE "
+		db, "SELECT state, name, secret_value, (SELECT count(*) FROM audit_log, "
+		    "json_each(changes, '$.state.passed') WHERE resource_id = '1c' || c.id AND "
+		    "value LIKE '%ing') FROM credential c WHERE "
 		    "public_value = ?1 AND kind = 'registryCredential'");
 	char name[32], found_text[64];
 

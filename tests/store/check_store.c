@@ -125,7 +125,7 @@ START_TEST(every_table_is_strict)
 			 "0");
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
 				   "AND name NOT LIKE 'sqlite_%'"),
-			 "9");
+			 "8");
 }
 END_TEST
 
@@ -281,7 +281,6 @@ struct body {
 	enum store_rc inserted[4];
 	enum column conflict;
 	bool abort;
-	const struct step *log;
 	unsigned runs;
 	enum store_rc result;
 };
@@ -297,17 +296,6 @@ run_body(struct store_tx *tx, void *arg)
 		b->inserted[i] = store_insert(tx, b->insert[i]);
 		if (b->inserted[i] == STORE_CONSTRAINT)
 			b->conflict = store_conflict(tx);
-		if (b->log != NULL && b->inserted[i] == STORE_OK) {
-			const struct log_entry entry = {
-				.family = b->insert[i]->type->family,
-				.resource_id = record_id(b->insert[i]),
-				.step = b->log,
-				.account_id = 7,
-				.request_id = "request-1",
-				.at_ms = RIG_NOW,
-			};
-			ck_assert_int_eq(store_log(tx, &entry), STORE_OK);
-		}
 	}
 	return b->abort ? err_set(&e, ERR_CONFLICT, NULL, NULL) : ERR_NONE;
 }
@@ -351,7 +339,8 @@ START_TEST(a_row_is_stored_and_read_back_column_by_column)
 	for (unsigned c = 1; c < COL__COUNT; c++) {
 		const struct value *want = &row.columns[c], *have = &got.columns[c];
 
-		ck_assert_msg(have->type == want->type, "%s", column_name(&family_credential, (enum column)c));
+		ck_assert_msg(have->type == want->type, "%s",
+			      column_name(&family_credential, (enum column)c));
 		ck_assert_int_eq(have->number, want->number);
 		ck_assert_uint_eq(have->len, want->len);
 		if (want->len > 0)
@@ -488,11 +477,9 @@ END_TEST
 
 START_TEST(a_body_that_fails_leaves_nothing_behind)
 {
-	static const struct process create = {.name = "create"};
-	const struct step step = {&create, ST_REQUESTED, ST_REGISTERING, ST_REGISTERING};
 	struct record one = registry_row(PROJECT_DEFAULT, "u1", "a1"),
 		      two = registry_row(PROJECT_DEFAULT, "u2", "a2");
-	struct body b = {.insert = {&one, &two}, .abort = true, .log = &step};
+	struct body b = {.insert = {&one, &two}, .abort = true};
 	const char *before = rig_dump(&rig);
 
 	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_ABORTED);
@@ -503,7 +490,6 @@ START_TEST(a_body_that_fails_leaves_nothing_behind)
 	b.abort = false;
 	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "2");
-	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM process_log"), "2");
 	if (!SANITIZED) /* there a body may run twice */
 		ck_assert_uint_eq(b.runs, 2);
 }
@@ -522,47 +508,6 @@ START_TEST(a_constraint_that_is_hit_does_not_undo_the_rest)
 	ck_assert_int_eq(b.inserted[2], STORE_OK);
 	ck_assert_int_eq(b.conflict, COL_SERVER_ADDRESS);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM storage_pool"), "2");
-}
-END_TEST
-
-START_TEST(a_step_is_logged_with_who_when_and_why)
-{
-	const struct process *p = process_find("deactivate", ST_ACTIVE);
-	const struct step step = {p, ST_ACTIVE, ST_DEACTIVATING, ST_INACTIVE};
-	struct record one = registry_row(PROJECT_DEFAULT, "u1", "a1");
-	struct body b = {.insert = {&one}, .log = &step};
-
-	ck_assert_int_eq(store_write(rig.store, run_body, &b), STORE_OK);
-	ck_assert_str_eq(rig_sql(&rig, "SELECT family || ' ' || resource_id || ' ' || process || ' "
-				       "' || state_before || ' ' || state_during || ' ' || "
-				       "state_after || ' ' || account_id || ' ' || request_id || ' "
-				       "' || at FROM process_log"),
-			 arena_printf(rig.arena,
-				      "storage_pool %lld deactivate active deactivating inactive "
-				      "7 request-1 1714979289000",
-				      (long long)record_id(&one)));
-}
-END_TEST
-
-static enum err
-log_of_nobody(struct store_tx *tx, void *arg)
-{
-	const struct step step = {process_find("purge", ST_REMOVED), ST_REMOVED, ST_PURGING,
-				  ST_PURGED};
-	const struct log_entry entry = {
-		.family = &family_credential, .resource_id = 1, .step = &step, .at_ms = 5};
-
-	(void)arg;
-	ck_assert_int_eq(store_log(tx, &entry), STORE_OK);
-	return ERR_NONE;
-}
-
-START_TEST(a_step_of_the_housekeeper_has_no_account_and_no_request)
-{
-	ck_assert_int_eq(store_write(rig.store, log_of_nobody, NULL), STORE_OK);
-	ck_assert_str_eq(rig_sql(&rig, "SELECT account_id IS NULL AND request_id IS NULL FROM "
-				       "process_log WHERE process = 'purge'"),
-			 "1");
 }
 END_TEST
 
@@ -1047,7 +992,7 @@ END_TEST
 
 struct due_body {
 	const struct family *family;
-	int64_t now, before, log_before;
+	int64_t now, before;
 	size_t max, count;
 	int64_t ids[10];
 	bool forget;
@@ -1058,10 +1003,9 @@ run_due(struct store_tx *tx, void *arg)
 {
 	struct due_body *b = arg;
 
-	ck_assert_int_eq(
-		b->forget ? store_forget(tx, b->family, b->before, b->log_before, b->max, &b->count)
-			  : store_due(tx, b->family, b->now, b->ids, b->max, &b->count),
-		STORE_OK);
+	ck_assert_int_eq(b->forget ? store_forget(tx, b->family, b->before, b->max, &b->count)
+				   : store_due(tx, b->family, b->now, b->ids, b->max, &b->count),
+			 STORE_OK);
 	return ERR_NONE;
 }
 
@@ -1093,11 +1037,8 @@ END_TEST
 
 START_TEST(purged_rows_are_forgotten_when_old_and_free_of_references)
 {
-	struct due_body b = {.family = &family_storage_pool,
-			     .before = 1000,
-			     .log_before = 50,
-			     .max = 10,
-			     .forget = true};
+	struct due_body b = {
+		.family = &family_storage_pool, .before = 1000, .max = 10, .forget = true};
 	int64_t named = rig_registry(&rig, PROJECT_DEFAULT, "named");
 
 	rig_registry(&rig, PROJECT_DEFAULT, "old");
@@ -1117,28 +1058,6 @@ START_TEST(purged_rows_are_forgotten_when_old_and_free_of_references)
 	ck_assert_uint_eq(b.count, 1);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(server_address) FROM storage_pool"),
 			 "young,removed");
-}
-END_TEST
-
-START_TEST(old_entries_of_the_log_are_forgotten_whatever_they_are_about)
-{
-	struct due_body b = {.family = &family_storage_pool,
-			     .before = 1000,
-			     .log_before = 50,
-			     .max = 2,
-			     .forget = true};
-
-	rig_exec(&rig,
-		 "INSERT INTO process_log (family, resource_id, process, state_before, "
-		 "state_during, state_after, at) VALUES"
-		 " ('storage_pool', 1, 'a', '', '', '', 49), ('credential', 2, 'b', '', '', '', 1),"
-		 " ('account', 3, 'c', '', '', '', 48), ('account', 3, 'd', '', '', '', 50)");
-	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
-	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(process) FROM process_log"), "a,d");
-	ck_assert_uint_eq(b.count, 2); /* the batch was full: there may be more */
-	ck_assert_int_eq(store_write(rig.store, run_due, &b), STORE_OK);
-	ck_assert_str_eq(rig_sql(&rig, "SELECT group_concat(process) FROM process_log"), "d");
-	ck_assert_uint_eq(b.count, 1);
 }
 END_TEST
 
@@ -1217,10 +1136,9 @@ START_TEST(a_long_check_of_a_file_tells_and_can_be_ended)
 	struct store_facts facts;
 
 	rig_exec(&rig,
-		 "INSERT INTO process_log (family, resource_id, process, state_before, "
-		 "state_during, state_after, at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
-		 "SELECT i + 1 FROM n WHERE i < 20000) SELECT 'account', i, 'x', '', '', '', i "
-		 "FROM n");
+		 "INSERT INTO account (uuid, kind, state, created) WITH RECURSIVE n (i) AS "
+		 "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT 'u' || i, 'x', "
+		 "'', i FROM n");
 	ck_assert_msg(store_verify(rig.database, count_calls, &to_the_end, &facts, why), "%s", why);
 	ck_assert_int_gt(to_the_end.count, 2);
 	ck_assert_int_eq(to_the_end.done, -1);
@@ -1277,7 +1195,7 @@ static const struct { const char *sql; bool writer, reader; } statements[] = {
 	{ "CREATE VIEW v AS SELECT 1",                                 false, false },
 	{ "CREATE TRIGGER t AFTER INSERT ON account BEGIN SELECT 1; END", false, false },
 	{ "CREATE VIRTUAL TABLE t USING fts5(a)",                      false, false },
-	{ "DROP TABLE process_log",                                    false, false },
+	{ "DROP TABLE audit_log"  ,                                    false, false },
 	{ "DROP INDEX storage_pool_address",                           false, false },
 	{ "ALTER TABLE account RENAME TO a",                           false, false },
 	{ "ALTER TABLE account ADD COLUMN x",                          false, false },
@@ -2048,8 +1966,6 @@ store_suite(void)
 	tcase_add_test(tc, ids_are_shared_in_a_family_and_never_used_again);
 	tcase_add_test(tc, a_body_that_fails_leaves_nothing_behind);
 	tcase_add_test(tc, a_constraint_that_is_hit_does_not_undo_the_rest);
-	tcase_add_test(tc, a_step_is_logged_with_who_when_and_why);
-	tcase_add_test(tc, a_step_of_the_housekeeper_has_no_account_and_no_request);
 	tcase_add_loop_test(tc, an_address_is_unique_in_its_account_in_any_case_until_it_is_removed,
 			    0, COUNT_OF(addresses));
 	tcase_add_test(tc, a_uuid_and_an_access_key_are_unique_for_ever);
@@ -2068,7 +1984,6 @@ store_suite(void)
 	tcase_add_test(tc, a_value_is_replaced_only_if_it_is_still_the_one);
 	tcase_add_test(tc, removed_rows_are_due_when_their_time_has_come_oldest_first);
 	tcase_add_test(tc, purged_rows_are_forgotten_when_old_and_free_of_references);
-	tcase_add_test(tc, old_entries_of_the_log_are_forgotten_whatever_they_are_about);
 	tcase_add_test(tc, a_checkpoint_empties_the_log);
 	tcase_add_test(tc, a_checkpoint_waits_for_a_process_that_folds_the_log);
 	tcase_add_test(tc, a_long_check_of_a_file_tells_and_can_be_ended);

@@ -130,7 +130,6 @@ fill_settings(struct settings *s, const char *database)
 	s->readers = 2;
 	s->removed_keep_s = 600;
 	s->purged_keep_s = 172800;
-	s->process_log_keep_s = 2592000;
 	s->audit_keep_s = 31536000;
 }
 
@@ -387,9 +386,8 @@ dump_value(FILE *out, sqlite3_stmt *stmt, int column)
 const char *
 rig_dump(struct rig *rig)
 {
-	static const char *const tables[] = {"account",	       "credential",  "storage_pool",
-					     "project_member", "process_log", "audit_log",
-					     "audit_segment"};
+	static const char *const tables[] = {"account",	       "credential", "storage_pool",
+					     "project_member", "audit_log",  "audit_segment"};
 	sqlite3 *db = open_database(rig);
 	char *text = NULL;
 	size_t size = 0;

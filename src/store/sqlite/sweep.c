@@ -74,48 +74,45 @@ store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int6
 	return result;
 }
 
-/* Rows that still name one of these keep it alive: table and column. */
-static const struct {
-	const struct family *family, *child;
-	enum column column;
-} references[] = {
-	{&family_storage_pool, &family_credential, COL_REGISTRY_ID},
-	{&family_account, &family_credential, COL_ACCOUNT_ID},
-	{&family_account, &family_storage_pool, COL_ACCOUNT_ID},
-};
+/* " AND NOT EXISTS (...)" for the rows that name one of the family, by the links of its base type
+ * to children; members alone go with their project. */
+static size_t
+add_unnamed(char *text, size_t size, const struct family *family)
+{
+	size_t n = 0;
+
+	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+		if (t->family != family || t->kind != NULL)
+			continue;
+		for (const struct link *l = t->links; l != NULL && l->name != NULL; l++) {
+			const struct family *child = l->target->family;
+
+			if (l->kind == LINK_CHILDREN &&
+			    (l->target->flags & TYPE_THROUGH_PROJECT) == 0)
+				n += (size_t)snprintf(
+					text + n, size - n,
+					" AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
+					child->table, column_name(child, l->column));
+		}
+	}
+	return n;
+}
 
 enum store_rc
 store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms,
-	     int64_t log_before_ms, size_t max, size_t *deleted)
+	     size_t max, size_t *deleted)
 {
 	char text[1536];
 	int changed = 0;
 	const struct value binds[] = {value_int(removed_before_ms), value_int((int64_t)max)};
-	const struct value log_binds[] = {value_int(log_before_ms), value_int((int64_t)max)};
 
-	int n = snprintf(text, sizeof(text),
-			 "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE state = 'purged' "
-			 "AND removed < ?1",
-			 family->table, family->table);
-	for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
-		if (references[i].family == family)
-			n += snprintf(text + n, sizeof(text) - (size_t)n,
-				      " AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
-				      references[i].child->table,
-				      column_name(references[i].child, references[i].column));
-	(void)snprintf(text + n, sizeof(text) - (size_t)n, " ORDER BY removed LIMIT ?2)");
+	size_t n = (size_t)snprintf(text, sizeof(text),
+				    "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE "
+				    "state = 'purged' AND removed < ?1",
+				    family->table, family->table);
+	n += add_unnamed(text + n, sizeof(text) - n, family);
+	(void)snprintf(text + n, sizeof(text) - n, " ORDER BY removed LIMIT ?2)");
 	enum store_rc rc = row_change_fixed(tx, text, binds, 2, &changed);
 	*deleted = rc == STORE_OK ? (size_t)changed : 0;
-	if (rc != STORE_OK)
-		return rc;
-	rc = row_change_fixed(
-		tx,
-		"DELETE FROM process_log WHERE id IN (SELECT id FROM process_log WHERE "
-		"at < ?1 ORDER "
-		"BY at LIMIT ?2)",
-		log_binds, 2, &changed);
-	/* The caller goes on as long as either has more. */
-	if (rc == STORE_OK && (size_t)changed > *deleted)
-		*deleted = (size_t)changed;
 	return rc;
 }

@@ -81,28 +81,3 @@ store_conflict(const struct store_tx *tx)
 {
 	return tx->conflict;
 }
-
-enum store_rc
-store_log(struct store_tx *tx, const struct log_entry *entry)
-{
-	const struct value binds[] = {
-		value_text(entry->family->table),
-		value_int(entry->resource_id),
-		value_text(entry->step->process->name),
-		value_text(state_name(entry->step->before)),
-		value_text(state_name(entry->step->during)),
-		value_text(state_name(entry->step->after)),
-		entry->account_id != 0 ? value_int(entry->account_id) : value_null(),
-		value_text(entry->request_id),
-		value_int(entry->at_ms),
-	};
-	int changed = 0;
-
-	return row_change_fixed(
-		tx,
-		"INSERT INTO process_log (family, resource_id, process, state_before, "
-		"state_during, "
-		"state_after, account_id,"
-		" request_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-		binds, sizeof(binds) / sizeof(*binds), &changed);
-}
