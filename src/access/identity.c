@@ -97,6 +97,15 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 	return ERR_NONE;
 }
 
+struct actor
+identity_actor(const struct identity *id)
+{
+	return (struct actor){.via = id->via,
+			      .account_id = id->user_id,
+			      .key_id = id->key_id,
+			      .proxy_user = id->proxy_user};
+}
+
 /* What a role becomes when it may only look. */
 static enum role
 only_reading(enum role role, bool scoped)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/actor.h"
 #include "access/permissions.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -84,6 +85,9 @@ bool identity_own_and_joined(struct arena *a, struct identity *id);
 
 enum err identity_of_account(const struct auth *auth, struct arena *a, const struct record *account,
 			     struct identity *out, struct error *e);
+
+/* The caller as the records name it; where it came from is for whoever knows the request. */
+struct actor identity_actor(const struct identity *id);
 
 /* A role that nobody knows is no role. */
 enum role identity_narrow(const char *key_role, enum role role, bool scoped);

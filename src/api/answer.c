@@ -25,26 +25,6 @@ static const char json_type[] = "application/json; charset=utf-8";
 static const char challenge[] =
 	"Basic realm=\"Enter API access key and secret key as username and password\"";
 
-enum err
-write_answer(void *arg, const struct record *row, const char *secret,
-	     const struct record_list *members, struct error *e)
-{
-	struct call *c = arg;
-
-	/* A full disk makes a transaction run twice. */
-	c->response->header_count = c->early_headers;
-	json_out_init(&c->out, c->arena);
-	if (members != NULL)
-		repr_members(&c->out, &c->view, members);
-	else
-		repr_resource(&c->out, &c->view, row, secret, NULL);
-	if (c->status == 201)
-		response_header(c->response, "Location", repr_self(&c->view, row));
-	c->check_due = row->columns[COL_VERIFY_DUE].type != VALUE_NULL;
-	c->answered = answer_compose(c);
-	return c->answered ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
-}
-
 void
 answer_without_memory(struct response *response)
 {
@@ -60,7 +40,7 @@ answer_without_memory(struct response *response)
 	response->body_len = sizeof(text) - 1;
 }
 
-void
+static void
 answer_add_headers(struct call *c)
 {
 	struct response *r = c->response;
@@ -87,21 +67,51 @@ answer_add_headers(struct call *c)
 		response_header(r, "WWW-Authenticate", challenge);
 }
 
+/* JSON, or a page for a browser; of a change JSON also where there is no memory for a page. */
+static bool
+answer_document(struct call *c)
+{
+	struct response *r = c->response;
+	size_t len = 0;
+	const char *text = json_out_text(&c->out, &len), *page = NULL;
+
+	r->content_type = json_type;
+	r->body = text;
+	r->body_len = len;
+	if (text == NULL || json_out_failed(&c->out))
+		return false;
+	if (len > HTML_JSON_MAX || !browser_wants_html(c))
+		return true;
+	page = browser_as_html(c, text, &len);
+	if (page != NULL) {
+		r->body = page;
+		r->body_len = len;
+	}
+	return page != NULL || c->committed;
+}
+
 bool
 answer_compose(struct call *c)
 {
 	struct response *r = c->response;
-	size_t len = 0;
+	bool whole = true;
 
 	r->status = c->status;
-	r->content_type = json_type;
 	answer_add_headers(c);
-	const char *text = json_out_text(&c->out, &len);
-	if (text != NULL && len <= HTML_JSON_MAX && browser_wants_html(c))
-		text = browser_as_html(c, text, &len);
-	r->body = text;
-	r->body_len = len;
-	return text != NULL && !json_out_failed(&c->out) && !arena_failed(c->arena);
+	switch (c->answer) {
+	case ANSWER_DOCUMENT:
+		whole = answer_document(c);
+		break;
+	case ANSWER_FILE:
+		r->content_type = c->file.content_type;
+		r->body = c->file.text;
+		r->body_len = c->file.len;
+		break;
+	case ANSWER_NOTHING:
+		r->body = "";
+		break;
+	}
+	return whole && (c->committed || !arena_failed(c->arena));
 }
 
 void
@@ -109,6 +119,7 @@ answer_compose_error(struct call *c)
 {
 	c->response->header_count = c->early_headers;
 	json_out_init(&c->out, c->arena);
+	c->answer = ANSWER_DOCUMENT;
 	repr_error(&c->out, &c->error);
 	c->status = err_status(c->error.code);
 	if (!answer_compose(c))

@@ -116,8 +116,12 @@ browser_as_html(struct call *c, const char *json, size_t *len)
 		.json_len = *len,
 	};
 
+	const char *text = page.schemas != NULL ? html_page(c->arena, &page, len) : NULL;
+
+	if (text == NULL)
+		return NULL;
 	c->response->content_type = html_type;
 	response_header(c->response, "Content-Security-Policy", html_policy);
 	response_header(c->response, "X-Frame-Options", "DENY");
-	return page.schemas != NULL ? html_page(c->arena, &page, len) : NULL;
+	return text;
 }

@@ -13,6 +13,7 @@
 #include "base/http.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
+#include "login/handout.h"
 #include "model/schema.h"
 #include "resource/resource.h"
 #include "service/app.h"
@@ -32,6 +33,13 @@ enum place {
 	AT_METRICS,
 	AT_INJECT,
 	AT__COUNT
+};
+
+/* What an answer is. */
+enum answer {
+	ANSWER_DOCUMENT, /* the JSON that was written, as a page for browsers */
+	ANSWER_FILE,	 /* for another program, as it is */
+	ANSWER_NOTHING,	 /* headers alone */
 };
 
 /* One request on its way. */
@@ -59,8 +67,10 @@ struct call {
 	struct error error;
 	int64_t now_ms; /* one moment for all that the request does */
 	int status;
-	bool check_due;	      /* a login waits to be checked, once the change is committed */
-	bool answered;	      /* the response is complete */
+	enum answer answer;
+	struct hand_out file; /* ANSWER_FILE */
+	bool committed;	      /* a change: from then on the answer does not fail */
+	bool check_due;	      /* a login waits to be checked */
 	size_t early_headers; /* of the response, that every answer keeps */
 };
 

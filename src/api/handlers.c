@@ -153,6 +153,18 @@ handle_link(struct call *c)
 	return ERR_NONE;
 }
 
+/* The answer to a change that was committed: what it needs was made ready before. */
+static enum err
+answer_change(struct call *c, const struct record *row, const char *secret)
+{
+	c->committed = true;
+	c->check_due = row->columns[COL_VERIFY_DUE].type != VALUE_NULL;
+	repr_resource(&c->out, &c->view, row, secret, NULL);
+	if (c->status == 201)
+		response_header(c->response, "Location", repr_self(&c->view, row));
+	return ERR_NONE;
+}
+
 enum err
 handle_create(struct call *c)
 {
@@ -160,7 +172,9 @@ handle_create(struct call *c)
 	const char *secret = NULL;
 
 	c->status = 201;
-	return resource_create(&c->context, c->type, c->body, &row, &secret, &c->error);
+	if (resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
+		return c->error.code;
+	return answer_change(c, &row, secret);
 }
 
 enum err
@@ -168,7 +182,9 @@ handle_update(struct call *c)
 {
 	struct record row;
 
-	return resource_update(&c->context, c->type, c->id, c->body, &row, &c->error);
+	if (resource_update(&c->context, c->type, c->id, c->body, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	return answer_change(c, &row, NULL);
 }
 
 enum err
@@ -176,28 +192,47 @@ handle_delete(struct call *c)
 {
 	struct record row;
 
-	return resource_delete(&c->context, c->type, c->id, &row, &c->error);
+	if (resource_delete(&c->context, c->type, c->id, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	return answer_change(c, &row, NULL);
 }
 
 /* The action test: tries a login that is not stored. */
 static enum err
-handle_test(struct call *c, const struct record *row)
+handle_test(struct call *c)
 {
+	const struct action *action;
 	struct check_report report;
+	struct record row;
 
-	if (try_login(&c->context, c->app->verifier, row, c->body, &report, &c->error) != ERR_NONE)
+	if (resource_find_action(&c->context, c->type, c->id, "test", &row, &action, &c->error) !=
+		    ERR_NONE ||
+	    try_login(&c->context, c->app->verifier, &row, c->body, &report, &c->error) != ERR_NONE)
 		return c->error.code;
-	c->status = 200;
 	repr_check(&c->out, &report, c->now_ms);
 	return ERR_NONE;
 }
 
-/* Actions that store nothing, by what they take. */
+static enum err
+handle_set_members(struct call *c)
+{
+	struct record_list members;
+
+	c->status = 202;
+	if (resource_set_members(&c->context, c->id, c->body, &members, &c->error) != ERR_NONE)
+		return c->error.code;
+	c->committed = true;
+	repr_members(&c->out, &c->view, &members);
+	return ERR_NONE;
+}
+
+/* Actions with a function of their own, by what they take. */
 static const struct {
 	const char *input;
-	enum err (*act)(struct call *c, const struct record *row);
+	enum err (*act)(struct call *c);
 } acts[] = {
 	{"registryTestInput", handle_test},
+	{"setProjectMembersInput", handle_set_members},
 };
 
 enum err
@@ -206,18 +241,15 @@ handle_action(struct call *c)
 	const char *name = pairs_find(&c->target.query, "action");
 	const struct action *action = type_action(c->type, name, c->version);
 	struct record row;
-	struct record_list members;
 
 	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++)
 		if (action != NULL && action->input != NULL &&
 		    strcmp(action->input, acts[i].input) == 0)
-			return resource_find_action(&c->context, c->type, c->id, name, &row,
-						    &action, &c->error) == ERR_NONE
-				       ? acts[i].act(c, &row)
-				       : c->error.code;
+			return acts[i].act(c);
 	c->status = 202;
-	return resource_action(&c->context, c->type, c->id, name, c->body, &row, &members,
-			       &c->error);
+	if (resource_action(&c->context, c->type, c->id, name, &row, &c->error) != ERR_NONE)
+		return c->error.code;
+	return answer_change(c, &row, NULL);
 }
 
 static enum err
@@ -237,21 +269,11 @@ handle_resolve(struct call *c)
 	return ERR_NONE;
 }
 
-/* The answer is a file for another program, never a page. */
 static enum err
 handle_hand_out(struct call *c)
 {
-	struct hand_out file;
-
-	if (handout_run(&c->context, c->type, c->body, &file, &c->error) != ERR_NONE)
-		return c->error.code;
-	c->response->status = 200;
-	c->response->content_type = file.content_type;
-	c->response->body = file.text;
-	c->response->body_len = file.len;
-	answer_add_headers(c);
-	c->answered = !arena_failed(c->arena);
-	return c->answered ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	c->answer = ANSWER_FILE;
+	return handout_run(&c->context, c->type, c->body, &c->file, &c->error);
 }
 
 static const struct {

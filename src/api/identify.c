@@ -33,12 +33,15 @@ create_proxy_user(struct call *c)
 	const struct context context = {.arena = c->arena,
 					.store = c->app->store,
 					.ring = c->app->ring,
+					.actor = {.via = "proxy",
+						  .account_id = AUTH_SYSTEM_ACCOUNT,
+						  .proxy_user = user,
+						  .address = c->request->client,
+						  .request_id = c->request->id},
 					.id = &system,
 					.version = c->version,
 					.now_ms = clock_wall_ms(),
-					.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
-					.request_id = c->request->id,
-					.client = c->request->client};
+					.removed_keep_ms = c->app->settings->removed_keep_s * 1000};
 	struct json *body = json_object(c->arena);
 	struct record row;
 	const char *secret;

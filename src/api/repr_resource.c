@@ -43,9 +43,9 @@ write_date(struct json_out *w, const struct field *field, const struct value *v)
 
 static void
 write_secret(struct json_out *w, const struct context *c, const struct record *row,
-	     const struct field *field, const char *secret)
+	     const char *secret)
 {
-	json_string(w, secret != NULL ? secret : resource_open(c, row, field));
+	json_string(w, secret != NULL ? secret : resource_open(c, row));
 }
 
 static void
@@ -181,7 +181,7 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		write_option(w, field, value);
 		break;
 	case FT_PASSWORD:
-		write_secret(w, v->context, row, field, secret);
+		write_secret(w, v->context, row, secret);
 		break;
 	case FT_BOOLEAN:
 		json_bool(w, value->type == VALUE_INT && value->number != 0);

@@ -33,16 +33,17 @@ set_context(struct call *c)
 		.arena = c->arena,
 		.store = c->app->store,
 		.ring = c->app->ring,
+		.actor = identity_actor(&c->identity),
 		.id = &c->identity,
 		.version = c->version,
 		.now_ms = c->now_ms,
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
-		.request_id = c->request->id,
-		.client = c->request->client,
 		.opened = &c->opened,
 		.checks = c->app->check_limiter,
-		.answer = {.write = write_answer, .arg = c},
 	};
+	c->context.actor.address = c->request->client;
+	c->context.actor.request_id = c->request->id;
+	c->context.actor.answered = true;
 	c->view = (struct view){
 		.context = &c->context,
 		.root = c->root,
@@ -179,12 +180,9 @@ act_inject(struct call *c)
 		auth_note_denied(&c->app->auth, c->arena, c->request, c->now_ms, rc);
 	if (rc != ERR_NONE)
 		return rc;
-	c->response->status = 200;
-	c->response->body = "";
+	c->answer = ANSWER_NOTHING;
 	response_header(c->response, INJECT_HEADER, authorization);
-	response_header(c->response, "Cache-Control", "no-store");
-	c->answered = !arena_failed(c->arena);
-	return c->answered ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	return ERR_NONE;
 }
 
 static pthread_once_t tables_made = PTHREAD_ONCE_INIT;
@@ -217,13 +215,13 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	c->identity.role = ROLE_NONE;
 	json_out_init(&c->out, arena);
 	enum err rc = request->inject_registry != NULL ? act_inject(c) : route_act(c);
-	if (rc == ERR_NONE && !c->answered && !answer_compose(c))
+	if (rc == ERR_NONE && !answer_compose(c))
 		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
-	/* A secret leaves only when that is on record. */
-	if (rc == ERR_NONE && c->opened.count > 0)
+	/* A secret leaves only when that is recorded. */
+	if (rc == ERR_NONE && c->opened.count > c->opened.recorded)
 		rc = resource_record_opened(&c->context, &c->error);
-	if (rc == ERR_NONE && c->check_due)
-		verifier_wake(app->verifier);
 	if (rc != ERR_NONE)
 		answer_compose_error(c);
+	else if (c->check_due)
+		verifier_wake(app->verifier);
 }

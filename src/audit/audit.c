@@ -186,13 +186,13 @@ audit_fill(struct record *row, const struct audit_entry *e)
 	row->columns[COL_ACTOR_ID] = number_or_null(e->who.account_id);
 	row->columns[COL_KEY_ID] = number_or_null(e->who.key_id);
 	row->columns[COL_PROXY_USER] = value_text(e->who.proxy_user);
-	row->columns[COL_AUTH_TYPE] = value_text(e->who.via != NULL ? e->who.via : "none");
+	row->columns[COL_AUTH_TYPE] = value_text(e->who.via);
 	row->columns[COL_CLIENT_IP] = value_text(e->who.address);
 	row->columns[COL_REQUEST_ID] = value_text(e->who.request_id);
 	row->columns[COL_EVENT_TYPE] = value_text(e->event);
 	row->columns[COL_RESOURCE_TYPE] = value_text(e->resource_type);
 	row->columns[COL_RESOURCE_ID] = value_text(e->resource_id);
-	row->columns[COL_RESPONSE_CODE] = number_or_null(e->response_code);
+	row->columns[COL_RESPONSE_CODE] = number_or_null(e->who.answered ? e->response_code : 0);
 	row->columns[COL_CHANGES] = value_text(e->changes);
 	row->columns[COL_ATTEMPTS] = value_int(e->attempts > 0 ? e->attempts : 1);
 	row->columns[COL_PUBLIC_VALUE] = value_text(e->access_key);

@@ -23,28 +23,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access/actor.h"
 #include "base/arena.h"
 #include "model/schema.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
 #include "store/store.h"
 
-/* Who asks; 0 and NULL for what is not known. */
-struct audit_who {
-	int64_t account_id; /* acts */
-	int64_t key_id;
-	const char *proxy_user;
-	const char *via; /* key, proxy, open, command, housekeeper, none; NULL: none */
-	const char *address;
-	const char *request_id;
-};
-
 struct audit_entry {
-	struct audit_who who;
+	struct actor who;
 	const char *event;
 	const char *resource_type, *resource_id; /* "registryCredential", "1c7"; NULL for none */
 	int64_t owner_id;			 /* the account whose row it is; 0: nobody's */
-	int response_code;			 /* 0: there is no answer */
+	int response_code;			 /* of the answer, if the actor is sent one */
 	int64_t attempts;			 /* 0 counts as 1 */
 	const char *access_key;			 /* of a refused sign-in */
 	const char *changes;			 /* JSON, or NULL; without a secret */
@@ -94,9 +85,8 @@ enum store_rc audit_verify(const struct audit_check *check, struct audit_report 
 	__attribute__((warn_unused_result));
 
 /* Begins a new segment that does not follow on what was there, which says why. */
-enum store_rc audit_restart(struct store *s, const struct keyring *ring,
-			    const struct audit_who *who, const char *reason, int64_t now_ms)
-	__attribute__((warn_unused_result));
+enum store_rc audit_restart(struct store *s, const struct keyring *ring, const struct actor *who,
+			    const char *reason, int64_t now_ms) __attribute__((warn_unused_result));
 
 enum {
 	AUDIT_SEGMENT_ROWS = 100000,		/* the next pass begins a new segment after that */

@@ -17,7 +17,7 @@ static const int64_t id_max = INT64_C(1) << 53;
 struct restart {
 	const struct keyring *ring;
 	struct arena *arena;
-	const struct audit_who *who;
+	const struct actor *who;
 	const char *reason;
 	int64_t now_ms;
 	enum store_rc rc;
@@ -81,7 +81,7 @@ restart_in_transaction(struct store_tx *tx, void *arg)
 }
 
 enum store_rc
-audit_restart(struct store *s, const struct keyring *ring, const struct audit_who *who,
+audit_restart(struct store *s, const struct keyring *ring, const struct actor *who,
 	      const char *reason, int64_t now_ms)
 {
 	struct restart r = {.ring = ring,

@@ -32,6 +32,8 @@ struct arena {
 	struct cleanup *cleanups;
 	size_t limit;
 	size_t used;
+	size_t peak;	 /* the most that was used or reserved */
+	size_t reserved; /* of the current chunk */
 	unsigned fail_at;
 	bool failed;
 };
@@ -82,8 +84,10 @@ keep_one(struct arena *a)
 {
 	struct chunk *kept = a->first, *larger = NULL;
 
-	if (kept->next != NULL && a->used <= KEEP_SIZE)
-		larger = chunk_new(a->used);
+	if (a->used > a->peak)
+		a->peak = a->used;
+	if (kept->next != NULL && a->peak <= KEEP_SIZE)
+		larger = chunk_new(a->peak);
 	for (struct chunk *c = a->first, *next; c != NULL; c = next) {
 		next = c->next;
 		chunk_wipe(c);
@@ -106,7 +110,7 @@ arena_reset(struct arena *a)
 	}
 	keep_one(a);
 	a->current = a->first;
-	a->used = 0;
+	a->used = a->peak = a->reserved = 0;
 	a->failed = false;
 }
 
@@ -151,14 +155,16 @@ arena_alloc(struct arena *a, size_t size)
 	struct chunk *c = a->current;
 	void *bytes;
 
-	if (a->fail_at > 0 && --a->fail_at == 0)
-		return arena_fail(a);
-	if (a->failed || size > SIZE_MAX - ALIGN)
+	if (size > SIZE_MAX - ALIGN)
 		return arena_fail(a);
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	if (size == 0)
 		size = ALIGN;
-	if (size > a->limit - a->used)
+	bool kept = size <= a->reserved;
+	a->reserved = kept ? a->reserved - size : 0;
+	if (!kept && a->fail_at > 0 && --a->fail_at == 0)
+		return arena_fail(a);
+	if (a->failed || size > a->limit - a->used)
 		return arena_fail(a);
 	if (size > c->size - c->used)
 		c = arena_grow(a, size);
@@ -168,6 +174,27 @@ arena_alloc(struct arena *a, size_t size)
 	c->used += size;
 	a->used += size;
 	return bytes;
+}
+
+bool
+arena_reserve(struct arena *a, size_t size)
+{
+	struct chunk *c = a->current;
+
+	a->reserved = 0;
+	if (a->fail_at > 0 && --a->fail_at == 0)
+		return arena_fail(a) != NULL;
+	if (a->failed || size > a->limit - a->used)
+		return arena_fail(a) != NULL;
+	if (size > c->size - c->used)
+		c = arena_grow(a, size);
+	if (c == NULL)
+		return arena_fail(a) != NULL;
+	a->current = c;
+	a->reserved = size;
+	if (a->used + size > a->peak)
+		a->peak = a->used + size;
+	return true;
 }
 
 void *

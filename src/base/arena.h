@@ -34,6 +34,10 @@ char *arena_printf(struct arena *a, const char *format, ...) __attribute__((form
  * could not be noted. */
 bool arena_cleanup(struct arena *a, void (*fn)(void *), void *arg);
 
+/* Keeps so many bytes for what is allocated next: until they are used up no allocation fails. False
+ * if there is no room for them. */
+bool arena_reserve(struct arena *a, size_t size) __attribute__((warn_unused_result));
+
 bool arena_failed(const struct arena *a);
 /* Bytes handed out since the last reset. */
 size_t arena_used(const struct arena *a);

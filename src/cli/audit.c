@@ -96,15 +96,12 @@ command_audit_restart(struct session *s)
 {
 	enum { REASON_MAX = 255 };
 	const char *reason = session_option(s->arguments, "reason", "");
-	const struct audit_who who = {.account_id = s->identity.user_id,
-				      .via = s->identity.via,
-				      .request_id = s->context.request_id};
 
 	if (*reason == '\0' || strlen(reason) > REASON_MAX ||
 	    !http_utf8_valid(reason, strlen(reason)))
 		return session_fail("why? say so with --reason, in at most 255 bytes of UTF-8");
-	enum store_rc rc =
-		audit_restart(s->context.store, s->context.ring, &who, reason, s->context.now_ms);
+	enum store_rc rc = audit_restart(s->context.store, s->context.ring, &s->context.actor,
+					 reason, s->context.now_ms);
 	if (rc != STORE_OK)
 		return fail_audit(rc);
 	(void)printf("the audit log begins anew; what was before stays, and is not provable\n");

@@ -133,9 +133,7 @@ command_key_revoke(struct session *s)
 {
 	static const char *const actions[] = {"deactivate", "remove", NULL};
 	const struct resource_type *type = type_find("apiKey");
-	struct json *body = json_object(s->arena);
 	struct record row;
-	struct record_list members;
 	struct error e = {0};
 	const char *id =
 		s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
@@ -148,8 +146,7 @@ command_key_revoke(struct session *s)
 		return session_fail_error(&e);
 	for (size_t i = 0; actions[i] != NULL; i++) {
 		e = (struct error){0};
-		enum err rc = resource_action(&s->context, type, id, actions[i], body, &row,
-					      &members, &e);
+		enum err rc = resource_action(&s->context, type, id, actions[i], &row, &e);
 		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
 			return session_fail_error(&e);
 	}

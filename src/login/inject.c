@@ -275,18 +275,9 @@ inject_choose(struct inject_work *w)
 static enum err
 open_login(struct inject_work *w)
 {
-	const struct context *c = w->context;
-	const struct record *row = w->login->row;
-	const struct seal_place place = resource_seal_place(row, resource_sealed_field(row->type));
-
-	w->user = record_text(row, COL_PUBLIC_VALUE);
-	w->secret = secret_open(c->ring, c->arena, &place, &row->columns[COL_SECRET_VALUE]);
-	if (w->secret != NULL)
-		return ERR_NONE;
-	if (!arena_failed(c->arena))
-		log_error("the secret of the login 1c%lld cannot be opened",
-			  (long long)record_id(row));
-	return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	w->user = record_text(w->login->row, COL_PUBLIC_VALUE);
+	w->secret = login_open(w->context, w->login->row, OPEN_TO_INJECT);
+	return w->secret != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
 
 /* The header */

@@ -5,13 +5,11 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "login/format.h"
 #include "login/handout.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"
-#include "secret/seal.h"
 #include "store/store.h"
 
 enum err
@@ -19,16 +17,12 @@ use_open_login(struct hand_out_work *w, struct entry *entry)
 {
 	const struct context *c = w->context;
 	const struct record *row = entry->login->row;
-	const struct seal_place place = resource_seal_place(row, resource_sealed_field(row->type));
 	const char *id = id_format(c->arena, &family_credential, record_id(row));
 
 	entry->user = record_text(row, COL_PUBLIC_VALUE);
-	entry->secret = secret_open(c->ring, c->arena, &place, &row->columns[COL_SECRET_VALUE]);
-	if (entry->secret == NULL || id == NULL || entry->key == NULL) {
-		if (!arena_failed(c->arena))
-			log_error("the secret of registryCredential %s cannot be opened", id);
+	entry->secret = login_open(c, row, OPEN_TO_HAND_OUT);
+	if (entry->secret == NULL || id == NULL || entry->key == NULL)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	}
 	if (w->format->auth && strchr(entry->user, ':') != NULL)
 		return err_set(w->error, ERR_INVALID_FORMAT, "format",
 			       arena_printf(c->arena,

@@ -18,7 +18,6 @@
 #include "registry/check.h"
 #include "resource/resource.h"
 #include "secret/keyring.h"
-#include "secret/seal.h"
 #include "store/store.h"
 
 enum { ARENA_MAX = 4 * 1024 * 1024, THREADS_MAX = 16 };
@@ -142,29 +141,14 @@ give_up(struct job *job, enum check_result result, const char *message)
 	job->report = (struct check_report){.result = result, .message = message};
 }
 
-/* The plain text; NULL for none.  *readable is false if there is one that does not open. */
-static const char *
-open_secret(struct job *job, bool *readable)
-{
-	const struct field *field = resource_sealed_field(job->row.type);
-	const struct value *sealed = &job->row.columns[COL_SECRET_VALUE];
-	const struct seal_place place = resource_seal_place(&job->row, field);
-
-	*readable = true;
-	if (sealed->type == VALUE_NULL)
-		return NULL;
-	const char *text = secret_open(job->verifier->ring, job->arena, &place, sealed);
-	*readable = text != NULL;
-	return text;
-}
-
 /* False: there was no memory; the lease ends, and somebody tries again. */
 static bool
 ask(struct job *job)
 {
+	const struct context context = {.arena = job->arena, .ring = job->verifier->ring};
 	const char *address = record_text(&job->registry, COL_SERVER_ADDRESS);
-	bool readable;
-	const char *secret = open_secret(job, &readable);
+	const char *secret = login_open(&context, &job->row, OPEN_TO_CHECK);
+	bool readable = secret != NULL || job->row.columns[COL_SECRET_VALUE].type == VALUE_NULL;
 
 	if (arena_failed(job->arena))
 		return false;
@@ -216,8 +200,9 @@ static enum store_rc
 note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 	 const struct ending *ending, enum state after)
 {
-	const struct context context = {
-		.ring = job->verifier->ring, .now_ms = clock_wall_ms(), .request_id = "verifier"};
+	const struct context context = {.ring = job->verifier->ring,
+					.actor = {.via = "verifier", .request_id = "verifier"},
+					.now_ms = clock_wall_ms()};
 	const char *changes = arena_printf(job->arena,
 					   "{\"state\":{\"old\":\"%s\",\"new\":\"%s\"},"
 					   "\"verificationResult\":{\"old\":null,\"new\":\"%s\"}}",

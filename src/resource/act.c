@@ -86,7 +86,7 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	enum state state = record_state(out);
 	if (state == ST_REMOVING || state == ST_REMOVED)
-		return work_answer(c, out, NULL, NULL, e);
+		return ERR_NONE;
 	if (!plan_delete(out->type, state, &plan))
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, keeps_from_removal[state]);
 	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)
@@ -161,17 +161,13 @@ resource_find_action(const struct context *c, const struct resource_type *type, 
 
 enum err
 resource_action(const struct context *c, const struct resource_type *type, const char *id,
-		const char *name, const struct json *body, struct record *out,
-		struct record_list *members, struct error *e)
+		const char *name, struct record *out, struct error *e)
 {
 	const struct action *action;
 	struct plan plan;
 
-	*members = (struct record_list){0};
 	if (resource_find_action(c, type, id, name, out, &action, e) != ERR_NONE)
 		return e->code;
-	if (action->input != NULL)
-		return act_with_members(c, out, name, body, members, e);
 	if (!plan_action(out->type, record_state(out), name, &plan))
 		return not_available(c, out, name, e);
 	return move(c, out, name, &plan, e);

@@ -99,8 +99,6 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	const struct plan *plan = w->plan;
 	struct plan held;
-	struct member *members = NULL;
-	size_t count = 0;
 
 	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
 	    bounds_check_registry_ids(tx, w) != ERR_NONE ||
@@ -112,17 +110,24 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		return work_conflict(w, tx);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
-	if (!w->with_members)
-		return note_create(tx, w, plan);
-	if (read_members(w, &members, &count) != ERR_NONE)
+	if (w->members != NULL && members_set(tx, w) != ERR_NONE)
 		return w->error->code;
-	if (!members_have_owner(members, count) && w->context->id->role != ROLE_SERVICE &&
-	    w->context->id->role != ROLE_SUPERADMIN)
-		members[count++] = (struct member){
-			id_format(w->context->arena, &family_account, w->context->id->user_id),
-			"rancher_id", "owner"};
-	return set_members(tx, w, members, count) == ERR_NONE ? note_create(tx, w, plan)
-							      : w->error->code;
+	return note_create(tx, w, plan);
+}
+
+/* Those of the body; and whoever makes a project without an owner is its owner. */
+static enum err
+members_of_new(const struct context *c, const struct json *list, struct member_list *out,
+	       struct error *e)
+{
+	char *self = id_format(c->arena, &family_account, c->id->user_id);
+
+	if (members_read(c, list, out, e) != ERR_NONE)
+		return e->code;
+	if (!members_have_owner(out) && c->id->role != ROLE_SERVICE &&
+	    c->id->role != ROLE_SUPERADMIN)
+		out->items[out->count++] = (struct member){self, "rancher_id", "owner"};
+	return self != NULL ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
 /* The row as the body, the caller and the type make it. */
@@ -178,6 +183,7 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	const struct view_of_type view = {c->id->role, type};
 	const struct schema_rules rules = {type,  c->version, SCHEMA_CREATE, NULL, may_create_field,
 					   &view, c->arena};
+	struct member_list members;
 	struct change change;
 	struct plan plan;
 
@@ -199,14 +205,12 @@ resource_create(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	(void)process_plan("create", ST_REQUESTED, &plan);
 
-	struct work w = {.context = c,
-			 .row = out,
-			 .change = &change,
-			 .plan = &plan,
-			 .members = change.members,
-			 .error = e};
-	w.with_members = (out->type->flags & TYPE_PROJECT) != 0;
-	w.secret = change.secret;
+	struct work w = {.context = c, .row = out, .error = e, .change = &change, .plan = &plan};
+	if ((out->type->flags & TYPE_PROJECT) != 0) {
+		if (members_of_new(c, change.members, &members, e) != ERR_NONE)
+			return e->code;
+		w.members = &members;
+	}
 	if (work_run(&w, create_in_transaction) != ERR_NONE)
 		return e->code;
 	*secret = change.secret;

@@ -40,33 +40,32 @@ option_of(const struct resource_type *type, const char *field_name, const struct
 }
 
 enum err
-read_members(const struct work *w, struct member **out, size_t *count)
+members_read(const struct context *c, const struct json *list, struct member_list *out,
+	     struct error *e)
 {
 	const struct resource_type *type = &types_table[T_PROJECT_MEMBER];
+	const struct json *first = list != NULL ? list->child : NULL;
 	size_t n = 0;
 
-	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
-	     node = node->next)
+	for (const struct json *node = first; node != NULL; node = node->next)
 		n++;
-	*out = arena_array(w->context->arena, n + 1, sizeof(**out));
-	*count = 0;
-	if (*out == NULL)
-		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	for (const struct json *node = w->members != NULL ? w->members->child : NULL; node != NULL;
-	     node = node->next) {
+	*out = (struct member_list){.items = arena_array(c->arena, n + 1, sizeof(*out->items))};
+	if (out->items == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	for (const struct json *node = first; node != NULL; node = node->next) {
 		const struct json *id = json_member(node, "externalId");
-		struct member *m = &(*out)[(*count)++];
+		struct member *m = &out->items[out->count++];
 
 		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' ||
 		    strlen(id->text) > 255)
-			return err_set(w->error, ERR_INVALID_FORMAT, "members",
+			return err_set(e, ERR_INVALID_FORMAT, "members",
 				       "Each member needs an externalId.");
 		m->external_id = id->text;
 		m->external_id_type = option_of(type, "externalIdType",
 						json_member(node, "externalIdType"), "rancher_id");
 		m->role = option_of(type, "role", json_member(node, "role"), "member");
 		if (m->external_id_type == NULL || m->role == NULL)
-			return err_set(w->error, ERR_INVALID_OPTION, "members", NULL);
+			return err_set(e, ERR_INVALID_OPTION, "members", NULL);
 	}
 	return ERR_NONE;
 }
@@ -162,10 +161,11 @@ end_members(struct member_changes *m, struct arena *a)
 }
 
 enum err
-set_members(struct store_tx *tx, struct work *w, const struct member *members, size_t count)
+members_set(struct store_tx *tx, struct work *w)
 {
+	const struct member *members = w->members->items;
 	struct member_changes changes;
-
+	size_t count = w->members->count;
 	int64_t project = record_id(w->row);
 	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
 					   &owners_all, LIMIT_MAX);
@@ -213,11 +213,11 @@ set_members(struct store_tx *tx, struct work *w, const struct member *members, s
 }
 
 bool
-members_have_owner(const struct member *members, size_t count)
+members_have_owner(const struct member_list *members)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(members[i].role, "owner") == 0 &&
-		    strcmp(members[i].external_id_type, "rancher_id") == 0)
+	for (size_t i = 0; i < members->count; i++)
+		if (strcmp(members->items[i].role, "owner") == 0 &&
+		    strcmp(members->items[i].external_id_type, "rancher_id") == 0)
 			return true;
 	return false;
 }
@@ -226,8 +226,6 @@ static enum err
 members_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
-	struct member *members = NULL;
-	size_t count = 0;
 	bool found = false;
 
 	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
@@ -236,12 +234,7 @@ members_in_transaction(struct store_tx *tx, void *arg)
 		return work_fail(w, rc);
 	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
-	if (owners_still_own(tx, w) != ERR_NONE || read_members(w, &members, &count) != ERR_NONE)
-		return w->error->code;
-	if (!members_have_owner(members, count))
-		return err_set(w->error, ERR_INVALID_FORMAT, "members",
-			       "A project needs at least one owner.");
-	if (set_members(tx, w, members, count) != ERR_NONE)
+	if (owners_still_own(tx, w) != ERR_NONE || members_set(tx, w) != ERR_NONE)
 		return w->error->code;
 	/* A member who stays is not looked at again, and may have gone meanwhile. */
 	rc = owners_find(tx, w->context->arena, record_id(w->row), 0, &found);
@@ -255,20 +248,33 @@ members_in_transaction(struct store_tx *tx, void *arg)
 }
 
 enum err
-act_with_members(const struct context *c, struct record *row, const char *event,
-		 const struct json *body, struct record_list *members, struct error *e)
+resource_set_members(const struct context *c, const char *id, const struct json *body,
+		     struct record_list *out, struct error *e)
 {
+	static const char event[] = "setmembers";
 	const struct json *list = json_member(body, "members");
+	const struct action *action;
+	struct member_list members;
+	struct record row;
 
+	*out = (struct record_list){0};
+	if (resource_find_action(c, &types_table[T_PROJECT], id, event, &row, &action, e) !=
+	    ERR_NONE)
+		return e->code;
 	if (list == NULL)
 		return err_set(e, ERR_MISSING_REQUIRED, "members", NULL);
 	if (list->type != JSON_ARRAY)
 		return err_set(e, ERR_INVALID_FORMAT, "members", "It is not an array: send one.");
+	if (members_read(c, list, &members, e) != ERR_NONE)
+		return e->code;
+	if (!members_have_owner(&members))
+		return err_set(e, ERR_INVALID_FORMAT, "members",
+			       "A project needs at least one owner.");
 	struct work w = {.context = c,
-			 .row = row,
+			 .row = &row,
+			 .error = e,
 			 .event = event,
-			 .members = list,
-			 .members_now = members,
-			 .error = e};
+			 .members = &members,
+			 .members_now = out};
 	return work_run(&w, members_in_transaction);
 }

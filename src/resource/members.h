@@ -18,22 +18,25 @@ struct member {
 	const char *external_id, *external_id_type, *role;
 };
 
+struct member_list {
+	struct member *items; /* with room for one more */
+	size_t count;
+};
+
 /* For the audit log: who goes and who comes, each a list that ends where it gets long. */
 struct member_changes {
 	struct json_out gone, come;
 	size_t gone_count, come_count;
 };
 
-enum err read_members(const struct work *w, struct member **out, size_t *count);
+/* A list of a body; NULL: an empty one. */
+enum err members_read(const struct context *c, const struct json *list, struct member_list *out,
+		      struct error *e);
 
-/* Removes the members that are not in the new list and adds those that are new. */
-enum err set_members(struct store_tx *tx, struct work *w, const struct member *members,
-		     size_t count);
+/* Removes the members that are not in the work's list and adds those that are new. */
+enum err members_set(struct store_tx *tx, struct work *w);
 
-/* An owner whom regcred can know: of the other kinds of ids nobody signs in here. */
-bool members_have_owner(const struct member *members, size_t count);
-
-enum err act_with_members(const struct context *c, struct record *row, const char *event,
-			  const struct json *body, struct record_list *members, struct error *e);
+/* An owner whom regcred can know: with ids of the other kinds nobody signs in here. */
+bool members_have_owner(const struct member_list *members);
 
 #endif

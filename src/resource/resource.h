@@ -26,23 +26,16 @@
 
 struct limiter;
 
-/* Writes the answer to a change while that can still be undone: called at the end of its
- * transaction, with the row as the answer shows it, the secret of a create and the members of a
- * setmembers (else NULL).  Anything but ERR_NONE undoes the change, so that no caller is told of a
- * failure that happened after all. */
-struct answer_writer {
-	enum err (*write)(void *arg, const struct record *row, const char *secret,
-			  const struct record_list *members, struct error *e);
-	void *arg;
-};
-
-/* Rows whose secret an answer shows, for the audit log. */
+/* Secrets that an answer shows.  A change opens its own before it is committed; the answer, which
+ * is printed afterwards, finds them here. */
 struct opened {
 	struct opened_row {
 		const struct resource_type *type;
 		int64_t id, owner_id;
+		const char *text;
 	} * rows; /* in the arena */
 	size_t count, room;
+	size_t recorded; /* so many of them are in the audit log */
 };
 
 /* What every operation of a request needs. */
@@ -50,15 +43,13 @@ struct context {
 	struct arena *arena;
 	struct store *store;
 	const struct keyring *ring;
-	const struct identity *id;
+	struct actor actor;
+	const struct identity *id; /* what the actor may do, if it is a caller */
 	enum api_version version;
 	int64_t now_ms;
 	int64_t removed_keep_ms;
-	const char *request_id;
-	const char *client;	     /* the address that it came from; NULL: none */
-	struct opened *opened;	     /* NULL: no secret is opened */
-	struct limiter *checks;	     /* of checks that somebody asks for; NULL: any number */
-	struct answer_writer answer; /* .write NULL: nobody waits for one */
+	struct opened *opened;	/* NULL: no secret is opened */
+	struct limiter *checks; /* of checks that somebody asks for; NULL: any number */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
@@ -101,10 +92,14 @@ enum err resource_find_action(const struct context *c, const struct resource_typ
 			      const char *id, const char *name, struct record *row,
 			      const struct action **action, struct error *e)
 	__attribute__((warn_unused_result));
-/* setmembers leaves the members as they are now in *members; else that is empty. */
+/* An action that moves the row along a process; those that take an input have functions of their
+ * own. */
 enum err resource_action(const struct context *c, const struct resource_type *type, const char *id,
-			 const char *action, const struct json *body, struct record *out,
-			 struct record_list *members, struct error *e)
+			 const char *action, struct record *out, struct error *e)
+	__attribute__((warn_unused_result));
+/* The action setmembers: *members are those of the project from then on. */
+enum err resource_set_members(const struct context *c, const char *id, const struct json *body,
+			      struct record_list *members, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* Whether the row offers the action to the caller in the state that the record shows: if the caller
@@ -121,14 +116,23 @@ enum store_rc resource_note(struct store_tx *tx, const struct context *c, struct
 			    const char *event, int status, const struct record *row,
 			    const char *changes) __attribute__((warn_unused_result));
 
-/* The plain text of a sealed field, for callers who may open it; NULL if there is none, if they may
- * not, or (logged) if it does not open.  The row is noted in c->opened, and must not leave before
- * resource_record_opened() has put that on record; a change does so by itself, in its transaction.
- */
-const char *resource_open(const struct context *c, const struct record *row,
-			  const struct field *field);
+/* The plain text of its sealed field, for callers who may open it; NULL if there is none, if they
+ * may not, or (logged) if it does not open.  The row is noted in c->opened, and must not leave
+ * before resource_record_opened() has recorded that; a change does so by itself, in its
+ * transaction. */
+const char *resource_open(const struct context *c, const struct record *row);
 
-/* Writes to the audit log what was opened, and forgets it.  An error: show nothing. */
+/* The one place where the password of a login is unsealed.  NULL: there is none, the caller may not
+ * have it for that purpose, or (logged) it does not open.  Whoever lets it out records that. */
+enum opening {
+	OPEN_TO_SHOW,	  /* secretValue in an answer */
+	OPEN_TO_HAND_OUT, /* in a file for another program */
+	OPEN_TO_INJECT,	  /* in a request to the registry */
+	OPEN_TO_CHECK,	  /* by regcred itself, at the registry */
+};
+const char *login_open(const struct context *c, const struct record *row, enum opening why);
+
+/* Writes to the audit log what was opened and is not in there yet.  An error: show nothing. */
 enum err resource_record_opened(const struct context *c, struct error *e)
 	__attribute__((warn_unused_result));
 

@@ -35,7 +35,7 @@ resource_sealed_field(const struct resource_type *type)
 
 /* False without memory: then nothing is shown. */
 static bool
-note_opened(const struct context *c, const struct record *row)
+note_opened(const struct context *c, const struct record *row, const char *text)
 {
 	struct opened *o = c->opened;
 
@@ -50,27 +50,73 @@ note_opened(const struct context *c, const struct record *row)
 		o->rows = more;
 		o->room = room;
 	}
-	o->rows[o->count++] = (struct opened_row){row->type, record_id(row),
-						  row->columns[row->type->family->owner].number};
+	o->rows[o->count++] = (struct opened_row){
+		row->type, record_id(row), row->columns[row->type->family->owner].number, text};
 	return true;
 }
 
-const char *
-resource_open(const struct context *c, const struct record *row, const struct field *field)
+static bool
+may_show(const struct identity *id, const struct record *row)
 {
-	const struct value *sealed = &row->columns[field->column];
+	return (auth_field(id->role, row->type, resource_sealed_field(row->type)) & MAY_OPEN) !=
+		       0 &&
+	       auth_may_open(id, row);
+}
 
-	if (sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
-	    (auth_field(c->id->role, row->type, field) & MAY_OPEN) == 0 ||
-	    !auth_may_open(c->id, row) || c->opened == NULL)
+static bool
+may_hand_out(const struct identity *id, const struct record *row)
+{
+	return auth_may_reveal(id) && auth_may_hand_out(id, row);
+}
+
+static bool
+may_inject(const struct identity *id, const struct record *row)
+{
+	return auth_may_inject(id) && auth_may_hand_out(id, row);
+}
+
+const char *
+login_open(const struct context *c, const struct record *row, enum opening why)
+{
+	static bool (*const may[])(const struct identity *id, const struct record *row) = {
+		[OPEN_TO_SHOW] = may_show,
+		[OPEN_TO_HAND_OUT] = may_hand_out,
+		[OPEN_TO_INJECT] = may_inject,
+	};
+	const struct value *sealed = &row->columns[COL_SECRET_VALUE];
+	const struct field *field = resource_sealed_field(row->type);
+
+	if (field == NULL || sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
+	    (why != OPEN_TO_CHECK && !may[why](c->id, row)))
 		return NULL;
 	const struct seal_place place = resource_seal_place(row, field);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
-	if (text == NULL)
-		log_error("the secret of %s %lld cannot be opened: it was altered, moved or sealed "
-			  "with another key",
-			  row->type->family->table, (long long)record_id(row));
-	return text != NULL && note_opened(c, row) ? text : NULL;
+	if (text == NULL && !arena_failed(c->arena))
+		log_error("the secret of %s 1%s%lld cannot be opened: it was altered, moved or "
+			  "sealed with another key",
+			  row->type->id, row->type->family->prefix, (long long)record_id(row));
+	return text;
+}
+
+/* What a change has opened already, for its answer. */
+static const char *
+find_opened(const struct opened *o, const struct record *row)
+{
+	for (size_t i = 0; i < o->recorded; i++)
+		if (o->rows[i].type == row->type && o->rows[i].id == record_id(row))
+			return o->rows[i].text;
+	return NULL;
+}
+
+const char *
+resource_open(const struct context *c, const struct record *row)
+{
+	const char *text = c->opened != NULL ? find_opened(c->opened, row) : NULL;
+
+	if (text != NULL || c->opened == NULL)
+		return text;
+	text = login_open(c, row, OPEN_TO_SHOW);
+	return text != NULL && note_opened(c, row, text) ? text : NULL;
 }
 
 struct opened_work {
@@ -83,7 +129,8 @@ trail_note_opened(struct store_tx *tx, const struct context *c, struct error *e)
 {
 	enum store_rc rc = STORE_OK;
 
-	for (size_t i = 0; rc == STORE_OK && c->opened != NULL && i < c->opened->count; i++) {
+	for (size_t i = c->opened != NULL ? c->opened->recorded : 0;
+	     rc == STORE_OK && c->opened != NULL && i < c->opened->count; i++) {
 		const struct opened_row *o = &c->opened->rows[i];
 		struct record row = {.type = o->type};
 
@@ -110,7 +157,7 @@ resource_record_opened(const struct context *c, struct error *e)
 	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
 
 	if (rc == STORE_OK)
-		c->opened->count = 0;
+		c->opened->recorded = c->opened->count;
 	return rc == STORE_OK ? ERR_NONE : rc == STORE_ABORTED ? e->code : store_err(rc, e);
 }
 

@@ -31,7 +31,7 @@ purge_in_transaction(struct store_tx *tx, void *arg)
 				  .ring = w->ring,
 				  .now_ms = w->sweep->now_ms,
 				  .removed_keep_ms = w->sweep->removed_keep_ms,
-				  .request_id = "sweep"};
+				  .actor = {.via = "housekeeper", .request_id = "sweep"}};
 	int64_t ids[SWEEP_BATCH];
 	size_t count = 0;
 	enum store_rc rc = store_due(tx, w->family, w->sweep->now_ms, ids, SWEEP_BATCH, &count);

@@ -23,17 +23,12 @@ resource_note(struct store_tx *tx, const struct context *c, struct arena *a, con
 {
 	const struct family *family = row->type->family;
 	const struct audit_entry entry = {
-		.who = {.account_id = c->id != NULL ? c->id->user_id : 0,
-			.key_id = c->id != NULL ? c->id->key_id : 0,
-			.proxy_user = c->id != NULL ? c->id->proxy_user : NULL,
-			.via = c->id != NULL ? c->id->via : "housekeeper",
-			.address = c->client,
-			.request_id = c->request_id},
+		.who = c->actor,
 		.event = event,
 		.resource_type = row->type->id,
 		.resource_id = id_format(a, family, record_id(row)),
 		.owner_id = row->columns[family->owner].number,
-		.response_code = c->answer.write != NULL ? status : 0,
+		.response_code = status,
 		.changes = changes,
 		.at_ms = c->now_ms,
 	};

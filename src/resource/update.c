@@ -158,7 +158,7 @@ resource_update(const struct context *c, const struct resource_type *type, const
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	if (change.given == 0)
-		return work_answer(c, out, NULL, NULL, e);
+		return ERR_NONE;
 	struct work w = {.context = c, .row = out, .change = &change, .error = e};
 	return work_run(&w, update_in_transaction);
 }

@@ -1,12 +1,20 @@
-/* work: the transaction of a change, from its body to its answer. */
+/* work: the transaction of a change, from its first look to the room for its answer.
+ *
+ * The answer is printed after the commit.  Whatever could fail on the way is done before: the
+ * secret that it shows is opened and recorded, and the room is reserved, so that nobody is told of
+ * a failure that did not happen.
+ */
 #include "resource/work.h"
 
-#include "base/err.h"
-#include "model/list.h"
-#include "model/schema.h"
-#include "resource/resource.h"
+#include "base/arena.h"
 #include "resource/secrets.h"
-#include "store/store.h"
+
+enum {
+	ROOM_LEAST = 28 * 1024, /* the document without its texts, its form, and the headers */
+	ROOM_OF_ROW = 2 * 1024, /* of a row in a list: keys, links, dates */
+	ROOM_OF_BYTE =
+		24, /* a byte may become six, stand there twice, and be copied as the text grows */
+};
 
 enum err
 work_fail(const struct work *w, enum store_rc rc)
@@ -28,13 +36,36 @@ work_conflict(const struct work *w, const struct store_tx *tx)
 	return err_set(w->error, ERR_CONFLICT, NULL, NULL);
 }
 
-enum err
-work_answer(const struct context *c, const struct record *row, const char *secret,
-	    const struct record_list *members, struct error *e)
+static size_t
+room_of_texts(const struct record *row)
 {
-	if (c->answer.write == NULL)
-		return ERR_NONE;
-	return c->answer.write(c->answer.arg, row, secret, members, e);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < COL__COUNT; i++)
+		len += row->columns[i].type == VALUE_TEXT || row->columns[i].type == VALUE_BLOB
+			       ? row->columns[i].len
+			       : 0;
+	return ROOM_OF_BYTE * len;
+}
+
+static bool
+reserve_answer(const struct context *c, const struct record *row, const struct record_list *members)
+{
+	size_t room = ROOM_LEAST + room_of_texts(row);
+
+	for (size_t i = 0; members != NULL && i < members->count; i++)
+		room += ROOM_OF_ROW + room_of_texts(&members->items[i]);
+	return arena_reserve(c->arena, room);
+}
+
+static void
+work_begin(struct work *w)
+{
+	*w->error = (struct error){0};
+	w->member_changes = NULL;
+	w->account_read = false;
+	if (w->context->opened != NULL)
+		w->context->opened->count = w->context->opened->recorded = 0;
 }
 
 static enum err
@@ -43,18 +74,17 @@ run_work(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	const struct context *c = w->context;
 
-	*w->error = (struct error){0}; /* it may run twice */
-	w->account_read = false;
-	if (c->opened != NULL)
-		c->opened->count = 0;
-	enum err rc = w->run(tx, w);
-	if (rc != ERR_NONE ||
-	    work_answer(c, w->row, w->secret, w->members_now, w->error) != ERR_NONE ||
-	    trail_note_opened(tx, c, w->error) != ERR_NONE)
+	work_begin(w);
+	if (w->run(tx, w) != ERR_NONE)
+		return w->error->code;
+	(void)resource_open(c, w->row);
+	if (trail_note_opened(tx, c, w->error) != ERR_NONE)
 		return w->error->code;
 	if (c->opened != NULL)
-		c->opened->count = 0;
-	return ERR_NONE;
+		c->opened->recorded = c->opened->count;
+	return reserve_answer(c, w->row, w->members_now)
+		       ? ERR_NONE
+		       : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
 
 enum err

@@ -296,9 +296,10 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 	*c = (struct context){.arena = a,
 			      .store = app->store,
 			      .ring = app->ring,
+			      .actor = identity_actor(id),
 			      .id = id,
 			      .version = API_V2_BETA,
 			      .now_ms = clock_wall_ms(),
-			      .removed_keep_ms = app->settings->removed_keep_s * 1000,
-			      .request_id = "command"};
+			      .removed_keep_ms = app->settings->removed_keep_s * 1000};
+	c->actor.request_id = "command";
 }

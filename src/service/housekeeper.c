@@ -51,6 +51,7 @@ refusals_in_transaction(struct store_tx *tx, void *arg)
 		const struct refusal *r = &w->items[i];
 		const struct audit_entry entry = {
 			.who = {.via = "none",
+				.answered = true,
 				.address = r->address[0] != '\0' ? r->address : NULL,
 				.proxy_user = r->user[0] != '\0' ? r->user : NULL},
 			.event = "signInRefused",

@@ -49,7 +49,8 @@ entry_at(int64_t now_ms)
 			.proxy_user = "ann",
 			.via = "key",
 			.address = "192.0.2.1",
-			.request_id = "r1"},
+			.request_id = "r1",
+			.answered = true},
 		.event = "update",
 		.resource_type = "registry",
 		.resource_id = "1sp3",
@@ -275,7 +276,8 @@ END_TEST
 /* What is not known is null, and a row without anything but an event is one too. */
 START_TEST(a_bare_row_is_a_row)
 {
-	struct appending p = {.entry = {.event = "x", .at_ms = RIG_NOW}, .count = 1};
+	struct appending p = {.entry = {.who.via = "none", .event = "x", .at_ms = RIG_NOW},
+			      .count = 1};
 
 	ck_assert_int_eq(store_write(rig.store, append, &p), STORE_OK);
 	ck_assert_str_eq(rig_sql(&rig, "SELECT auth_type || attempts || ifnull(account_id || "
@@ -447,7 +449,7 @@ static const char *const damages[] = {
 
 START_TEST(behind_a_damaged_head_nothing_is_written_until_it_is_begun_anew)
 {
-	const struct audit_who who = {.account_id = 1, .via = "command"};
+	const struct actor who = {.account_id = 1, .via = "command"};
 	struct appending p = {.entry = entry_at(RIG_NOW), .count = 1};
 	size_t done;
 
@@ -565,7 +567,7 @@ END_TEST
 /* What lay before a new beginning goes too when it is old enough, proven or not. */
 START_TEST(what_was_given_up_is_cut_off_as_well)
 {
-	const struct audit_who who = {.via = "command"};
+	const struct actor who = {.via = "command"};
 	int64_t later = RIG_NOW + 3 * (int64_t)AUDIT_SEGMENT_MS;
 
 	make_log();

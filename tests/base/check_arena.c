@@ -261,6 +261,24 @@ START_TEST(the_nth_allocation_fails)
 }
 END_TEST
 
+/* Whatever is allocated within what was reserved is there, however many allocations may fail. */
+START_TEST(what_was_reserved_is_there)
+{
+	ck_assert(arena_reserve(a, 300000));
+	arena_fail_at(a, 1);
+	for (int i = 0; i < 3000; i++)
+		ck_assert_ptr_nonnull(arena_alloc(a, 96));
+	ck_assert(!arena_failed(a));
+	ck_assert_ptr_null(arena_alloc(a, 300000));
+	arena_reset(a);
+	arena_fail_at(a, 1);
+	ck_assert(!arena_reserve(a, 100));
+	ck_assert(arena_failed(a));
+	arena_reset(a);
+	ck_assert(!arena_reserve(a, SIZE_MAX - 1));
+}
+END_TEST
+
 #define COUNT_OF(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int
@@ -288,6 +306,7 @@ main(void)
 	tcase_add_test(tc, freeing_runs_the_clean_up_calls);
 	tcase_add_test(tc, a_clean_up_call_that_cannot_be_noted_is_made_at_once);
 	tcase_add_test(tc, the_nth_allocation_fails);
+	tcase_add_test(tc, what_was_reserved_is_there);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

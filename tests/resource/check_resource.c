@@ -99,10 +99,7 @@ update(enum type_place type, int64_t id, const char *body, struct record *out)
 static enum err
 act(enum type_place type, int64_t id, const char *action, struct record *out)
 {
-	struct record_list members;
-
-	return resource_action(&context, &types_table[type], id_of(type, id), action, NULL, out,
-			       &members, &e);
+	return resource_action(&context, &types_table[type], id_of(type, id), action, out, &e);
 }
 
 /* One column of a row, as text. */
@@ -634,7 +631,7 @@ opened(int64_t id)
 	act_as(PERSON_SUPERADMIN, 0);
 	ck_assert_int_eq(resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, id), &row, &e),
 			 ERR_NONE);
-	const char *text = resource_open(&context, &row, type_field(type, "secretValue", API_V1));
+	const char *text = resource_open(&context, &row);
 	return text != NULL ? text : "null";
 }
 
@@ -743,8 +740,7 @@ START_TEST(a_secret_opens_for_two_roles_alone)
 	ck_assert_int_eq(
 		resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, credential), &row, &e),
 		ERR_NONE);
-	ck_assert_pstr_eq(resource_open(&context, &row, type_field(type, "secretValue", API_V1)),
-			  openers[_i].opens ? "the secret" : NULL);
+	ck_assert_pstr_eq(resource_open(&context, &row), openers[_i].opens ? "the secret" : NULL);
 }
 END_TEST
 
@@ -773,7 +769,7 @@ START_TEST(the_hash_of_a_key_is_never_shown)
 
 	act_as(PERSON_SUPERADMIN, 0);
 	ck_assert_int_eq(resource_read(&context, type, id, &row, &e), ERR_NONE);
-	ck_assert_ptr_null(resource_open(&context, &row, type_field(type, "secretValue", API_V1)));
+	ck_assert_ptr_null(resource_open(&context, &row));
 }
 END_TEST
 
@@ -1028,14 +1024,13 @@ static const struct {
 START_TEST(an_action_that_is_unknown_or_on_nothing_is_refused)
 {
 	struct record row;
-	struct record_list members;
 	const char *id = no_actions[_i].id;
 
 	act_as(PROJECT_DEFAULT, 0);
 	if (id != NULL && *id == '%')
 		id = id_of(T_REGISTRY_CREDENTIAL, credential);
 	ck_assert_int_eq(resource_action(&context, &types_table[T_REGISTRY_CREDENTIAL], id,
-					 no_actions[_i].action, NULL, &row, &members, &e),
+					 no_actions[_i].action, &row, &e),
 			 no_actions[_i].err);
 	ck_assert_pstr_eq(e.field, no_actions[_i].field);
 }
@@ -1096,19 +1091,20 @@ deactivate(void *arg)
 	struct identity id = {.user_id = PROJECT_DEFAULT,
 			      .scope_id = PROJECT_DEFAULT,
 			      .role = ROLE_PROJECT,
+			      .via = "key",
 			      .scoped = true};
 	static const int64_t owner = PROJECT_DEFAULT;
 	struct arena *a = arena_new(RIG_ARENA);
 	struct context c = rig_context(&rig, &id);
 	struct record row;
-	struct record_list members;
 	struct error error = {0};
 
 	id.owners = (struct owners){.ids = &owner, .count = 1};
 	c.arena = a;
+	c.opened = NULL;
 	*(enum err *)arg = resource_action(&c, &types_table[T_REGISTRY_CREDENTIAL],
 					   id_format(a, &family_credential, credential),
-					   "deactivate", NULL, &row, &members, &error);
+					   "deactivate", &row, &error);
 	arena_free(a);
 	return NULL;
 }
@@ -1366,13 +1362,11 @@ static const struct { const char *body; enum err err; const char *field, *member
 
 START_TEST(the_members_of_a_project_are_set_all_at_once)
 {
-	struct record row;
 	struct record_list members;
 
 	act_as(PERSON_OWNER, 0);
 	const char *before = rig_dump(&rig);
-	enum err rc = resource_action(&context, &types_table[T_PROJECT], "1a5", "setmembers",
-				      body_of(sets[_i].body), &row, &members, &e);
+	enum err rc = resource_set_members(&context, "1a5", body_of(sets[_i].body), &members, &e);
 	ck_assert_str_eq(err_name(rc), err_name(sets[_i].err));
 	ck_assert_pstr_eq(e.field, sets[_i].field);
 	if (rc != ERR_NONE) {
@@ -1398,8 +1392,7 @@ START_TEST(an_owner_who_was_removed_meanwhile_changes_nothing)
 	act_as(PERSON_OWNER, _i == 0 ? 0 : PROJECT_DEFAULT);
 	rig_exec(&rig, "UPDATE project_member SET removed = 1000 WHERE external_id = '1a7'");
 	const char *before = rig_dump(&rig);
-	ck_assert_int_eq(resource_action(&context, &types_table[T_PROJECT], "1a5", "setmembers",
-					 body_of(list), &row, &members, &e),
+	ck_assert_int_eq(resource_set_members(&context, "1a5", body_of(list), &members, &e),
 			 ERR_FORBIDDEN);
 	ck_assert_int_eq(update(T_PROJECT, PROJECT_DEFAULT, "{\"name\":\"n\"}", &row),
 			 _i == 0 ? ERR_FORBIDDEN : ERR_METHOD_NOT_ALLOWED);

@@ -1012,6 +1012,7 @@ static const struct { const char *method, *target, *body, *content_type, *agent;
 	{ "POST",   "/v1/registrycredentials", "{\"registryId\":\"1sp1\",\"email\":\"e\",\"secretValue\":\"pw\",\"name\":\"n\"}", NULL, NULL, 201 },
 	{ "POST",   "/v1/registries",          "serverAddress=new.test&name=n", "application/x-www-form-urlencoded", NULL, 201 },
 	{ "POST",   "/v1/apikeys",             "{}",            NULL, NULL,    201 },
+	{ "POST",   "/v1/apikeys?_format=html", "{}",           NULL, NULL,    201 },
 	{ "GET",    "/v1/registrycredentials?include=registry&sort=name&name_ne=x", NULL, NULL, NULL, 200 },
 	{ "GET",    "/v1/projects/1a5/credentials?limit=1", NULL, NULL, NULL,  200 },
 	{ "GET",    "/v1/registries/1sp1/credentials", NULL,     NULL, NULL,   200 },
@@ -1044,27 +1045,20 @@ check_whole(void)
 	ck_assert_int_eq(atoi(json_at(a, doc, "status")), response.status);
 }
 
-START_TEST(a_request_without_memory_fails_whole_and_changes_nothing)
+/* Each allocation fails in turn, until one is not needed. */
+static void
+starve(const struct request *request, int status)
 {
 	struct arena *own = arena_new(RIG_ARENA);
-	struct request request = rig_request(&rig, PROJECT_DEFAULT, hungry[_i].method,
-					     filled(hungry[_i].target), hungry[_i].body);
+	const char *before = rig_dump(&rig);
 	unsigned n = 1;
 
-	(void)rig_registry(&rig, PROJECT_DEFAULT, "third.test");
-	(void)rig_registry(&rig, PROJECT_DEFAULT, "fourth.test");
-	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 3;"
-		       "UPDATE storage_pool SET state = 'removed', removed = 5 WHERE id = 4");
-	request.content_type = hungry[_i].content_type;
-	if (hungry[_i].agent != NULL)
-		request.user_agent = hungry[_i].agent;
-	const char *before = rig_dump(&rig);
 	for (;; n++) {
 		ck_assert_uint_lt(n, 2000);
 		arena_reset(own);
 		arena_fail_at(own, n);
 		memset(&response, 0xa5, sizeof(response));
-		app_handle(rig.app, &request, own, &response);
+		app_handle(rig.app, request, own, &response);
 		check_whole();
 		if (!arena_failed(own))
 			break;
@@ -1074,9 +1068,42 @@ START_TEST(a_request_without_memory_fails_whole_and_changes_nothing)
 				      "the %u. allocation fails: 500, but something changed", n);
 		}
 	}
-	ck_assert_int_eq(response.status, hungry[_i].status);
+	ck_assert_int_eq(response.status, status);
 	ck_assert_uint_gt(n, 10);
 	arena_free(own);
+}
+
+/* The texts that take the most room in an answer. */
+START_TEST(the_longest_answer_fits_into_the_room_that_was_kept)
+{
+	char *t = arena_alloc(a, 6 * 255 + 1), *end = t;
+
+	for (int i = 0; i < 255; i++)
+		end = stpcpy(end, "\\u0001");
+	const char *d = arena_printf(a, "%s%s%s%s", t, t, t, t);
+	const struct request request = rig_request(
+		&rig, PROJECT_DEFAULT, "POST", "/v1/registrycredentials",
+		arena_printf(a,
+			     "{\"registryId\":\"1sp1\",\"secretValue\":\"pw\",\"email\":\"%s\","
+			     "\"name\":\"%s\",\"description\":\"%s\",\"publicValue\":\"%s%s%s%s\"}",
+			     t, t, d, d, d, d, d));
+	starve(&request, 201);
+}
+END_TEST
+
+START_TEST(a_request_without_memory_fails_whole_and_changes_nothing)
+{
+	struct request request = rig_request(&rig, PROJECT_DEFAULT, hungry[_i].method,
+					     filled(hungry[_i].target), hungry[_i].body);
+
+	(void)rig_registry(&rig, PROJECT_DEFAULT, "third.test");
+	(void)rig_registry(&rig, PROJECT_DEFAULT, "fourth.test");
+	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 3;"
+		       "UPDATE storage_pool SET state = 'removed', removed = 5 WHERE id = 4");
+	request.content_type = hungry[_i].content_type;
+	if (hungry[_i].agent != NULL)
+		request.user_agent = hungry[_i].agent;
+	starve(&request, hungry[_i].status);
 }
 END_TEST
 
@@ -1203,6 +1230,7 @@ app_suite(void)
 	tcase_add_loop_test(tc, links_begin_with_the_base_url, 0, COUNT_OF(bases));
 	tcase_add_loop_test(tc, a_request_without_memory_fails_whole_and_changes_nothing, 0,
 			    COUNT_OF(hungry));
+	tcase_add_test(tc, the_longest_answer_fits_into_the_room_that_was_kept);
 	tcase_add_test(tc, another_key_file_is_refused_with_a_clear_sentence);
 	tcase_add_test(tc, what_is_missing_is_named_and_not_made);
 	tcase_add_test(tc, the_command_line_acts_as_superadmin);

@@ -299,14 +299,18 @@ rig_scoped(struct rig *rig, enum person person, enum person project)
 struct context
 rig_context(struct rig *rig, const struct identity *id)
 {
+	rig->opened = (struct opened){0};
 	return (struct context){.arena = rig->arena,
 				.store = rig->store,
 				.ring = rig->ring,
+				.actor = {.via = id->via,
+					  .account_id = id->user_id,
+					  .key_id = id->key_id,
+					  .request_id = "test"},
 				.id = id,
 				.version = API_V1,
 				.now_ms = RIG_NOW,
 				.removed_keep_ms = 600 * 1000,
-				.request_id = "test",
 				.opened = &rig->opened};
 }
 
