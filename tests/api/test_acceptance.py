@@ -134,6 +134,15 @@ class A_Discovery(Acceptance):
         self.assertEqual(self.env.get(self.root + "/schemas").header("X-API-Schemas"), self.base + self.root + "/schemas")
         self.assertEqual(self.env.get(self.root + "/projectmembers").header("X-API-Schemas"), self.base + "/v1/schemas")
 
+    def test_A9b_a_project_has_one_address(self):
+        """Seen from inside a project, too: its own and that of another."""
+        own = self.base + self.root
+        for client, path in ((self.env, self.root), (self.p.admin, "projects/" + self.p.id), (self.env, "projects")):
+            body = self.ok(client.get(path))
+            self.assertEqual((body["data"][0] if path == "projects" else body)["links"]["self"], own)
+        body = self.ok(self.p.admin.action(self.root, "deactivate"), 202)
+        self.assertEqual((body["links"]["self"], body["links"]["registries"]), (own, own + "/registries"))
+
     def test_A10_type_segments(self):
         self.p.registry()
         for path in ("/v1/REGISTRIES", "/v1/registry", "/v1//registries/", "/v1/Registry/", "/v1/registries//", "/v1/rEgIsTrIeS"):
@@ -266,6 +275,16 @@ class B_Authentication(Acceptance):
         self.assertEqual(self.ids(self.default_key().get("/v1/accounts")), ["1a5"])
 
 
+    def test_B12_accounts_of_a_user_with_projects(self):
+        """One row, its own, also where it owns projects; inside a project the project's."""
+        who, client = self.site.account("user", "owner of two")
+        for _ in range(2):
+            project = self.site.project(members=[(who, "owner")])
+        self.assertEqual(len(self.ids(client.get("/v1/projects"))), 2)
+        self.assertEqual(self.ids(client.get("/v1/accounts")), [who])
+        self.assertEqual(self.ids(client.at(project.root).get("accounts")), [project.id])
+
+
 class C_Create(Acceptance):
     def created_ok(self, body):
         self.assertEqual((body["state"], body["transitioning"], body["transitioningMessage"]), ("registering", "yes", "In Progress"))
@@ -311,6 +330,11 @@ class C_Create(Acceptance):
         for name in ("email", "publicValue", "registryId", "name", "description"):
             self.assertEqual(body[name], fields[name])
         self.assertEqual(set(body["actions"]), {"deactivate", "update", "verify"})
+
+    def test_C3b_created_is_a_whole_second(self):
+        for _ in range(3):
+            body = self.p.registry()
+            self.assertEqual(calendar.timegm(time.strptime(body["created"], "%Y-%m-%dT%H:%M:%SZ")) * 1000, body["createdTS"])
 
     def test_C4_form(self):
         fields = self.body(self.p.registry()["id"], name="a b+c é")
@@ -457,6 +481,15 @@ class C_Create(Acceptance):
         self.assertNotEqual(body["uuid"], "mine")
         self.assertNotEqual(body["id"], "1c1")
 
+    def test_C22b_a_given_uuid(self):
+        """Letters, digits and -_.: of those who may give one."""
+        service = self.site.account("service")[1].at(self.root)
+        for number, text in enumerate(("", "a b", " a", "a\n", "a/b", "\u00e9", "~")):
+            body = {"serverAddress": "u%d.example.test" % number, "uuid": text}
+            self.err(service.post("registries", body), 422, "InvalidCharacters", "uuid")
+        made = self.ok(service.post("registries", {"serverAddress": "u.example.test", "uuid": "Mine-_.:" + self.p.id}), 201)
+        self.assertEqual(made["uuid"], "Mine-_.:" + self.p.id)
+
     def test_C23_secrets_are_bytes(self):
         registry = self.p.registry()["id"]
         for text in (" lead and trail \t", "\n{\"type\": \"service_account\"}\r\n", "\u00e9e\u0301\U0001f511", "", "\x7f\u2028\u2029", "%41+&=", "'\";--"):
@@ -556,6 +589,29 @@ class D_Read(Acceptance):
             self.status(r, 200)
         for marker in ("x", made[1], "", "garbage"):
             self.assertEqual(self.ids(self.env.get("registrycredentials?marker=" + marker)), made)
+
+    def test_D5d_the_first_page_has_nothing_before_it(self):
+        registry = self.p.registry()
+        made = [self.p.credential(registry)["id"] for _ in range(5)]
+        second = self.ok(self.env.get(self.ok(self.env.get("registrycredentials?limit=2"))["pagination"]["next"]))
+        page = self.ok(self.env.get(second["pagination"]["previous"]))
+        self.assertEqual([i["id"] for i in page["data"]], made[:2])
+        self.assertIsNone(page["pagination"]["previous"])
+        again = self.ok(self.env.get(page["pagination"]["next"]))
+        self.assertEqual([i["id"] for i in again["data"]], made[2:4])
+
+    def test_D5e_links_carry_no_secret(self):
+        """What a query holds beside filters is carried into the links of a page; secrets and the marker are not."""
+        registry = self.p.registry()
+        for _ in range(3):
+            self.p.credential(registry)
+        for name in ("token", "CSRF", "secretValue", "secretValue_prefix", "password", "_access_key", "_secret_key"):
+            page = self.ok(self.env.get("registrycredentials?limit=1&x=%%26%%3D1&%s=S%s" % (name, self.p.id)))
+            self.assertEqual(page["links"]["self"], self.base + self.root + "/registrycredentials")
+            for link in [*page["sortLinks"].values(), page["pagination"]["next"]]:
+                self.assertIn("?limit=1&x=%26%3D1&", link)
+                self.assertNotIn(name + "=", link)
+                self.assertNotIn("S" + self.p.id, link)
 
     def test_D6_limits(self):
         registry = self.p.registry()
@@ -946,6 +1002,15 @@ class F_Actions(Acceptance):
         self.assertIsNone(self.secret_of(cred))
         self.err(self.env.action(self.cred(cred), "activate"), 422, "ActionNotAvailable", "action")
         self.err(self.env.delete(self.cred(cred)), 405, "Method not allowed")
+
+    def test_F12b_a_purged_login_takes_no_secret_again(self):
+        cred = self.p.credential(self.p.registry())["id"]
+        for action in ("deactivate", "remove", "purge"):
+            self.ok(self.env.action(self.cred(cred), action), 202)
+        self.ok(self.env.put(self.cred(cred), {"secretValue": self.site.plant(), "name": "n"}))
+        self.assertIsNone(self.secret_of(cred))
+        stored = self.site.sql("SELECT secret_value FROM credential WHERE id = ?", (int(cred[2:]),))
+        self.assertEqual(stored, [(None,)])
 
     def test_F13_registry_purge_cascades(self):
         registry = self.p.registry()
