@@ -107,6 +107,15 @@ rig_key_file(void)
 	return rig_path("master.key");
 }
 
+char *
+source_path(const char *name)
+{
+	const char *source = getenv("REGCRED_SRC");
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", source != NULL ? source : ".", name) > 0 ? path : NULL;
+}
+
 void
 rig_copy_file(const char *from, const char *to)
 {

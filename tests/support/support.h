@@ -73,6 +73,8 @@ const char *rig_path(const char *name);
 /* The master key that the databases were made with. */
 const char *rig_key_file(void);
 void rig_copy_file(const char *from, const char *to);
+/* A path in the source tree, by REGCRED_SRC, or as seen from it; for the caller to free. */
+char *source_path(const char *name);
 
 /* A copy of the database with a store on it; closes everything again. */
 void rig_open(struct rig *rig);
