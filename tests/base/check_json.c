@@ -2,6 +2,7 @@
  */
 #include <check.h>
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "base/text.h"
 
 #include "support/fault_calls.h"
+#include "support/support.h"
 
 enum { LIMIT = 16 * 1024 * 1024 };
 
@@ -108,152 +110,66 @@ show(const struct json *node)
 
 #define BYTES(text) text, sizeof(text) - 1
 
-/* What is accepted; the second text is how the writer writes it again, NULL if that is the same. */
-static const struct {
-	const char *text;
+/* A file of tests/data/json: y_NAME.json is accepted, and written again as y_NAME.json.again if
+ * that is there; n_NAME.atN.json is refused at its byte N. */
+struct text {
+	char *name, *bytes, *again;
 	size_t len;
-	const char *again;
-} accepted[] = {
-	/* Nothing, and nothing but blanks: an action comes without a body. */
-	{BYTES(""), "{}"},
-	{BYTES(" "), "{}"},
-	{BYTES("\n"), "{}"},
-	{BYTES(" \t\r\n "), "{}"},
-
-	/* Words, at the top and in containers. */
-	{BYTES("null"), NULL},
-	{BYTES("true"), NULL},
-	{BYTES("false"), NULL},
-	{BYTES(" null "), "null"},
-	{BYTES("\ttrue\r\n"), "true"},
-	{BYTES("[null,true,false]"), NULL},
-	{BYTES("{\"a\":null,\"b\":true,\"c\":false}"), NULL},
-
-	/* Containers and blanks. */
-	{BYTES("{}"), NULL},
-	{BYTES("[]"), NULL},
-	{BYTES("{ }"), "{}"},
-	{BYTES("[ ]"), "[]"},
-	{BYTES("[\n]"), "[]"},
-	{BYTES("{\r\n\t}"), "{}"},
-	{BYTES("[[]]"), NULL},
-	{BYTES("[{}]"), NULL},
-	{BYTES("[[],[]]"), NULL},
-	{BYTES("[{},[],{}]"), NULL},
-	{BYTES("[[],[],[],[],[],[],[],[],[],{},{},{},{},{},{},{},{},{},{}]"), NULL},
-	{BYTES("{\"a\":{}}"), NULL},
-	{BYTES("{\"a\":[]}"), NULL},
-	{BYTES("{\"a\":{\"a\":{\"a\":1}}}"), NULL},
-	{BYTES("[1,2,3]"), NULL},
-	{BYTES(" [ 1 , 2 , 3 ] "), "[1,2,3]"},
-	{BYTES("{ \"a\" : 1 , \"b\" : 2 }"), "{\"a\":1,\"b\":2}"},
-	{BYTES("{\n\t\"a\"\r:\n1\t}\n"), "{\"a\":1}"},
-	{BYTES("[[1],[2,[3,[4]]]]"), NULL},
-	{BYTES("[{\"a\":1},{\"a\":2}]"), NULL},
-	{BYTES("{\"a\":{\"b\":1},\"b\":{\"a\":2}}"), NULL},
-	{BYTES("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]"), NULL}, /* 16 deep */
-	{BYTES("[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]"), NULL},
-	{BYTES("[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]"), NULL},
-
-	/* Names: case counts, and so does every byte. */
-	{BYTES("{\"\":1}"), NULL},
-	{BYTES("{\"a\":1,\"A\":2}"), NULL},
-	{BYTES("{\"a\":1,\"a \":2,\" a\":3,\"\":4}"), NULL},
-	{BYTES("{\"a\":1,\"aa\":2,\"aaa\":3}"), NULL},
-	{BYTES("{\"\\u0061\":1}"), "{\"a\":1}"},
-	{BYTES("{\"\\\"\":1,\"\\\\\":2}"), NULL},
-	{BYTES("{\"\\n\":1,\"n\":2}"), NULL},
-	{BYTES("{\"\xc3\xbc\":1,\"u\xcc\x88\":2}"), NULL}, /* no normalisation */
-	{BYTES("{\"__proto__\":1}"), NULL},
-	{BYTES("{\"costarring\":1,\"liquid\":2}"), NULL}, /* equal FNV-1a hashes */
-
-	/* Strings. */
-	{BYTES("\"\""), NULL},
-	{BYTES("\"a\""), NULL},
-	{BYTES("\" \""), NULL},
-	{BYTES("\"plain text, [not] {json}: 1\""), NULL},
-	{BYTES("\"\\\"\""), NULL},
-	{BYTES("\"\\\\\""), NULL},
-	{BYTES("\"\\/\""), "\"/\""},
-	{BYTES("\"/\""), NULL},
-	{BYTES("\"\\b\\f\\n\\r\\t\""), NULL},
-	{BYTES("\"\\\\n\""), NULL},
-	{BYTES("\"\\\\u0000\""), NULL},
-	{BYTES("\"\\u0041\""), "\"A\""},
-	{BYTES("\"\\u0001\""), NULL},
-	{BYTES("\"\\u001f\\u001F\""), "\"\\u001f\\u001f\""},
-	{BYTES("\"\\u000a\\u0009\""), "\"\\n\\t\""},
-	{BYTES("\"\\u0022\\u005c\\u002f\""), "\"\\\"\\\\/\""},
-	{BYTES("\"\\u007f\""), "\"\x7f\""},
-	{BYTES("\"\x7f\""), NULL},
-	{BYTES("\"\\u0080\""), "\"\xc2\x80\""},
-	{BYTES("\"\\u00fc\\u00FC\""), "\"\xc3\xbc\xc3\xbc\""},
-	{BYTES("\"\\u07ff\\u0800\""), "\"\xdf\xbf\xe0\xa0\x80\""},
-	{BYTES("\"\\u20ac\""), "\"\xe2\x82\xac\""},
-	{BYTES("\"\\ud7ff\\ue000\""), "\"\xed\x9f\xbf\xee\x80\x80\""},
-	{BYTES("\"\\ufffd\\uffff\""), "\"\xef\xbf\xbd\xef\xbf\xbf\""},
-	{BYTES("\"\\ud800\\udc00\""), "\"\xf0\x90\x80\x80\""},
-	{BYTES("\"\\uD83D\\uDD11\""), "\"\xf0\x9f\x94\x91\""},
-	{BYTES("\"\\udbff\\udfff\""), "\"\xf4\x8f\xbf\xbf\""},
-	{BYTES("\"\\ud83d\\udd11\\ud83d\\udd11x\""), "\"\xf0\x9f\x94\x91\xf0\x9f\x94\x91x\""},
-	{BYTES("\"gr\xc3\xbc\xc3\x9f\""), NULL},
-	{BYTES("\"\xe2\x82\xac\""), NULL},
-	{BYTES("\"\xf0\x9f\x94\x91\""), NULL},
-	{BYTES("\"\xed\x9f\xbf\xee\x80\x80\""), NULL},
-	{BYTES("\"\xf4\x8f\xbf\xbf\""), NULL},
-	{BYTES("\"\xef\xbb\xbf\""),
-	 NULL}, /* a byte order mark inside is a character like any other */
-	{BYTES("\"\xe2\x80\xa8\xe2\x80\xa9\""), NULL},
-	{BYTES("[\"a\",\"\",\"b\"]"), NULL},
-	{BYTES("{\"a\":\"x\",\"b\":\"\"}"), NULL},
-	{BYTES("\"</script>\""), NULL},
-	{BYTES("\"'\""), NULL},
-
-	/* Numbers keep the text that they came as. */
-	{BYTES("0"), NULL},
-	{BYTES("-0"), NULL},
-	{BYTES("1"), NULL},
-	{BYTES("-1"), NULL},
-	{BYTES("12"), NULL},
-	{BYTES("10"), NULL},
-	{BYTES("0.5"), NULL},
-	{BYTES("-0.5"), NULL},
-	{BYTES("0.0"), NULL},
-	{BYTES("1.50"), NULL},
-	{BYTES("100.000"), NULL},
-	{BYTES("1e5"), NULL},
-	{BYTES("1E5"), NULL},
-	{BYTES("1e+5"), NULL},
-	{BYTES("1E-5"), NULL},
-	{BYTES("0e0"), NULL},
-	{BYTES("1e05"), NULL},
-	{BYTES("1.25e-10"), NULL},
-	{BYTES("1e999"), NULL},
-	{BYTES("-1e999"), NULL},
-	{BYTES("1e-999"), NULL},
-	{BYTES("9007199254740993"), NULL},
-	{BYTES("18446744073709551616"), NULL},
-	{BYTES("-9223372036854775809"), NULL},
-	{BYTES("0.1000000000000000055511151231257827"), NULL},
-	{BYTES("123456789012345678901234567890123456789012345678901234567890123"), NULL},
-	{BYTES(" 7 "), "7"},
-	{BYTES("[0,-0,1e5,1.50,\"2\",[3,{\"a\":4}],5]"), NULL},
-	{BYTES("{\"b\":1.0,\"a\":{\"c\":2.00,\"d\":[3.000,4.0]},\"e\":5e0}"), NULL},
-
-	/* Bodies as clients send them. */
-	{BYTES("{\"publicValue\":12,\"secretValue\":true}"), NULL},
-	{BYTES("{\"type\":\"registryCredential\",\"registryId\":\"1sp3\",\"email\":\"a@b.test\","
-	       "\"publicValue\":\"u\",\"secretValue\":\"p\\\"w\",\"links\":null,\"actions\":{}}"),
-	 NULL},
+	unsigned at;
 };
+
+enum { TEXTS_MAX = 512 };
+static struct text accepted[TEXTS_MAX], refused[TEXTS_MAX];
+static int accepted_count, refused_count;
+
+static char *
+read_file(const char *name, size_t *len)
+{
+	char *path = source_path(name), *bytes = calloc(1, HTTP_BODY_MAX);
+	FILE *f = fopen(path, "rb");
+
+	*len = f != NULL ? fread(bytes, 1, HTTP_BODY_MAX - 1, f) : 0;
+	free(path);
+	if (f != NULL)
+		(void)fclose(f);
+	return f != NULL ? bytes : NULL;
+}
+
+static void
+read_texts(void)
+{
+	char *directory = source_path("tests/data/json");
+	struct dirent **found;
+	int count = scandir(directory, &found, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		const char *file = found[i]->d_name, *at = strstr(file, ".at");
+		struct text text = {.at = at != NULL ? (unsigned)atoi(at + 3) : 0};
+		char name[512];
+		size_t len;
+
+		if (strlen(file) < 5 || strcmp(file + strlen(file) - 5, ".json") != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "tests/data/json/%s", file);
+		text.name = strdup(file);
+		text.bytes = read_file(name, &text.len);
+		(void)strcat(name, ".again");
+		text.again = read_file(name, &len);
+		if (*file == 'y')
+			accepted[accepted_count++] = text;
+		else
+			refused[refused_count++] = text;
+	}
+	free(directory);
+}
 
 START_TEST(a_legal_text_is_read)
 {
 	struct json *tree = NULL;
-	const char *again = accepted[_i].again != NULL ? accepted[_i].again : accepted[_i].text;
+	const struct text *t = &accepted[_i];
 
-	ck_assert_int_eq(parse(accepted[_i].text, accepted[_i].len, &tree), ERR_NONE);
-	ck_assert_str_eq(show(tree), again);
+	ck_assert_msg(parse(t->bytes, t->len, &tree) == ERR_NONE, "%s: %s", t->name, e.detail);
+	ck_assert_str_eq(show(tree), t->again != NULL ? t->again : t->bytes);
 	ck_assert_int_eq(e.code, ERR_NONE);
 	ck_assert_ptr_null(tree->name);
 	ck_assert_ptr_null(tree->next);
@@ -271,7 +187,7 @@ START_TEST(a_legal_text_without_memory_is_an_internal_error)
 		arena_reset(a);
 		e = (struct error){0};
 		arena_fail_at(a, ++n);
-		code = json_parse(a, accepted[_i].text, accepted[_i].len, &tree, &e);
+		code = json_parse(a, accepted[_i].bytes, accepted[_i].len, &tree, &e);
 		ck_assert(code == ERR_NONE || code == ERR_INTERNAL);
 		ck_assert_int_eq(e.code, code);
 		ck_assert(arena_failed(a) == (code != ERR_NONE));
@@ -290,7 +206,7 @@ START_TEST(a_legal_text_without_memory_for_cJSON_is_an_internal_error)
 		arena_reset(a);
 		e = (struct error){0};
 		call_fails(CALL_MALLOC, k, ENOMEM);
-		enum err code = json_parse(a, accepted[_i].text, accepted[_i].len, &tree, &e);
+		enum err code = json_parse(a, accepted[_i].bytes, accepted[_i].len, &tree, &e);
 		bool failed = calls_go_on();
 		ck_assert_int_eq(code, failed ? ERR_INTERNAL : ERR_NONE);
 		ck_assert((tree != NULL) == !failed);
@@ -355,316 +271,19 @@ START_TEST(what_cJSON_reads_otherwise_than_the_gate_is_refused)
 }
 END_TEST
 
-/* What is refused, and at which byte. */
-static const struct {
-	const char *text;
-	size_t len;
-	unsigned at;
-} refused[] = {
-	/* Words. */
-	{BYTES("nul"), 0},
-	{BYTES("nulL"), 0},
-	{BYTES("Null"), 0},
-	{BYTES("NULL"), 0},
-	{BYTES("nullx"), 4},
-	{BYTES("null null"), 5},
-	{BYTES("tru"), 0},
-	{BYTES("True"), 0},
-	{BYTES("TRUE"), 0},
-	{BYTES("truefalse"), 4},
-	{BYTES("fals"), 0},
-	{BYTES("False"), 0},
-	{BYTES("undefined"), 0},
-	{BYTES("NaN"), 0},
-	{BYTES("nan"), 0},
-	{BYTES("Infinity"), 0},
-	{BYTES("inf"), 0},
-	{BYTES("x"), 0},
-	{BYTES("[nul]"), 1},
-	{BYTES("[true,fals]"), 6},
-
-	/* Commas, colons and brackets. */
-	{BYTES("["), 1},
-	{BYTES("]"), 0},
-	{BYTES("{"), 1},
-	{BYTES("}"), 0},
-	{BYTES("[}"), 1},
-	{BYTES("{]"), 1},
-	{BYTES("[]]"), 2},
-	{BYTES("{}}"), 2},
-	{BYTES("[][]"), 2},
-	{BYTES("{}{}"), 2},
-	{BYTES("{},"), 2},
-	{BYTES(","), 0},
-	{BYTES(":"), 0},
-	{BYTES("[,]"), 1},
-	{BYTES("[1,]"), 3},
-	{BYTES("[,1]"), 1},
-	{BYTES("[1,,2]"), 3},
-	{BYTES("[1 2]"), 3},
-	{BYTES("[1;2]"), 2},
-	{BYTES("[1:2]"), 2},
-	{BYTES("[1"), 2},
-	{BYTES("[1,"), 3},
-	{BYTES("[1}"), 2},
-	{BYTES("[[1]"), 4},
-	{BYTES("{,}"), 1},
-	{BYTES("{\"a\"}"), 4},
-	{BYTES("{\"a\":}"), 5},
-	{BYTES("{\"a\" 1}"), 5},
-	{BYTES("{\"a\"=1}"), 4},
-	{BYTES("{\"a\"::1}"), 5},
-	{BYTES("{\"a\":1,}"), 7},
-	{BYTES("{\"a\":1,,\"b\":2}"), 7},
-	{BYTES("{\"a\":1 \"b\":2}"), 7},
-	{BYTES("{\"a\":1;\"b\":2}"), 6},
-	{BYTES("{\"a\":1]"), 6},
-	{BYTES("{\"a\":1"), 6},
-	{BYTES("{\"a\":"), 5},
-	{BYTES("{\"a\""), 4},
-	{BYTES("{\"a"), 3},
-	{BYTES("{\""), 2},
-	{BYTES("{a:1}"), 1},
-	{BYTES("{'a':1}"), 1},
-	{BYTES("{1:1}"), 1},
-	{BYTES("{null:1}"), 1},
-	{BYTES("{true:1}"), 1},
-	{BYTES("{[]:1}"), 1},
-	{BYTES("{{}:1}"), 1},
-	{BYTES("{:1}"), 1},
-	{BYTES("{1}"), 1},
-	{BYTES("{\"a\":1}x"), 7},
-	{BYTES("{\"a\":1} x"), 8},
-	{BYTES("{\"a\":1}\0"), 7},
-	{BYTES("{\"a\":1}\0{}"), 7},
-	{BYTES("{\"a\":1}\n\0"), 8},
-	{BYTES("{\"a\":1};"), 7},
-	{BYTES("{\"a\":1}//"), 7},
-
-	/* No comments, no other blanks, no byte order mark. */
-	{BYTES("//x\n{}"), 0},
-	{BYTES("/*x*/{}"), 0},
-	{BYTES("#x\n{}"), 0},
-	{BYTES("{}/*x*/"), 2},
-	{BYTES("[1/*x*/]"), 2},
-	{BYTES("\xef\xbb\xbf{}"), 0},
-	{BYTES("\xef\xbb\xbf"), 0},
-	{BYTES("\xfe\xff\0{\0}"), 0},
-	{BYTES("\xff\xfe{\0}\0"), 0},
-	{BYTES("{\0}\0"), 1},
-	{BYTES("\0{\0}"), 0},
-	{BYTES("\0"), 0},
-	{BYTES(" \0 "), 1},
-	{BYTES("\v{}"), 0},
-	{BYTES("\f{}"), 0},
-	{BYTES("\b[]"), 0},
-	{BYTES("[\v]"), 1},
-	{BYTES("[1\f]"), 2},
-	{BYTES("{}\x01"), 2},
-	{BYTES("{}\x1a"), 2},
-	{BYTES("\xc2\xa0{}"), 0},
-	{BYTES("\xe2\x80\xa8{}"), 0},
-	{BYTES("[\xe3\x80\x80]"), 1},
-	{BYTES("[1\x7f]"), 2},
-
-	/* Numbers: RFC 8259, 6. */
-	{BYTES("-"), 1},
-	{BYTES("+"), 0},
-	{BYTES("+1"), 0},
-	{BYTES("."), 0},
-	{BYTES(".5"), 0},
-	{BYTES("-.5"), 1},
-	{BYTES("5."), 2},
-	{BYTES("-5."), 3},
-	{BYTES("5.e1"), 2},
-	{BYTES("5.x"), 2},
-	{BYTES("01"), 1},
-	{BYTES("-01"), 2},
-	{BYTES("00"), 1},
-	{BYTES("007"), 1},
-	{BYTES("00.5"), 1},
-	{BYTES("-00"), 2},
-	{BYTES("--1"), 1},
-	{BYTES("-+1"), 1},
-	{BYTES("1-"), 1},
-	{BYTES("1+1"), 1},
-	{BYTES("1e"), 2},
-	{BYTES("1e+"), 3},
-	{BYTES("1e-"), 3},
-	{BYTES("1e+-1"), 3},
-	{BYTES("1e1.5"), 3},
-	{BYTES("1ee1"), 2},
-	{BYTES("1e1e1"), 3},
-	{BYTES("e1"), 0},
-	{BYTES("-e1"), 1},
-	{BYTES("1.2.3"), 3},
-	{BYTES("1.2e"), 4},
-	{BYTES("0x10"), 1},
-	{BYTES("0b1"), 1},
-	{BYTES("0o7"), 1},
-	{BYTES("1_000"), 1},
-	{BYTES("1,000"), 1},
-	{BYTES("1 000"), 2},
-	{BYTES("1f"), 1},
-	{BYTES("1L"), 1},
-	{BYTES("-Infinity"), 1},
-	{BYTES("-NaN"), 1},
-	{BYTES("-inf"), 1},
-	{BYTES("1e999x"), 5},
-	{BYTES("\xd9\xa1"), 0}, /* an Arabic digit */
-	{BYTES("\xef\xbc\x91"), 0},
-	{BYTES("[01]"), 2},
-	{BYTES("[1.]"), 3},
-	{BYTES("[-]"), 2},
-	{BYTES("{\"a\":01}"), 6},
-	{BYTES("{\"a\":+1}"), 5},
-	{BYTES("1234567890123456789012345678901234567890123456789012345678901234"), 0},
-	{BYTES("[0.00000000000000000000000000000000000000000000000000000000000001]"), 1},
-
-	/* Strings: quotes, escapes. */
-	{BYTES("\""), 1},
-	{BYTES("\"a"), 2},
-	{BYTES("\"a\"b"), 3},
-	{BYTES("\"a\"\"b\""), 3},
-	{BYTES("'a'"), 0},
-	{BYTES("`a`"), 0},
-	{BYTES("a\""), 0},
-	{BYTES("\"\\"), 2},
-	{BYTES("\"\\\""), 3},
-	{BYTES("\"\\a\""), 2},
-	{BYTES("\"\\'\""), 2},
-	{BYTES("\"\\0\""), 2},
-	{BYTES("\"\\x41\""), 2},
-	{BYTES("\"\\v\""), 2},
-	{BYTES("\"\\e\""), 2},
-	{BYTES("\"\\U0041\""), 2},
-	{BYTES("\"\\N\""), 2},
-	{BYTES("\"\\ \""), 2},
-	{BYTES("\"\\\n\""), 2},
-	{BYTES("\"\\\0\""), 2},
-	{BYTES("\"\\\xc3\xbc\""), 2},
-	{BYTES("\"\\u\""), 3},
-	{BYTES("\"\\u4\""), 4},
-	{BYTES("\"\\u41\""), 5},
-	{BYTES("\"\\u041\""), 6},
-	{BYTES("\"\\u"), 3},
-	{BYTES("\"\\u00"), 5},
-	{BYTES("\"\\u0041"), 7},
-	{BYTES("\"\\u004g\""), 6},
-	{BYTES("\"\\u+041\""), 3},
-	{BYTES("\"\\u-041\""), 3},
-	{BYTES("\"\\u 041\""), 3},
-	{BYTES("\"\\u0x41\""), 4},
-	{BYTES("\"\\u{41}\""), 3},
-	{BYTES("\"\\u0000\""), 1},
-	{BYTES("\"a\\u0000b\""), 2},
-	{BYTES("{\"a\\u0000\":1}"), 3},
-	{BYTES("[\"x\",\"\\u0000\"]"), 6},
-
-	/* Surrogates come in pairs. */
-	{BYTES("\"\\ud800\""), 1},
-	{BYTES("\"\\udbff\""), 1},
-	{BYTES("\"\\udc00\""), 1},
-	{BYTES("\"\\udfff\""), 1},
-	{BYTES("\"\\uD83D\""), 1},
-	{BYTES("\"x\\ud83d\""), 2},
-	{BYTES("\"\\ud83dx\""), 1},
-	{BYTES("\"\\ud83d\\n\""), 1},
-	{BYTES("\"\\ud83d\\u\""), 1},
-	{BYTES("\"\\ud83d\\u00\""), 1},
-	{BYTES("\"\\ud83d\\u0041\""), 1},
-	{BYTES("\"\\ud83d\\ud83d\""), 1},
-	{BYTES("\"\\ud83d\\udbff\""), 1},
-	{BYTES("\"\\ud83d\\ue000\""), 1},
-	{BYTES("\"\\udd11\\ud83d\""), 1},
-	{BYTES("\"\\ud83d\\udd11\\udd11\""), 13},
-	{BYTES("\"\\ud83d\\ud83d\\udd11\""), 1},
-	{BYTES("\"\\ud83d\xf0\x9f\x94\x91\""), 1},
-	{BYTES("{\"\\ud800\":1}"), 2},
-
-	/* Raw control characters. */
-	{BYTES("\"a\nb\""), 2},
-	{BYTES("\"a\rb\""), 2},
-	{BYTES("\"\t\""), 1},
-	{BYTES("\"\x1f\""), 1},
-	{BYTES("\"\x01\""), 1},
-	{BYTES("\"\x1b[31m\""), 1},
-	{BYTES("\"a\0b\""), 2},
-	{BYTES("\"\0\""), 1},
-	{BYTES("{\"a\tb\":1}"), 3},
-	{BYTES("{\"\0\":1}"), 2},
-
-	/* UTF-8. */
-	{BYTES("\"\x80\""), 1},
-	{BYTES("\"\xbf\""), 1},
-	{BYTES("\"\xc0\x80\""), 1},
-	{BYTES("\"\xc0\xaf\""), 1},
-	{BYTES("\"\xc1\xbf\""), 1},
-	{BYTES("\"\xc3\""), 1},
-	{BYTES("\"\xc3"), 1},
-	{BYTES("\"\xc3\\u00bc\""), 1},
-	{BYTES("\"\xe0\x80\x80\""), 1},
-	{BYTES("\"\xe0\x9f\xbf\""), 1},
-	{BYTES("\"\xe2\x82\""), 1},
-	{BYTES("\"\xe2\x82"), 1},
-	{BYTES("\"\xe2\""), 1},
-	{BYTES("\"\xed\xa0\x80\""), 1},
-	{BYTES("\"\xed\xbf\xbf\""), 1},
-	{BYTES("\"\xed\xa0\xbd\xed\xb4\x91\""), 1}, /* CESU-8 */
-	{BYTES("\"\xf0\x80\x80\x80\""), 1},
-	{BYTES("\"\xf0\x8f\xbf\xbf\""), 1},
-	{BYTES("\"\xf0\x9f\x94\""), 1},
-	{BYTES("\"\xf0\x9f\x94"), 1},
-	{BYTES("\"\xf4\x90\x80\x80\""), 1},
-	{BYTES("\"\xf5\x80\x80\x80\""), 1},
-	{BYTES("\"\xf8\x88\x80\x80\x80\""), 1},
-	{BYTES("\"\xfc\x84\x80\x80\x80\x80\""), 1},
-	{BYTES("\"\xfe\""), 1},
-	{BYTES("\"\xff\""), 1},
-	{BYTES("\"gr\xfc\xdf\""), 3}, /* Latin-1 */
-	{BYTES("\"ok\xc3\xbc\xc3\""), 5},
-	{BYTES("{\"\xff\":1}"), 2},
-	{BYTES("[\"\xc3\xbc\",\"\xbc\"]"), 7},
-
-	/* Names that stand twice, however they are spelt. */
-	{BYTES("{\"a\":1,\"a\":2}"), 7},
-	{BYTES("{\"a\":1,\"a\":1}"), 7},
-	{BYTES("{\"\":1,\"\":2}"), 6},
-	{BYTES("{\"a\":1,\"b\":2,\"a\":3}"), 13},
-	{BYTES("{\"a\":1,\"\\u0061\":2}"), 7},
-	{BYTES("{\"\\u0061\":1,\"a\":2}"), 12},
-	{BYTES("{\"\\u0061\":1,\"\\u0061\":2}"), 12},
-	{BYTES("{\"\\n\":1,\"\\u000a\":2}"), 8},
-	{BYTES("{\"/\":1,\"\\/\":2}"), 7},
-	{BYTES("{\"\xc3\xbc\":1,\"\\u00fc\":2}"), 8},
-	{BYTES("{\"\xe2\x82\xac\":1,\"\\u20AC\":2}"), 9},
-	{BYTES("{\"\xf0\x9f\x94\x91\":1,\"\\ud83d\\udd11\":2}"), 10},
-	{BYTES("{\"a\":{\"b\":1,\"b\":2}}"), 12},
-	{BYTES("[{\"a\":1},{\"a\":1,\"a\":2}]"), 16},
-	{BYTES("{\"a\":[],\"a\":{}}"), 8},
-	{BYTES("{\"x\":{\"y\":[{\"z\":0,\"z\":0}]}}"), 18},
-	{BYTES("{\"secretValue\":\"a\",\"secretValue\":\"b\"}"), 19},
-
-	/* Depth: the 17th is refused. */
-	{BYTES("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"), 16},
-	{BYTES("[[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]]"), 16},
-	{BYTES("[[[[[[[[[[[[[[[[["), 16},
-	{BYTES("{\"a\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}"), 20},
-};
-
 START_TEST(an_illegal_text_is_refused_at_the_right_byte)
 {
 	struct json *tree = NULL;
 	const char *end = arena_printf(a, " at byte %u: correct it there.", refused[_i].at);
 
-	ck_assert_int_eq(parse(refused[_i].text, refused[_i].len, &tree), ERR_INVALID_BODY);
+	ck_assert_int_eq(parse(refused[_i].bytes, refused[_i].len, &tree), ERR_INVALID_BODY);
 	ck_assert_ptr_null(tree);
 	ck_assert_int_eq(e.code, ERR_INVALID_BODY);
 	ck_assert_ptr_null(e.field);
 	ck_assert_ptr_nonnull(e.detail);
 	ck_assert_msg(strlen(e.detail) > strlen(end) &&
 			      strcmp(e.detail + strlen(e.detail) - strlen(end), end) == 0,
-		      "\"%s\" does not end with \"%s\"", e.detail, end);
+		      "%s: \"%s\" does not end with \"%s\"", refused[_i].name, e.detail, end);
 }
 END_TEST
 
@@ -676,7 +295,7 @@ START_TEST(an_illegal_text_without_memory_is_one_or_the_other)
 
 		arena_reset(a);
 		arena_fail_at(a, n);
-		code = json_parse(a, refused[_i].text, refused[_i].len, &tree, &e);
+		code = json_parse(a, refused[_i].bytes, refused[_i].len, &tree, &e);
 		ck_assert(code == ERR_INVALID_BODY || code == ERR_INTERNAL);
 		ck_assert_ptr_null(tree);
 		if (!arena_failed(a))
@@ -1261,25 +880,23 @@ START_TEST(a_writer_without_memory_fails_once_and_stays_so)
 }
 END_TEST
 
-#define COUNT_OF(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
 static TCase *
 reading(void)
 {
 	TCase *tc = tcase_create("reading");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, a_legal_text_is_read, 0, COUNT_OF(accepted));
+	tcase_add_loop_test(tc, a_legal_text_is_read, 0, accepted_count);
 	tcase_add_loop_test(tc, a_legal_text_without_memory_is_an_internal_error, 0,
-			    COUNT_OF(accepted));
+			    accepted_count);
 	tcase_add_loop_test(tc, a_legal_text_without_memory_for_cJSON_is_an_internal_error, 0,
-			    COUNT_OF(accepted));
+			    accepted_count);
 	tcase_add_test(tc, cJSON_gets_no_more_than_there_is_and_may_free_nothing);
 	tcase_add_loop_test(tc, what_cJSON_reads_otherwise_than_the_gate_is_refused, 0,
 			    COUNT_OF(readings));
-	tcase_add_loop_test(tc, an_illegal_text_is_refused_at_the_right_byte, 0, COUNT_OF(refused));
+	tcase_add_loop_test(tc, an_illegal_text_is_refused_at_the_right_byte, 0, refused_count);
 	tcase_add_loop_test(tc, an_illegal_text_without_memory_is_one_or_the_other, 0,
-			    COUNT_OF(refused));
+			    refused_count);
 	tcase_add_test(tc, a_text_cut_anywhere_is_refused);
 	tcase_add_loop_test(tc, one_byte_of_256_in_a_place, 0, COUNT_OF(places));
 	tcase_add_test(tc, one_byte_of_256_in_a_string);
@@ -1320,14 +937,10 @@ int
 main(void)
 {
 	Suite *suite = suite_create("json");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	json_in_init();
+	read_texts();
 	suite_add_tcase(suite, reading());
 	suite_add_tcase(suite, writing());
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return accepted_count > 0 && refused_count > 0 ? run_suite(suite) : EXIT_FAILURE;
 }
