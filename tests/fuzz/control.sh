@@ -32,16 +32,16 @@ must_fail() {
 
 for directory in "$source"/corpus/*/; do
 	target=$(basename "$directory")
-	must_fail "$target: something wrong" 'does not hold' "$build/$target" --wrong "$directory"
+	must_fail "$target: something wrong" 'does not hold' "$build/fuzz" "$target" --wrong "$directory"
 done
 for input in "$source"/faults/request/*; do
-	must_fail "request: a password of another account ($(basename "$input"))" 'does not hold: !holds' "$build/request" --wrong "$input"
-	timeout 60 "$build/request" "$input" >/dev/null 2>&1 || told FAIL "request: $input: fails in a right run"
+	must_fail "request: a password of another account ($(basename "$input"))" 'does not hold: !holds' "$build/fuzz" request --wrong "$input"
+	timeout 60 "$build/fuzz" request "$input" >/dev/null 2>&1 || told FAIL "request: $input: fails in a right run"
 done
-must_fail 'what must hold' 'does not hold' "$build/control" "$source/faults/must"
-must_fail 'a step past the end' 'heap-buffer-overflow' "$build/control" "$source/faults/overflow"
-must_fail 'undefined behaviour' 'runtime error' "$build/control" "$source/faults/undefined"
-must_fail 'a leak' 'LeakSanitizer' env ASAN_OPTIONS=detect_leaks=1 "$build/control" "$source/faults/leak"
-must_fail 'a hang' '' timeout 2 "$build/control" "$source/faults/hang"
-"$build/control" "$source/faults/none" >/dev/null 2>&1 || told FAIL 'without a fault: fails'
+must_fail 'what must hold' 'does not hold' "$build/fuzz" control "$source/faults/must"
+must_fail 'a step past the end' 'heap-buffer-overflow' "$build/fuzz" control "$source/faults/overflow"
+must_fail 'undefined behaviour' 'runtime error' "$build/fuzz" control "$source/faults/undefined"
+must_fail 'a leak' 'LeakSanitizer' env ASAN_OPTIONS=detect_leaks=1 "$build/fuzz" control "$source/faults/leak"
+must_fail 'a hang' '' timeout 2 "$build/fuzz" control "$source/faults/hang"
+"$build/fuzz" control "$source/faults/none" >/dev/null 2>&1 || told FAIL 'without a fault: fails'
 exit "$failed"

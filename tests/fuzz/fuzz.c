@@ -10,6 +10,38 @@
 
 enum { ARENA_MAX = 64 * 1024 * 1024 };
 
+/* clang-format off */
+static const struct target { const char *name; void (*run)(const uint8_t *data, size_t size); } targets[] = {
+#define FUZZ_ROW(name) { #name, fuzz_##name },
+	FUZZ_TARGETS(FUZZ_ROW)
+};
+/* clang-format on */
+
+static const struct target *target;
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	for (size_t i = 0; *argc > 1 && i < sizeof(targets) / sizeof(*targets); i++)
+		if (strcmp((*argv)[1], targets[i].name) == 0)
+			target = &targets[i];
+	if (target == NULL) {
+		(void)fprintf(stderr, "fuzz TARGET ...: there is no such target\n");
+		exit(EXIT_FAILURE);
+	}
+	(*argv)[1] = (*argv)[0];
+	++*argv;
+	--*argc;
+	return 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	target->run(data, size);
+	return 0;
+}
+
 FILE *fuzz_out;
 bool fuzz_wrong;
 

@@ -1,6 +1,6 @@
-/* fuzz: what the targets share.  A target is one file with LLVMFuzzerTestOneInput(): libFuzzer
- * calls it in a build with --enable-fuzzing, replay.c for the kept inputs in `make check`.
- */
+/* fuzz: one program with all targets, and what they share.  Its first argument names the target,
+ * which libFuzzer calls in a build with --enable-fuzzing, replay.c for the kept inputs in `make
+ * check`. */
 #ifndef REGCRED_TESTS_FUZZ_H
 #define REGCRED_TESTS_FUZZ_H
 
@@ -11,7 +11,19 @@
 
 #include "base/arena.h"
 
+/* clang-format off */
+#define FUZZ_TARGETS(X) \
+	X(basic) X(challenge) X(config) X(control) X(form) X(image) X(json) X(marker) \
+	X(multipart) X(network) X(nginx) X(proxy) X(query) X(registry) X(request) X(sealed) X(target)
+/* clang-format on */
+
+#define FUZZ_DECLARE(name) void fuzz_##name(const uint8_t *data, size_t size);
+FUZZ_TARGETS(FUZZ_DECLARE)
+
+/* The target that the program was started for, with an input. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Chooses it by the first argument, and takes that away. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* The arena of the target, empty again. */
 struct arena *fuzz_arena(void);

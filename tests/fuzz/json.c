@@ -74,8 +74,8 @@ tell(const uint8_t *data, size_t size, const char *text, size_t len)
 	FUZZ_MUST(fwrite(data, 1, size, out) == size && fwrite(text, 1, len, out) == len);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void
+fuzz_json(const uint8_t *data, size_t size)
 {
 	static bool ready;
 	struct arena *a = fuzz_arena();
@@ -88,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ready = true;
 	if (json_parse(a, (const char *)data, size, &node, &e) != ERR_NONE) {
 		FUZZ_MUST(e.code == ERR_INVALID_BODY && e.detail != NULL);
-		return 0;
+		return;
 	}
 	const char *text = written(a, node, &len);
 	FUZZ_MUST(json_parse(a, text, len - fuzz_wrong, &again, &e) == ERR_NONE);
@@ -97,5 +97,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fuzz_out != NULL)
 		(void)fwrite(text, 1, len, fuzz_out);
 	tell(data, size, text, len);
-	return 0;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """json_agrees.py: what the JSON gate accepts, Python's parser accepts too, and reads the same.
 
-    tests/fuzz/json_agrees.py BUILD/tests/fuzz/json DIRECTORY...
+    tests/fuzz/json_agrees.py BUILD/tests/fuzz/fuzz DIRECTORY...
     tests/fuzz/json_agrees.py --stream FILE      what the target writes to FUZZ_ACCEPTED while it is fuzzed
 
 Strings, names and their order, numbers as they are written, duplicates (none may be).  The program is the replay of the target json. Before that
@@ -62,7 +62,7 @@ def complaint(text, ours):
 
 def replayed(program, directories, refused):
     """Each accepted text, its reading and where it came from; refused ones are counted."""
-    said = subprocess.run([program, '--dump', *directories], stdout=subprocess.PIPE, check=True).stdout
+    said = subprocess.run([program, 'json', '--dump', *directories], stdout=subprocess.PIPE, check=True).stdout
     for line in said.split(b'\n'):
         path, _, ours = line.partition(b'\t')
         if path and not ours:

@@ -1,8 +1,8 @@
 /* replay: runs a target on inputs that were kept: regular files, and those in directories.
  *
- *   query tests/fuzz/corpus/query
- *   json --dump DIRECTORY     prints a line for each input: its path, a tab, what came out
- *   query --wrong DIRECTORY   must fail, or the target sees nothing
+ *   fuzz query tests/fuzz/corpus/query
+ *   fuzz json --dump DIRECTORY     prints a line for each input: its path, a tab, what came out
+ *   fuzz query --wrong DIRECTORY   must fail, or the target sees nothing
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -61,6 +61,7 @@ run(const char *path)
 int
 main(int argc, char **argv)
 {
+	(void)LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--dump") == 0) {
 			fuzz_out = stdout;

@@ -6,7 +6,7 @@
 First a program with every kind of fault is run, each of which libFuzzer has to report. Inputs that reach something new grow in
 BUILD/fuzz/TARGET, from those that are kept in tests/fuzz/corpus/TARGET; what fails is left in BUILD/fuzz as TARGET-crash-… .
 The same seed and corpus give the same inputs, where nothing else decides what a target does. --timeout is for one input, and counts the time in which the process may
-not run as well. To keep what was found: TARGET -merge=1 tests/fuzz/corpus/TARGET BUILD/fuzz/TARGET."""
+not run as well. To keep what was found: fuzz TARGET -merge=1 tests/fuzz/corpus/TARGET BUILD/fuzz/TARGET."""
 import argparse
 import concurrent.futures
 import contextlib
@@ -47,7 +47,7 @@ def check_faults(build, source):
     faults = os.path.join(source, 'tests/fuzz/faults')
     seen = True
     for name in sorted(name for name in os.listdir(faults) if os.path.isfile(os.path.join(faults, name))):
-        command = [os.path.join(build, 'tests/fuzz/control'), '-timeout=2', '-artifact_prefix=%s-' % os.path.join(build, 'fuzz/control'),
+        command = [os.path.join(build, 'tests/fuzz/fuzz'), 'control', '-timeout=2', '-artifact_prefix=%s-' % os.path.join(build, 'fuzz/control'),
                    os.path.join(faults, name)]
         status = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL, check=False).returncode
@@ -63,7 +63,7 @@ def run(options, target):
     os.makedirs(grown, exist_ok=True)
     words = os.path.join(options.source, 'tests/fuzz/dict', target)
     seed = options.seed or random.randrange(1, 2**31)
-    command = [os.path.join(options.build, 'tests/fuzz', target), '-runs=%d' % options.runs, '-seed=%d' % seed, '-print_final_stats=1',
+    command = [os.path.join(options.build, 'tests/fuzz/fuzz'), target, '-runs=%d' % options.runs, '-seed=%d' % seed, '-print_final_stats=1',
                '-timeout=%d' % options.timeout, '-max_len=%d' % INPUT_MAX.get(target, 512), '-artifact_prefix=%s-' % grown]
     if os.path.exists(words):
         command.append('-dict=' + words)
