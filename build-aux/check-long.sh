@@ -15,6 +15,7 @@ trap 'exit 130' INT TERM HUP
 run_item()
 {
 	case $1 in
+	*.py) "${PYTHON:-python3}" -B "$source_dir/$1" ;;
 	*/*) "$build/$1" ;;
 	*@*) "${PYTHON:-python3}" "$source_dir/tests/api/run.py" --jobs 1 --front "${1#*@}" "${1%@*}" ;;
 	*) "${PYTHON:-python3}" "$source_dir/tests/api/run.py" --jobs 1 "$1" ;;
