@@ -113,6 +113,9 @@ source_path(const char *name)
 	const char *source = getenv("REGCRED_SRC");
 	char *path = NULL;
 
+	if (source == NULL)
+		(void)fprintf(stderr,
+			      "REGCRED_SRC does not say where the source is: \".\" is taken\n");
 	return asprintf(&path, "%s/%s", source != NULL ? source : ".", name) > 0 ? path : NULL;
 }
 
