@@ -128,9 +128,8 @@ static const struct key_role {
 	const char *name;
 	enum role (*of)(enum role role, bool scoped);
 } key_roles[] = {
-	{"inject", only_revealing}, /* and then auth_may_reveal() says no */
-	{"readonly", only_reading},
-	{"reveal", only_revealing},
+#define KEY_ROLE(name, of) {name, of},
+#include "model/key_role.def"
 };
 
 enum role

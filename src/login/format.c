@@ -131,10 +131,7 @@ write_kubernetes(struct json_out *w, const struct hand_out_work *work)
 static const char hub_v1[] = "https://index.docker.io/v1/";
 
 const struct format format_table[] = {
-	{"docker", "application/json", false, false, true, hub_v1, write_auths},
-	{"helper", "application/json", false, true, false, hub_v1, write_helper},
-	{"kubernetes", "application/yaml", true, false, true, hub_v1, write_kubernetes},
-	{"kubernetesJson", "application/json", true, false, true, hub_v1, write_kubernetes_json},
-	{"podman", "application/json", true, false, true, REGISTRY_HUB, write_auths},
+#define FORMAT(...) {__VA_ARGS__},
+#include "model/hand_out_format.def"
 	{0},
 };

@@ -374,20 +374,9 @@ resolve_text(const struct login_list *list, const struct login *login)
 	static const struct {
 		const char *chosen, *other;
 	} texts[LOGIN__COUNT] = {
-		[LOGIN_ACCOUNT] = {"It belongs to the account that asks.",
-				   "It belongs to a project, the chosen one to the account that "
-				   "asks."},
-		[LOGIN_ADDRESS] = {"It is the only login for the registry that fits.", NULL},
-		[LOGIN_EXPIRED] = {NULL, "It has expired."},
-		[LOGIN_INACTIVE] = {NULL, "It is not active."},
-		[LOGIN_INCOMPLETE] = {NULL, "It lacks the user name or the password."},
-		[LOGIN_IS_DEFAULT] = {"It is the default.", "The chosen one is the default."},
-		[LOGIN_NEWEST] = {"It is the newest of those that fit as well.",
-				  "The chosen one is newer."},
-		[LOGIN_OTHER_PATH] = {NULL, "It is for other repositories."},
-		[LOGIN_PATH_PREFIX] = {"Its path is the longest that fits.",
-				       "The path of the chosen one is longer."},
-		[LOGIN_REGISTRY_INACTIVE] = {NULL, "Its registry is not active."},
+#define REASON(name, word, chosen, other) {chosen, other},
+#include "model/login_reason.def"
+#undef REASON
 	};
 
 	if (login == NULL)

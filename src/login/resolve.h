@@ -22,20 +22,11 @@
 #include "resource/resource.h"
 #include "store/store.h"
 
-/* The rule that decided for a login, or against it; LOGIN_ADDRESS: it can be used.  In the order of
- * login_reasons (types.c). */
+/* The rule that decided for a login, or against it. */
 enum login_reason {
-	LOGIN_ACCOUNT,
-	LOGIN_ADDRESS,
-	LOGIN_EXPIRED,
-	LOGIN_INACTIVE,
-	LOGIN_INCOMPLETE,
-	LOGIN_IS_DEFAULT,
-	LOGIN_NEWEST,
-	LOGIN_NONE,
-	LOGIN_OTHER_PATH,
-	LOGIN_PATH_PREFIX,
-	LOGIN_REGISTRY_INACTIVE,
+#define REASON(name, word, chosen, other) LOGIN_##name,
+#include "model/login_reason.def"
+#undef REASON
 	LOGIN__COUNT
 };
 

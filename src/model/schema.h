@@ -209,6 +209,7 @@ extern const struct family *const families[]; /* ends with NULL; those that name
 						  others come before these */
 
 enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
+_Static_assert((int)T__COUNT <= (int)TYPES_MAX, "a place for each type");
 
 /* By id; NULL if there is none. */
 const struct resource_type *type_find(const char *id);

@@ -24,8 +24,11 @@ static const char *const states_account_v2[] = {
 };
 static const char *const transitions[] = { "yes", "no", "error", NULL };
 static const char *const member_roles[] = { "member", "owner", "readonly", "restricted", NULL };
-/* What a key may be confined to; see auth.c. */
-static const char *const key_roles[] = { "inject", "readonly", "reveal", NULL };
+static const char *const key_roles[] = {
+#define KEY_ROLE(name, of) name,
+#include "model/key_role.def"
+	NULL
+};
 static const char *const verification_rules[] = { "off", "warn", "require", NULL };
 static const char *const verification_results[] = {
 #define RESULT(name, word, sentence) word,
@@ -380,10 +383,11 @@ static const struct field audit_log_fields[] = {
 /* What a question is asked with is created; the rest is its answer. */
 #define ASKED(field, length) { .name = field, .type = FT_STRING, .flags = F_CREATE | F_NULLABLE, .min_len = 1, .max_len = length }
 
-/* resolve.c: which rule decided; resolve.h has the same order. */
 const char *const login_reasons[] = {
-	"account", "address", "expired", "inactive", "incomplete", "isDefault", "newest", "none", "otherPath", "pathPrefix",
-	"registryInactive", NULL
+#define REASON(name, word, chosen, other) word,
+#include "model/login_reason.def"
+#undef REASON
+	NULL
 };
 static const struct field image_login_fields[] = {
 	NOTHING("digest", "string", 0, FILTER_NONE),
@@ -402,7 +406,11 @@ static const struct field image_login_fields[] = {
 };
 
 /* The answer is a file, not a resource. */
-const char *const hand_out_formats[] = { "docker", "helper", "kubernetes", "kubernetesJson", "podman", NULL };
+static const char *const hand_out_formats[] = {
+#define FORMAT(name, ...) name,
+#include "model/hand_out_format.def"
+	NULL
+};
 static const struct field hand_out_fields[] = {
 	{ .name = "format", .type = FT_ENUM, .options = hand_out_formats, .flags = F_CREATE | F_REQUIRED },
 	ASKED("image", 1024),
