@@ -20,16 +20,9 @@ struct chunk {
 	_Alignas(max_align_t) char bytes[];
 };
 
-struct cleanup {
-	struct cleanup *next;
-	void (*fn)(void *);
-	void *arg;
-};
-
 struct arena {
 	struct chunk *first;   /* kept over resets */
 	struct chunk *current; /* where small allocations go */
-	struct cleanup *cleanups;
 	size_t limit;
 	size_t used;
 	size_t peak;	 /* the most that was used or reserved */
@@ -101,13 +94,6 @@ keep_one(struct arena *a)
 void
 arena_reset(struct arena *a)
 {
-	/* A clean-up call may note another one. */
-	while (a->cleanups != NULL) {
-		struct cleanup *c = a->cleanups;
-
-		a->cleanups = c->next;
-		c->fn(c->arg);
-	}
 	keep_one(a);
 	a->current = a->first;
 	a->used = a->peak = a->reserved = 0;
@@ -245,22 +231,6 @@ arena_printf(struct arena *a, const char *format, ...)
 	vsnprintf(text, (size_t)len + 1, format, args);
 	va_end(args);
 	return text;
-}
-
-bool
-arena_cleanup(struct arena *a, void (*fn)(void *), void *arg)
-{
-	struct cleanup *c = arena_alloc(a, sizeof(*c));
-
-	if (c == NULL) {
-		fn(arg);
-		return false;
-	}
-	c->fn = fn;
-	c->arg = arg;
-	c->next = a->cleanups;
-	a->cleanups = c;
-	return true;
 }
 
 bool

@@ -16,23 +16,19 @@ struct arena;
 /* A new arena that hands out at most limit bytes between two resets.  NULL if there is no memory.
  */
 struct arena *arena_new(size_t limit);
-/* Runs the clean-up calls, wipes and releases everything. */
+/* Wipes and releases everything. */
 void arena_free(struct arena *a);
-/* Runs the clean-up calls (last one first), wipes what was handed out and keeps one chunk for the
- * next request. */
+/* Wipes what was handed out and keeps one chunk for the next request. */
 void arena_reset(struct arena *a);
 
 /* size bytes, zeroed, aligned for any type; NULL on failure. */
 void *arena_alloc(struct arena *a, size_t size);
 /* count elements of size bytes each; refuses an overflowing product. */
 void *arena_array(struct arena *a, size_t count, size_t size);
-/* A copy with a NUL behind it. */
+/* A copy with a NUL after it. */
 char *arena_copy(struct arena *a, const char *bytes, size_t len);
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Calls fn(arg) when the arena is reset or freed; false (and fn has been called at once) if it
- * could not be noted. */
-bool arena_cleanup(struct arena *a, void (*fn)(void *), void *arg);
 
 /* Keeps so many bytes for what is allocated next: until they are used up no allocation fails. False
  * if there is no room for them. */

@@ -1,4 +1,8 @@
-/* TODO */
+/* http: methods, targets, forms, the Basic header; plain strings in, plain structs out.
+ *
+ * A text is decoded once, into a buffer as long as itself: percent-decoding never makes a text
+ * longer.
+ */
 #include "base/http.h"
 
 #include <arpa/inet.h>
@@ -13,32 +17,15 @@
 #include "base/err.h"
 #include "base/text.h"
 
-/* http: methods, targets, forms, the Basic header; plain strings in, plain structs out.
- *
- * A text is decoded once, into a buffer as long as itself: percent-decoding never makes a text
- * longer.
- */
-#define _GNU_SOURCE 1 /* memmem */
-
 enum {
 	HOST_MAX = 255,
 	PORT_DIGITS_MAX = 5,
 };
 
 #define HOST_CHARS DIGITS LETTERS ".-_"
+/* Unquoted values as they are seen: a boundary may have more in it than a token. */
+#define LENIENT_CHARS TOKEN_CHARS "()<>@,:\\/[]?={}"
 #define PATH_CHARS UNRESERVED_CHARS "/%!$&'()*+,;=:@" /* RFC 3986, 3.3 */
-
-bool
-http_is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-bool
-http_is_control(char c)
-{
-	return (unsigned char)c < 0x20 || c == 0x7f;
-}
 
 /* Methods, statuses, headers. */
 
@@ -327,70 +314,33 @@ http_media_type(struct arena *a, const char *content_type)
 	return type;
 }
 
-/* The end of a parameter's value, a token or a quoted string; NULL if the closing quote is missing.
- */
-static const char *
-value_end(const char *text)
-{
-	if (*text != '"')
-		return text + strcspn(text, " \t;\"");
-	for (text++; *text != '"'; text++) {
-		if (*text == '\\')
-			text++;
-		if (*text == '\0')
-			return NULL;
-	}
-	return text + 1;
-}
-
-/* A copy of the value from text to end, without its quotes and with its quoted pairs resolved. */
-static char *
-value_copy(struct arena *a, const char *text, const char *end)
-{
-	char *copy = arena_copy(a, text, (size_t)(end - text)), *out = copy;
-
-	if (copy == NULL || *text != '"')
-		return copy;
-	for (text++; text < end - 1; text++) {
-		if (*text == '\\')
-			text++;
-		*out++ = *text;
-	}
-	*out = '\0';
-	return copy;
-}
-
 enum param
 http_find_param(struct arena *a, const char *text, const char *name, const char **value)
 {
-	const char *found = NULL, *found_end = NULL;
+	struct header_reader r = {a, text};
 
-	for (text += strspn(text, " \t"); *text != '\0'; text += strspn(text, " \t")) {
-		const char *key, *end;
-		size_t key_len;
-
-		if (*text != ';')
+	*value = NULL;
+	for (header_skip_blanks(&r); *r.at != '\0'; header_skip_blanks(&r)) {
+		if (*r.at++ != ';')
 			return PARAM_BROKEN;
-		key = text + 1 + strspn(text + 1, " \t");
-		key_len = strspn(key, TOKEN_CHARS);
-		text = key + key_len;
-		if (key_len == 0 && (*text == ';' || *text == '\0'))
+		header_skip_blanks(&r);
+		size_t len = strspn(r.at, TOKEN_CHARS);
+		bool wanted = len == strlen(name) && strncasecmp(r.at, name, len) == 0;
+		r.at += len;
+		if (len == 0 && (*r.at == ';' || *r.at == '\0'))
 			continue;
-		end = key_len > 0 && *text == '=' ? value_end(text + 1) : NULL;
-		if (end == NULL)
+		if (len == 0 || *r.at++ != '=')
 			return PARAM_BROKEN;
-		if (key_len == strlen(name) && strncasecmp(key, name, key_len) == 0) {
-			if (found != NULL)
-				return PARAM_BROKEN;
-			found = text + 1;
-			found_end = end;
-		}
-		text = end;
+		const char *found =
+			*r.at == ';' || *r.at == '\0' ? "" : header_value(&r, LENIENT_CHARS);
+		if (found == NULL)
+			return arena_failed(a) ? PARAM_NO_MEMORY : PARAM_BROKEN;
+		if (wanted && *value != NULL)
+			return PARAM_BROKEN;
+		if (wanted)
+			*value = found;
 	}
-	if (found == NULL)
-		return PARAM_NONE;
-	*value = value_copy(a, found, found_end);
-	return *value != NULL ? PARAM_FOUND : PARAM_NO_MEMORY;
+	return *value != NULL ? PARAM_FOUND : PARAM_NONE;
 }
 
 /* Authorization and cookies. */

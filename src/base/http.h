@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/header.h"
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER, HTTP__COUNT };
 
@@ -153,21 +154,11 @@ bool http_host_valid(const char *host);
  * client's words into every link otherwise. */
 bool http_prefix_valid(const char *path);
 
-#define DIGITS "0123456789"
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-#define TOKEN_CHARS DIGITS LETTERS "!#$%&'*+-.^_`|~" /* RFC 9110, 5.6.2 */
-
 enum param { PARAM_NONE, PARAM_FOUND, PARAM_BROKEN, PARAM_NO_MEMORY };
 
-bool http_is_blank(char c);
-
-bool http_is_control(char c);
-
-/* Looks for a parameter (; name=token or ; name="quoted") in what follows a header's value proper.
- * One that is there twice counts as broken: two readers would take two different ones.  Empty
- * parameters are seen in the wild and do no harm. */
+/* Looks for a parameter (; name=token or ; name="quoted"), the name in lower case, in what follows
+ * a header's value proper. One that is there twice counts as broken: two readers would take two
+ * different ones.  Empty parameters are seen in the wild and do no harm. */
 enum param http_find_param(struct arena *a, const char *text, const char *name, const char **value);
 
 #endif

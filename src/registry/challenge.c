@@ -1,26 +1,11 @@
 /* challenge: a reader for the list of challenges, one element after the other. */
 #include "registry/challenge.h"
 
-#include <ctype.h>
 #include <string.h>
 
-#include "base/arena.h"
+#include "base/header.h"
 
-#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-static const char token_chars[] = ALNUM "!#$%&'*+-.^_`|~";
-static const char token68_chars[] = ALNUM "-._~+/";
-
-struct reader {
-	struct arena *arena;
-	const char *at;
-};
-
-static void
-challenge_skip_blanks(struct reader *r)
-{
-	r->at += strspn(r->at, " \t");
-}
+static const char token68_chars[] = DIGITS LETTERS "-._~+/";
 
 static bool
 ends_element(const char *at)
@@ -29,59 +14,26 @@ ends_element(const char *at)
 	return *at == '\0' || *at == ',';
 }
 
-/* A token in lower case; NULL if there is none. */
-static const char *
-read_token(struct reader *r, bool lower)
-{
-	size_t len = strspn(r->at, token_chars);
-	char *token = len > 0 ? arena_copy(r->arena, r->at, len) : NULL;
-
-	for (char *p = token; lower && p != NULL && *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	r->at += len;
-	return token;
-}
-
-/* What stands between quotes, with \x for x; NULL if the second quote is missing. */
-static const char *
-read_quoted(struct reader *r)
-{
-	char *out = arena_alloc(r->arena, strlen(r->at) + 1), *end = out;
-
-	for (r->at++; out != NULL; r->at++) {
-		if (*r->at == '"') {
-			r->at++;
-			return out;
-		}
-		if (*r->at == '\\')
-			r->at++;
-		if (iscntrl((unsigned char)*r->at) && *r->at != '\t')
-			return NULL; /* the end of the text, too */
-		*end++ = *r->at;
-	}
-	return NULL;
-}
-
-/* "= value" behind a parameter's name. */
+/* "= value" after a parameter's name. */
 static bool
-read_param(struct reader *r, const char *name, struct challenge *challenge)
+read_param(struct header_reader *r, const char *name, struct challenge *challenge)
 {
 	size_t n = challenge->param_count;
 
-	challenge_skip_blanks(r);
+	header_skip_blanks(r);
 	if (*r->at != '=' || n == CHALLENGE_PARAMS_MAX || challenge_param(challenge, name) != NULL)
 		return false;
 	r->at++;
-	challenge_skip_blanks(r);
+	header_skip_blanks(r);
 	challenge->params[n].name = name;
-	challenge->params[n].value = *r->at == '"' ? read_quoted(r) : read_token(r, false);
+	challenge->params[n].value = header_value(r, TOKEN_CHARS);
 	challenge->param_count++;
 	return challenge->params[n].value != NULL;
 }
 
 /* The one opaque value that a scheme may have in place of parameters; it is passed over. */
 static bool
-skip_token68(struct reader *r)
+skip_token68(struct header_reader *r)
 {
 	const char *end = r->at + strspn(r->at, token68_chars);
 
@@ -94,19 +46,19 @@ skip_token68(struct reader *r)
 	return true;
 }
 
-/* Behind the name of a scheme: nothing, one opaque value, or the first parameter. */
+/* After the name of a scheme: nothing, one opaque value, or the first parameter. */
 static bool
-read_scheme(struct reader *r, const char *name, struct challenge *challenge)
+read_scheme(struct header_reader *r, const char *name, struct challenge *challenge)
 {
 	*challenge = (struct challenge){.scheme = name};
 	if (ends_element(r->at))
 		return true;
 	if (*r->at != ' ')
 		return false;
-	challenge_skip_blanks(r);
+	header_skip_blanks(r);
 	if (skip_token68(r))
 		return true;
-	const char *param = read_token(r, true);
+	const char *param = header_name(r);
 	return param != NULL && read_param(r, param, challenge);
 }
 
@@ -119,11 +71,11 @@ is_param(const char *at)
 bool
 challenge_parse(struct arena *a, const char *header, struct challenge_list *list)
 {
-	struct reader r = {a, header};
+	struct header_reader r = {a, header};
 	struct challenge_list read = *list;
 
 	for (r.at += strspn(r.at, ", \t"); *r.at != '\0'; r.at += strspn(r.at, ", \t")) {
-		const char *name = read_token(&r, true);
+		const char *name = header_name(&r);
 
 		if (name == NULL)
 			return false;

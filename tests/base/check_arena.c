@@ -194,58 +194,6 @@ START_TEST(copies_end_with_a_nul)
 }
 END_TEST
 
-static char order[16];
-
-static void
-note(void *arg)
-{
-	strcat(order, arg);
-}
-
-START_TEST(clean_up_calls_run_last_one_first_and_once)
-{
-	static char one[] = "1", two[] = "2", three[] = "3";
-
-	order[0] = '\0';
-	ck_assert(arena_cleanup(a, note, one));
-	ck_assert(arena_cleanup(a, note, two));
-	ck_assert(arena_cleanup(a, note, three));
-	ck_assert_str_eq(order, "");
-	arena_reset(a);
-	ck_assert_str_eq(order, "321");
-	arena_reset(a);
-	ck_assert_str_eq(order, "321");
-}
-END_TEST
-
-START_TEST(freeing_runs_the_clean_up_calls)
-{
-	static char one[] = "1";
-	struct arena *b = arena_new(LIMIT);
-
-	ck_assert_ptr_nonnull(b);
-	order[0] = '\0';
-	ck_assert(arena_cleanup(b, note, one));
-	arena_free(b);
-	ck_assert_str_eq(order, "1");
-	arena_free(NULL);
-}
-END_TEST
-
-START_TEST(a_clean_up_call_that_cannot_be_noted_is_made_at_once)
-{
-	static char one[] = "1";
-
-	order[0] = '\0';
-	arena_fail_at(a, 1);
-	ck_assert(!arena_cleanup(a, note, one));
-	ck_assert_str_eq(order, "1");
-	ck_assert(arena_failed(a));
-	arena_reset(a);
-	ck_assert_str_eq(order, "1");
-}
-END_TEST
-
 START_TEST(the_nth_allocation_fails)
 {
 	arena_fail_at(a, 3);
@@ -302,9 +250,6 @@ main(void)
 	tcase_add_loop_test(tc, an_array_too_large_is_refused, 0, COUNT_OF(overflows));
 	tcase_add_test(tc, a_limit_of_everything_does_not_overflow);
 	tcase_add_test(tc, copies_end_with_a_nul);
-	tcase_add_test(tc, clean_up_calls_run_last_one_first_and_once);
-	tcase_add_test(tc, freeing_runs_the_clean_up_calls);
-	tcase_add_test(tc, a_clean_up_call_that_cannot_be_noted_is_made_at_once);
 	tcase_add_test(tc, the_nth_allocation_fails);
 	tcase_add_test(tc, what_was_reserved_is_there);
 	srunner_run_all(runner, CK_ENV);

@@ -628,7 +628,7 @@ START_TEST(many_header_parameters_cost_little_memory)
 	len = strlen(body);
 	ck_assert_int_eq(http_multipart_parse(a, FORM, body, len, &pairs, &e), ERR_NONE);
 	ck_assert_str_eq(show_pairs(&pairs), "a=1");
-	ck_assert_uint_lt(arena_used(a) - used, 4 * 60000);
+	ck_assert_uint_lt(arena_used(a) - used, 8 * 60000);
 }
 END_TEST
 
