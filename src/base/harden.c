@@ -2,11 +2,25 @@
 #include "base/harden.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
+
+bool
+harden_descriptors(void)
+{
+	/* Reading from the first and writing to the others fails, as it did while they were closed.
+	 */
+	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = 0; fd < (int)(sizeof(flags) / sizeof(*flags)); fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+			return false;
+	return true;
+}
 
 bool
 harden_dumps(bool core_dumps)

@@ -69,30 +69,15 @@ log_put(struct line *line, const char *bytes, size_t len)
 	return true;
 }
 
-/* The bytes of the character at text that may be written as they are; 0 if its first byte has to
- * become \xNN.  What a client sent must not be able to start a line of its own or to talk to a
- * terminal: that goes for C0, DEL and C1 controls, and for what is not UTF-8. */
-static size_t
-printable(const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t n;
-
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (len < n || !http_utf8_valid(text, n))
-		return 0;
-	return p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
-}
-
+/* What a client sent must not be able to start a line of its own or to talk to a terminal: what is
+ * not shown becomes \xNN, byte by byte. */
 static void
 log_put_escaped(struct line *line, const char *text, size_t len)
 {
 	for (size_t i = 0, step; i < len; i += step) {
 		char hex[5];
 
-		step = printable(text + i, len - i);
+		step = text_shown(text + i, len - i);
 		if (step > 0) {
 			if (!log_put(line, text + i, step))
 				return;

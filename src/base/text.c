@@ -59,6 +59,74 @@ http_utf8_length(const char *text)
 	return count;
 }
 
+/* Characters of two and three bytes that are not shown. */
+static bool
+text_is_control(const unsigned char *p, size_t n)
+{
+	if (n == 2)
+		return (p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xd8 && p[1] == 0x9c);
+	if (n != 3 || p[0] != 0xe2)
+		return n == 3 && p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf;
+	return (p[1] == 0x80 &&
+		((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+	       (p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf);
+}
+
+size_t
+text_shown(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = utf8_step(p, len);
+
+	if (n == 1)
+		return p[0] >= 0x20 && p[0] != 0x7f;
+	return n == 0 || text_is_control(p, n) ? 0 : n;
+}
+
+/* The bytes that one '?' stands for: a whole character, or one byte of what is none. */
+static size_t
+text_hidden(const char *text, size_t len)
+{
+	size_t n = utf8_step((const unsigned char *)text, len);
+
+	return n == 0 ? 1 : n;
+}
+
+void
+text_make_plain(char *text)
+{
+	char *to = text;
+	size_t len = strlen(text);
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = text_shown(text + i, len - i);
+		if (n == 0) {
+			n = text_hidden(text + i, len - i);
+			*to++ = '?';
+			continue;
+		}
+		memmove(to, text + i, n);
+		to += n;
+	}
+	*to = '\0';
+}
+
+void
+text_print_plain(FILE *out, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = text_shown(text + i, len - i);
+		if (n > 0) {
+			(void)fwrite(text + i, 1, n, out);
+			continue;
+		}
+		n = text_hidden(text + i, len - i);
+		(void)fputc('?', out);
+	}
+}
+
 char *
 http_base64(struct arena *a, const char *bytes, size_t len)
 {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/http.h"
@@ -16,6 +17,16 @@ bool http_utf8_valid(const char *text, size_t len);
 
 /* Characters (code points) of valid UTF-8. */
 size_t http_utf8_length(const char *text);
+
+/* The bytes of the character at text, if a terminal or a log may show it as it is; else 0.  Not
+ * shown are controls (C0, DEL, C1), line and paragraph separators, marks that change the direction
+ * of writing, and what is not UTF-8: nothing of them may move a cursor, begin a line, or show a
+ * text in another order than it has. */
+size_t text_shown(const char *text, size_t len);
+/* Puts '?' in the place of what is not shown.  For everything that a server, a file or a database
+ * says to a terminal. */
+void text_make_plain(char *text);
+void text_print_plain(FILE *out, const char *text);
 
 /* Percent-encodes everything but unreserved characters (RFC 3986), for a query that is built again.
  */

@@ -176,6 +176,8 @@ main(int argc, char **argv)
 	char why[CONFIG_WHY_MAX];
 	int arg = 1;
 
+	if (!harden_descriptors())
+		return EXIT_FAILED;
 	(void)umask(0077);
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
 		cli_usage(stdout);

@@ -12,12 +12,15 @@
 #include "base/exit.h"
 #include "base/http.h"
 #include "base/json_out.h"
+#include "base/text.h"
 #include "model/date.h"
 #include "model/list.h"
 #include "model/query.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"
+
+enum { COLUMN_MAX = 129 }; /* bytes of a column that are shown, and a NUL */
 
 const char *
 session_option(const struct arguments *arguments, const char *name, const char *fallback)
@@ -31,7 +34,9 @@ session_option(const struct arguments *arguments, const char *name, const char *
 int
 session_fail(const char *what)
 {
-	(void)fprintf(stderr, "regcred: %s\n", what);
+	(void)fputs("regcred: ", stderr);
+	text_print_plain(stderr, what);
+	(void)fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 
@@ -47,18 +52,16 @@ session_fail_error(const struct error *e)
 void
 print_column(const char *text, int width)
 {
-	char plain[128];
-	size_t n = 0;
+	char plain[COLUMN_MAX];
+	size_t shown;
 
-	for (const char *p = text != NULL ? text : "-"; *p != '\0' && n + 1 < sizeof(plain); p++) {
-		bool c1 = p[0] == '\xc2' &&
-			  (unsigned char)p[1] < 0xa0; /* controls of U+0080 to U+009F */
-
-		plain[n++] = (unsigned char)*p < 0x20 || *p == 0x7f || c1 ? '?' : *p;
-		p += c1;
-	}
-	plain[n] = '\0';
-	(void)printf("%-*s  ", width, plain);
+	(void)snprintf(plain, sizeof(plain), "%s", text != NULL ? text : "-");
+	text_make_plain(plain);
+	shown = http_utf8_length(plain);
+	(void)fputs(plain, stdout);
+	for (shown = shown < (size_t)width ? shown : (size_t)width; shown < (size_t)width + 2;
+	     shown++)
+		(void)putchar(' ');
 }
 
 void

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -21,6 +20,7 @@
 #include "client/cli_docker.h"
 #include "client/client.h"
 #include "client/remote.h"
+#include "client/terminal.h"
 #include "registry/url.h"
 
 enum {
@@ -37,7 +37,7 @@ struct client_call {
 	const char *words[COMMAND_WORDS_MAX];
 	size_t word_count;
 	const char *key_file, *ca_file;
-	bool dry_run, replace;
+	bool dry_run, replace, allow_http;
 	bool all, undo, podman;
 	struct arena *arena; /* of the call */
 	struct arena *work;  /* of one login: emptied after it */
@@ -51,7 +51,9 @@ struct client_call {
 static int
 client_cli_fail(const char *why)
 {
-	(void)fprintf(stderr, "regcred: %s\n", why);
+	(void)fputs("regcred: ", stderr);
+	text_print_plain(stderr, why);
+	(void)fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 
@@ -62,79 +64,7 @@ fail_file(const char *path, int error)
 	return EXIT_FAILED;
 }
 
-/* For a terminal: nothing that could move the cursor. */
-static void
-client_cli_print_plain(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++)
-		(void)putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-}
-
 /* login */
-
-/* Signals that end a program, or stop it: the terminal must not stay as it is while a secret is
- * typed. */
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-
-enum { ENDING_COUNT = sizeof(ending) / sizeof(*ending) };
-
-static volatile sig_atomic_t caught;
-
-static void catch (int number)
-{
-	caught = number;
-}
-
-static bool
-hide(const struct termios *shown, struct sigaction old[ENDING_COUNT])
-{
-	struct sigaction action = {.sa_handler = catch}; /* no SA_RESTART: it cuts the reading */
-	struct termios hidden = *shown;
-
-	caught = 0;
-	(void)sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < ENDING_COUNT; i++) {
-		(void)sigaction(ending[i], &action, &old[i]);
-		if (old[i].sa_handler == SIG_IGN) /* as nohup has it */
-			(void)sigaction(ending[i], &old[i], NULL);
-	}
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
-}
-
-/* As it was; then what a signal asked for happens. */
-static void
-show(const struct termios *shown, const struct sigaction old[ENDING_COUNT])
-{
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
-	(void)fputc('\n', stderr);
-	for (size_t i = 0; i < ENDING_COUNT; i++)
-		(void)sigaction(ending[i], &old[i], NULL);
-	if (caught != 0)
-		(void)raise(caught);
-}
-
-/* One line from the terminal, without showing it if it is secret. */
-static bool
-prompt(const char *question, bool secret, char out[CLIENT_TEXT_MAX])
-{
-	struct sigaction old[ENDING_COUNT];
-	struct termios shown;
-
-	if (secret && tcgetattr(STDIN_FILENO, &shown) != 0)
-		return false;
-	bool ready = !secret || hide(&shown, old);
-	if (ready)
-		(void)fputs(question, stderr);
-	bool ok = ready && fgets(out, CLIENT_TEXT_MAX, stdin) != NULL;
-	if (secret) {
-		show(&shown, old);
-		ok = ok && caught == 0;
-	}
-	if (ok)
-		out[strcspn(out, "\r\n")] = '\0';
-	return ok && *out != '\0';
-}
 
 static bool
 read_key_from_pipe(struct client_call *c)
@@ -162,8 +92,9 @@ read_key(struct client_call *c)
 	if (c->key_file != NULL)
 		ok = client_settings_read(&c->settings, c->key_file, c->why);
 	else if (isatty(STDIN_FILENO))
-		ok = prompt("Access key: ", false, c->settings.access_key) &&
-		     prompt("Secret key (not shown): ", true, c->settings.secret_key);
+		ok = terminal_ask("Access key: ", false, c->settings.access_key, CLIENT_TEXT_MAX) &&
+		     terminal_ask("Secret key (not shown): ", true, c->settings.secret_key,
+				  CLIENT_TEXT_MAX);
 	else
 		ok = read_key_from_pipe(c);
 	if (!ok)
@@ -201,8 +132,9 @@ keep(struct client_call *c)
 	const char *path = client_settings_path(c->arena);
 	bool ca = *s->ca_file != '\0';
 	const char *text = arena_printf(
-		c->arena, "url = %s\naccess_key = %s\nsecret_key = %s\n%s%s%s", s->url,
-		s->access_key, s->secret_key, ca ? "ca_file = " : "", s->ca_file, ca ? "\n" : "");
+		c->arena, "url = %s\naccess_key = %s\nsecret_key = %s\n%s%s%s%s", s->url,
+		s->access_key, s->secret_key, ca ? "ca_file = " : "", s->ca_file, ca ? "\n" : "",
+		*s->allow_http != '\0' ? "allow_http = yes\n" : "");
 
 	if (path == NULL || text == NULL)
 		return client_cli_fail("there is no home directory, or no memory");
@@ -234,12 +166,11 @@ run_login(struct client_call *c)
 		return status;
 	if (!client_cli_copy(c->settings.url, url))
 		return client_cli_fail("the URL cannot be used");
+	if (c->allow_http)
+		(void)strcpy(c->settings.allow_http, "yes");
 	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
 	    !client_do(&c->client, "GET", "", NULL, &answer))
 		return client_cli_fail(c->why);
-	if (strncasecmp(url, "http:", 5) == 0)
-		(void)fprintf(stderr, "regcred: warning: over http: the key and all logins can be "
-				      "read on the way\n");
 	return keep(c);
 }
 
@@ -267,10 +198,10 @@ run_logout(struct client_call *c)
 static void
 client_cli_tell(const char *address, const char *user, const char *outcome)
 {
-	client_cli_print_plain(stdout, address);
+	text_print_plain(stdout, address);
 	if (user != NULL) {
 		(void)fputs("  ", stdout);
-		client_cli_print_plain(stdout, user);
+		text_print_plain(stdout, user);
 	}
 	(void)printf("  %s\n", outcome != NULL ? outcome : "NOT IMPORTED: there is no memory");
 	(void)fflush(stdout); /* progress */
@@ -349,9 +280,9 @@ warn_of_helper(const char *path, const char *address, const char *helper)
 {
 	(void)fprintf(stderr, "regcred: warning: %s: not in the file, because docker-credential-",
 		      path);
-	client_cli_print_plain(stderr, helper);
+	text_print_plain(stderr, helper);
 	(void)fputs(" keeps them: logins for ", stderr);
-	client_cli_print_plain(stderr, address);
+	text_print_plain(stderr, address);
 	(void)fputc('\n', stderr);
 }
 
@@ -380,19 +311,18 @@ import_file(struct client_call *c, const char *path)
 	if (text == NULL)
 		return client_cli_fail(c->why);
 	if (json_parse_many(c->arena, text, strlen(text), NODES_MAX, &file, &e) != ERR_NONE) {
-		(void)fprintf(stderr, "regcred: %s: %s\n", path,
-			      e.detail != NULL ? e.detail : "there is no memory");
-		return EXIT_FAILED;
+		(void)snprintf(c->why, sizeof(c->why), "%s: %s", path,
+			       e.detail != NULL ? e.detail : "there is no memory");
+		return client_cli_fail(c->why);
 	}
 	const struct json *auths = json_member(file, "auths");
 	if (auths != NULL && auths->type != JSON_OBJECT)
 		auths = NULL;
 	if (auths == NULL && json_member(file, "credsStore") == NULL &&
 	    json_member(file, "credHelpers") == NULL) {
-		(void)fprintf(stderr,
-			      "regcred: %s: it is no config.json or auth.json: it has no auths\n",
-			      path);
-		return EXIT_FAILED;
+		(void)snprintf(c->why, sizeof(c->why),
+			       "%s: it is not a config.json or auth.json: it has no auths", path);
+		return client_cli_fail(c->why);
 	}
 	warn_of_helpers(path, file);
 	for (const struct json *m = auths != NULL ? auths->child : NULL; m != NULL; m = m->next) {
@@ -453,7 +383,7 @@ static const struct client_command {
 	int (*run)(struct client_call *c);
 	const char *help;
 } commands[] = {
-	{ "login",  " [--key-file TEXT] [--ca-file TEXT]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
+	{ "login",  " [--key-file TEXT] [--ca-file TEXT] [--allow-http]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
 	{ "logout", "",                                    "",         run_logout, "remove that file" },
 	{ "import", " [--dry-run] [--replace]",            " FILE...", run_import, "store the logins of config.json and auth.json on that server" },
 	{ "docker-setup", " [--all] [--undo] [--podman] [--dry-run]", " REGISTRY...", run_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
@@ -465,6 +395,7 @@ static const struct option {
 } options[] = {
 	{ "key-file", "login",  offsetof(struct client_call, key_file), 0 },
 	{ "ca-file",  "login",  offsetof(struct client_call, ca_file),  0 },
+	{ "allow-http", "login", 0, offsetof(struct client_call, allow_http) },
 	{ "dry-run",  "import", 0, offsetof(struct client_call, dry_run) },
 	{ "replace",  "import", 0, offsetof(struct client_call, replace) },
 	{ "all",      "docker-setup", 0, offsetof(struct client_call, all) },

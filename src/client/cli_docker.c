@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
+#include "base/text.h"
 #include "client/cli_client.h"
 #include "registry/url.h"
 
@@ -33,7 +34,11 @@ struct edit {
 static int
 docker_setup_fail(const char *what, const char *why)
 {
-	(void)fprintf(stderr, "regcred: %s: %s\n", what, why);
+	(void)fputs("regcred: ", stderr);
+	text_print_plain(stderr, what);
+	(void)fputs(": ", stderr);
+	text_print_plain(stderr, why);
+	(void)fputc('\n', stderr);
 	return 1;
 }
 
@@ -111,9 +116,14 @@ docker_setup_set(struct edit *e, struct json *object, const char *what, const ch
 
 	if (m != NULL && names_us(m))
 		return;
-	(void)printf("%s%s: regcred", what, name);
-	if (m != NULL && m->type == JSON_STRING)
-		(void)printf(" (was %s)", m->text);
+	(void)fputs(what, stdout);
+	text_print_plain(stdout, name);
+	(void)fputs(": regcred", stdout);
+	if (m != NULL && m->type == JSON_STRING) {
+		(void)fputs(" (was ", stdout);
+		text_print_plain(stdout, m->text);
+		(void)putchar(')');
+	}
 	(void)putchar('\n');
 	if (m == NULL)
 		m = docker_setup_add(e, object, name, JSON_STRING);
@@ -172,7 +182,9 @@ remove_all(struct edit *e)
 	}
 	for (struct json *m = helpers != NULL ? helpers->child : NULL; m != NULL; m = m->next)
 		if (names_us(m)) {
-			(void)printf("credHelpers %s: removed\n", m->name);
+			(void)fputs("credHelpers ", stdout);
+			text_print_plain(stdout, m->name);
+			(void)puts(": removed");
 			take_out(helpers, m);
 			e->changes++;
 		}

@@ -16,6 +16,8 @@
 #include "base/file.h"
 #include "base/ini.h"
 #include "base/json_in.h"
+#include "base/network.h"
+#include "base/text.h"
 #include "secret/random.h"
 
 /* Settings */
@@ -29,6 +31,7 @@ static const struct client_setting {
 	{ "access_key", offsetof(struct client_settings, access_key) },
 	{ "secret_key", offsetof(struct client_settings, secret_key) },
 	{ "ca_file",    offsetof(struct client_settings, ca_file) },
+	{ "allow_http", offsetof(struct client_settings, allow_http) },
 };
 /* clang-format on */
 
@@ -147,7 +150,8 @@ client_read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 				 !copy_setting(out->secret_key, "REGCRED_SECRET_KEY", why)))
 		return false;
 	return copy_setting(out->url, "REGCRED_URL", why) &&
-	       copy_setting(out->ca_file, "REGCRED_API_CA_FILE", why);
+	       copy_setting(out->ca_file, "REGCRED_API_CA_FILE", why) &&
+	       copy_setting(out->allow_http, "REGCRED_ALLOW_HTTP", why);
 }
 
 static bool
@@ -250,6 +254,36 @@ out:
 	return root;
 }
 
+static bool
+is_loopback(char *host)
+{
+	size_t len = strlen(host);
+
+	if (host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		host++;
+	}
+	return strcasecmp(host, "localhost") == 0 || network_list_has("127.0.0.0/8 ::1/128", host);
+}
+
+/* Over http anybody on the way can read the key and all logins. */
+static bool
+may_be_asked(const char *url, const char *allow_http)
+{
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *host = NULL;
+	bool right = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		     curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+		     curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK;
+
+	right = right && (strcmp(scheme, "https") == 0 || is_loopback(host) ||
+			  strcmp(allow_http, "yes") == 0 || strcmp(allow_http, "1") == 0);
+	curl_free(scheme);
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return right;
+}
+
 bool
 client_open(struct client *c, struct arena *a, const struct client_settings *settings,
 	    int64_t timeout_ms, char why[CLIENT_WHY_MAX])
@@ -266,6 +300,12 @@ client_open(struct client *c, struct arena *a, const struct client_settings *set
 	if (c->root == NULL)
 		return client_refuse(why, "the address of the server must be a URL such as "
 					  "https://creds.example.com, without name and password");
+	if (!may_be_asked(c->root, settings->allow_http))
+		return client_refuse(why,
+				     "%s is http: the key and all logins could be read on the "
+				     "way; use https, or allow it with `regcred login "
+				     "--allow-http` or REGCRED_ALLOW_HTTP=yes",
+				     settings->url);
 	return true;
 }
 
@@ -335,7 +375,9 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 		.body = body,
 		.answer_max = CLIENT_ANSWER_MAX,
 		.timeout_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms(),
-		.ca_file = c->settings->ca_file};
+		.ca_file = c->settings->ca_file,
+		.proxy = strncmp(c->root, "http:", 5) == 0 ? ""
+							   : NULL}; /* it would be told the key */
 	struct fetch_answer got = {.body = ""};
 	enum fetch_rc rc = request.url != NULL ? fetch_do(c->fetch, c->arena, &request, &got)
 					       : FETCH_EXHAUSTED;
@@ -379,9 +421,7 @@ client_do(struct client *c, const char *method, const char *path, const char *bo
 			    code != NULL ? code : "", field != NULL ? ": " : "",
 			    field != NULL ? field : "", detail != NULL ? ": " : "",
 			    detail != NULL ? detail : "");
-	for (char *p = c->why; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?'; /* it is for terminals */
+	text_make_plain(c->why); /* it is for terminals */
 	return false;
 }
 

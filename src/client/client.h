@@ -38,6 +38,8 @@ struct client_settings {
 	char access_key[CLIENT_TEXT_MAX]; /* these two: */
 	char secret_key[CLIENT_TEXT_MAX]; /* an apiKey of the server */
 	char ca_file[CLIENT_TEXT_MAX];	  /* certificates to trust it by; "": the system's */
+	char allow_http[CLIENT_TEXT_MAX]; /* "yes": the key may be sent unencrypted; loopback needs
+					     no permission */
 };
 
 /* From the environment or the file; false with a sentence. */

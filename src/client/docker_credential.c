@@ -56,7 +56,9 @@ helper_fail(const char *text)
 static int
 fail_why(const char *why)
 {
-	(void)printf("regcred: %s\n", why);
+	(void)fputs("regcred: ", stdout);
+	text_print_plain(stdout, why);
+	(void)putchar('\n');
 	return EXIT_FAILURE;
 }
 
@@ -279,6 +281,8 @@ helper_run(const struct helper_command *command)
 int
 main(int argc, char **argv)
 {
+	if (!harden_descriptors())
+		return EXIT_FAILURE;
 	/* A file of settings, or a core file, would show what goes through here. */
 	(void)umask(0077);
 #ifdef M_PERTURB

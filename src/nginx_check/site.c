@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "nginx_check/nginx_check.h"
 #include "nginx_check/tree.h"
 
@@ -19,14 +20,6 @@ is_known(const struct nginx_check *c, const struct rule *rule, const struct node
 	return false;
 }
 
-/* Words of a configuration, on one line. */
-static void
-site_print_plain(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++)
-		(void)fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
-}
-
 static void
 print_finding(const struct nginx_check *c, const struct finding *f)
 {
@@ -36,7 +29,7 @@ print_finding(const struct nginx_check *c, const struct finding *f)
 		      f->rule->severity == PROBLEM ? "problem" : "warning");
 	if (gap != NULL) {
 		(void)fprintf(c->out, "%.*s", (int)(gap - text), text);
-		site_print_plain(c->out, f->detail);
+		text_print_plain(c->out, f->detail);
 		text = gap + 2;
 	}
 	(void)fprintf(c->out, "%s [%s]\n", text, f->rule->name);

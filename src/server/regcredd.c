@@ -156,6 +156,8 @@ main(int argc, char **argv)
 	enum pool_start how;
 	int arg = 1;
 
+	if (!harden_descriptors())
+		return EXIT_FAILED;
 	if (gateway_is_cgi())
 		return run_cgi();
 	argc = take_wishes(argc, argv, &wishes);

@@ -15,6 +15,7 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/settings.h"
+#include "base/text.h"
 #include "model/date.h"
 #include "model/schema.h"
 #include "resource/resource.h"
@@ -297,13 +298,22 @@ is_scalar(const struct json *value)
 	return value->type != JSON_OBJECT && value->type != JSON_ARRAY;
 }
 
+/* A value for people. */
+static void
+print_value(const struct json *m, FILE *out)
+{
+	(void)fputc(' ', out);
+	text_print_plain(out, m->text != NULL ? m->text : "-");
+}
+
 /* "name value  name value". */
 static void
 print_line(const struct json *object, FILE *out)
 {
-	for (const struct json *m = object->child; m != NULL; m = m->next)
-		(void)fprintf(out, "%s%s %s", m == object->child ? "" : "  ", m->name,
-			      m->text != NULL ? m->text : "-");
+	for (const struct json *m = object->child; m != NULL; m = m->next) {
+		(void)fprintf(out, "%s%s", m == object->child ? "" : "  ", m->name);
+		print_value(m, out);
+	}
 	(void)fputc('\n', out);
 }
 
@@ -314,7 +324,8 @@ print_members(const struct json *object, const char *indent, FILE *out)
 	for (const struct json *m = object->child; m != NULL; m = m->next) {
 		(void)fprintf(out, "%s%s:", indent, m->name);
 		if (is_scalar(m)) {
-			(void)fprintf(out, " %s\n", m->text != NULL ? m->text : "-");
+			print_value(m, out);
+			(void)fputc('\n', out);
 			continue;
 		}
 		(void)fputc('\n', out);

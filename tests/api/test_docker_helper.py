@@ -309,6 +309,41 @@ class Keys(Base):
                 os.close(master)
                 os.close(slave)
 
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_a_signal_at_any_call_on_the_terminal_ends_a_login(self):
+        """It is sent at the k-th ioctl of the program, among them those that hide and show what is typed: it is never lost."""
+        key = self.key()
+        for k in range(1, 8):
+            master, slave = os.openpty()
+            try:
+                log = os.path.join(self.home, "strace")
+                login = subprocess.Popen(["strace", "-o", log, "-e", "trace=ioctl", "-e", "inject=ioctl:signal=SIGTERM:when=%d" % k, harness.program("regcred"), "login", site.base],
+                                         stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environ(), text=True)
+                os.write(master, key[0].encode() + b"\n")
+                try:
+                    login.communicate(timeout=3)
+                except subprocess.TimeoutExpired:          # right if there were fewer calls than k before it waits
+                    with open(log, encoding="utf-8") as f:
+                        self.assertNotIn("SIGTERM", f.read(), k)
+                    os.write(master, key[1].encode() + b"\n")
+                    login.communicate(timeout=20)
+                self.assertTrue(termios.tcgetattr(slave)[3] & termios.ECHO, k)
+            finally:
+                os.close(master)
+                os.close(slave)
+
+    def test_http_is_for_loopback_or_must_be_allowed(self):
+        key = self.key()
+        self.login()
+        for url in ("http://creds.example.com", "http://192.0.2.1", "http://[2001:db8::1]:8080", "http://127.0.0.1.example.com", "http://localhost.example.com", "HTTP://creds.example.com"):
+            self.fails(self.run_helper("get", stdin="ghcr.io", key=key, url=url), "is http: the key and all logins could be read")
+        for url, more in (("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "yes"}), ("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "1"}), ("https://no-such-host.invalid", {})):
+            done = self.run_helper("get", stdin="ghcr.io", key=key, url=url, env=self.environ(REGCRED_URL=url, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], **more))
+            self.fails(done, "cannot be asked")
+        # Over http no proxy is told the key.
+        env = self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], http_proxy="http://127.0.0.1:9", all_proxy="http://127.0.0.1:9")
+        self.assertEqual(self.run_helper("list", env=env).returncode, 0)
+
     def test_the_file_of_login(self):
         key = self.key()
         user = self.login()[1]

@@ -182,6 +182,13 @@ static const struct {
 	{"\xed\xa0\x80", "- \\xed\\xa0\\x80\n"},
 	{"\xc0\xaf", "- \\xc0\\xaf\n"},
 	{"\x80", "- \\x80\n"},
+	{"a\xe2\x80\xae"
+	 "b",
+	 "- a\\xe2\\x80\\xaeb\n"}, /* what follows is written from right to left */
+	{"\xe2\x81\xa6", "- \\xe2\\x81\\xa6\n"},
+	{"\xe2\x80\xa8", "- \\xe2\\x80\\xa8\n"}, /* the line separator */
+	{"\xd8\x9c", "- \\xd8\\x9c\n"},
+	{"\xe2\x80\xa6\xe2\x82\xac", "- \xe2\x80\xa6\xe2\x82\xac\n"},
 };
 
 START_TEST(what_could_forge_a_line_is_escaped)
