@@ -75,7 +75,7 @@ class Formats(Base):
         hub = self.login("docker.io")
         six = self.login("http://[2001:DB8::1]:5000/")
         r = self.ask(self.client)
-        self.assertEqual((r.header("Content-Type"), r.header("Cache-Control")), ("application/json", "no-store"))
+        self.assertEqual((r.header("Content-Type"), r.header("Cache-Control"), r.header("Content-Encoding")), ("application/json", "no-store", "identity"))
         self.assertEqual(r.json, {"auths": {"ghcr.io": {"auth": auth(user, secret)}, "localhost:5000": {"auth": auth(*port[1:])}, HUB: {"auth": auth(*hub[1:])},
                                             "[2001:db8::1]:5000": {"auth": auth(*six[1:])}}})
         for body, key in (({"image": "ghcr.io/acme/app:1"}, "ghcr.io"), ({"image": "alpine"}, HUB), ({"serverAddress": HUB}, HUB),

@@ -242,6 +242,14 @@ class DockerSetup(Base):
         self.assertEqual(self.regcred("docker-setup", "--undo").returncode, 0)
         self.assertEqual(self.text(), "{}\n")
 
+    def test_names_in_the_file_do_not_speak_to_the_terminal(self):
+        self.put(json.dumps({"credsStore": "desk\x1b[2J\u202etop", "credHelpers": {"evil\x1b[31m\u009b\u2066\u2028": "regcred", "ghcr.io": "o\u0007\u200fther"}}))
+        said = self.regcred("docker-setup", "--all", "ghcr.io").stdout + self.regcred("docker-setup", "--undo").stdout
+        for bad in "\x1b\u202e\u009b\u2066\u2028\u0007\u200f":
+            self.assertNotIn(bad, said)
+        self.assertIn("credsStore: regcred (was desk?[2J?top)\n", said)
+        self.assertIn("credHelpers evil?[31m???: removed\n", said)
+
     def test_all_else_stays(self):
         old = '{"z":1.50,"auths":{"ghcr.io":{"auth":"eDp5"}},"a":[1,{"b":null}],"credsStore":"desktop","credHelpers":{"gcr.io":"gcloud","ghcr.io":"other"},"t":true}'
         self.put(old, 0o640)
