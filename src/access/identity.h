@@ -16,7 +16,7 @@
 #include "model/schema.h"
 #include "secret/keyring.h"
 #include "shared/limiter.h"
-#include "shared/refusals.h"
+#include "access/refusals.h"
 #include "store/store.h"
 
 /* What confines the key beside its account.  No key that it makes or changes may do more. */
@@ -59,8 +59,8 @@ struct auth {
 	bool proxy_create_users; /* whoever is unknown gets an account, and is not refused */
 	const struct group_grant *groups;
 	size_t group_count;
-	struct limiter *limiter;   /* of failed sign-ins; NULL for none */
-	struct refusals *refusals; /* of the same, for the audit log; NULL for none */
+	struct limit failures;	   /* of sign-ins */
+	struct refusals *refusals; /* of sign-ins, for the audit log; NULL for none */
 };
 
 /* Whether a key's role is one that the other may do too; NULL is the role of the account. */

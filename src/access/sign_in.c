@@ -22,7 +22,6 @@
 #include "secret/random.h"
 #include "secret/seal.h"
 #include "shared/limiter.h"
-#include "shared/refusals.h"
 #include "store/store.h"
 
 /* Identities */
@@ -84,7 +83,7 @@ static enum err
 sign_in_failed(const struct auth *auth, const char *client, const char *access, int64_t now_ms,
 	       struct error *e)
 {
-	if (auth->limiter != NULL && limiter_failed(auth->limiter, client, access, now_ms / 1000))
+	if (limiter_failed(&auth->failures, client, access, now_ms / 1000))
 		log_warn("too many failed sign-ins from %.64s: it has to wait", client);
 	note_refusal(auth, client, access, NULL, now_ms, ERR_UNAUTHORIZED);
 	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
@@ -96,10 +95,8 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 {
 	struct record key = {0}, account = {0};
 	enum store_rc rc = STORE_NONE;
-	unsigned wait_s = 0;
+	unsigned wait_s = limiter_wait_s(&auth->failures, client, access, now_ms / 1000);
 
-	if (auth->limiter != NULL)
-		wait_s = limiter_wait_s(auth->limiter, client, access, now_ms / 1000);
 	if (wait_s > 0) {
 		e->retry_after_s = wait_s;
 		note_refusal(auth, client, access, NULL, now_ms, ERR_TOO_MANY);

@@ -174,6 +174,10 @@ request_read_body(struct call *c)
 	const char *type = http_media_type(c->arena, r->content_type);
 	enum http_method sent = http_method_parse(r->method);
 
+	if (r->incomplete)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+			       "The web server passed on no REQUEST_URI, REQUEST_METHOD or "
+			       "REMOTE_ADDR: the URL may be too long for it.");
 	if (r->body_too_large)
 		return err_set(&c->error, ERR_TOO_LARGE, NULL, NULL);
 	if (r->body_cut)

@@ -39,7 +39,7 @@ set_context(struct call *c)
 		.now_ms = c->now_ms,
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 		.opened = &c->opened,
-		.checks = c->app->check_limiter,
+		.checks = c->app->check_limit,
 	};
 	c->context.actor.address = c->request->client;
 	c->context.actor.request_id = c->request->id;

@@ -69,6 +69,7 @@ struct request {
 	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
+	bool incomplete;      /* the web server left out what it asks for, or who asks */
 	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */
 	bool header_repeated; /* Authorization, X-API-Key, X-API-Project-Id, Content-Type or Cookie
 				 twice: 400 */

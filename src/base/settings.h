@@ -27,8 +27,6 @@ struct group_grant {
 	int64_t project_id;
 };
 
-enum sandbox_mode { SANDBOX_ON, SANDBOX_LOG, SANDBOX_OFF };
-
 enum journal { JOURNAL_AUTO, JOURNAL_WAL, JOURNAL_ROLLBACK };
 
 struct settings {
@@ -68,7 +66,7 @@ struct settings {
 	size_t allowed_uid_count;
 	enum log_level log_level;
 	bool core_dumps;	   /* off: no core file, no debugger; see harden.h */
-	enum sandbox_mode sandbox; /* what a worker may still do: sandbox.h */
+	unsigned sandbox;	   /* 1 or 0: what a worker may still do: sandbox.h */
 	bool open; /* no authentication: test rigs on loopback only, says so loudly at each start */
 	bool proxy_auth; /* people whom the web server signed in need no key: proxy.h */
 	char proxy_token_file[CONFIG_PATH_MAX];

@@ -20,11 +20,9 @@ hold_count_check(const struct context *c, struct error *e)
 {
 	const char *who = arena_printf(c->arena, "1a%lld", (long long)c->id->user_id);
 
-	if (c->checks == NULL)
-		return ERR_NONE;
 	if (who == NULL)
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	e->retry_after_s = limiter_take(c->checks, who, c->now_ms / 1000);
+	e->retry_after_s = limiter_take(&c->checks, who, c->now_ms / 1000);
 	return e->retry_after_s == 0 ? ERR_NONE
 				     : err_set(e, ERR_TOO_MANY, NULL,
 					       "Too many logins were checked in the last minute: "

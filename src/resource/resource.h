@@ -24,8 +24,6 @@
 #include "secret/seal.h"
 #include "store/store.h"
 
-struct limiter;
-
 /* Secrets that an answer shows.  A change opens its own before it is committed; the answer, which
  * is printed afterwards, finds them here. */
 struct opened {
@@ -48,8 +46,8 @@ struct context {
 	enum api_version version;
 	int64_t now_ms;
 	int64_t removed_keep_ms;
-	struct opened *opened;	/* NULL: no secret is opened */
-	struct limiter *checks; /* of checks that somebody asks for; NULL: any number */
+	struct opened *opened; /* NULL: no secret is opened */
+	struct limit checks;   /* of checks that an account asks for */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type

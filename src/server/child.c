@@ -1,55 +1,105 @@
-/* child: what every child does: it ticks, says that it is ready, ends in time. */
+/* child: what every lasting child does: it shows that it is alive, watches its threads, says that
+ * it is ready, waits for its end. */
 #include "server/child.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "server/pool_state.h"
-#include "server/worker.h"
+#include "base/log.h"
+#include "base/pulse.h"
+
+static struct {
+	const struct pool *pool;
+	void (*each_second)(void *arg);
+	void *arg;
+} watch;
+
+static struct board_slot *
+own_slot(const struct pool *pool)
+{
+	return &pool->board->slots[pool->self];
+}
+
+bool
+child_is_orphan(const struct pool *pool)
+{
+	return getppid() != pool->master;
+}
+
+/* One thread that hangs holds its request, and perhaps the writers' lock, for good: the master
+ * starts another process. */
+static void
+end_if_hanging(const struct pool *pool)
+{
+	int64_t limit = pool->settings->request_timeout_s * 1000, oldest = pulse_oldest_ms();
+
+	if (limit == 0 || oldest <= limit)
+		return;
+	log_error("a thread has hung for %lld s: the process ends itself",
+		  (long long)(oldest / 1000));
+	own_slot(pool)->hung = 1;
+	board_count(BOARD_HANGS);
+	abort();
+}
+
+static void *
+child_watch(void *arg)
+{
+	const struct pool *pool = watch.pool;
+	const struct timespec pause = {.tv_sec = TICK_MS / 1000};
+	int64_t last = clock_ms(), orphan_ms = 0;
+
+	for (;;) {
+		int64_t now = clock_ms();
+
+		own_slot(pool)->tick_ms = now;
+		if (now - last > 3 * TICK_MS)
+			pulse_renew(); /* it was stopped as a whole */
+		last = now;
+		end_if_hanging(pool);
+		if (watch.each_second != NULL)
+			watch.each_second(watch.arg);
+		if (child_is_orphan(pool) && orphan_ms == 0)
+			orphan_ms = now;
+		if (orphan_ms != 0 && now - orphan_ms > pool->settings->drain_timeout_s * 1000)
+			_exit(1); /* nobody is left who would kill it */
+		nanosleep(&pause, NULL);
+	}
+	return arg;
+}
+
+bool
+child_begin(const struct pool *pool, void (*each_second)(void *arg), void *arg)
+{
+	pthread_t thread;
+
+	watch.pool = pool;
+	watch.each_second = each_second;
+	watch.arg = arg;
+	board_take_slot(pool->self);
+	return pthread_create(&thread, NULL, child_watch, NULL) == 0 && pthread_detach(thread) == 0;
+}
 
 void
-child_tick(const struct pool *pool)
+child_tell_ready(const struct pool *pool)
 {
-	pool->board->slots[pool->self].tick_ms = clock_ms();
+	own_slot(pool)->ready = 1;
 }
 
 int
-child_wait_for_end(const struct pool *pool, int64_t seconds)
+child_wait_for_end(int64_t seconds)
 {
-	const struct timespec pause = {.tv_sec = TICK_MS / 1000};
-	int64_t end_ms = clock_ms() + seconds * 1000;
+	const struct timespec wait = {.tv_sec = (time_t)seconds};
 	sigset_t set;
 	int got;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
-	do {
-		child_tick(pool);
-		got = sigtimedwait(&set, NULL, &pause);
-	} while (got < 0 && clock_ms() < end_ms);
+	got = sigtimedwait(&set, NULL, &wait);
 	return got < 0 ? 0 : got;
-}
-
-void
-child_tell_ready(const struct pool *pool)
-{
-	union sigval nothing = {0};
-
-	if (getppid() == pool->master)
-		sigqueue(pool->master, SIGNAL_READY, nothing);
-}
-
-void
-child_end_in_time(const struct pool *pool)
-{
-	sigset_t alarm_only;
-
-	sigemptyset(&alarm_only);
-	sigaddset(&alarm_only, SIGALRM);
-	signal(SIGALRM, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
-	alarm((unsigned)pool->settings->drain_timeout_s);
 }

@@ -1,4 +1,23 @@
-/* children: the children of the master: started, watched, replaced, ended. */
+// clang-format off
+/* children: the children of the master: started, watched, replaced, ended.
+ *
+ * The life of a child: what happens to it, and the state that it is in then.
+ *
+ *   state      its time has come   says that it is ready   dies       pool stops   newer ones are ready
+ *   NONE       -                   -                       -          -            -
+ *   DUE        STARTING (1)        -                       -          NONE         NONE
+ *   STARTING   -                   READY                   DUE (2)    DRAINING     DRAINING
+ *   READY      -                   -                       DUE (2)    DRAINING     DRAINING
+ *   DRAINING   is killed (3)       -                       NONE       -            -
+ *
+ *   (1) stays DUE, for longer, if it cannot be forked
+ *   (2) at once after a life, after a pause that doubles if it hardly lived.  While a new generation
+ *       starts beside an old one it is NONE; and if it was a new one, the new generation is told to
+ *       end, and the old one goes on, in full strength
+ *   (3) after drain_timeout_s.  STARTING and READY are killed if they give no sign of life for
+ *       request_timeout_s; then they die
+ */
+// clang-format on
 #include "server/children.h"
 
 #include <errno.h>
@@ -6,34 +25,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/housekeeper.h"
-#include "server/pool_state.h"
 #include "server/sandbox.h"
 #include "server/systemd.h"
 #include "server/worker.h"
-#include "shared/board.h"
-
-enum {
-	GRACE_MS = 1000, /* after a kill, so that whoever waited for the victim can go on */
-};
 
 enum {
 	SHORT_LIFE_MS = 1000, /* who dies younger is started again later and later */
 	DELAY_MIN_MS = 100,
 	DELAY_MAX_MS = 5000,
+	READY_LOOK_MS = 20, /* how often the master looks while somebody starts */
 };
 
-const struct child_kind worker_job = {"worker", worker_run, true};
-
-const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run, false};
-
+static const struct child_kind worker_job = {"worker", worker_run, true};
+static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run, false};
 const struct child_kind prepare_job = {"prepare", prepare_run, false};
+const struct child_kind check_job = {"check", check_run, false};
 
 static bool
 shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *sandbox)
@@ -45,8 +57,8 @@ shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *s
 	return false;
 }
 
-/* What a child does between fork and exit.  The lock stays the master's alone; when the master
- * dies, its children end too. */
+/* What a child does between fork and exit.  Only the master keeps the lock; when the master dies,
+ * its children end too. */
 static _Noreturn void
 child_main(struct pool *pool, const struct child_kind *job, size_t self)
 {
@@ -79,10 +91,17 @@ child_fork(struct pool *pool, const struct child_kind *job, size_t self)
 	return pid;
 }
 
-void
+static struct board_slot *
+slot_of(const struct pool *pool, const struct child *c)
+{
+	return &pool->board->slots[c - pool->children];
+}
+
+/* Also shows it on the board. */
+static void
 child_enter(struct pool *pool, struct child *c, enum child_state state)
 {
-	struct board_slot *slot = &pool->board->slots[c - pool->children];
+	struct board_slot *slot = slot_of(pool, c);
 
 	c->state = state;
 	c->since_ms = clock_ms();
@@ -97,19 +116,16 @@ static void
 clear_slot(struct board_slot *slot)
 {
 	slot->pid = 0;
+	slot->ready = slot->hung = slot->running = 0;
 	slot->requests = 0;
 	slot->tick_ms = clock_ms();
-	for (size_t i = 0; i < BOARD_THREADS; i++)
-		slot->pulses[i] = 0;
 }
 
-void
+static void
 child_start(struct pool *pool, struct child *c)
 {
-	size_t self = (size_t)(c - pool->children);
-
-	clear_slot(&pool->board->slots[self]);
-	c->pid = child_fork(pool, c->job, self);
+	clear_slot(slot_of(pool, c));
+	c->pid = child_fork(pool, c->job, (size_t)(c - pool->children));
 	c->killed = false;
 	if (c->pid > 0) {
 		child_enter(pool, c, CHILD_STARTING);
@@ -120,23 +136,32 @@ child_start(struct pool *pool, struct child *c)
 	child_enter(pool, c, CHILD_DUE);
 }
 
-static struct child *
-child_add(struct pool *pool, const struct child_kind *job, struct child *replaces)
+static void
+child_add(struct pool *pool, const struct child_kind *job)
 {
 	struct child *c = pool->children;
 
 	while (c->state != CHILD_NONE)
 		c++;
-	*c = (struct child){.job = job, .replaces = replaces};
+	*c = (struct child){.job = job, .generation = pool->generation};
 	child_start(pool, c);
-	return c;
 }
 
-void
+static bool
+child_lives(const struct child *c)
+{
+	return c->state == CHILD_STARTING || c->state == CHILD_READY;
+}
+
+static void
 child_end(struct pool *pool, struct child *c, int signal_number)
 {
-	kill(c->pid, signal_number);
-	child_enter(pool, c, CHILD_DRAINING);
+	if (child_lives(c)) {
+		kill(c->pid, signal_number);
+		child_enter(pool, c, CHILD_DRAINING);
+	} else if (c->state == CHILD_DUE) {
+		child_enter(pool, c, CHILD_NONE);
+	}
 }
 
 struct child *
@@ -158,6 +183,70 @@ children_in_state(const struct pool *pool, enum child_state state)
 	return count;
 }
 
+/* Adds those of the generation that are missing. */
+static void
+children_fill(struct pool *pool)
+{
+	int64_t missing[2] = {pool->settings->workers, 1};
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		const struct child *c = &pool->children[i];
+
+		if ((child_lives(c) || c->state == CHILD_DUE) && c->generation == pool->generation)
+			missing[c->job == &housekeeper_job]--;
+	}
+	while (missing[0]-- > 0)
+		child_add(pool, &worker_job);
+	while (missing[1]-- > 0)
+		child_add(pool, &housekeeper_job);
+}
+
+void
+children_replace_all(struct pool *pool)
+{
+	pool->replacing =
+		children_in_state(pool, CHILD_READY) + children_in_state(pool, CHILD_STARTING) > 0;
+	pool->farewell = SIGTERM;
+	pool->announced = false;
+	pool->generation++;
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].state == CHILD_DUE)
+			child_end(pool, &pool->children[i], 0); /* a new one comes anyway */
+	children_fill(pool);
+}
+
+/* The new generation has failed: it ends, and the old one goes on with the settings of before. */
+static void
+children_go_back(struct pool *pool)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].generation == pool->generation)
+			child_end(pool, &pool->children[i], SIGTERM);
+	if (pool->before != NULL) {
+		free(pool->settings);
+		pool->settings = pool->before;
+		pool->before = NULL;
+	}
+	pool->board->workers = pool->settings->workers;
+	log_set_level(pool->settings->log_level);
+	pool->generation--;
+	pool->replacing = false;
+	pool->announced = true; /* long ago */
+	board_count(BOARD_RELOADS_REFUSED);
+	log_error("reload refused: a new process does not start; the settings of before go on");
+	children_fill(pool);
+}
+
+void
+children_stop(struct pool *pool)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (pool->children[i].state != CHILD_NONE)
+			child_end(pool, &pool->children[i],
+				  pool->own_socket && pool->children[i].job->listens ? SIGUSR1
+										     : SIGTERM);
+}
+
 static void
 log_death(const struct child *c, int status, const char *then)
 {
@@ -171,28 +260,22 @@ log_death(const struct child *c, int status, const char *then)
 
 /* For /metrics and `regcred status`. */
 static void
-show_death(struct board *b, const struct child *c, int status)
+show_death(const struct pool *pool, const struct child *c, int status)
 {
+	struct board *b = pool->board;
+
 	board_count(BOARD_DEATHS);
 	b->died_pid = (int32_t)c->pid;
 	b->died_status = status;
-	b->died_hanging = c->killed;
+	b->died_hanging = slot_of(pool, c)->hung;
 	b->died_ms = clock_wall_ms();
 }
 
-/* One that dies in use is replaced at once; one that hardly lived, after a pause that doubles. */
 static void
-child_died(struct pool *pool, struct child *c, int status)
+child_start_again(struct pool *pool, struct child *c, int status)
 {
 	bool short_life = clock_ms() - c->since_ms < SHORT_LIFE_MS;
 
-	show_death(pool->board, c, status);
-	if (c->replaces != NULL) {
-		log_death(c, status, "; the one that it should replace goes on");
-		c->replaces = NULL; /* or it would count as a successor when that one dies */
-		child_enter(pool, c, CHILD_NONE);
-		return;
-	}
 	if (!short_life)
 		c->delay_ms = 0;
 	else if (c->delay_ms == 0)
@@ -203,103 +286,36 @@ child_died(struct pool *pool, struct child *c, int status)
 	child_enter(pool, c, CHILD_DUE);
 }
 
-/* True if a reload has already started somebody in place of the child that is gone. */
-static bool
-has_successor(struct pool *pool, const struct child *gone)
-{
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		if (pool->children[i].replaces != gone)
-			continue;
-		pool->children[i].replaces = NULL;
-		return true;
-	}
-	return false;
-}
-
-bool
-child_lives(const struct child *c)
-{
-	return c->state == CHILD_STARTING || c->state == CHILD_READY;
-}
-
-/* Whether a worker is there that will go, or is going. */
-static bool
-has_leaving_worker(const struct pool *pool)
-{
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		const struct child *c = &pool->children[i], *before = c->replaces;
-
-		if (c->state == CHILD_DRAINING && c->job->listens)
-			return true;
-		if (child_lives(c) && c->job->listens &&
-		    (c->surplus || (before != NULL && child_lives(before))))
-			return true;
-	}
-	return false;
-}
-
-void
-children_end_housekeepers(struct pool *pool)
-{
-	if (has_leaving_worker(pool))
-		return;
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		struct child *c = &pool->children[i];
-
-		if (!child_lives(c) || c->job->listens)
-			continue;
-		if (pool->stopping) {
-			child_end(pool, c, SIGTERM);
-		} else if (c->state == CHILD_READY && c->replaces != NULL) {
-			if (child_lives(c->replaces))
-				child_end(pool, c->replaces, SIGTERM);
-			c->replaces = NULL;
-		}
-	}
-}
-
 void
 child_gone(struct pool *pool, struct child *c, int status)
 {
-	bool expected = c->state == CHILD_DRAINING || pool->stopping;
-
-	if (!expected && !has_successor(pool, c)) {
-		child_died(pool, c, status);
-	} else {
+	if (c->state == CHILD_DRAINING) {
 		if (status != 0 && !c->killed)
 			log_death(c, status, "");
 		child_enter(pool, c, CHILD_NONE);
+		return;
 	}
-	children_end_housekeepers(pool);
+	show_death(pool, c, status);
+	if (!pool->replacing) {
+		child_start_again(pool, c, status);
+		return;
+	}
+	log_death(c, status, "");
+	child_enter(pool, c, CHILD_NONE);
+	if (c->generation == pool->generation)
+		children_go_back(pool);
 }
 
-/* Nobody replaces them, and all that should are there. */
+/* All of the generation are ready: the one before may go. */
 static void
-end_surplus(struct pool *pool)
+children_are_ready(struct pool *pool)
 {
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (pool->children[i].surplus && pool->children[i].state == CHILD_READY)
-			child_end(pool, &pool->children[i], SIGTERM);
-}
-
-void
-child_ready(struct pool *pool, pid_t pid)
-{
-	struct child *c = child_find(pool, pid);
-
-	if (c == NULL || c->state != CHILD_STARTING)
-		return;
-	child_enter(pool, c, CHILD_READY);
-	if (c->job->listens) {
-		if (c->replaces != NULL && c->replaces->pid > 0)
-			child_end(pool, c->replaces, SIGTERM);
-		c->replaces = NULL;
-	}
-	children_end_housekeepers(pool);
-	if (pool->stopping ||
-	    children_in_state(pool, CHILD_STARTING) + children_in_state(pool, CHILD_DUE) > 0)
-		return;
-	end_surplus(pool);
+	for (size_t i = 0; pool->replacing && i < CHILDREN_MAX; i++)
+		if (pool->children[i].generation != pool->generation)
+			child_end(pool, &pool->children[i], pool->farewell);
+	pool->replacing = false;
+	free(pool->before);
+	pool->before = NULL;
 	if (pool->announced)
 		return;
 	log_info("ready: %lld workers of %lld threads%s%s", (long long)pool->settings->workers,
@@ -309,79 +325,79 @@ child_ready(struct pool *pool, pid_t pid)
 	pool->announced = true;
 }
 
-void
-children_replace_all(struct pool *pool)
+/* What a process shows on its slot: that it is ready, that it is alive. */
+static void
+child_look(struct pool *pool, struct child *c, int64_t now)
 {
-	struct child *old[CHILDREN_MAX], *kept = NULL;
-	size_t count = 0, next = 0;
+	struct board_slot *slot = slot_of(pool, c);
+	int64_t limit = pool->settings->request_timeout_s * 1000, silent = now - slot->tick_ms;
 
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		struct child *c = &pool->children[i];
-
-		if (c->state == CHILD_DUE)
-			child_enter(pool, c, CHILD_NONE); /* a new one comes anyway */
-		if (child_lives(c) && c->job->listens)
-			old[count++] = c;
-		else if (child_lives(c) && c->replaces == NULL) {
-			if (kept == NULL)
-				kept = child_add(pool, &housekeeper_job, c);
-			else if (c != kept)
-				c->surplus = true; /* of a reload that did not come to its end */
-		}
-	}
-	for (int64_t i = 0; i < pool->settings->workers; i++)
-		child_add(pool, &worker_job, next < count ? old[next++] : NULL);
-	while (next < count)
-		old[next++]->surplus = true;
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (pool->children[i].state != CHILD_NONE && !pool->children[i].job->listens)
-			return;
-	child_add(pool, &housekeeper_job, NULL);
-}
-
-/* How long a process has hung: as a whole, or in the oldest of its requests.  The signs of life of
- * one that has just started may be missing.  Without any, who is there ran before a reload that did
- * not find the board, and shows itself on the old one. */
-static int64_t
-hangs_for_ms(const struct pool *pool, const struct child *c, int64_t now)
-{
-	const struct board_slot *slot = &pool->board->slots[c - pool->children];
-	int64_t since = slot->tick_ms;
-
-	if (since == 0)
-		return 0;
-	for (size_t i = 0; i < BOARD_THREADS; i++) {
-		int64_t pulse = slot->pulses[i];
-
-		if (pulse > 0 && pulse < since)
-			since = pulse;
-	}
-	return now - since;
-}
-
-void
-children_kill_hanging(struct pool *pool, int64_t now)
-{
-	int64_t limit = pool->settings->request_timeout_s * 1000, longest = limit;
-	struct child *worst = NULL;
-
-	if (limit == 0 || now - pool->hang_killed_ms < GRACE_MS)
+	if (c->state == CHILD_STARTING && slot->ready)
+		child_enter(pool, c, CHILD_READY);
+	if (limit == 0 || silent <= limit || c->killed)
 		return;
-	for (size_t i = 0; i < CHILDREN_MAX; i++) {
-		struct child *c = &pool->children[i];
-		int64_t hung = child_lives(c) && !c->killed ? hangs_for_ms(pool, c, now) : 0;
-
-		if (hung > longest) {
-			longest = hung;
-			worst = c;
-		}
-	}
-	if (worst == NULL)
-		return;
-	log_error("%s %d has hung for %lld s: killed", worst->job->name, (int)worst->pid,
-		  (long long)(longest / 1000));
-	kill(worst->pid, SIGKILL);
-	worst->killed = true;
-	pool->hang_killed_ms = now;
+	log_error("%s %d has hung for %lld s: killed", c->job->name, (int)c->pid,
+		  (long long)(silent / 1000));
+	kill(c->pid, SIGKILL);
+	c->killed = true;
+	slot->hung = 1;
 	board_count(BOARD_HANGS);
+}
+
+/* The time has come that its state waits for. */
+static void
+child_time_is_up(struct pool *pool, struct child *c)
+{
+	if (c->state == CHILD_DUE) {
+		child_start(pool, c);
+		return;
+	}
+	log_warn("%s %d did not end in time: killed", c->job->name, (int)c->pid);
+	kill(c->pid, SIGKILL);
+	c->killed = true;
+}
+
+/* When that is; INT64_MAX for never. */
+static int64_t
+child_time(const struct pool *pool, const struct child *c)
+{
+	if (c->state == CHILD_DUE)
+		return c->since_ms + c->delay_ms;
+	if (c->state == CHILD_DRAINING && !c->killed)
+		return c->since_ms + pool->settings->drain_timeout_s * 1000;
+	return INT64_MAX;
+}
+
+/* If the master itself was stopped, so were the others, perhaps: they get their time. */
+static void
+forgive_silence(struct pool *pool, int64_t now)
+{
+	if (now - pool->board->tick_ms > 3 * TICK_MS)
+		for (size_t i = 0; i < CHILDREN_MAX; i++)
+			pool->board->slots[i].tick_ms = now;
+	pool->board->tick_ms = now;
+}
+
+int64_t
+children_tend(struct pool *pool, int64_t now)
+{
+	int64_t next = now + TICK_MS;
+
+	forgive_silence(pool, now);
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct child *c = &pool->children[i];
+		int64_t at = child_time(pool, c);
+
+		if (child_lives(c))
+			child_look(pool, c, now);
+		if (at <= now)
+			child_time_is_up(pool, c);
+		else if (at < next)
+			next = at;
+	}
+	if (children_in_state(pool, CHILD_STARTING) > 0)
+		next = next < now + READY_LOOK_MS ? next : now + READY_LOOK_MS;
+	else if (!pool->stopping && children_in_state(pool, CHILD_DUE) == 0)
+		children_are_ready(pool);
+	return next - now;
 }

@@ -76,7 +76,7 @@ const struct setting config_table[] = {
 	{ "verify_threads", "number", "2", "Logins that each worker checks at the same time.", 1, 16, TO(verify_threads) },
 	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute; 0: any number.", 0, 1000, TO(verify_per_minute) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
-	{ "sandbox", "on|log|off", "on", "Leave workers only the files and system calls that they need: on, off, or log, which has the kernel log further calls.", 0, 0, TO(sandbox) },
+	{ "sandbox", "off|on", "on", "Take from workers the files and system calls that they do not need.", 0, 0, TO(sandbox) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
 	{ 0 }
 };
@@ -277,7 +277,7 @@ static const struct setting_type {
 	{ "seconds", config_read_number, " S" },
 	{ "yes|no", read_yes_no, "[=yes|no]" },
 	{ "level", read_level, " LEVEL" },
-	{ "on|log|off", read_word, " MODE" },
+	{ "off|on", read_word, " MODE" },
 	{ "auto|wal|rollback", read_word, " MODE" },
 	{ "users", read_users, " USERS" },
 	{ "networks", config_read_networks, " NETWORKS" },
@@ -620,6 +620,14 @@ config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG
 		return false;
 	return config_read_environment(s, why) && read_options(s, argc, argv, arg, &file, why) &&
 	       complete(s, why);
+}
+
+void
+config_warn(const struct settings *s)
+{
+	if (s->open)
+		log_warn("OPEN MODE: there is no authentication. Everyone who reaches this server "
+			 "can read and change every login. Use it on loopback for tests only.");
 }
 
 static void

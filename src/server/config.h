@@ -38,6 +38,9 @@ extern const struct setting config_table[];
 bool config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
+/* Logs what is dangerous about settings that are in force. */
+void config_warn(const struct settings *s);
+
 /* Whether an argument is an option that config_load() takes, and whether its value is the next
  * argument: for programs that take settings between arguments of their own. */
 bool config_is_option(const char *argument, bool *takes_next);

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,12 +36,19 @@ enum {
 	LOG_PATH_MAX = 200,	 /* bytes of a path in the access log */
 };
 
+enum {
+	SEND_MS = 10000,       /* for an answer of any size, and */
+	SEND_BYTES_A_MS = 256, /* for a long one: who reads more slowly gets no more */
+};
+
 /* How the bytes of a request come in and those of the answer go out. */
 struct wire {
 	void *with;
 	/* Up to size bytes; fewer only at the end of the body or on an error. */
 	size_t (*read)(void *with, char *bytes, size_t size);
 	bool (*write)(void *with, const char *bytes, size_t len);
+	/* From now on reading, or writing, may take so long; 0: nothing is waited for. */
+	void (*limit)(void *with, int64_t ms, bool writing);
 	/* FastCGI says where a body ends.  A CGI must not read beyond CONTENT_LENGTH. */
 	bool has_end;
 };
@@ -83,17 +91,17 @@ static const struct gateway_param {
 	{ "HTTP_ACCEPT", TO(request.accept), 0 },
 	{ "HTTP_AUTHORIZATION", TO(request.authorization), P_ONCE },
 	{ "HTTP_COOKIE", TO(request.cookie), P_ONCE },
-	{ "HTTP_HOST", TO(http_host), 0 },
-	{ "HTTP_ORIGIN", TO(request.origin), 0 },
-	{ "HTTP_SEC_FETCH_SITE", TO(request.fetch_site), 0 },
+	{ "HTTP_HOST", TO(http_host), P_ONCE },
+	{ "HTTP_ORIGIN", TO(request.origin), P_ONCE },
+	{ "HTTP_SEC_FETCH_SITE", TO(request.fetch_site), P_ONCE },
 	{ "HTTP_USER_AGENT", TO(request.user_agent), 0 },
 	{ "HTTP_X_API_CSRF", TO(request.csrf), 0 },
 	{ "HTTP_X_API_KEY", TO(request.api_key), P_ONCE },
 	{ "HTTP_X_API_NO_CHALLENGE", TO(request.no_challenge), 0 },
 	{ "HTTP_X_API_PROJECT_ID", TO(request.project_id), P_ONCE },
-	{ "HTTP_X_FORWARDED_HOST", TO(request.forwarded_host), 0 },
-	{ "HTTP_X_FORWARDED_PORT", TO(request.forwarded_port), 0 },
-	{ "HTTP_X_FORWARDED_PROTO", TO(request.forwarded_proto), 0 },
+	{ "HTTP_X_FORWARDED_HOST", TO(request.forwarded_host), P_ONCE },
+	{ "HTTP_X_FORWARDED_PORT", TO(request.forwarded_port), P_ONCE },
+	{ "HTTP_X_FORWARDED_PROTO", TO(request.forwarded_proto), P_ONCE },
 	{ "PATH_INFO", TO(path_info), P_LAST },
 	{ "QUERY_STRING", TO(query), P_LAST },
 	{ "REGCRED_HOST", TO(request.host), P_LAST },
@@ -121,6 +129,10 @@ struct gateway {
 	struct app *app;
 	struct arena *arena;
 	FCGX_Request fcgx;
+	pthread_mutex_t mutex; /* of what follows: another thread looks at it */
+	int fd;		       /* the connection that is waited for; -1 for none */
+	int end;	       /* how to end it: SHUT_RD still lets the answer out */
+	int64_t until_ms;
 };
 
 /* "NAME=value" against a row: whole names only. */
@@ -382,34 +394,71 @@ log_access(const struct request *request, const struct response *response, bool 
 		 response->head ? 0 : response->body_len, us, sent ? "" : " (not delivered)");
 }
 
-/* A request whose parameters are at hand, from its body to the last byte of its answer. */
-static bool
-gateway_serve_request(struct app *app, struct arena *a, char **list, const struct wire *wire)
+/* A request whose parameters are at hand, with its body.  The pool's web server says these three;
+ * what it leaves out, because it did not fit, would make it another request. */
+static void
+request_take(struct params *p, struct arena *a, char **list, const struct wire *wire)
 {
-	int64_t began = clock_us(), us;
-	struct params p = {0};
+	struct request *r = &p->request;
+
+	read_params(p, list, a);
+	r->proxy.cgi = !wire->has_end;
+	log_set_request(r->id);
+	read_body(p, wire, a);
+	wire->limit(wire->with, 0, false);
+	if (wire->has_end)
+		r->incomplete = p->uri == NULL || *r->method == '\0' || *r->client == '\0';
+}
+
+/* Its answer, to the last byte. */
+static bool
+request_answer(struct app *app, struct arena *a, struct params *p, int64_t began,
+	       const struct wire *wire)
+{
 	struct response response = {0};
 	bool sent;
+	int64_t us;
 
-	read_params(&p, list, a);
-	p.request.proxy.cgi = !wire->has_end;
-	log_set_request(p.request.id);
-	read_body(&p, wire, a);
 	board_begin();
-	app_handle(app, &p.request, a, &response);
+	app_handle(app, &p->request, a, &response);
 	board_end();
+	wire->limit(wire->with, SEND_MS + (int64_t)response.body_len / SEND_BYTES_A_MS, true);
 	sent = send_response(wire, &response);
 	us = clock_us() - began;
-	board_request(response.route, http_method_parse(p.request.method), response.status, us);
-	log_access(&p.request, &response, sent, us);
+	board_request(response.route, http_method_parse(p->request.method), response.status, us);
+	log_access(&p->request, &response, sent, us);
 	log_set_request(NULL);
 	return sent;
+}
+
+static void
+fcgi_limit(void *with, int64_t ms, bool writing)
+{
+	struct gateway *g = with;
+
+	(void)pthread_mutex_lock(&g->mutex);
+	g->fd = ms > 0 ? g->fcgx.ipcFd : -1;
+	g->end = writing ? SHUT_RDWR : SHUT_RD;
+	g->until_ms = clock_ms() + ms;
+	(void)pthread_mutex_unlock(&g->mutex);
+}
+
+void
+gateway_hurry(struct gateway *g)
+{
+	(void)pthread_mutex_lock(&g->mutex);
+	if (g->fd >= 0 && clock_ms() > g->until_ms) {
+		(void)shutdown(g->fd, g->end);
+		g->fd = -1;
+		board_count(BOARD_SLOW);
+	}
+	(void)pthread_mutex_unlock(&g->mutex);
 }
 
 static size_t
 fcgi_read(void *with, char *bytes, size_t size)
 {
-	FCGX_Request *fcgx = with;
+	FCGX_Request *fcgx = &((struct gateway *)with)->fcgx;
 	int got = FCGX_GetStr(bytes, (int)size, fcgx->in);
 
 	return got < 0 ? 0 : (size_t)got;
@@ -418,7 +467,7 @@ fcgi_read(void *with, char *bytes, size_t size)
 static bool
 fcgi_write(void *with, const char *bytes, size_t len)
 {
-	FCGX_Request *fcgx = with;
+	FCGX_Request *fcgx = &((struct gateway *)with)->fcgx;
 
 	while (len > 0) {
 		int part = len > INT_MAX ? INT_MAX : (int)len;
@@ -452,6 +501,8 @@ gateway_new(struct app *app)
 	if (g == NULL)
 		return NULL;
 	g->app = app;
+	g->fd = -1;
+	(void)pthread_mutex_init(&g->mutex, NULL);
 	g->arena = arena_new(APP_ARENA_MAX);
 	/* No listening socket: the pool accepts, and after a broken request FCGX_Accept_r must
 	 * fail, not wait for the next one. */
@@ -476,12 +527,14 @@ gateway_free(struct gateway *g)
  * a reset over TCP cannot overtake the answer.  With the body read to its end nothing is left that
  * could cause one, and the descriptor is closed at once. */
 static void
-close_connection(FCGX_Request *fcgx)
+close_connection(struct gateway *g)
 {
+	FCGX_Request *fcgx = &g->fcgx;
 	bool read_to_end = FCGX_HasSeenEOF(fcgx->in) != 0 && FCGX_GetError(fcgx->in) == 0;
 
 	fcgx->keepConnection = read_to_end;
 	FCGX_Finish_r(fcgx);
+	fcgi_limit(g, 0, false);
 	if (fcgx->ipcFd >= 0)
 		close(fcgx->ipcFd);
 	fcgx->ipcFd = -1;
@@ -499,22 +552,27 @@ wipe(char **list)
 void
 gateway_serve(struct gateway *g, int fd)
 {
-	const struct wire wire = {&g->fcgx, fcgi_read, fcgi_write, true};
+	const struct wire wire = {g, fcgi_read, fcgi_write, fcgi_limit, true};
+	struct params p = {0};
+	int64_t began = clock_us();
 
 	/* With keepConnection set FCGX_Accept_r reads from ipcFd; otherwise it would close it as
 	 * the end of an earlier request. */
 	g->fcgx.ipcFd = fd;
 	g->fcgx.keepConnection = 1;
+	fcgi_limit(g, g->app->settings->read_timeout_s * 1000, false);
 	if (FCGX_Accept_r(&g->fcgx) != 0) {
 		log_debug("a connection without a request");
+		fcgi_limit(g, 0, false);
 		if (g->fcgx.ipcFd >= 0)
 			close(g->fcgx.ipcFd);
 		g->fcgx.ipcFd = -1;
 		return;
 	}
-	gateway_serve_request(g->app, g->arena, g->fcgx.envp, &wire);
+	request_take(&p, g->arena, g->fcgx.envp, &wire);
+	(void)request_answer(g->app, g->arena, &p, began, &wire);
 	wipe(g->fcgx.envp);
-	close_connection(&g->fcgx);
+	close_connection(g);
 	arena_reset(g->arena);
 }
 
@@ -565,16 +623,34 @@ cgi_write(void *with, const char *bytes, size_t len)
 	return true;
 }
 
-int
-gateway_serve_cgi(struct app *app)
+/* The kernel ends a process that waits for longer. */
+static void
+cgi_limit(void *with, int64_t ms, bool writing)
 {
-	const struct wire wire = {NULL, cgi_read, cgi_write, false};
+	(void)with;
+	(void)writing;
+	alarm((unsigned)((ms + 999) / 1000));
+}
+
+/* The body first: while it comes nothing is open. */
+int
+gateway_serve_cgi(const struct settings *s, struct app *(*open_app)(const struct settings *s))
+{
+	const struct wire wire = {NULL, cgi_read, cgi_write, cgi_limit, false};
 	struct arena *a = arena_new(APP_ARENA_MAX);
-	bool sent;
+	struct params p = {0};
+	struct app *app = NULL;
+	int64_t began = clock_us();
+	bool sent = false;
 
 	if (a == NULL)
 		return 1;
-	sent = gateway_serve_request(app, a, environ, &wire);
+	cgi_limit(NULL, s->read_timeout_s * 1000, false);
+	request_take(&p, a, environ, &wire);
+	app = open_app(s);
+	if (app != NULL)
+		sent = request_answer(app, a, &p, began, &wire);
+	app_free(app);
 	arena_free(a);
 	return sent ? 0 : 1;
 }

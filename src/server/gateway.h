@@ -23,7 +23,11 @@ struct gateway *gateway_new(struct app *app);
 void gateway_free(struct gateway *g);
 /* Serves one request from a connected descriptor, which it closes. */
 void gateway_serve(struct gateway *g, int fd);
-/* Serves the CGI request of this process; 0 or 1 as an exit status. */
-int gateway_serve_cgi(struct app *app);
+/* Closes the connection that it waits for if that takes too long.  By another thread, each second.
+ */
+void gateway_hurry(struct gateway *g);
+/* Serves the CGI request of this process; 0 or 1 as an exit status.  open_app is called when the
+ * body has been read; if it returns NULL it has answered. */
+int gateway_serve_cgi(const struct settings *s, struct app *(*open_app)(const struct settings *s));
 
 #endif

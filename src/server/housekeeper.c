@@ -1,8 +1,9 @@
-/* housekeeper: the housekeeper process of the pool. */
+/* housekeeper: the housekeeper process of the pool, and those that only check. */
 #include "server/housekeeper.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/settings.h"
@@ -15,10 +16,9 @@
 static bool
 housekeeper_goes_on(void *arg)
 {
-	const struct pool *const *pool = arg;
 	sigset_t set;
 
-	child_tick(*pool);
+	(void)arg;
 	return sigpending(&set) != 0 ||
 	       (sigismember(&set, SIGTERM) != 1 && sigismember(&set, SIGUSR1) != 1);
 }
@@ -26,39 +26,45 @@ housekeeper_goes_on(void *arg)
 int
 housekeeper_run(const struct pool *pool)
 {
-	enum { STEP_S = 10 }; /* refused sign-ins are written so soon after their minute */
-	int64_t every = pool->settings->sweep_every_s, waited = every;
-	int64_t step = every < STEP_S ? every : STEP_S;
 	char why[CONFIG_WHY_MAX];
-	struct app *app = app_new(pool->settings, why);
+	struct app *app;
 
+	if (!child_begin(pool, NULL, NULL)) {
+		log_error("the housekeeper cannot start: %s", strerror(errno));
+		return 1;
+	}
+	app = app_new(pool->settings, why);
 	if (app == NULL) {
 		log_error("the housekeeper cannot start: %s", why);
 		return 1;
 	}
-	app_use_refusals(app, pool->refusals);
 	child_tell_ready(pool);
-	/* Both log what they could not do. */
-	do {
-		(void)app_write_refusals(app, false);
-		if (waited >= every) {
-			(void)app_sweep(app, housekeeper_goes_on, &pool);
-			waited = 0;
-		}
-		waited += step;
-	} while (child_wait_for_end(pool, step) == 0);
-	(void)app_write_refusals(app, true);
+	do
+		(void)app_sweep(app, housekeeper_goes_on, NULL); /* logs what it could not do */
+	while (child_wait_for_end(pool->settings->sweep_every_s) == 0);
 	app_free(app);
 	return 0;
+}
+
+static int
+prepare_as(const struct pool *pool, enum prepare how)
+{
+	char why[CONFIG_WHY_MAX];
+
+	if (app_prepare(pool->settings, how, why))
+		return 0;
+	log_error("%s", why);
+	return 1;
 }
 
 int
 prepare_run(const struct pool *pool)
 {
-	char why[CONFIG_WHY_MAX];
+	return prepare_as(pool, PREPARE_MIGRATE);
+}
 
-	if (app_prepare(pool->settings, PREPARE_MIGRATE, why))
-		return 0;
-	log_error("%s", why);
-	return 1;
+int
+check_run(const struct pool *pool)
+{
+	return prepare_as(pool, PREPARE_CHECK);
 }

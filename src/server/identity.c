@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,10 +30,23 @@ write_pid(int fd, uid_t uid, gid_t gid)
 	       pwrite(fd, text, (size_t)len, 0) == len;
 }
 
+/* "PID\nDEVICE:INODE\n" */
+void
+identity_note_socket(const struct pool *pool)
+{
+	char text[96];
+	int len = snprintf(text, sizeof(text), "%d\n%ju:%ju\n", (int)getpid(),
+			   (uintmax_t)pool->socket_device, (uintmax_t)pool->socket_inode);
+
+	if (ftruncate(pool->lock_fd, 0) != 0 || pwrite(pool->lock_fd, text, (size_t)len, 0) != len)
+		log_warn("cannot note the socket in the lock file: %s", strerror(errno));
+}
+
 bool
 identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 {
-	char path[CONFIG_PATH_MAX + 32], other[32] = "";
+	char path[CONFIG_PATH_MAX + 32], before[96] = "";
+	uintmax_t device, inode;
 	struct stat found;
 
 	snprintf(path, sizeof(path), "%s/regcredd.lock", pool->settings->state_dir);
@@ -46,18 +60,23 @@ identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 		log_error("%s is not a file of regcredd's own", path);
 		return false;
 	}
+	if (pread(pool->lock_fd, before, sizeof(before) - 1, 0) < 0)
+		before[0] = '\0';
 	if (flock(pool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		if (pread(pool->lock_fd, other, sizeof(other) - 1, 0) < 0)
-			other[0] = '\0';
-		other[strcspn(other, "\n")] = '\0';
-		log_error("another regcredd (process %s) runs on %s", other,
+		before[strcspn(before, "\n")] = '\0';
+		log_error("another regcredd (process %s) runs on %s", before,
 			  pool->settings->state_dir);
 		return false;
+	}
+	if (sscanf(before, "%*d %ju:%ju", &device, &inode) == 2) {
+		pool->socket_device = (dev_t)device;
+		pool->socket_inode = (ino_t)inode;
 	}
 	if (!write_pid(pool->lock_fd, uid, gid)) {
 		log_error("cannot write %s: %s", path, strerror(errno));
 		return false;
 	}
+	identity_note_socket(pool);
 	return true;
 }
 

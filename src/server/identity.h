@@ -8,8 +8,9 @@
 #include "base/settings.h"
 #include "server/pool_state.h"
 
-/* Only one master on a state directory. */
+/* Only one master on a state directory.  The lock file says who it is, and which socket it made. */
 bool identity_take_lock(struct pool *pool, uid_t uid, gid_t gid);
+void identity_note_socket(const struct pool *pool);
 
 bool identity_write_pid_file(const struct pool *pool, uid_t uid, gid_t gid);
 

@@ -5,18 +5,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/settings.h"
+#include "server/identity.h"
 #include "server/pool_state.h"
-
-enum { ORPHANS_WAIT_MS = 5000 }; /* for the workers of a master that was killed */
 
 enum {
 	SYSTEMD_FIRST_FD = 3, /* sd_listen_fds(3) */
@@ -29,6 +26,14 @@ is_listening(int fd)
 	socklen_t len = sizeof(listening);
 
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+static bool
+set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 /* A socket that somebody else made: systemd's LISTEN_FDS, or fd 0 from spawn-fcgi or supervisor. -1
@@ -59,24 +64,18 @@ is_answered(const struct sockaddr_un *address)
 	return answered;
 }
 
-/* The lock is ours, so whoever answers on our own socket is a worker of a master that was killed,
- * and about to end.  True if it is gone in time. */
+/* Whether the file at the path is the socket that we made, or the master before us. */
 static bool
-await_silence(const struct sockaddr_un *address)
+is_own_file(const struct pool *pool, const struct stat *found)
 {
-	const struct timespec pause = {.tv_nsec = 50 * 1000000};
-
-	for (int i = 0; i < ORPHANS_WAIT_MS / 50; i++) {
-		if (!is_answered(address))
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
+	return pool->socket_inode != 0 && found->st_dev == pool->socket_device &&
+	       found->st_ino == pool->socket_inode;
 }
 
-/* Removes what a crash left at the path, and nothing else. */
+/* Removes what a crash left at the path, and nothing else.  The lock is ours, so whoever answers at
+ * the socket of the master before us is one of its workers, which serves what it has and ends. */
 static bool
-clear_path(const struct sockaddr_un *address)
+clear_path(const struct pool *pool, const struct sockaddr_un *address)
 {
 	const char *path = address->sun_path;
 	struct stat found;
@@ -87,7 +86,7 @@ clear_path(const struct sockaddr_un *address)
 		log_error("%s exists and is not a socket", path);
 		return false;
 	}
-	if (!await_silence(address)) {
+	if (!is_own_file(pool, &found) && is_answered(address)) {
 		log_error("another program answers at %s", path);
 		return false;
 	}
@@ -102,27 +101,29 @@ clear_path(const struct sockaddr_un *address)
 /* Made by ourselves, not by FCGX_OpenSocket, which binds with whatever umask there is and exits on
  * a failure. */
 static bool
-bind_socket(struct pool *pool, const struct sockaddr_un *address, uid_t uid, gid_t gid)
+bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t uid, gid_t gid)
 {
 	const struct settings *s = pool->settings;
 	mode_t old = umask(0777 & ~(mode_t)s->socket_mode);
-	int rc = bind(pool->listener, (const struct sockaddr *)address, sizeof(*address));
+	int rc = bind(fd, (const struct sockaddr *)address, sizeof(*address));
 
 	umask(old);
 	if (rc != 0) {
 		log_error("cannot make %s: %s", s->socket, strerror(errno));
 		return false;
 	}
-	pool->own_socket = true;
 	struct stat found = {0};
 	if (lstat(s->socket, &found) != 0 || (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
-	    listen(pool->listener, (int)s->backlog) != 0) {
+	    listen(fd, (int)s->backlog) != 0 || !set_nonblocking(fd)) {
 		log_error("cannot set up %s: %s", s->socket, strerror(errno));
 		unlink(s->socket);
 		return false;
 	}
 	pool->socket_device = found.st_dev;
 	pool->socket_inode = found.st_ino;
+	pool->own_socket = true;
+	pool->listener = fd;
+	identity_note_socket(pool);
 	return true;
 }
 
@@ -139,27 +140,28 @@ make_socket(struct pool *pool, uid_t uid, gid_t gid)
 		return false;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (!clear_path(&address))
+	if (!clear_path(pool, &address))
 		return false;
-	pool->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (pool->listener < 0) {
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
 		log_error("cannot make a socket: %s", strerror(errno));
-		return false;
-	}
-	return bind_socket(pool, &address, uid, gid);
+	if (fd >= 0 && bind_socket(pool, fd, &address, uid, gid))
+		return true;
+	if (fd >= 0)
+		close(fd);
+	return false;
 }
 
 bool
 open_listener(struct pool *pool, uid_t uid, gid_t gid)
 {
-	int domain = 0, flags;
+	int domain = 0;
 	socklen_t len = sizeof(domain);
 
 	pool->listener = inherited_socket();
 	if (pool->listener < 0 && !make_socket(pool, uid, gid))
 		return false;
-	flags = fcntl(pool->listener, F_GETFL);
-	if (flags < 0 || fcntl(pool->listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	if (!set_nonblocking(pool->listener) ||
 	    getsockopt(pool->listener, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0) {
 		log_error("cannot use the listening socket: %s", strerror(errno));
 		return false;
@@ -169,4 +171,41 @@ open_listener(struct pool *pool, uid_t uid, gid_t gid)
 		log_warn(
 			"the listening socket is not a Unix socket: whoever reaches it is trusted");
 	return true;
+}
+
+bool
+listener_is_lost(const struct pool *pool)
+{
+	struct stat found;
+
+	return pool->own_socket &&
+	       (lstat(pool->settings->socket, &found) != 0 || !is_own_file(pool, &found));
+}
+
+bool
+listener_renew(struct pool *pool)
+{
+	int before = pool->listener;
+
+	if (!pool->socket_lost)
+		log_error("the socket %s is gone: it is made again", pool->settings->socket);
+	bool made = (!pool->socket_lost || access(pool->settings->socket, F_OK) != 0) &&
+		    make_socket(pool, geteuid(), getegid());
+	pool->socket_lost = !made;
+	if (made)
+		close(before);
+	return made;
+}
+
+void
+listener_remove(struct pool *pool)
+{
+	const char *path = pool->settings->socket;
+
+	if (!pool->own_socket)
+		return;
+	if (!listener_is_lost(pool) && unlink(path) != 0)
+		log_warn("cannot remove %s: %s", path, strerror(errno));
+	pool->socket_inode = 0;
+	identity_note_socket(pool);
 }

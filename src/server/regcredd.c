@@ -72,14 +72,6 @@ take_wishes(int argc, char **argv, struct wishes *wishes)
 	return kept;
 }
 
-static void
-warn_if_open(const struct settings *s)
-{
-	if (s->open)
-		log_warn("OPEN MODE: there is no authentication. Everyone who reaches this server "
-			 "can read and change every login. Use it on loopback for tests only.");
-}
-
 static int
 check(const struct settings *s)
 {
@@ -115,6 +107,19 @@ cgi_failed(const char *why)
 	return cgi_answer(ERR_INTERNAL, why);
 }
 
+static struct app *
+cgi_open(const struct settings *s)
+{
+	char why[CONFIG_WHY_MAX];
+	struct app *app = app_new(s, why);
+
+	if (app == NULL)
+		(void)cgi_answer(disk_free_bytes(s->database) < DISK_FULL_BYTES ? ERR_DISK_FULL
+										: ERR_INTERNAL,
+				 why);
+	return app;
+}
+
 /* One request.  The arguments are left alone: a web server puts words of the query there. */
 static int
 run_cgi(void)
@@ -123,8 +128,7 @@ run_cgi(void)
 	char *argv[] = {program, NULL};
 	struct settings s;
 	struct sandbox sandbox;
-	struct app *app;
-	int arg = 1, status;
+	int arg = 1;
 
 	umask(0077);
 	if (!config_load(&s, 1, argv, &arg, why))
@@ -132,19 +136,12 @@ run_cgi(void)
 	log_set_level(s.log_level);
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
-	warn_if_open(&s);
+	config_warn(&s);
 	if (!sandbox_enter(&s, &sandbox))
 		return cgi_failed(sandbox.missing);
 	if (!gateway_init())
 		return cgi_failed("cannot start libfcgi or libsodium");
-	app = app_new(&s, why);
-	if (app == NULL)
-		return cgi_answer(disk_free_bytes(s.database) < DISK_FULL_BYTES ? ERR_DISK_FULL
-										: ERR_INTERNAL,
-				  why);
-	status = gateway_serve_cgi(app);
-	app_free(app);
-	return status;
+	return gateway_serve_cgi(&s, cgi_open);
 }
 
 int
@@ -153,7 +150,6 @@ main(int argc, char **argv)
 	struct wishes wishes = {0};
 	char why[CONFIG_WHY_MAX];
 	struct settings s;
-	enum pool_start how;
 	int arg = 1;
 
 	if (!harden_descriptors())
@@ -167,17 +163,8 @@ main(int argc, char **argv)
 		printf("regcredd %s\n", PACKAGE_VERSION);
 		return 0;
 	}
-	how = pool_how();
-	while (!config_load(&s, argc, argv, &arg, why)) {
-		if (how == POOL_FRESH)
-			return usage_error(why);
-		log_error("%s", why);
-		if (how == POOL_PROBE || pool_end_is_pending())
-			return EXIT_FAILED;
-		/* Changed since the probe, an instant ago.  The old workers serve on. */
-		sleep(1);
-		arg = 1;
-	}
+	if (!config_load(&s, argc, argv, &arg, why))
+		return usage_error(why);
 	if (arg < argc) {
 		snprintf(why, sizeof(why), "unknown argument \"%.64s\"; see regcredd --help",
 			 argv[arg]);
@@ -186,8 +173,6 @@ main(int argc, char **argv)
 	log_set_level(s.log_level);
 	if (wishes.check)
 		return check(&s);
-	if (how == POOL_PROBE)
-		return pool_probe(&s);
-	warn_if_open(&s);
-	return pool_run(&s, argv);
+	config_warn(&s);
+	return pool_run(&s, argc, argv);
 }

@@ -1,29 +1,36 @@
 /* sandbox: the files (Landlock) and the system calls (seccomp) that are left to a worker.
  *
- * The two tables are the whole policy.  A call that is in neither list of calls answers ENOSYS, as
- * an older kernel would: the C library then falls back, or its caller sees an error.  The calls
- * that only an intruder makes end the process, which the master logs.
+ * The tables are the whole policy.  Files: what is not named is out of reach.  System calls: what
+ * only an intruder makes ends the process, which the master logs; some more answer ENOSYS, as an
+ * older kernel would; the rest is allowed, so that a new C library works as it is.  The systemd
+ * unit adds the allow-list that systemd keeps.
  */
 #include "server/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <seccomp.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef HAVE_LANDLOCK
+#include <linux/landlock.h>
+#endif
+#ifdef HAVE_SECCOMP
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#endif
 
 #include "base/harden.h"
 #include "base/settings.h"
-
-#ifdef HAVE_LANDLOCK
-#endif
-#ifdef HAVE_SECCOMP
-
-#endif
 
 /* The sanitizers look into the process from outside of it, and read files that are none of ours.
  * Coverage is written into the build tree when a process ends. */
@@ -48,7 +55,7 @@ static bool __attribute__((unused)) failed(struct sandbox *out, const char *what
 
 /* ---- Landlock ---- */
 
-#ifdef LANDLOCK_CREATE_RULESET_VERSION
+#ifdef HAVE_LANDLOCK
 
 #define LOOK ((uint64_t)LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define CHANGE                                                                                     \
@@ -166,31 +173,8 @@ restrict_files(const struct settings *s, struct sandbox *out)
 #ifdef HAVE_SECCOMP
 
 // clang-format off
-/* By name, so that a call which an architecture does not have is passed over. */
-static const char *const allowed_calls[] = {
-	/* memory, threads, the end */
-	"brk", "mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "mlock", "munlock", "mlock2", "futex", "futex_time64",
-	"set_robust_list", "get_robust_list", "rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "membarrier",
-	"exit", "exit_group", "restart_syscall", "arch_prctl", "getpid", "getppid", "gettid",
-	/* signals: a worker waits for them; add_signals() has the one that it sends */
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigtimedwait_time64", "rt_sigsuspend", "sigaltstack", "alarm", "setitimer",
-	/* time, randomness, who we are */
-	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
-	"gettimeofday", "time", "getrandom", "getuid", "geteuid", "getgid", "getegid", "uname", "sysinfo", "getrusage", "times",
-	"umask",
-	/* files */
-	"open", "openat", "close", "read", "write", "pread64", "pwrite64", "readv", "writev", "lseek", "_llseek",
-	"fsync", "fdatasync", "ftruncate", "ftruncate64", "fallocate", "flock", "fcntl", "fcntl64", "dup", "dup3", "fchmod", "fchown",
-	"stat", "fstat", "lstat", "newfstatat", "fstatat64", "stat64", "fstat64", "lstat64", "statx", "statfs", "fstatfs",
-	"statfs64", "fstatfs64", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64",
-	"unlink", "unlinkat", "rename", "renameat", "renameat2", "pipe2",
-	/* the web server's connections, and those to registries and name servers */
-	"accept", "accept4", "connect", "bind", "getsockname", "getpeername", "getsockopt", "setsockopt", "shutdown", "socketpair",
-	"recv", "recvfrom", "recvmsg", "recvmmsg", "send", "sendto", "sendmsg", "sendmmsg", "ioctl",
-	"poll", "ppoll", "ppoll_time64", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
-	"epoll_pwait2", "eventfd2",
-};
-/* What nothing here ever does: the process ends. */
+/* By name, so that a call which an architecture does not have is passed over.  What only an intruder
+ * does: the process ends. */
 static const char *const deadly_calls[] = {
 	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd",
 	"mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at",
@@ -198,6 +182,14 @@ static const char *const deadly_calls[] = {
 	"bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "io_uring_setup",
 	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
 	"acct", "quotactl", "settimeofday", "clock_settime", "adjtimex", "iopl", "ioperm", "personality",
+};
+/* What a library may try, and does without where a kernel does not have it.  clone3's flags are in
+ * memory, where a filter cannot look: the C library takes clone instead. */
+static const char *const refused_calls[] = {
+	"clone3", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal", "process_madvise",
+	"setfsuid", "setfsgid", "setrlimit", "mknod", "mknodat", "open_tree", "move_mount", "fsopen", "fsmount", "fspick", "mount_setattr",
+	"io_uring_enter", "io_uring_register", "io_setup", "vmsplice", "fanotify_init", "syslog", "clock_adjtime",
+	"msgget", "semget", "shmget", "mq_open", "uselib", "vhangup",
 };
 // clang-format on
 
@@ -221,51 +213,29 @@ argument(unsigned number, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
 	return (struct scmp_arg_cmp){.arg = number, .op = op, .datum_a = a, .datum_b = b};
 }
 
-/* Sockets of the kinds in use: no raw ones, no packets, no kernel interfaces but the one that
- * getaddrinfo asks for our addresses. */
+static const uint32_t refuse = SCMP_ACT_ERRNO(ENOSYS);
+
+/* Sockets of other kinds than those in use: raw ones, packets, kernel interfaces except the one
+ * that getaddrinfo asks for our addresses. */
 static int
 add_sockets(scmp_filter_ctx filter)
 {
-	static const struct {
-		int domain, type;
-	} kinds[] = {
-		{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM},	 {AF_INET, SOCK_STREAM},
-		{AF_INET, SOCK_DGRAM},	{AF_INET6, SOCK_STREAM}, {AF_INET6, SOCK_DGRAM},
-		{AF_NETLINK, SOCK_RAW},
-	};
-	const scmp_datum_t type_bits = (scmp_datum_t) ~(SOCK_NONBLOCK | SOCK_CLOEXEC) & 0xffffffff;
+	const scmp_datum_t all = 0xffffffff, type_bits = 0xf;
+	int rc = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+				  argument(0, SCMP_CMP_GT, AF_NETLINK, 0));
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		int rc = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-			argument(0, SCMP_CMP_EQ, (scmp_datum_t)kinds[i].domain, 0),
-			argument(1, SCMP_CMP_MASKED_EQ, type_bits, (scmp_datum_t)kinds[i].type));
+	for (int domain = 0; rc == 0 && domain < AF_NETLINK; domain++) {
+		bool used = domain == AF_UNIX || domain == AF_INET || domain == AF_INET6;
 
-		if (rc != 0)
-			return rc;
+		rc = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), used ? 2 : 1,
+				      argument(0, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)domain),
+				      argument(1, SCMP_CMP_MASKED_EQ, type_bits, SOCK_RAW));
 	}
-	return 0;
+	return rc;
 }
 
-/* One that a process sends itself, as abort() does; and to the master the one that says "ready".
- * Whoever got into a worker could end the pool otherwise, and all that its user runs. */
-static int
-add_signals(scmp_filter_ctx filter)
-{
-	const scmp_datum_t all = 0xffffffff;
-	int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				  argument(0, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)getpid()));
-
-	if (rc != 0)
-		return rc;
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigqueueinfo), 2,
-				argument(0, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)getppid()),
-				argument(1, SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)SANDBOX_SIGNAL));
-}
-
-/* Threads, but no processes.  clone3's flags lie in memory, where a filter cannot look; the default
- * answer to it is ENOSYS, upon which the C library takes clone.  prctl for the names of threads;
- * prlimit to read a limit. */
+/* What is refused with some arguments: processes instead of threads, signals to others, debuggers
+ * and core files, limits that are changed. */
 static int
 add_narrow(scmp_filter_ctx filter)
 {
@@ -274,57 +244,62 @@ add_narrow(scmp_filter_ctx filter)
 		int call;
 		struct scmp_arg_cmp argument;
 	} calls[] = {
-		{SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, thread, thread)},
-		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_NAME, 0)},
-		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0)},
-		{SCMP_SYS(prlimit64), argument(2, SCMP_CMP_EQ, 0, 0)},
+		{SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, thread, 0)},
+		{SCMP_SYS(tgkill), argument(0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0)},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0)},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_PTRACER, 0)},
+		{SCMP_SYS(prlimit64), argument(2, SCMP_CMP_NE, 0, 0)},
+		{SCMP_SYS(ioctl), argument(1, SCMP_CMP_EQ, TIOCSTI, 0)},
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].call, 1,
-					  calls[i].argument);
+		int rc = seccomp_rule_add(filter, refuse, calls[i].call, 1, calls[i].argument);
 
 		if (rc != 0)
 			return rc;
 	}
-	int rc = add_sockets(filter);
-	return rc == 0 ? add_signals(filter) : rc;
+	return add_sockets(filter);
+}
+
+/* Asks the kernel, not the library, which never says that there is nothing. */
+static bool
+can_kill(void)
+{
+	uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
 static bool
-restrict_calls(bool only_log, struct sandbox *out)
+restrict_calls(struct sandbox *out)
 {
-	const uint32_t other = only_log ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(ENOSYS);
-	const uint32_t deadly = only_log ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
 	scmp_filter_ctx filter;
 	int rc;
 
-	if (seccomp_api_get() == 0)
+	if (!can_kill())
 		return lacks(out, "the kernel has no seccomp filters");
-	filter = seccomp_init(other);
+	filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (filter == NULL)
 		return failed(out, "seccomp", ENOMEM);
-	rc = add_calls(filter, SCMP_ACT_ALLOW, allowed_calls,
-		       sizeof(allowed_calls) / sizeof(allowed_calls[0]));
+	rc = add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly_calls,
+		       sizeof(deadly_calls) / sizeof(deadly_calls[0]));
+	if (rc == 0)
+		rc = add_calls(filter, refuse, refused_calls,
+			       sizeof(refused_calls) / sizeof(refused_calls[0]));
 	if (rc == 0)
 		rc = add_narrow(filter);
-	if (rc == 0 && !only_log)
-		rc = add_calls(filter, deadly, deadly_calls,
-			       sizeof(deadly_calls) / sizeof(deadly_calls[0]));
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
 	out->seccomp = rc == 0;
-	out->only_log = only_log;
 	return rc == 0 || failed(out, "seccomp", -rc);
 }
 
 #else
 
 static bool
-restrict_calls(bool only_log, struct sandbox *out)
+restrict_calls(struct sandbox *out)
 {
-	(void)only_log;
 	return lacks(out, "built without libseccomp");
 }
 
@@ -334,23 +309,18 @@ bool
 sandbox_enter(const struct settings *s, struct sandbox *out)
 {
 	*out = (struct sandbox){0};
-	if (s->sandbox == SANDBOX_OFF)
+	if (!s->sandbox)
 		return true;
 	if (STAYS_OPEN)
 		return lacks(out, "built with a sanitizer");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return lacks(out, "the kernel has no no_new_privs");
-	/* Landlock cannot only log: it stays away while somebody looks for what is missing. */
-	if (s->sandbox == SANDBOX_ON && !restrict_files(s, out))
-		return false;
-	return restrict_calls(s->sandbox == SANDBOX_LOG, out);
+	return restrict_files(s, out) && restrict_calls(out);
 }
 
 const char *
 sandbox_text(const struct sandbox *sandbox)
 {
-	if (sandbox->only_log)
-		return "seccomp that only logs";
 	if (sandbox->landlock)
 		return sandbox->seccomp ? "landlock, seccomp" : "landlock";
 	return sandbox->seccomp ? "seccomp" : "nothing";

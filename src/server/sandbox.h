@@ -1,25 +1,20 @@
 /* sandbox: what a process that serves requests gives up before the first one.
  *
- * Landlock leaves it the files of the settings and what name resolution and TLS read; seccomp
- * leaves it the system calls of the table in sandbox.c.  Both are for the calling thread and those
- * that it starts, so this is called before there are others, and cannot be taken back.
+ * Landlock leaves it the files of the settings and what name resolution and TLS read; seccomp takes
+ * away the system calls that sandbox.c lists.  Both are for the calling thread and those that it
+ * starts, so this is called before there are others, and cannot be taken back.
  */
 #ifndef REGCRED_SANDBOX_H
 #define REGCRED_SANDBOX_H
 
-#include <signal.h>
 #include <stdbool.h>
 
 #include "base/settings.h"
-
-/* The one signal that may be sent to another process, and that only to the parent. */
-#define SANDBOX_SIGNAL SIGRTMIN
 
 /* What is in force afterwards. */
 struct sandbox {
 	bool landlock;
 	bool seccomp;
-	bool only_log;	  /* seccomp lets forbidden calls pass and has the kernel log them */
 	char missing[96]; /* why something is not in force; "" if all of it is, or if none was
 			     wanted */
 };

@@ -10,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "server/gateway.h"
 #include "server/pool_state.h"
 #include "service/app.h"
+#include "service/housekeeper.h"
 #include "shared/board.h"
 
 enum {
@@ -30,9 +30,19 @@ enum {
 /* What the threads of a worker share. */
 enum drain { DRAIN_NO, DRAIN_CURRENT, DRAIN_QUEUE };
 
+struct worker;
+
+struct thread {
+	pthread_t id;
+	struct worker *worker;
+	_Atomic(struct gateway *) gateway;
+	int epoll;
+};
+
 struct worker {
 	const struct pool *pool;
 	struct app *app;
+	struct thread *threads;
 	int wake; /* eventfd: readable from the moment on when drain is set */
 	atomic_int drain;
 	atomic_llong complained_s; /* when a refused peer was last logged */
@@ -71,15 +81,6 @@ check_peer(struct worker *w, int fd)
 	return false;
 }
 
-static void
-set_timeouts(int fd, int64_t seconds)
-{
-	struct timeval pause = {.tv_sec = (time_t)seconds};
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof(pause));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &pause, sizeof(pause));
-}
-
 /* After a failed accept: true if another try makes sense now. */
 static bool
 accept_failed(int error)
@@ -103,7 +104,6 @@ serve_one(struct worker *w, struct gateway *g)
 		close(fd);
 		return true;
 	}
-	set_timeouts(fd, w->pool->settings->read_timeout_s);
 	gateway_serve(g, fd);
 	return true;
 }
@@ -127,21 +127,12 @@ watch(const struct worker *w)
 	return -1;
 }
 
-struct thread {
-	pthread_t id;
-	struct worker *worker;
-	struct gateway *gateway;
-	size_t number;
-	int epoll;
-};
-
 static void *
 worker_thread_run(void *arg)
 {
 	struct thread *t = arg;
 	struct worker *w = t->worker;
 
-	board_thread(w->pool->self, t->number);
 	while (atomic_load(&w->drain) == DRAIN_NO) {
 		struct epoll_event events[2];
 		int count = epoll_wait(t->epoll, events, 2, -1);
@@ -165,46 +156,53 @@ thread_start(struct thread *t, struct worker *w)
 	return t->gateway != NULL && pthread_create(&t->id, NULL, worker_thread_run, t) == 0;
 }
 
+/* Each second, by the thread that watches the others. */
 static void
-thread_release(struct thread *t)
+worker_each_second(void *arg)
 {
-	if (t->gateway != NULL)
-		gateway_free(t->gateway);
-	if (t->epoll >= 0)
-		close(t->epoll);
+	const struct worker *w = arg;
+
+	for (int64_t i = 0; i < w->pool->settings->threads; i++)
+		if (w->threads[i].gateway != NULL)
+			gateway_hurry(w->threads[i].gateway);
+}
+
+/* Waits for the end.  Refused sign-ins are written soon after their minute. */
+static enum drain
+worker_wait(struct worker *w)
+{
+	enum { STEP_S = 10 };
+	int end;
+
+	child_tell_ready(w->pool);
+	while ((end = child_wait_for_end(STEP_S)) == 0)
+		(void)app_write_refusals(w->app, false); /* logs what it could not do */
+	if (!child_is_orphan(w->pool) || !w->pool->own_socket)
+		return end == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT;
+	(void)shutdown(w->pool->listener, SHUT_RD); /* nobody may join a queue that nobody serves */
+	return DRAIN_QUEUE;
 }
 
 /* Starts the threads, waits for the end, joins them. */
 static int
-worker_serve(struct worker *w, struct thread *threads, size_t count)
+worker_serve(struct worker *w, size_t count)
 {
 	const uint64_t one = 1;
 	size_t started = 0;
 
-	while (started < count) {
-		threads[started].number = started;
-		if (!thread_start(&threads[started], w))
-			break;
+	while (started < count && thread_start(&w->threads[started], w))
 		started++;
-	}
 	if (started == count) {
-		child_tell_ready(w->pool);
-		int end = child_wait_for_end(w->pool, INT32_MAX);
-
-		atomic_store(&w->drain, end == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT);
-		if (getppid() != w->pool->master)
-			child_end_in_time(w->pool); /* nobody is left who would */
+		atomic_store(&w->drain, worker_wait(w));
 	} else {
 		log_error("cannot start a thread: %s", strerror(errno));
 		atomic_store(&w->drain, DRAIN_CURRENT);
-		thread_release(&threads[started]);
 	}
 	if (write(w->wake, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		return 1;
-	for (size_t i = 0; i < started; i++) {
-		pthread_join(threads[i].id, NULL);
-		thread_release(&threads[i]);
-	}
+	for (size_t i = 0; i < started; i++)
+		pthread_join(w->threads[i].id, NULL);
+	(void)app_write_refusals(w->app, true);
 	return started == count ? 0 : 1;
 }
 
@@ -213,31 +211,25 @@ worker_run(const struct pool *pool)
 {
 	char why[CONFIG_WHY_MAX];
 	size_t count = (size_t)pool->settings->threads;
-	struct worker w = {.pool = pool, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-	struct thread *threads = calloc(count, sizeof(*threads));
-	int status = 1;
+	struct worker w = {.pool = pool,
+			   .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			   .threads = calloc(count, sizeof(*w.threads))};
 
-	if (w.wake < 0 || threads == NULL || !gateway_init()) {
+	if (w.wake < 0 || w.threads == NULL || !gateway_init() ||
+	    !child_begin(pool, worker_each_second, &w)) {
 		log_error("a worker cannot start: %s", strerror(errno));
-		goto out;
+		return 1;
 	}
 	w.app = app_new(pool->settings, why);
 	if (w.app == NULL) {
 		log_error("a worker cannot start: %s", why);
-		goto out;
+		return 1;
 	}
-	app_use_limiter(w.app, pool->limiter);
-	app_use_board(w.app, pool->board);
-	app_use_refusals(w.app, pool->refusals);
-	app_use_check_limiter(w.app, pool->check_limiter);
-	if (app_start_checks(w.app))
-		status = worker_serve(&w, threads, count);
-	else
+	if (!app_use_pool(w.app, pool->limiter, pool->board) || !app_start_checks(w.app)) {
 		log_error("a worker cannot start its threads: %s", strerror(errno));
+		return 1;
+	}
+	int status = worker_serve(&w, count);
 	app_free(w.app);
-out:
-	free(threads);
-	if (w.wake >= 0)
-		close(w.wake);
 	return status;
 }

@@ -3,9 +3,6 @@
 #define REGCRED_SERVER_WORKER_H
 
 #include "server/pool_state.h"
-#include "server/sandbox.h"
-
-#define SIGNAL_READY SANDBOX_SIGNAL
 
 int worker_run(const struct pool *pool);
 

@@ -30,7 +30,6 @@
 #include "service/rekey.h"
 #include "shared/board.h"
 #include "shared/limiter.h"
-#include "shared/refusals.h"
 #include "store/store.h"
 
 enum {
@@ -227,28 +226,17 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	return app;
 }
 
-void
-app_use_limiter(struct app *app, struct limiter *limiter)
+bool
+app_use_pool(struct app *app, struct limiter *limiter, const struct board *board)
 {
-	app->auth.limiter = limiter;
-}
+	const struct settings *s = app->settings;
 
-void
-app_use_board(struct app *app, const struct board *board)
-{
 	app->board = board;
-}
-
-void
-app_use_refusals(struct app *app, struct refusals *refusals)
-{
-	app->auth.refusals = refusals;
-}
-
-void
-app_use_check_limiter(struct app *app, struct limiter *limiter)
-{
-	app->check_limiter = limiter;
+	app->auth.failures = (struct limit){limiter, 'f', (unsigned)s->auth_failures,
+					    (unsigned)s->auth_failures_window_s};
+	app->check_limit = (struct limit){limiter, 'c', (unsigned)s->verify_per_minute, 60};
+	app->auth.refusals = refusals_new();
+	return app->auth.refusals != NULL;
 }
 
 bool
@@ -272,6 +260,7 @@ app_free(struct app *app)
 		return;
 	verifier_free(app->verifier);
 	inject_free(app->inject);
+	refusals_free(app->auth.refusals);
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		for (unsigned v = 0; v < API__COUNT; v++)
 			free(app->templates[r][v].text);

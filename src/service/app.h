@@ -16,6 +16,7 @@
 #include "access/identity.h"
 #include "access/permissions.h"
 #include "access/proxy.h"
+#include "access/refusals.h"
 #include "base/arena.h"
 #include "base/settings.h"
 #include "login/inject.h"
@@ -26,7 +27,6 @@
 #include "secret/keyring.h"
 #include "shared/board.h"
 #include "shared/limiter.h"
-#include "shared/refusals.h"
 #include "store/store.h"
 
 struct app;
@@ -48,15 +48,11 @@ bool app_wants_wal(const struct settings *s);
 /* NULL with a sentence in why.  The settings are kept by reference. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
-/* Counts failed sign-ins there from now on.  Kept by reference. */
-void app_use_limiter(struct app *app, struct limiter *limiter);
-/* Counts them there for the audit log, until app_write_refusals().  Kept by reference. */
-void app_use_refusals(struct app *app, struct refusals *refusals);
-
-/* Answers /metrics from there from now on.  Kept by reference. */
-void app_use_board(struct app *app, const struct board *board);
-/* Counts the checks that accounts ask for there.  Kept by reference. */
-void app_use_check_limiter(struct app *app, struct limiter *limiter);
+/* As a worker of a pool: counts what is limited there, answers /metrics from there, and keeps
+ * refused sign-ins until app_write_refusals().  Both are kept by reference.  False without memory.
+ */
+bool app_use_pool(struct app *app, struct limiter *limiter, const struct board *board)
+	__attribute__((warn_unused_result));
 /* Starts the threads that check logins; without them the request that asks for a check does it
  * before it is answered.  False if they cannot be started. */
 bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
@@ -86,7 +82,7 @@ struct app {
 	struct check_settings checks;
 	struct verifier *verifier;
 	struct inject *inject;
-	struct limiter *check_limiter; /* NULL for none */
+	struct limit check_limit; /* of checks that an account asks for */
 	char proxy_token[PROXY_TOKEN_SIZE];
 	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
 	int64_t anchor_id;	       /* row of the audit log that the log was told last */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "access/refusals.h"
 #include "audit/audit.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -12,7 +13,6 @@
 #include "base/settings.h"
 #include "resource/resource.h"
 #include "service/app.h"
-#include "shared/refusals.h"
 #include "store/store.h"
 
 enum {
@@ -75,19 +75,20 @@ app_write_refusals(struct app *app, bool all)
 
 	if (refusals == NULL)
 		return true;
-	w.count = refusals_take(refusals, all ? INT64_MAX : clock_wall_ms() / 60000, items);
+	w.count = refusals_copy(refusals, all ? INT64_MAX : clock_wall_ms() / 60000, items);
 	if (w.count == 0)
 		return true;
 	w.arena = arena_new(APP_ARENA_MAX);
-	enum store_rc rc = w.arena != NULL ? store_write(app->store, refusals_in_transaction, &w)
-					   : STORE_NO_MEMORY;
+	enum store_rc rc = w.arena != NULL
+				   ? store_write_freeing(app->store, refusals_in_transaction, &w)
+				   : STORE_NO_MEMORY;
 	if (w.arena != NULL)
 		arena_free(w.arena);
-	for (size_t i = 0; rc != STORE_OK && i < w.count; i++)
-		refusals_add(refusals, &items[i]);
-	if (rc != STORE_OK)
-		log_warn("refused sign-ins could not be written to the audit log; it is tried "
-			 "again");
+	if (rc == STORE_OK)
+		refusals_forget(refusals, items, w.count);
+	else
+		log_warn("refused sign-ins could not be written to the audit log%s",
+			 all ? " and are lost" : "; it is tried again");
 	return rc == STORE_OK;
 }
 

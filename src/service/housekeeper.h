@@ -6,8 +6,8 @@
 
 #include "service/app.h"
 
-/* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked; else
- * they stay where they are. */
+/* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked;
+ * until then they stay where they are.  Few rows, so a disk that is low takes them too. */
 bool app_write_refusals(struct app *app, bool all);
 
 /* Asked between the steps of a pass whether it goes on. */

@@ -90,18 +90,16 @@ put_process(struct status_walk *s, const struct board_slot *slot)
 	static const char *const states[] = {"", "waiting to start", "starting", "ready",
 					     "draining"};
 	static const char *const jobs[] = {"worker", "housekeeper"};
-	int64_t state = slot->state, busy = 0;
+	int32_t state = slot->state;
 
-	for (size_t i = 0; i < BOARD_THREADS; i++)
-		busy += slot->pulses[i] != 0;
 	json_begin_object(&s->w);
 	status_put_text(s, "job", slot->job == BOARD_HOUSEKEEPER ? jobs[1] : jobs[0]);
 	put_int(s, "pid", slot->pid);
 	status_put_text(s, "state",
-			state >= BOARD_DUE && state <= BOARD_DRAINING ? states[state] : "?");
+			state >= CHILD_DUE && state <= CHILD_DRAINING ? states[state] : "?");
 	put_time(s, "since", slot->since_ms);
 	put_int(s, "requests", (int64_t)slot->requests);
-	put_int(s, "running", busy);
+	put_int(s, "running", slot->running);
 	put_int(s, "silentMs", clock_ms() - slot->tick_ms);
 	json_end_object(&s->w);
 }
@@ -114,10 +112,10 @@ put_processes(struct status_walk *s, const struct board *b)
 	json_name(&s->w, "processes");
 	json_begin_array(&s->w);
 	for (size_t i = 0; i < BOARD_SLOTS; i++) {
-		if (b->slots[i].state == BOARD_NOBODY)
+		if (b->slots[i].state == CHILD_NONE)
 			continue;
 		put_process(s, &b->slots[i]);
-		ready += b->slots[i].state == BOARD_READY && b->slots[i].job == BOARD_WORKER;
+		ready += b->slots[i].state == CHILD_READY && b->slots[i].job == BOARD_WORKER;
 	}
 	json_end_array(&s->w);
 	if (ready == 0)
@@ -150,7 +148,7 @@ put_pool(struct status_walk *s)
 	char path[CONFIG_PATH_MAX + 32];
 
 	(void)snprintf(path, sizeof(path), BOARD_FILE, s->settings->state_dir);
-	struct board *b = board_open(path, false);
+	struct board *b = board_open(path);
 	s->pool_runs = b != NULL && is_alive(b);
 	json_name(&s->w, "pool");
 	if (s->pool_runs) {

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/http.h"
+#include "base/pulse.h"
 
 static const uint64_t magic = UINT64_C(0x7265676372656462); /* "regcredb" */
 
@@ -32,8 +32,7 @@ enum { STATUS_COUNT = sizeof(statuses) / sizeof(*statuses) };
 _Static_assert((int)STATUS_COUNT < (int)BOARD_STATUSES, "room for all others");
 
 static struct board *board;
-static _Thread_local struct board_slot *own_slot;
-static _Thread_local _Atomic int64_t *own_pulse;
+static struct board_slot *own_slot;
 
 /* Memory of a file that has all its blocks: a write to one that the disk has no room for would be a
  * SIGBUS.  -1 for the descriptor: anonymous. */
@@ -92,16 +91,16 @@ board_new(const char *path)
 }
 
 struct board *
-board_open(const char *path, bool writing)
+board_open(const char *path)
 {
-	int fd = open(path, (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct board *b = NULL;
 	struct stat found;
 
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &found) == 0 && found.st_size == (off_t)sizeof(*b))
-		b = board_map(fd, writing);
+		b = board_map(fd, false);
 	(void)close(fd);
 	if (b != NULL && (b->magic != magic || b->size != sizeof(*b))) {
 		board_close(b);
@@ -121,15 +120,13 @@ void
 board_use(struct board *b)
 {
 	board = b;
+	own_slot = NULL;
 }
 
 void
-board_thread(size_t slot, size_t thread)
+board_take_slot(size_t slot)
 {
-	if (board == NULL || slot >= BOARD_SLOTS || thread >= BOARD_THREADS)
-		return;
-	own_slot = &board->slots[slot];
-	own_pulse = &own_slot->pulses[thread];
+	own_slot = board == NULL || slot >= BOARD_SLOTS ? NULL : &board->slots[slot];
 }
 
 static void
@@ -145,43 +142,22 @@ board_count(enum board_counter counter)
 		board_add(&board->counters[counter], 1);
 }
 
-static void
-set_pulse(_Atomic int64_t *pulse, int64_t value)
-{
-	if (pulse != NULL)
-		atomic_store_explicit(pulse, value, memory_order_relaxed);
-}
-
-_Atomic int64_t *
-board_pulse(void)
-{
-	return own_pulse;
-}
-
-void
-board_go_on(_Atomic int64_t *pulse)
-{
-	set_pulse(pulse, clock_ms());
-}
-
 void
 board_begin(void)
 {
-	board_go_on(own_pulse);
-}
-
-void
-board_wait(void)
-{
-	set_pulse(own_pulse, -clock_ms());
+	pulse_begin();
+	if (own_slot != NULL)
+		own_slot->running++;
 }
 
 void
 board_end(void)
 {
-	set_pulse(own_pulse, 0);
-	if (own_slot != NULL)
-		board_add(&own_slot->requests, 1);
+	pulse_end();
+	if (own_slot == NULL)
+		return;
+	own_slot->running--;
+	board_add(&own_slot->requests, 1);
 }
 
 static void

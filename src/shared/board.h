@@ -1,9 +1,9 @@
-/* board: what the processes of a pool show each other and `regcred status`: counters, and who of
- * them is alive.
+/* board: the scoreboard: what the processes of a pool show each other and `regcred status`:
+ * counters, and who of them is alive.
  *
- * One block of shared memory of fixed size, changed by atomic operations alone, so a process that
- * dies leaves nothing locked.  It is a file in the state directory, so that it outlives an exec of
- * the master and can be read from outside; where it cannot be made it is anonymous memory.
+ * One block of shared memory of fixed size, changed only by atomic operations, so a process that
+ * dies leaves nothing locked.  It is a file in the state directory, so that it can be read from
+ * outside; where it cannot be made it is anonymous memory.
  *
  * Like the log it is there for the whole process: before board_use(), as in a plain CGI, counting
  * does nothing.
@@ -20,10 +20,9 @@
 #include "base/http.h"
 
 enum {
-	BOARD_SLOTS = 130,   /* processes: twice 64 workers and a housekeeper */
-	BOARD_THREADS = 256, /* in each */
-	BOARD_ROUTES = 12,   /* rows that app.c may name */
-	BOARD_BOUNDS = 16,   /* of a histogram, the open end included */
+	BOARD_SLOTS = 130, /* processes: twice 64 workers and a housekeeper */
+	BOARD_ROUTES = 12, /* rows that app.c may name */
+	BOARD_BOUNDS = 16, /* of a histogram, the open end included */
 	BOARD_VERSION_SIZE = 32,
 };
 
@@ -45,6 +44,8 @@ enum {
 	  "Workers and housekeepers that died without having been told to end.")                   \
 	X(HANGS, "regcred_process_hangs_total",                                                    \
 	  "Workers and housekeepers that were killed because they hung.")                          \
+	X(SLOW, "regcred_slow_connections_total",                                                  \
+	  "Connections closed because a request or its answer took too long on the way.")          \
 	X(RELOADS, "regcred_reloads_total", "Reloads that were carried out.")                      \
 	X(RELOADS_REFUSED, "regcred_reloads_refused_total",                                        \
 	  "Reloads that were refused; the old configuration went on.")
@@ -64,18 +65,25 @@ struct histogram {
 enum { BOARD_STATUSES = 20 };
 
 enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER };
-enum board_state { BOARD_NOBODY, BOARD_DUE, BOARD_STARTING, BOARD_READY, BOARD_DRAINING };
+/* The life of a process: server/children.c has the table. */
+enum child_state {
+	CHILD_NONE,	/* a free slot */
+	CHILD_DUE,	/* to be started after a pause */
+	CHILD_STARTING, /* forked, not yet serving */
+	CHILD_READY,
+	CHILD_DRAINING, /* told to end */
+};
 
 /* A process of the pool; the master's own row is board.master. */
 struct board_slot {
 	_Atomic int32_t pid;	    /* 0: nobody */
-	_Atomic int32_t job, state; /* enum board_job, enum board_state */
+	_Atomic int32_t job, state; /* enum board_job, enum child_state */
+	_Atomic int32_t ready;	    /* the process says that it serves */
+	_Atomic int32_t hung;	    /* it ends itself, or is killed, because it hangs */
+	_Atomic int32_t running;    /* requests at this moment */
 	_Atomic int64_t since_ms;   /* wall clock, when the state began */
 	_Atomic int64_t tick_ms;    /* monotonic clock, when it last showed that it is alive */
 	_Atomic uint64_t requests;
-	/* For each thread the monotonic clock when its request began, negative while it waits for
-	 * the writers' lock, which others keep; 0 while it has none. */
-	_Atomic int64_t pulses[BOARD_THREADS];
 };
 
 struct board {
@@ -97,24 +105,18 @@ struct board {
 /* Makes an empty board in place of the one at the path; NULL for the path: anonymous.  NULL with
  * errno set. */
 struct board *board_new(const char *path);
-/* The board at the path, to read or also to go on with; NULL if there is none of this program's
- * layout. */
-struct board *board_open(const char *path, bool writing);
+/* The one at the path, to read; NULL if there is none of this program's layout. */
+struct board *board_open(const char *path);
 void board_close(struct board *b);
 
 /* From now on this process counts there; NULL: nowhere. */
 void board_use(struct board *b);
-/* The calling thread is this one of that slot. */
-void board_thread(size_t slot, size_t thread);
+/* This process has that slot. */
+void board_take_slot(size_t slot);
 
 void board_count(enum board_counter counter);
-/* A request of this thread begins and ends.  In between board_wait() and board_go_on() it waits for
- * others, and nobody takes it for hanging.  Another thread may say that it goes on, by the pulse of
- * its thread; NULL: it has none. */
+/* A request of this thread begins and ends. */
 void board_begin(void);
-void board_wait(void);
-_Atomic int64_t *board_pulse(void);
-void board_go_on(_Atomic int64_t *pulse);
 void board_end(void);
 void board_request(unsigned route, enum http_method method, int status, int64_t us);
 void board_write_wait(int64_t us);

@@ -4,12 +4,12 @@
  * entry is one word, read and changed as a whole, so there is no lock that a dying process could
  * keep:
  *
- *   63        34 33        10 9       0
- *   [    tag    ][ beginning ][ count ]     count 0: free
+ *   63        36 35     14 13       0
+ *   [    tag    ][  end  ][  count  ]     count 0: free
  *
- * The tag is a part of the hash: that two addresses share bucket and tag is as good as impossible,
- * and since the key of the hash is random nobody can look for two that do.  The beginning is in
- * seconds, modulo 2^24; an entry that is exactly that old would count once more, for one window.
+ * The tag is a part of the hash: that two share bucket and tag is as good as impossible, and since
+ * the key of the hash is random nobody can look for two that do.  The end of its window is in
+ * seconds, modulo 2^22: an entry that was left alone for seven weeks would count once more.
  */
 #include "shared/limiter.h"
 
@@ -17,27 +17,23 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/network.h"
 
 enum {
 	WAYS = 8,
 	BUCKETS = 4096, /* 32,768 entries, 256 KiB */
-	COUNT_BITS = 10,
-	TIME_BITS = 24,
+	COUNT_BITS = 14,
+	TIME_BITS = 22,
 	TAG_BITS = 64 - COUNT_BITS - TIME_BITS,
 	COUNT_MASK = (1 << COUNT_BITS) - 1,
 	TIME_MASK = (1 << TIME_BITS) - 1,
 	IPV6_BYTES = 8, /* one customer has a whole /64 of IPv6 */
 };
-_Static_assert((int)LIMITER_FAILURES_MAX <= (int)COUNT_MASK, "a count fits its bits");
-_Static_assert((int)LIMITER_WINDOW_MAX_S < (int)TIME_MASK, "a window fits its bits");
+_Static_assert((int)LIMITER_MOST <= (int)COUNT_MASK, "a count fits its bits");
+_Static_assert((int)LIMITER_WINDOW_MAX_S < (int)TIME_MASK / 2, "a window fits its bits");
 
 struct limiter {
-	int fd; /* the number is the same in the master and its children */
-	unsigned failures, window_s;
 	unsigned char seed[crypto_shorthash_KEYBYTES];
 	_Atomic uint64_t entries[BUCKETS][WAYS];
 };
@@ -52,12 +48,13 @@ hash(const struct limiter *l, const void *bytes, size_t len)
 	return out;
 }
 
-/* key NULL: the address alone. */
+/* key NULL: the address as a whole. */
 static uint64_t
-limiter_hash_of(const struct limiter *l, const char *address, const char *key)
+limiter_hash_of(const struct limit *limit, const char *address, const char *key)
 {
+	const struct limiter *l = limit->table;
 	struct network n;
-	uint64_t parts[3] = {key != NULL, 0, 0};
+	uint64_t parts[3] = {(uint64_t)limit->kind << 1 | (key != NULL), 0, 0};
 
 	if (network_parse_address(address, &n))
 		parts[1] = hash(l, n.bytes, n.size == 4 ? 4 : IPV6_BYTES);
@@ -74,17 +71,13 @@ count_of(uint64_t entry)
 	return (unsigned)(entry & COUNT_MASK);
 }
 
-/* Seconds since the entry began; also right across the wrap. */
+/* Seconds until the entry's window is over, 0 if it is; also right across the wrap. */
 static unsigned
-age_of(uint64_t entry, int64_t now_s)
+left_of(uint64_t entry, int64_t now_s)
 {
-	return (unsigned)((uint64_t)now_s - (entry >> COUNT_BITS)) & TIME_MASK;
-}
+	unsigned left = (unsigned)((entry >> COUNT_BITS) - (uint64_t)now_s) & TIME_MASK;
 
-static bool
-is_fresh(const struct limiter *l, uint64_t entry, int64_t now_s)
-{
-	return count_of(entry) != 0 && age_of(entry, now_s) < l->window_s;
+	return count_of(entry) == 0 || left > LIMITER_WINDOW_MAX_S ? 0 : left;
 }
 
 static uint64_t
@@ -100,34 +93,35 @@ has_tag(uint64_t entry, uint64_t tag)
 }
 
 static unsigned
-wait_of(const struct limiter *l, uint64_t h, unsigned limit, int64_t now_s)
+wait_of(const struct limit *limit, uint64_t h, unsigned most, int64_t now_s)
 {
 	for (unsigned i = 0; i < WAYS; i++) {
-		uint64_t entry =
-			atomic_load_explicit(&l->entries[h % BUCKETS][i], memory_order_relaxed);
+		uint64_t entry = atomic_load_explicit(&limit->table->entries[h % BUCKETS][i],
+						      memory_order_relaxed);
+		unsigned left = left_of(entry, now_s);
 
-		if (has_tag(entry, tag_of(h)) && is_fresh(l, entry, now_s))
-			return count_of(entry) >= limit ? l->window_s - age_of(entry, now_s) : 0;
+		if (has_tag(entry, tag_of(h)) && left > 0 && left <= limit->window_s)
+			return count_of(entry) >= most ? left : 0;
 	}
 	return 0;
 }
 
 /* The entry to count in: its own, else a free or old one, else the one with the smallest count, and
- * of those the oldest. */
+ * of those the one that ends first. */
 static unsigned
-limiter_choose(const struct limiter *l, const uint64_t *entries, uint64_t tag, int64_t now_s)
+limiter_choose(const uint64_t *entries, uint64_t tag, int64_t now_s)
 {
 	unsigned best = 0;
 
 	for (unsigned i = 0; i < WAYS; i++)
-		if (has_tag(entries[i], tag) && is_fresh(l, entries[i], now_s))
+		if (has_tag(entries[i], tag))
 			return i;
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (!is_fresh(l, entries[i], now_s))
+		if (left_of(entries[i], now_s) == 0)
 			return i;
 		if (count_of(entries[i]) < count_of(entries[best]) ||
 		    (count_of(entries[i]) == count_of(entries[best]) &&
-		     age_of(entries[i], now_s) > age_of(entries[best], now_s)))
+		     left_of(entries[i], now_s) < left_of(entries[best], now_s)))
 			best = i;
 	}
 	return best;
@@ -135,117 +129,95 @@ limiter_choose(const struct limiter *l, const uint64_t *entries, uint64_t tag, i
 
 /* The new count. */
 static unsigned
-limiter_add(struct limiter *l, uint64_t h, int64_t now_s)
+limiter_add(const struct limit *limit, uint64_t h, int64_t now_s)
 {
-	_Atomic uint64_t *bucket = l->entries[h % BUCKETS];
+	_Atomic uint64_t *bucket = limit->table->entries[h % BUCKETS];
 	uint64_t entries[WAYS], next;
 	unsigned at;
 
 	do {
 		for (unsigned i = 0; i < WAYS; i++)
 			entries[i] = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-		at = limiter_choose(l, entries, tag_of(h), now_s);
-		if (has_tag(entries[at], tag_of(h)) && is_fresh(l, entries[at], now_s))
+		at = limiter_choose(entries, tag_of(h), now_s);
+		unsigned left = left_of(entries[at], now_s);
+
+		if (has_tag(entries[at], tag_of(h)) && left > 0 && left <= limit->window_s)
 			next = entries[at] + (count_of(entries[at]) < COUNT_MASK);
 		else
 			next = tag_of(h) << (64 - TAG_BITS) |
-			       ((uint64_t)now_s & TIME_MASK) << COUNT_BITS | 1;
+			       ((uint64_t)(now_s + limit->window_s) & TIME_MASK) << COUNT_BITS | 1;
 	} while (!atomic_compare_exchange_weak(&bucket[at], &entries[at], next));
 	return count_of(next);
 }
 
+static bool
+has_limit(const struct limit *limit)
+{
+	return limit->table != NULL && limit->most > 0;
+}
+
 static unsigned
-key_limit(const struct limiter *l)
+key_limit(const struct limit *limit)
 {
-	return (l->failures + 1) / 2;
-}
-
-/* Takes the descriptor, which is closed if this fails. */
-static struct limiter *
-limiter_map(int fd, unsigned failures, unsigned window_s)
-{
-	struct limiter *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (l == MAP_FAILED) {
-		(void)close(fd);
-		return NULL;
-	}
-	l->fd = fd;
-	l->failures = failures < LIMITER_FAILURES_MAX ? failures : LIMITER_FAILURES_MAX;
-	l->window_s = window_s < LIMITER_WINDOW_MAX_S ? window_s : LIMITER_WINDOW_MAX_S;
-	return l;
+	return (limit->most + 1) / 2;
 }
 
 struct limiter *
-limiter_new(unsigned failures, unsigned window_s)
+limiter_new(void)
 {
-	int fd = sodium_init() < 0 ? -1 : memfd_create("regcred-limiter", MFD_CLOEXEC);
-	struct limiter *l;
+	struct limiter *l = sodium_init() < 0 ? MAP_FAILED
+					      : mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE,
+						     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (fd < 0)
+	if (l == MAP_FAILED)
 		return NULL;
-	if (ftruncate(fd, sizeof(*l)) != 0) {
-		(void)close(fd);
-		return NULL;
-	}
-	l = limiter_map(fd, failures, window_s);
-	if (l != NULL)
-		randombytes_buf(l->seed, sizeof(l->seed));
+	randombytes_buf(l->seed, sizeof(l->seed));
 	return l;
-}
-
-struct limiter *
-limiter_adopt(int fd, unsigned failures, unsigned window_s)
-{
-	struct stat found;
-
-	if (sodium_init() < 0 || fstat(fd, &found) != 0 ||
-	    found.st_size != (off_t)sizeof(struct limiter))
-		return NULL;
-	return limiter_map(fd, failures, window_s);
-}
-
-int
-limiter_fd(const struct limiter *l)
-{
-	return l->fd;
 }
 
 void
 limiter_free(struct limiter *l)
 {
-	if (l == NULL)
-		return;
-	(void)close(l->fd);
-	(void)munmap(l, sizeof(*l));
+	if (l != NULL)
+		(void)munmap(l, sizeof(*l));
 }
 
 unsigned
-limiter_wait_s(const struct limiter *l, const char *address, const char *key, int64_t now_s)
+limiter_wait_s(const struct limit *limit, const char *address, const char *key, int64_t now_s)
 {
-	unsigned of_address = wait_of(l, limiter_hash_of(l, address, NULL), l->failures, now_s);
-	unsigned of_key = wait_of(l, limiter_hash_of(l, address, key), key_limit(l), now_s);
+	unsigned of_address, of_key;
 
+	if (!has_limit(limit))
+		return 0;
+	of_address = wait_of(limit, limiter_hash_of(limit, address, NULL), limit->most, now_s);
+	of_key = wait_of(limit, limiter_hash_of(limit, address, key), key_limit(limit), now_s);
 	return of_address > of_key ? of_address : of_key;
 }
 
 bool
-limiter_failed(struct limiter *l, const char *address, const char *key, int64_t now_s)
+limiter_failed(const struct limit *limit, const char *address, const char *key, int64_t now_s)
 {
-	unsigned of_address = limiter_add(l, limiter_hash_of(l, address, NULL), now_s);
-	unsigned of_key = limiter_add(l, limiter_hash_of(l, address, key), now_s);
+	unsigned of_address, of_key;
 
-	return of_address == l->failures || of_key == key_limit(l);
+	if (!has_limit(limit))
+		return false;
+	of_address = limiter_add(limit, limiter_hash_of(limit, address, NULL), now_s);
+	of_key = limiter_add(limit, limiter_hash_of(limit, address, key), now_s);
+	return of_address == limit->most || of_key == key_limit(limit);
 }
 
 unsigned
-limiter_take(struct limiter *l, const char *who, int64_t now_s)
+limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 {
-	uint64_t h = limiter_hash_of(l, who, NULL);
-	unsigned wait_s = wait_of(l, h, l->failures, now_s);
+	uint64_t h;
+	unsigned wait_s;
 
+	if (!has_limit(limit))
+		return 0;
+	h = limiter_hash_of(limit, who, NULL);
+	wait_s = wait_of(limit, h, limit->most, now_s);
 	if (wait_s == 0)
-		(void)limiter_add(l, h, now_s);
+		(void)limiter_add(limit, h, now_s);
 	return wait_s;
 }
 

@@ -20,7 +20,7 @@
 #include "model/schema.h"
 #include "secret/seal.h"
 #include "shared/limiter.h"
-#include "shared/refusals.h"
+#include "access/refusals.h"
 
 #include "support/support.h"
 
@@ -1016,7 +1016,7 @@ END_TEST
 START_TEST(too_many_failures_are_429_for_that_address_until_the_window_is_over)
 {
 	const struct auth auth = {
-		.store = rig.store, .ring = rig.ring, .limiter = limiter_new(4, 60)};
+		.store = rig.store, .ring = rig.ring, .failures = {limiter_new(), 'f', 4, 60}};
 	struct request wrong = {.api_key = "owner:no", .client = "192.0.2.1"};
 	struct request right = {.api_key = person_key(rig.arena, PERSON_OWNER),
 				.client = "192.0.2.1"};
@@ -1046,7 +1046,7 @@ START_TEST(too_many_failures_are_429_for_that_address_until_the_window_is_over)
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(auth_identify(&auth, rig.arena, &wrong, RIG_NOW, &id, &e),
 				 ERR_UNAUTHORIZED);
-	limiter_free(auth.limiter);
+	limiter_free(auth.failures.table);
 }
 END_TEST
 
@@ -1088,7 +1088,10 @@ end_refusals(void)
 static size_t
 take_refusals(void)
 {
-	return refusals_take(refusals, RIG_NOW / 60000 + 1, refused);
+	size_t n = refusals_copy(refusals, RIG_NOW / 60000 + 1, refused);
+
+	refusals_forget(refusals, refused, n);
+	return n;
 }
 
 static const struct {

@@ -318,6 +318,7 @@ class Site:
         self.front_name = front or os.environ.get("REGCRED_FRONT", "nginx")
         self.is_cgi = fronts.FRONTS[self.front_name][1]
         self.front = fronts.Front(self, SRC, program("regcredd")) if self.front_name != "nginx" else None
+        self.listener = None                             # a socket that the pool is given, in place of its own
         self.workers, self.threads, self.options = workers, threads, list(options)
         self.environment = dict(environment or {})
         self.pool = self.nginx = None
@@ -389,7 +390,7 @@ class Site:
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
                 [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
-                 "--auth-failures", "0", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
+                 "--auth-failures", "0", *self.options], stdin=self.listener or subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
                 preexec_fn=end_with_parent)
 
     def nginx_words(self):

@@ -197,7 +197,7 @@ START_TEST(make)
 	rig_app(&rig);
 	board = board_new(rig_path("board"));
 	ck_assert_ptr_nonnull(board);
-	app_use_board(rig.app, board);
+	ck_assert(app_use_pool(rig.app, NULL, board));
 }
 END_TEST
 

@@ -44,7 +44,6 @@ set_up(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(outside, sizeof(outside), "%s.outside", dir);
 	write_file(outside);
-	(void)signal(SANDBOX_SIGNAL, SIG_IGN);
 }
 
 static void
@@ -237,13 +236,6 @@ queue_to(pid_t pid, int number)
 	return error_of(sigqueue(pid, number, nothing) == 0);
 }
 
-/* 0 asks whether it might be sent; the signal itself is ignored by these tests. */
-static int
-tell_master(void)
-{
-	return queue_to(getppid(), SANDBOX_SIGNAL);
-}
-
 static int
 queue_to_master(void)
 {
@@ -253,7 +245,7 @@ queue_to_master(void)
 static int
 queue_to_init(void)
 {
-	return queue_to(1, SANDBOX_SIGNAL);
+	return queue_to(1, 0);
 }
 
 static int
@@ -288,7 +280,6 @@ static const struct {
 	{"raw socket", raw_socket, ENOSYS, false},
 	{"packet socket", packet_socket, ENOSYS, false},
 	{"start a process", fork_process, ENOSYS, false},
-	{"tell the master something", tell_master, 0, false},
 	{"signal a thread of its own", signal_own_thread, 0, false},
 	{"signal another process", kill_master, ENOSYS, false},
 	{"signal the master", queue_to_master, ENOSYS, false},
@@ -305,9 +296,9 @@ static const struct {
 enum { NOT_HERE = 250, BROKEN = 251 }; /* exit statuses that are no errno of a probe */
 
 static int
-shut_in_and_probe(int i, enum sandbox_mode mode)
+shut_in_and_probe(int i, bool on)
 {
-	struct settings s = {.sandbox = mode};
+	struct settings s = {.sandbox = on};
 	struct sandbox sandbox;
 
 	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
@@ -315,28 +306,28 @@ shut_in_and_probe(int i, enum sandbox_mode mode)
 	snprintf(s.key_file, sizeof(s.key_file), "%s/master.key", dir);
 	if (!sandbox_enter(&s, &sandbox))
 		return BROKEN;
-	if (mode == SANDBOX_ON && probes[i].expected != 0 &&
+	if (on && probes[i].expected != 0 &&
 	    !(probes[i].landlock ? sandbox.landlock : sandbox.seccomp))
 		return NOT_HERE;
 	return probes[i].probe();
 }
 
 static int
-status_of_probe(int i, enum sandbox_mode mode)
+status_of_probe(int i, bool on)
 {
 	pid_t pid = fork();
 	int status;
 
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)
-		_exit(shut_in_and_probe(i, mode));
+		_exit(shut_in_and_probe(i, on));
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	return status;
 }
 
 START_TEST(a_process_that_is_shut_in_has_what_it_needs_and_no_more)
 {
-	int status = status_of_probe(_i, SANDBOX_ON);
+	int status = status_of_probe(_i, true);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_HERE) {
 		fprintf(stderr, "not in force here: %s\n", probes[_i].name);
@@ -364,39 +355,20 @@ START_TEST(without_a_sandbox_nothing_is_forbidden)
 	for (int i = 0; (size_t)i < COUNT_OF(probes); i++)
 		for (size_t k = 0; k < sizeof(free_for_all) / sizeof(free_for_all[0]); k++)
 			if (strcmp(probes[i].name, free_for_all[k]) == 0)
-				passed += status_of_probe(i, SANDBOX_OFF) == 0;
+				passed += status_of_probe(i, false) == 0;
 	ck_assert_int_eq(passed, COUNT_OF(free_for_all));
-}
-END_TEST
-
-/* The switch for debugging: what would be forbidden is done, and the kernel logs it. */
-START_TEST(a_sandbox_that_only_logs_forbids_nothing)
-{
-	static const char *const calls[] = {"start a process", "signal the master",
-					    "run a program"};
-	int tried = 0;
-
-	for (int i = 0; (size_t)i < COUNT_OF(probes); i++)
-		for (size_t k = 0; k < COUNT_OF(calls); k++)
-			if (strcmp(probes[i].name, calls[k]) == 0) {
-				ck_assert_msg(status_of_probe(i, SANDBOX_LOG) == 0, "%s", calls[k]);
-				tried++;
-			}
-	ck_assert_int_eq(tried, COUNT_OF(calls));
 }
 END_TEST
 
 START_TEST(the_text_says_what_is_in_force)
 {
 	const struct sandbox all = {.landlock = true, .seccomp = true}, none = {0},
-			     files = {.landlock = true}, calls = {.seccomp = true},
-			     log = {.seccomp = true, .only_log = true};
+			     files = {.landlock = true}, calls = {.seccomp = true};
 
 	ck_assert_str_eq(sandbox_text(&all), "landlock, seccomp");
 	ck_assert_str_eq(sandbox_text(&none), "nothing");
 	ck_assert_str_eq(sandbox_text(&files), "landlock");
 	ck_assert_str_eq(sandbox_text(&calls), "seccomp");
-	ck_assert_str_eq(sandbox_text(&log), "seccomp that only logs");
 }
 END_TEST
 
@@ -410,7 +382,6 @@ main(void)
 	tcase_add_loop_test(tc, a_process_that_is_shut_in_has_what_it_needs_and_no_more, 0,
 			    COUNT_OF(probes));
 	tcase_add_test(tc, without_a_sandbox_nothing_is_forbidden);
-	tcase_add_test(tc, a_sandbox_that_only_logs_forbids_nothing);
 	tcase_add_test(tc, the_text_says_what_is_in_force);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/http.h"
+#include "base/pulse.h"
 #include "shared/board.h"
 #include "shared/metrics.h"
 
@@ -51,7 +53,7 @@ START_TEST(a_board_is_found_again_with_what_was_counted)
 	struct stat found;
 
 	board_count(BOARD_RELOADS);
-	struct board *other = board_open(path, false);
+	struct board *other = board_open(path);
 	ck_assert_ptr_nonnull(other);
 	ck_assert_uint_eq(other->counters[BOARD_RELOADS], 1);
 	ck_assert_str_eq(other->version, REGCRED_VERSION);
@@ -81,16 +83,16 @@ START_TEST(a_file_that_is_no_board_is_refused)
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
-	ck_assert_ptr_null(board_open(path, false));
+	ck_assert_ptr_null(board_open(path));
 	ck_assert_int_eq(ftruncate(fd, 100), 0);
-	ck_assert_ptr_null(board_open(path, true));
+	ck_assert_ptr_null(board_open(path));
 	close(fd);
 	board_close(b);
 	b = NULL;
 	unlink(path);
-	ck_assert_ptr_null(board_open(path, false));
+	ck_assert_ptr_null(board_open(path));
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
-	ck_assert_ptr_null(board_open(path, false));
+	ck_assert_ptr_null(board_open(path));
 }
 END_TEST
 
@@ -170,8 +172,7 @@ START_TEST(a_route_or_method_out_of_range_is_not_counted)
 {
 	board_request(BOARD_ROUTES, HTTP_GET, 200, 5);
 	board_request(1, HTTP__COUNT, 200, 5);
-	board_thread(BOARD_SLOTS, 0);
-	board_thread(0, BOARD_THREADS);
+	board_take_slot(BOARD_SLOTS);
 	board_begin();
 	for (size_t r = 0; r < BOARD_ROUTES; r++)
 		ck_assert_uint_eq(b->durations[r].sum, 0);
@@ -206,20 +207,42 @@ START_TEST(a_full_board_fits)
 }
 END_TEST
 
-START_TEST(a_thread_shows_since_when_it_works_or_waits)
+START_TEST(a_process_shows_what_it_serves)
 {
-	board_thread(3, 7);
-	_Atomic int64_t *pulse = &b->slots[3].pulses[7];
-
+	board_take_slot(3);
 	board_begin();
-	ck_assert_int_gt(*pulse, 0);
-	board_wait();
-	ck_assert_int_lt(*pulse, 0);
-	board_go_on(board_pulse());
-	ck_assert_int_gt(*pulse, 0);
+	ck_assert_int_eq(b->slots[3].running, 1);
 	board_end();
-	ck_assert_int_eq(*pulse, 0);
+	ck_assert_int_eq(b->slots[3].running, 0);
 	ck_assert_uint_eq(b->slots[3].requests, 1);
+}
+END_TEST
+
+static void
+pause_ms(long ms)
+{
+	const struct timespec pause = {.tv_nsec = ms * 1000000};
+
+	(void)nanosleep(&pause, NULL);
+}
+
+START_TEST(a_pulse_tells_for_how_long_something_goes_on_and_not_what_is_waited_for)
+{
+	ck_assert_int_eq(pulse_oldest_ms(), 0);
+	ck_assert(!pulse_pause());
+	pulse_resume(false);
+	pulse_begin();
+	pause_ms(30);
+	ck_assert_int_ge(pulse_oldest_ms(), 30);
+	ck_assert(pulse_pause());
+	ck_assert_int_eq(pulse_oldest_ms(), 0);
+	pulse_resume(true);
+	ck_assert_int_lt(pulse_oldest_ms(), 30);
+	pause_ms(30);
+	pulse_renew();
+	ck_assert_int_lt(pulse_oldest_ms(), 30);
+	pulse_end();
+	ck_assert_int_eq(pulse_oldest_ms(), 0);
 }
 END_TEST
 
@@ -276,7 +299,8 @@ board_suite(void)
 	tcase_add_test(tc, a_route_or_method_out_of_range_is_not_counted);
 	tcase_add_test(tc, text_needs_memory_and_says_so);
 	tcase_add_test(tc, a_full_board_fits);
-	tcase_add_test(tc, a_thread_shows_since_when_it_works_or_waits);
+	tcase_add_test(tc, a_process_shows_what_it_serves);
+	tcase_add_test(tc, a_pulse_tells_for_how_long_something_goes_on_and_not_what_is_waited_for);
 	tcase_add_test(tc, nothing_is_lost_among_processes_and_threads);
 	suite_add_tcase(suite, tc);
 	return suite;

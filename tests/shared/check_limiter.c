@@ -12,19 +12,19 @@
 
 enum { FAILURES = 6, WINDOW_S = 60, NOW = 1714979289 };
 
-static struct limiter *l;
+static struct limit limit, *l = &limit;
 
 static void
 setup(void)
 {
-	l = limiter_new(FAILURES, WINDOW_S);
-	ck_assert_ptr_nonnull(l);
+	limit = (struct limit){limiter_new(), 'f', FAILURES, WINDOW_S};
+	ck_assert_ptr_nonnull(limit.table);
 }
 
 static void
 teardown(void)
 {
-	limiter_free(l);
+	limiter_free(limit.table);
 }
 
 static void
@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(the_time_wraps_without_harm)
 {
-	const int64_t edge = (INT64_C(1) << 24) * 103 - 5;
+	const int64_t edge = (INT64_C(1) << 22) * 412 - 30;
 
 	fail_times("192.0.2.1", "key", FAILURES, edge);
 	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", edge + 10), WINDOW_S - 10);
@@ -166,7 +166,7 @@ enum { THREADS = 4, EACH = 200 };
 static void *
 fail_often(void *arg)
 {
-	struct limiter *big = arg;
+	const struct limit *big = arg;
 
 	for (int i = 0; i < EACH; i++)
 		(void)limiter_failed(big, "192.0.2.1", "key", NOW);
@@ -175,16 +175,43 @@ fail_often(void *arg)
 
 START_TEST(no_failure_is_lost_among_threads)
 {
-	struct limiter *big = limiter_new(THREADS * EACH, WINDOW_S);
+	struct limit many = {limit.table, 'm', THREADS * EACH, WINDOW_S}, *big = &many;
 	pthread_t threads[THREADS];
 
-	ck_assert_ptr_nonnull(big);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, fail_often, big), 0);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	ck_assert_uint_eq(limiter_wait_s(big, "192.0.2.1", "new", NOW), WINDOW_S);
-	limiter_free(big);
+}
+END_TEST
+
+/* Two limits of one table: neither the counts nor the windows are each other's. */
+START_TEST(limits_of_other_kinds_do_not_count_together)
+{
+	const struct limit hour = {limit.table, 'h', 3, 3600};
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(limiter_take(&hour, "192.0.2.1", NOW), 0);
+	ck_assert_uint_eq(limiter_take(&hour, "192.0.2.1", NOW), 3600);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW), 0);
+	fail_times("192.0.2.1", "key", FAILURES, NOW + 100);
+	ck_assert_uint_eq(limiter_wait_s(l, "192.0.2.1", "key", NOW + 100), WINDOW_S);
+	ck_assert_uint_eq(limiter_take(&hour, "192.0.2.1", NOW + 100), 3500);
+	ck_assert_uint_eq(limiter_take(&hour, "192.0.2.1", NOW + 3600), 0);
+}
+END_TEST
+
+START_TEST(without_a_table_or_a_number_there_is_no_limit)
+{
+	const struct limit none[] = {{NULL, 'x', 1, 60}, {limit.table, 'x', 0, 60}};
+
+	for (int i = 0; i < 100; i++)
+		for (size_t k = 0; k < COUNT_OF(none); k++) {
+			ck_assert(!limiter_failed(&none[k], "192.0.2.1", "key", NOW));
+			ck_assert_uint_eq(limiter_wait_s(&none[k], "192.0.2.1", "key", NOW), 0);
+			ck_assert_uint_eq(limiter_take(&none[k], "192.0.2.1", NOW), 0);
+		}
 }
 END_TEST
 
@@ -205,6 +232,8 @@ limiter_suite(void)
 	tcase_add_test(tc, a_flood_of_addresses_and_keys_does_not_free_whoever_waits);
 	tcase_add_test(tc, processes_count_together);
 	tcase_add_test(tc, no_failure_is_lost_among_threads);
+	tcase_add_test(tc, limits_of_other_kinds_do_not_count_together);
+	tcase_add_test(tc, without_a_table_or_a_number_there_is_no_limit);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

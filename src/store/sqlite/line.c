@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "shared/board.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/health.h"
@@ -183,11 +184,9 @@ static void
 stand_in_line(struct store *s, struct waiter *self)
 {
 	(void)sem_init(&self->woken, 0, 0);
-	board_wait();
 	enter_line(s, self);
 	while (sem_wait(&self->woken) != 0)
 		; /* a signal */
-	board_go_on(self->pulse);
 }
 
 /* Takes the head, and those behind it that may share its transaction, out of the line. */
@@ -211,8 +210,7 @@ take_batch(struct store *s)
 
 /* The writing connection, alone in this process and, by the lock file, on this machine.  Who has
  * just had the lock does not get it again before another that waits: that one has the turn.  From
- * then on a request of the batch runs, and is seen if it hangs: the first that has a pulse, which
- * the use of a key and the check of a login have not. */
+ * then on the thread that leads is seen if it hangs. */
 static struct waiter *
 begin_writing(struct store *s)
 {
@@ -223,18 +221,14 @@ begin_writing(struct store *s)
 	queue_lock(s->lock_fd);
 	if (turns)
 		turn(s->lock_fd, F_UNLCK);
-	struct waiter *batch = take_batch(s);
-
-	const struct waiter *seen = batch;
-	while (seen->pulse == NULL && seen->next != NULL)
-		seen = seen->next;
-	board_go_on(seen->pulse);
-	return batch;
+	pulse_begin();
+	return take_batch(s);
 }
 
 void
 queue_end_writing(struct store *s)
 {
+	pulse_end();
 	(void)flock(s->lock_fd, LOCK_UN);
 	(void)pthread_mutex_lock(&s->line_mutex);
 	struct waiter *head = s->waiting;
@@ -285,14 +279,15 @@ queue_write(struct store *s, store_fn fn, void *arg, bool frees)
 			      .arg = arg,
 			      .frees = frees,
 			      .request = log_request(),
-			      .pulse = board_pulse(),
 			      .since_us = clock_us()};
+	bool busy = pulse_pause();
 
 	stand_in_line(s, &self);
 	if (self.leads)
 		(void)queue_write_batch(s);
 	queue_wake(self.next);
 	(void)sem_destroy(&self.woken);
+	pulse_resume(busy);
 	log_set_request(self.request);
 	return self.rc;
 }
@@ -300,7 +295,7 @@ queue_write(struct store *s, store_fn fn, void *arg, bool frees)
 void
 queue_begin_alone(struct store *s)
 {
-	struct waiter self = {.pulse = board_pulse()};
+	struct waiter self = {0};
 
 	stand_in_line(s, &self);
 	(void)begin_writing(s);

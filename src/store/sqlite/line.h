@@ -14,8 +14,7 @@
 struct waiter {
 	store_fn fn; /* NULL: alone */
 	void *arg;
-	const char *request;	/* for the log */
-	_Atomic int64_t *pulse; /* of its thread */
+	const char *request; /* for the log */
 	int64_t since_us;
 	bool frees; /* may have what is kept back for a full disk */
 	enum store_rc rc;

@@ -1,9 +1,8 @@
-/* refusals: refused sign-ins on their way to the audit log, in memory that the processes of a pool
- * share.
+/* refusals: refused sign-ins of this process on their way to the audit log.
  *
- * They are counted for each minute, address and key, so that the housekeeper has few rows to write
- * however many there were.  The table is small and fixed: of one minute it tells so many apart, the
- * rest is counted together.  Whatever is in it is lost if the machine stops.
+ * They are counted for each minute, address and key, so that there are few rows to write however
+ * many there were.  The table is small and fixed: of one minute it tells so many apart, the rest is
+ * counted together.  What is in it is lost if the process is killed.
  */
 #ifndef REGCRED_REFUSALS_H
 #define REGCRED_REFUSALS_H
@@ -30,13 +29,15 @@ struct refusal {
 	char user[REFUSAL_NAME_SIZE];	    /* whom the web server had signed in, or "" */
 };
 
-/* In memory that children share after a fork.  NULL without memory. */
+/* NULL without memory. */
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
 
 /* Counts what one says; its count may be more than 1. */
 void refusals_add(struct refusals *r, const struct refusal *one);
-/* Takes out those of minutes before that one; their number. */
-size_t refusals_take(struct refusals *r, int64_t before_minute, struct refusal out[REFUSALS_MAX]);
+/* Copies those of minutes before that one; their number. */
+size_t refusals_copy(struct refusals *r, int64_t before_minute, struct refusal out[REFUSALS_MAX]);
+/* Takes off what was copied: it is written. */
+void refusals_forget(struct refusals *r, const struct refusal *items, size_t count);
 
 #endif

@@ -1,31 +1,23 @@
-/* refusals: counts of refused sign-ins in shared memory. */
-#include "shared/refusals.h"
+/* refusals: counts of refused sign-ins. */
+#include "access/refusals.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct refusals {
-	pthread_mutex_t lock; /* held for a look at the table; a process that dies gives it back */
+	pthread_mutex_t mutex;
 	struct refusal items[REFUSALS_MAX];
 };
 
 struct refusals *
 refusals_new(void)
 {
-	pthread_mutexattr_t kind;
-	struct refusals *r =
-		mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct refusals *r = calloc(1, sizeof(*r));
 
-	if (r == MAP_FAILED)
-		return NULL;
-	(void)pthread_mutexattr_init(&kind);
-	(void)pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
-	(void)pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
-	(void)pthread_mutex_init(&r->lock, &kind);
-	(void)pthread_mutexattr_destroy(&kind);
+	if (r != NULL)
+		(void)pthread_mutex_init(&r->mutex, NULL);
 	return r;
 }
 
@@ -33,15 +25,8 @@ void
 refusals_free(struct refusals *r)
 {
 	if (r != NULL)
-		(void)munmap(r, sizeof(*r));
-}
-
-/* Whoever had it may have died in the middle of a count, which is then off by one line. */
-static void
-lock(struct refusals *r)
-{
-	if (pthread_mutex_lock(&r->lock) == EOWNERDEAD)
-		(void)pthread_mutex_consistent(&r->lock);
+		(void)pthread_mutex_destroy(&r->mutex);
+	free(r);
 }
 
 static bool
@@ -89,7 +74,7 @@ refusals_add(struct refusals *r, const struct refusal *one)
 {
 	struct refusal copy = *one;
 
-	lock(r);
+	(void)pthread_mutex_lock(&r->mutex);
 	struct refusal *place = refusals_find_place(r, &copy, REFUSALS_A_MINUTE);
 	if (place == NULL)
 		place = find_rest(r, &copy);
@@ -99,20 +84,29 @@ refusals_add(struct refusals *r, const struct refusal *one)
 		place->count += copy.count;
 		place->status = copy.status;
 	}
-	(void)pthread_mutex_unlock(&r->lock);
+	(void)pthread_mutex_unlock(&r->mutex);
 }
 
 size_t
-refusals_take(struct refusals *r, int64_t before_minute, struct refusal out[REFUSALS_MAX])
+refusals_copy(struct refusals *r, int64_t before_minute, struct refusal out[REFUSALS_MAX])
 {
 	size_t n = 0;
 
-	lock(r);
+	(void)pthread_mutex_lock(&r->mutex);
 	for (size_t i = 0; i < REFUSALS_MAX; i++)
-		if (r->items[i].count > 0 && r->items[i].minute < before_minute) {
+		if (r->items[i].count > 0 && r->items[i].minute < before_minute)
 			out[n++] = r->items[i];
-			r->items[i] = (struct refusal){0};
-		}
-	(void)pthread_mutex_unlock(&r->lock);
+	(void)pthread_mutex_unlock(&r->mutex);
 	return n;
+}
+
+void
+refusals_forget(struct refusals *r, const struct refusal *items, size_t count)
+{
+	(void)pthread_mutex_lock(&r->mutex);
+	for (size_t i = 0; i < REFUSALS_MAX; i++)
+		for (size_t k = 0; r->items[i].count > 0 && k < count; k++)
+			if (is_same(&r->items[i], &items[k]))
+				r->items[i].count -= items[k].count;
+	(void)pthread_mutex_unlock(&r->mutex);
 }
