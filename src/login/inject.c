@@ -276,6 +276,9 @@ static enum err
 open_login(struct inject_work *w)
 {
 	w->user = record_text(w->login->row, COL_PUBLIC_VALUE);
+	if (strchr(w->user, ':') != NULL)
+		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
+			       "cannot carry.");
 	w->secret = login_open(w->context, w->login->row, OPEN_TO_INJECT);
 	return w->secret != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
@@ -287,10 +290,6 @@ use_basic(const struct inject_work *w, const char **out)
 {
 	struct arena *a = w->context->arena;
 	const char *pair = arena_printf(a, "%s:%s", w->user, w->secret);
-
-	if (strchr(w->user, ':') != NULL)
-		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
-			       "cannot send: give the login another one.");
 	const char *text = pair != NULL ? http_base64(a, pair, strlen(pair)) : NULL;
 	*out = arena_printf(a, "Basic %s", text != NULL ? text : "");
 	return arena_failed(a) ? err_set(w->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;

@@ -141,7 +141,9 @@ give_up(struct job *job, enum check_result result, const char *message)
 	job->report = (struct check_report){.result = result, .message = message};
 }
 
-/* False: there was no memory; the lease ends, and somebody tries again. */
+/* False: the server itself could not carry it out, for want of memory or because the stored
+ * password does not open.  That says nothing about the login: the lease ends, and it is tried
+ * again. */
 static bool
 ask(struct job *job)
 {
@@ -150,19 +152,16 @@ ask(struct job *job)
 	const char *secret = login_open(&context, &job->row, OPEN_TO_CHECK);
 	bool readable = secret != NULL || job->row.columns[COL_SECRET_VALUE].type == VALUE_NULL;
 
-	if (arena_failed(job->arena))
-		return false;
 	if (job->row.columns[COL_VERIFY_ATTEMPT].number > VERIFY_ATTEMPTS_MAX)
-		give_up(job, CHECK_TIMEOUT, "The check was begun several times and never ended.");
-	else if (!readable)
-		give_up(job, CHECK_INVALID_CREDENTIAL, "The stored password cannot be opened.");
+		give_up(job, CHECK_TIMEOUT,
+			"The server could not carry out the check; its log says why.");
 	else if (address == NULL || job->registry.columns[COL_REMOVED].type != VALUE_NULL)
 		give_up(job, CHECK_UNREACHABLE, "The registry of the login was removed.");
 	else
-		return registry_check(job->verifier->settings, job->arena, address,
-				      record_text(&job->row, COL_PUBLIC_VALUE), secret,
-				      &job->report);
-	return true;
+		return readable && registry_check(job->verifier->settings, job->arena, address,
+						  record_text(&job->row, COL_PUBLIC_VALUE), secret,
+						  &job->report);
+	return !arena_failed(job->arena);
 }
 
 static bool
@@ -259,7 +258,8 @@ run_job(struct job *job)
 	if (store_write(store, take_in_transaction, job) != STORE_OK || !job->taken)
 		return false;
 	if (!ask(job)) {
-		log_error("no memory to check the login 1c%lld: it is tried again",
+		log_error("the login 1c%lld cannot be checked, for want of memory or because its "
+			  "password does not open: it is tried again",
 			  (long long)record_id(&job->row));
 		return false;
 	}

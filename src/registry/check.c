@@ -168,8 +168,6 @@ static enum check_result
 grant_login(struct inquiry *c)
 {
 
-	if (strchr(c->login.user, ':') != NULL)
-		return CHECK_INVALID_CREDENTIAL;
 	c->grant->authorization = inquiry_basic(c, &c->login);
 	return CHECK_VALID;
 }

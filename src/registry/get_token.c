@@ -62,18 +62,15 @@ add_pair(struct inquiry *c, const char *text, const char *first, const char *nam
 			    encoded != NULL ? encoded : "");
 }
 
-/* "service=…&scope=…": as the challenge offers them, or with the scopes that are asked for. */
+/* "service=…&scope=…", with the scopes that are asked for. */
 static const char *
-offered(struct inquiry *c, const struct realm *realm, const char *first)
+offered(struct inquiry *c, const struct realm *realm, const char *const *scopes, const char *first)
 {
 	const char *text =
 		add_pair(c, "", first, "service", challenge_param(realm->challenge, "service"));
 
-	if (c->scopes == NULL)
-		return add_pair(c, text, first, "scope",
-				challenge_param(realm->challenge, "scope"));
-	for (const char *const *scope = c->scopes; *scope != NULL; scope++)
-		text = add_pair(c, text, first, "scope", *scope);
+	for (; scopes != NULL && *scopes != NULL; scopes++)
+		text = add_pair(c, text, first, "scope", *scopes);
 	return text;
 }
 
@@ -108,35 +105,64 @@ lasts_ms(const struct json *grant)
 	return (s < 0 ? 0 : s > MOST_S ? MOST_S : s) * 1000;
 }
 
-enum check_result
-token_get(struct inquiry *c, const struct realm *realm, const struct given_login *login, bool aside,
-	  const char **out)
+static bool
+is_identity(const struct given_login *login)
 {
-	bool identity = login != NULL && strcmp(login->user, "<token>") == 0;
-	struct question q = {.url = realm->url, .aside = aside};
-	struct registry_answer answer;
+	return login != NULL && strcmp(login->user, "<token>") == 0;
+}
 
-	if (identity) {
+static enum check_result
+ask_for_token(struct inquiry *c, const struct realm *realm, const struct given_login *login,
+	      const char *const *scopes, bool aside, struct registry_answer *out)
+{
+	struct question q = {.url = realm->url, .aside = aside};
+
+	if (is_identity(login)) {
 		const char *secret = http_encode(c->arena, login->secret);
-		const char *rest = offered(c, realm, "&");
+		const char *rest = offered(c, realm, scopes, "&");
 
 		q.form = arena_printf(
 			c->arena, "grant_type=refresh_token&client_id=regcred&refresh_token=%s%s",
 			secret != NULL ? secret : "", rest != NULL ? rest : "");
 	} else {
-		const char *query = offered(c, realm, strchr(realm->url, '?') != NULL ? "&" : "?");
+		const char *query =
+			offered(c, realm, scopes, strchr(realm->url, '?') != NULL ? "&" : "?");
 
 		q.url = arena_printf(c->arena, "%s%s", realm->url, query != NULL ? query : "");
 		q.authorization = login != NULL ? inquiry_basic(c, login) : NULL;
 	}
-	if (inquiry_is_exhausted(c))
-		return CHECK_UNREACHABLE;
-	enum check_result result = inquiry_ask(c, &q, &answer);
+	return inquiry_ask(c, &q, out);
+}
+
+/* A check asks for no scope, as `docker login` does: whether a login is right does not depend on a
+ * repository that the challenge happens to name.  A server that gives no token without a scope is
+ * asked once more with the one that it offers; to a refused login (401) that makes no difference.
+ */
+static enum check_result
+ask_with_scopes(struct inquiry *c, const struct realm *realm, const struct given_login *login,
+		bool aside, struct registry_answer *out)
+{
+	const char *scopes[2] = {challenge_param(realm->challenge, "scope")};
+	enum check_result result = ask_for_token(c, realm, login, c->scopes, aside, out);
+
+	if (result != OPEN || c->scopes != NULL || scopes[0] == NULL || out->status < 400 ||
+	    out->status == 401 || out->status == 429 || out->status >= 500)
+		return result;
+	return ask_for_token(c, realm, login, scopes, aside, out);
+}
+
+enum check_result
+token_get(struct inquiry *c, const struct realm *realm, const struct given_login *login, bool aside,
+	  const char **out)
+{
+	struct registry_answer answer;
+	enum check_result result = ask_with_scopes(c, realm, login, aside, &answer);
+
 	if (result != OPEN)
 		return result;
 	/* RFC 6749, 5.2: invalid_grant comes with 400. */
-	result = identity && answer.status == 400 ? CHECK_INVALID_CREDENTIAL
-						  : inquiry_result_of(answer.status);
+	result = is_identity(login) && answer.status == 400 ? CHECK_INVALID_CREDENTIAL
+							    : inquiry_result_of(answer.status);
 	if (result != OPEN)
 		return result;
 	*out = text_member(answer.document, "token");

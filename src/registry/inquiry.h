@@ -37,7 +37,7 @@ struct inquiry {
 	const char *api;	   /* "https://registry.example" */
 	bool plain_http;	   /* so asked for by the address or the settings */
 	struct given_login login;  /* NULL: none */
-	const char *const *scopes; /* asked for; NULL: what the challenge offers */
+	const char *const *scopes; /* asked for; NULL: none, unless there is no token without */
 	struct grant *grant;	   /* NULL: none is wanted */
 	bool is_registry;	   /* something in its answers shows that it is one */
 	bool exhausted;		   /* there was no memory to find out */

@@ -474,7 +474,7 @@ class Skopeo(Base):
         self.status(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
         done = self.pull("acme/app:1")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("No login fits", done.stderr)
+        self.assertIn("No login that this key may use fits", done.stderr)
 
     def test_a_key_for_a_part(self):
         secret = site.plant()

@@ -136,6 +136,38 @@ class Standins(VerifyCase):
         self.assertEqual(self.outcome(registry.url, secret=secret)[0], "valid")
         self.assertEqual(self.outcome(registry.url + "/x")[0], "invalidCredential")
 
+    def scoped_token_server(self, secret, grants):
+        """A registry whose /v2/ names a repository of its own; grants(scope) is the status for the right login: the scope is None if none is asked for."""
+        def grant(request):
+            if request.login != ("user", secret):
+                return Answer(401, UNAUTHORIZED)
+            status = grants(request.query.get("scope", [None])[0])
+            return Answer(status, {"token": "t"} if status == 200 else {"errors": [{"code": "DENIED"}]})
+        auth = self.standin(grant)
+        inner = standin.bearer_registry(lambda: auth.url + "/token", {"t"})
+
+        def answer(request):
+            given = inner(request)
+            if "WWW-Authenticate" in given.headers:
+                given.headers["WWW-Authenticate"] += ',scope="repository:user/image:pull"'
+            return given
+        return self.standin(answer), auth
+
+    def test_no_scope_that_the_registry_made_up(self):
+        """A login is as good as `docker login` finds it, which asks for no scope; the offered one is the last resort."""
+        secret = site.plant()
+        for refusal in (400, 403, 404, 422):
+            registry, auth = self.scoped_token_server(secret, lambda scope, s=refusal: 200 if scope is None else s)
+            self.assertEqual(self.outcome(registry.url, secret=secret), ("valid", 200), refusal)
+            self.assertEqual([r.query.get("scope") for r in auth.requests if r.login == ("user", secret)], [None], refusal)
+            registry, auth = self.scoped_token_server(secret, lambda scope, s=refusal: s if scope is None else 200)
+            self.assertEqual(self.outcome(registry.url, secret=secret), ("valid", 200), refusal)
+            registry, auth = self.scoped_token_server(secret, lambda scope, s=refusal: s)
+            self.assertEqual(self.outcome(registry.url, secret=secret)[0], "forbidden" if refusal == 403 else "notARegistry", refusal)
+        registry, auth = self.scoped_token_server(secret, lambda scope: 200)
+        self.assertEqual(self.outcome(registry.url), ("invalidCredential", 401))
+        self.assertEqual(len(auth.requests), 1, "a refused login was sent twice")
+
     def test_an_empty_grant(self):
         for number, grant in enumerate(({}, {"token": ""}, {"token": None}, {"token": ["t"]}, {"token": "two words"}, {"token": "x\r\nEvil: y"}, [], "text", "")):
             registry, _ = self.token_server({}, lambda r, grant=grant: Answer(200, grant))
@@ -493,6 +525,32 @@ class Limits(unittest.TestCase):
         self.assertEqual(other.action(path, "test", {"secretValue": "x"}).status, 429, "another key of the account starts anew")
         self.assertEqual(own.project().env.get("registries").status, 200)
         self.assertEqual(server.requests, [])
+
+    def test_a_password_that_does_not_open_is_not_refused(self):
+        """What the server cannot do says nothing about the login: it is tried again, and an active login stays active."""
+        secret = "%s-opens" % harness.PLANT
+        server = Standin(standin.basic_registry({"user": secret}))
+        self.addCleanup(server.stop)
+        own = self.with_site("--verify-networks", "127.0.0.0/8", "--verify-timeout-s", "1")
+        project = own.project()
+        own.admin.put("/v1/projects/" + project.id, {"verification": "require"})
+        registry = project.registry(serverAddress=server.url)
+        rows = [project.credential(registry, publicValue="user", secretValue=secret) for _ in range(2)]
+        look = lambda row: project.env.get("registrycredentials/" + row["id"]).json
+        for row in rows:
+            self.assertEqual(wait_for(lambda r=row: look(r), lambda r: r["state"] == "active")["verificationResult"], "valid")
+        asked = len(server.requests)
+        sealed = {row["id"]: own.sql("SELECT secret_value FROM credential WHERE id = ?", (int(row["id"][2:]),))[0][0] for row in rows}
+        for row in rows:
+            own.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (sealed[row["id"]][:-1] + bytes([sealed[row["id"]][-1] ^ 1]), int(row["id"][2:])), write=True)
+            project.env.action("registrycredentials/" + row["id"], "verify", {})
+        time.sleep(0.5)
+        own.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (sealed[rows[0]["id"]], int(rows[0]["id"][2:])), write=True)
+        healed, lost = [wait_for(lambda r=row: look(r), lambda r: r["transitioning"] != "yes") for row in rows]
+        self.assertEqual((healed["state"], healed["verificationResult"]), ("active", "valid"))
+        self.assertEqual((lost["state"], lost["verificationResult"], lost["verificationStatus"]), ("active", "timeout", None))
+        self.assertIn("server", lost["verificationMessage"])
+        self.assertGreater(len(server.requests), asked)
 
     def test_insecure_registries(self):
         secret = "%s-insecure" % harness.PLANT
