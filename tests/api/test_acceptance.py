@@ -405,6 +405,9 @@ class C_Create(Acceptance):
         self.status(self.env.post("registrycredentials", self.body(registry)), 201)
         self.status(self.env.delete("registries/" + registry), 200)
         self.err(self.env.post("registrycredentials", self.body(registry)), 422, "InvalidReference", "registryId")
+        other = self.p.registry()["id"]
+        self.site.sql("UPDATE storage_pool SET kind = 'docker' WHERE id = ?", (int(other[3:]),), write=True)
+        self.err(self.env.post("registrycredentials", self.body(other)), 422, "InvalidReference", "registryId")
 
     def test_C13_length_in_characters(self):
         registry = self.p.registry()["id"]
@@ -661,7 +664,7 @@ class D_Read(Acceptance):
         every = sorted(made)
         for query, wanted in (
                 ("name=alpha", ["alpha"]), ("name_eq=beta", ["beta"]), ("name_ne=beta", [n for n in every if n != "beta"]),
-                ("name_prefix=gam", ["gamma"]), ("name_like=%25eta", ["beta"]), ("name_like=b%25", ["beta"]), ("name_prefix=50%25_", ["50%_x"]),
+                ("name_prefix=gam", ["gamma"]), ("name_like=%25eta", ["beta"]), ("name_like=b%25", ["beta"]), ("name_prefix=50%25_", ["50%_x"]), ("name_prefix=_", []),
                 ("name_notlike=%25a%25", ["50%_x"]), ("name_null=1", []), ("name_notnull=1", every), ("description_null=1", every),
                 ("removed_null=1", every), ("id=" + made["beta"], ["beta"]), ("id=%d" % number, ["beta"]),
                 ("publicValue=pv-gamma", ["gamma"]), ("publicValue_prefix=pv-", every), ("kind=registryCredential", every), ("kind=apiKey", []),
@@ -669,7 +672,7 @@ class D_Read(Acceptance):
                 ("created_gt=2101-01-01T00:00:00Z", []), ("created_lt=now&created_gt=0", None), ("created_lt=rubbish", []),
                 ("id_gt=%d&id_lte=%d" % (number - 1, number), ["beta"]), ("name=alpha&name_ne=alpha", []), ("name=beta&state=active", ["beta"]),
                 ("accountId=" + self.p.id, every), ("accountId=1a1", []), ("uuid_notnull=1", every), ("registryId_ne=1sp99999", every),
-                ("name=alph", []), ("name_like=alph", [])):
+                ("name=alph", []), ("name_like=alph", []), ("&".join(["name_ne=x"] * 32), every)):
             if wanted is not None:
                 self.assertEqual(names(query), wanted, query)
             else:
