@@ -164,81 +164,15 @@ skipped=0
 add() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
 totals() { say "$passed passed, $failed failed, $skipped skipped"; }
 
-# Prints "PASSED FAILED SKIPPED" of the tests whose results lie in the build tree $1: what a test's own log says (Check's line, or a
-# closing line like ours), else one for the whole test.  A test that failed for a reason that it did not count is one failure.
-sums_of()
-{
-	find "$1" -name '*.trs' -not -path '*/regcred-[0-9]*' | sort | while read -r result; do
-		awk '
-		FNR == 1 { file++ }
-		file == 1 && $1 == ":test-result:" { result = $2 }
-		file == 2 && /^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
-			gsub(/,/, "")
-			p += $3 - $5 - $7; f += $5 + $7; own = 1
-		}
-		file == 2 && /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; own = 1 }
-		END {
-			if (!own && result == "PASS")
-				p = 1
-			else if (!own && result == "SKIP")
-				s = 1
-			else if (f == 0 && result != "PASS" && result != "SKIP")
-				f = 1
-			print p + 0, f + 0, s + 0
-		}' "$result" "${result%.trs}.log"
-	done | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
-}
-
-# Prints the end of the log of each test that failed in the build tree $1.
-show_failures()
-{
-	find "$1" -name '*.trs' -not -path '*/regcred-[0-9]*' | sort | while read -r result; do
-		if ! grep -qE '^:test-result: (PASS|SKIP)' "$result"; then
-			say "--- ${result%.trs}.log"
-			if [ "$(wc -l <"${result%.trs}.log")" -gt 60 ]; then
-				grep '^FAIL ' "${result%.trs}.log"
-				say '    ...'
-			fi
-			tail -n 60 "${result%.trs}.log"
-		fi
-	done
-}
-
-# Every five seconds the last line of the black-box tests' logs, for as long as this script lives and nobody kills it.
-watch_log()
-{
-	trap 'exit 0' TERM
-	last=
-	while sleep 5 && kill -0 $$ 2>/dev/null; do
-		line=$(cat "$@" 2>/dev/null | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-110)
-		if [ -n "$line" ] && [ "$line" != "$last" ]; then
-			say "      … $line"
-			last=$line
-		fi
-	done
-}
-
-# check_tree DIR TARGET...: `make TARGET` in the build tree, a line per test while it runs; adds its sums to the totals.
+# check_tree DIR TARGET...: `make TARGET` in the build tree, which ends with such a line; adds its numbers to the totals.
 check_tree()
 {
 	tree=$1
 	shift
-	find "$tree" -name '*.trs' -exec rm -f {} +
-	rm -f "$tree/tests/api/run.log" "$tree/build-aux/check-pool.log" "$tree/check.status"
-	watch_log "$tree/tests/api/run.log" "$tree/build-aux/check-pool.log" &
-	watcher=$!
-	{
-		make -C "$tree" -k -j"$jobs" "$@" </dev/null 2>&1
-		echo $? >"$tree/check.status"
-	} | tee "$tree/check.log" | grep --line-buffered -E '^(PASS|FAIL|SKIP|ERROR|XPASS): |(warning|error): |^make.*\*\*\*'
-	{ kill "$watcher" && wait "$watcher"; } 2>/dev/null
+	make -C "$tree" -k -j"$jobs" "$@" </dev/null 2>&1 | tee "$tree/check.log" | grep --line-buffered -vE '^(  [A-Z]|make(\[[0-9]+\])?: (Enter|Leav))'
 	failed_before=$failed
-	# shellcheck disable=SC2046 # three numbers
-	add $(sums_of "$tree")
-	show_failures "$tree"
-	if [ "$(cat "$tree/check.status" 2>/dev/null)" != 0 ] && [ "$failed" -eq "$failed_before" ]; then
-		tail -n 25 "$tree/check.log"
-		add 0 1 0
-	fi
+	sums=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$tree/check.log" | tail -n 1)
+	# shellcheck disable=SC2086 # three numbers
+	add ${sums:-0 1 0}
 	[ "$failed" -eq "$failed_before" ]
 }

@@ -94,6 +94,19 @@ class Races(harness.Case):
             self.tell("credentials", n)
         self.consistent("credential")
 
+    def test_sixteen_race_a_delete(self):
+        """One does it, those who come later find it done, those who were beaten are told."""
+        registry, seen = self.p.registry(), set()
+        for _ in range(OBJECTS):
+            path = "registrycredentials/" + self.p.credential(registry)["id"]
+            self.status(self.env.action(path, "deactivate"), 202)
+            results = self.crew.race(lambda i, path=path: self.env.delete(path))
+            for r in results:
+                self.status(r, 200, 409)
+                seen.add(r.status)
+            self.assertEqual(self.ok(self.env.get(path))["state"], "removed")
+        self.assertEqual(seen, {200, 409})
+
     def test_a_transition_that_happened_twice_would_be_noticed(self):
         made = self.p.credential(self.p.registry())["id"]
         self.status(self.env.action("registrycredentials/" + made, "deactivate"), 202)
