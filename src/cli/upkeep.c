@@ -69,16 +69,16 @@ command_status(struct session *s)
 				  stdout);
 }
 
-/* Names what is wrong with an nginx configuration; NULL for none. */
+/* Reports known mistakes in an nginx configuration; path NULL: there is none to check. */
 static int
-check_nginx(const char *path)
+check_nginx(const char *path, bool behind_proxy)
 {
 	struct nginx_report report;
 	char why[CONFIG_WHY_MAX];
 
 	if (path == NULL)
 		return EXIT_OK;
-	if (!nginx_check(path, HTTP_BODY_MAX, stdout, &report, why, sizeof(why)))
+	if (!nginx_check(path, behind_proxy, stdout, &report, why, sizeof(why)))
 		return session_fail(why);
 	(void)printf("%s: %zu problems, %zu warnings\n", path, report.problems, report.warnings);
 	return report.problems == 0 ? EXIT_OK : EXIT_FAILED;
@@ -223,6 +223,7 @@ command_check(struct session *s)
 	int status = check_sealed(s);
 	if (s->app != NULL)
 		print_journal(s);
-	int nginx = check_nginx(session_option(s->arguments, "nginx", NULL));
+	int nginx = check_nginx(session_option(s->arguments, "nginx", NULL),
+				s->settings->trust_forwarded);
 	return status != EXIT_OK ? status : nginx;
 }

@@ -10,10 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/file.h"
-#include "nginx_check/nginx_check.h"
-#include "nginx_check/tree.h"
 
 enum {
 	FILE_SIZE_MAX = 32 * 1024 * 1024, /* one file */
@@ -21,7 +18,7 @@ enum {
 	INCLUDE_DEPTH_MAX = 16,		  /* files in files; real ones have three or four */
 };
 
-/* What stands at nginx's own configuration, from where its includes are named. */
+/* nginx's own directory, from which its includes are named. */
 static const char nginx_dir[] = "/etc/nginx";
 
 /* A file that is being read, and the one that includes it. */
@@ -99,7 +96,7 @@ unescaped(struct arena *a, const char *from, const char *end)
 	return word;
 }
 
-/* From behind the opening quote; nginx wants a gap behind the closing one. */
+/* After the opening quote; nginx wants a gap after the closing one. */
 static enum nginx_token
 quoted_word(struct nginx_parser *p, struct source *s, char quote, const char **word)
 {
@@ -117,7 +114,7 @@ quoted_word(struct nginx_parser *p, struct source *s, char quote, const char **w
 	*word = unescaped(p->arena, begin, s->at);
 	s->at++;
 	if (s->at < s->end && !parse_is_blank(*s->at) && strchr(";{)", *s->at) == NULL) {
-		(void)fail_at(p, s, "a space or ; is missing behind a quote");
+		(void)fail_at(p, s, "a space or ; is missing after a quote");
 		return T_BAD;
 	}
 	return T_WORD;
@@ -131,7 +128,7 @@ plain_word(struct nginx_parser *p, struct source *s, const char **word)
 	while (s->at < s->end && !parse_is_blank(*s->at) && *s->at != ';' && *s->at != '{') {
 		char c = parse_take(s);
 
-		/* ${name} is no block. */
+		/* ${name} is not a block. */
 		if (c == '\\' ? s->at < s->end : c == '$' && s->at < s->end && *s->at == '{')
 			(void)parse_take(s);
 	}
@@ -206,7 +203,7 @@ append(struct node *n)
 	parent->last_child = n;
 }
 
-/* The name and the words behind it, up to `;` or `{`.  T_CLOSE and T_EOF come without a directive.
+/* The name and the words after it, up to `;` or `{`.  T_CLOSE and T_EOF come without a directive.
  */
 static enum nginx_token
 read_directive(struct nginx_parser *p, struct source *s, struct node *parent,
@@ -226,7 +223,7 @@ read_directive(struct nginx_parser *p, struct source *s, struct node *parent,
 		return T_BAD;
 	}
 	if (n->word_count == 0 && (t == T_END || t == T_OPEN)) {
-		(void)fail_at(p, s, "a directive is missing in front of this ; or {");
+		(void)fail_at(p, s, "a directive is missing before this ; or {");
 		return T_BAD;
 	}
 	if (n->word_count > 0 && (t == T_CLOSE || t == T_EOF)) {
@@ -259,7 +256,7 @@ skip_lua_text(struct source *s)
 	return true;
 }
 
-/* What stands in a ..._by_lua_block is a program, up to the brace that closes it. */
+/* The block of a ..._by_lua_block is a program, up to the brace that closes it. */
 static bool
 skip_lua(struct nginx_parser *p, struct source *s)
 {
@@ -313,7 +310,7 @@ parse_block(struct nginx_parser *p, struct source *s, struct node *block, unsign
 	}
 }
 
-/* The whole file, NUL behind it; NULL and errno if it cannot be had. */
+/* The whole file with a NUL after it; NULL and errno if it cannot be read. */
 static char *
 read_all(struct arena *a, int fd, size_t size)
 {
@@ -322,7 +319,7 @@ read_all(struct arena *a, int fd, size_t size)
 	errno = ENOMEM;
 	if (text == NULL)
 		return NULL;
-	errno = EIO; /* what a file is that has become shorter meanwhile */
+	errno = EIO; /* for a file that has become shorter meanwhile */
 	return read(fd, text, size) == (ssize_t)size ? text : NULL;
 }
 
@@ -361,7 +358,7 @@ includes_itself(const struct source *s)
 	return false;
 }
 
-/* An included file that cannot be read is left to the rules, for the rest may still be judged. */
+/* An included file that cannot be read is left to the rules: the rest may still be judged. */
 static bool
 parse_parse_file(struct nginx_parser *p, const struct source *from, const char *path,
 		 struct node *include)
@@ -388,7 +385,7 @@ parse_glob(struct nginx_parser *p, struct source *s, struct node *include, const
 	bool ok = true;
 
 	if (glob(pattern, 0, NULL, &found) != 0)
-		found.gl_pathc = 0; /* nginx takes none for enough, too */
+		found.gl_pathc = 0; /* as in nginx, no match is not an error */
 	for (size_t i = 0; ok && i < found.gl_pathc; i++) {
 		struct node *n = node_new(p, s, include->parent);
 		const char *path = arena_strdup(p->arena, found.gl_pathv[i]);
@@ -422,7 +419,7 @@ parse_include(struct nginx_parser *p, struct source *s, struct node *include)
 	return parse_parse_file(p, s, path, include);
 }
 
-/* The directory of the configuration; nginx's own for whatever lies below that, as sites do. */
+/* The directory of the configuration; nginx's own for whatever is below that, as sites are. */
 static const char *
 find_prefix(struct arena *a, const char *path)
 {

@@ -3,13 +3,23 @@
 #define REGCRED_NGINX_CHECK_PARSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "nginx_check/nginx_check.h"
+#include "base/arena.h"
 #include "nginx_check/tree.h"
 
+struct nginx_parser {
+	struct arena *arena;
+	const char *prefix; /* where relative includes begin; "" is the working directory */
+	char *why;
+	size_t why_size;
+};
+
+/* Puts a sentence into why; false. */
 bool __attribute__((format(printf, 2, 3)))
 parse_fail(const struct nginx_parser *p, const char *format, ...);
 
+/* The root, whose children are the directives of the file; NULL, with a sentence in why. */
 struct node *parse_run(struct nginx_parser *p, const char *path);
 
 #endif

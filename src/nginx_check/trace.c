@@ -4,34 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/arena.h"
-#include "nginx_check/site.h"
-#include "nginx_check/tree.h"
-
-const struct node *
-param_next(const struct site *site, const struct node *n, const char *name)
-{
-	if (site->params == NULL)
-		return NULL;
-	n = node_next_named(n == NULL ? site->params->children : n->next, "fastcgi_param");
-	for (; n != NULL; n = node_next_named(n->next, "fastcgi_param"))
-		if (strcmp(node_word(n, 1), name) == 0 && node_word(n, 2)[0] != '\0')
-			return n;
-	return NULL;
-}
-
-const struct node *
-param_find(const struct site *site, const char *name)
-{
-	const struct node *last = NULL;
-
-	for (const struct node *n = NULL; (n = param_next(site, n, name)) != NULL;)
-		last = n;
-	return last;
-}
-
 static bool
-trace_is_name(char c)
+variable_has(char c)
 {
 	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 	       (c >= 'A' && c <= 'Z');
@@ -43,7 +17,7 @@ variable_next(struct arena *a, const char **text)
 	for (const char *at = strchr(*text, '$'); at != NULL; at = strchr(at, '$')) {
 		const char *begin = at + 1 + (at[1] == '{'), *end = begin;
 
-		while (trace_is_name(*end))
+		while (variable_has(*end))
 			end++;
 		at = *text = end;
 		if (end > begin)
@@ -52,43 +26,60 @@ variable_next(struct arena *a, const char **text)
 	return NULL;
 }
 
-static void trace_variable(struct trace *t, const char *name);
-
-void
-trace_text(struct trace *t, const struct node *at, const char *text)
+const char *
+variable_only(struct arena *a, const char *text)
 {
-	const char *name;
+	const char *rest = text, *name = text[0] == '$' ? variable_next(a, &rest) : NULL;
 
-	for (size_t i = 0; i < t->count; i++)
-		if (t->from[i].text == text)
-			return;
-	if (t->count == TRACE_MAX)
-		return;
-	t->from[t->count].at = at;
-	t->from[t->count++].text = text;
-	while ((name = variable_next(t->site->check->arena, &text)) != NULL)
-		trace_variable(t, name);
-}
-
-/* map SOURCE $name { key value; }, and geo and split_clients, which look the same. */
-static void
-trace_map(struct trace *t, const struct node *map)
-{
-	if (t->keys && map->word_count > 2)
-		trace_text(t, map, node_word(map, 1));
-	for (const struct node *n = map->children; n != NULL; n = n->next)
-		if (n->word_count == 2 && !node_is_named(n, "include"))
-			trace_text(t, n, node_word(n, 1));
+	if (name == NULL || rest != text + 1 + (text[1] == '{') + strlen(name))
+		return NULL;
+	return rest[text[1] == '{'] == '\0' ? name : NULL;
 }
 
 bool
-variable_is(const char *text, const char *name)
+variable_in(const char *name, const char *const *list)
+{
+	for (; *list != NULL; list++) {
+		size_t len = strcspn(*list, "*");
+
+		if (strncasecmp(name, *list, len) == 0 &&
+		    ((*list)[len] == '*' || name[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static bool
+names_group(const char *expression, const char *name)
+{
+	static const char *const begins[] = {"?<", "?P<", "?'"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < COUNT_OF(begins); i++)
+		for (const char *at = expression; (at = strstr(at, begins[i])) != NULL;) {
+			at += strlen(begins[i]);
+			if (strncasecmp(at, name, len) == 0 && (at[len] == '>' || at[len] == '\''))
+				return true;
+		}
+	return false;
+}
+
+bool
+variable_is_captured(const char *key, const char *name)
+{
+	return key[0] == '~' && ((name[0] >= '0' && name[0] <= '9') || names_group(key, name));
+}
+
+static bool
+is_variable(const char *text, const char *name)
 {
 	return text[0] == '$' && strcasecmp(text + 1, name) == 0;
 }
 
-bool
-variable_is_in_reach(const struct trace *t, const struct node *n)
+/* `set` counts in the blocks around a location and in their `if`s; auth_request_set is inherited.
+ */
+static bool
+is_in_reach(const struct trace *t, const struct node *n)
 {
 	const struct node *block = n->parent;
 
@@ -97,55 +88,143 @@ variable_is_in_reach(const struct trace *t, const struct node *n)
 	return node_is_in(t->block, node_is_named(block, "if") ? block->parent : block);
 }
 
-bool
-variable_is_map(const struct node *n)
+static bool
+node_sets(const struct trace *t, const struct node *n, const char *name)
 {
-	return node_is_named(n, "map") || node_is_named(n, "geo") ||
-	       node_is_named(n, "split_clients");
+	return (node_is_named(n, "set") || node_is_named(n, "auth_request_set")) &&
+	       is_variable(node_word(n, 1), name) && is_in_reach(t, n);
+}
+
+static bool
+node_maps(const struct node *n, const char *name)
+{
+	return node_is_named(n, "map") && n->word_count == 3 && is_variable(node_word(n, 2), name);
 }
 
 bool
-variable_is_set(const struct node *n)
-{
-	return node_is_named(n, "set") || node_is_named(n, "auth_request_set");
-}
-
-static void
-trace_variable(struct trace *t, const char *name)
+trace_defines(const struct trace *t, const char *name)
 {
 	const struct node *root = t->site->check->root;
+	bool defined = false;
 
 	for (const struct node *n = root; n != NULL; n = node_following(root, n)) {
-		if (variable_is_map(n) && variable_is(node_last_word(n), name))
-			trace_map(t, n);
-		else if (variable_is_set(n) && variable_is(node_word(n, 1), name) &&
-			 variable_is_in_reach(t, n))
-			trace_text(t, n, node_word(n, 2));
+		defined |= node_sets(t, n, name) || node_maps(n, name);
+		if (n->parent != NULL && node_is_named(n->parent, "map"))
+			continue;
+		for (size_t i = 1; i < n->word_count; i++)
+			if (names_group(n->words[i], name))
+				return false;
 	}
+	return defined;
 }
 
-void
-trace_start(struct trace *t, const struct site *site, const struct node *at, const char *text)
+/* Constants may be added twice, for nothing follows from them. */
+static bool
+trace_add(struct trace *t, const struct node *at, const char *text, const struct node *row)
 {
-	t->site = site;
-	t->block = site->block;
-	t->keys = true;
+	for (size_t i = 0; strchr(text, '$') != NULL && i < t->count; i++)
+		if (t->from[i].text == text)
+			return true;
+	if (t->count == t->room) {
+		size_t room = t->room == 0 ? 16 : 2 * t->room;
+		struct origin *from = arena_array(t->site->check->arena, room, sizeof(*from));
+
+		if (from == NULL)
+			return false;
+		if (t->count > 0)
+			memcpy(from, t->from, t->count * sizeof(*from));
+		t->from = from;
+		t->room = room;
+	}
+	t->from[t->count++] = (struct origin){at, text, row};
+	return true;
+}
+
+static bool
+has_map(const struct trace *t, const struct node *map)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->from[i].row != NULL && t->from[i].row->parent == map)
+			return true;
+	return false;
+}
+
+/* map SOURCE $name { KEY VALUE; ... } */
+static bool
+trace_map(struct trace *t, const struct node *map, bool keys)
+{
+	bool ok = !keys || trace_add(t, map, node_word(map, 1), NULL);
+
+	if (has_map(t, map))
+		return ok;
+	for (const struct node *n = map->children; ok && n != NULL; n = n->next)
+		if (n->word_count == 2 && !node_is_named(n, "include"))
+			ok = trace_add(t, n, node_word(n, 1), n);
+	return ok;
+}
+
+static bool
+trace_variable(struct trace *t, const char *name, bool keys)
+{
+	const struct node *root = t->site->check->root;
+	bool ok = true;
+
+	for (const struct node *n = root; ok && n != NULL; n = node_following(root, n)) {
+		if (node_maps(n, name))
+			ok = trace_map(t, n, keys);
+		else if (node_sets(t, n, name))
+			ok = trace_add(t, n, node_word(n, 2), NULL);
+	}
+	return ok;
+}
+
+static bool
+trace_follow(struct trace *t, bool keys)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const char *text = t->from[i].text, *name;
+
+		while ((name = variable_next(t->site->check->arena, &text)) != NULL)
+			if (!trace_variable(t, name, keys))
+				return false;
+	}
+	return true;
+}
+
+bool
+trace_run(struct trace *t, const struct site *site, const struct node *at, const char *text)
+{
+	*t = (struct trace){.site = site, .block = site->block};
+	if (trace_add(t, at, text, NULL) && trace_follow(t, true))
+		return true;
 	t->count = 0;
-	trace_text(t, at, text);
+	return false;
 }
 
-const char *
-variable_among(struct arena *a, const char *text, const char *const *list)
+bool
+trace_run_values(struct trace *t, const struct site *site, const struct node *block,
+		 const struct node *at)
 {
-	const char *name;
+	bool ok = true;
 
-	while ((name = variable_next(a, &text)) != NULL)
-		for (const char *const *l = list; *l != NULL; l++) {
-			size_t len = strcspn(*l, "*");
+	*t = (struct trace){.site = site, .block = block};
+	for (size_t i = 2; ok && i < at->word_count; i++)
+		ok = trace_add(t, at, at->words[i], NULL);
+	if (ok && trace_follow(t, false))
+		return true;
+	t->count = 0;
+	return false;
+}
 
-			if (strncasecmp(name, *l, len) == 0 &&
-			    ((*l)[len] == '*' || name[len] == '\0'))
-				return name;
-		}
-	return NULL;
+bool
+trace_is_fixed(const struct trace *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const char *text = t->from[i].text, *name;
+
+		while ((name = variable_next(t->site->check->arena, &text)) != NULL)
+			if (!trace_defines(t, name))
+				return false;
+	}
+	return t->count > 0;
 }

@@ -6,53 +6,48 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "nginx_check/site.h"
+#include "nginx_check/rules.h"
 #include "nginx_check/tree.h"
 
-enum {
-	TRACE_MAX = 256, /* values that one value is made from */
-};
-
-/* Texts that a value is made from: itself, and what its variables were set to. */
+/* All texts that a value may be made from: the value itself, what its variables are set to, and
+ * both what a map looks at and what it gives. */
 struct trace {
 	const struct site *site;
 	const struct node *block;
-	bool keys; /* also what a map looks at, not only what it gives */
-	size_t count;
-	struct {
+	size_t count, room;
+	struct origin {
 		const struct node *at;
 		const char *text;
-	} from[TRACE_MAX];
+		const struct node *row; /* the row of a map that gives it; NULL elsewhere */
+	} * from;
 };
 
-/* The next line behind n, or the first, that gives the parameter a value: regcred takes an empty
- * one for absent. */
-const struct node *param_next(const struct site *site, const struct node *n, const char *name);
+/* False without memory; *t then has no origins, and the end of the check says so. */
+bool trace_run(struct trace *t, const struct site *site, const struct node *at, const char *text);
 
-/* The last line counts, as in regcred. */
-const struct node *param_find(const struct site *site, const char *name);
+/* The same, but without what maps look at. */
+bool trace_run_values(struct trace *t, const struct site *site, const struct node *block,
+		      const struct node *at);
 
-/* The name of the next variable in *text, which moves behind it; NULL if there is none, and if
- * there is no memory. */
+/* True if nothing but constants is in it. */
+bool trace_is_fixed(const struct trace *t);
+
+/* True if a `set`, auth_request_set or map in reach defines it, and no regular expression outside
+ * maps captures under the same name. */
+bool trace_defines(const struct trace *t, const char *name);
+
+/* The name of the next variable in *text, which moves past it; NULL if there is none, and if there
+ * is no memory. */
 const char *variable_next(struct arena *a, const char **text);
 
-void trace_text(struct trace *t, const struct node *at, const char *text);
+/* The name if the text is one variable and nothing else; NULL. */
+const char *variable_only(struct arena *a, const char *text);
 
-/* nginx does not tell $A from $a. */
-bool variable_is(const char *text, const char *name);
+/* Whether the name, in any case as in nginx, is in the list, in which * stands for any end.  The
+ * list ends with NULL. */
+bool variable_in(const char *name, const char *const *list);
 
-/* `set` counts in the blocks around a location and in their `if`s; auth_request_set is inherited.
- */
-bool variable_is_in_reach(const struct trace *t, const struct node *n);
-
-bool variable_is_map(const struct node *n);
-
-bool variable_is_set(const struct node *n);
-
-void trace_start(struct trace *t, const struct site *site, const struct node *at, const char *text);
-
-/* The first variable of a text whose name, or the beginning of whose name before a *, is in the
- * list; NULL if none is. */
-const char *variable_among(struct arena *a, const char *text, const char *const *list);
+/* Whether a key of a map is a regular expression that captures under this name or number. */
+bool variable_is_captured(const char *key, const char *name);
 
 #endif

@@ -78,6 +78,18 @@ node_effective(const struct node *block, const char *name)
 	return level == NULL ? NULL : node_own(level, name);
 }
 
+const struct node *
+node_about(const struct node *block, const char *name, const char *word)
+{
+	const struct node *level = node_level(block, name), *found = NULL;
+
+	for (const struct node *n = level == NULL ? NULL : node_own(level, name); n != NULL;
+	     n = node_next_named(n->next, name))
+		if (strcasecmp(node_word(n, 1), word) == 0)
+			found = n;
+	return found;
+}
+
 bool
 node_is_off(const struct node *directive)
 {
@@ -100,17 +112,13 @@ node_is_in(const struct node *n, const struct node *block)
 	return n != NULL;
 }
 
-const struct node *
-node_included(const struct node *block, const char *file)
+bool
+node_mentions(const struct node *n, const char *text)
 {
-	for (const struct node *n = node_own(block, "include"); n != NULL;
-	     n = node_next_named(n->next, "include")) {
-		const char *path = node_word(n, 1), *slash = strrchr(path, '/');
-
-		if (strcmp(slash == NULL ? path : slash + 1, file) == 0)
-			return n;
-	}
-	return NULL;
+	for (size_t i = 1; i < n->word_count; i++)
+		if (strstr(n->words[i], text) != NULL)
+			return true;
+	return false;
 }
 
 /* "64k" in bytes. */

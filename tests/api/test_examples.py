@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.parse
 
 import harness
 import test_nginx
@@ -82,7 +83,8 @@ def make_certificates():
     for authority in ("clients", "strangers"):
         openssl("req", "-x509", *key, "-days", "2", "-subj", "/O=Example/CN=" + authority, "-keyout", authority + ".key", "-out", authority + ".pem")
     for name, subject, authority in (("alice", "/O=Example/OU=People/CN=alice", "clients"), ("mallory", "/O=Example/OU=People/CN=mallory", "clients"),
-                                     ("build", "/O=Example/OU=Machines/CN=build server", "clients"), ("machine", "/O=Example/OU=Machines/CN=alice", "clients"),
+                                     ("build", "/O=Example/OU=Machines/CN=build server", "clients"), ("ALICE", "/O=Example/OU=People/CN=ALICE", "clients"),
+                                     ("BUILD", "/O=Example/OU=Machines/CN=BUILD SERVER", "clients"), ("machine", "/O=Example/OU=Machines/CN=alice", "clients"),
                                      ("comma", "/O=Example/OU=People/CN=alice,OU=People", "clients"), ("prefix", "/O=Example/OU=People/CN=x/CN=alice", "clients"),
                                      ("longer", "/C=DE/O=Example/OU=People/CN=alice", "clients"), ("stranger", "/O=Example/OU=People/CN=alice", "strangers")):
         openssl("req", *key, "-subj", subject, "-keyout", name + ".key", "-out", name + ".csr")
@@ -91,12 +93,11 @@ def make_certificates():
 
 
 class Example(test_nginx.Nginx):
-    """An nginx with one example; `changes` are further replacements in its text."""
+    """An nginx with one example, or some; `changes` are further replacements in its text."""
 
     def __init__(self, name, service=None, changes=(), http_level=""):
-        with open(os.path.join(EXAMPLES, name + ".conf"), encoding="utf-8") as f:
-            text = f.read()
-        fixed = [("unix:/run/regcred/regcredd.sock", "unix:" + site.socket), ("/etc/nginx/tls/", directory + "/"),
+        text = "".join(test_nginx.shipped("examples/%s.conf" % n) for n in name.split(" "))
+        fixed = [("/etc/nginx/tls/", directory + "/"),
                  ("include regcred_proxy_token;", "include %s/regcred_proxy_token;" % directory),
                  ("/etc/nginx/regcred.htpasswd", directory + "/htpasswd")]
         text = re.sub(r"(?m)^ *#.*\n", "", text)
@@ -111,7 +112,8 @@ class Example(test_nginx.Nginx):
         def make(root, port):
             paths = "".join("%s_temp_path %s/%s;\n" % (n, root, n) for n in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
             return ("%s\npid %s/nginx.pid;\nerror_log %s/error.log warn;\nevents {}\nhttp {\n%saccess_log %s/access.log;\n%s%s}\n" %
-                    ("user root;" if os.geteuid() == 0 else "", root, root, paths, root, http_level, text.replace("listen 443 ", "listen 127.0.0.1:%d " % port)))
+                    ("user root;" if os.geteuid() == 0 else "", root, root, paths, root, test_nginx.at_http_level() + http_level,
+                     text.replace("listen 443 ", "listen 127.0.0.1:%d " % port)))
         super().__init__(make)
 
     def ask(self, path="/v1/projects", headers=(), certificate=None, method="GET", body=b""):
@@ -162,6 +164,20 @@ class ExampleCase(harness.Case):
     def refusal(self, nginx, headers):
         return nginx.ask(headers=headers)
 
+    def keys_work(self, nginx, **kw):
+        """Machines go on using keys where nginx signs people in: in either header, for reading and for writing with a body."""
+        path = "/v1/projects/%s/registries" % project.id
+        for header in (basic(*project.env.key), ("X-API-Key", ":".join(project.env.key))):
+            self.assertEqual(nginx.ask(headers=[header], **kw).header("X-API-User-Id"), project.id, header)
+            body = b'{"serverAddress":"%s.example.test"}' % os.urandom(4).hex().encode()
+            self.assertEqual(nginx.ask(path, [header, ("Content-Type", "application/json")], method="POST", body=body, **kw).status, 201)
+        for header in (basic(project.env.key[0], "wrong"), ("X-API-Key", project.env.key[0] + ":wrong")):
+            answer = nginx.ask(headers=[header], **kw)
+            self.assertEqual((answer.status, answer.json["code"]), (401, "Unauthorized"), header)
+        # nginx's own answers are JSON there too.
+        answer = nginx.ask(path, [basic(*project.env.key)], method="POST", body=b"x" * 65537, **kw)
+        self.assertEqual((answer.status, answer.json["type"]), (413, "error"))
+
     def without_a_good_token(self, name, service=None, signed_in=(), **kw):
         """The example with no token, and with a wrong one."""
         for change in ("", 'fastcgi_param REGCRED_PROXY_TOKEN "%s";' % ("x" * 40)):
@@ -190,7 +206,7 @@ class Keys(ExampleCase):
 class Passwords(ExampleCase):
     @classmethod
     def setUpClass(cls):
-        cls.words = {name: site.plant() for name in ("alice", "mallory")}
+        cls.words = {name: site.plant() for name in ("alice", "mallory", "ALICE")}
         secret("htpasswd", "".join("%s:%s\n" % (name, openssl("passwd", "-apr1", word).strip()) for name, word in cls.words.items()))
 
     def test_passwords(self):
@@ -200,9 +216,14 @@ class Passwords(ExampleCase):
                 alice, mallory = (basic(n, self.words[n]) for n in ("alice", "mallory"))
                 self.is_user(nginx.ask(headers=[alice]), "alice")
                 self.is_user(nginx.ask(headers=[mallory]), "mallory")
-                for bad in ([], [basic("alice", "wrong")], [basic("alice", self.words["mallory"])], [basic("nobody", "x")], [basic(*site.admin.key)],
-                            [("Authorization", "Bearer x")]):
-                    self.assertEqual(nginx.ask(headers=bad).status, 401, bad)
+                for bad in ([], [basic("alice", "wrong")], [basic("alice", self.words["mallory"])], [basic("nobody", "x")], [("Authorization", "Bearer x")]):
+                    answer = nginx.ask(headers=bad)
+                    self.assertEqual((answer.status, answer.json["code"]), (401, "Unauthorized"), bad)
+                    self.assertEqual(answer.header("WWW-Authenticate"), 'Basic realm="regcred"')
+                self.keys_work(nginx)
+                # nginx's map compares plain words without case: alice's groups are not for ALICE.
+                self.is_user(nginx.ask(headers=[basic("ALICE", self.words["ALICE"])]), "ALICE")
+                self.assertEqual(nginx.ask("/v1/accounts/1a3", [basic("ALICE", self.words["ALICE"])]).status, 404)
                 # REMOTE_USER is what Basic claims: it opens nothing by itself.
                 self.assertEqual(nginx.ask(headers=[basic("alice", "")]).status, 401)
                 self.assertEqual(nginx.ask("/v1/accounts/1a3", [alice]).status, 200, "alice is in ops")
@@ -251,7 +272,8 @@ class Stand_in(http.server.ThreadingHTTPServer):
                 return
             name = who.group(1)
             values = ("" if name == "nameless" else name, service.groups[name], service.email)
-            self.answer(200, [(n, v) for n, v in zip(service.names, values) if v])
+            cookie = [("Set-Cookie", "session=%s; x=%s" % (name, "y" * 4000))] if name == "many" else []
+            self.answer(200, [(n, v) for n, v in zip(service.names, values) if v] + cookie)
 
         def answer(self, status, headers, body=b""):
             self.send_response(status)
@@ -274,8 +296,10 @@ class Services(ExampleCase):
         with Stand_in(path, names, {}, "") as service:
             port = service.server_port
         with Example(name, type("Ended", (), {"server_port": port})) as nginx:
-            self.assertEqual(nginx.ask(headers=self.signed("alice")).status, 500, "the service does not run: nobody is let in")
-        all_groups = {"alice": groups, "mallory": "", "carol": groups.replace("team-a", "other"), "nameless": groups}
+            answer = nginx.ask(headers=self.signed("alice"))
+            self.assertEqual((answer.status, answer.json["code"]), (500, "Internal Server Error"), "the service does not run: nobody is let in")
+        all_groups = {"alice": groups, "mallory": "", "carol": groups.replace("team-a", "other"), "nameless": groups,
+                      "many": ",".join("group-%04d" % i for i in range(371))}
         with Stand_in(path, names, all_groups, "someone@example.test") as service:
             for level in ("", "underscores_in_headers on;\n"):
                 with Example(name, service, http_level=level) as nginx:
@@ -303,14 +327,23 @@ class Services(ExampleCase):
         answer = nginx.ask(headers=[("User-Agent", "Mozilla/5.0")])
         self.assertEqual(answer.status, 302, answer)
         self.assertRegex(answer.header("Location"), r"[?]rd=(https://creds\.example\.test)?/v1/projects$")
+        for path in ("/v1/accounts?name=a&sort=id", "/v1/accounts?name_like=%25a%25&sort=id&order=desc", "/v1/accounts?name=a+b&x=c%2Bd", "/v1/a%26b?c=%23"):
+            query = urllib.parse.urlsplit(nginx.ask(path, [("User-Agent", "Mozilla/5.0")]).header("Location")).query
+            back = urllib.parse.parse_qs(query, strict_parsing=True)
+            self.assertEqual((list(back), [b.replace("https://creds.example.test", "") for b in back["rd"]]), (["rd"], [path]))
+        answer = nginx.ask("/v1/accounts?" + "&x=1" * 9, [("User-Agent", "Mozilla/5.0")])
+        self.assertRegex(answer.header("Location"), r"[?]rd=(https://creds\.example\.test)?/v1$")
+        # The longest list of groups that regcred takes, and a new cookie, come through.
+        self.assertEqual(nginx.ask(headers=self.signed("many")).status, 200)
         self.assertEqual(nginx.ask(headers=self.signed("unknown")).status, 401)
         # An answer without a name is nobody, not everybody.
         self.assertEqual(nginx.ask(headers=self.signed("nameless")).status, 400)
         # The way around: the subrequest's location, and a key.
         for path in (service.path, "/internal/authelia", "/oauth2/auth", "/outpost.goauthentik.io/auth/nginx"):
             self.assertEqual(nginx.ask(path, self.signed("alice")).status, 404, path)
-        self.assertEqual(nginx.ask(headers=self.signed("alice") + [basic(*site.admin.key)]).status, 403)
-        self.assertEqual(nginx.ask(headers=[basic(*site.admin.key)]).status, 401)
+        asked = len(service.asked)
+        self.keys_work(nginx)
+        self.assertEqual(len(service.asked), asked, "machines do not depend on the service")
         self.assertEqual(nginx.ask("/ping").body, b"pong")
 
     def spoofs_stop_at_nginx(self, nginx, service, names):
@@ -351,16 +384,34 @@ class Certificates(ExampleCase):
                 self.is_user(nginx.ask(certificate="build"), "build")
                 self.assertEqual(nginx.ask("/v1/accounts/1a3", certificate="alice").status, 200, "alice is in ops")
                 self.assertEqual(nginx.ask("/v1/accounts/1a3", certificate="mallory").status, 404)
-                for other in ("machine", "comma", "prefix", "longer", "stranger", None):
+                self.is_user(nginx.ask(certificate="ALICE"), "ALICE")
+                self.assertEqual(nginx.ask("/v1/accounts/1a3", certificate="ALICE").status, 404)
+                for other in ("machine", "comma", "prefix", "longer", "stranger", "BUILD", None):
                     self.assertEqual(nginx.ask(certificate=other).status, 400, other)
+                for certificate in (None, "mallory"):
+                    self.keys_work(nginx, certificate=certificate)
                 self.attacks(nginx, refused=(400,), certificate="mallory")
-                self.assertEqual(nginx.ask(headers=[basic(*site.admin.key)], certificate="mallory").status, 403)
 
     def test_no_token(self):
         self.without_a_good_token("certificate", certificate="alice")
 
 
 class Shipped(ExampleCase):
+    def test_any_two_are_loaded_together(self):
+        """Each says what it needs and defines nothing that another one does, or that README has made."""
+        names = sorted(name[:-5] for name in os.listdir(EXAMPLES))
+        secret("htpasswd", "")
+        for i, one in enumerate(names):
+            for other in names[i + 1:]:
+                with self.subTest(one + " " + other):
+                    text = test_nginx.shipped("examples/%s.conf" % one) + test_nginx.shipped("examples/%s.conf" % other)
+                    defined = re.findall(r"(?m)^(?:upstream|limit_req_zone|log_format) .*|^map \S+ (\S+)", text)
+                    self.assertEqual(len(defined), len(set(defined)), defined)
+                    self.assertNotIn("upstream regcred", text)
+                    more = [("/etc/ssl/certs/ca-certificates.crt", directory + "/clients.pem"), ("registry.example.test;", "127.0.0.1;")]
+                    with Example(one + " " + other, changes=more) as nginx:
+                        self.nothing_wrong(nginx)
+
     def test_every_example_is_run_here(self):
         text = ""
         for module in ("test_examples", "test_inject"):

@@ -40,11 +40,8 @@ class Front(test_nginx.Nginx):
 
     def __init__(self, example, url):
         def make(directory, port):
-            for name in ("regcred_inject.conf", "regcred_inject_proxy"):
-                with open(os.path.join(directory, name), "w", encoding="utf-8") as f:
-                    f.write(test_nginx.shipped(name))
             text = test_nginx.shipped("examples/%s.conf" % example)
-            for old, new in (("unix:/run/regcred/regcredd.sock", "unix:" + site.socket), ("listen 443 ssl", "listen 127.0.0.1:%d" % port),
+            for old, new in (("listen 443 ssl", "listen 127.0.0.1:%d" % port),
                              ("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)):
                 if old not in text:
                     raise AssertionError(old)
@@ -54,7 +51,7 @@ class Front(test_nginx.Nginx):
             if os.geteuid() == 0:
                 top = "user root;\n" + top
             temp = "".join("%s_temp_path %s/%s;\n" % (kind, directory, kind) for kind in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
-            return top + temp + text + "}\n"
+            return top + temp + "access_log off;\n" + test_nginx.at_http_level() + text + "}\n"
         super().__init__(make)
         self.host = "127.0.0.1:%d" % self.port
 

@@ -296,7 +296,7 @@ fuzz_nginx(const uint8_t *data, size_t size)
 	FUZZ_MUST(file != NULL && null != NULL);
 	if (memmem(data, size, "include", 7) != NULL)
 		return; /* reads other files */
-	if (!nginx_check(file, 64 * 1024, null, &report, why, sizeof(why)))
+	if (!nginx_check(file, true, null, &report, why, sizeof(why)))
 		FUZZ_MUST((*why != '\0') != fuzz_wrong);
 }
 

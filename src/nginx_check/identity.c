@@ -1,0 +1,404 @@
+/* identity: who says who is signed in, and from where.
+ *
+ * The rule is an allow-list.  Every text that an identity is made from is followed to its
+ * variables, and each of those must be one of three:
+ *
+ *     $remote_user             under auth_basic with a file
+ *     $ssl_client_s_dn etc.    where every listener speaks TLS and the certificate is verified
+ *     $upstream_http_...       by auth_request_set, of a location that asks a service
+ *
+ * or be set from these by `set` and `map`, with the captures of the map's own expressions.
+ */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "nginx_check/rules.h"
+#include "nginx_check/trace.h"
+
+enum {
+	ANSWER_MIN = 16 * 1024, /* bytes of all headers of a service that names 4,096 of groups */
+	BUFFER_DEFAULT = 4096,	/* nginx's own proxy_buffer_size, on most machines */
+};
+
+static const char *const identity_params[] = {"REGCRED_PROXY_USER", "REGCRED_PROXY_GROUPS",
+					      "REGCRED_PROXY_EMAIL"};
+static const char *const passes[] = {"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
+				     "grpc_pass"};
+static const char *const remote_user[] = {"remote_user", NULL};
+static const char *const answers[] = {"upstream_http_*", NULL};
+/* What tells one certificate from another; $ssl_client_verify does not. */
+static const char *const certificates[] = {"ssl_client_s_dn",	      "ssl_client_s_dn_legacy",
+					   "ssl_client_serial",	      "ssl_client_fingerprint",
+					   "ssl_client_cert",	      "ssl_client_raw_cert",
+					   "ssl_client_escaped_cert", NULL};
+
+/* A value of an identity parameter that is being judged. */
+struct claim {
+	const struct site *site;
+	const struct rule *rule;
+	const char *param;
+	bool is_user;
+	bool may_be_empty; /* a service may name nobody, a client may bring no certificate */
+	size_t proven;	   /* variables that are */
+	struct trace trace;
+};
+
+/* `auth_basic $realm` protects nothing where a map or a client can make it "off", and without a
+ * file nginx lets everybody in. */
+static bool
+auth_is_basic(const struct site *site)
+{
+	const struct node *realm = node_effective(site->block, "auth_basic");
+	const struct node *file = node_effective(site->block, "auth_basic_user_file");
+	struct trace t;
+
+	if (realm == NULL || file == NULL || node_word(file, 1)[0] == '\0' ||
+	    strchr(node_word(file, 1), '$') != NULL)
+		return false;
+	if (!trace_run(&t, site, realm, node_word(realm, 1)) || !trace_is_fixed(&t))
+		return false;
+	for (size_t i = 0; i < t.count; i++)
+		if (strcasecmp(t.from[i].text, "off") == 0)
+			return false;
+	return true;
+}
+
+/* The location that auth_request asks; NULL without one. */
+static const struct node *
+auth_location(const struct site *site)
+{
+	const struct node *asks = node_effective(site->block, "auth_request");
+
+	return asks == NULL || node_is_off(asks) ? NULL : site_location(site, node_word(asks, 1));
+}
+
+/* Answers that are kept must be kept for one client each. */
+static bool
+is_cached_for_all(const struct node *location)
+{
+	const struct node *cache = node_effective(location, "proxy_cache");
+	const struct node *key = node_effective(location, "proxy_cache_key");
+
+	if (cache == NULL || node_is_off(cache))
+		return false;
+	return key == NULL ||
+	       (!node_mentions(key, "$cookie_") && !node_mentions(key, "$http_cookie") &&
+		!node_mentions(key, "$http_authorization"));
+}
+
+/* Passes the question to a service that no client can choose. */
+static bool
+auth_is_asked(const struct site *site)
+{
+	const struct node *location = auth_location(site), *pass = NULL;
+	struct site asked = *site;
+	struct trace t;
+
+	if (location == NULL || node_own(location, "return") != NULL || is_cached_for_all(location))
+		return false;
+	for (size_t i = 0; pass == NULL && i < COUNT_OF(passes); i++)
+		pass = node_own(location, passes[i]);
+	if (pass == NULL)
+		return false;
+	const char *target = node_word(pass, 1), *host = strstr(target, "://");
+	size_t begin = host == NULL ? 0 : (size_t)(host - target) + 3;
+	const char *address =
+		arena_copy(site->check->arena, target, begin + strcspn(target + begin, "/"));
+
+	asked.block = location;
+	return address != NULL && trace_run(&t, &asked, pass, address) && trace_is_fixed(&t);
+}
+
+static bool
+listens_by_tls(const struct node *listen)
+{
+	const struct node *ssl = node_effective(listen->parent, "ssl");
+
+	for (size_t i = 2; i < listen->word_count; i++)
+		if (strcmp(listen->words[i], "ssl") == 0 || strcmp(listen->words[i], "quic") == 0)
+			return true;
+	return ssl != NULL && strcasecmp(node_word(ssl, 1), "on") == 0;
+}
+
+static bool
+certificate_is(const struct site *site, const char *how)
+{
+	const struct node *verify = node_effective(site->block, "ssl_verify_client");
+
+	return verify != NULL && strcmp(node_word(verify, 1), how) == 0;
+}
+
+static bool
+certificate_is_verified(const struct site *site)
+{
+	const struct node *n = site->server == NULL ? NULL : node_own(site->server, "listen");
+
+	if (n == NULL || (!certificate_is(site, "on") && !certificate_is(site, "optional")))
+		return false;
+	for (; n != NULL; n = node_next_named(n->next, "listen"))
+		if (!listens_by_tls(n))
+			return false;
+	return true;
+}
+
+/* NULL if the variable proves an identity, or is set by something that is judged itself. */
+static const char *
+claim_doubt(struct claim *c, const struct origin *from, const char *name)
+{
+	bool is_answer = node_is_named(from->at, "auth_request_set");
+
+	if (from->row != NULL && variable_is_captured(node_word(from->row, 0), name))
+		return NULL;
+	if (is_answer ? variable_in(name, answers) : variable_in(name, remote_user))
+		c->proven++;
+	else if (!is_answer && variable_in(name, certificates))
+		c->proven++;
+	else if (!is_answer && trace_defines(&c->trace, name))
+		return NULL;
+	else
+		return "which proves nothing";
+	if (is_answer)
+		return auth_is_asked(c->site) ? NULL : "but no auth_request here asks a service";
+	if (variable_in(name, remote_user))
+		return auth_is_basic(c->site) ? NULL : "but no auth_basic with a file protects it";
+	return certificate_is_verified(c->site)
+		       ? NULL
+		       : "but not every listener here is TLS that verifies certificates";
+}
+
+/* An expression that begins with a fixed character cannot match the empty text. */
+static bool
+key_may_match_empty(const char *key)
+{
+	if (key[0] != '~')
+		return key[0] == '\0' || strcmp(key, "default") == 0;
+	key += 1 + (key[1] == '*');
+	return key[0] != '^' || !isalnum((unsigned char)key[1]) || key[2] == '\0' ||
+	       strchr("*?{", key[2]) != NULL || strchr(key, '|') != NULL;
+}
+
+/* A name that comes from nobody must stay empty, for regcred refuses that. */
+static bool
+names_nobody(const struct claim *c, const struct origin *from)
+{
+	if (from->text[0] == '\0' || variable_only(c->site->check->arena, from->text) != NULL)
+		return true;
+	return from->row != NULL && !key_may_match_empty(node_word(from->row, 0));
+}
+
+static void
+claim_found(const struct claim *c, const struct origin *from, const char *text)
+{
+	found(c->site, c->rule, from->at,
+	      arena_printf(c->site->check->arena, "%s comes from %s", c->param, text));
+}
+
+static void
+judge_origin(struct claim *c, const struct origin *from)
+{
+	struct arena *a = c->site->check->arena;
+	const char *text = from->text, *name, *doubt;
+
+	while ((name = variable_next(a, &text)) != NULL)
+		if ((doubt = claim_doubt(c, from, name)) != NULL)
+			claim_found(c, from, arena_printf(a, "$%s, %s", name, doubt));
+	if (!c->is_user || from->text[0] == '\0')
+		return;
+	if (strchr(from->text, '$') == NULL && from->row == NULL)
+		claim_found(c, from, "a fixed text");
+	else if (c->may_be_empty && !names_nobody(c, from))
+		claim_found(c, from, "a text that is not empty where nobody is signed in");
+}
+
+static void
+judge_claim(struct claim *c, const struct node *at)
+{
+	c->may_be_empty = certificate_is(c->site, "optional") || auth_location(c->site) != NULL;
+	if (!trace_run(&c->trace, c->site, at, node_word(at, 2)))
+		return;
+	for (size_t i = 0; i < c->trace.count; i++)
+		judge_origin(c, &c->trace.from[i]);
+}
+
+static void
+look_identity(const struct site *site, const struct rule *rule)
+{
+	for (size_t i = 0; i < COUNT_OF(identity_params); i++)
+		for (const struct node *n = NULL;
+		     (n = param_next(site, n, identity_params[i])) != NULL;) {
+			struct claim c = {.site = site,
+					  .rule = rule,
+					  .param = identity_params[i],
+					  .is_user = i == 0};
+
+			judge_claim(&c, n);
+		}
+}
+
+/* nginx compares plain keys of a map without case, and so expressions that begin with ~*. */
+static bool
+key_ignores_case(const struct node *row)
+{
+	const char *key = node_word(row, 0);
+
+	if (key[0] == '~')
+		return key[1] == '*' || strstr(key, "(?i") != NULL;
+	if (strcmp(key, "default") == 0)
+		return false;
+	for (; *key != '\0'; key++)
+		if (isalpha((unsigned char)*key))
+			return true;
+	return false;
+}
+
+static void
+look_case(const struct site *site, const struct rule *rule)
+{
+	for (size_t i = 0; i < COUNT_OF(identity_params); i++) {
+		const struct node *n = param_find(site, identity_params[i]);
+		struct trace t;
+
+		if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
+			continue;
+		for (size_t k = 0; k < t.count; k++)
+			if (t.from[k].row != NULL && key_ignores_case(t.from[k].row))
+				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
+	}
+}
+
+static void
+look_satisfy(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = node_effective(site->block, "satisfy");
+
+	if (n != NULL && strcmp(node_word(n, 1), "any") == 0 &&
+	    param_find(site, identity_params[0]) != NULL)
+		found(site, rule, n, "");
+}
+
+static void
+look_token(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = param_find(site, "REGCRED_PROXY_TOKEN");
+	struct trace t;
+
+	if (n != NULL && trace_run(&t, site, n, node_word(n, 2)) && !trace_is_fixed(&t))
+		found(site, rule, n, node_word(n, 2));
+}
+
+/* The token itself may be in the parameter, in a `set` or in a map. */
+static void
+look_token_file(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = param_find(site, "REGCRED_PROXY_TOKEN");
+	struct trace t;
+	struct stat st;
+
+	if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
+		return;
+	for (size_t i = 0; i < t.count; i++)
+		if (t.from[i].text[0] != '\0' && strchr(t.from[i].text, '$') == NULL &&
+		    stat(t.from[i].at->file, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+			found(site, rule, t.from[i].at, "");
+}
+
+/* Requests that leave the location before anybody is asked do so by an `if`. */
+static void
+look_shut_out(const struct site *site, const struct rule *rule)
+{
+	const char *path = node_last_word(site->block);
+
+	if (node_is_named(site->block, "location") &&
+	    param_find(site, identity_params[0]) != NULL &&
+	    (strcmp(path, "/") == 0 || strstr(path, "v1") != NULL) &&
+	    node_own(site->block, "if") == NULL)
+		found(site, rule, site->block, "");
+}
+
+/* The first line about everybody turns them away. */
+static bool
+denies_others(const struct node *block)
+{
+	/* The nearest block that has such lines; it inherits none. */
+	while (block != NULL && node_own(block, "allow") == NULL && node_own(block, "deny") == NULL)
+		block = block->parent;
+	for (const struct node *n = block == NULL ? NULL : block->children; n != NULL; n = n->next)
+		if ((node_is_named(n, "allow") || node_is_named(n, "deny")) &&
+		    strcasecmp(node_word(n, 1), "all") == 0)
+			return node_is_named(n, "deny");
+	return false;
+}
+
+static void
+look_metrics(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = param_find(site, "REGCRED_METRICS");
+
+	if (n != NULL && node_own(site->block, "internal") == NULL && !denies_others(site->block) &&
+	    !auth_is_basic(site) && !auth_is_asked(site))
+		found(site, rule, n, "");
+}
+
+/* A service that signs people in chooses its policy by the address that the client asked for. */
+static void
+look_auth_host(const struct site *site, const struct rule *rule)
+{
+	static const char *const headers[] = {"X-Original-URL", "X-Forwarded-Host"};
+	const struct node *location = auth_location(site);
+
+	for (size_t i = 0; location != NULL && i < COUNT_OF(headers); i++) {
+		const struct node *n = node_about(location, "proxy_set_header", headers[i]);
+
+		if (n != NULL && (node_mentions(n, "$http_host") || node_mentions(n, "$host")))
+			found(site, rule, n, headers[i]);
+	}
+}
+
+static void
+look_auth_buffer(const struct site *site, const struct rule *rule)
+{
+	const struct node *location = auth_location(site);
+	const struct node *pass = location == NULL ? NULL : node_own(location, "proxy_pass");
+
+	if (pass != NULL && param_find(site, identity_params[1]) != NULL &&
+	    node_size_or(node_effective(location, "proxy_buffer_size"), 1, BUFFER_DEFAULT) <
+		    ANSWER_MIN)
+		found(site, rule, pass, "");
+}
+
+/* A redirect to the page that signs people in, in a server that does. */
+static void
+look_redirect(const struct site *site, const struct rule *rule)
+{
+	if (site->server == NULL || param_find(site, identity_params[0]) == NULL)
+		return;
+	for (const struct node *n = site->server; n != NULL; n = node_following(site->server, n))
+		for (size_t i = 1; node_is_named(n, "return") && i < n->word_count; i++) {
+			const char *query = strchr(n->words[i], '?');
+
+			if (query != NULL &&
+			    (strstr(query, "$request_uri") || strstr(query, "$args")))
+				found(site, rule, n, n->words[i]);
+		}
+}
+
+// clang-format off
+
+static const struct rule identity_rows[] = {
+	{ "identity", PROBLEM, look_identity, NULL, NULL, "{}; an identity may come from $remote_user under auth_basic with auth_basic_user_file, from $ssl_client_s_dn where all listeners are TLS with ssl_verify_client, or by auth_request_set from $upstream_http_... of a service that is asked" },
+	{ "identity-satisfy", PROBLEM, look_satisfy, NULL, NULL, "`satisfy any` lets clients in by their address alone, with a user name that nobody has verified; say `satisfy all`" },
+	{ "map-case", PROBLEM, look_case, NULL, NULL, "nginx ignores case where it compares \"{}\", so another person of almost the same name gets this row; write an expression with case: \"~^name$\"" },
+	{ "token", PROBLEM, look_token, NULL, NULL, "REGCRED_PROXY_TOKEN comes from {}, which is not a fixed text, so clients may know or choose it; include a file of mode 0600 with the token itself" },
+	{ "token-readable", PROBLEM, look_token_file, NULL, NULL, "REGCRED_PROXY_TOKEN is in a file that every user can read; move this line to a file of mode 0600 and include that" },
+	{ "keys-shut-out", WARNING, look_shut_out, NULL, NULL, "only people can sign in here, so every request with an API key is refused; add the `if` of the examples in nginx/examples, which sends those to @regcred_keys" },
+	{ "auth-buffer", PROBLEM, look_auth_buffer, NULL, NULL, "a long list of groups or a new cookie in the service's answer makes it 500; say `proxy_buffer_size 16k; proxy_buffers 8 16k;` in this location" },
+	{ "auth-host", PROBLEM, look_auth_host, NULL, NULL, "{} tells the service a host that the client chose, and with it a policy; use $server_name" },
+	{ "redirect", WARNING, look_redirect, NULL, NULL, "{} puts the query into another query as it is, so what follows the first & is lost; send the address in a header, or escape it by a map as in the examples" },
+	{ "metrics-open", PROBLEM, look_metrics, NULL, NULL, "everybody who reaches this location sees how much the service is used, and by what requests; say `allow 127.0.0.1; allow ::1; deny all;` in it" },
+};
+
+// clang-format on
+
+const struct rule_table identity_rules = {identity_rows, COUNT_OF(identity_rows)};

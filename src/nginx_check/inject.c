@@ -1,0 +1,224 @@
+/* inject: the location that asks for a login of a registry, and those that use it, its askers. */
+#include <string.h>
+#include <strings.h>
+
+#include "nginx_check/rules.h"
+#include "nginx_check/trace.h"
+
+enum {
+	ANSWER_MIN = 16 * 1024, /* bytes of a registry's headers with a token in a Location */
+	BUFFER_DEFAULT = 4096,	/* nginx's own proxy_buffer_size, on most machines */
+};
+
+static const char login[] = "upstream_http_x_registry_authorization";
+
+bool
+site_is_inject(const struct site *site)
+{
+	return param_find(site, "REGCRED_INJECT_REGISTRY") != NULL;
+}
+
+static void
+look_inject_open(const struct site *site, const struct rule *rule)
+{
+	if (node_own(site->block, "internal") == NULL)
+		found(site, rule, site->pass, "");
+}
+
+static void
+look_inject_fixed(const struct site *site, const struct rule *rule)
+{
+	static const char *const params[] = {"REGCRED_INJECT_REGISTRY", "REGCRED_INJECT_SCHEME"};
+
+	for (size_t i = 0; i < COUNT_OF(params); i++) {
+		const struct node *n = param_find(site, params[i]);
+		struct trace t;
+
+		/* In a part of a configuration what the server sets is not at hand. */
+		if (n != NULL && site->server != NULL && trace_run(&t, site, n, node_word(n, 2)) &&
+		    !trace_is_fixed(&t))
+			found(site, rule, n, node_word(n, 2));
+	}
+}
+
+/* The next proxy_pass of the server after n, or the first, whose requests ask this location. */
+static const struct node *
+next_asker(const struct site *site, const struct node *n)
+{
+	const struct node *top = site->server, *asks;
+
+	if (top == NULL)
+		return NULL;
+	for (n = node_following(top, n == NULL ? top : n); n != NULL; n = node_following(top, n))
+		if (node_is_named(n, "proxy_pass") &&
+		    (asks = node_effective(n->parent, "auth_request")) != NULL &&
+		    strcmp(node_word(asks, 1), node_last_word(site->block)) == 0)
+			return n;
+	return NULL;
+}
+
+/* Whether the value, as that block sees it, is made from the login. */
+static bool
+holds_login(const struct site *site, const struct node *block, const struct node *at,
+	    const char *value)
+{
+	static const char *const names[] = {login, NULL};
+	struct site there = *site;
+	struct trace t;
+
+	there.block = block;
+	if (!trace_run(&t, &there, at, value))
+		return false;
+	for (size_t i = 0; i < t.count; i++) {
+		const char *text = t.from[i].text, *name;
+
+		while ((name = variable_next(site->check->arena, &text)) != NULL)
+			if (variable_in(name, names))
+				return true;
+	}
+	return false;
+}
+
+/* Everything the client sends goes on, unless another value is said for it or nothing is passed. */
+static bool
+passes_on(const struct node *block, const char *header)
+{
+	const struct node *all = node_effective(block, "proxy_pass_request_headers");
+	const struct node *own = node_about(block, "proxy_set_header", header);
+
+	if (own != NULL)
+		return node_word(own, 2)[0] != '\0';
+	return all == NULL || !node_is_off(all);
+}
+
+static void
+look_inject_header(const struct site *site, const struct rule *rule)
+{
+	static const char *const keys[] = {"X-API-Key", "Cookie", "Proxy-Authorization"};
+
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const struct node *own = node_about(n->parent, "proxy_set_header", "Authorization");
+
+		if (own == NULL || !holds_login(site, n->parent, own, node_word(own, 2)))
+			found(site, rule, n, "Authorization");
+		for (size_t i = 0; i < COUNT_OF(keys); i++)
+			if (passes_on(n->parent, keys[i]))
+				found(site, rule, n, keys[i]);
+	}
+}
+
+/* regcred has looked at the path as the client sent it.  nginx sends just that on if proxy_pass
+ * ends with the host. */
+static void
+look_inject_path(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const char *url = node_word(n, 1), *host = strstr(url, "://");
+
+		if (strchr(url, '$') != NULL || (host != NULL && strchr(host + 3, '/') != NULL))
+			found(site, rule, n, url);
+	}
+}
+
+/* Directives that make another request of it than the one that was asked about, or send it, with
+ * key and login, elsewhere too. */
+static void
+look_inject_changed(const struct site *site, const struct rule *rule)
+{
+	static const char *const changes[] = {"rewrite", "proxy_method", "proxy_set_body", "mirror",
+					      "try_files"};
+
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;)
+		for (size_t i = 0; i < COUNT_OF(changes); i++) {
+			const struct node *change = node_effective(n->parent, changes[i]);
+
+			if (change != NULL && !node_is_off(change))
+				found(site, rule, change, changes[i]);
+		}
+}
+
+/* The login is for one header of one request. */
+static void
+look_inject_leak(const struct site *site, const struct rule *rule)
+{
+	static const char *const secrets[] = {"http_authorization", "http_x_api_key", "http_cookie",
+					      login, NULL};
+	const struct node *top = site->server;
+
+	for (const struct node *n = top; n != NULL; n = node_following(top, n)) {
+		bool may = node_is_named(n, "auth_request_set") || node_is_named(n, "set") ||
+			   (node_is_named(n, "proxy_set_header") &&
+			    strcasecmp(node_word(n, 1), "Authorization") == 0);
+
+		for (size_t i = 1; n != top && !may && i < n->word_count; i++)
+			if (strchr(n->words[i], '$') != NULL &&
+			    holds_login(site, n->parent, n, n->words[i]))
+				found(site, rule, n, n->words[0]);
+	}
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		struct site asker = *site;
+
+		asker.block = n->parent;
+		look_logs(&asker, rule, secrets);
+	}
+}
+
+static void
+look_inject_challenge(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;)
+		if (node_about(n->parent, "proxy_hide_header", "WWW-Authenticate") == NULL)
+			found(site, rule, n, "");
+}
+
+static bool
+is_this_machine(const char *host)
+{
+	size_t len = strlen("localhost");
+
+	return text_begins_with(host, "unix:") || text_begins_with(host, "127.") ||
+	       text_begins_with(host, "[::1]") ||
+	       (strncasecmp(host, "localhost", len) == 0 && strchr(":/", host[len]) != NULL);
+}
+
+static void
+look_inject_tls(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
+		const struct node *verify = node_effective(n->parent, "proxy_ssl_verify");
+		const char *url = node_word(n, 1);
+
+		if (text_begins_with(url, "http://") && !is_this_machine(url + strlen("http://")))
+			found(site, rule, n, "goes over the network in the clear");
+		if (text_begins_with(url, "https://") && (verify == NULL || node_is_off(verify)))
+			found(site, rule, n,
+			      "goes to a registry whose certificate is not verified");
+	}
+}
+
+static void
+look_inject_buffer(const struct site *site, const struct rule *rule)
+{
+	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;)
+		if (node_size_or(node_effective(n->parent, "proxy_buffer_size"), 1,
+				 BUFFER_DEFAULT) < ANSWER_MIN)
+			found(site, rule, n, "");
+}
+
+// clang-format off
+
+static const struct rule inject_rows[] = {
+	{ "inject-open", PROBLEM, look_inject_open, NULL, NULL, "any client may ask this location itself, and is given the login in a header; say `internal;` in it" },
+	{ "inject-fixed", PROBLEM, look_inject_fixed, NULL, NULL, "{} is not a fixed text, so clients may choose which registry's login is used; `set` it in the server" },
+	{ "inject-header", PROBLEM, look_inject_header, NULL, NULL, "the client's own {} goes on to the registry, with its key; include regcred_inject_proxy on this level, and say no proxy_set_header beside it" },
+	{ "inject-path", PROBLEM, look_inject_path, NULL, NULL, "with {} nginx makes another URL than the one that regcred has looked at; name the registry without a path, slash or variable" },
+	{ "inject-changed", PROBLEM, look_inject_changed, NULL, NULL, "`{}` sends another request than the one that regcred has looked at, or sends it elsewhere; remove it" },
+	{ "inject-leak", PROBLEM, look_inject_leak, NULL, NULL, "{} gives away the login or the client's key; use the login in `proxy_set_header Authorization` only" },
+	{ "inject-challenge", PROBLEM, look_inject_challenge, NULL, NULL, "a challenge of the registry would send clients, with their keys, to its token server; say `proxy_hide_header WWW-Authenticate;`" },
+	{ "inject-tls", WARNING, look_inject_tls, NULL, NULL, "the login {}; use https, with `proxy_ssl_verify on` and proxy_ssl_trusted_certificate" },
+	{ "inject-buffer", WARNING, look_inject_buffer, NULL, NULL, "an answer of the registry with long headers becomes 502; say `proxy_buffer_size 16k; proxy_buffers 8 16k;`" },
+};
+
+// clang-format on
+
+const struct rule_table inject_rules = {inject_rows, COUNT_OF(inject_rows)};

@@ -1,0 +1,82 @@
+/* rules: a location that leads to regcred, the rules for it, and what was found. */
+#ifndef REGCRED_NGINX_CHECK_RULES_H
+#define REGCRED_NGINX_CHECK_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "nginx_check/nginx_check.h"
+#include "nginx_check/tree.h"
+
+#define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
+
+struct check {
+	struct arena *arena;
+	const struct node *root;
+	bool behind_proxy;
+	FILE *out;
+	struct nginx_report *report;
+	struct finding *findings; /* so that none is printed twice */
+	size_t pass_count;	  /* of all fastcgi_pass */
+};
+
+/* A location whose requests go to regcred, or a block in it with directives of its own.  A location
+ * that asks for logins of a registry stands for itself; the one that uses the login is its asker.
+ */
+struct site {
+	struct check *check;
+	const struct node *block;
+	const struct node *pass;   /* its fastcgi_pass, which may be in the location around it */
+	const struct node *server; /* NULL in a part of a configuration */
+	const struct node
+		*params; /* the block whose fastcgi_params count; NULL if there are none */
+};
+
+enum severity { WARNING, PROBLEM };
+
+struct rule {
+	const char *name;
+	enum severity severity;
+	void (*look)(const struct site *site, const struct rule *rule);
+	const char *directive, *value; /* what look asks for, where one function serves many rows */
+	const char *text;	       /* {} stands for the detail */
+};
+
+/* Prints the finding at that directive, unless it is known already. */
+void found(const struct site *site, const struct rule *rule, const struct node *at,
+	   const char *detail);
+
+/* False if the block passes nothing to regcred. */
+bool site_make(struct check *c, const struct node *block, struct site *site);
+
+/* True if the location asks regcred for logins of a registry. */
+bool site_is_inject(const struct site *site);
+
+/* The location of the site's server that a request for this path, or @name, reaches; NULL. */
+const struct node *site_location(const struct site *site, const char *path);
+
+/* The next line after n, or the first, that gives the parameter a value: regcred takes an empty one
+ * for absent.  The last one counts, as in regcred. */
+const struct node *param_next(const struct site *site, const struct node *n, const char *name);
+const struct node *param_find(const struct site *site, const char *name);
+
+/* Rows for each site: who is signed in; what regcred is told, and what becomes of it; logins that
+ * nginx adds, only for sites that ask for them. */
+struct rule_table {
+	const struct rule *rows;
+	size_t count;
+};
+
+extern const struct rule_table identity_rules, request_rules, inject_rules;
+
+/* Whether the directive in effect has the row's value, or has one and it is another. */
+void look_is(const struct site *site, const struct rule *rule);
+void look_is_not(const struct site *site, const struct rule *rule);
+
+/* Logs that write one of these variables: those of the block and of the locations that its error
+ * pages lead to. */
+void look_logs(const struct site *site, const struct rule *rule, const char *const *secrets);
+
+#endif
