@@ -40,7 +40,7 @@ class Front:
             text = re.sub(r"(?m)^ *#.*\n", "", f.read())
         for old, new in (("/run/regcred/regcredd.sock", self.site.socket), ("/etc/regcred/regcred.conf", self.path("cgi.conf")),
                          ("/var/www/regcred", self.www), ("/usr/local/sbin/regcredd", self.cgi),
-                         ("/var/log/nginx/regcred-error.log", self.path("nginx-error.log")), ("/run/fcgiwrap.socket", os.path.join(self.site.state, "fcgiwrap.sock"))):
+                         ("/run/fcgiwrap.socket", os.path.join(self.site.state, "fcgiwrap.sock"))):
             text = text.replace(old, new)
         if re.search(r"/(run|etc|var|usr)/", text.replace(self.site.root, "").replace(self.www, "")):
             raise AssertionError("a path was not replaced: " + text)
