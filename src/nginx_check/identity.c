@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "nginx_check/rules.h"
+#include "nginx_check/site.h"
 #include "nginx_check/trace.h"
 
 enum {

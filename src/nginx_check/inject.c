@@ -2,7 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "nginx_check/rules.h"
+#include "nginx_check/site.h"
 #include "nginx_check/trace.h"
 
 enum {
@@ -11,12 +11,6 @@ enum {
 };
 
 static const char login[] = "upstream_http_x_registry_authorization";
-
-bool
-site_is_inject(const struct site *site)
-{
-	return param_find(site, "REGCRED_INJECT_REGISTRY") != NULL;
-}
 
 static void
 look_inject_open(const struct site *site, const struct rule *rule)

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "nginx_check/rules.h"
+#include "nginx_check/site.h"
 #include "nginx_check/trace.h"
 
 enum {

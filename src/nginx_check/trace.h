@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "nginx_check/rules.h"
+#include "nginx_check/site.h"
 #include "nginx_check/tree.h"
 
 /* All texts that a value may be made from: the value itself, what its variables are set to, and

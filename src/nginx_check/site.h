@@ -1,6 +1,6 @@
-/* rules: a location that leads to regcred, the rules for it, and what was found. */
-#ifndef REGCRED_NGINX_CHECK_RULES_H
-#define REGCRED_NGINX_CHECK_RULES_H
+/* site: a location that leads to regcred, the rules for it, and what was found. */
+#ifndef REGCRED_NGINX_CHECK_SITE_H
+#define REGCRED_NGINX_CHECK_SITE_H
 
 #include <stdbool.h>
 #include <stddef.h>
