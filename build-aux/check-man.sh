@@ -1,7 +1,7 @@
 #!/bin/sh
-# check-man.sh: proves that the man pages list the options and commands that the programs print with --help, which come from the tables
-# in config.c and cli.c: the same names, arguments, sentences, ranges and defaults.  Where a formatter is installed,
-# the pages must also pass it without a warning.  Exit status 1 if something differs.
+# check-man.sh: proves that the man pages list the options and commands that the programs print with --help, with the same sentences; the
+# settings have a page that is made from their table.  Where a formatter is installed, the pages must also pass it without a warning.
+# Exit status 1 if something differs.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -25,6 +25,7 @@ function entry(typed, sentence)
 from_help()
 {
 	awk "$sentences"'
+	/^[Ss]ettings/ { exit }
 	sentence_follows {
 		sub(/^ +/, "")
 		entry(typed, $0)
@@ -36,7 +37,7 @@ from_help()
 		sentence_follows = 1
 	}
 	/^  --/ {
-		match($0, /^  --[a-z-]+(\[=yes\|no\]| [A-Z]+ )?/)
+		match($0, /^  --[a-z-]+( [A-Z]+ )?/)
 		typed = substr($0, 3, RLENGTH - 2)
 		rest = substr($0, RLENGTH + 1)
 		sub(/ +$/, "", typed)
@@ -120,5 +121,6 @@ compare regcred "$src/man/regcred.1"
 compare docker-credential-regcred "$src/man/docker-credential-regcred.1"
 lint "$src/man/regcredd.8"
 lint "$src/man/regcred.1"
+lint "$build/man/regcred.conf.5"
 lint "$src/man/docker-credential-regcred.1"
 exit "$wrong"

@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 /* Lines of up to PIPE_BUF bytes are written whole, also to a pipe that others write to. */
-enum { LINE_MAX_BYTES = 2048 };
+enum { LINE_MAX_BYTES = 2048, END_MAX_BYTES = 3 };
 
 static const char *const level_names[LOG__COUNT] = {
 	[LOG_ERROR] = "error",
@@ -22,6 +22,7 @@ static const char *const level_names[LOG__COUNT] = {
 };
 
 static atomic_int log_level = LOG_INFO;
+static atomic_bool log_json;
 static _Thread_local const char *own_request;
 
 struct line {
@@ -33,6 +34,12 @@ void
 log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
+}
+
+void
+log_set_json(bool json)
+{
+	atomic_store_explicit(&log_json, json, memory_order_relaxed);
 }
 
 bool
@@ -58,11 +65,11 @@ log_request(void)
 	return own_request;
 }
 
-/* False if the line is full; one byte stays free for the line feed. */
+/* False if the line is full; room for its end stays free. */
 static bool
 log_put(struct line *line, const char *bytes, size_t len)
 {
-	if (len >= sizeof(line->bytes) - line->len)
+	if (len >= sizeof(line->bytes) - END_MAX_BYTES - line->len)
 		return false;
 	memcpy(line->bytes + line->len, bytes, len);
 	line->len += len;
@@ -70,42 +77,64 @@ log_put(struct line *line, const char *bytes, size_t len)
 }
 
 /* What a client sent must not be able to start a line of its own or to talk to a terminal: what is
- * not shown becomes \xNN, byte by byte. */
+ * not shown becomes \xNN, byte by byte.  In JSON a backslash is doubled, so that its reader sees
+ * the same text. */
 static void
-log_put_escaped(struct line *line, const char *text, size_t len)
+log_put_escaped(struct line *line, const char *text)
 {
+	bool json = atomic_load_explicit(&log_json, memory_order_relaxed);
+	size_t len = strlen(text);
+
 	for (size_t i = 0, step; i < len; i += step) {
-		char hex[5];
+		char special[8];
 
 		step = text_shown(text + i, len - i);
-		if (step > 0) {
-			if (!log_put(line, text + i, step))
-				return;
-			continue;
-		}
-		step = 1;
-		snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)text[i]);
-		if (!log_put(line, hex, 4))
+		bool quoted = json && (text[i] == '"' || text[i] == '\\');
+		if (step == 0)
+			snprintf(special, sizeof(special), "%s\\x%02x", json ? "\\" : "",
+				 (unsigned)(unsigned char)text[i]);
+		else if (quoted)
+			snprintf(special, sizeof(special), "\\%c", text[i]);
+		if (!(step == 0 || quoted ? log_put(line, special, strlen(special))
+					  : log_put(line, text + i, step)))
 			return;
+		step = step == 0 ? 1 : step;
 	}
 }
 
-static void
-log_put_head(struct line *line, enum log_level level)
+static void __attribute__((format(printf, 2, 3)))
+log_put_formatted(struct line *line, const char *format, ...)
 {
-	char head[64];
+	char text[128];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)log_put(line, text, strlen(text));
+}
+
+/* TIME LEVEL [PID] REQUEST TEXT, or the same five as an object. */
+static void
+log_fill(struct line *line, enum log_level level, const char *request, const char *text)
+{
+	bool json = atomic_load_explicit(&log_json, memory_order_relaxed);
+	char when[32] = "";
 	time_t now = time(NULL);
 	struct tm tm;
-	size_t len = 0;
-	int more;
 
 	if (gmtime_r(&now, &tm) != NULL)
-		len = strftime(head, sizeof(head), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	more = snprintf(head + len, sizeof(head) - len, " %s [%ld] ", level_names[level],
-			(long)getpid());
-	if (more > 0 && (size_t)more < sizeof(head) - len)
-		len += (size_t)more;
-	(void)log_put(line, head, len);
+		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	log_put_formatted(line,
+			  json ? "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%ld,\"request\":\""
+			       : "%s %s [%ld] ",
+			  when, level_names[level], (long)getpid());
+	log_put_escaped(line, request);
+	log_put_formatted(line, "%s", json ? "\",\"message\":\"" : " ");
+	log_put_escaped(line, text);
+	const char *end = json ? "\"}\n" : "\n";
+	memcpy(line->bytes + line->len, end, strlen(end));
+	line->len += strlen(end);
 }
 
 void
@@ -124,14 +153,8 @@ log_write(enum log_level level, const char *format, ...)
 	len = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (len < 0)
-		len = 0;
-	if ((size_t)len >= sizeof(text))
-		len = (int)sizeof(text) - 1;
-	log_put_head(&line, level);
-	log_put_escaped(&line, request, strlen(request));
-	(void)log_put(&line, " ", 1);
-	log_put_escaped(&line, text, (size_t)len);
-	line.bytes[line.len++] = '\n';
+		text[0] = '\0';
+	log_fill(&line, level, request, text);
 	while (write(STDERR_FILENO, line.bytes, line.len) < 0 && errno == EINTR)
 		continue;
 	errno = saved;

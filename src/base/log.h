@@ -11,6 +11,8 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG__COUNT };
 
 void log_set_level(enum log_level level);
+/* Each line is a JSON object: time, level, pid, request, message. */
+void log_set_json(bool json);
 bool log_level_parse(const char *text, enum log_level *level);
 /* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text.
  */

@@ -65,6 +65,7 @@ struct settings {
 						root and our own uid always may */
 	size_t allowed_uid_count;
 	enum log_level log_level;
+	unsigned log_format;	   /* 1: JSON */
 	bool core_dumps;	   /* off: no core file, no debugger; see harden.h */
 	unsigned sandbox;	   /* 1 or 0: what a worker may still do: sandbox.h */
 	bool open; /* no authentication: test rigs on loopback only, says so loudly at each start */

@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/config.h"
 #include "server/housekeeper.h"
 #include "server/sandbox.h"
 #include "server/systemd.h"
@@ -228,7 +229,7 @@ children_go_back(struct pool *pool)
 		pool->before = NULL;
 	}
 	pool->board->workers = pool->settings->workers;
-	log_set_level(pool->settings->log_level);
+	config_use_log(pool->settings);
 	pool->generation--;
 	pool->replacing = false;
 	pool->announced = true; /* long ago */

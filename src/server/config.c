@@ -49,17 +49,11 @@ const struct setting config_table[] = {
 	{ "trust_forwarded", "yes|no", "no", "Take the base URL from X-Forwarded-Proto, -Host and -Port.", 0, 0, TO(trust_forwarded) },
 	{ "workers", "number", "2", "Worker processes.", 1, 64, TO(workers) },
 	{ "threads", "number", "16", "Threads in each worker: requests that it serves at the same time.", 1, 256, TO(threads) },
-	{ "readers", "number", "4", "Database connections for reading in each worker.", 1, 64, TO(readers) },
-	{ "backlog", "number", "1024", "Connections that may wait at the socket; short queues lose requests.", 128, 65535, TO(backlog) },
-	{ "read_timeout_s", "seconds", "30", "Pause after which a silent web server is given up.", 1, 3600, TO(read_timeout_s) },
-	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs in a request, or as a whole, is killed and replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
-	{ "drain_timeout_s", "seconds", "30", "Time that running requests get to finish when a worker ends.", 1, 3600, TO(drain_timeout_s) },
+	{ "read_timeout_s", "seconds", "30", "Time in which the web server has to send a request.", 1, 3600, TO(read_timeout_s) },
+	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs, in a request or as a whole, is ended and replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
 	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
-	{ "purged_keep_s", "seconds", "172800", "Time after its removal that a purged row still answers by id.", 600, 31536000, TO(purged_keep_s) },
 	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
-	{ "sweep_every_s", "seconds", "60", "Pause between two passes of the housekeeper.", 1, 3600, TO(sweep_every_s) },
 	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },
-	{ "ballast_bytes", "number", "1048576", "Size of the file that is given back when the disk is full, so that logins can still be removed; 0: none.", 0, 1073741824, TO(ballast_bytes) },
 	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal but on a network file system.", 0, 0, TO(journal) },
 	{ "proxy_auth", "yes|no", "no", "Believe the web server who somebody is, if it knows the token.", 0, 0, TO(proxy_auth) },
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
@@ -73,11 +67,19 @@ const struct setting config_table[] = {
 	{ "verify_ca_file", "path", "", "Certificates that registries are trusted by; empty: the system's.", 0, 0, TO(verify_ca_file) },
 	{ "verify_proxy", "text", "", "URL of the proxy through which registries are asked; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
 	{ "verify_timeout_s", "seconds", "5", "Time that the check of a login may take.", 1, 30, TO(verify_timeout_s) },
-	{ "verify_threads", "number", "2", "Logins that each worker checks at the same time.", 1, 16, TO(verify_threads) },
 	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute; 0: any number.", 0, 1000, TO(verify_per_minute) },
+	{ "log_format", "text|json", "text", "How a line of the log looks: text, or a JSON object.", 0, 0, TO(log_format) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "sandbox", "off|on", "on", "Take from workers the files and system calls that they do not need.", 0, 0, TO(sandbox) },
 	{ "open", "yes|no", "no", "Answer everyone without authentication: for test rigs on loopback only.", 0, 0, TO(open) },
+	/* for tests: nobody turns them, and no list shows them */
+	{ "readers", "number", "4", NULL, 1, 64, TO(readers) },
+	{ "backlog", "number", "1024", NULL, 128, 65535, TO(backlog) },
+	{ "drain_timeout_s", "seconds", "30", NULL, 1, 3600, TO(drain_timeout_s) },
+	{ "purged_keep_s", "seconds", "172800", NULL, 600, 31536000, TO(purged_keep_s) },
+	{ "sweep_every_s", "seconds", "60", NULL, 1, 3600, TO(sweep_every_s) },
+	{ "ballast_bytes", "number", "1048576", NULL, 0, 1073741824, TO(ballast_bytes) },
+	{ "verify_threads", "number", "2", NULL, 1, 16, TO(verify_threads) },
 	{ 0 }
 };
 // clang-format on
@@ -277,6 +279,7 @@ static const struct setting_type {
 	{ "seconds", config_read_number, " S" },
 	{ "yes|no", read_yes_no, "[=yes|no]" },
 	{ "level", read_level, " LEVEL" },
+	{ "text|json", read_word, " FORM" },
 	{ "off|on", read_word, " MODE" },
 	{ "auto|wal|rollback", read_word, " MODE" },
 	{ "users", read_users, " USERS" },
@@ -359,6 +362,8 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 		return fail(why, "%s:%u: neither \"group = what it gives\" nor a comment",
 			    file->name, file->line);
 	value = ini_split(line, value);
+	if (line[0] == '\\' && line[1] != '\0' && strchr("#;[", line[1]) != NULL)
+		line++; /* else it would be a comment or a section */
 	if (s->group_count == CONFIG_GROUPS_MAX)
 		return fail(why, "%s:%u: there are more than %d lines in [groups]", file->name,
 			    file->line, CONFIG_GROUPS_MAX);
@@ -623,6 +628,13 @@ config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG
 }
 
 void
+config_use_log(const struct settings *s)
+{
+	log_set_level(s->log_level);
+	log_set_json(s->log_format == 1);
+}
+
+void
 config_warn(const struct settings *s)
 {
 	if (s->open)
@@ -630,17 +642,11 @@ config_warn(const struct settings *s)
 			 "can read and change every login. Use it on loopback for tests only.");
 }
 
+/* What a row says beside its sentence: its range and default. */
 static void
-help_line(FILE *out, const struct setting *row)
+print_default(FILE *out, const struct setting *row)
 {
-	const struct setting_type *type = type_of(row);
-	char option[NAME_MAX_BYTES];
-
-	snprintf(option, sizeof(option), "%s%s", row->name, type->placeholder);
-	for (char *p = option; *p != '\0' && *p != ' '; p++)
-		*p = *p == '_' ? '-' : *p;
-	fprintf(out, "  --%-24s %s", option, row->help);
-	if (type->read == config_read_number)
+	if (type_of(row)->read == config_read_number)
 		fprintf(out, " (%lld to %lld; %s)", (long long)row->min, (long long)row->max,
 			row->fallback);
 	else if (*row->fallback != '\0')
@@ -653,8 +659,31 @@ config_help(FILE *out)
 {
 	fprintf(out, "  --%-24s %s\n", "config FILE",
 		"Settings file, also $REGCRED_CONFIG. (" DEFAULT_FILE ", if it exists)");
-	for (const struct setting *row = config_table; row->name != NULL; row++)
-		help_line(out, row);
+	for (const struct setting *row = config_table; row->name != NULL; row++) {
+		char option[NAME_MAX_BYTES];
+
+		if (row->help == NULL)
+			continue;
+		snprintf(option, sizeof(option), "%s%s", row->name, type_of(row)->placeholder);
+		for (char *p = option; *p != '\0' && *p != ' '; p++)
+			*p = *p == '_' ? '-' : *p;
+		fprintf(out, "  --%-24s %s", option, row->help);
+		print_default(out, row);
+	}
+}
+
+void
+config_man(FILE *out)
+{
+	for (const struct setting *row = config_table; row->name != NULL; row++) {
+		const char *argument = type_of(row)->placeholder;
+
+		if (row->help == NULL)
+			continue;
+		fprintf(out, ".It Cm %s = Ar %s\n%s", row->name,
+			argument[0] == '[' ? "yes|no" : argument + 1, row->help);
+		print_default(out, row);
+	}
 }
 
 bool

@@ -24,7 +24,7 @@ struct setting {
 	const char *
 		type; /* "path", "text", "number", "octal", "seconds", "yes|no", "level", "users" */
 	const char *fallback; /* default as text */
-	const char *help;     /* one sentence */
+	const char *help;     /* one sentence; NULL: for tests, in no list */
 	int64_t min, max;     /* of numbers */
 	size_t offset, size;  /* of the member of struct settings that it fills */
 };
@@ -38,6 +38,9 @@ extern const struct setting config_table[];
 bool config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
+/* Logs as they say from now on. */
+void config_use_log(const struct settings *s);
+
 /* Logs what is dangerous about settings that are in force. */
 void config_warn(const struct settings *s);
 
@@ -45,7 +48,8 @@ void config_warn(const struct settings *s);
  * argument: for programs that take settings between arguments of their own. */
 bool config_is_option(const char *argument, bool *takes_next);
 
-/* Prints the option list of --help. */
+/* Prints the option list of --help, and that of regcred.conf(5). */
 void config_help(FILE *out);
+void config_man(FILE *out);
 
 #endif

@@ -23,6 +23,7 @@
 /* Options that are no settings. */
 struct wishes {
 	bool help;
+	bool man;
 	bool version;
 	bool check;
 };
@@ -42,7 +43,8 @@ print_help(void)
 	       "server.\n"
 	       "Started by a web server as a CGI it answers one request.\n"
 	       "\n"
-	       "  --help                     Print this.\n"
+	       "  --help                     Print this; --help=man prints the settings for a man "
+	       "page.\n"
 	       "  --version                  Print the version.\n"
 	       "  --check                    Check settings, key and database, change nothing.\n"
 	       "\n"
@@ -62,6 +64,8 @@ take_wishes(int argc, char **argv, struct wishes *wishes)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			wishes->help = true;
+		else if (strcmp(argv[i], "--help=man") == 0)
+			wishes->man = true;
 		else if (strcmp(argv[i], "--version") == 0)
 			wishes->version = true;
 		else if (strcmp(argv[i], "--check") == 0)
@@ -133,7 +137,7 @@ run_cgi(void)
 	umask(0077);
 	if (!config_load(&s, 1, argv, &arg, why))
 		return cgi_failed(why);
-	log_set_level(s.log_level);
+	config_use_log(&s);
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
 	config_warn(&s);
@@ -159,6 +163,10 @@ main(int argc, char **argv)
 	argc = take_wishes(argc, argv, &wishes);
 	if (wishes.help)
 		return print_help();
+	if (wishes.man) {
+		config_man(stdout);
+		return 0;
+	}
 	if (wishes.version) {
 		printf("regcredd %s\n", PACKAGE_VERSION);
 		return 0;
@@ -170,7 +178,7 @@ main(int argc, char **argv)
 			 argv[arg]);
 		return usage_error(why);
 	}
-	log_set_level(s.log_level);
+	config_use_log(&s);
 	if (wishes.check)
 		return check(&s);
 	config_warn(&s);

@@ -110,7 +110,7 @@ reload_probe_ended(struct pool *pool, int status)
 	pool->before = pool->settings;
 	pool->settings = pool->next;
 	pool->next = NULL;
-	log_set_level(pool->settings->log_level);
+	config_use_log(pool->settings);
 	config_warn(pool->settings);
 	if (pool->own_socket && listen(pool->listener, (int)pool->settings->backlog) != 0)
 		log_warn("cannot set the backlog of the socket");

@@ -153,6 +153,25 @@ tell_journal(const struct settings *s)
 			 s->database, network);
 }
 
+/* A role in a project that does not exist is a mistake that nobody would notice. */
+static void
+warn_of_groups(const struct settings *s, struct store *store)
+{
+	struct arena *a = arena_new(256 * 1024);
+
+	for (size_t i = 0; a != NULL && i < s->group_count; i++) {
+		const struct group_grant *g = &s->groups[i];
+		struct record project;
+
+		if (g->kind == NULL && store_get(store, a, &family_account, g->project_id,
+						 &owners_all, &project) == STORE_NONE)
+			log_warn("[groups]: %s gets a role in project 1a%lld, which does not exist",
+				 g->name, (long long)g->project_id);
+	}
+	if (a != NULL)
+		arena_free(a);
+}
+
 bool
 app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
@@ -170,6 +189,8 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s), why);
 	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
+	if (right)
+		warn_of_groups(s, store);
 	if (right && how != PREPARE_CHECK) {
 		tell_journal(s);
 		use_room(store, s);

@@ -221,6 +221,37 @@ START_TEST(long_lines_are_cut)
 }
 END_TEST
 
+/* Escaped so that its reader gets the text that the plain line shows. */
+START_TEST(a_line_is_an_object_where_that_is_wanted)
+{
+	log_set_json(true);
+	log_set_request("r\"1");
+	log_warn("say \"%s\" \\ \xff\n", "hi");
+	const char *line = written();
+	log_set_json(false);
+	ck_assert_ptr_nonnull(strstr(line, "{\"time\":\"20"));
+	ck_assert_ptr_nonnull(strstr(line, "\",\"level\":\"warn\",\"pid\":"));
+	ck_assert_ptr_nonnull(strstr(line, ",\"request\":\"r\\\"1\",\"message\":\"say \\\"hi\\\" "
+					   "\\\\ \\\\xff\\\\x0a\"}\n"));
+}
+END_TEST
+
+START_TEST(a_long_object_is_whole)
+{
+	char text[4096];
+
+	memset(text, '"', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_set_json(true);
+	log_info("%s", text);
+	const char *line = written();
+	size_t len = strlen(line);
+	log_set_json(false);
+	ck_assert_uint_le(len, 2048);
+	ck_assert_str_eq(line + len - 5, "\\\"\"}\n");
+}
+END_TEST
+
 START_TEST(a_level_hides_what_is_less_important)
 {
 	log_debug("hidden");
@@ -280,6 +311,8 @@ main(void)
 	tcase_add_test(log, the_request_id_is_escaped_as_well);
 	tcase_add_loop_test(log, long_lines_are_cut, 0, 2);
 	tcase_add_test(log, a_level_hides_what_is_less_important);
+	tcase_add_test(log, a_line_is_an_object_where_that_is_wanted);
+	tcase_add_test(log, a_long_object_is_whole);
 	tcase_add_test(log, levels_are_read_by_name);
 	tcase_add_test(log, logging_leaves_errno_alone);
 	srunner_run_all(runner, CK_ENV);

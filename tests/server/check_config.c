@@ -142,12 +142,13 @@ END_TEST
 START_TEST(every_row_of_the_table_is_complete)
 {
 	for (const struct setting *row = config_table; row->name != NULL; row++) {
-		size_t len = strlen(row->help);
+		size_t len = row->help != NULL ? strlen(row->help) : 0;
 
 		ck_assert_uint_gt(row->size, 0);
 		ck_assert_uint_le(row->offset + row->size, sizeof(struct settings));
 		ck_assert_ptr_nonnull(row->fallback);
-		ck_assert_msg(len > 0 && row->help[len - 1] == '.', "%s: no sentence", row->name);
+		ck_assert_msg(row->help == NULL || (len > 0 && row->help[len - 1] == '.'),
+			      "%s: no sentence", row->name);
 		ck_assert_msg(row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz_")] == '\0',
 			      "%s: not a plain name", row->name);
 		for (const struct setting *other = config_table; other < row; other++) {
@@ -234,11 +235,17 @@ START_TEST(groups_have_a_section_of_their_own)
 		   "[regcred]\n"
 		   "threads = 5\n"
 		   "[groups]\n"
-		   "readers = readAdmin\n");
+		   "readers = readAdmin\n"
+		   "#hash = admin\n"
+		   "\\#hash = user\n"
+		   "\\;semi = user\n"
+		   "\\[square] = user\n"
+		   "DOM\\#x = user\n"
+		   "\"quoted\" = user\n");
 	load(&s);
 	ck_assert_int_eq(s.workers, 3);
 	ck_assert_int_eq(s.threads, 5);
-	ck_assert_uint_eq(s.group_count, 4);
+	ck_assert_uint_eq(s.group_count, 9);
 	ck_assert_str_eq(s.groups[0].name, "ops");
 	ck_assert_str_eq(s.groups[0].kind, "admin");
 	ck_assert_str_eq(s.groups[1].name, "ops");
@@ -248,6 +255,12 @@ START_TEST(groups_have_a_section_of_their_own)
 	ck_assert_str_eq(s.groups[2].name, "cn=ops");
 	ck_assert_int_eq(s.groups[2].project_id, 17);
 	ck_assert_str_eq(s.groups[3].kind, "readAdmin");
+	ck_assert_str_eq(s.groups[4].name, "#hash");
+	ck_assert_str_eq(s.groups[4].kind, "user");
+	ck_assert_str_eq(s.groups[5].name, ";semi");
+	ck_assert_str_eq(s.groups[6].name, "[square]");
+	ck_assert_str_eq(s.groups[7].name, "DOM\\#x");
+	ck_assert_str_eq(s.groups[8].name, "\"quoted\"");
 }
 END_TEST
 
@@ -546,26 +559,40 @@ START_TEST(values_that_do_not_fit_are_refused_not_cut)
 }
 END_TEST
 
-START_TEST(help_names_every_setting_as_an_option)
+static char *
+printed_by(void (*print)(FILE *out))
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
 	ck_assert_ptr_nonnull(out);
-	config_help(out);
+	print(out);
 	fclose(out);
-	for (const struct setting *row = config_table; row->name != NULL; row++) {
-		char option[64];
+	return text;
+}
 
-		snprintf(option, sizeof(option), "--%s", row->name);
+START_TEST(help_and_man_page_name_every_setting_but_those_for_tests)
+{
+	char *help = printed_by(config_help), *man = printed_by(config_man);
+
+	for (const struct setting *row = config_table; row->name != NULL; row++) {
+		bool shown = row->help != NULL;
+		char option[64], item[64];
+
+		snprintf(option, sizeof(option), "  --%s%c", row->name,
+			 strcmp(row->type, "yes|no") == 0 ? '[' : ' ');
 		for (char *p = option; *p != '\0'; p++)
 			*p = *p == '_' ? '-' : *p;
-		ck_assert_msg(strstr(text, option) != NULL, "%s is missing", option);
-		ck_assert_msg(strstr(text, row->help) != NULL, "%s has no help", option);
+		snprintf(item, sizeof(item), ".It Cm %s =", row->name);
+		ck_assert_msg((strstr(help, option) != NULL) == shown, "%s", option);
+		ck_assert_msg((strstr(man, item) != NULL) == shown, "%s", item);
+		ck_assert_msg(!shown || strstr(help, row->help) != NULL, "%s has no help", option);
+		ck_assert_msg(!shown || strstr(man, row->help) != NULL, "%s has no help", item);
 	}
-	ck_assert_ptr_nonnull(strstr(text, "--config FILE"));
-	free(text);
+	ck_assert_ptr_nonnull(strstr(help, "--config FILE"));
+	free(help);
+	free(man);
 }
 END_TEST
 
@@ -599,7 +626,7 @@ suite(void)
 	tcase_add_test(t, paths_follow_state_dir_unless_they_are_named);
 	tcase_add_test(t, the_key_is_taken_from_systemd_if_it_is_there);
 	tcase_add_test(t, values_that_do_not_fit_are_refused_not_cut);
-	tcase_add_test(t, help_names_every_setting_as_an_option);
+	tcase_add_test(t, help_and_man_page_name_every_setting_but_those_for_tests);
 	suite_add_tcase(s, t);
 	return s;
 }
