@@ -29,6 +29,7 @@ import threading
 import time
 import unittest
 import urllib.parse
+import weakref
 
 import fronts
 import validator
@@ -132,6 +133,8 @@ class Connection:
             self.sock.close()
             self.sock = None
 
+    __del__ = close
+
     def _once(self, method, data):
         if self.sock is None:
             self.sock = socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -182,7 +185,7 @@ class Client:
     def connection(self):
         if getattr(self.local, "connection", None) is None or self.local.connection.port != self.site.port:
             self.local.connection = Connection(self.site.port)
-            self.site.connections.append(self.local.connection)
+            self.site.connections.add(self.local.connection)
         return self.local.connection
 
     def url(self, path):
@@ -322,7 +325,8 @@ class Site:
         self.workers, self.threads, self.options = workers, threads, list(options)
         self.environment = dict(environment or {})
         self.pool = self.nginx = None
-        self.problems, self.count, self.connections = [], 0, []
+        self.problems, self.count = [], 0
+        self.connections = weakref.WeakSet()             # a client that is not used any more closes its own
         self.schemas = {}
         self.planted, self.needles = 0, sorted(forms(PLANT))
         self.key_secrets, self.told = [], set()
@@ -499,7 +503,7 @@ class Site:
     def stop(self):
         """Ends both programs by pid; says everything that is wrong with how they ended and with what they left."""
         problems = []
-        for connection in self.connections:
+        for connection in list(self.connections):
             connection.close()
         children = self.children()
         try:

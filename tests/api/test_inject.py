@@ -47,7 +47,7 @@ class Front(test_nginx.Nginx):
                     raise AssertionError(old)
                 text = text.replace(old, new)
             text = re.sub(r"(?m)^\s*ssl_.*\n|^ *#.*\n", "", text)
-            top = "pid %s/pid;\nerror_log %s/error.log warn;\nworker_processes 1;\nevents {}\nhttp {\n" % (directory, directory)
+            top = "pid %s/pid;\nerror_log %s/error.log warn;\nworker_processes 1;\nevents {}\nhttp {\naccess_log off;\n" % (directory, directory)
             if os.geteuid() == 0:
                 top = "user root;\n" + top
             temp = "".join("%s_temp_path %s/%s;\n" % (kind, directory, kind) for kind in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))

@@ -571,5 +571,5 @@ class From(Client):
     def connection(self):
         made = harness.Connection(self.site.port)
         made.sock = harness.socket.create_connection(("127.0.0.1", self.site.port), timeout=30, source_address=(self.address, 0))
-        self.site.connections.append(made)
+        self.site.connections.add(made)
         return made

@@ -153,7 +153,7 @@ class WrongKey(harness.Case):
     def test_key_of_another_database(self):
         other = os.path.join(self.site.root, "other")
         self.site.cli("init", "--state-dir", other)
-        shutil.copy(os.path.join(other, "master.key"), self.key)
+        os.replace(os.path.join(other, "master.key"), self.key)
         line = self.refused()
         self.assertIn("key", line.lower())
         shutil.rmtree(other)
@@ -164,8 +164,10 @@ class WrongKey(harness.Case):
 
     def test_key_is_garbage(self):
         for text in (b"", b"x", b"\0" * 64, b"garbage " * 100):
+            os.chmod(self.key, 0o600)
             with open(self.key, "wb") as f:
                 f.write(text)
+            os.chmod(self.key, 0o400)
             self.assertIn("key", self.refused().lower())
 
     def test_key_is_open_to_others(self):
