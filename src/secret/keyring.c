@@ -148,13 +148,22 @@ monotonic_ms(void)
 	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int
+keyring_look_ms(void)
+{
+	const char *told = getenv("REGCRED_KEYRING_LOOK_MS");
+	int ms = told != NULL ? atoi(told) : 0;
+
+	return ms > 0 && ms < 1000 ? ms : 1000;
+}
+
 void
 keyring_refresh(const struct keyring *ring)
 {
 	struct live *live = ring->live;
 
 	(void)pthread_mutex_lock(&live->look);
-	atomic_store(&live->next_look_ms, monotonic_ms() + KEYRING_LOOK_MS);
+	atomic_store(&live->next_look_ms, monotonic_ms() + keyring_look_ms());
 	read_again(live);
 	(void)pthread_mutex_unlock(&live->look);
 }
@@ -166,7 +175,7 @@ keyring_use_keys(const struct keyring *ring)
 	long long next = atomic_load(&live->next_look_ms), now = monotonic_ms();
 
 	if (now >= next &&
-	    atomic_compare_exchange_strong(&live->next_look_ms, &next, now + KEYRING_LOOK_MS))
+	    atomic_compare_exchange_strong(&live->next_look_ms, &next, now + keyring_look_ms()))
 		keyring_refresh(ring);
 	(void)pthread_rwlock_rdlock(&live->lock);
 	return &live->keys;

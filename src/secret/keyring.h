@@ -21,7 +21,6 @@ enum {
 	SECRET_CSRF_SIZE = 11,	     /* 10 upper-case hexadecimal digits */
 	SECRET_PREFIX = 5,	     /* bytes of a sealed value that name its version and key */
 	KEYRING_MAX = 16,	     /* keys in a file */
-	KEYRING_LOOK_MS = 1000,	     /* least time between two looks at the file */
 	KEYRING_PATH_MAX = 4096,
 };
 
@@ -37,6 +36,8 @@ bool secret_init(void);
  * The keys are wiped by _free. */
 struct keyring *keyring_load(const char *path, char why[SECRET_WHY_MAX]);
 void keyring_free(struct keyring *ring);
+/* The least time between two looks at the file: a second.  Tests set REGCRED_KEYRING_LOOK_MS. */
+int keyring_look_ms(void);
 /* Looks at the file now. */
 void keyring_refresh(const struct keyring *ring);
 

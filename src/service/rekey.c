@@ -473,6 +473,13 @@ forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *n
 	return true;
 }
 
+/* A running process has certainly noticed a changed key file after that. */
+static int64_t
+rekey_pause_ms(void)
+{
+	return keyring_look_ms() + keyring_look_ms() * 3 / 10;
+}
+
 /* Empties the write-ahead log, which holds old sealed forms. */
 static bool
 checkpoint(struct rotation *x)
@@ -559,7 +566,7 @@ introduce(struct rotation *x, uint32_t id)
 
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
-	if (!wait_until(x, clock_ms() + REKEY_PAUSE_MS))
+	if (!wait_until(x, clock_ms() + rekey_pause_ms()))
 		return false;
 	rc = store_write(x->r->store, primary_in_transaction, &next);
 	if (rc != STORE_OK)
@@ -620,7 +627,7 @@ rotate(struct rotation *x)
 		return failed_store(x, rc);
 	for (size_t i = 0; i < count; i++)
 		x->todo += rows[i].id != x->primary ? rows[i].rows : 0;
-	if (!retire(x, clock_ms() + REKEY_PAUSE_MS))
+	if (!retire(x, clock_ms() + rekey_pause_ms()))
 		return false;
 	(void)fprintf(x->r->out, "%" PRId64 " values are sealed again, all with key %" PRId64 "\n",
 		      x->done, x->primary);

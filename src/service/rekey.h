@@ -24,8 +24,6 @@
 enum {
 	REKEY_BATCH_DEFAULT = 200,
 	REKEY_BATCH_MAX = 10000, /* values that one transaction seals again */
-	/* A running process has certainly noticed a changed key file after that. */
-	REKEY_PAUSE_MS = KEYRING_LOOK_MS + 300,
 };
 
 struct rekey {

@@ -11,7 +11,9 @@ import time
 
 import harness
 
-setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=8)
+# Processes look at the key file ten times a second, and a rotation waits for that.
+setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=8, environment={"REGCRED_KEYRING_LOOK_MS": "100"})
+LOOKED_S = 0.25
 
 CLIENTS = 8
 WARNING = "running as root"
@@ -152,7 +154,7 @@ class Rekey(Rotation):
         for t in threads:
             t.start()
         try:
-            time.sleep(0.3)
+            self.assertTrue(harness.wait_until(lambda: min(counts) > 2))
             for n in (1, 2):
                 done = self.rekey("--batch", "20")
                 self.assertIn("key %d is retired" % (before + n - 1), done.stdout)
@@ -334,7 +336,7 @@ class KeyFile(Rotation):
             foreign = f.read()
         shutil.rmtree(other)
         secrets = self.make(3)
-        time.sleep(1.2)
+        time.sleep(LOOKED_S)
         self.everybody_reads(secrets)
         cases = [("damaged", b"garbage", 0o400, "damaged"), ("of another database", foreign, 0o400, "older or another"),
                  ("open to others", good, 0o444, "read by others"), ("gone", None, 0, "cannot be read")]
@@ -346,17 +348,17 @@ class KeyFile(Rotation):
                         os.unlink(self.key)
                     else:
                         self.put(data, mode)
-                    time.sleep(1.2)
+                    time.sleep(LOOKED_S)
                     for _ in range(10):
                         self.assertSecrets(secrets)
                         secrets.update(self.make(1))
-                    time.sleep(1.2)
+                    time.sleep(LOOKED_S)
                     self.assertSecrets(secrets)
                 finally:
                     self.put(good)
                 said = len(self.errors(text)) - before
                 self.assertTrue(1 <= said <= 2, "logged %d times by two workers" % said)
-                time.sleep(1.2)
+                time.sleep(LOOKED_S)
                 self.everybody_reads(secrets)            # they see that it is right again
 
     def test_the_old_file_is_refused(self):
@@ -370,7 +372,7 @@ class KeyFile(Rotation):
         self.everybody_reads(secrets)
         try:
             self.put(old)
-            time.sleep(1.2)
+            time.sleep(LOOKED_S)
             self.assertSecrets(secrets)
             secrets.update(self.make(2))
             self.assertSecrets(secrets)
@@ -389,7 +391,7 @@ class KeyFile(Rotation):
             shutil.rmtree(copy)
         finally:
             self.put(new)
-        time.sleep(1.2)
+        time.sleep(LOOKED_S)
         self.assertSecrets(secrets)
 
     def test_a_database_from_before_the_new_key_had_a_check_value(self):
