@@ -329,7 +329,8 @@ class Site:
         self.connections = weakref.WeakSet()             # a client that is not used any more closes its own
         self.schemas = {}
         self.planted, self.needles = 0, sorted(forms(PLANT))
-        self.key_secrets, self.told = [], set()
+        self.key_secrets, self.told, self.files = [], set(), {}
+        self.watcher, self.last_snapshot = None, (None, None)
         self.offsets, self.deaths_allowed = {}, False
         self.lock = threading.Lock()
         self.role_clients = {}
@@ -505,6 +506,8 @@ class Site:
         problems = []
         for connection in list(self.connections):
             connection.close()
+        if self.watcher is not None:
+            self.watcher.close()
         children = self.children()
         try:
             status = self.stop_pool() if self.pool.poll() is None else self.pool.returncode
@@ -614,7 +617,17 @@ class Site:
         return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
 
     def snapshot(self):
-        """{table: (rows, digest of their content)} of the whole database; the last use of a key, leases and the like left out."""
+        """{table: (rows, digest of their content)} of the whole database; the last use of a key, leases and the like left out.
+        If nobody has committed since the last one it is that."""
+        if self.watcher is None:
+            self.watcher = sqlite3.connect(self.db, timeout=10, isolation_level=None, check_same_thread=False)
+        version = self.watcher.execute("PRAGMA data_version").fetchone()
+        if self.last_snapshot[0] == version:
+            return self.last_snapshot[1]
+        self.last_snapshot = version, self.digests()
+        return self.last_snapshot[1]
+
+    def digests(self):
         found = {}
         for table in self.tables():
             names = ", ".join('"%s"' % name for name in self.columns(table) if not name.startswith("last_used"))
@@ -695,6 +708,19 @@ class Site:
                          if text.rfind(needle) + len(needle) > before and needle in text]
         return problems
 
+    def changed(self, path, everything):
+        """What a file holds, or the parts of it that are not as they were at the last look."""
+        block, before = 1 << 16, self.files.get(path, b"")
+        try:
+            with open(path, "rb") as f:
+                data = self.files[path] = f.read()
+        except OSError:
+            return b""
+        if everything:
+            return data
+        return b"\n\0\n".join(data[max(0, at - 500):at + block + 500] for at in range(0, len(data), block)
+                              if data[at:at + block] != before[at:at + block])
+
     def check_secrets(self, everything=False):
         """The planted secrets in the database, its WAL and anything else that lies in the site's directory; each is told once."""
         needles = list(self.needles)
@@ -706,11 +732,7 @@ class Site:
                 path = os.path.join(directory, name)
                 if not os.path.isfile(path) or (not everything and path.endswith(".log")):
                     continue
-                try:
-                    with open(path, "rb") as f:
-                        data = f.read()
-                except OSError:
-                    continue
+                data = self.changed(path, everything)
                 found = {(path, needle) for needle in needles if needle in data} - self.told
                 self.told |= found
                 problems += ["%s holds a secret (as %r)" % (name, needle) for _, needle in sorted(found)]

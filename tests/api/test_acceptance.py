@@ -788,6 +788,18 @@ class E_Update(Acceptance):
         self.err(self.env.put(self.cred(cred), {"email": ""}), 422, "MinLengthExceeded", "email")
         self.assertTrue(self.ok(self.env.get(self.cred(cred)))["email"])
 
+    def test_E3c_null_for_a_secret(self):
+        """To those who cannot read it it always was null: it stays.  Who can read it clears it."""
+        secret = self.site.plant()
+        cred = self.p.credential(self.p.registry(), secretValue=secret)["id"]
+        for body in ({"secretValue": None}, {"secretValue": None, "name": "n"}, {"name": "m"}):
+            self.ok(self.env.put(self.cred(cred), body))
+            self.assertEqual(self.secret_of(cred), secret)
+        self.ok(self.env.put(self.cred(cred), {"secretValue": ""}))
+        self.assertEqual(self.secret_of(cred), "")
+        self.ok(self.superadmin().put("/v1/registrycredentials/" + cred, {"secretValue": None}))
+        self.assertIsNone(self.secret_of(cred))
+
     def test_E3b_email_of_a_v2_beta_row(self):
         registry = self.p.registry()["id"]
         cred = self.ok(self.env.post(self.p.beta + "/registrycredentials", {"registryId": registry}), 201)["id"]

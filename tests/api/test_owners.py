@@ -76,6 +76,12 @@ class Owners(harness.Case):
         self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference", "members")
         self.assertEqual(self.owners(project), [owner])
 
+    def test_an_account_becomes_neither_a_project_nor_superadmin(self):
+        account = site.account("user")[0]
+        for name in ("project", "superadmin"):
+            self.err(site.admin.put("/v1/accounts/" + account, {"kind": name}), 422, "InvalidOption", "kind")
+        self.assertEqual(self.ok(site.admin.get("/v1/accounts/" + account))["kind"], "user")
+
     def test_the_last_owner_stays_of_a_kind_that_acts(self):
         (owner, _), (other, _) = site.account("user"), site.account("user")
         project = self.owned_by(owner)
