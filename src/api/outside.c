@@ -57,8 +57,8 @@ static void
 answer_metrics(struct app *app, const struct request *request, struct arena *arena,
 	       struct response *response)
 {
-	const struct metrics_now now = {clock_wall_ms(), store_wal_size(app->store),
-					store_size(app->store)};
+	struct gauge gauges[STORE_GAUGES_MAX];
+	const struct metrics_now now = {clock_wall_ms(), gauges, store_gauges(app->store, gauges)};
 	size_t len = 0;
 	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
 

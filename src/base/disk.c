@@ -67,32 +67,6 @@ disk_network(const char *path)
 }
 
 bool
-disk_reserve(const char *path, int64_t bytes)
-{
-	struct stat found;
-
-	if (lstat(path, &found) == 0 && S_ISREG(found.st_mode) && found.st_size == bytes)
-		return true;
-	(void)unlink(path);
-	if (bytes == 0)
-		return true;
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return false;
-	bool done = posix_fallocate(fd, 0, (off_t)bytes) == 0 && fsync(fd) == 0;
-	(void)close(fd);
-	if (!done)
-		(void)unlink(path);
-	return done;
-}
-
-bool
-disk_release(const char *path)
-{
-	return unlink(path) == 0;
-}
-
-bool
 disk_own_like(int fd, const char *like)
 {
 	struct stat made, owner;

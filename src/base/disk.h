@@ -1,5 +1,5 @@
 /* disk: what the store wants to know about the file system below it: its room, and whether it is
- * one of a network; and files that hold room in reserve. */
+ * one of a network. */
 #ifndef REGCRED_DISK_H
 #define REGCRED_DISK_H
 
@@ -23,12 +23,6 @@ int64_t disk_free_bytes(const char *path);
 const char *disk_network(const char *path);
 /* The same for the f_type of statfs(2). */
 const char *disk_network_type(long type);
-
-/* Makes a file of that size, whose blocks are allocated.  True also if there is one already; false,
- * and no file is left, if there is no room. */
-bool disk_reserve(const char *path, int64_t bytes) __attribute__((warn_unused_result));
-/* Gives a reserve back; false if there was none. */
-bool disk_release(const char *path);
 
 /* As root, gives an open file that root has made to whom `like` belongs to: who runs the service
  * has to open what a command of root's leaves.  A file with a second name is left alone, since that

@@ -58,7 +58,6 @@ struct settings {
 				  number */
 	int64_t auth_failures_window_s;
 	int64_t min_free_bytes; /* with less on the disk nothing is created or updated; 0: any */
-	int64_t ballast_bytes;	/* kept back for a full disk; 0: none */
 	enum journal journal;	/* of the database: store.h */
 	int64_t sweep_every_s;	/* pause between two passes of the housekeeper */
 	uid_t allowed_uids[CONFIG_UIDS_MAX]; /* peers of the socket: names or numbers in the file;

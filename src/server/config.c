@@ -78,7 +78,6 @@ const struct setting config_table[] = {
 	{ "drain_timeout_s", "seconds", "30", NULL, 1, 3600, TO(drain_timeout_s) },
 	{ "purged_keep_s", "seconds", "172800", NULL, 600, 31536000, TO(purged_keep_s) },
 	{ "sweep_every_s", "seconds", "60", NULL, 1, 3600, TO(sweep_every_s) },
-	{ "ballast_bytes", "number", "1048576", NULL, 0, 1073741824, TO(ballast_bytes) },
 	{ "verify_threads", "number", "2", NULL, 1, 16, TO(verify_threads) },
 	{ 0 }
 };
@@ -388,6 +387,25 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 	return true;
 }
 
+/* Settings of earlier versions, and what has taken their place. */
+static const struct {
+	const char *name, *instead;
+} dropped[] = {
+	{"ballast_bytes", "min_free_bytes keeps room for what must go on"},
+	{"process_log_keep_s", "the audit log has the steps; audit_keep_s says for how long"},
+};
+
+static bool
+refuse_unknown(const struct config_file *file, const char *name, char why[CONFIG_WHY_MAX])
+{
+	for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
+		if (strcmp(dropped[i].name, name) == 0)
+			return fail(why,
+				    "%s:%u: there is no setting %s any more: remove this line (%s)",
+				    file->name, file->line, name, dropped[i].instead);
+	return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, name);
+}
+
 static bool
 config_take_line(void *arg, unsigned number, char *line)
 {
@@ -413,7 +431,7 @@ config_take_line(void *arg, unsigned number, char *line)
 	value = ini_split(line, value);
 	row = config_find_setting(line, strlen(line), false);
 	if (row == NULL)
-		return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, line);
+		return refuse_unknown(file, line, why);
 	first = &file->first[row - config_table];
 	if (*first != 0)
 		return fail(why, "%s:%u: %s is set a second time, first in line %u", file->name,

@@ -91,6 +91,7 @@ static const struct {
 	{ "/dev/null", LOOK | LANDLOCK_ACCESS_FS_WRITE_FILE },
 	{ "/dev/urandom", LOOK },
 	{ "/dev/random", LOOK },
+	{ "/proc/locks", LOOK },			/* who holds the writers' lock */
 	{ "/proc/self", LOOK },
 	{ "/proc/sys/vm/overcommit_memory", LOOK },	/* the C library's allocator */
 };

@@ -120,14 +120,6 @@ init_tables(char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-static void
-use_room(struct store *store, const struct settings *s)
-{
-	const struct store_room room = {s->min_free_bytes, s->ballast_bytes};
-
-	store_use_room(store, &room);
-}
-
 bool
 app_wants_wal(const struct settings *s)
 {
@@ -191,11 +183,8 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	if (right)
 		warn_of_groups(s, store);
-	if (right && how != PREPARE_CHECK) {
+	if (right && how != PREPARE_CHECK)
 		tell_journal(s);
-		use_room(store, s);
-		store_keep_ballast(store);
-	}
 	store_close(store);
 	keyring_free(ring);
 	return right;
@@ -220,7 +209,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 		app_free(app);
 		return NULL;
 	}
-	use_room(app->store, s);
+	store_use_room(app->store, s->min_free_bytes);
 	app->checks = (struct check_settings){.networks = s->verify_networks,
 					      .insecure = s->insecure_registries,
 					      .ca_file = s->verify_ca_file,
@@ -263,7 +252,7 @@ app_use_pool(struct app *app, struct limiter *limiter, const struct board *board
 bool
 app_start_checks(struct app *app)
 {
-	return store_use_threads(app->store, STORE_FOLD_FRAMES) &&
+	return store_start(app->store) &&
 	       verifier_start(app->verifier, (size_t)app->settings->verify_threads);
 }
 

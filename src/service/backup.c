@@ -217,7 +217,7 @@ backup_take(const struct settings *s, const char *path, const char *who, char wh
 static void
 clear(const char *temporary)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock", ".ballast"};
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
 	char path[NAME_MAX_BYTES + 16];
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
@@ -251,7 +251,6 @@ backup_prepare(const struct backup *b, const char *temporary, char why[CONFIG_WH
 		return false;
 	}
 	*fresh = *b->settings;
-	fresh->ballast_bytes = 0;
 	if (strlen(temporary) >= sizeof(fresh->database)) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "the path of the database is too long");
 		free(fresh);

@@ -1,9 +1,6 @@
 /* housekeeper: one pass of the housekeeper. */
 #include "service/housekeeper.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "access/refusals.h"
 #include "audit/audit.h"
 #include "base/arena.h"
@@ -13,12 +10,8 @@
 #include "base/settings.h"
 #include "resource/resource.h"
 #include "service/app.h"
+#include "shared/board.h"
 #include "store/store.h"
-
-enum {
-	WAL_TRUNCATE_BYTES = 15 * 1024 * 1024, /* above that the housekeeper empties the
-						* write-ahead log: more than writers leave */
-};
 
 /* The end of the audit log goes to the other log now and then, which lies elsewhere: a row that was
  * noted there cannot be cut off or replaced unseen. */
@@ -92,72 +85,12 @@ app_write_refusals(struct app *app, bool all)
 	return rc == STORE_OK;
 }
 
-/* How long the lease is given out for: a process that dies with it keeps the others from the work
- * no longer than that. */
-enum { LEASE_MS = 60 * 1000, HOLDER_SIZE = 320 };
-
-struct housekeeping {
-	struct store *store;
-	app_goes_on goes_on;
-	void *arg;
-	char holder[HOLDER_SIZE];
-	int64_t until_ms;
-	int64_t rows;
-	enum store_rc taken; /* STORE_NONE: somebody else has the lease */
-};
-
-static enum err
-take_lease_in_transaction(struct store_tx *tx, void *arg)
-{
-	struct housekeeping *h = arg;
-	int64_t now = clock_wall_ms();
-
-	h->until_ms = now + LEASE_MS;
-	h->taken = store_take_lease(tx, HOUSEKEEPING, h->holder, now, h->until_ms);
-	return h->taken == STORE_OK ? ERR_NONE : ERR_CONFLICT;
-}
-
-static enum err
-end_lease_in_transaction(struct store_tx *tx, void *arg)
-{
-	const struct housekeeping *h = arg;
-
-	return store_end_lease(tx, HOUSEKEEPING, h->holder, clock_wall_ms(), h->rows) == STORE_OK
-		       ? ERR_NONE
-		       : ERR_CONFLICT;
-}
-
-/* Between two batches: the lease is made to last in good time. */
-static bool
-keep_lease(void *arg)
-{
-	struct housekeeping *h = arg;
-
-	if (h->goes_on != NULL && !h->goes_on(h->arg))
-		return false;
-	return h->until_ms - clock_wall_ms() > LEASE_MS / 2 ||
-	       store_write_freeing(h->store, take_lease_in_transaction, h) == STORE_OK;
-}
-
-static void
-name_holder(char holder[HOLDER_SIZE])
-{
-	char host[HOLDER_SIZE / 2] = "?";
-
-	if (gethostname(host, sizeof(host) - 1) != 0)
-		(void)snprintf(host, sizeof(host), "?");
-	(void)snprintf(holder, HOLDER_SIZE, "%s:%d", host, (int)getpid());
-}
-
-static bool
-sweep(struct app *app, struct housekeeping *h)
+bool
+app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 {
 	const struct settings *s = app->settings;
-	const struct sweep limits = {clock_wall_ms(),
-				     s->removed_keep_s * 1000,
-				     s->purged_keep_s * 1000,
-				     keep_lease,
-				     h};
+	const struct sweep limits = {clock_wall_ms(), s->removed_keep_s * 1000,
+				     s->purged_keep_s * 1000, goes_on, arg};
 	size_t done = 0, cut = 0;
 	enum store_rc rc = resource_sweep(app->store, app->ring, &limits, &done);
 
@@ -168,38 +101,13 @@ sweep(struct app *app, struct housekeeping *h)
 				 &cut);
 	if (cut > 0)
 		log_info("housekeeper: %zu rows of the audit log are old and were cut off", cut);
-	h->rows = (int64_t)(done + cut);
 	if (rc == STORE_OK)
 		log_anchor(app);
-	/* On a small disk it may be the write-ahead log that takes the room. */
-	if (store_wal_size(app->store) > (store_is_low(app->store) ? 0 : WAL_TRUNCATE_BYTES)) {
-		enum store_rc folded = store_checkpoint(app->store);
-
-		rc = rc == STORE_OK ? folded : rc;
-	}
-	store_keep_ballast(app->store);
-	if (rc != STORE_OK)
+	enum store_rc tidied = store_tidy(app->store);
+	rc = rc == STORE_OK ? tidied : rc;
+	if (rc == STORE_OK)
+		board_swept(clock_wall_ms(), (int64_t)(done + cut));
+	else
 		log_warn("housekeeper: the pass did not end; it is tried again");
 	return rc == STORE_OK;
-}
-
-bool
-app_sweep(struct app *app, app_goes_on goes_on, void *arg)
-{
-	struct housekeeping h = {.store = app->store, .goes_on = goes_on, .arg = arg};
-
-	name_holder(h.holder);
-	enum store_rc rc = store_write_freeing(app->store, take_lease_in_transaction, &h);
-	if (rc == STORE_ABORTED && h.taken == STORE_NONE) {
-		log_info("housekeeper: another process is at work");
-		return true;
-	}
-	if (rc != STORE_OK) {
-		log_warn("housekeeper: the pass did not begin; it is tried again");
-		return false;
-	}
-	bool ok = sweep(app, &h);
-	if (store_write_freeing(app->store, end_lease_in_transaction, &h) != STORE_OK)
-		log_warn("housekeeper: another process has taken the work over");
-	return ok;
 }

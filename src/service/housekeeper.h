@@ -13,12 +13,9 @@ bool app_write_refusals(struct app *app, bool all);
 /* Asked between the steps of a pass whether it goes on. */
 typedef bool (*app_goes_on)(void *arg);
 
-/* The lease of the housekeeper: of all processes that share a database one does the work. */
-#define HOUSEKEEPING "housekeeping"
-
-/* One pass of the housekeeper, by a lease; true and nothing done if another process has it: purges
- * what is due, deletes what was purged long ago, shrinks the WAL.  True if it did all of it.
- * goes_on may be NULL. */
+/* One pass of the housekeeper: purges what is due, deletes what was purged long ago, cuts the audit
+ * log, tidies the database.  True if it did all of it.  Two at once do no harm, since each step is
+ * a compare and set.  goes_on may be NULL. */
 bool app_sweep(struct app *app, app_goes_on goes_on, void *arg);
 
 #endif

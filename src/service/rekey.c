@@ -28,13 +28,13 @@ enum {
 	PAGE = 500, /* rows that are read at a time */
 	PAGE_ARENA = 32 * 1024 * 1024,
 	CHECK_ARENA = 256 * 1024,
-	BAD_NAMED = 5,	       /* rows that cannot be opened and are named */
-	ROUNDS_MAX = 20,       /* passes over all rows before giving up: an old program seals on */
-	CHECKPOINT_TRIES = 20, /* readers may hold one off */
-	QUIET_MS = 2000,       /* a run that is faster shows no progress */
-	TELL_MS = 1000,	       /* between two lines of progress */
-	STEP_MS = 50,	       /* of a pause, so that a signal ends it soon */
-	LAST_PAUSE_MS = 500,   /* for a request that still holds a row as it was */
+	BAD_NAMED = 5,		/* rows that cannot be opened and are named */
+	ROUNDS_MAX = 20,	/* passes over all rows before giving up: an old program seals on */
+	SETTLE_MS = 100 * 1000, /* readers may hold up the end */
+	QUIET_MS = 2000,	/* a run that is faster shows no progress */
+	TELL_MS = 1000,		/* between two lines of progress */
+	STEP_MS = 50,		/* of a pause, so that a signal ends it soon */
+	LAST_PAUSE_MS = 500,	/* for a request that still holds a row as it was */
 };
 
 /* A value that gets sealed again. */
@@ -486,8 +486,13 @@ checkpoint(struct rotation *x)
 {
 	enum store_rc rc = STORE_BUSY;
 
-	for (int i = 0; i < CHECKPOINT_TRIES && rc == STORE_BUSY && !is_stopped(x); i++)
-		rc = store_checkpoint(x->r->store);
+	/* Readers may hold it up; writers do not wait for it meanwhile. */
+	for (int64_t end_ms = clock_ms() + SETTLE_MS;;) {
+		rc = store_settle(x->r->store);
+		if (rc != STORE_BUSY || clock_ms() >= end_ms ||
+		    !wait_until(x, clock_ms() + STEP_MS))
+			break;
+	}
 	if (is_stopped(x))
 		return rekey_failed(x, "interrupted");
 	return rc == STORE_OK ? true : failed_store(x, rc);

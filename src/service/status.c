@@ -21,7 +21,6 @@
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "service/app.h"
-#include "service/housekeeper.h"
 #include "service/rekey.h"
 #include "shared/board.h"
 #include "store/store.h"
@@ -142,6 +141,21 @@ put_last_death(struct status_walk *s, const struct board *b)
 	json_end_object(&s->w);
 }
 
+/* The last pass of the pool's housekeeper. */
+static void
+put_housekeeping(struct status_walk *s, const struct board *b)
+{
+	json_name(&s->w, "housekeeping");
+	if (b == NULL || b->swept_ms == 0) {
+		json_null(&s->w);
+		return;
+	}
+	json_begin_object(&s->w);
+	put_time(s, "ended", b->swept_ms);
+	put_int(s, "rows", b->swept_rows);
+	json_end_object(&s->w);
+}
+
 static void
 put_pool(struct status_walk *s)
 {
@@ -167,32 +181,11 @@ put_pool(struct status_walk *s)
 	} else {
 		json_null(&s->w);
 	}
+	put_housekeeping(s, s->pool_runs ? b : NULL);
 	board_close(b);
 }
 
 /* ---- the database ---- */
-
-static void
-put_housekeeper(struct status_walk *s, const struct context *c)
-{
-	struct lease lease;
-	enum store_rc rc = store_lease(c->store, s->arena, HOUSEKEEPING, &lease);
-
-	json_name(&s->w, "housekeeping");
-	if (rc != STORE_OK) {
-		json_null(&s->w);
-		if (rc != STORE_NONE)
-			status_complain(s, "the housekeeper's lease cannot be read");
-		return;
-	}
-	json_begin_object(&s->w);
-	status_put_text(s, "holder", lease.holder);
-	put_time(s, "began", lease.began_ms);
-	put_time(s, "ended", lease.ended_ms);
-	put_time(s, "leaseUntil", lease.until_ms);
-	put_int(s, "rows", lease.rows);
-	json_end_object(&s->w);
-}
 
 /* Rows by type and state: {"registryCredential": {"active": 3, ...}, ...}; and how many are due. */
 static void
@@ -255,17 +248,19 @@ put_keys(struct status_walk *s, const struct context *c)
 static void
 put_database(struct status_walk *s, const struct context *c)
 {
+	struct gauge gauges[STORE_GAUGES_MAX];
+	size_t count = store_gauges(c->store, gauges);
+
 	json_name(&s->w, "database");
 	json_begin_object(&s->w);
 	status_put_text(s, "path", s->settings->database);
-	put_int(s, "bytes", store_size(c->store));
-	put_int(s, "walBytes", store_wal_size(c->store));
+	for (size_t i = 0; i < count; i++)
+		put_int(s, gauges[i].name, gauges[i].value);
 	put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
 	json_end_object(&s->w);
 	if (store_is_low(c->store))
 		status_complain(
 			s, "less than min_free_bytes is left on the disk: changes are refused");
-	put_housekeeper(s, c);
 	put_rows(s, c);
 	put_keys(s, c);
 }

@@ -198,6 +198,15 @@ board_write_wait(int64_t us)
 }
 
 void
+board_swept(int64_t now_ms, int64_t rows)
+{
+	if (board == NULL)
+		return;
+	atomic_store(&board->swept_rows, rows);
+	atomic_store(&board->swept_ms, now_ms);
+}
+
+void
 board_commit(size_t pieces)
 {
 	if (board == NULL)

@@ -95,6 +95,8 @@ struct board {
 	_Atomic int64_t workers; /* as configured */
 	_Atomic int64_t died_ms; /* the last death: when, who, wait(2)'s status; 0: none */
 	_Atomic int32_t died_pid, died_status, died_hanging;
+	_Atomic int64_t swept_ms,
+		swept_rows; /* the housekeeper's last whole pass: when it ended; 0: none */
 	_Atomic uint64_t counters[BOARD__COUNT];
 	_Atomic uint64_t requests[BOARD_ROUTES][HTTP__COUNT][BOARD_STATUSES];
 	struct histogram durations[BOARD_ROUTES];
@@ -121,6 +123,7 @@ void board_end(void);
 void board_request(unsigned route, enum http_method method, int status, int64_t us);
 void board_write_wait(int64_t us);
 void board_commit(size_t pieces);
+void board_swept(int64_t now_ms, int64_t rows);
 
 /* The upper bounds of the histograms, BOARD_BOUNDS - 1 at most, in microseconds and in pieces;
  * their number. */

@@ -158,9 +158,9 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 		(now->now_ms - b->started_ms) / 1000);
 	put_one(&t, "regcred_processes", "gauge", "Workers and housekeepers that run.",
 		count_processes(b));
-	put_one(&t, "regcred_database_bytes", "gauge", "Size of the database file.",
-		now->database_bytes);
-	put_one(&t, "regcred_wal_bytes", "gauge", "Size of the write-ahead log.", now->wal_bytes);
+	for (size_t i = 0; i < now->gauge_count; i++)
+		put_one(&t, now->gauges[i].metric, "gauge", now->gauges[i].help,
+			now->gauges[i].value);
 	put_counters(&t, b);
 	put_requests(&t, b, routes);
 	put_durations(&t, b, routes);

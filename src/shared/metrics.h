@@ -14,9 +14,18 @@
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* What is measured when it is asked for. */
+/* A figure of the moment. */
+struct gauge {
+	const char *name;   /* in the status */
+	const char *metric; /* in /metrics */
+	const char *help;
+	int64_t value;
+};
+
 struct metrics_now {
-	int64_t now_ms; /* wall clock */
-	int64_t wal_bytes, database_bytes;
+	int64_t now_ms;		    /* wall clock */
+	const struct gauge *gauges; /* of the database */
+	size_t gauge_count;
 };
 
 /* routes: BOARD_ROUTES names, NULL for a row that is not used.  The text and its length; NULL

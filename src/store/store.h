@@ -19,6 +19,7 @@
 #include "model/list.h"
 #include "model/process.h"
 #include "model/schema.h"
+#include "shared/metrics.h"
 
 enum store_rc {
 	STORE_OK,
@@ -49,16 +50,11 @@ bool store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_M
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void store_close(struct store *s);
 
-/* How a store behaves on a disk that fills up.  Without a call it keeps nothing back. */
-struct store_room {
-	int64_t min_free_bytes; /* with less store_write() is refused; looked at once a second */
-	int64_t ballast_bytes;	/* of the file PATH.ballast, for store_write_freeing() */
-};
-void store_use_room(struct store *s, const struct store_room *room);
+/* With less room on the disk store_write() is refused; looked at once a second.  Without a call, or
+ * 0, it never is. */
+void store_use_room(struct store *s, int64_t min_free_bytes);
 /* Whether store_write() is refused now. */
 bool store_is_low(struct store *s);
-/* Makes the ballast file if it is not there and there is room for it. */
-void store_keep_ballast(struct store *s);
 
 enum store_rc store_get(struct store *s, struct arena *a, const struct family *family, int64_t id,
 			const struct owners *owners, struct record *out)
@@ -114,15 +110,13 @@ typedef enum err (*store_fn)(struct store_tx *tx, void *arg);
 enum store_rc store_read(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
-/* Runs fn(tx, arg) in a transaction of its own.  STORE_OK: committed and on the disk.
- * STORE_ABORTED: fn returned something else than ERR_NONE.  STORE_FULL: also where little room is
- * left.  It may run in another thread, and twice, with everything that it did the first time
- * undone: transactions that wait share one commit, and another that fails halfway takes it along.
- * So fn begins by undoing what an earlier run left in arg. */
+/* Runs fn(tx, arg) once, in a transaction of its own, perhaps in another thread.  STORE_OK:
+ * committed and on the disk.  STORE_ABORTED: fn returned something else than ERR_NONE.  Anything
+ * else: nothing has happened, though fn may have run; STORE_FULL also where little room is left,
+ * STORE_BUSY where others kept the lock for seconds.  Transactions that wait share one commit. */
 enum store_rc store_write(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
-/* For what frees room or protects somebody: it is not refused while any room is left, and where the
- * disk is full the ballast is given back and fn runs a second time. */
+/* For what frees room or protects somebody: little room does not refuse it. */
 enum store_rc store_write_freeing(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
@@ -150,8 +144,8 @@ enum store_rc store_transition(struct store_tx *tx, const struct family *family,
  * before_ms. */
 enum store_rc store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_ms,
 			      const char *address) __attribute__((warn_unused_result));
-/* The same in a transaction of its own, for which nobody waits where the store has threads: a read
- * is not held up by writers.  What could not be noted is logged. */
+/* The same with the next commit, for which nobody waits once the store was started; else in a
+ * transaction of its own.  What could not be noted is logged. */
 void store_note_use(struct store *s, int64_t id, int64_t before_ms, int64_t now_ms,
 		    const char *address);
 /* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
@@ -275,18 +269,18 @@ enum store_rc store_count_states(struct store *s, struct arena *a, const struct 
 				 int64_t now_ms, struct state_count **out, size_t *count)
 	__attribute__((warn_unused_result));
 
+/* Before anything is written, in a process with many threads: transactions are run by a thread of
+ * the store's own from now on.  False if there are no more threads. */
+bool store_start(struct store *s) __attribute__((warn_unused_result));
+/* Now and then: what keeps the engine's files small. */
+enum store_rc store_tidy(struct store *s) __attribute__((warn_unused_result));
+/* What was overwritten or deleted is on the disk no more.  STORE_BUSY: readers are in the way; try
+ * again in a moment. */
+enum store_rc store_settle(struct store *s) __attribute__((warn_unused_result));
+/* Figures of the engine; their number. */
+enum { STORE_GAUGES_MAX = 4 };
+size_t store_gauges(struct store *s, struct gauge out[STORE_GAUGES_MAX]);
 /* Whether it has a write-ahead log. */
 bool store_has_wal(const struct store *s);
-/* Bytes of the database file; of the write-ahead log, 0 if there is none; and a checkpoint that
- * empties it, under the writers' lock. */
-int64_t store_size(const struct store *s);
-int64_t store_wal_size(struct store *s);
-enum store_rc store_checkpoint(struct store *s) __attribute__((warn_unused_result));
-/* The frames of 4 KiB that the write-ahead log has when it is folded into the file. */
-enum { STORE_FOLD_FRAMES = 2500 };
-/* From now on, before anything was written, transactions are run by a thread of its own, and the
- * log is folded by another, not by the commit that made it too long.  Without them, as for a single
- * request, whoever writes does both.  False if there are no more threads. */
-bool store_use_threads(struct store *s, int fold_frames) __attribute__((warn_unused_result));
 
 #endif

@@ -10,7 +10,7 @@ import unittest
 
 import harness
 
-SIZE, MIN_FREE, BALLAST = 8 << 20, 512 << 10, 256 << 10
+SIZE, MIN_FREE = 32 << 20, 8 << 20
 ROUNDS = 10 if os.environ.get("REGCRED_LONG") else 2
 site = None
 
@@ -26,7 +26,7 @@ def setUpModule():
     unittest.addModuleCleanup(subprocess.run, ["umount", small], check=False)
     database = os.path.join(small, "regcred.db")
     site = harness.Site(workers=2, threads=4, options=["--sweep-every-s", "1"], environment={
-        "REGCRED_DATABASE": database, "REGCRED_MIN_FREE_BYTES": str(MIN_FREE), "REGCRED_BALLAST_BYTES": str(BALLAST)})
+        "REGCRED_DATABASE": database, "REGCRED_MIN_FREE_BYTES": str(MIN_FREE)})
     site.start()
     site.db = database
     unittest.addModuleCleanup(site.stop)
@@ -42,7 +42,7 @@ class Alone(unittest.TestCase):
         self.filler = os.path.join(small, "filler")
         self.addCleanup(self.clear)
         self.env = {"PATH": os.environ["PATH"], "REGCRED_STATE_DIR": self.state, "REGCRED_DATABASE": self.database,
-                    "REGCRED_MIN_FREE_BYTES": "65536", "REGCRED_BALLAST_BYTES": str(BALLAST)}
+                    "REGCRED_MIN_FREE_BYTES": "65536"}
         subprocess.run([harness.program("regcred"), "init"], env=self.env, check=True, capture_output=True, timeout=60)
 
     def clear(self):
@@ -66,13 +66,7 @@ class Alone(unittest.TestCase):
             except OSError:
                 pass
 
-    def test_the_ballast_opens_it(self):
-        self.fill()
-        self.assertEqual([self.get("/ping") for _ in range(3)], [200] * 3)
-        self.assertFalse(os.path.exists(self.database + ".ballast"))
-
-    def test_without_a_ballast_it_says_so(self):
-        os.unlink(self.database + ".ballast")
+    def test_it_says_so(self):
         self.fill()
         self.assertEqual([self.get("/ping") for _ in range(3)], [507] * 3)
         os.unlink(self.filler)
@@ -85,7 +79,6 @@ class Full(harness.Case):
         self.p = self.site.project()
         self.env = self.p.env
         self.registry = self.p.registry()["id"]
-        self.ballast = self.site.db + ".ballast"
         self.filler = os.path.join(small, "filler")
 
     def tearDown(self):
@@ -138,12 +131,9 @@ class Full(harness.Case):
                 self.one_round(known)
 
     def one_round(self, known):
-        self.until(lambda: os.path.exists(self.ballast))             # the housekeeper makes it again
-        self.assertEqual(os.stat(self.ballast).st_size, BALLAST)
-        self.assertGreaterEqual(os.stat(self.ballast).st_blocks * 512, BALLAST)
         made = [self.ok(self.create(), 201)["id"] for _ in range(40)]
-        self.fill()
-        self.until(lambda: self.create().status == 507)
+        self.fill(leave=MIN_FREE - 65536)
+        self.until(lambda: all(self.create().status == 507 for _ in range(16)))      # each process has looked
         # From now on nothing that takes room is done, and everything else is.
         for _ in range(3):
             self.refused(self.create())
@@ -155,7 +145,6 @@ class Full(harness.Case):
         self.assertEqual(self.ok(self.env.get("registrycredentials/" + made[0]))["description"], None)
         for login in made[:30]:
             self.withdraw(login)
-        self.assertFalse(os.path.exists(self.ballast), "it was not needed")
         os.unlink(self.filler)
         self.until(lambda: self.create().status == 201)
         rows = {row["id"]: row["state"] for row in self.ok(self.env.get("registrycredentials?limit=-1&state_ne=removed"))["data"]}
@@ -209,10 +198,8 @@ class Full(harness.Case):
 
     def test_the_mark_refuses_before_the_disk_is_full(self):
         before = self.said("nothing is created or updated")
-        self.until(lambda: os.path.exists(self.ballast))
         self.fill(leave=MIN_FREE - 65536)
         self.until(lambda: self.create().status == 507)
-        self.assertTrue(os.path.exists(self.ballast))
         self.ok(self.env.get("registrycredentials"))
         for _ in range(20):
             self.refused(self.create())
@@ -224,8 +211,8 @@ class Full(harness.Case):
         """From the command line too; and a key whose last use cannot be noted works."""
         access, secret = self.site.new_key(self.p.admin)
         client = harness.Client(self.site, (access, secret), self.p.root)
-        self.fill()
-        self.until(lambda: self.create().status == 507)
+        self.fill(leave=MIN_FREE - 65536)
+        self.until(lambda: all(self.create().status == 507 for _ in range(16)))
         for _ in range(5):
             self.ok(client.get("registries"))
         self.site.cli("key", "revoke", access, "--state-dir", self.site.state)

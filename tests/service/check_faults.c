@@ -335,7 +335,7 @@ act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
 	if (strcmp(name, "SWEEP") == 0) {
 		done = app_sweep(rig.app, NULL, NULL);
 	} else if (strcmp(name, "CHECKPOINT") == 0) {
-		done = store_checkpoint(c.store) == STORE_OK;
+		done = store_settle(c.store) == STORE_OK;
 	} else if (strcmp(name, "START") == 0) {
 		struct app *second = app_new(&rig.settings, why);
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "service/app.h"
+#include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
 #include "support/fault_vfs.h"
@@ -164,22 +165,28 @@ write_a_little(struct store_tx *tx, void *arg)
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-/* Another process: the housekeeper, who empties the log, or a worker that folds it beside the
- * writers, again and again. */
+static bool
+start_early(struct store *s)
+{
+	s->wal_frames = 20;
+	return store_start(s);
+}
+
+/* Another process: one that empties the log, or a worker that checkpoints it beside the writers, again
+ * and again. */
 static void *
 empty_the_log(void *arg)
 {
-	enum { FRAMES = 20 };
 	char why[STORE_WHY_MAX];
 	struct store *s = store_open(rig.database, 1, why);
 	const bool *beside = arg;
-	bool ready = s != NULL && (!*beside || store_use_threads(s, FRAMES));
+	bool ready = s != NULL && (!*beside || start_early(s));
 
 	for (int64_t now = 1; ready && !power_is_cut(); now++) {
 		for (int i = 0; i < 200 && !power_is_cut(); i++)
 			(void)sched_yield();
 		enum store_rc rc =
-			*beside ? store_write(s, write_a_little, &now) : store_checkpoint(s);
+			*beside ? store_write(s, write_a_little, &now) : store_settle(s);
 		(void)rc; /* a reader may be in the way, or the power be gone */
 	}
 	store_close(s);

@@ -33,7 +33,6 @@ connection_meet_trouble(struct trouble *t, const char *what, int code)
 	long long now = clock_ms(), told = atomic_load(&t->told_ms);
 
 	atomic_store(&t->met, true);
-	(void)atomic_fetch_add(&t->generation, 1);
 	board_count(BOARD_DATABASE_FAILURES);
 	if (now - told < TROUBLE_TELL_MS ||
 	    !atomic_compare_exchange_strong(&t->told_ms, &told, now)) {
@@ -47,12 +46,12 @@ connection_meet_trouble(struct trouble *t, const char *what, int code)
 }
 
 /* Whether a failure means that there is no room.  SQLite knows ENOSPC at writing alone; a quota or
- * a limit on the size of files is as full.  It does not note the system's error of every failed
- * COMMIT; connection_begin() has cleared errno before. */
+ * a limit on the size of files is as full.  connection_begin() has cleared errno before. */
 static bool
 is_full(struct connection *c, int rc)
 {
-	int noted = sqlite3_system_errno(c->db), error = noted != 0 ? noted : errno;
+	/* What SQLite has noted may be of an earlier failure. */
+	int error = errno != 0 ? errno : sqlite3_system_errno(c->db);
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -251,9 +250,7 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE;
 
-	*c = (struct connection){.next = c->next,
-				 .trouble = c->trouble,
-				 .generation = atomic_load(&c->trouble->generation)};
+	*c = (struct connection){.next = c->next, .trouble = c->trouble};
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK ||
 	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
@@ -276,7 +273,7 @@ connection_close(struct connection *c)
 		free(c->statements[i].sql);
 	}
 	c->statement_count = 0;
-	/* The last to close would fold the log into a file that may be damaged. */
+	/* The last to close would bring the log into a file that may be damaged. */
 	if (c->db != NULL && atomic_load(&c->trouble->met))
 		(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(c->db);

@@ -25,7 +25,6 @@ struct statement {
 
 /* Damage and I/O errors, as met by the threads of this process. */
 struct trouble {
-	atomic_uint generation; /* rises with each: older connections are opened again */
 	atomic_bool met;	/* until store_ping() has looked through the file */
 	atomic_llong looked_ms; /* when it did */
 	atomic_llong told_ms;
@@ -35,7 +34,6 @@ struct trouble {
 struct connection {
 	sqlite3 *db;
 	struct trouble *trouble;
-	unsigned generation; /* of trouble, when it was opened */
 	struct statement statements[STATEMENTS_MAX];
 	size_t statement_count;
 	unsigned long clock;
@@ -46,7 +44,7 @@ struct connection {
 	struct connection *next;
 };
 
-/* Told once a minute.  Whatever was read before is not believed any more. */
+/* Told once a minute. */
 void connection_meet_trouble(struct trouble *t, const char *what, int code);
 
 enum store_rc connection_rc(struct connection *c, int rc);

@@ -35,7 +35,6 @@ void
 store_suspect(struct store *s)
 {
 	atomic_store(&s->trouble.met, true);
-	(void)atomic_fetch_add(&s->trouble.generation, 1);
 }
 
 /* After damage or an I/O error the whole file has to be well, as far as can be read in the time of
@@ -52,6 +51,7 @@ look_through(struct store *s)
 	    !atomic_compare_exchange_strong(&s->trouble.looked_ms, &looked, now))
 		return STORE_FAILED;
 	c = reader_take(s);
+	c->broken = true; /* what it has in memory is not believed */
 	if (connection_ready(s, c, true)) {
 		bool read =
 			connection_ask_text(c->db, "PRAGMA quick_check(1)", found, sizeof(found));
@@ -63,8 +63,7 @@ look_through(struct store *s)
 			connection_meet_trouble(&s->trouble, found, SQLITE_CORRUPT);
 		else
 			rc = connection_rc(c, code);
-		if (rc == STORE_OK && atomic_load(&s->trouble.generation) == c->generation &&
-		    atomic_exchange(&s->trouble.met, false))
+		if (rc == STORE_OK && atomic_exchange(&s->trouble.met, false))
 			log_warn("database: it can be read again");
 	}
 	reader_give(s, c);

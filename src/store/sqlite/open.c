@@ -20,39 +20,34 @@
 
 #include "base/disk.h"
 #include "base/log.h"
+#include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/file.h"
-#include "store/sqlite/fold.h"
-#include "store/sqlite/later.h"
-#include "store/sqlite/line.h"
 #include "store/sqlite/migrations.h"
+#include "store/sqlite/queue.h"
 #include "store/sqlite/ready.h"
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/wal.h"
 #include "store/store.h"
 
-/* The audit log */
-
-/* Before anything is written: who waits now would wait for nobody. */
 bool
-store_use_threads(struct store *s, int fold_frames)
+store_start(struct store *s)
 {
-	struct folder *f = &s->folder;
+	struct checkpointer *f = &s->checkpointer;
 
-	s->fold_frames = fold_frames;
 	if (pthread_create(&s->committer, NULL, queue_commit_run, s) != 0)
 		return false;
 	s->commits = true;
-	f->hold.broken = f->fold.broken = true;
-	f->runs = connection_ready(s, &f->hold, true) && connection_ready(s, &f->fold, false) &&
-		  pthread_create(&f->thread, NULL, fold_run, s) == 0;
+	f->hold.broken = f->work.broken = true;
+	f->runs = connection_ready(s, &f->hold, true) && connection_ready(s, &f->work, false) &&
+		  pthread_create(&f->thread, NULL, checkpoint_run, s) == 0;
 	return f->runs;
 }
 
 static void
 end_threads(struct store *s)
 {
-	struct folder *f = &s->folder;
+	struct checkpointer *f = &s->checkpointer;
 
 	if (f->runs) {
 		(void)pthread_mutex_lock(&f->mutex);
@@ -62,11 +57,14 @@ end_threads(struct store *s)
 		(void)pthread_join(f->thread, NULL);
 	}
 	connection_close(&f->hold);
-	connection_close(&f->fold);
-	if (s->commits) {
-		(void)sem_post(&s->called);
-		(void)pthread_join(s->committer, NULL);
-	}
+	connection_close(&f->work);
+	if (!s->commits)
+		return;
+	(void)pthread_mutex_lock(&s->line_mutex);
+	s->ends = true;
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	(void)sem_post(&s->called);
+	(void)pthread_join(s->committer, NULL);
 }
 
 /* Opening */
@@ -185,8 +183,14 @@ store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 			       strerror(errno));
 		return false;
 	}
-	queue_lock(fd);
-	bool done = migrate_locked(path, create, wal, why);
+	enum store_rc rc = queue_lock(fd, wal, IMPATIENT);
+	if (rc != STORE_OK)
+		(void)snprintf(
+			why, STORE_WHY_MAX,
+			"the writers' lock %s.lock is held by process %ld (0: unknown): end it, or "
+			"let it go on, and try again",
+			path, (long)queue_lock_holder(fd));
+	bool done = rc == STORE_OK && migrate_locked(path, create, wal, why);
 	(void)close(fd);
 	return done;
 }
@@ -216,22 +220,6 @@ close_all(struct store *s)
 	s->free_readers = NULL;
 }
 
-/* Who opens the database alone, as a CGI does, needs room for the memory that a write-ahead log is
- * shared by; on a full disk that is what is kept back. */
-static bool
-open_with_room(struct store *s, size_t readers, char why[STORE_WHY_MAX])
-{
-	if (open_all(s, readers, why))
-		return true;
-	if (disk_free_bytes(s->path) >= DISK_FULL_BYTES || !disk_release(s->ballast))
-		return false;
-	log_error("the disk of %s is full: %s is given back, so that the database can be opened; "
-		  "make room",
-		  s->path, s->ballast);
-	close_all(s);
-	return open_all(s, readers, why);
-}
-
 struct store *
 store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
@@ -242,23 +230,22 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	s->lock_fd = -1;
 	s->trouble.looked_ms = -LOOK_MS;
-	s->trouble.told_ms = -TROUBLE_TELL_MS;
+	s->trouble.told_ms = s->busy_told_ms = -TROUBLE_TELL_MS;
 	s->looked_ms = -LOOK_MS; /* the clock may have begun just now */
 	s->waiting_end = &s->waiting;
-	s->fold_frames = STORE_FOLD_FRAMES;
-	s->writer.trouble = s->folder.hold.trouble = s->folder.fold.trouble = &s->trouble;
+	s->wal_frames = WAL_FRAMES;
+	s->writer.trouble = s->checkpointer.hold.trouble = s->checkpointer.work.trouble =
+		&s->trouble;
 	(void)pthread_mutex_init(&s->line_mutex, NULL);
 	(void)sem_init(&s->called, 0, 0);
-	(void)pthread_mutex_init(&s->folder.mutex, NULL);
-	(void)pthread_cond_init(&s->folder.called, NULL);
+	(void)pthread_mutex_init(&s->checkpointer.mutex, NULL);
+	(void)pthread_cond_init(&s->checkpointer.called, NULL);
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
 	(void)pthread_cond_init(&s->read_ready, NULL);
 	s->path = strdup(path);
-	if (asprintf(&s->ballast, "%s.ballast", path) < 0)
-		s->ballast = NULL;
 	s->readers = calloc(readers, sizeof(*s->readers));
 	s->reader_count = readers;
-	if (s->path == NULL || s->ballast == NULL || s->readers == NULL)
+	if (s->path == NULL || s->readers == NULL)
 		goto failed;
 	if (!open_is_there(path, why))
 		goto out;
@@ -267,7 +254,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	if (stat(path, &s->file) != 0)
 		goto failed;
-	if (!open_with_room(s, readers, why))
+	if (!open_all(s, readers, why))
 		goto out;
 	int version = file_user_version(s->readers[0].db);
 	s->log_file = s->writer.wal ? connection_log_inode(path) : 0;
@@ -293,23 +280,41 @@ out:
 	return NULL;
 }
 
+/* The last to close brings the log into the database; but if two close at the same moment each
+ * finds the other, and neither does.  The log has all then, unless its name is gone: so the writer
+ * does it before, if the database is still that one. */
+static void
+save_lost_log(struct store *s)
+{
+	struct stat now;
+	ino_t log = atomic_load(&s->log_file);
+
+	if (s->writer.db == NULL || s->writer.broken || log == 0 ||
+	    connection_log_inode(s->path) == log || stat(s->path, &now) != 0 ||
+	    now.st_dev != s->file.st_dev || now.st_ino != s->file.st_ino ||
+	    queue_lock(s->lock_fd, true, IMPATIENT) != STORE_OK)
+		return;
+	(void)wal_checkpoint(&s->writer);
+	(void)flock(s->lock_fd, LOCK_UN);
+}
+
 void
 store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
 	end_threads(s);
+	save_lost_log(s);
 	close_all(s);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	(void)pthread_mutex_destroy(&s->line_mutex);
 	(void)sem_destroy(&s->called);
-	(void)pthread_mutex_destroy(&s->folder.mutex);
-	(void)pthread_cond_destroy(&s->folder.called);
+	(void)pthread_mutex_destroy(&s->checkpointer.mutex);
+	(void)pthread_cond_destroy(&s->checkpointer.called);
 	(void)pthread_mutex_destroy(&s->read_mutex);
 	(void)pthread_cond_destroy(&s->read_ready);
 	free(s->readers);
-	free(s->ballast);
 	free(s->path);
 	free(s);
 }

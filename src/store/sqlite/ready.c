@@ -13,7 +13,7 @@ connection_ready(struct store *s, struct connection *c, bool reading)
 {
 	char why[STORE_WHY_MAX];
 
-	if (!c->broken && c->generation == atomic_load(&s->trouble.generation))
+	if (!c->broken)
 		return true;
 	connection_close(c);
 	if (!connection_open(c, s->path, reading, why)) {

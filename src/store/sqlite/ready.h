@@ -7,8 +7,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/sqlite.h"
 
-/* A connection that failed badly, or is older than a failure of another, is opened again; false if
- * that does not help. */
+/* A connection that failed badly is opened again; false if that does not help. */
 bool connection_ready(struct store *s, struct connection *c, bool reading);
 
 #endif

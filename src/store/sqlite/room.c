@@ -1,15 +1,11 @@
 /* room: the room on the disk. */
-#include "store/sqlite/room.h"
-
 #include <inttypes.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/log.h"
-#include "store/sqlite/ready.h"
 #include "store/sqlite/sqlite.h"
-#include "store/sqlite/wal.h"
 #include "store/store.h"
 
 bool
@@ -17,40 +13,26 @@ store_is_low(struct store *s)
 {
 	int64_t now = clock_ms();
 
-	if (s->room.min_free_bytes == 0)
+	if (s->min_free_bytes == 0)
 		return false;
 	if (now - atomic_load(&s->looked_ms) < LOOK_MS)
 		return atomic_load(&s->low);
 	atomic_store(&s->looked_ms, now);
-	bool low = disk_free_bytes(s->path) < s->room.min_free_bytes;
+	bool low = disk_free_bytes(s->path) < s->min_free_bytes;
 	if (atomic_exchange(&s->low, low) == low)
 		return low;
 	if (low)
 		log_error("the disk of %s has less than %" PRId64
 			  " bytes left (min_free_bytes): nothing is created or updated until there "
-			  "is more",
-			  s->path, s->room.min_free_bytes);
+			  "is more; deactivating and removing go on",
+			  s->path, s->min_free_bytes);
 	else
 		log_info("the disk of %s has room again", s->path);
 	return low;
 }
 
-bool
-make_room(struct store *s)
-{
-	bool given = disk_release(s->ballast);
-
-	if (given)
-		log_error("the disk of %s is full: %s is given back, so that logins can still be "
-			  "deactivated and removed; make room",
-			  s->path, s->ballast);
-	return (connection_ready(s, &s->writer, false) &&
-		wal_checkpoint(&s->writer) == SQLITE_OK) ||
-	       given;
-}
-
 void
-store_use_room(struct store *s, const struct store_room *room)
+store_use_room(struct store *s, int64_t min_free_bytes)
 {
-	s->room = *room;
+	s->min_free_bytes = min_free_bytes;
 }

@@ -10,9 +10,8 @@
 #include <sys/stat.h>
 
 #include "model/schema.h"
+#include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
-#include "store/sqlite/fold.h"
-#include "store/sqlite/line.h"
 #include "store/store.h"
 
 enum {
@@ -23,13 +22,20 @@ enum {
 	BUSY_MS = 5000,
 	NAP_MS = 5,	/* between two tries: SQLite's own naps grow so long that others go first */
 	LOOK_MS = 1000, /* between two looks at the room on the disk, or through a sick database */
+	USES_MAX = 64,	/* uses of keys that wait to be noted */
+	USE_ADDRESS_SIZE = 64,
 	TROUBLE_TELL_MS = 60 * 1000, /* between two lines about damage and I/O errors */
+};
+
+/* The use of a key, until it is noted. */
+struct key_use {
+	int64_t key, before_ms, now_ms;
+	char address[USE_ADDRESS_SIZE];
 };
 
 struct store {
 	char *path;
-	char *ballast; /* path of the file that is given back when the disk is full */
-	struct store_room room;
+	int64_t min_free_bytes;
 	atomic_llong looked_ms; /* when the room on the disk was last looked at */
 	atomic_bool low;	/* and what was found */
 	struct trouble trouble;
@@ -37,16 +43,19 @@ struct store {
 	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
 	atomic_bool lost;	/* another file, or none, has its name: told */
 	int lock_fd;
-	pthread_mutex_t line_mutex; /* guards the line and `led`, not the work */
+	pthread_mutex_t line_mutex; /* guards the queue, `led`, `ends` and the uses, not the work */
 	struct waiter *waiting, **waiting_end;
 	bool led;
-	unsigned later; /* how many in the line are struct later */
+	bool ends;		       /* the committer has no more to wait for */
+	struct key_use uses[USES_MAX]; /* to be noted with the next commit */
+	size_t use_count;
+	atomic_llong busy_told_ms;
 	pthread_t committer;
 	bool commits; /* it runs */
-	sem_t called; /* the committer; with an empty line: to end */
+	sem_t called; /* the committer */
 	struct connection writer;
-	struct folder folder;
-	int fold_frames; /* of the write-ahead log: then it is folded */
+	struct checkpointer checkpointer;
+	int wal_frames; /* of the write-ahead log: then it is checkpointed */
 	pthread_mutex_t read_mutex;
 	pthread_cond_t read_ready;
 	struct connection *readers;

@@ -1,0 +1,521 @@
+/* queue: the write queue: transactions that wait share one commit.
+ *
+ *   store_write() ── enters ──► queue ── the leader ──► turn, then lock file ──► a batch is taken
+ *        │                                                                            │
+ *        │ waits for `woken`; while it is                       bodies, one after another; COMMIT
+ *        │ still in the queue, BUSY_MS at most                                        │
+ *        ▼                                                                            ▼
+ *      result ◄── woken: two, each of whom wakes two of its half ◄── lock given back, next leader
+ * called
+ *
+ * The leader is the committer, a thread of the store's own; without threads, and for work that is
+ * not a transaction, it is who is first in the queue.  Three things always hold:
+ *
+ *   1. `led` is true from when a waiter enters an empty queue until the leader has found it empty:
+ * so there is one leader, and nobody waits without one.
+ *   2. Only the leader takes waiters out, but for one that has waited too long, which takes out
+ * itself. Both do so under the mutex, which guards the list and `led`, not the work.
+ *   3. A waiter is memory of its thread's stack: once it is woken, or has taken itself out, nobody
+ *      touches it any more.
+ */
+#include "store/sqlite/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pulse.h"
+#include "shared/board.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/health.h"
+#include "store/sqlite/ready.h"
+#include "store/sqlite/rows.h"
+
+enum {
+	BATCH_MAX = 64, /* transactions that share one commit */
+};
+
+/* A request that waits for its transaction, or to work alone; on the stack of its thread. */
+struct waiter {
+	store_fn fn; /* NULL: alone */
+	void *arg;
+	const char *request; /* for the log */
+	int64_t since_us;
+	enum store_rc rc;
+	bool leads; /* woken to lead, not with a result */
+	sem_t woken;
+	struct waiter *next;
+};
+
+/* The lock file */
+
+/* The turn is a lock of its own kind on the first byte of the same file: who has just had the lock
+ * does not get it again before another that waits.  Without it the lock still excludes, though not
+ * in turns. False with errno: it could not be had at once. */
+static bool
+take_turn(int fd, short type, enum patience patience)
+{
+	struct flock first = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+	int rc;
+
+	while ((rc = fcntl(fd, patience == PATIENT ? F_OFD_SETLKW : F_OFD_SETLK, &first)) != 0 &&
+	       errno == EINTR)
+		;
+	return rc == 0 || (errno != EAGAIN && errno != EACCES);
+}
+
+static bool
+take_lock(int fd, enum patience patience)
+{
+	int rc;
+
+	while ((rc = flock(fd, patience == PATIENT ? LOCK_EX : LOCK_EX | LOCK_NB)) != 0 &&
+	       errno == EINTR)
+		;
+	return rc == 0;
+}
+
+enum store_rc
+queue_lock(int fd, bool turns, enum patience patience)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	int64_t end_ms = clock_ms() + BUSY_MS;
+	bool turn = !turns, locked = false;
+
+	for (;;) {
+		turn = turn || take_turn(fd, F_WRLCK, patience);
+		locked = turn && take_lock(fd, patience);
+		if (locked || (turn && errno != EWOULDBLOCK) || clock_ms() >= end_ms)
+			break;
+		(void)nanosleep(&nap, NULL);
+	}
+	int error = errno;
+	if (turns && turn)
+		(void)take_turn(fd, F_UNLCK, patience);
+	if (locked)
+		return STORE_OK;
+	if (error == EWOULDBLOCK || error == EACCES)
+		return STORE_BUSY;
+	log_error("database: the lock file cannot be locked: %s", strerror(error));
+	return STORE_FAILED;
+}
+
+pid_t
+queue_lock_holder(int fd)
+{
+	char line[256];
+	struct stat st;
+	long found = 0;
+	FILE *locks = fopen("/proc/locks", "re");
+
+	if (locks == NULL)
+		return 0;
+	while (fstat(fd, &st) == 0 && found <= 0 && fgets(line, sizeof(line), locks) != NULL) {
+		unsigned major_of, minor_of;
+		unsigned long long inode;
+
+		/* "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF"; "1: -> ..." waits. */
+		if (sscanf(line, "%*s FLOCK %*s %*s %ld %x:%x:%llu", &found, &major_of, &minor_of,
+			   &inode) != 4 ||
+		    inode != st.st_ino || major_of != major(st.st_dev) ||
+		    minor_of != minor(st.st_dev))
+			found = 0;
+	}
+	(void)fclose(locks);
+	return found > 0 ? (pid_t)found : 0;
+}
+
+/* Once a minute. */
+static void
+tell_busy(struct store *s)
+{
+	long long now = clock_ms(), told = atomic_load(&s->busy_told_ms);
+
+	if (now - told < TROUBLE_TELL_MS ||
+	    !atomic_compare_exchange_strong(&s->busy_told_ms, &told, now))
+		return;
+	log_error(
+		"database: the writers' lock %s.lock was not free for %d s; it is held by process "
+		"%ld (0: unknown). Changes are answered with 503 until that goes on or ends",
+		s->path, BUSY_MS / 1000, (long)queue_lock_holder(s->lock_fd));
+}
+
+/* A batch */
+
+/* Runs one body.  STORE_OK and STORE_ABORTED are its own result, anything else is the batch's.  A
+ * body that shares its transaction has a savepoint of its own. */
+static enum store_rc
+run_body(struct connection *c, struct waiter *w, bool shares)
+{
+	struct store_tx tx = {.connection = c};
+	enum store_rc rc = shares ? connection_exec(c, "SAVEPOINT body") : STORE_OK;
+
+	if (rc != STORE_OK)
+		return rc;
+	c->failure = STORE_OK;
+	log_set_request(w->request);
+	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
+	bool gone = sqlite3_get_autocommit(c->db) != 0; /* the whole transaction */
+	if ((failed || gone) && c->failure == STORE_FULL)
+		return STORE_FULL; /* not the body's fault, and the same for all */
+	if (gone)
+		return c->failure != STORE_OK ? c->failure : STORE_FAILED;
+	if (failed && shares)
+		rc = connection_exec(c, "ROLLBACK TO body");
+	if (rc == STORE_OK && shares)
+		rc = connection_exec(c, "RELEASE body");
+	return failed && rc == STORE_OK ? STORE_ABORTED : rc;
+}
+
+static enum store_rc
+run_bodies(struct connection *c, struct waiter *batch, bool share)
+{
+	for (struct waiter *w = batch; w != NULL; w = w->next) {
+		w->rc = run_body(c, w, share);
+		if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
+			return w->rc;
+	}
+	return STORE_OK;
+}
+
+/* The uses of keys that were to be noted with the next commit. */
+static size_t
+take_uses(struct store *s, struct key_use uses[USES_MAX])
+{
+	(void)pthread_mutex_lock(&s->line_mutex);
+	size_t count = s->use_count;
+
+	memcpy(uses, s->uses, count * sizeof(*uses));
+	s->use_count = 0;
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	return count;
+}
+
+static enum store_rc
+note_uses(struct connection *c, const struct key_use *uses, size_t count)
+{
+	struct store_tx tx = {.connection = c};
+	enum store_rc rc = STORE_OK;
+
+	for (size_t i = 0; rc == STORE_OK && i < count; i++)
+		rc = store_touch_key(&tx, uses[i].key, uses[i].before_ms, uses[i].now_ms,
+				     uses[i].address);
+	return rc;
+}
+
+static void
+tell_use(enum store_rc rc)
+{
+	if (rc == STORE_FULL)
+		log_debug("the last use of a key could not be noted: the disk is full");
+	else if (rc != STORE_OK)
+		log_info("the last use of a key could not be noted");
+}
+
+/* One transaction, and one wait for the disk, for all bodies of a batch.  If it fails as a whole
+ * nothing of it has happened, and each is told so. */
+static void
+commit_batch(struct store *s, struct waiter *batch)
+{
+	struct connection *c = &s->writer;
+	struct key_use uses[USES_MAX];
+	size_t use_count = take_uses(s, uses), count = 0;
+	bool share = batch != NULL && (batch->next != NULL || use_count > 0);
+
+	if (batch == NULL && use_count == 0)
+		return;
+	enum store_rc rc = connection_exec(c, "BEGIN IMMEDIATE");
+	int64_t now_us = clock_us();
+
+	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
+		board_write_wait(now_us - w->since_us);
+	if (rc == STORE_OK)
+		rc = run_bodies(c, batch, share);
+	log_set_request(NULL);
+	if (rc == STORE_OK)
+		rc = note_uses(c, uses, use_count);
+	if (rc == STORE_OK)
+		rc = connection_exec(c, batch != NULL && !share && batch->rc == STORE_ABORTED
+						? "ROLLBACK"
+						: "COMMIT");
+	if (use_count > 0)
+		tell_use(rc);
+	if (rc == STORE_OK) {
+		board_commit(count);
+		return;
+	}
+	board_count(BOARD_COMMIT_FAILURES);
+	connection_roll_back(c);
+	/* Also of who was refused: it may have been for what another of the batch did. */
+	for (struct waiter *w = batch; w != NULL; w = w->next)
+		w->rc = rc;
+}
+
+/* The queue */
+
+/* With the mutex. */
+static void
+call_leader(struct store *s)
+{
+	struct waiter *head = s->waiting;
+
+	if (s->commits && (head == NULL || head->fn != NULL)) {
+		(void)sem_post(&s->called);
+		return;
+	}
+	head->leads = true;
+	(void)sem_post(&head->woken);
+}
+
+static void
+enter(struct store *s, struct waiter *self)
+{
+	(void)pthread_mutex_lock(&s->line_mutex);
+	bool first = !s->led;
+
+	s->led = true;
+	*s->waiting_end = self;
+	s->waiting_end = &self->next;
+	if (first)
+		call_leader(s);
+	(void)pthread_mutex_unlock(&s->line_mutex);
+}
+
+/* Takes itself out; false if it was taken meanwhile, or is to lead. */
+static bool
+leave_queue(struct store *s, struct waiter *self)
+{
+	struct waiter **place = &s->waiting;
+
+	(void)pthread_mutex_lock(&s->line_mutex);
+	while (*place != NULL && *place != self)
+		place = &(*place)->next;
+	bool out = *place == self && !self->leads;
+
+	if (out) {
+		*place = self->next;
+		if (self->next == NULL)
+			s->waiting_end = place;
+	}
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	return out;
+}
+
+/* Returns true when this waiter leads, or its transaction has ended: it has left the queue then;
+ * false if it has given up. */
+static bool
+stand_in_queue(struct store *s, struct waiter *self)
+{
+	struct timespec until;
+	bool out = false;
+
+	(void)sem_init(&self->woken, 0, 0);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += BUSY_MS / 1000;
+	enter(s, self);
+	while (!out && sem_clockwait(&self->woken, CLOCK_MONOTONIC, &until) != 0) {
+		if (errno != ETIMEDOUT)
+			continue; /* a signal */
+		out = leave_queue(s, self);
+		until.tv_sec += BUSY_MS / 1000; /* it runs */
+	}
+	if (out)
+		tell_busy(s);
+	return !out;
+}
+
+/* Takes the head out of the queue, and those after it that may share its transaction.  NULL if who
+ * was first when the leader was called has given up, and nobody or one that works alone is first
+ * now. */
+static struct waiter *
+take_batch(struct store *s, bool alone)
+{
+	(void)pthread_mutex_lock(&s->line_mutex);
+	struct waiter *batch = s->waiting, *last = batch;
+
+	if (batch != NULL && !alone && batch->fn == NULL)
+		batch = NULL;
+	if (batch != NULL) {
+		for (size_t n = 1; batch->fn != NULL && last->next != NULL &&
+				   last->next->fn != NULL && n < BATCH_MAX;
+		     n++)
+			last = last->next;
+		s->waiting = last->next;
+		last->next = NULL;
+		if (s->waiting == NULL)
+			s->waiting_end = &s->waiting;
+	}
+	(void)pthread_mutex_unlock(&s->line_mutex);
+	return batch;
+}
+
+/* The writing connection, alone in this process and, by the lock file, on this machine.  From then
+ * on the thread that leads is seen if it hangs. */
+static enum store_rc
+begin_writing(struct store *s, bool alone, enum patience patience, struct waiter **batch)
+{
+	/* Without a write-ahead log the two kinds of locks may be one, in a network. */
+	enum store_rc rc = queue_lock(s->lock_fd, s->writer.wal, patience);
+
+	*batch = take_batch(s, alone);
+	pulse_begin();
+	if (rc == STORE_BUSY)
+		tell_busy(s);
+	if (rc == STORE_OK && (!file_is_here(s) || !connection_ready(s, &s->writer, false)))
+		return STORE_FAILED;
+	return rc;
+}
+
+void
+queue_end_writing(struct store *s)
+{
+	pulse_end();
+	(void)flock(s->lock_fd, LOCK_UN);
+	(void)pthread_mutex_lock(&s->line_mutex);
+	s->led = s->waiting != NULL || (s->commits && s->use_count > 0);
+	if (s->led)
+		call_leader(s);
+	(void)pthread_mutex_unlock(&s->line_mutex);
+}
+
+/* Runs the transactions of the head of the queue, and of others after it. */
+static struct waiter *
+write_batch(struct store *s, enum patience patience)
+{
+	struct waiter *batch;
+	enum store_rc rc = begin_writing(s, false, patience, &batch);
+
+	if (rc == STORE_OK)
+		commit_batch(s, batch);
+	else
+		for (struct waiter *w = batch; w != NULL; w = w->next)
+			w->rc = rc;
+	queue_end_writing(s);
+	return batch;
+}
+
+/* Wakes those of a batch whose results are there: two, each of whom wakes two of its half.  Woken
+ * all at once they would fight for the processor with whoever writes now, one by one the last would
+ * wait longest. */
+static void
+wake(struct waiter *batch)
+{
+	struct waiter *end = batch, *middle = batch;
+
+	if (batch == NULL)
+		return;
+	while (end->next != NULL && end->next->next != NULL) {
+		middle = middle->next;
+		end = end->next->next;
+	}
+	struct waiter *second = middle->next;
+	middle->next = NULL;
+	if (second != NULL)
+		(void)sem_post(&second->woken);
+	(void)sem_post(&batch->woken);
+}
+
+void *
+queue_commit_run(void *arg)
+{
+	struct store *s = arg;
+
+	for (;;) {
+		while (sem_wait(&s->called) != 0)
+			; /* a signal */
+		(void)pthread_mutex_lock(&s->line_mutex);
+		bool ends = s->ends && !s->led;
+
+		(void)pthread_mutex_unlock(&s->line_mutex);
+		if (ends)
+			return NULL;
+		wake(write_batch(s, PATIENT));
+	}
+}
+
+enum store_rc
+queue_begin_alone(struct store *s, enum patience patience)
+{
+	struct waiter self = {0}, *batch;
+	enum store_rc rc = STORE_BUSY;
+
+	if (stand_in_queue(s, &self)) {
+		rc = begin_writing(s, true, patience, &batch);
+		if (rc != STORE_OK)
+			queue_end_writing(s);
+	}
+	(void)sem_destroy(&self.woken);
+	return rc;
+}
+
+enum store_rc
+store_write_freeing(struct store *s, store_fn fn, void *arg)
+{
+	struct waiter self = {.fn = fn,
+			      .arg = arg,
+			      .request = log_request(),
+			      .since_us = clock_us(),
+			      .rc = STORE_BUSY};
+	bool busy = pulse_pause();
+
+	if (stand_in_queue(s, &self)) {
+		if (self.leads)
+			(void)write_batch(s, IMPATIENT);
+		wake(self.next);
+	}
+	(void)sem_destroy(&self.woken);
+	pulse_resume(busy);
+	log_set_request(self.request);
+	return self.rc;
+}
+
+enum store_rc
+store_write(struct store *s, store_fn fn, void *arg)
+{
+	return store_is_low(s) ? STORE_FULL : store_write_freeing(s, fn, arg);
+}
+
+/* Uses of keys */
+
+static enum err
+note_use_alone(struct store_tx *tx, void *arg)
+{
+	return note_uses(tx->connection, arg, 1) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+void
+store_note_use(struct store *s, int64_t key, int64_t before_ms, int64_t now_ms, const char *address)
+{
+	struct key_use use = {.key = key, .before_ms = before_ms, .now_ms = now_ms};
+
+	(void)snprintf(use.address, sizeof(use.address), "%s", address);
+	if (!s->commits || store_is_low(s)) {
+		tell_use(store_write(s, note_use_alone, &use));
+		return;
+	}
+	(void)pthread_mutex_lock(&s->line_mutex);
+	size_t i = 0;
+	while (i < s->use_count && s->uses[i].key != key)
+		i++;
+	bool first = i < USES_MAX && !s->led;
+	if (i < USES_MAX) { /* else another request will note it */
+		s->uses[i] = use;
+		s->use_count += i == s->use_count;
+		s->led = true;
+	}
+	if (first)
+		call_leader(s);
+	(void)pthread_mutex_unlock(&s->line_mutex);
+}

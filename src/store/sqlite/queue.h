@@ -1,0 +1,30 @@
+/* queue: the write queue: transactions that wait share one commit. */
+#ifndef REGCRED_STORE_SQLITE_QUEUE_H
+#define REGCRED_STORE_SQLITE_QUEUE_H
+
+#include <sys/types.h>
+
+#include "store/sqlite/sqlite.h"
+#include "store/store.h"
+
+/* Whose thread waits for the lock file: one of the store's own waits as long as it takes, since
+ * those who wait for it in the queue give up by themselves. */
+enum patience { IMPATIENT, PATIENT };
+
+/* Waits for the lock file: in turns, if `turns` says so.  STORE_BUSY after BUSY_MS; STORE_FAILED
+ * where the file system cannot lock. */
+enum store_rc queue_lock(int fd, bool turns, enum patience patience);
+
+/* The process that holds the lock file; 0 if that cannot be told. */
+pid_t queue_lock_holder(int fd);
+
+/* For work with the writing connection that is no transaction of its own; if that is STORE_OK it
+ * ends with queue_end_writing(). */
+enum store_rc queue_begin_alone(struct store *s, enum patience patience);
+
+void queue_end_writing(struct store *s);
+
+/* The committer: the thread that leads the queue. */
+void *queue_commit_run(void *arg);
+
+#endif
