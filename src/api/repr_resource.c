@@ -94,22 +94,6 @@ write_identity(struct json_out *w, const struct record *row)
 			w, arena_printf(w->arena, "1i!rancher_id:%lld", (long long)record_id(row)));
 }
 
-static void
-write_networks(struct json_out *w, const struct value *v)
-{
-	const char *list = v->type == VALUE_TEXT ? v->text : NULL;
-	char one[NETWORK_TEXT_MAX];
-
-	if (list == NULL) {
-		json_null(w);
-		return;
-	}
-	json_begin_array(w);
-	while (network_list_next(&list, one))
-		json_string(w, one);
-	json_end_array(w);
-}
-
 /* What was never chosen is what the schema says. */
 static void
 write_option(struct json_out *w, const struct field *field, const struct value *value)
@@ -211,7 +195,7 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		write_identity(w, row);
 		break;
 	case FT_NETWORKS:
-		write_networks(w, value);
+		write_list(w, value);
 		break;
 	case FT_PATHS:
 	case FT_REFERENCES:

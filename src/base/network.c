@@ -50,7 +50,7 @@ parse_prefix(const char *text, unsigned *out)
 const char *
 network_parse(const char *text, struct network *out)
 {
-	char address[NETWORK_TEXT_MAX];
+	char address[INET6_ADDRSTRLEN + 4];
 	size_t len = strcspn(text, "/");
 	unsigned prefix;
 
@@ -92,42 +92,36 @@ network_contains(const struct network *outer, const struct network *inner)
 	return rest == 0 || (outer->bytes[whole] ^ inner->bytes[whole]) >> (8 - rest) == 0;
 }
 
-static size_t
-count(const char *list)
-{
-	size_t n = *list != '\0';
-
-	for (; *list != '\0'; list++)
-		n += *list == ' ';
-	return n;
-}
-
 const char *
-network_list_add(struct arena *a, const char *list, const char *text, const char **why)
+network_text(struct arena *a, const char *text, const char **why)
 {
 	char address[INET6_ADDRSTRLEN];
 	struct network n;
 
 	*why = network_parse(text, &n);
-	if (*why == NULL && count(list) == NETWORKS_MAX)
-		*why = "There are more than 32 networks: send fewer.";
 	if (*why != NULL ||
 	    inet_ntop(n.size == 4 ? AF_INET : AF_INET6, n.bytes, address, sizeof(address)) == NULL)
 		return NULL;
-	return arena_printf(a, "%s%s%s/%u", list, *list != '\0' ? " " : "", address, n.prefix);
+	return arena_printf(a, "%s/%u", address, n.prefix);
 }
 
 const char *
 network_list_parse(struct arena *a, const char *text, const char **why)
 {
 	const char *list = "";
+	size_t count = 0;
 
 	for (;; text++) {
 		size_t len = strcspn(text, ",");
 		const char *one = arena_copy(a, text, len);
 
 		*why = NULL;
-		list = one != NULL ? network_list_add(a, list, one, why) : NULL;
+		one = one != NULL ? network_text(a, one, why) : NULL;
+		if (one != NULL && count++ == LIST_ITEMS_MAX)
+			*why = "There are more than 32 networks: send fewer.";
+		if (one == NULL || *why != NULL)
+			return NULL;
+		list = list_add(a, list, one);
 		text += len;
 		if (list == NULL || *text == '\0')
 			return list;
@@ -135,25 +129,12 @@ network_list_parse(struct arena *a, const char *text, const char **why)
 }
 
 bool
-network_list_next(const char **list, char out[NETWORK_TEXT_MAX])
+network_list_contains(const char *list, const struct network *inner)
 {
-	size_t len = strcspn(*list, " ");
-
-	if (len == 0 || len >= NETWORK_TEXT_MAX)
-		return false;
-	memcpy(out, *list, len);
-	out[len] = '\0';
-	*list += len + ((*list)[len] == ' ');
-	return true;
-}
-
-static bool
-list_contains(const char *list, const struct network *inner)
-{
-	char text[NETWORK_TEXT_MAX];
+	char text[LIST_ITEM_SIZE];
 	struct network outer;
 
-	while (network_list_next(&list, text))
+	while (list_next(&list, text))
 		if (network_parse(text, &outer) == NULL && network_contains(&outer, inner))
 			return true;
 	return false;
@@ -164,17 +145,17 @@ network_list_has(const char *list, const char *address)
 {
 	struct network n;
 
-	return network_parse_address(address, &n) && list_contains(list, &n);
+	return network_parse_address(address, &n) && network_list_contains(list, &n);
 }
 
 bool
 network_list_within(const char *outer, const char *inner)
 {
-	char text[NETWORK_TEXT_MAX];
+	char text[LIST_ITEM_SIZE];
 	struct network n;
 
-	while (network_list_next(&inner, text))
-		if (network_parse(text, &n) != NULL || !list_contains(outer, &n))
+	while (list_next(&inner, text))
+		if (network_parse(text, &n) != NULL || !network_list_contains(outer, &n))
 			return false;
 	return *inner == '\0'; /* else it is no list */
 }

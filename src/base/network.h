@@ -1,7 +1,7 @@
-/* network: addresses of clients and the networks that they lie in, IPv4 and IPv6.
+/* network: addresses of clients and the networks that they are in, IPv4 and IPv6.
  *
- * A list of networks is kept as one text, "10.0.0.0/8 2001:db8::/32": each in its canonical form,
- * blanks between.  An IPv4 address that is mapped into IPv6 (::ffff:192.0.2.1) counts as IPv4.
+ * A list of networks is kept as one text (text.h), "10.0.0.0/8 2001:db8::/32": each in its
+ * canonical form.  An IPv4 address that is mapped into IPv6 (::ffff:192.0.2.1) counts as IPv4.
  */
 #ifndef REGCRED_NETWORK_H
 #define REGCRED_NETWORK_H
@@ -10,11 +10,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-
-enum {
-	NETWORKS_MAX = 32,     /* in one list: each is looked at for each request with the key */
-	NETWORK_TEXT_MAX = 64, /* bytes of one, with the NUL */
-};
+#include "base/text.h"
 
 struct network {
 	unsigned char bytes[16];
@@ -30,8 +26,8 @@ const char *network_parse(const char *text, struct network *out);
 /* Whether all of inner lies in outer. */
 bool network_contains(const struct network *outer, const struct network *inner);
 
-/* The list with one network more; list may be "".  NULL: a sentence in *why, or no memory. */
-const char *network_list_add(struct arena *a, const char *list, const char *text, const char **why);
+/* A network as a list has it.  NULL: a sentence in *why, or no memory. */
+const char *network_text(struct arena *a, const char *text, const char **why);
 /* A list from a text with commas between, as forms and command lines have it. */
 const char *network_list_parse(struct arena *a, const char *text, const char **why);
 /* Whether the address, as the web server gives it, lies in one of the networks.  Never for what is
@@ -39,7 +35,7 @@ const char *network_list_parse(struct arena *a, const char *text, const char **w
 bool network_list_has(const char *list, const char *address);
 /* Whether each network of inner lies in one of outer. */
 bool network_list_within(const char *outer, const char *inner);
-/* The first network of a list; *list is moved behind it; false at the end. */
-bool network_list_next(const char **list, char out[NETWORK_TEXT_MAX]);
+/* Whether the network is in one of the list. */
+bool network_list_contains(const char *list, const struct network *inner);
 
 #endif

@@ -160,3 +160,23 @@ http_encode(struct arena *a, const char *text)
 	}
 	return encoded;
 }
+
+bool
+list_next(const char **list, char out[LIST_ITEM_SIZE])
+{
+	const char *text = *list;
+	size_t len = text != NULL ? strcspn(text, " ") : 0;
+
+	if (len == 0 || len >= LIST_ITEM_SIZE)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	*list = text + len + (text[len] == ' ');
+	return true;
+}
+
+const char *
+list_add(struct arena *a, const char *list, const char *item)
+{
+	return arena_printf(a, "%s%s%s", list, *list != '\0' ? " " : "", item);
+}

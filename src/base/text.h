@@ -35,4 +35,11 @@ char *http_encode(struct arena *a, const char *text);
 /* Base64 with padding; NULL without memory. */
 char *http_base64(struct arena *a, const char *bytes, size_t len);
 
+/* A list that is kept as one text, blanks between. */
+enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };
+/* Its first item in out, *list moved to the next; false at the end. */
+bool list_next(const char **list, char out[LIST_ITEM_SIZE]);
+/* The list with one item more, which may be the first; NULL without memory. */
+const char *list_add(struct arena *a, const char *list, const char *item);
+
 #endif

@@ -13,8 +13,8 @@
 #include "model/schema.h"
 #include "registry/url.h"
 
-/* Text of a scalar: numbers and booleans become their text (contract 10.6); NULL for an object or
- * array. */
+/* Text of a scalar: numbers and booleans become their text (docs/api.md, Writing); NULL for an
+ * object or array. */
 static const char *
 scalar_text(const struct json *node)
 {
@@ -57,7 +57,7 @@ read_reference(const struct field *field, const struct json *node, struct change
 {
 	int64_t id;
 
-	/* A bare number is no id (contract 10.6). */
+	/* A bare number is no id (docs/api.md, Writing). */
 	if (node->type != JSON_STRING || !id_parse(field->reference->family, node->text, &id))
 		return err_set(e, ERR_INVALID_REFERENCE, field->name, NULL);
 	out->columns[field->column] = value_int(id);
@@ -89,73 +89,60 @@ body_read_option(const struct field *field, const char *text, struct change *out
 	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
 }
 
-/* An array of texts, or, as a form has it, one text with commas between. */
-static enum err
-body_read_networks(const struct schema_rules *rules, const struct field *field,
-		   const struct json *node, struct change *out, struct error *e)
-{
-	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
-	const char *why =
-		"It is not an array of networks: send texts like 192.0.2.0/24, or null for all.";
-	const char *list = NULL;
-
-	if (node->type == JSON_STRING)
-		list = network_list_parse(rules->arena, node->text, &why);
-	else if (item != NULL)
-		list = "";
-	for (; item != NULL && list != NULL; item = item->next)
-		list = network_list_add(rules->arena, list,
-					item->type == JSON_STRING ? item->text : "", &why);
-	if (list == NULL && why == NULL)
-		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	if (list == NULL)
-		return err_set(e, ERR_INVALID_FORMAT, field->name, why);
-	out->columns[field->column] = value_text(list);
-	return ERR_NONE;
-}
-
-/* One item of an array of paths or ids: NULL, or what is wrong with it. */
+/* One item of a list as it is stored.  NULL: a sentence in *why, or no memory. */
 static const char *
-check_item(const struct field *field, const char *item)
+read_item(const struct schema_rules *rules, const struct field *field, const char *item,
+	  const char **why)
 {
 	int64_t id;
 
+	if (field->type == FT_NETWORKS)
+		return network_text(rules->arena, item, why);
 	if (field->type == FT_PATHS)
-		return registry_path_check(item);
-	return id_parse(field->reference->family, item, &id)
-		       ? NULL
-		       : "It is not an array of ids: send texts like 1sp3.";
+		*why = registry_path_check(item);
+	else if (!id_parse(field->reference->family, item, &id))
+		*why = "It is not an array of ids: send texts like 1sp3.";
+	return *why == NULL ? item : NULL;
 }
 
-/* An array of texts, or, as a form has it, one text with commas between. */
+/* An array of texts, or, as a form has it, one text with commas between.  An empty one says nothing
+ * where nothing is stored; where a bound is, it would let nobody in. */
 static enum err
 read_list(const struct schema_rules *rules, const struct field *field, const struct json *node,
 	  struct change *out, struct error *e)
 {
-	char *rest = node->type == JSON_STRING ? arena_strdup(rules->arena, node->text) : NULL;
+	bool text = node->type == JSON_STRING && *node->text != '\0';
+	char *rest = text ? arena_strdup(rules->arena, node->text) : NULL;
 	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
 	const char *list = "", *why = NULL;
 	size_t count = 0;
 
+	if (node->type != JSON_ARRAY && node->type != JSON_STRING)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It is not an array of texts: send one, or null for all.");
 	while (list != NULL && (rest != NULL || item != NULL)) {
-		const char *text = rest != NULL				       ? strsep(&rest, ",")
-				   : item != NULL && item->type == JSON_STRING ? item->text
-									       : "";
+		const char *one = rest != NULL		      ? strsep(&rest, ",")
+				  : item->type == JSON_STRING ? item->text
+							      : "";
 
 		item = item != NULL ? item->next : NULL;
-		why = check_item(field, text);
-		if (why == NULL && ++count > LIST_ITEMS_MAX)
+		one = read_item(rules, field, one, &why);
+		if (one != NULL && count++ == LIST_ITEMS_MAX)
 			why = "It has more than 32 members: send fewer.";
 		if (why != NULL)
 			return err_set(e, ERR_INVALID_FORMAT, field->name, why);
-		list = arena_printf(rules->arena, "%s%s%s", list, *list != '\0' ? " " : "", text);
+		list = one != NULL ? list_add(rules->arena, list, one) : NULL;
 	}
 	if (list == NULL || arena_failed(rules->arena))
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	if (count == 0)
+	if (count > 0) {
+		out->columns[field->column] = value_text(list);
+		return ERR_NONE;
+	}
+	if (rules->stored != NULL && rules->stored->columns[field->column].type != VALUE_NULL)
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
-			       "It is not an array of texts: send one, or null for all.");
-	out->columns[field->column] = value_text(list);
+			       "An empty list would let nobody in: send null to allow all.");
+	out->given &= ~COL_BIT(field->column);
 	return ERR_NONE;
 }
 
@@ -180,10 +167,21 @@ read_null(const struct schema_rules *rules, const struct field *field, struct ch
 		out->columns[field->column] = value_null();
 		return ERR_NONE;
 	}
-	if (stored != NULL && stored->columns[field->column].type == VALUE_NULL)
-		return ERR_NONE; /* contract 10.5: a row made without an e-mail address survives a
-				    round trip */
+	/* A field with a default keeps what it has, and a row made without an e-mail address
+	 * survives a round trip. */
+	if (field->fallback != NULL ||
+	    (stored != NULL && stored->columns[field->column].type == VALUE_NULL))
+		return ERR_NONE;
 	return err_set(e, ERR_NOT_NULLABLE, field->name, NULL);
+}
+
+/* Forms send blanks for what was left empty; for what is not a text of its own that is null. */
+static bool
+is_blank(const struct field *field, const struct json *node)
+{
+	return node->type == JSON_STRING && *node->text == '\0' &&
+	       (field->type == FT_DATE || field->type == FT_BOOLEAN || field->type == FT_ENUM ||
+		field->type == FT_PATH);
 }
 
 static enum err
@@ -197,14 +195,12 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		out->members = node->type == JSON_ARRAY ? node : NULL;
 		return ERR_NONE;
 	}
-	if (node->type == JSON_NULL)
+	if (node->type == JSON_NULL || is_blank(field, node))
 		return read_null(rules, field, out, e);
 	out->given |= COL_BIT(field->column);
 	if (field->type == FT_REFERENCE)
 		return read_reference(field, node, out, e);
-	if (field->type == FT_NETWORKS)
-		return body_read_networks(rules, field, node, out, e);
-	if (field->type == FT_PATHS || field->type == FT_REFERENCES)
+	if (field->type == FT_NETWORKS || field->type == FT_PATHS || field->type == FT_REFERENCES)
 		return read_list(rules, field, node, out, e);
 
 	const char *text = scalar_text(node);

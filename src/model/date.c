@@ -1,10 +1,8 @@
 /* date: dates as the API writes and reads them. */
 #include "model/date.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "model/schema.h"
 
@@ -60,12 +58,70 @@ date_format(int64_t ms, char out[21])
 	put_number(out + 17, seconds % 60, 2);
 }
 
+/* The days since 1970-01-01 of a date of the calendar. */
+static bool
+days_of(int64_t year, int64_t month, int64_t day, int64_t *days)
+{
+	int64_t from_march = year - (month <= 2), march = month > 2 ? month - 3 : month + 9;
+	int64_t y, m, d;
+
+	*days = from_march * 365 + from_march / 4 - from_march / 100 + from_march / 400 +
+		(153 * march + 2) / 5 + day - 1 - 719468;
+	civil(*days, &y, &m, &d);
+	return y == year && m == month && d == day;
+}
+
+/* Reads exactly that many digits, a number up to most, and the character after them, if any. */
+static bool
+take_number(const char **text, size_t digits, int64_t most, char after, int64_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < digits; i++, (*text)++) {
+		if (**text < '0' || **text > '9')
+			return false;
+		*out = *out * 10 + (**text - '0');
+	}
+	if (*out > most || (after != '\0' && **text != after))
+		return false;
+	*text += after != '\0';
+	return true;
+}
+
+/* What follows the day: the time of RFC 3339, with a fraction and an offset. */
+static bool
+take_time(const char *text, int64_t *ms)
+{
+	int64_t hour, minute, second, fraction = 0, offset_h = 0, offset_m = 0;
+
+	if (strchr("Tt ", *text++) == NULL || !take_number(&text, 2, 23, ':', &hour) ||
+	    !take_number(&text, 2, 59, ':', &minute) || !take_number(&text, 2, 59, '\0', &second))
+		return false;
+	if (*text == '.') {
+		size_t digits = strspn(++text, "0123456789");
+
+		for (size_t i = 0; i < 3; i++)
+			fraction = fraction * 10 + (i < digits ? text[i] - '0' : 0);
+		if (digits == 0)
+			return false;
+		text += digits;
+	}
+	/* A '+' that was not encoded in a query is a blank. */
+	int sign = *text == '-' ? -1 : *text == '+' || *text == ' ' ? 1 : 0;
+	if (sign == 0 && *text != 'Z' && *text != 'z')
+		return false;
+	text++;
+	if (sign != 0 && (!take_number(&text, 2, 23, ':', &offset_h) ||
+			  !take_number(&text, 2, 59, '\0', &offset_m)))
+		return false;
+	*ms = ((hour * 60 + minute - sign * (offset_h * 60 + offset_m)) * 60 + second) * 1000 +
+	      fraction;
+	return *text == '\0';
+}
+
 bool
 date_parse(const char *text, int64_t now_ms, int64_t *ms)
 {
-	struct tm tm = {0};
-	char again[21];
-	int used = 0;
+	int64_t year, month, day, days, of_day = 0;
 
 	if (strcmp(text, "now") == 0) {
 		*ms = now_ms;
@@ -76,23 +132,18 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 		*ms = strtoll(text, NULL, 10);
 		return true;
 	}
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
-	    used != 20 || text[used] != '\0')
+	if (!take_number(&text, 4, 9999, '-', &year) || year == 0 ||
+	    !take_number(&text, 2, 12, '-', &month) || !take_number(&text, 2, 31, '\0', &day) ||
+	    !days_of(year, month, day, &days) || (*text != '\0' && !take_time(text, &of_day)))
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	*ms = (int64_t)timegm(&tm) * 1000;
-	/* What is no date of the calendar, or has signs and blanks in it, comes out as another
-	 * text. */
-	date_format(*ms, again);
-	return strcmp(again, text) == 0;
+	*ms = days * 86400000 + of_day;
+	return true;
 }
 
 bool
 date_read(const char *text, int64_t *ms)
 {
-	if (strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms > date_last_ms)
+	if (strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms < 0 || *ms > date_last_ms)
 		return false;
 	*ms -= *ms % 1000;
 	return true;

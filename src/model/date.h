@@ -8,10 +8,11 @@
 /* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
 void date_format(int64_t ms, char out[21]);
 
-/* That form, a number of milliseconds since the epoch, or "now". */
+/* A date and time of RFC 3339, with fraction and offset or without; a day alone; a number of
+ * milliseconds since the epoch; or "now".  What is no day of the calendar is not a date. */
 bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
 
-/* A date to be stored: the first form, and a day that there is, or the number; in whole seconds. */
+/* A date to be stored: all of these but "now", from 1970 to 9999, in whole seconds. */
 bool date_read(const char *text, int64_t *ms);
 
 #endif

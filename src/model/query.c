@@ -90,34 +90,46 @@ query_parse_id(const struct family *family, const char *text, int64_t *id)
 	return true;
 }
 
-static struct condition
+/* False: the value cannot be read.  What is not an id leads to no row, as one that nobody has does:
+ * clients look names up so. */
+static bool
 condition_of(const struct parser *p, const struct field *field, enum condition_op op,
-	     const char *text)
+	     const char *text, struct condition *c)
 {
-	struct condition c = {.column = field->column, .op = op, .value = value_text(text)};
 	bool pattern = op == OP_PREFIX || op == OP_LIKE || op == OP_NOT_LIKE;
 	bool known = !pattern || strlen(text) <= LIKE_PATTERN_MAX;
 	int64_t number = 0;
 
+	*c = (struct condition){.column = field->column, .op = op, .value = value_text(text)};
 	if (op == OP_NULL || op == OP_NOT_NULL || field->column == COL_NONE)
-		return c;
+		return true;
+	if (field->type == FT_DATE && !date_parse(text, p->now_ms, &number))
+		return false;
+	if (field->type == FT_INT && !query_read_number(text, &number))
+		return false;
+	if (field->type == FT_BOOLEAN && (number = strcmp(text, "true") == 0) == 0 &&
+	    strcmp(text, "false") != 0)
+		return false;
 	if (field->type == FT_ID)
 		known = query_parse_id(p->type->family, text, &number);
 	else if (field->type == FT_REFERENCE)
 		known = id_parse(field->reference->family, text, &number);
-	else if (field->type == FT_DATE)
-		known = date_parse(text, p->now_ms, &number);
-	else if (field->type == FT_INT)
-		known = query_read_number(text, &number);
-	else if (field->type == FT_BOOLEAN)
-		known = (number = strcmp(text, "true") == 0) != 0 || strcmp(text, "false") == 0;
 	else
-		c.any_case = (p->type->flags & TYPE_PROJECT) != 0 && (op == OP_EQ || op == OP_NE);
+		c->any_case = (p->type->flags & TYPE_PROJECT) != 0 && (op == OP_EQ || op == OP_NE);
 	if (!known)
-		c.op = OP_NOTHING;
+		c->op = OP_NOTHING;
 	else if (column_type(p->type->family, field->column) == VALUE_INT)
-		c.value = value_int(number);
-	return c;
+		c->value = value_int(number);
+	return true;
+}
+
+/* A blank id, uuid or name of a project is not looked at, as in the original. */
+static bool
+is_unasked(const struct parser *p, const struct field *field, const struct modifier *m,
+	   const char *value)
+{
+	return (p->type->flags & TYPE_PROJECT) != 0 && m->op == OP_EQ && *value == '\0' &&
+	       (field->column == COL_ID || field->column == COL_UUID || field->column == COL_NAME);
 }
 
 /* "field" or "field_modifier", split at the last underscore; what is neither is ignored. */
@@ -136,14 +148,20 @@ read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 		modifier = underscore + 1;
 	}
 	const struct modifier *m = field != NULL ? find_modifier(modifier, field->filter) : NULL;
-	if (m == NULL)
+	if (m == NULL || is_unasked(p, field, m, pair->value))
 		return ERR_NONE;
 	if (out->filter_count == CONDITIONS_MAX)
 		return err_set(e, ERR_BAD_REQUEST, NULL,
 			       "There are more than 32 filters: send fewer.");
 	out->filters[out->filter_count++] = (struct filter){field, m, pair->value};
-	out->list.conditions[out->list.condition_count++] =
-		condition_of(p, field, m->op, pair->value);
+	if (!condition_of(p, field, m->op, pair->value,
+			  &out->list.conditions[out->list.condition_count++]))
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       field->type == FT_DATE  ? "The filter is not a date: send one like "
+							 "2030-01-31T00:00:00Z."
+			       : field->type == FT_INT ? "The filter is not a number: send digits."
+						       : "The filter is neither true nor false: "
+							 "send one of them.");
 	return ERR_NONE;
 }
 

@@ -109,17 +109,3 @@ id_format(struct arena *a, const struct family *family, int64_t id)
 		(void)id_write(out, family, id);
 	return out;
 }
-
-bool
-list_next(const char **list, char out[LIST_ITEM_SIZE])
-{
-	const char *text = *list;
-	size_t len = text != NULL ? strcspn(text, " ") : 0;
-
-	if (len == 0 || len >= LIST_ITEM_SIZE)
-		return false;
-	memcpy(out, text, len);
-	out[len] = '\0';
-	*list = text + len + (text[len] == ' ');
-	return true;
-}

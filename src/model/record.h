@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "model/process.h"
 #include "model/schema.h"
 
@@ -22,8 +23,6 @@ struct value value_int(int64_t number);
 struct value value_text(const char *text);
 
 struct value value_blob(const void *bytes, size_t len);
-
-bool list_next(const char **list, char out[LIST_ITEM_SIZE]);
 
 int64_t record_id(const struct record *record);
 

@@ -232,10 +232,6 @@ bool action_in_version(const struct action *action, enum api_version version);
 const struct action *type_action(const struct resource_type *type, const char *name,
 				 enum api_version version);
 
-/* A list that is kept as one text, blanks between: its first item in out, *list moved behind it;
- * false at the end. */
-enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };
-
 /* One row in memory.  Columns that the family lacks stay null. */
 struct record {
 	const struct resource_type *type;

@@ -67,23 +67,12 @@ is_in(const char *const *list, size_t count, const struct network *n)
 }
 
 static bool
-allows(const char *networks, const struct network *n)
-{
-	char text[NETWORK_TEXT_MAX];
-	struct network outer;
-
-	while (network_list_next(&networks, text))
-		if (network_parse(text, &outer) == NULL && network_contains(&outer, n))
-			return true;
-	return false;
-}
-
-static bool
 is_allowed_itself(const struct network *n, const char *networks)
 {
 	if (is_in(refused, sizeof(refused) / sizeof(*refused), n))
 		return false;
-	return !is_in(loopback, sizeof(loopback) / sizeof(*loopback), n) || allows(networks, n);
+	return !is_in(loopback, sizeof(loopback) / sizeof(*loopback), n) ||
+	       network_list_contains(networks, n);
 }
 
 static struct network

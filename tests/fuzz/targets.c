@@ -262,7 +262,7 @@ fuzz_network(const uint8_t *data, size_t size)
 {
 	struct arena *a = fuzz_arena();
 	const char *text = fuzz_text(data, size), *why = NULL;
-	char one[NETWORK_TEXT_MAX];
+	char one[LIST_ITEM_SIZE];
 	struct network n;
 
 	if (network_parse_address(text, &n)) {
@@ -277,7 +277,7 @@ fuzz_network(const uint8_t *data, size_t size)
 		return;
 	}
 	FUZZ_MUST(network_list_within(list, fuzz_wrong ? "203.0.113.7" : list));
-	for (const char *rest = list; network_list_next(&rest, one);)
+	for (const char *rest = list; list_next(&rest, one);)
 		FUZZ_MUST(network_parse(one, &n) == NULL);
 	(void)network_list_has(list, text);
 }
