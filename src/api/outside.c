@@ -75,9 +75,9 @@ answer_metrics(struct app *app, const struct request *request, struct arena *are
 }
 
 static const struct outside outside_table[] = {
-	{"/ping", AT_PING, false, answer_ping},
-	{"/healthcheck", AT_PING, false, answer_ping},
-	{"/metrics", AT_METRICS, true, answer_metrics},
+	{"ping", AT_PING, false, answer_ping},
+	{"healthcheck", AT_PING, false, answer_ping},
+	{"metrics", AT_METRICS, true, answer_metrics},
 };
 
 const struct outside *
@@ -85,10 +85,12 @@ find_outside(const struct app *app, const struct request *request)
 {
 	for (size_t i = 0; i < sizeof(outside_table) / sizeof(*outside_table); i++) {
 		const struct outside *o = &outside_table[i];
+		const char *path = request->target + strspn(request->target, "/");
 		size_t len = strlen(o->path);
 
-		if (strncmp(request->target, o->path, len) == 0 &&
-		    (request->target[len] == '\0' || request->target[len] == '?') &&
+		/* Repeated and trailing slashes are ignored, as in every path. */
+		if (strncmp(path, o->path, len) == 0 &&
+		    strchr("?", path[len + strspn(path + len, "/")]) != NULL &&
 		    (!o->counters || (app->board != NULL && request->metrics != NULL)))
 			return o;
 	}

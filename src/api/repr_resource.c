@@ -457,7 +457,7 @@ write_include(struct json_out *w, struct repr_page *page, const struct record *r
 		rc = write_children(w, page, row, link);
 	} else {
 		rc = resource_follow(page->view->context, row, link, &target, &e);
-		if (rc == ERR_NONE) {
+		if (rc == ERR_NONE && target.columns[COL_REMOVED].type == VALUE_NULL) {
 			json_name(w, link->name);
 			repr_write_resource(w, page, &target, NULL, NULL);
 		}

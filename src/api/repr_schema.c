@@ -179,8 +179,8 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 		*p = (char)tolower((unsigned char)*p);
 	json_name(w, "self");
 	repr_write_url(w, scope, "/schemas/", id);
-	/* A question too: it is where clients post to. */
-	if (repr_is_listable(role, type) || (type->flags & TYPE_QUESTION) != 0)
+	/* Not of a question: clients list every collection that they find. */
+	if (repr_is_listable(role, type))
 		repr_name_and_collection(w, "collection", scope, type);
 	json_end_object(w);
 	repr_empty_object(w, "actions");

@@ -31,54 +31,84 @@ first_of(struct arena *a, const char *list)
 	return arena_copy(a, list, strcspn(list, ", "));
 }
 
-/* scheme://host from the forwarding headers, where the settings trust them (contract 1.7). */
-static void
+static bool
+has_port(const char *host)
+{
+	const char *colon = strrchr(host, ':'), *bracket = strrchr(host, ']');
+
+	return colon != NULL && (bracket == NULL || colon > bracket);
+}
+
+/* scheme://host from the forwarding headers, where the settings trust them (docs/api.md, Forwarding
+ * headers).  The port of the host is what the client typed; that of the other header may be of a
+ * hop between, which takes https off: then it is 80.  What is wrong, or NULL. */
+static const char *
 use_forwarded(const struct call *c, const char **scheme, const char **host)
 {
 	const struct request *r = c->request;
 
-	if (!c->app->settings->trust_forwarded || r->forwarded_proto == NULL)
-		return;
 	*scheme = first_of(c->arena, r->forwarded_proto);
+	if (*scheme == NULL ||
+	    (strcasecmp(*scheme, "http") != 0 && strcasecmp(*scheme, "https") != 0))
+		return "X-Forwarded-Proto is neither http nor https: correct the proxy that sets "
+		       "it.";
 	if (r->forwarded_host != NULL)
 		*host = first_of(c->arena, r->forwarded_host);
-	if (r->forwarded_port == NULL || *host == NULL)
-		return;
-	const char *port = first_of(c->arena, r->forwarded_port);
-	const char *colon = strrchr(*host, ':'), *bracket = strrchr(*host, ']');
-	if (colon != NULL && (bracket == NULL || colon > bracket))
-		*host = arena_copy(c->arena, *host, (size_t)(colon - *host));
-	if (port != NULL && *host != NULL && strcmp(port, "80") != 0 && strcmp(port, "443") != 0)
-		*host = arena_printf(c->arena, "%s:%s", *host, port);
+	if (*host == NULL || !http_host_valid(*host))
+		return "X-Forwarded-Host, or Host, is missing or not a host name: correct the "
+		       "proxy "
+		       "that sets it.";
+	if (r->forwarded_port == NULL || (r->forwarded_host != NULL && has_port(*host)))
+		return NULL;
+	const char *port = first_of(c->arena, r->forwarded_port), *bare = *host;
+	if (has_port(bare))
+		bare = arena_copy(c->arena, bare, (size_t)(strrchr(bare, ':') - bare));
+	if (port == NULL || bare == NULL)
+		return NULL;
+	bool https = strcasecmp(*scheme, "https") == 0;
+	*host = strcmp(port, "80") == 0 || (https && strcmp(port, "443") == 0)
+			? bare
+			: arena_printf(c->arena, "%s:%s", bare, port);
+	return *host == NULL || http_host_valid(*host)
+		       ? NULL
+		       : "X-Forwarded-Port is not a port: correct the proxy that sets it.";
+}
+
+/* scheme://host and prefix, from what the web server says. */
+static const char *
+base_of_request(struct call *c)
+{
+	const struct request *r = c->request;
+	const char *scheme = r->scheme != NULL ? r->scheme : "http", *host = r->host, *why;
+
+	if (c->app->settings->trust_forwarded && r->forwarded_proto != NULL &&
+	    (why = use_forwarded(c, &scheme, &host)) != NULL)
+		return why;
+	if (host == NULL || !http_host_valid(host))
+		return "The Host header is missing or not a host name: send one.";
+	if (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)
+		return "The web server names a scheme that is neither http nor https: correct its "
+		       "configuration.";
+	if (r->prefix != NULL && !http_prefix_valid(r->prefix))
+		return "The path that the web server names for this service (REGCRED_PREFIX or "
+		       "SCRIPT_NAME) is not valid: correct its configuration.";
+	/* The prefix stays as the web server has it: its locations know upper case. */
+	c->base = arena_printf(c->arena, "%s%s",
+			       lower(c->arena, arena_printf(c->arena, "%s://%s", scheme, host)),
+			       r->prefix != NULL ? r->prefix : "");
+	return NULL;
 }
 
 enum err
 request_find_base(struct call *c)
 {
-	const struct request *r = c->request;
-	const char *scheme = r->scheme != NULL ? r->scheme : "http", *host = r->host;
+	const char *set = c->app->settings->base_url;
+	const char *why = NULL;
 
-	c->base = "http://localhost";
+	c->base = *set != '\0' ? set : "http://localhost";
 	c->root = c->scope = "http://localhost/v1";
-	if (c->app->settings->base_url[0] != '\0') {
-		c->base = c->app->settings->base_url;
-	} else {
-		use_forwarded(c, &scheme, &host);
-		if (host == NULL || !http_host_valid(host) ||
-		    (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-				       "The Host header is missing or not a host name: send one.");
-		if (r->prefix != NULL && !http_prefix_valid(r->prefix))
-			return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-				       "The path that the web server names for this service "
-				       "(REGCRED_PREFIX or SCRIPT_NAME) is not valid: correct its "
-				       "configuration.");
-		/* The prefix stays as the web server has it: its locations know upper case. */
-		c->base = arena_printf(
-			c->arena, "%s%s",
-			lower(c->arena, arena_printf(c->arena, "%s://%s", scheme, host)),
-			r->prefix != NULL ? r->prefix : "");
-	}
+	if (*set == '\0' && (why = base_of_request(c)) != NULL)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL, why);
 	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "",
 					  api_version_name(API_V1));
 	return c->root != NULL && c->base != NULL ? ERR_NONE

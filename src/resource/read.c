@@ -128,9 +128,7 @@ resource_follow(const struct context *c, const struct record *row, const struct 
 		store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
 	if (rc != STORE_OK)
 		return store_failed(rc, e);
-	return record_is_of_type(out, target) && out->columns[COL_REMOVED].type == VALUE_NULL
-		       ? ERR_NONE
-		       : resource_not_found(e);
+	return record_is_of_type(out, target) ? ERR_NONE : resource_not_found(e);
 }
 
 struct list_query

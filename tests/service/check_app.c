@@ -212,8 +212,9 @@ static const struct {
 	bool pong;
 } pings[] = {
 	{"/ping", true},     {"/ping?x=1", true},      {"/healthcheck", true},
-	{"/pingx", false},   {"/ping/", false},	       {"/Ping", false},
-	{"/v1/ping", false}, {"/healthchecks", false}, {"//ping", false},
+	{"/ping/", true},    {"//ping//?x", true},     {"/healthcheck/", true},
+	{"/pingx", false},   {"/ping/x", false},       {"/Ping", false},
+	{"/v1/ping", false}, {"/healthchecks", false}, {"/pin", false},
 };
 
 START_TEST(a_ping_is_answered_without_key_and_headers)
@@ -478,13 +479,18 @@ static const struct { const char *base_url; bool trust; const char *scheme, *hos
 	/* Unless the settings trust it. */
 	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test", NULL, "https://r.example.test" },
 	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test", "8443", "https://r.example.test:8443" },
-	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test:99", "8443", "https://r.example.test:8443" },
-	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test:99", "443", "https://r.example.test" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test:99", "8443", "https://r.example.test:99" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test:99", "443", "https://r.example.test:99" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test", "443", "https://r.example.test" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test", "80", "https://r.example.test" },
+	{ "", true,  "http",  "inner:8080",           "",         "http",  "r.example.test", "443", "http://r.example.test:443" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", NULL,    "443",  "https://inner" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", NULL,    "8443", "https://inner:8443" },
 	{ "", true,  "http",  "inner:8080",           "",         "http",  "r.example.test", "80", "http://r.example.test" },
 	{ "", true,  "http",  "inner:8080",           "",         "https", "r.example.test:99", NULL, "https://r.example.test:99" },
 	{ "", true,  "http",  "inner:8080",           "",         "https", NULL,    NULL,   "https://inner:8080" },
 	{ "", true,  "http",  "inner:8080",           "",         "https, http", "r.example.test, proxy", "8443, 80", "https://r.example.test:8443" },
-	{ "", true,  "http",  "inner:8080",           "",         "https", "[::1]:99", "8443", "https://[::1]:8443" },
+	{ "", true,  "http",  "inner:8080",           "",         "https", "[::1]:99", "8443", "https://[::1]:99" },
 	{ "", true,  "http",  "inner:8080",           "",         "https", "[::1]",  "8443", "https://[::1]:8443" },
 	{ "", true,  "http",  "inner:8080",           "",         NULL,    "evil.example", "99", "http://inner:8080" },
 	/* The configured one counts alone. */
