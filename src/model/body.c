@@ -105,13 +105,13 @@ read_item(const struct schema_rules *rules, const struct field *field, const cha
 	return *why == NULL ? item : NULL;
 }
 
-/* An array of texts, or, as a form has it, one text with commas between.  An empty one says nothing
- * where nothing is stored; where a bound is, it would let nobody in. */
+/* An array of texts, or, as a form has it, one text with commas between.  An empty array says
+ * nothing where nothing is stored; where a bound is, it would let nobody in. */
 static enum err
 read_list(const struct schema_rules *rules, const struct field *field, const struct json *node,
 	  struct change *out, struct error *e)
 {
-	bool text = node->type == JSON_STRING && *node->text != '\0';
+	bool text = node->type == JSON_STRING;
 	char *rest = text ? arena_strdup(rules->arena, node->text) : NULL;
 	const struct json *item = node->type == JSON_ARRAY ? node->child : NULL;
 	const char *list = "", *why = NULL;
@@ -175,15 +175,6 @@ read_null(const struct schema_rules *rules, const struct field *field, struct ch
 	return err_set(e, ERR_NOT_NULLABLE, field->name, NULL);
 }
 
-/* Forms send blanks for what was left empty; for what is not a text of its own that is null. */
-static bool
-is_blank(const struct field *field, const struct json *node)
-{
-	return node->type == JSON_STRING && *node->text == '\0' &&
-	       (field->type == FT_DATE || field->type == FT_BOOLEAN || field->type == FT_ENUM ||
-		field->type == FT_PATH);
-}
-
 static enum err
 read_member(const struct schema_rules *rules, const struct field *field, const struct json *node,
 	    struct change *out, struct error *e)
@@ -195,7 +186,9 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		out->members = node->type == JSON_ARRAY ? node : NULL;
 		return ERR_NONE;
 	}
-	if (node->type == JSON_NULL || is_blank(field, node))
+	/* Forms of Rancher's clients send a blank for a date that was left empty. */
+	if (node->type == JSON_NULL ||
+	    (field->type == FT_DATE && node->type == JSON_STRING && *node->text == '\0'))
 		return read_null(rules, field, out, e);
 	out->given |= COL_BIT(field->column);
 	if (field->type == FT_REFERENCE)

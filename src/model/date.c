@@ -143,7 +143,11 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 bool
 date_read(const char *text, int64_t *ms)
 {
-	if (strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms < 0 || *ms > date_last_ms)
+	/* A day alone does not say when it is over. */
+	bool is_day = strspn(text, "0123456789-") == strlen(text) && strchr(text, '-') != NULL;
+
+	if (is_day || strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms < 0 ||
+	    *ms > date_last_ms)
 		return false;
 	*ms -= *ms % 1000;
 	return true;

@@ -591,6 +591,10 @@ class RancherCli(Conversation):
         self.status(self.caller().get(url), 200)
         self.assertEqual([p["id"] for p in client.list("project")["data"]], [self.p.id])
 
+    def test_a_blank_name_is_not_looked_at(self):
+        for query in ("name=", "uuid=", "id=", "name=&uuid=&id="):
+            self.assertEqual(self.ids(self.p.admin.get("/v1/projects?" + query)), self.ids(self.p.admin.get("/v1/projects")), query)
+
     def test_environment_by_name(self):
         self.site.project(name="other")
         mine = self.site.project(name="Wanted" + self.p.id)
@@ -731,6 +735,49 @@ class ApiUi(Conversation):
         after = self.ok(xhr.put(made["links"]["self"], body))
         self.assertEqual(after, dict(current, description="edited"))
         self.assertEqual(self.site.sql("SELECT secret_value FROM credential WHERE id = ?", (number,)), sealed)
+
+    # What a form sends for a box that was left empty, by the type of the field.
+    BLANKS = {"date": "", "boolean": None, "enum": None}
+
+    def blanks(self, doc, method):
+        for name, field in doc["resourceFields"].items():
+            if field[method] and not field.get("required"):
+                yield name, [] if field["type"].startswith("array[") else self.BLANKS.get(field["type"], None)
+
+    def test_forms_send_blanks_for_every_field(self):
+        """No member of a schema, of the original or added here, breaks a form in which nothing was filled in."""
+        xhr = self.start("/apikeys")
+        needed = {"registryCredential": {"registryId": self.p.registry()["id"], "email": "e@x"}, "registry": {"serverAddress": "blank.example.test"}}
+        seen = set()
+        for doc in self.ok(xhr.get(self.base + self.p.root + "/schemas"))["data"]:
+            if not {"POST"} <= set(doc["collectionMethods"]) or "PUT" not in doc["resourceMethods"]:
+                continue
+            body = dict(self.blanks(doc, "create"), **needed.get(doc["id"], {}))
+            made = self.ok(xhr.post(doc["links"]["collection"], body), 201)
+            self.site.key_secrets.append((made["publicValue"], made["secretValue"])) if doc["id"] == "apiKey" else None
+            before = self.ok(xhr.get(made["links"]["self"]))
+            kept = {name: needed.get(doc["id"], {}).get(name, value) for name, value in self.blanks(doc, "update")}
+            after = self.ok(xhr.put(made["links"]["self"], {k: before[k] if k == "publicValue" else v for k, v in kept.items()}))
+            self.assertEqual(after, before)
+            for name, field in doc["resourceFields"].items():
+                if "default" in field and field["create"]:
+                    self.assertEqual(before[name], field["default"], name)
+            seen.add(doc["id"])
+        self.assertTrue({"apiKey", "registry", "registryCredential"} <= seen, seen)
+
+    def test_an_empty_array_takes_no_bound_away(self):
+        xhr = self.start("/apikeys")
+        made = self.ok(xhr.post(self.base + self.p.root + "/apikeys", {"networks": ["127.0.0.1"], "pathPrefixes": ["a"], "registryIds": [self.p.registry()["id"]]}), 201)
+        self.site.key_secrets.append((made["publicValue"], made["secretValue"]))
+        for name in ("networks", "pathPrefixes", "registryIds"):
+            self.err(xhr.put(made["links"]["self"], {name: []}), 422, "InvalidFormat", name)
+
+    def test_every_collection_can_be_listed(self):
+        for who in (self.p.env, self.p.admin):
+            for doc in self.ok(who.get("schemas"))["data"]:
+                self.assertEqual("collection" in doc["links"], "GET" in doc["collectionMethods"], doc["id"])
+                if "collection" in doc["links"]:
+                    self.status(who.get(doc["links"]["collection"]), 200)
 
     def test_without_the_header(self):
         xhr = self.start("/registries")

@@ -319,9 +319,9 @@ class Permission(Base):
         body = self.ok(self.project.admin.post("apikeys", {"reveal": True, "registryIds": list(ids.values()), "pathPrefixes": ["a", "b/c"]}), 201)
         self.assertEqual((body["registryIds"], body["pathPrefixes"]), (list(ids.values()), ["a", "b/c"]))
         site.key_secrets.append((body["publicValue"], body["secretValue"]))
-        for name, value, code in [("registryIds", v, "InvalidFormat") for v in ([], "", "x", ["1c7"], [3], [None], {}, ["1sp1", ""], ["1sp%d" % i for i in range(1, 34)])] + \
+        for name, value, code in [("registryIds", v, "InvalidFormat") for v in ("", "x", ["1c7"], [3], [None], {}, ["1sp1", ""], ["1sp%d" % i for i in range(1, 34)])] + \
                 [("registryIds", ["1sp99999"], "InvalidReference"), ("registryIds", [site.project().registry()["id"]], "InvalidReference")] + \
-                [("pathPrefixes", v, "InvalidFormat") for v in ([], "", ["/"], ["A"], ["a b"], [""], [None], {}, ["a"] * 33)]:
+                [("pathPrefixes", v, "InvalidFormat") for v in ("", ["/"], ["A"], ["a b"], [""], [None], {}, ["a"] * 33)]:
             self.err(self.project.admin.post("apikeys", {"reveal": True, name: value}), 422, code, name)
             self.err(self.project.admin.put("apikeys/" + body["id"], {name: value}), 422, code, name)
 

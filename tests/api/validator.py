@@ -386,7 +386,7 @@ def schema(doc, base):
             return ["schema %s: %s is %r" % (doc["id"], name, doc[name])]
     if problems:
         return problems
-    if ("collection" in doc["links"]) != ("GET" in doc["collectionMethods"] or doc["id"] in QUESTIONS):
+    if ("collection" in doc["links"]) != ("GET" in doc["collectionMethods"]):
         problems.append("links.collection with collectionMethods %s" % doc["collectionMethods"])
     for name, field in doc["resourceFields"].items():
         if not FIELD_KEYS <= set(field) or not set(field) <= FIELD_KEYS | FIELD_OPTIONAL:
