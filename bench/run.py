@@ -13,10 +13,13 @@ import argparse
 import base64
 import dataclasses
 import http.client
+import itertools
 import json
 import os
 import platform
+import random
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -39,6 +42,7 @@ MEMORY_REQUESTS = 20000, 200000
 MEMORY_MAX_MIB = 64
 CGI_MORE_MS = 15
 INSTRUCTIONS_REQUESTS = 50
+REFUSALS, REFUSALS_FIRST, BLOCKS = 10000, 500, 100
 # What nginx adds by itself.
 HEADERS_OF_NGINX = {"server", "date", "connection", "transfer-encoding"}
 
@@ -51,6 +55,7 @@ error_log %(dir)s/nginx.log warn;
 events { worker_connections 1024; }
 http {
 	access_log off;
+	keepalive_requests 100000000;
 	client_body_temp_path %(dir)s/body;
 	proxy_temp_path %(dir)s/proxy;
 	fastcgi_temp_path %(dir)s/fastcgi;
@@ -444,8 +449,65 @@ def row_instructions(arguments, show):
     return 0
 
 
+def refused_keys(bench):
+    """{reason: (access key, secret)}, each of an account of its own; what is wrong with three is written past the pool."""
+    keys, accounts = {}, {}
+    for reason in ("wrong secret", "revoked key", "expired key", "inactive account"):
+        accounts[reason] = bench.regcred("account", "add", "--kind", "user", "--name", reason).strip()
+        lines = bench.regcred("key", "create", "--account", accounts[reason], "--name", reason).split()
+        keys[reason] = tuple(line.split("=", 1)[1] for line in lines)
+    access, secret = keys["wrong secret"]
+    keys["wrong secret"] = access, secrets.token_hex(len(secret))[:len(secret)]
+    keys["unknown key"] = secrets.token_hex(len(access))[:len(access)].upper(), secret
+    db = sqlite3.connect(os.path.join(bench.state, "regcred.db"), timeout=10)
+    with db:
+        for column, value, reason in (("state", "inactive", "revoked key"), ("expires", 1000, "expired key")):
+            db.execute("UPDATE credential SET %s = ? WHERE public_value = ?" % column, (value, keys[reason][0]))
+        db.execute("UPDATE account SET state = 'inactive' WHERE id = ?", (int(accounts["inactive account"][2:]),))
+    db.close()
+    return keys
+
+
+def block_ratio(first, second):
+    """The median of the ratios of blocks that were measured at the same time."""
+    size = len(first) // BLOCKS
+    return statistics.median(statistics.median(first[i:i + size]) / statistics.median(second[i:i + size]) for i in range(0, len(first), size))
+
+
+def row_equal_time(arguments, show):
+    """Whether the time of a refused sign-in tells why it was refused.  Each reason is asked for under two labels, in random order over one
+    kept connection: the labels of one reason differ by noise alone.  The limiter is off, or all would be refused alike."""
+    os.environ["REGCRED_AUTH_FAILURES"] = "0"
+    with Bench("equal-time") as bench:
+        bench.start_regcred()
+        keys = refused_keys(bench)
+        bench.start_nginx()
+        headers = {reason: {"Authorization": "Basic " + base64.b64encode(":".join(key).encode()).decode()} for reason, key in keys.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", bench.port, timeout=30)
+        taken = {(reason, label): [] for reason in keys for label in (1, 2)}
+        labels = list(taken)
+        for turn in range(REFUSALS_FIRST + REFUSALS):
+            random.shuffle(labels)
+            for one in labels:
+                began = time.perf_counter()
+                connection.request("GET", "/v1/projects", headers=headers[one[0]])
+                answer = connection.getresponse()
+                answer.read()
+                if turn >= REFUSALS_FIRST:
+                    taken[one].append(time.perf_counter() - began)
+                if answer.status != 401:
+                    fail("another answer than 401: %d" % answer.status)
+        connection.close()
+    noise = max(abs(block_ratio(taken[reason, 1], taken[reason, 2]) - 1) for reason in keys)
+    show("refused sign-ins: a reason differs from itself by %.4f at most" % noise)
+    for one, other in itertools.combinations(sorted(keys, reverse=True), 2):
+        ratio = block_ratio(taken[one, 1], taken[other, 1])
+        show("  %-36s %8.4f%s" % ("%s / %s" % (one, other), ratio, "  beyond noise" if abs(ratio - 1) > noise else ""))
+    return 0
+
+
 ROWS = {"get": row_get, "list": row_list, "create": row_create, "million": row_million, "memory": row_memory, "cgi": row_cgi}
-ON_REQUEST = {"instructions": row_instructions}
+ON_REQUEST = {"instructions": row_instructions, "equal-time": row_equal_time}
 
 
 def run_row(bench, row, arguments, show):
