@@ -438,12 +438,8 @@ START_TEST(open_mode_lets_in_the_machine_itself_alone)
 END_TEST
 
 /* Roles by the kind of the account (9.2), and whose rows it sees: ids of accounts. */
-static const struct {
-	enum person person;
-	enum role role;
-	bool scoped, all;
-	const char *owners;
-} roles[] = {
+/* clang-format off */
+static const struct { enum person person; enum role role; bool scoped, all; const char *owners; } roles[] = {
 	{PERSON_SUPERADMIN, ROLE_SUPERADMIN, false, true, "3"},
 	{PERSON_SERVICE, ROLE_SERVICE, false, true, "11"},
 	{PERSON_ADMIN, ROLE_ADMIN, false, true, "1 5"},
@@ -461,6 +457,7 @@ static const struct {
 	{PERSON_TOKEN, ROLE_NONE, false, false, "4"},
 	{PERSON_SYSTEM, ROLE_NONE, false, false, "2"},
 };
+/* clang-format on */
 
 static const char *
 show_owners(const struct owners *owners)
@@ -488,12 +485,8 @@ START_TEST(an_account_has_the_role_of_its_kind)
 END_TEST
 
 /* Scope: the role in the project, or 403. */
-static const struct {
-	enum person person;
-	const char *project;
-	enum err err;
-	enum role role;
-} scopes[] = {
+/* clang-format off */
+static const struct { enum person person; const char *project; enum err err; enum role role; } scopes[] = {
 	{PERSON_SUPERADMIN, "1a5", ERR_NONE, ROLE_SUPERADMIN},
 	{PERSON_SUPERADMIN, "1a6", ERR_NONE, ROLE_SUPERADMIN},
 	{PERSON_SERVICE, "1a5", ERR_NONE, ROLE_SERVICE},
@@ -509,7 +502,6 @@ static const struct {
 	{PERSON_PROJECTADMIN, "1a5", ERR_NONE, ROLE_PROJECTADMIN},
 	{PERSON_PROJECTADMIN, "1a6", ERR_NONE, ROLE_MEMBER},
 	{PROJECT_DEFAULT, "1a5", ERR_NONE, ROLE_PROJECT},
-
 	/* Not a member. */
 	{PERSON_OWNER, "1a6", ERR_FORBIDDEN, ROLE_USER},
 	{PERSON_STRANGER, "1a5", ERR_FORBIDDEN, ROLE_USER},
@@ -518,7 +510,6 @@ static const struct {
 	{PROJECT_OTHER, "1a5", ERR_FORBIDDEN, ROLE_PROJECT},
 	{PERSON_AGENT, "1a5", ERR_FORBIDDEN, ROLE_NONE},
 	{PERSON_TOKEN, "1a5", ERR_FORBIDDEN, ROLE_NONE},
-
 	/* Inactive, removed, missing, no project at all: the same answer. */
 	{PERSON_ADMIN, "1a16", ERR_FORBIDDEN, ROLE_ADMIN},
 	{PERSON_OWNER, "1a16", ERR_FORBIDDEN, ROLE_USER},
@@ -536,6 +527,7 @@ static const struct {
 	{PERSON_ADMIN, "default", ERR_FORBIDDEN, ROLE_ADMIN},
 	{PROJECT_DEFAULT, "1a05", ERR_FORBIDDEN, ROLE_PROJECT},
 };
+/* clang-format on */
 
 START_TEST(a_project_gives_the_role_of_the_membership_or_403)
 {

@@ -11,12 +11,8 @@
 
 /* What clients compare with: docs/api.md, Errors.  Typed in once more, so that a slip in err.def is
  * seen. */
-static const struct {
-	enum err err;
-	int status;
-	const char *code;
-	bool validation;
-} published[] = {
+/* clang-format off */
+static const struct { enum err err; int status; const char *code; bool validation; } published[] = {
 	{ERR_INVALID_BODY, 400, "InvalidBodyContent", false},
 	{ERR_BAD_REQUEST, 400, "Bad Request", false},
 	{ERR_SERVER_ADDRESS_USED, 400, "ServerAddressUsed", false},
@@ -46,6 +42,7 @@ static const struct {
 	{ERR_UNAVAILABLE, 503, "Service Unavailable", false},
 	{ERR_DISK_FULL, 507, "Insufficient Storage", false},
 };
+/* clang-format on */
 
 START_TEST(an_error_has_the_contracts_status_and_code)
 {
@@ -162,9 +159,8 @@ START_TEST(a_line_has_time_level_pid_and_request)
 }
 END_TEST
 
-static const struct {
-	const char *text, *line;
-} escapes[] = {
+/* clang-format off */
+static const struct { const char *text, *line; } escapes[] = {
 	{"plain", "- plain\n"},
 	{"", "- \n"},
 	{"two\nlines", "- two\\x0alines\n"},
@@ -172,9 +168,7 @@ static const struct {
 	{"\x7f", "- \\x7f\n"},
 	{"gr\xc3\xbc\xc3\x9f", "- gr\xc3\xbc\xc3\x9f\n"},
 	{"\xe2\x82\xac \xf0\x9f\x94\x91", "- \xe2\x82\xac \xf0\x9f\x94\x91\n"},
-	{"\xc2\x9b"
-	 "31m",
-	 "- \\xc2\\x9b31m\n"}, /* the C1 control that begins an escape sequence */
+	{"\xc2\x9b" "31m", "- \\xc2\\x9b31m\n"}, /* the C1 control that begins an escape sequence */
 	{"\xc2\xa0", "- \xc2\xa0\n"},
 	{"\xff\xfe", "- \\xff\\xfe\n"},
 	{"\xc3", "- \\xc3\n"},
@@ -182,14 +176,13 @@ static const struct {
 	{"\xed\xa0\x80", "- \\xed\\xa0\\x80\n"},
 	{"\xc0\xaf", "- \\xc0\\xaf\n"},
 	{"\x80", "- \\x80\n"},
-	{"a\xe2\x80\xae"
-	 "b",
-	 "- a\\xe2\\x80\\xaeb\n"}, /* what follows is written from right to left */
+	{"a\xe2\x80\xae" "b", "- a\\xe2\\x80\\xaeb\n"}, /* what follows is written from right to left */
 	{"\xe2\x81\xa6", "- \\xe2\\x81\\xa6\n"},
 	{"\xe2\x80\xa8", "- \\xe2\\x80\\xa8\n"}, /* the line separator */
 	{"\xd8\x9c", "- \\xd8\\x9c\n"},
 	{"\xe2\x80\xa6\xe2\x82\xac", "- \xe2\x80\xa6\xe2\x82\xac\n"},
 };
+/* clang-format on */
 
 START_TEST(what_could_forge_a_line_is_escaped)
 {

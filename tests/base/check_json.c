@@ -511,9 +511,8 @@ END_TEST
 
 /* The writer. */
 
-static const struct {
-	const char *text, *written;
-} strings[] = {
+/* clang-format off */
+static const struct { const char *text, *written; } strings[] = {
 	{NULL, "null"},
 	{"", "\"\""},
 	{"plain", "\"plain\""},
@@ -529,10 +528,7 @@ static const struct {
 	{"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
 	{"\xe2\x82\xac\xf0\x9f\x94\x91", "\"\xe2\x82\xac\xf0\x9f\x94\x91\""},
 	{"\xff", "\"\xef\xbf\xbd\""},
-	{"a\xff"
-	 "b",
-	 "\"a\xef\xbf\xbd"
-	 "b\""},
+	{"a\xff" "b", "\"a\xef\xbf\xbd" "b\""},
 	{"\xc3", "\"\xef\xbf\xbd\""},
 	{"\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
 	{"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
@@ -540,6 +536,7 @@ static const struct {
 	{"\xc3\xc3\xbc", "\"\xef\xbf\xbd\xc3\xbc\""},
 	{"\xf0\x9f\x94\"", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\\\"\""},
 };
+/* clang-format on */
 
 START_TEST(a_string_is_escaped)
 {

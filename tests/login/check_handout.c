@@ -40,11 +40,8 @@ teardown(void)
 
 /* Logins as "id:path:flags:created", flags o for the account's own, d for a default, x for one that
  * has expired; what is asked for; and the order with the reason of each. */
-static const struct {
-	const char *logins[5];
-	const char *repository;
-	const char *order;
-} cases[] = {
+/* clang-format off */
+static const struct { const char *logins[5]; const char *repository; const char *order; } cases[] = {
 	{{"1:-:-:5"}, NULL, "1 address"},
 	{{"1:-:-:5"}, "acme/app", "1 address"},
 	{{"1:acme:-:5"}, NULL, "1 otherPath"},
@@ -57,14 +54,13 @@ static const struct {
 	{{"1:-:d:5", "2:-:d:6", "3:-:-:7"}, NULL, "2 newest, 1 newest, 3 isDefault"},
 	{{"1:-:d:5", "2:acme:-:4"}, "acme/x", "2 pathPrefix, 1 pathPrefix"},
 	{{"1:-:d:5", "2:acme:-:4"}, "x", "1 address, 2 otherPath"},
-	{{"1:acme:-:5", "2:acme/app:-:4", "3:-:-:9"},
-	 "acme/app",
-	 "2 pathPrefix, 1 pathPrefix, 3 pathPrefix"},
+	{{"1:acme:-:5", "2:acme/app:-:4", "3:-:-:9"}, "acme/app", "2 pathPrefix, 1 pathPrefix, 3 pathPrefix"},
 	{{"1:-:o:1", "2:acme:d:9"}, "acme/x", "1 account, 2 account"},
 	{{"1:-:o:1", "2:-:o:2", "3:-:d:3"}, NULL, "2 newest, 1 newest, 3 account"},
 	{{"1:-:x:9", "2:-:-:1"}, NULL, "2 address, 1 expired"},
 	{{"1:-:x:9", "2:acme:-:1"}, NULL, "2 otherPath, 1 expired"},
 };
+/* clang-format on */
 
 static struct login
 read_login(const char *text, struct record *row, char path[32])

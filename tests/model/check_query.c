@@ -178,17 +178,14 @@ show(const struct list_query *q)
 	return text;
 }
 
-static const struct {
-	enum type_place type;
-	const char *query, *conditions;
-} filters[] = {
+/* clang-format off */
+static const struct { enum type_place type; const char *query, *conditions; } filters[] = {
 	{T_REGISTRY_CREDENTIAL, "", ""},
 	{T_REGISTRY_CREDENTIAL, "name=x", "name = 'x'"},
 	{T_REGISTRY_CREDENTIAL, "name=", "name = ''"},
 	{T_REGISTRY_CREDENTIAL, "name", "name = ''"},
 	{T_REGISTRY_CREDENTIAL, "name=%20X%20", "name = ' X '"},
 	{T_REGISTRY_CREDENTIAL, "name_like=a%25", "name ~ 'a%'"},
-
 	/* The split is at the last underscore; what is neither field nor modifier is ignored. */
 	{T_REGISTRY_CREDENTIAL, "name_bogus=1", ""},
 	{T_REGISTRY_CREDENTIAL, "name_=1", ""},
@@ -206,7 +203,6 @@ static const struct {
 	{T_REGISTRY_CREDENTIAL, "email_like=x", ""},
 	{T_REGISTRY, "serverAddress=x", ""},
 	{T_REGISTRY_CREDENTIAL, "public_value=x", ""},
-
 	/* A secret is no oracle. */
 	{T_REGISTRY_CREDENTIAL, "secretValue=x", ""},
 	{T_REGISTRY_CREDENTIAL, "secretValue_prefix=a", ""},
@@ -214,7 +210,6 @@ static const struct {
 	{T_API_KEY, "secretValue_notnull=1", ""},
 	{T_PASSWORD, "secretValue_like=%25", ""},
 	{T_CREDENTIAL, "secretValue=x", ""},
-
 	/* Ids and references. */
 	{T_REGISTRY_CREDENTIAL, "id=1c7", "id = 7"},
 	{T_REGISTRY_CREDENTIAL, "id=7", "id = 7"},
@@ -232,7 +227,6 @@ static const struct {
 	{T_REGISTRY_CREDENTIAL, "registryId=1c3", "registry_id nothing"},
 	{T_REGISTRY_CREDENTIAL, "registryId_null=garbage", "registry_id null"},
 	{T_REGISTRY_CREDENTIAL, "accountId=1a5", "account_id = 5"},
-
 	/* Dates. */
 	{T_REGISTRY_CREDENTIAL, "created=2024-05-06T07%3A08%3A09Z", "created = 1714979289000"},
 	{T_REGISTRY_CREDENTIAL, "created_gt=2024-05-06T09:08:09.500%2B02:00", "created > 1714979289500"},
@@ -242,7 +236,6 @@ static const struct {
 	{T_REGISTRY_CREDENTIAL, "removed_null=1", "removed null"},
 	{T_REGISTRY_CREDENTIAL, "removed_null=", "removed null"},
 	{T_REGISTRY_CREDENTIAL, "removed_notnull=0", "removed some"},
-
 	/* Numbers, yes and no. */
 	{T_AUDIT_LOG, "responseCode=404", "response_code = 404"},
 	{T_REGISTRY_CREDENTIAL, "isDefault=true", "is_default = 1"},
@@ -250,25 +243,21 @@ static const struct {
 
 	/* Several: all of them count. */
 	{T_REGISTRY_CREDENTIAL, "created_gte=1&created_lt=9", "created >= 1; created < 9"},
-	{T_REGISTRY_CREDENTIAL, "state=active&state=inactive",
-	 "state = 'active'; state = 'inactive'"},
-	{T_REGISTRY_CREDENTIAL, "name=x&removed_null=1&bogus=2&registryId=1sp1",
-	 "name = 'x'; removed null; registry_id = 1"},
-
+	{T_REGISTRY_CREDENTIAL, "state=active&state=inactive", "state = 'active'; state = 'inactive'"},
+	{T_REGISTRY_CREDENTIAL, "name=x&removed_null=1&bogus=2&registryId=1sp1", "name = 'x'; removed null; registry_id = 1"},
 	/* A field that is always null. */
 	{T_REGISTRY, "driverName=x", "none = 'x'"},
 	{T_REGISTRY, "driverName_null=1", "none null"},
 	{T_REGISTRY, "zoneId=1z1", "none = '1z1'"},
-
 	/* A project is found by its name in any case. */
 	{T_PROJECT, "name=Default", "name = 'Default' nocase"},
 	{T_PROJECT, "name_ne=Default", "name <> 'Default' nocase"},
 	{T_PROJECT, "name_like=D", "name ~ 'D'"},
 	{T_REGISTRY, "name=Default", "name = 'Default'"},
-
 	/* What is no filter at all. */
 	{T_REGISTRY, "limit=1&marker=m1&sort=name&order=asc&include=x&all=true&_removed=1", ""},
 };
+/* clang-format on */
 
 /* A value that cannot be read would find nothing, which a client takes for an answer. */
 static const struct {

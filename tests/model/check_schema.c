@@ -288,20 +288,17 @@ START_TEST(a_row_has_the_type_of_its_kind)
 END_TEST
 
 /* Declared actions (4.2, 4.3, 4.5): "name" in both versions, "name1" in v1 alone. */
-static const struct {
-	enum type_place type;
-	const char *names, *output;
-} declared[] = {
-	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge remove update verify ",
-	 "credential"},
+/* clang-format off */
+static const struct { enum type_place type; const char *names, *output; } declared[] = {
+	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge remove update verify ", "credential"},
 	{T_API_KEY, "activate create deactivate purge remove update ", "credential"},
 	{T_CREDENTIAL, "activate create deactivate purge remove update ", "credential"},
 	{T_REGISTRY, "activate create deactivate purge remove restore1 test update ", NULL},
 	{T_STORAGE_POOL, "activate create deactivate purge remove restore1 update ", "storagePool"},
 	{T_ACCOUNT, "activate create deactivate purge remove restore1 update ", "account"},
-	{T_PROJECT, "activate create deactivate delete purge remove restore1 setmembers update ",
-	 NULL},
+	{T_PROJECT, "activate create deactivate delete purge remove restore1 setmembers update ", NULL},
 };
+/* clang-format on */
 
 START_TEST(a_type_declares_the_contracts_actions)
 {

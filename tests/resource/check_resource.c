@@ -209,12 +209,8 @@ ids_of_list(enum type_place type, const char *query)
 }
 
 /* Accounts and projects in a list (6.6, 9.2): ids. */
-static const struct {
-	enum person person;
-	int project;
-	enum type_place type;
-	const char *query, *ids;
-} lists[] = {
+/* clang-format off */
+static const struct { enum person person; int project; enum type_place type; const char *query, *ids; } lists[] = {
 	{PROJECT_DEFAULT, 0, T_ACCOUNT, "", "5"},
 	{PERSON_OWNER, 0, T_ACCOUNT, "", "7"},
 	{PERSON_OWNER, 5, T_ACCOUNT, "", "5"},
@@ -231,6 +227,7 @@ static const struct {
 	{PERSON_OWNER, 0, T_PROJECT, "name=DEFAULT", "5"},
 	{PERSON_OWNER, 0, T_PROJECT, "name=none", ""},
 };
+/* clang-format on */
 
 START_TEST(a_list_shows_the_rows_of_the_caller)
 {

@@ -237,33 +237,23 @@ END_TEST
 /* Browsers (8.3, 8.4) */
 
 /* Names that try to leave the page, and what must not, and must, be in it. */
-static const struct {
-	const char *name, *never, *somewhere;
-} hostile[] = {
-	{"</script><script>alert(1)</script>", "<script>alert",
-	 "\\u003c/script>\\u003cscript>alert"},
+/* clang-format off */
+static const struct { const char *name, *never, *somewhere; } hostile[] = {
+	{"</script><script>alert(1)</script>", "<script>alert", "\\u003c/script>\\u003cscript>alert"},
 	{"</SCRIPT>", "</SCRIPT", "\\u003c/SCRIPT>"},
 	{"<!--<script>", "<!--<", "\\u003c!--\\u003cscript>"},
 	{"<img src=x onerror=alert(1)>", "<img", "&lt;img src=x onerror=alert(1)&gt;"},
 	{"\" onmouseover=\"x", "\" onmouseover", "\\&quot; onmouseover"},
 	{"' onmouseover='x", "' onmouseover", "&#39; onmouseover"},
 	{"&lt;b&gt;", "\"&lt;b", "&amp;lt;b&amp;gt;"},
-	{"a\xe2\x80\xa8"
-	 "b",
-	 "\"a\xe2\x80\xa8"
-	 "b\"}",
-	 "a\\u2028b"},
-	{"a\xe2\x80\xa9"
-	 "b",
-	 "\"a\xe2\x80\xa9"
-	 "b\"}",
-	 "a\\u2029b"},
+	{"a\xe2\x80\xa8" "b", "\"a\xe2\x80\xa8" "b\"}", "a\\u2028b"},
+	{"a\xe2\x80\xa9" "b", "\"a\xe2\x80\xa9" "b\"}", "a\\u2029b"},
 	{"https://r.example.test/\"><b>", "\"><b>", "&quot;&gt;&lt;b&gt;"},
-	{"https://r.example.testevil/x", "<a href=\"https://r.example.testevil",
-	 "https://r.example.testevil/x"},
+	{"https://r.example.testevil/x", "<a href=\"https://r.example.testevil", "https://r.example.testevil/x"},
 	{"https://evil.example/x", "<a href=\"https://evil", "https://evil.example/x"},
 	{"javascript:alert(1)", "<a href=\"javascript", "javascript:alert(1)"},
 };
+/* clang-format on */
 
 /* The part of the page between two marks. */
 static const char *

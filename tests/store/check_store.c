@@ -188,20 +188,17 @@ START_TEST(a_database_of_the_first_version_is_brought_up_to_date_with_its_rows)
 END_TEST
 
 /* What stands in the file, and what is said about it. */
-static const struct {
-	const char *sql, *sentence;
-} foreign[] = {
+/* clang-format off */
+static const struct { const char *sql, *sentence; } foreign[] = {
 	{"CREATE TABLE t (a); PRAGMA user_version = 3", "is not a database of regcred"},
 	{"CREATE TABLE t (a); PRAGMA application_id = 1", "is not a database of regcred"},
-	{"CREATE TABLE t (a); PRAGMA application_id = 1; PRAGMA user_version = 1",
-	 "is not a database of regcred"},
-	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 9999",
-	 "newer than this program"},
-	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 2147483647",
-	 "newer than this program"},
+	{"CREATE TABLE t (a); PRAGMA application_id = 1; PRAGMA user_version = 1", "is not a database of regcred"},
+	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 9999", "newer than this program"},
+	{"PRAGMA application_id = 1919119972; PRAGMA user_version = 2147483647", "newer than this program"},
 	/* Somebody else's tables, and nothing that says so. */
 	{"CREATE TABLE account (a); PRAGMA user_version = 0", "up to date"},
 };
+/* clang-format on */
 
 START_TEST(a_foreign_or_newer_database_is_refused_and_left_alone)
 {
