@@ -8,6 +8,7 @@
 
 #include "access/identity.h"
 #include "access/permissions.h"
+#include "access/refusals.h"
 #include "access/rights.h"
 #include "access/sign_in.h"
 #include "base/arena.h"
@@ -20,7 +21,6 @@
 #include "model/schema.h"
 #include "secret/seal.h"
 #include "shared/limiter.h"
-#include "access/refusals.h"
 
 #include "support/support.h"
 
@@ -78,175 +78,6 @@ START_TEST(a_table_of_permissions_that_names_something_else_is_told)
 	ck_assert_ptr_nonnull(strstr(auth_init(), "does not exist"));
 	missing_type = NULL;
 	ck_assert_pstr_eq(auth_init(), NULL);
-}
-END_TEST
-
-/* Methods as letters: r GET, c POST to the collection, u PUT, d DELETE, x actions are declared; "-"
- * for a type that is not there.  In the order of enum role: superadmin, service, admin, readAdmin,
- * user, owner, member, restricted, project, projectadmin, readonly, reveal, nobody. */
-/* clang-format off */
-static const struct { enum type_place type; const char *letters[ROLE__COUNT]; } matrix[] = {
-	{ T_SCHEMA,              { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r", "r" } },
-	{ T_API_VERSION,         { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r", "r" } },
-	{ T_ERROR,               { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "r", "r" } },
-	{ T_SET_PROJECT_MEMBERS_INPUT, { "r", "r",   "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
-	{ T_REGISTRY_TEST_INPUT, { "r",     "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
-	{ T_REGISTRY_TEST_OUTPUT, { "r",    "r",     "r",     "r",  "r",     "r",     "r",     "r",     "r",     "r",     "r", "-", "-" } },
-	{ T_ACCOUNT,             { "crudx", "crudx", "crudx", "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
-	{ T_PROJECT,             { "crudx", "crx",   "crudx", "rx", "crudx", "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
-	{ T_PROJECT_MEMBER,      { "rx",    "rx",    "rx",    "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
-	{ T_CREDENTIAL,          { "crudx", "crx",   "crx",   "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
-	{ T_REGISTRY_CREDENTIAL, { "crudx", "crudx", "rx",    "rx", "rx",    "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-", "-" } },
-	{ T_API_KEY,             { "crudx", "crudx", "crudx", "rx", "crudx", "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-", "-" } },
-	{ T_PASSWORD,            { "crudx", "crudx", "crudx", "rx", "crudx", "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-", "-" } },
-	{ T_STORAGE_POOL,        { "crudx", "rx",    "rx",    "rx", "rx",    "rx",    "rx",    "rx",    "rx",    "rx",    "r", "-", "-" } },
-	{ T_REGISTRY,            { "crudx", "crudx", "rx",    "rx", "rx",    "crudx", "crudx", "crudx", "crudx", "crudx", "r", "-", "-" } },
-	{ T_IMAGE_LOGIN,         { "cr",    "cr",    "cr",    "cr", "cr",    "cr",    "cr",    "cr",    "cr",    "cr",    "cr", "cr", "-" } },
-	{ T_HAND_OUT,            { "cr",    "-",     "cr",    "-",  "cr",    "cr",    "-",     "-",     "cr",    "cr",    "-", "cr", "-" } },
-	{ T_AUDIT_LOG,           { "r",     "-",     "r",     "r",  "-",     "r",     "-",     "-",     "r",     "r",     "-", "-", "-" } },
-};
-/* clang-format on */
-
-static const struct {
-	unsigned bit;
-	char letter;
-} letters[] = {{MAY_CREATE, 'c'}, {MAY_READ, 'r'},	     {MAY_UPDATE, 'u'}, {MAY_DELETE, 'd'},
-	       {MAY_OPEN, 's'},	  {MAY_READ_ON_CREATE, 'o'}, {MAY_ACT, 'x'}};
-
-static const char *
-show(unsigned may, char out[16])
-{
-	char *p = out;
-
-	for (size_t i = 0; i < COUNT_OF(letters); i++)
-		if ((may & letters[i].bit) != 0)
-			*p++ = letters[i].letter;
-	if (p == out)
-		*p++ = '-';
-	*p = '\0';
-	return out;
-}
-
-START_TEST(a_role_may_do_with_a_type_what_the_matrix_says)
-{
-	char text[16];
-
-	for (unsigned r = 0; r < ROLE__COUNT; r++)
-		ck_assert_msg(
-			strcmp(show(auth_type((enum role)r, &types_table[matrix[_i].type]), text),
-			       matrix[_i].letters[r]) == 0,
-			"%s of %s: %s", role_name((enum role)r), types_table[matrix[_i].type].id,
-			text);
-}
-END_TEST
-
-START_TEST(every_type_is_in_the_matrix)
-{
-	ck_assert_uint_eq(COUNT_OF(matrix), T__COUNT);
-	ck_assert_str_eq(role_name(ROLE_READADMIN), "readAdmin");
-	ck_assert_str_eq(role_name(ROLE_PROJECTADMIN), "projectadmin");
-}
-END_TEST
-
-/* Roles of a row below, one bit each. */
-enum {
-	SUPER = 1 << ROLE_SUPERADMIN,
-	SERVICE = 1 << ROLE_SERVICE,
-	ADMIN = 1 << ROLE_ADMIN,
-	READADMIN = 1 << ROLE_READADMIN,
-	USER = 1 << ROLE_USER,
-	INSIDE = 1 << ROLE_OWNER | 1 << ROLE_MEMBER | 1 << ROLE_RESTRICTED | 1 << ROLE_PROJECT,
-	PROJECTADMIN = 1 << ROLE_PROJECTADMIN,
-	READONLY = 1 << ROLE_READONLY,
-	ALL = SUPER | SERVICE | ADMIN | READADMIN | USER | INSIDE | PROJECTADMIN | READONLY,
-	OPERATORS = SUPER | SERVICE | ADMIN | READADMIN,
-	WRITERS = ALL & ~(READADMIN | READONLY),
-};
-
-/* What a role may do with a field. */
-/* clang-format off */
-static const struct { unsigned roles; enum type_place type; const char *field; enum api_version version; const char *letters; } fields[] = {
-	/* Seen by those who operate the thing alone. */
-	{ ALL & ~OPERATORS, T_REGISTRY_CREDENTIAL, "data",        API_V1, "-" },
-	{ ALL & ~OPERATORS, T_REGISTRY_CREDENTIAL, "removeTime",  API_V1, "-" },
-	{ OPERATORS,        T_REGISTRY_CREDENTIAL, "data",        API_V1, "r" },
-	{ OPERATORS,        T_REGISTRY_CREDENTIAL, "removeTime",  API_V1, "r" },
-	{ ALL & ~OPERATORS, T_REGISTRY,            "data",        API_V1, "-" },
-	{ OPERATORS,        T_REGISTRY,            "removeTime",  API_V1, "r" },
-	{ ALL & ~OPERATORS, T_ACCOUNT,             "data",        API_V1, "-" },
-	{ ALL & ~OPERATORS, T_ACCOUNT,             "externalId",  API_V1, "-" },
-	{ ALL & ~OPERATORS, T_ACCOUNT,             "externalIdType", API_V1, "-" },
-	{ ALL & ~OPERATORS, T_ACCOUNT,             "identity",    API_V1, "-" },
-	{ ALL & ~OPERATORS, T_ACCOUNT,             "removeTime",  API_V1, "-" },
-	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "externalId",  API_V1, "cru" },
-	{ READADMIN,        T_ACCOUNT,             "externalId",  API_V1, "r" },
-	{ OPERATORS,        T_ACCOUNT,             "identity",    API_V1, "r" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "agentId",     API_V1, "-" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "external",    API_V1, "-" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "physicalTotalSizeMb", API_V1, "-" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "virtualTotalSizeMb",  API_V1, "-" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "zoneId",      API_V1, "-" },
-	{ SUPER,            T_REGISTRY,            "agentId",     API_V1, "r" },
-	{ SUPER,            T_STORAGE_POOL,        "zoneId",      API_V1, "r" },
-	{ ALL & ~SUPER,     T_REGISTRY,            "storageDriverId", API_V2_BETA, "-" },
-
-	/* The secret (3.3): shown to whoever creates; in any answer to two roles. */
-	{ WRITERS & ~(SUPER | PROJECTADMIN), T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "cruo" },
-	{ SUPER | PROJECTADMIN, T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "crus" },
-	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "secretValue", API_V1, "ro" },
-	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "secretValue", API_V1, "ro" },
-	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "secretValue", API_V1, "cro" },
-
-	/* Who owns a row: a machine may say so, others are what they are. */
-	{ SUPER | SERVICE,  T_REGISTRY_CREDENTIAL, "accountId",   API_V1, "cr" },
-	{ ALL & ~(SUPER | SERVICE), T_REGISTRY_CREDENTIAL, "accountId", API_V1, "r" },
-	{ SUPER | SERVICE,  T_REGISTRY,            "accountId",   API_V1, "cr" },
-	{ ALL & ~(SUPER | SERVICE), T_REGISTRY,    "accountId",   API_V1, "r" },
-	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "accountId",   API_V1, "cr" },
-	{ SUPER | SERVICE | ADMIN, T_API_KEY,      "publicValue", API_V1, "cr" },
-	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "accountId",   API_V1, "r" },
-	{ USER | INSIDE | PROJECTADMIN, T_API_KEY, "publicValue", API_V1, "r" },
-	{ SUPER | SERVICE,  T_REGISTRY_CREDENTIAL, "uuid",        API_V1, "cr" },
-	{ ALL & ~(SUPER | SERVICE), T_REGISTRY_CREDENTIAL, "uuid", API_V1, "r" },
-	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "uuid",        API_V1, "cr" },
-	{ SUPER | SERVICE | ADMIN, T_ACCOUNT,      "kind",        API_V1, "cru" },
-	{ ALL & ~(SUPER | SERVICE | ADMIN), T_ACCOUNT, "kind",    API_V1, "r" },
-
-	/* Ordinary fields: what the table of the type says, and for watchers reading alone. */
-	{ WRITERS,          T_REGISTRY_CREDENTIAL, "name",        API_V1, "cru" },
-	{ WRITERS,          T_REGISTRY_CREDENTIAL, "publicValue", API_V1, "cru" },
-	{ WRITERS,          T_REGISTRY_CREDENTIAL, "email",       API_V1, "cru" },
-	{ WRITERS,          T_REGISTRY_CREDENTIAL, "email",       API_V2_BETA, "cru" },
-	{ WRITERS,          T_REGISTRY_CREDENTIAL, "registryId",  API_V1, "cr" },
-	{ WRITERS,          T_REGISTRY,            "serverAddress", API_V1, "cr" },
-	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "name",    API_V1, "r" },
-	{ READADMIN | READONLY, T_REGISTRY_CREDENTIAL, "registryId", API_V1, "r" },
-	{ READADMIN | READONLY, T_REGISTRY,        "serverAddress", API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "id",          API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "state",       API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "created",     API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "removed",     API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "kind",        API_V1, "r" },
-	{ ALL,              T_REGISTRY_CREDENTIAL, "transitioning", API_V1, "r" },
-	/* The abstract type has no registryId (4.4). */
-	{ ALL & ~SUPER,     T_CREDENTIAL,          "registryId",  API_V1, "-" },
-	{ ALL & ~SUPER,     T_API_KEY,             "registryId",  API_V1, "-" },
-};
-/* clang-format on */
-
-START_TEST(a_role_may_do_with_a_field_what_the_contract_says)
-{
-	const struct resource_type *type = &types_table[fields[_i].type];
-	const struct field *field = type_field(type, fields[_i].field, fields[_i].version);
-	char text[16];
-
-	ck_assert_ptr_nonnull(field);
-	for (unsigned r = 0; r < ROLE_NONE; r++)
-		if ((fields[_i].roles & (1U << r)) != 0)
-			ck_assert_msg(strcmp(show(auth_field((enum role)r, type, field), text),
-					     fields[_i].letters) == 0,
-				      "%s of %s.%s: %s", role_name((enum role)r), type->id,
-				      field->name, text);
 }
 END_TEST
 
@@ -1379,11 +1210,6 @@ auth_suite(void)
 	tcase_add_checked_fixture(tables, setup_tables, nothing);
 	tcase_add_test(tables, the_table_of_permissions_names_only_what_is_there);
 	tcase_add_test(tables, a_table_of_permissions_that_names_something_else_is_told);
-	tcase_add_loop_test(tables, a_role_may_do_with_a_type_what_the_matrix_says, 0,
-			    COUNT_OF(matrix));
-	tcase_add_test(tables, every_type_is_in_the_matrix);
-	tcase_add_loop_test(tables, a_role_may_do_with_a_field_what_the_contract_says, 0,
-			    COUNT_OF(fields));
 	suite_add_tcase(suite, tables);
 
 	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
