@@ -10,24 +10,11 @@
 #include "base/multipart.h"
 #include "base/text.h"
 
-enum { LIMIT = 4 * 1024 * 1024 };
+#include "support/support.h"
 
-static struct arena *a;
 static struct error e;
 
-static void
-setup(void)
-{
-	a = arena_new(LIMIT);
-	ck_assert_ptr_nonnull(a);
-	e = (struct error){0};
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE(e = (struct error){0})
 
 /* A text of count times c, with its NUL, in the arena. */
 static char *
@@ -936,8 +923,6 @@ START_TEST(small_parsers_without_memory_return_nothing)
 	ck_assert_str_eq(http_media_type(a, "text/plain"), "");
 }
 END_TEST
-
-#define COUNT_OF(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 static void
 add_tests(TCase *tc)

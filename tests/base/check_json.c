@@ -19,24 +19,9 @@
 #include "support/fault_calls.h"
 #include "support/support.h"
 
-enum { LIMIT = 16 * 1024 * 1024 };
-
-static struct arena *a;
 static struct error e;
 
-static void
-setup(void)
-{
-	a = arena_new(LIMIT);
-	ck_assert_ptr_nonnull(a);
-	e = (struct error){0};
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE(e = (struct error){0})
 
 /* Parses from a block of the exact size, so that a sanitizer sees a step too far. */
 static enum err

@@ -9,20 +9,7 @@
 
 #include "support/support.h"
 
-static struct arena *a;
-
-static void
-setup(void)
-{
-	a = arena_new(1024 * 1024);
-	ck_assert_ptr_nonnull(a);
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE((void)0)
 
 /* As it was given, and as it is kept. */
 static const struct {

@@ -20,22 +20,9 @@
 #include "support/support.h"
 
 static struct rig rig;
-static struct arena *a;
 static struct error e;
 
-static void
-setup(void)
-{
-	a = arena_new(RIG_ARENA);
-	ck_assert_ptr_nonnull(a);
-	e = (struct error){0};
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE(e = (struct error){0})
 
 static void
 setup_store(void)
@@ -172,7 +159,8 @@ show(const struct list_query *q)
 					? arena_printf(a, " %lld", (long long)c->value.number)
 					: arena_printf(a, " '%s'", c->value.text);
 		text = arena_printf(a, "%s%s%s %s%s%s", text, i > 0 ? "; " : "",
-				    c->column != COL_NONE ? column_name(q->family, c->column) : "none",
+				    c->column != COL_NONE ? column_name(q->family, c->column)
+							  : "none",
 				    ops[c->op], value, c->any_case ? " nocase" : "");
 	}
 	return text;

@@ -17,21 +17,7 @@
 
 #include "support/support.h"
 
-static struct arena *a;
-
-static void
-setup(void)
-{
-	a = arena_new(RIG_ARENA);
-	ck_assert_ptr_nonnull(a);
-	json_in_init();
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE(json_in_init())
 
 START_TEST(the_tables_agree_with_each_other)
 {
@@ -437,7 +423,8 @@ show(const struct family *family, const struct change *change)
 			ck_assert_int_eq(v->type, VALUE_NULL);
 			continue;
 		}
-		const char *blank = *text != '\0' ? " " : "", *name = column_name(family, (enum column)c);
+		const char *blank = *text != '\0' ? " " : "",
+			   *name = column_name(family, (enum column)c);
 		if (c == COL_SECRET_VALUE && change->secret != NULL)
 			text = arena_printf(a, "%s%ssecret='%s'", text, blank, change->secret);
 		else if (v->type == VALUE_TEXT)
@@ -659,7 +646,8 @@ START_TEST(a_body_of_an_update_is_read_by_the_rules)
 	enum err got = read_body(updated[_i].type, updated[_i].version, SCHEMA_UPDATE,
 				 updated[_i].stored == NO_ROW ? NULL : &row, updated[_i].body,
 				 &change, &e);
-	check_read(types_table[updated[_i].type].family, got, &e, &change, updated[_i].err, updated[_i].result);
+	check_read(types_table[updated[_i].type].family, got, &e, &change, updated[_i].err,
+		   updated[_i].result);
 }
 END_TEST
 
@@ -748,7 +736,8 @@ START_TEST(the_caller_decides_what_may_be_set)
 				     rig_json(a, "{" FULL ",\"accountId\":\"1a6\",\"uuid\":\"u\"}"),
 				     &change, &e),
 			 ERR_NONE);
-	ck_assert_str_eq(show(&family_credential, &change), "uuid='u' account_id=6 registry_id=3 email='e'");
+	ck_assert_str_eq(show(&family_credential, &change),
+			 "uuid='u' account_id=6 registry_id=3 email='e'");
 }
 END_TEST
 

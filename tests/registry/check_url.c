@@ -9,20 +9,7 @@
 
 #define HEX32 "0123456789abcdef0123456789abcdef"
 
-static struct arena *a;
-
-static void
-setup(void)
-{
-	a = arena_new(1024 * 1024);
-	ck_assert_ptr_nonnull(a);
-}
-
-static void
-teardown(void)
-{
-	arena_free(a);
-}
+ARENA_FIXTURE((void)0)
 
 // clang-format off
 static const struct {

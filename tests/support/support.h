@@ -25,6 +25,23 @@
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
 
+/* The arena `a` of each test, made by setup() and freed by teardown(); setup() does one thing more.
+ */
+#define ARENA_FIXTURE(also)                                                                        \
+	static struct arena *a;                                                                    \
+                                                                                                   \
+	static void setup(void)                                                                    \
+	{                                                                                          \
+		a = arena_new(RIG_ARENA);                                                          \
+		ck_assert_ptr_nonnull(a);                                                          \
+		also;                                                                              \
+	}                                                                                          \
+                                                                                                   \
+	static void teardown(void)                                                                 \
+	{                                                                                          \
+		arena_free(a);                                                                     \
+	}
+
 enum { RIG_PATH_MAX = 256, RIG_ARENA = 64 * 1024 * 1024 };
 
 /* The accounts of the database besides the well-known ones, and their ids.  Each account has an
