@@ -217,6 +217,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	enum err rc = request->inject_registry != NULL ? act_inject(c) : route_act(c);
 	if (rc == ERR_NONE && !answer_compose(c))
 		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	response->account = c->identity.user_id;
+	response->key = c->identity.key_id;
 	/* A secret leaves only when that is recorded. */
 	if (rc == ERR_NONE && c->opened.count > c->opened.recorded)
 		rc = resource_record_opened(&c->context, &c->error);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -89,6 +90,7 @@ struct response {
 	size_t body_len;
 	bool head;	/* send the headers only; Content-Length still tells the body's length */
 	unsigned route; /* of app.c's list of routes, for the counters */
+	int64_t account, key; /* who asked, and with which key; 0: unknown, none */
 };
 
 /* Appends a header; one whose value holds a control character is left out, because it would start a

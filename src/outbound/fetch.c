@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/pulse.h"
 #include "outbound/address.h"
 
 struct fetch {
@@ -267,8 +268,10 @@ fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
 	if (request->timeout_ms <= 0) /* 0 would be for ever */
 		goto out;
 	headers = make_headers(request->headers);
+	bool busy = pulse_pause(); /* curl keeps the time */
 	code = headers != NULL && set_options(f, request, headers) ? curl_easy_perform(f->curl)
 								   : CURLE_OUT_OF_MEMORY;
+	pulse_resume(busy);
 	(void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &out->status);
 	if (f->body != NULL)
 		out->body = f->body;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/pulse.h"
 
 enum token_state { FREE, FETCHING, THERE, FAILED };
 
@@ -103,7 +104,10 @@ wait_fetched(struct tokens *t, int64_t deadline_ms)
 	const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
 				       .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
 
-	return pthread_cond_timedwait(&t->fetched, &t->mutex, &until) == 0;
+	bool busy = pulse_pause();
+	bool woken = pthread_cond_timedwait(&t->fetched, &t->mutex, &until) == 0;
+	pulse_resume(busy);
+	return woken;
 }
 
 static enum tokens_rc

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/http.h"
 #include "base/log.h"
+#include "server/slow.h"
 #include "service/app.h"
 #include "shared/board.h"
 
@@ -37,8 +38,14 @@ enum {
 };
 
 enum {
+	PART_MAX = 16 * 1024,  /* bytes that a socket takes at once which is ready for more */
+	AT_ONCE_MS = 250,      /* a web server with room takes a part in this time, or else waits
+				  for its client, */
+	AT_ONCE_FULL_MS = 5,   /* as it does where that account has many that wait */
 	SEND_MS = 10000,       /* for an answer of any size, and */
 	SEND_BYTES_A_MS = 256, /* for a long one: who reads more slowly gets no more */
+	LOG_REFUSALS = 10,     /* lines for an address and status in a minute, */
+	LOG_REFUSALS_ALL = 600 /* and for all */
 };
 
 /* How the bytes of a request come in and those of the answer go out. */
@@ -47,8 +54,9 @@ struct wire {
 	/* Up to size bytes; fewer only at the end of the body or on an error. */
 	size_t (*read)(void *with, char *bytes, size_t size);
 	bool (*write)(void *with, const char *bytes, size_t len);
-	/* From now on reading, or writing, may take so long; 0: nothing is waited for. */
-	void (*limit)(void *with, int64_t ms, bool writing);
+	/* From now on reading, or writing that answer, may take so long; 0: nothing is waited for.
+	 */
+	void (*limit)(void *with, int64_t ms, const struct response *answer);
 	/* FastCGI says where a body ends.  A CGI must not read beyond CONTENT_LENGTH. */
 	bool has_end;
 };
@@ -133,6 +141,9 @@ struct gateway {
 	int fd;		       /* the connection that is waited for; -1 for none */
 	int end;	       /* how to end it: SHUT_RD still lets the answer out */
 	int64_t until_ms;
+	int64_t account; /* whose answer is written */
+	size_t sent;
+	bool slow; /* it is waited for someone who reads */
 };
 
 /* "NAME=value" against a row: whole names only. */
@@ -382,16 +393,40 @@ send_response(const struct wire *wire, struct response *response)
 	       (response->head || wire->write(wire->with, response->body, response->body_len));
 }
 
-/* Without the query, in which people send secrets. */
-static void
-log_access(const struct request *request, const struct response *response, bool sent, int64_t us)
+/* A flood of refusals fills no disk: they are counted in /metrics and in the audit log. */
+static bool
+is_worth_a_line(const struct app *app, const struct request *request, int status, char who[64])
 {
+	const struct limit each = {app->auth.failures.table, 'l', LOG_REFUSALS, 60};
+	const struct limit all = {app->auth.failures.table, 'L', LOG_REFUSALS_ALL, 60};
+	int64_t now_s = clock_ms() / 1000;
+
+	(void)snprintf(who, 64, "%.46s %d", request->client, status);
+	return limiter_take(&each, who, now_s) == 0 && limiter_take(&all, "", now_s) == 0;
+}
+
+/* Without the query, in which people send secrets.  Who was refused is named. */
+static void
+log_access(const struct app *app, const struct request *request, const struct response *response,
+	   bool sent, int64_t us)
+{
+	int status = response->status;
+	bool refused = status == 401 || status == 403 || status == 429;
 	size_t path_len = strcspn(request->target, "?");
 	int shown = path_len > LOG_PATH_MAX ? LOG_PATH_MAX : (int)path_len;
+	char who[64], from[128] = "";
 
-	log_info("%.16s %.*s%s %d %zu bytes %" PRId64 " us%s", request->method, shown,
-		 request->target, path_len > LOG_PATH_MAX ? "..." : "", response->status,
-		 response->head ? 0 : response->body_len, us, sent ? "" : " (not delivered)");
+	if (refused && !is_worth_a_line(app, request, status, who))
+		return;
+	if (refused)
+		(void)snprintf(from, sizeof(from), ", from %.46s", request->client);
+	if (refused && response->account != 0)
+		(void)snprintf(from, sizeof(from),
+			       ", from %.46s, account 1a%" PRId64 ", key 1c%" PRId64,
+			       request->client, response->account, response->key);
+	log_info("%.16s %.*s%s %d %zu bytes %" PRId64 " us%s%s", request->method, shown,
+		 request->target, path_len > LOG_PATH_MAX ? "..." : "", status,
+		 response->head ? 0 : response->body_len, us, sent ? "" : " (not delivered)", from);
 }
 
 /* A request whose parameters are at hand, with its body.  The pool's web server says these three;
@@ -405,7 +440,7 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 	r->proxy.cgi = !wire->has_end;
 	log_set_request(r->id);
 	read_body(p, wire, a);
-	wire->limit(wire->with, 0, false);
+	wire->limit(wire->with, 0, NULL);
 	if (wire->has_end)
 		r->incomplete = p->uri == NULL || *r->method == '\0' || *r->client == '\0';
 }
@@ -422,24 +457,41 @@ request_answer(struct app *app, struct arena *a, struct params *p, int64_t began
 	board_begin();
 	app_handle(app, &p->request, a, &response);
 	board_end();
-	wire->limit(wire->with, SEND_MS + (int64_t)response.body_len / SEND_BYTES_A_MS, true);
+	wire->limit(wire->with, SEND_MS + (int64_t)response.body_len / SEND_BYTES_A_MS, &response);
 	sent = send_response(wire, &response);
 	us = clock_us() - began;
 	board_request(response.route, http_method_parse(p->request.method), response.status, us);
-	log_access(&p->request, &response, sent, us);
+	log_access(app, &p->request, &response, sent, us);
 	log_set_request(NULL);
 	return sent;
 }
 
 static void
-fcgi_limit(void *with, int64_t ms, bool writing)
+fcgi_limit(void *with, int64_t ms, const struct response *answer)
 {
 	struct gateway *g = with;
 
+	if (g->slow)
+		slow_end(g->account);
+	g->slow = false;
+	g->sent = 0;
+	g->account = answer != NULL ? answer->account : 0;
 	(void)pthread_mutex_lock(&g->mutex);
 	g->fd = ms > 0 ? g->fcgx.ipcFd : -1;
-	g->end = writing ? SHUT_RDWR : SHUT_RD;
+	g->end = answer != NULL ? SHUT_RDWR : SHUT_RD;
 	g->until_ms = clock_ms() + ms;
+	(void)pthread_mutex_unlock(&g->mutex);
+}
+
+static void
+gateway_give_up(struct gateway *g)
+{
+	(void)pthread_mutex_lock(&g->mutex);
+	if (g->fd >= 0) {
+		(void)shutdown(g->fd, g->end);
+		board_count(BOARD_SLOW);
+	}
+	g->fd = -1;
 	(void)pthread_mutex_unlock(&g->mutex);
 }
 
@@ -447,12 +499,10 @@ void
 gateway_hurry(struct gateway *g)
 {
 	(void)pthread_mutex_lock(&g->mutex);
-	if (g->fd >= 0 && clock_ms() > g->until_ms) {
-		(void)shutdown(g->fd, g->end);
-		g->fd = -1;
-		board_count(BOARD_SLOW);
-	}
+	bool late = g->fd >= 0 && clock_ms() > g->until_ms;
 	(void)pthread_mutex_unlock(&g->mutex);
+	if (late)
+		gateway_give_up(g);
 }
 
 static size_t
@@ -464,15 +514,37 @@ fcgi_read(void *with, char *bytes, size_t size)
 	return got < 0 ? 0 : (size_t)got;
 }
 
+/* Until the web server takes more.  If it does not at once, its client is slow: then only a share
+ * of the threads wait. */
+static bool
+can_write(struct gateway *g)
+{
+	struct pollfd out = {.fd = g->fcgx.ipcFd, .events = POLLOUT};
+	int64_t threads = g->app->settings->threads;
+	bool full = !g->slow && slow_is_full(g->account, threads);
+
+	if (poll(&out, 1, full ? AT_ONCE_FULL_MS : AT_ONCE_MS) == 1)
+		return true; /* also to find that it is gone */
+	if (!g->slow)
+		g->slow = slow_begin(g->account, threads);
+	int64_t left = g->until_ms - clock_ms();
+	if (g->slow && left > 0 && poll(&out, 1, (int)left) == 1)
+		return true;
+	gateway_give_up(g);
+	return false;
+}
+
 static bool
 fcgi_write(void *with, const char *bytes, size_t len)
 {
-	FCGX_Request *fcgx = &((struct gateway *)with)->fcgx;
+	struct gateway *g = with;
 
 	while (len > 0) {
-		int part = len > INT_MAX ? INT_MAX : (int)len;
+		int part = len > PART_MAX ? PART_MAX : (int)len;
 
-		if (FCGX_PutStr(bytes, part, fcgx->out) != part)
+		g->sent += (size_t)part;
+		if ((g->sent > PART_MAX && !can_write(g)) ||
+		    FCGX_PutStr(bytes, part, g->fcgx.out) != part)
 			return false;
 		bytes += part;
 		len -= (size_t)part;
@@ -534,7 +606,7 @@ close_connection(struct gateway *g)
 
 	fcgx->keepConnection = read_to_end;
 	FCGX_Finish_r(fcgx);
-	fcgi_limit(g, 0, false);
+	fcgi_limit(g, 0, NULL);
 	if (fcgx->ipcFd >= 0)
 		close(fcgx->ipcFd);
 	fcgx->ipcFd = -1;
@@ -560,10 +632,10 @@ gateway_serve(struct gateway *g, int fd)
 	 * the end of an earlier request. */
 	g->fcgx.ipcFd = fd;
 	g->fcgx.keepConnection = 1;
-	fcgi_limit(g, g->app->settings->read_timeout_s * 1000, false);
+	fcgi_limit(g, g->app->settings->read_timeout_s * 1000, NULL);
 	if (FCGX_Accept_r(&g->fcgx) != 0) {
 		log_debug("a connection without a request");
-		fcgi_limit(g, 0, false);
+		fcgi_limit(g, 0, NULL);
 		if (g->fcgx.ipcFd >= 0)
 			close(g->fcgx.ipcFd);
 		g->fcgx.ipcFd = -1;
@@ -625,10 +697,10 @@ cgi_write(void *with, const char *bytes, size_t len)
 
 /* The kernel ends a process that waits for longer. */
 static void
-cgi_limit(void *with, int64_t ms, bool writing)
+cgi_limit(void *with, int64_t ms, const struct response *answer)
 {
 	(void)with;
-	(void)writing;
+	(void)answer;
 	alarm((unsigned)((ms + 999) / 1000));
 }
 
@@ -645,7 +717,7 @@ gateway_serve_cgi(const struct settings *s, struct app *(*open_app)(const struct
 
 	if (a == NULL)
 		return 1;
-	cgi_limit(NULL, s->read_timeout_s * 1000, false);
+	cgi_limit(NULL, s->read_timeout_s * 1000, NULL);
 	request_take(&p, a, environ, &wire);
 	app = open_app(s);
 	if (app != NULL)

@@ -192,6 +192,7 @@ listener_renew(struct pool *pool)
 	bool made = (!pool->socket_lost || access(pool->settings->socket, F_OK) != 0) &&
 		    make_socket(pool, geteuid(), getegid());
 	pool->socket_lost = !made;
+	pool->board->socket_lost = !made;
 	if (made)
 		close(before);
 	return made;

@@ -191,6 +191,7 @@ open_board(struct pool *pool)
 	pool->board->master = (int32_t)getpid();
 	pool->board->started_ms = pool->board->loaded_ms = clock_wall_ms();
 	pool->board->workers = pool->settings->workers;
+	pool->board->own_socket = pool->own_socket;
 	board_use(pool->board);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "access/identity.h"
@@ -156,6 +157,18 @@ put_housekeeping(struct status_walk *s, const struct board *b)
 	json_end_object(&s->w);
 }
 
+/* A pool whose socket's file is gone or another's is not reached; that it makes it again is up to
+ * it. */
+static void
+look_for_socket(struct status_walk *s, const struct board *b)
+{
+	struct stat found;
+
+	if (b->socket_lost || (b->own_socket && lstat(s->settings->socket, &found) != 0))
+		status_complain(s, "the socket of the pool is gone, or another program's: restart "
+				   "regcredd");
+}
+
 static void
 put_pool(struct status_walk *s)
 {
@@ -173,6 +186,7 @@ put_pool(struct status_walk *s)
 		put_time(s, "configured", b->loaded_ms);
 		put_int(s, "workers", b->workers);
 		put_processes(s, b);
+		look_for_socket(s, b);
 		put_int(s, "deaths", (int64_t)b->counters[BOARD_DEATHS]);
 		put_last_death(s, b);
 		put_int(s, "reloads", (int64_t)b->counters[BOARD_RELOADS]);

@@ -92,7 +92,8 @@ struct board {
 	_Atomic int32_t master;
 	_Atomic int64_t started_ms, loaded_ms; /* wall clock: the master, its configuration */
 	_Atomic int64_t tick_ms;
-	_Atomic int64_t workers; /* as configured */
+	_Atomic int64_t workers;		 /* as configured */
+	_Atomic int32_t own_socket, socket_lost; /* made by the pool; its file is gone */
 	_Atomic int64_t died_ms; /* the last death: when, who, wait(2)'s status; 0: none */
 	_Atomic int32_t died_pid, died_status, died_hanging;
 	_Atomic int64_t swept_ms,

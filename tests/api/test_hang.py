@@ -1,10 +1,12 @@
 """Processes that hang: killed and replaced, while the others go on; and a lock that the dead one held is free again."""
 
+import fcntl
 import json
 import os
 import signal
 import sqlite3
 import threading
+import time
 import unittest
 
 import harness
@@ -111,6 +113,39 @@ class Hang(PoolCase):
             self.assertTrue(wait_until(lambda: len(workers(pool)) == 2))
             self.assertEqual(len(first & set(workers(pool))), 1)
             self.assertEqual(ask(pool.socket, "POST", root + "/registries", b'{"serverAddress":"late.example.test"}', key=key).status, 201)
+
+    def test_whoever_waits_for_the_writers_lock_does_not_hang_and_loses_no_refused_sign_in(self):
+        """Held by a process of someone else, for longer than a request may take, over the turn of a minute."""
+        with self.pool() as pool:
+            self.assertTrue(wait_until(lambda: len(workers(pool)) == 2))
+            before = set(pool.children())
+            lock = open(os.path.join(pool.state, "regcred.db.lock"), encoding="ascii")
+            while time.time() % 60 > 50:
+                time.sleep(0.5)
+            for _ in range(5):
+                self.assertEqual(ask(pool.socket, "GET", "/v1", key=("0123456789ABCDEF0123", "x")).status, 401)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            time.sleep(6)
+            self.assertEqual(ask(pool.socket, "GET", "/ping").status, 200)
+            self.assertEqual(set(pool.children()), before, pool.text())
+            self.assertNotIn(" has hung", pool.text())
+            lock.close()
+            self.assertEqual(pool.stop(), 0)
+            connection = sqlite3.connect(os.path.join(pool.state, "regcred.db"))
+            self.assertEqual(connection.execute("SELECT sum(attempts) FROM audit_log WHERE event_type = 'signInRefused'").fetchone(), (5,))
+            connection.close()
+
+    def test_a_pool_that_was_stopped_as_a_whole_goes_on(self):
+        with self.pool() as pool:
+            before = set(pool.children())
+            for pid in [pool.process.pid, *before]:
+                stop(pid)
+            time.sleep(5)
+            for pid in [*before, pool.process.pid]:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(2.5)
+            self.answers_direct(pool, 5)
+            self.assertEqual(set(pool.children()), before, pool.text())
 
     def test_at_0_nobody_is_killed(self):
         with Pool("--request-timeout-s", "0", workers=1, threads=2) as pool:

@@ -5,6 +5,7 @@ Load comes through nginx; everything else speaks FastCGI to a pool of its own, o
 
 import base64
 import collections
+import contextlib
 import http.client
 import json
 import os
@@ -538,6 +539,56 @@ class Masters(PoolCase):
             self.assertTrue(stat.S_ISSOCK(os.lstat(pool.socket).st_mode), left)
             self.answers_direct(pool)
 
+    def test_a_new_master_takes_its_socket_at_once_though_an_orphan_still_serves(self):
+        with Pool("--drain-timeout-s", "20", workers=1, threads=2) as pool:
+            s = dial(pool.socket)                        # a request that takes its time
+            s.sendall(begin(False))
+            self.assertTrue(wait_until(lambda: not select.select([s], [], [], 0)[0]))
+            orphan = [pid for pid in pool.children() if threads_of(pid) > 2][0]
+            pool.process.kill()
+            pool.process.wait()
+            begun = time.monotonic()
+            pool.start()
+            self.assertLess(time.monotonic() - begun, 4)
+            self.assertTrue(harness.alive(orphan))
+            self.answers_direct(pool, 10)
+            s.sendall(request(key=None)[len(begin(False)):])
+            self.assertEqual(Answer(read_all(s)).status, 401)
+            self.assertTrue(wait_until(lambda: not harness.alive(orphan)))
+
+    def test_a_socket_file_that_is_removed_is_made_again(self):
+        with Pool(workers=2) as pool:
+            before = set(pool.children())
+            early = dial(pool.socket)                    # connected to the one that goes
+            os.unlink(pool.socket)
+            self.assertTrue(wait_until(lambda: os.path.exists(pool.socket)))
+            self.answers_direct(pool, 5)
+            early.sendall(request())
+            self.assertEqual(Answer(read_all(early)).status, 401)
+            self.assertTrue(wait_until(lambda: not before & set(pool.children()) and len(pool.children()) == 3), pool.text())
+            self.assertEqual(pool.text().count("is gone: it is made again"), 1)
+            self.assertNotIn(" died", pool.text())
+            self.assertEqual(pool.stop(), 0)
+            self.assertFalse(os.path.exists(pool.socket))
+
+    def test_what_another_program_put_in_place_of_the_socket_is_left_alone(self):
+        with Pool() as pool:
+            os.unlink(pool.socket)
+            with socket.socket(socket.AF_UNIX) as other:
+                other.bind(pool.socket + ".new")
+                other.listen(1)
+                os.rename(pool.socket + ".new", pool.socket)
+                made = os.lstat(pool.socket).st_ino
+                self.assertTrue(wait_until(lambda: "another program answers at" in pool.text() or "made again" in pool.text()))
+                time.sleep(2.5)
+                if os.lstat(pool.socket).st_ino == made: # else the pool was faster
+                    self.assertEqual(pool.text().count("another program answers at"), 1)
+                    done = self.site.cli("status", "--state-dir", pool.state, check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("socket", done.stdout)
+                    self.assertEqual(pool.stop(), 0)
+                    self.assertEqual(os.lstat(pool.socket).st_ino, made)
+
     def test_workers_end_by_themselves_when_the_master_is_killed(self):
         with Pool(workers=3) as pool:
             children = pool.children()
@@ -811,6 +862,72 @@ class Peers(PoolCase):
 unfair = None
 
 
+class Slow(PoolCase):
+    """Whoever does not read an answer holds a share of the threads, for a while."""
+
+    THREADS, ROWS = 8, 260
+
+    def setUp(self):
+        super().setUp()
+        self.pool = Pool(workers=1, threads=self.THREADS)
+        self.addCleanup(self.pool.__exit__, None)
+        self.key, self.root = self.pool.owner()
+        self.other = self.pool.owner()[0]
+        for i in range(self.ROWS):
+            body = json.dumps({"serverAddress": "r%d.example.test" % i, "description": "x" * 1000}).encode()
+            self.assertEqual(ask(self.pool.socket, "POST", self.root + "/registries", body, key=self.key).status, 201)
+        self.long = request("GET", self.root + "/registries?limit=1000", key=self.key)
+        self.whole = len(ask(self.pool.socket, "GET", self.root + "/registries?limit=1000", key=self.key).data)
+        self.assertGreater(self.whole, 400000, "longer than what a socket takes")
+
+    def slow(self, count):
+        sockets = [dial(self.pool.socket) for _ in range(count)]
+        for s in sockets:
+            self.addCleanup(s.close)
+            s.sendall(self.long)
+        return sockets
+
+    def longest(self, seconds):
+        """Of the requests of others, one after the other."""
+        end, longest = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            for uri, key in (("/ping", None), (self.root + "/registries?limit=1", self.other)):
+                begun = time.monotonic()
+                self.assertEqual(ask(self.pool.socket, "GET", uri, key=key).status, 200)
+                longest = max(longest, time.monotonic() - begun)
+            time.sleep(0.02)
+        return longest
+
+    def counted(self):
+        text = ask(self.pool.socket, "GET", "/metrics", more=[("REGCRED_METRICS", "yes")]).body.decode()
+        return int(text.split("\nregcred_slow_connections_total ")[1].split("\n")[0])
+
+    def test_slow_readers_leave_threads_to_others(self):
+        count = 200 if os.environ.get("REGCRED_LONG") else 34
+        sockets = self.slow(count)
+        longest = self.longest(4)
+        print("%d slow readers at %d threads: another account waits %d ms at most" % (count, self.THREADS, longest * 1000), flush=True)
+        self.assertLess(longest, 3)                      # what their lists cost; they would hold the threads for more than ten seconds
+        # A quarter of the threads wait on, and these readers get all of it if they go on.
+        whole = [s for s in sockets if len(read_all(s)) == self.whole]
+        self.assertEqual(len(whole), self.THREADS // 4)
+        self.assertTrue(wait_until(lambda: self.counted() == count - len(whole)))
+
+    @unittest.skipUnless(os.environ.get("REGCRED_LONG"), "takes 14 s: make check-long")
+    def test_an_answer_that_is_read_in_drops_is_cut_off(self):
+        s, begun = self.slow(1)[0], time.monotonic()
+        got = 0
+        while True:
+            data = s.recv(4000)
+            got += len(data)
+            if not data:
+                break
+            time.sleep(0.2)
+        self.assertLess(got, self.whole)
+        self.assertLess(time.monotonic() - begun, 40)
+        self.assertEqual(self.counted(), 1)
+
+
 class Unfair(PoolCase):
     """A FastCGI client that breaks the rules harms nobody but itself."""
 
@@ -975,9 +1092,51 @@ class Unfair(PoolCase):
         self.assertGreater(time.monotonic() - begun, READ_TIMEOUT * 0.8)
         self.assertEqual(self.rows(), rows)
 
+    def test_a_body_that_comes_in_drops_is_refused_after_the_same_time_as_a_whole(self):
+        s, begun = dial(unfair.socket), time.monotonic()
+        s.sendall(request("POST", self.root + "/registries", b'{"serverAddress":"drops.example.test"}', key=self.key, length="4000", end=False))
+        s.settimeout(READ_TIMEOUT / 5)
+        data = b""
+        while time.monotonic() - begun < SLACK and not data:
+            with contextlib.suppress(TimeoutError, BrokenPipeError):
+                s.sendall(record(STDIN, b" "))
+                data = s.recv(65536)
+        answer = Answer(data + read_all(s))
+        self.error(answer, 400, "Bad Request")
+        self.assertLess(time.monotonic() - begun, READ_TIMEOUT + 5)
+        # The same for parameters, which have no answer.
+        s, begun = dial(unfair.socket), time.monotonic()
+        s.settimeout(READ_TIMEOUT / 5)
+        s.sendall(begin(False))
+        gone = False
+        while time.monotonic() - begun < SLACK and not gone:
+            try:
+                s.sendall(record(PARAMS, name_values([("X", "y")])))
+                gone = s.recv(1) == b""
+            except TimeoutError:
+                pass
+            except (BrokenPipeError, ConnectionResetError):
+                gone = True
+        self.assertTrue(gone)
+        self.assertLess(time.monotonic() - begun, READ_TIMEOUT + 5)
+
+    def test_a_parameter_that_the_web_server_left_out_is_a_bad_request(self):
+        """Apache leaves out what does not fit; a missing URL is not /."""
+        whole = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/v1"), ("REMOTE_ADDR", "127.0.0.1"), ("REGCRED_HOST", "h"), ("REGCRED_SCHEME", "http"),
+                 ("REGCRED_PREFIX", ""), ("HTTP_AUTHORIZATION", basic(self.key)), ("CONTENT_LENGTH", "0")]
+        for name in (None, "REQUEST_METHOD", "REQUEST_URI", "REMOTE_ADDR"):
+            for empty in (False, True):
+                pairs = [(n, "" if n == name else v) for n, v in whole if empty or n != name]
+                with self.subTest(name, empty=empty):
+                    s = dial(unfair.socket)
+                    s.sendall(begin(False) + record(PARAMS, name_values(pairs)) + record(PARAMS) + record(STDIN))
+                    self.assertEqual(Answer(read_all(s)).status, 200 if name is None else 400)
+
     def test_a_parameter_sent_twice_is_refused(self):
         for name, value in (("HTTP_AUTHORIZATION", basic(self.key)), ("HTTP_AUTHORIZATION", "Basic x"), ("HTTP_X_API_PROJECT_ID", "1a5"),
-                            ("HTTP_X_API_KEY", ":".join(self.key)), ("HTTP_COOKIE", "CSRF=0123456789"), ("CONTENT_TYPE", "application/json")):
+                            ("HTTP_X_API_KEY", ":".join(self.key)), ("HTTP_COOKIE", "CSRF=0123456789"), ("CONTENT_TYPE", "application/json"),
+                            ("HTTP_HOST", "h"), ("HTTP_ORIGIN", "http://h"), ("HTTP_SEC_FETCH_SITE", "none"), ("HTTP_X_FORWARDED_HOST", "h"),
+                            ("HTTP_X_FORWARDED_PORT", "443"), ("HTTP_X_FORWARDED_PROTO", "https")):
             with self.subTest(name):
                 answer = ask(unfair.socket, "GET", "/v1/registries", key=None, more=[(name, value), (name, value)])
                 self.error(answer, 400, "Bad Request")
