@@ -19,7 +19,7 @@ share(int64_t threads, int64_t part)
 
 /* With the mutex. */
 static bool
-has_room(int64_t account, int64_t threads)
+slow_has_room(int64_t account, int64_t threads)
 {
 	size_t same = 0;
 
@@ -32,7 +32,7 @@ bool
 slow_is_full(int64_t account, int64_t threads)
 {
 	(void)pthread_mutex_lock(&mutex);
-	bool full = !has_room(account, threads);
+	bool full = !slow_has_room(account, threads);
 	(void)pthread_mutex_unlock(&mutex);
 	return full;
 }
@@ -41,7 +41,7 @@ bool
 slow_begin(int64_t account, int64_t threads)
 {
 	(void)pthread_mutex_lock(&mutex);
-	bool may = has_room(account, threads);
+	bool may = slow_has_room(account, threads);
 	if (may)
 		waiting[count++] = account;
 	(void)pthread_mutex_unlock(&mutex);
