@@ -167,7 +167,7 @@ act_inject(struct call *c)
 				  .method = c->request->method,
 				  .target = c->request->target,
 				  .content_type = c->request->content_type};
-	const char *authorization = NULL;
+	struct injection injection = {0};
 
 	c->response->route = AT_INJECT;
 	if (request_find_base(c) != ERR_NONE || identify_caller(c) != ERR_NONE)
@@ -175,13 +175,17 @@ act_inject(struct call *c)
 	if (c->identity.key_id == 0)
 		return err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
 	set_context(c);
-	enum err rc = inject_run(c->app->inject, &c->context, &wish, &authorization, &c->error);
+	enum err rc = inject_run(c->app->inject, &c->context, &wish, &injection, &c->error);
 	if (rc == ERR_FORBIDDEN)
 		auth_note_denied(&c->app->auth, c->arena, c->request, c->now_ms, rc);
 	if (rc != ERR_NONE)
 		return rc;
 	c->answer = ANSWER_NOTHING;
-	response_header(c->response, INJECT_HEADER, authorization);
+	response_header(c->response, INJECT_HEADER, injection.authorization);
+	response_header(c->response, INJECT_PATH_HEADER, injection.path);
+	response_header(c->response, INJECT_NEXT_HEADER, injection.next);
+	response_header(c->response, INJECT_BASE_HEADER, injection.base);
+	response_header(c->response, INJECT_ACCEPT_HEADER, c->request->accept);
 	return ERR_NONE;
 }
 

@@ -1,7 +1,8 @@
-/* inject: read the path, choose the login, turn it into a header, put it on record. */
+/* inject: choose the login, turn it into a header, say where the request goes, record it. */
 #include "login/inject.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,7 +27,6 @@
 #include "store/store.h"
 
 enum {
-	SEGMENTS_MAX = 260,	   /* of a path: a repository's name has 255 characters */
 	BASIC_KEPT_MS = 60 * 1000, /* that a registry wants no token is asked so often */
 	NOTED_MAX = 1024, /* uses that a process knows to be on record; what is overwritten is
 			     recorded again */
@@ -63,150 +63,6 @@ inject_free(struct inject *inject)
 	tokens_free(inject->tokens);
 	(void)pthread_mutex_destroy(&inject->mutex);
 	free(inject);
-}
-
-/* Reading the path */
-
-struct path {
-	const char *segments[SEGMENTS_MAX];
-	size_t count;
-};
-
-/* What means the same to everybody: no escapes, no empty segments but a last one, no dots. */
-static bool
-split(struct arena *a, const char *target, struct path *out)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "/._-:=+@~";
-	size_t len = strcspn(target, "?");
-
-	if (strspn(target, plain) < len || target[0] != '/')
-		return false;
-	for (const char *at = target + 1, *end = target + len; at <= end;) {
-		size_t part = strcspn(at, "/?");
-		bool dots =
-			(part == 1 && at[0] == '.') || (part == 2 && at[0] == '.' && at[1] == '.');
-
-		if (dots || (part == 0 && at < end) || out->count == SEGMENTS_MAX)
-			return false;
-		out->segments[out->count++] = arena_copy(a, at, part);
-		at += part + 1;
-	}
-	return !arena_failed(a);
-}
-
-static bool
-is_at(const struct path *p, size_t from_end, const char *name)
-{
-	return p->count > from_end && strcmp(p->segments[p->count - 1 - from_end], name) == 0;
-}
-
-/* How a path of the API ends, behind the repository's name: the word, how many segments it takes
- * with what follows. */
-static size_t
-tail(const struct path *p)
-{
-	// clang-format off
-	static const struct { const char *word, *second; size_t len; } tails[] = {
-		{ "blobs", "uploads", 3 }, /* an id, or "" behind a final slash */
-		{ "blobs", "uploads", 2 },
-		{ "tags", "list", 2 },
-		{ "manifests", NULL, 2 },
-		{ "blobs", NULL, 2 },
-		{ "referrers", NULL, 2 },
-	};
-	// clang-format on
-
-	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
-		size_t len = tails[i].len;
-
-		if (is_at(p, len - 1, tails[i].word) &&
-		    (tails[i].second == NULL || is_at(p, len - 2, tails[i].second)))
-			return len;
-	}
-	return 0;
-}
-
-static const char *
-join(struct arena *a, const struct path *p, size_t first, size_t end)
-{
-	const char *name = p->segments[first];
-
-	for (size_t i = first + 1; i < end && name != NULL; i++)
-		name = arena_printf(a, "%s/%s", name, p->segments[i]);
-	return name;
-}
-
-static const char *
-inject_actions_of(const char *method)
-{
-	static const struct {
-		const char *method, *actions;
-	} rows[] = {{"GET", "pull"},	  {"HEAD", "pull"},	  {"POST", "pull,push"},
-		    {"PUT", "pull,push"}, {"PATCH", "pull,push"}, {"DELETE", "delete"}};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		if (strcmp(rows[i].method, method) == 0)
-			return rows[i].actions;
-	return NULL;
-}
-
-/* ?mount=…&from=… takes a blob out of another repository.  Registries look for it in a form as
- * well, so no form may pass. */
-static const char *
-read_from(struct arena *a, const struct wish *wish, struct registry_request *out)
-{
-	static const char *const forms[] = {"application/x-www-form-urlencoded",
-					    "multipart/form-data"};
-	const char *query = strchr(wish->target, '?');
-	const char *type = http_media_type(a, wish->content_type);
-	struct pairs pairs = {0};
-	struct error e = {0};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
-		if (type == NULL || strcmp(type, forms[i]) == 0)
-			return "The registry API has no forms: send the registry's own requests.";
-	if (query == NULL)
-		return NULL;
-	if (strchr(query, ';') != NULL ||
-	    http_form_parse(a, query + 1, strlen(query + 1), &pairs, &e) != ERR_NONE)
-		return "The query is not one of the registry API: send the registry's own "
-		       "requests.";
-	for (size_t i = 0; i < pairs.count; i++) {
-		if (strcasecmp(pairs.items[i].name, "from") != 0)
-			continue;
-		if (out->from != NULL || registry_path_check(pairs.items[i].value) != NULL)
-			return "The repository to mount from is not a valid name: correct it.";
-		out->from = pairs.items[i].value;
-	}
-	return NULL;
-}
-
-const char *
-inject_read(struct arena *a, const struct wish *wish, struct registry_request *out)
-{
-	static const char other[] =
-		"The path is not one of the registry API: only those get a login.";
-	struct path *p = arena_alloc(a, sizeof(*p));
-
-	*out = (struct registry_request){.actions = inject_actions_of(wish->method)};
-	if (out->actions == NULL)
-		return "The method is not one of the registry API: only those get a login.";
-	if (p == NULL || !split(a, wish->target, p) || strcmp(p->segments[0], "v2") != 0)
-		return other;
-	if (p->count == 1 || (p->count == 2 && *p->segments[1] == '\0'))
-		return read_from(a, wish, out);
-	if (p->count == 2 && strcmp(p->segments[1], "_catalog") == 0) {
-		out->catalog = true;
-		return read_from(a, wish, out);
-	}
-	size_t len = tail(p);
-	if (len == 0 || p->count < len + 2 || (len == 2 && *p->segments[p->count - 1] == '\0'))
-		return other;
-	out->repository = join(a, p, 1, p->count - len);
-	if (out->repository == NULL || registry_path_check(out->repository) != NULL)
-		return other;
-	return read_from(a, wish, out);
 }
 
 /* Choosing */
@@ -394,6 +250,166 @@ use_token(const struct inject_work *w, const char **out)
 	return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
 
+/* Where it goes
+ *
+ * A registry may name any URL for what comes after a request: for the next step of an upload, for
+ * the bytes of a blob.  nginx rewrites those on the registry's own host to
+ *
+ *   PATH/.regcred/WORD/what/the/registry/named
+ *
+ * PATH is the request of the API that it came from, so that the repository is known.  nginx cannot
+ * sign, so the first such URL has a number as its WORD, and what the registry named counts for
+ * nothing: the registry is asked again, and the answers are followed, so many as the number says.
+ * For an upload that is another POST.  From then on WORD is a MAC over the repository and the path
+ * that the registry named; the query is the registry's own from answer to answer.
+ */
+
+enum { NEXT_MAC_SIZE = 16, NEXT_WORD_SIZE = 2 * NEXT_MAC_SIZE + 1 };
+
+/* The word for a path of the registry without its query. */
+static bool
+next_word(const struct inject_work *w, const char *path, size_t len, char out[NEXT_WORD_SIZE])
+{
+	unsigned char mac[SECRET_MAC_SIZE];
+	const char *text = arena_printf(w->context->arena, "%s %s %.*s", w->wanted.parts.key,
+					w->request.repository, (int)len, path);
+
+	if (text == NULL)
+		return false;
+	secret_mac(w->context->ring, "next", text, strlen(text), mac);
+	for (size_t i = 0; i < NEXT_MAC_SIZE; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", mac[i]);
+	return true;
+}
+
+/* What nginx puts before a path of the registry; and before what is relative to the path `from`. */
+static void
+set_next(const struct inject_work *w, const char *word, const char *from, struct injection *out)
+{
+	const char *path = w->request.path;
+	size_t len = strcspn(path, "?");
+
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	out->next = arena_printf(w->context->arena, "%.*s%s%s", (int)len, path, INJECT_MARK, word);
+	for (len = strcspn(from, "?"); len > 0 && from[len - 1] != '/'; len--)
+		;
+	out->base = arena_printf(w->context->arena, "%s%.*s", out->next, (int)len, from);
+}
+
+/* What may be added to a path without leading out of it, however it is read. */
+static bool
+is_plain(const char *rest)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "/._-:=+@~";
+
+	return strspn(rest, plain) == strlen(rest) && strstr(rest, "/.") == NULL &&
+	       strstr(rest, "//") == NULL;
+}
+
+/* Whether the word was made for the path that the registry is said to have named, or for one above
+ * it. */
+static bool
+is_named(const struct inject_work *w)
+{
+	const char *named = w->request.named;
+	char word[NEXT_WORD_SIZE];
+
+	for (size_t len = strlen(named); len > 0; len--) {
+		bool below = named[len - 1] == '/'; /* of a path that ends with a slash */
+		unsigned char differs = 0;
+
+		if (named[len] != '\0' && named[len] != '/' && !below)
+			continue;
+		if (strlen(w->request.word) != NEXT_WORD_SIZE - 1 ||
+		    !next_word(w, named, len, word))
+			return false;
+		for (size_t i = 0; i < NEXT_WORD_SIZE; i++)
+			differs |= (unsigned char)(word[i] ^ w->request.word[i]);
+		if (differs == 0)
+			return is_plain(named + len - below);
+	}
+	return false;
+}
+
+/* What the client adds to a URL of its registry is the digest of what it has uploaded. */
+static const char *
+with_digest(const struct inject_work *w, const char *path)
+{
+	struct arena *a = w->context->arena;
+	const char *query = w->request.query;
+	struct pairs pairs = {0};
+	struct error e = {0};
+
+	if (query == NULL ||
+	    http_form_parse(a, query + 1, strlen(query + 1), &pairs, &e) != ERR_NONE)
+		return path;
+	for (size_t i = pairs.count; i > 0; i--)
+		if (strcmp(pairs.items[i - 1].name, "digest") == 0)
+			return arena_printf(a, "%s%sdigest=%s", path,
+					    strchr(path, '?') != NULL ? "&" : "?",
+					    http_encode(a, pairs.items[i - 1].value));
+	return path;
+}
+
+/* Asks the registry where it sends a client from the path. */
+static enum err
+follow_path(const struct inject_work *w, unsigned hops, struct injection *out)
+{
+	const struct registry_request *r = &w->request;
+	struct follow f = {.path = r->path,
+			   .authorization = out->authorization,
+			   .upload = r->begins_upload,
+			   .hops = hops};
+	struct check_report report;
+	char word[NEXT_WORD_SIZE];
+
+	if (!registry_follow(w->inject->settings, w->context->arena, w->wish->registry, &f,
+			     &report))
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	if (report.result != CHECK_VALID || f.next == NULL)
+		return registry_down(w, report.result != CHECK_VALID
+						? report.message
+						: "The registry does not say how to go on.");
+	if (!next_word(w, f.next, strcspn(f.next, "?"), word))
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	out->path = r->begins_upload ? with_digest(w, f.next) : f.next;
+	if (!r->begins_upload)
+		(void)snprintf(word, sizeof(word), "%u", hops + 1);
+	set_next(w, word, f.next, out);
+	return ERR_NONE;
+}
+
+static enum err
+inject_find_path(const struct inject_work *w, struct injection *out)
+{
+	const struct registry_request *r = &w->request;
+	bool reads = strcmp(r->actions, "pull") == 0, posts = strcmp(w->wish->method, "POST") == 0;
+	unsigned hops = 0;
+
+	if (r->word == NULL) {
+		out->path = w->wish->target;
+		if (r->repository != NULL && (reads ? !r->in_upload : r->begins_upload && posts))
+			set_next(w, "1", r->path, out);
+		return ERR_NONE;
+	}
+	if (strlen(r->word) == 1 && *r->word >= '1' && *r->word <= '0' + FOLLOW_HOPS_MAX)
+		hops = (unsigned)(*r->word - '0');
+	if (posts || r->repository == NULL || r->in_upload ||
+	    (hops != 0 && reads == r->begins_upload))
+		return deny(w, "The path is not one that this server has given.");
+	if (hops != 0)
+		return follow_path(w, hops, out);
+	if (!is_named(w))
+		return deny(w, "The path is not one that this server has given for the "
+			       "repository: begin again.");
+	out->path =
+		arena_printf(w->context->arena, "%s%s", r->named, r->query != NULL ? r->query : "");
+	set_next(w, r->word, r->named, out);
+	return ERR_NONE;
+}
+
 /* The record */
 
 static const char *
@@ -486,7 +502,7 @@ record(struct inject_work *w)
 
 enum err
 inject_run(struct inject *inject, const struct context *c, const struct wish *wish,
-	   const char **authorization, struct error *e)
+	   struct injection *out, struct error *e)
 {
 	struct inject_work w = {.inject = inject, .context = c, .wish = wish, .error = e};
 
@@ -498,9 +514,11 @@ inject_run(struct inject *inject, const struct context *c, const struct wish *wi
 	if (read_wish(&w) != ERR_NONE || inject_choose(&w) != ERR_NONE ||
 	    open_login(&w) != ERR_NONE)
 		return e->code;
-	enum err rc =
-		wish->scheme != NULL ? use_basic(&w, authorization) : use_token(&w, authorization);
-	return rc == ERR_NONE ? record(&w) : rc;
+	enum err rc = wish->scheme != NULL ? use_basic(&w, &out->authorization)
+					   : use_token(&w, &out->authorization);
+	if (rc == ERR_NONE)
+		rc = record(&w);
+	return rc == ERR_NONE ? inject_find_path(&w, out) : rc;
 }
 
 const char *

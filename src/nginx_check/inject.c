@@ -101,15 +101,35 @@ look_inject_header(const struct site *site, const struct rule *rule)
 	}
 }
 
-/* regcred has looked at the path as the client sent it.  nginx sends just that on if proxy_pass
- * ends with the host. */
+/* Whether a variable holds the path that regcred has answered, and nothing else. */
+static bool
+is_answered_path(const struct site *site, const struct node *pass, const char *variable)
+{
+	struct site there = *site;
+	struct trace t;
+
+	there.block = pass->parent;
+	if (variable_only(site->check->arena, variable) == NULL ||
+	    !trace_run(&t, &there, pass, variable))
+		return false;
+	for (size_t i = 0; i < t.count; i++)
+		if (strcmp(t.from[i].text, variable) != 0 &&
+		    strcmp(t.from[i].text, "$upstream_http_x_registry_path") != 0)
+			return false;
+	return t.count > 1;
+}
+
+/* regcred has looked at the path as the client sent it, and says which one the registry is asked
+ * for.  nginx sends just that on if proxy_pass ends with the host, or with that answer. */
 static void
 look_inject_path(const struct site *site, const struct rule *rule)
 {
 	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
 		const char *url = node_word(n, 1), *host = strstr(url, "://");
+		const char *rest = host != NULL ? strpbrk(host + 3, "/$") : strchr(url, '$');
 
-		if (strchr(url, '$') != NULL || (host != NULL && strchr(host + 3, '/') != NULL))
+		if (rest != NULL && (host == NULL || rest == host + 3 || *rest == '/' ||
+				     !is_answered_path(site, n, rest)))
 			found(site, rule, n, url);
 	}
 }
@@ -205,7 +225,7 @@ static const struct rule inject_rows[] = {
 	{ "inject-open", PROBLEM, look_inject_open, NULL, NULL, "any client may ask this location itself, and is given the login in a header; say `internal;` in it" },
 	{ "inject-fixed", PROBLEM, look_inject_fixed, NULL, NULL, "{} is not a fixed text, so clients may choose which registry's login is used; `set` it in the server" },
 	{ "inject-header", PROBLEM, look_inject_header, NULL, NULL, "the client's own {} goes on to the registry, with its key; include regcred_inject_proxy on this level, and say no proxy_set_header beside it" },
-	{ "inject-path", PROBLEM, look_inject_path, NULL, NULL, "with {} nginx makes another URL than the one that regcred has looked at; name the registry without a path, slash or variable" },
+	{ "inject-path", PROBLEM, look_inject_path, NULL, NULL, "with {} nginx makes another URL than the one that regcred has looked at; name the registry without a path or slash, and no variable but regcred's own $regcred_path after it" },
 	{ "inject-changed", PROBLEM, look_inject_changed, NULL, NULL, "`{}` sends another request than the one that regcred has looked at, or sends it elsewhere; remove it" },
 	{ "inject-leak", PROBLEM, look_inject_leak, NULL, NULL, "{} gives away the login or the client's key; use the login in `proxy_set_header Authorization` only" },
 	{ "inject-challenge", PROBLEM, look_inject_challenge, NULL, NULL, "a challenge of the registry would send clients, with their keys, to its token server; say `proxy_hide_header WWW-Authenticate;`" },

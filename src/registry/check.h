@@ -62,4 +62,20 @@ bool registry_authorize(const struct check_settings *s, struct arena *a, const c
 			struct grant *out, struct check_report *report)
 	__attribute__((warn_unused_result));
 
+/* A path of a registry, and where the registry sends a client that asks for it. */
+struct follow {
+	const char *path;	   /* "/v2/acme/app/blobs/sha256:…" */
+	const char *authorization; /* as a grant says it */
+	bool upload;		   /* POST begins an upload there; else GET */
+	unsigned hops;		   /* so many answers are followed */
+	const char *next;	   /* the result, in the arena: a path with its query */
+};
+enum { FOLLOW_HOPS_MAX = 4 };
+
+/* Asks for the path, and follows the answers as long as they stay on the registry's own host.
+ * report->result is CHECK_VALID if f->next is set.  Else as above. */
+bool registry_follow(const struct check_settings *s, struct arena *a, const char *address,
+		     struct follow *f, struct check_report *report)
+	__attribute__((warn_unused_result));
+
 #endif

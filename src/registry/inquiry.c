@@ -35,6 +35,8 @@ read_headers(struct inquiry *c, struct registry_answer *out)
 	     (value = fetch_header(c->fetch, "Docker-Distribution-Api-Version", n)) != NULL; n++)
 		if (strstr(value, "registry/2") != NULL)
 			c->is_registry = true;
+	value = fetch_header(c->fetch, "Location", 0);
+	out->location = value != NULL ? arena_strdup(c->arena, value) : NULL;
 }
 
 static void
@@ -68,7 +70,8 @@ static const enum check_result results[] = {
 enum check_result
 inquiry_ask(struct inquiry *c, const struct question *q, struct registry_answer *out)
 {
-	const char *headers[3] = {"Accept: application/json"};
+	const char *headers[4] = {"Accept: application/json"};
+	size_t n = 1;
 	const struct fetch_request request = {.url = q->url,
 					      .headers = headers,
 					      .body = q->form,
@@ -81,7 +84,9 @@ inquiry_ask(struct inquiry *c, const struct question *q, struct registry_answer 
 
 	*out = (struct registry_answer){0};
 	if (q->authorization != NULL)
-		headers[1] = arena_printf(c->arena, "Authorization: %s", q->authorization);
+		headers[n++] = arena_printf(c->arena, "Authorization: %s", q->authorization);
+	if (q->type != NULL)
+		headers[n] = q->type;
 	if (inquiry_is_exhausted(c))
 		return CHECK_UNREACHABLE;
 	enum fetch_rc rc = fetch_do(c->fetch, c->arena, &request, &got);

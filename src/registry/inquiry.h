@@ -22,6 +22,7 @@ struct question {
 	const char *url;
 	const char *authorization; /* NULL: asked as nobody */
 	const char *form;	   /* NULL: a GET */
+	const char *type;	   /* "Content-Type: …" of the form; NULL: the usual one */
 	bool aside;		   /* its status says nothing about the login */
 };
 
@@ -39,6 +40,7 @@ struct inquiry {
 	struct given_login login;  /* NULL: none */
 	const char *const *scopes; /* asked for; NULL: none, unless there is no token without */
 	struct grant *grant;	   /* NULL: none is wanted */
+	struct follow *follow;	   /* NULL: nothing is followed */
 	bool is_registry;	   /* something in its answers shows that it is one */
 	bool exhausted;		   /* there was no memory to find out */
 	int http_status;
@@ -47,6 +49,7 @@ struct inquiry {
 struct registry_answer {
 	long status;
 	struct challenge_list challenges;
+	const char *location;	     /* NULL: none */
 	const struct json *document; /* NULL: the body is not JSON */
 };
 

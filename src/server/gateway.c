@@ -80,6 +80,7 @@ enum {
 	P_LAST = 2, /* ours, from the web server's configuration: a later line overrides an included
 		       one */
 	P_SOLE = 8, /* the web server's word on who asks: a second one, empty or not, spoils it */
+	P_JOIN = 16, /* a list: what comes in several headers is one, RFC 9110, 5.3 */
 	P_EMPTY = 4, /* an empty value means something; else it is taken for absent: nginx blanks a
 			header so */
 };
@@ -96,7 +97,7 @@ static const struct gateway_param {
 	{ "CONTENT_LENGTH", TO(content_length), P_LAST },
 	{ "CONTENT_TYPE", TO(request.content_type), P_ONCE },
 	{ "HTTPS", TO(https), P_LAST },
-	{ "HTTP_ACCEPT", TO(request.accept), 0 },
+	{ "HTTP_ACCEPT", TO(request.accept), P_JOIN },
 	{ "HTTP_AUTHORIZATION", TO(request.authorization), P_ONCE },
 	{ "HTTP_COOKIE", TO(request.cookie), P_ONCE },
 	{ "HTTP_HOST", TO(http_host), P_ONCE },
@@ -158,7 +159,7 @@ compare_param(const void *text, const void *row)
 }
 
 static void
-take_param(struct params *p, const char *text)
+take_param(struct params *p, const char *text, struct arena *a)
 {
 	const struct gateway_param *row =
 		bsearch(text, params_table, PARAM_COUNT, sizeof(params_table[0]), compare_param);
@@ -172,7 +173,9 @@ take_param(struct params *p, const char *text)
 		p->request.header_repeated = true;
 	if (*slot != NULL && (row->flags & P_SOLE))
 		p->request.proxy.repeated = true;
-	if (*slot == NULL || (row->flags & P_LAST))
+	if (*slot != NULL && (row->flags & P_JOIN))
+		*slot = arena_printf(a, "%s, %s", *slot, value + 1);
+	else if (*slot == NULL || (row->flags & P_LAST))
 		*slot = value + 1;
 }
 
@@ -274,7 +277,7 @@ read_params(struct params *p, char **list, struct arena *a)
 	struct request *r = &p->request;
 
 	for (; *list != NULL; list++)
-		take_param(p, *list);
+		take_param(p, *list, a);
 	r->id = request_id(r->id, a);
 	r->method = or_empty(r->method);
 	r->client = or_empty(r->client);

@@ -50,6 +50,11 @@ class Standin:
 
             def respond(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
+                    while (size := int(self.rfile.readline().split(b";")[0], 16)) > 0:
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                    self.rfile.readline()
                 request = Request(self, body)
                 standin.requests.append(request)
                 answer = standin.answer(request)
@@ -134,6 +139,85 @@ def bearer_registry(realm, tokens, service="stand-in"):
             return Answer(200, {}, API)
         return Answer(404, {"errors": [{"code": "NAME_UNKNOWN", "message": "unknown", "detail": None}]}, API)
     return answer
+
+
+class Store:
+    """A registry that keeps what is pushed, and names URLs of its own for what comes next: upload(name, id, turn) and download(name, digest) give
+    them, the latter None where the blob itself is answered.  may(request) says whether a request is let in; so it is for each URL."""
+
+    def __init__(self, may, upload, download=lambda name, digest: None, challenge='Basic realm="stand-in"'):
+        self.may, self.upload, self.download, self.challenge = may, upload, download, challenge
+        self.blobs, self.manifests, self.uploads, self.places = {}, {}, {}, {}
+
+    def __call__(self, request):
+        if not self.may(request):
+            return Answer(401, UNAUTHORIZED, dict(API, **{"WWW-Authenticate": self.challenge}))
+        place = self.places.get(request.path)
+        if place is not None:
+            return place(request)
+        name, _, rest = request.path[len("/v2/"):].partition("/blobs/")
+        if rest == "uploads/" and request.method == "POST":
+            return self.begin(name)
+        if rest and request.method in ("GET", "HEAD"):
+            return self.blob(name, rest, request.method == "GET")
+        name, _, tag = request.path[len("/v2/"):].partition("/manifests/")
+        if tag:
+            return self.manifest(name, tag, request)
+        return Answer(200, {}, API) if request.path == "/v2/" else self.unknown()
+
+    @staticmethod
+    def unknown():
+        return Answer(404, {"errors": [{"code": "NAME_UNKNOWN", "message": "unknown", "detail": None}]}, API)
+
+    def goes_on(self, name, number):
+        """What the next request of an upload is sent to."""
+        turn, _ = self.uploads[number]
+        url = self.upload(name, number, turn)
+        path = urllib.parse.urlsplit(urllib.parse.urljoin("http://x/v2/%s/blobs/uploads/" % name, url)).path
+        self.places[path] = lambda request: self.go_on(name, number, request)
+        return dict(API, **{"Location": url, "Range": "0-0", "Docker-Upload-UUID": number})
+
+    def begin(self, name):
+        number = "u%08d-%s" % (len(self.uploads), hashlib.sha256(str(len(self.uploads)).encode()).hexdigest()[:20])
+        self.uploads[number] = [0, b""]
+        return Answer(202, b"", self.goes_on(name, number))
+
+    def go_on(self, name, number, request):
+        self.uploads[number][0] += 1
+        self.uploads[number][1] += request.body
+        if request.method == "PATCH":
+            return Answer(202, b"", self.goes_on(name, number))
+        digest = "sha256:" + hashlib.sha256(self.uploads[number][1]).hexdigest()
+        if request.method != "PUT" or request.query.get("digest") != [digest]:
+            return Answer(400, {"errors": [{"code": "DIGEST_INVALID", "message": "digest", "detail": None}]}, API)
+        self.blobs[name, digest] = self.uploads[number][1]
+        return Answer(201, b"", dict(API, **{"Location": "/v2/%s/blobs/%s" % (name, digest), "Docker-Content-Digest": digest}))
+
+    def blob(self, name, digest, whole):
+        data = self.blobs.get((name, digest))
+        url = self.download(name, digest) if whole else None
+        if data is None:
+            return self.unknown()
+        if url is None:
+            return Answer(200, data, dict(API, **{"Docker-Content-Digest": digest, "Content-Type": "application/octet-stream"}))
+        first = url
+        while url is not None:
+            path = urllib.parse.urlsplit(urllib.parse.urljoin("http://x/v2/%s/blobs/%s" % (name, digest), url)).path
+            url = self.download(name, path)
+            answer = Answer(200, data, {"Content-Type": "application/octet-stream"}) if url is None else Answer(307, b"", {"Location": url})
+            self.places[path] = lambda request, answer=answer: answer
+        return Answer(307, b"", dict(API, Location=first))
+
+    def manifest(self, name, tag, request):
+        if request.method == "PUT":
+            digest = "sha256:" + hashlib.sha256(request.body).hexdigest()
+            for key in (tag, digest):
+                self.manifests[name, key] = (request.body, request.headers.get("Content-Type"))
+            return Answer(201, b"", dict(API, **{"Location": "/v2/%s/manifests/%s" % (name, digest), "Docker-Content-Digest": digest}))
+        found = self.manifests.get((name, tag))
+        if found is None:
+            return self.unknown()
+        return Answer(200, found[0], dict(API, **{"Content-Type": found[1], "Docker-Content-Digest": "sha256:" + hashlib.sha256(found[0]).hexdigest()}))
 
 
 def image(directory, layer=b""):

@@ -3,6 +3,7 @@ recorded, what the client never sees."""
 
 import base64
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.parse
 
 import harness
 import standin
@@ -360,10 +362,10 @@ class Recorder:
         self.listener.close()
 
 
-class Skopeo(Base):
-    """Debian's docker-registry behind the examples, and skopeo with an API key as its only login."""
+class Tool(Base):
+    """skopeo with an API key as its only login."""
 
-    TOOLS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "htpasswd": "apache2-utils", "openssl": "openssl"}
+    TOOLS = {"skopeo": "skopeo"}
 
     def setUp(self):
         super().setUp()
@@ -374,6 +376,42 @@ class Skopeo(Base):
         os.mkdir(self.client)
         self.image = standin.image(os.path.join(self.directory, "image"), os.urandom(300 * 1024))
         self.pulls = 0
+
+    def open_front(self, example, url, key):
+        self.front_ = self.front(example, url)
+        self.recorder = Recorder(self.front_.port)
+        self.addCleanup(self.recorder.stop)
+        with open(os.path.join(self.client, "auth.json"), "w", encoding="ascii") as f:
+            json.dump({"auths": {self.recorder.host: {"auth": base64.b64encode(":".join(key.key).encode()).decode()}}}, f)
+
+    def copy(self, *words):
+        return subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--authfile", os.path.join(self.client, "auth.json"), "--src-tls-verify=false",
+                               "--dest-tls-verify=false", *words], env=dict(os.environ, HOME=self.client, TMPDIR=self.client), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
+
+    def push(self, name):
+        return self.copy(self.image, "docker://%s/%s" % (self.recorder.host, name))
+
+    def pull(self, name):
+        self.pulls += 1
+        return self.copy("docker://%s/%s" % (self.recorder.host, name), "dir:%s/got%d" % (self.client, self.pulls))
+
+    def no_password_at_the_client(self, *more):
+        """In none of its files, and in nothing that was ever sent to it."""
+        needles = set(harness.forms(harness.PLANT)).union(*[harness.forms(text) for text in more])
+        texts = [bytes(self.recorder.bytes)]
+        for directory, _, names in os.walk(self.client):
+            for name in names:
+                with open(os.path.join(directory, name), "rb") as f:
+                    texts.append(f.read())
+        self.assertGreater(len(texts), 4)
+        self.assertFalse([needle for needle in needles for text in texts if needle in text])
+
+
+class Skopeo(Tool):
+    """Debian's docker-registry behind the examples."""
+
+    TOOLS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "htpasswd": "apache2-utils", "openssl": "openssl"}
 
     def serve(self, auth):
         """The URL of a docker-registry."""
@@ -404,35 +442,6 @@ class Skopeo(Base):
             f.write("\n".join(lines) + "\n")
         os.rename(path + ".new", path)
         return path
-
-    def open_front(self, example, url, key):
-        self.recorder = Recorder(self.front(example, url).port)
-        self.addCleanup(self.recorder.stop)
-        with open(os.path.join(self.client, "auth.json"), "w", encoding="ascii") as f:
-            json.dump({"auths": {self.recorder.host: {"auth": base64.b64encode(":".join(key.key).encode()).decode()}}}, f)
-
-    def copy(self, *words):
-        return subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--authfile", os.path.join(self.client, "auth.json"), "--src-tls-verify=false",
-                               "--dest-tls-verify=false", *words], env=dict(os.environ, HOME=self.client, TMPDIR=self.client), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60)
-
-    def push(self, name):
-        return self.copy(self.image, "docker://%s/%s" % (self.recorder.host, name))
-
-    def pull(self, name):
-        self.pulls += 1
-        return self.copy("docker://%s/%s" % (self.recorder.host, name), "dir:%s/got%d" % (self.client, self.pulls))
-
-    def no_password_at_the_client(self, *more):
-        """In none of its files, and in nothing that was ever sent to it."""
-        needles = set(harness.forms(harness.PLANT)).union(*[harness.forms(text) for text in more])
-        texts = [bytes(self.recorder.bytes)]
-        for directory, _, names in os.walk(self.client):
-            for name in names:
-                with open(os.path.join(directory, name), "rb") as f:
-                    texts.append(f.read())
-        self.assertGreater(len(texts), 4)
-        self.assertFalse([needle for needle in needles for text in texts if needle in text])
 
     def test_basic(self):
         secret = site.plant()
@@ -510,6 +519,216 @@ class Skopeo(Base):
         self.assertEqual(sorted(r.query["scope"] for r in auth.requests), [["repository:acme/app:pull"], ["repository:acme/app:pull,push"]])
         self.no_password_at_the_client(*made)
         self.assertNotIn(auth.url.encode(), bytes(self.recorder.bytes))
+
+
+class Elsewhere(Tool):
+    """Registries that name URLs of their own for what comes next: nginx and regcred follow, bound to the repository that they were given for."""
+
+    # {url}: the registry's; {name}: the repository; {id}: of the upload; {turn}: how many requests it has had.
+    UPLOADS = {
+        "as docker-registry": "{url}/v2/{name}/blobs/uploads/{id}?_state={turn}%2F%3D",
+        "as docker-registry, relative": "/v2/{name}/blobs/uploads/{id}?_state={turn}",
+        "relative to the request": "{id}",
+        "relative to what is above it": "../upload/{id}",
+        "inside, as GHCR": "/v2/{name}/blobs/upload/{id}",
+        "inside, absolute": "{url}/v2/{name}/blobs/upload/{id}?_state={turn}%2Fx&y=z",
+        "outside, as Artifact Registry": "/artifacts-uploads/namespaces/p/repositories/r/uploads/{id}",
+        "outside, absolute": "{url}/up/{id}?turn={turn}",
+        "outside, escaped": "/up%2Fload/a%20b/{id}",
+        "outside, further down each time": "/up/{id}/{turns}",
+    }
+    DOWNLOADS = {
+        "the blob itself": (),
+        "outside, as Artifact Registry": ("/artifacts-downloads/namespaces/p/downloads/{digest}?token=x%2Fy",),
+        "outside, absolute": ("{url}/data/{digest}",),
+        "inside": ("/v2/{name}/blob-data/{digest}",),
+        "relative to the request": ("../data/{digest}",),
+        "in two steps": ("/one/{digest}", "{url}/two/{digest}"),
+    }
+
+    def open(self, upload="inside, as GHCR", download="the blob itself", example="inject-basic"):
+        self.secret, self.granted, self.scopes = site.plant(), set(), []
+        auth = self.standin(self.grant)
+        self.challenge = 'Basic realm="x"' if example == "inject-basic" else 'Bearer realm="%s/token",service="x"' % auth.url
+        self.server = self.standin(lambda request: self.store(request))
+        self.shape(upload, download)
+        self.row = self.project.credential(self.project.registry(serverAddress=self.server.url), publicValue="ci", secretValue=self.secret)
+        self.key_ = self.key()
+        self.open_front(example, self.server.url, self.key_)
+
+    def shape(self, upload="inside, as GHCR", download="the blob itself"):
+        """The registry is empty, and names other URLs, from now on."""
+        steps = self.DOWNLOADS[download]
+
+        def may(request):
+            return request.login == ("ci", self.secret) or request.token in self.granted
+
+        def up(name, number, turn):
+            return self.UPLOADS[upload].format(url=self.server.url, name=name, id=number, turn=turn, turns="/".join("x" * turn))
+
+        def down(name, what):
+            done = [step.format(url=self.server.url, name=name, digest=what.rpartition("/")[2]) for step in steps]
+            number = next((n + 1 for n, step in enumerate(done) if what.rpartition("/")[0] and what in step.replace("../", "/v2/%s/" % name)), 0)
+            return done[number] if number < len(done) else None
+        self.store = standin.Store(may, up, down, self.challenge)
+
+    def grant(self, request):
+        if request.login != ("ci", self.secret):
+            return Answer(401, UNAUTHORIZED)
+        self.scopes += request.query.get("scope", [])
+        token = "%s-token-%d" % (harness.PLANT, len(self.granted))
+        self.granted.add(token)
+        return Answer(200, {"token": token, "expires_in": 300})
+
+    def works(self):
+        for done in (self.push("acme/app:1"), self.pull("acme/app:1")):
+            self.assertEqual(done.returncode, 0, done.stderr)
+        got = [os.path.join(self.client, "got%d" % self.pulls, name) for name in os.listdir(os.path.join(self.client, "got%d" % self.pulls))]
+        self.assertGreaterEqual(max(os.path.getsize(path) for path in got), 300 * 1024)
+        self.no_password_at_the_client()
+
+    def test_uploads(self):
+        self.open()
+        for name in self.UPLOADS:
+            with self.subTest(name):
+                self.shape(upload=name)
+                self.works()
+
+    def test_downloads(self):
+        self.open()
+        for name in self.DOWNLOADS:
+            with self.subTest(name):
+                self.shape(download=name)
+                self.works()
+
+    def test_tokens(self):
+        self.open("outside, as Artifact Registry", "in two steps", "inject-token")
+        self.works()
+        self.assertEqual(set(self.scopes), {"repository:acme/app:pull", "repository:acme/app:pull,push"})
+
+    def raw(self, path, method="GET", key=None, headers=(), body=b""):
+        """(status, path of the Location): path is that of an address of the front."""
+        front = self.front_
+        status, got, _ = front.ask(path, key or self.key_, method, headers, body)
+        place = got.get("location")
+        place = place and urllib.parse.urljoin(place, place)           # dots, as a client reads them
+        return status, place[len("http://" + front.host):] if place is not None and place.startswith("http://" + front.host) else place
+
+    def begun(self, **words):
+        """Path and body of an upload of acme/app that has had one request."""
+        self.open(**words)
+        status, place = self.raw("/v2/acme/app/blobs/uploads/", "POST")
+        self.assertEqual(status, 202)
+        status, place = self.raw(place, "PATCH", body=b"one")
+        self.assertEqual(status, 202, place)
+        return place
+
+    def test_a_blob_in_one_request(self):
+        """containerd, and others, send all of it with PUT to what POST has named."""
+        data = b"all of it"
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        self.open()
+        for name in self.UPLOADS:
+            with self.subTest(name):
+                self.shape(upload=name)
+                _, place = self.raw("/v2/acme/app/blobs/uploads/", "POST")
+                place += ("&" if "?" in place else "?") + "digest=" + digest.replace(":", "%3A")
+                self.assertEqual(self.raw(place, "PUT", body=data)[0], 201, place)
+                self.assertEqual(self.store.blobs["acme/app", digest], data)
+
+    def test_a_host_by_name_needs_no_resolver(self):
+        self.open()
+        url = "http://localhost:%d" % self.server.port
+        self.project.credential(self.project.registry(serverAddress=url), publicValue="ci", secretValue=self.secret)
+        self.assertEqual(self.front("inject-basic", url).ask("/v2/acme/app/manifests/1", self.key_)[0], 404)
+        self.assertEqual(self.server.requests[-1].path, "/v2/acme/app/manifests/1")
+
+    def test_it_is_bound(self):
+        """To the repository, and to what the registry has named: nothing else of the registry is reached with the login."""
+        place = self.begun(upload="outside, as Artifact Registry")
+        before, named = place.split("/.regcred/")[0], place[place.index("/artifacts-uploads"):]
+        word = place.split("/.regcred/")[1].split("/")[0]
+        self.assertEqual(before, "/v2/acme/app/blobs/uploads")
+        self.store.places["/api/users"] = lambda request: Answer(200, {"users": []})
+        count = len(self.server.requests)
+        other = word[:-1] + ("0" if word[-1] != "0" else "1")
+        cases = ["/v2/acme/other/blobs/uploads/.regcred/%s%s" % (word, named), "/v2/acme/app/blobs/uploads/.regcred/%s/api/users" % word,
+                 "/v2/acme/app/blobs/uploads/.regcred/%s%s" % (other, named), "/v2/acme/app/blobs/uploads/.regcred/%s%s" % (word[:8], named),
+                 "/v2/acme/app/blobs/uploads/.regcred/%s" % word, "/v2/acme/app/blobs/uploads/.regcred/%s/" % word, "/v2/acme/app/blobs/uploads/.regcred/",
+                 "/v2/acme/app/blobs/uploads/.regcred//api/users", "/v2/acme/app/manifests/1/.regcred/%s/api/users" % word, "/v2/.regcred/%s/api/users" % word,
+                 "/v2/_catalog/.regcred/1/api/users", "/api/users", "/v2/acme/app/blobs/uploads/.regcred/%s%s/../../../../../../../api/users" % (word, named),
+                 "/v2/acme/app/blobs/uploads/.regcred/%s%s/%%2e%%2e/x" % (word, named), "/v2/acme/app/blobs/uploads/.regcred/%s%s%%2F.." % (word, named),
+                 "/v2/acme/app/blobs/uploads/.regcred/%s%s//x" % (word, named), "/v2/acme/app/blobs/uploads/.regcred/9/api/users",
+                 "/v2/acme/app/blobs/uploads/.regcred/0/api/users", "/v2/acme/app/blobs/uploads/.regcred/1/.regcred/%s%s" % (word, named)]
+        for path in cases:
+            for method in ("GET", "PATCH", "PUT", "DELETE", "POST"):
+                if method == "POST" or "/.regcred/1/" not in path:
+                    self.assertIn(self.raw(path, method)[0], (403, 404, 405, 400), (method, path))
+        self.assertEqual([r.path for r in self.server.requests[count:] if r.login is not None], [], "the login went somewhere")
+        self.assertEqual(self.raw(place, "POST")[0], 403)
+        elsewhere = site.project()
+        stranger = Client(site, site.new_key(elsewhere.admin, role="inject"), elsewhere.root)
+        self.assertEqual(self.raw(place, "PATCH", stranger)[0], 403)
+        self.assertEqual(self.front_.ask(place, None, "PATCH")[0], 401)
+        self.status(self.env.action("registrycredentials/" + self.row["id"], "deactivate"), 202)
+        self.assertEqual(self.raw(place, "PATCH")[0], 403)
+        self.status(self.env.action("registrycredentials/" + self.row["id"], "activate"), 202)
+        self.assertEqual(self.raw(place, "PATCH", body=b"two")[0], 202)
+
+    def test_what_the_client_says_the_registry_named_counts_for_nothing(self):
+        self.open("outside, as Artifact Registry", "outside, as Artifact Registry")
+        self.store.blobs["acme/app", "sha256:aa"] = b"data"
+        self.store.places["/api/users"] = lambda request: Answer(200, {"users": []})
+        _, place = self.raw("/v2/acme/app/blobs/sha256:aa")
+        self.assertEqual(place.split("/.regcred/")[0], "/v2/acme/app/blobs/sha256:aa")
+        for lie in (place, place.split("/.regcred/")[0] + "/.regcred/1/api/users"):
+            status, _, body = self.front_.ask(lie, self.key_)
+            self.assertEqual((status, body), (200, b"data"))
+        _, place = self.raw("/v2/acme/app/blobs/uploads/", "POST")
+        self.assertEqual(self.raw(place.split("/.regcred/")[0] + "/.regcred/1/api/users", "PATCH")[0], 202)
+        self.assertNotIn("/api/users", [r.path for r in self.server.requests])
+
+    def test_other_hosts_are_for_the_client(self):
+        self.open()
+        front = self.front_
+        for place in ("http://storage.example.test/x?signature=y", "https://storage.example.test:8443/v2/acme/app/blobs/uploads/1", "//storage.example.test/x"):
+            for status, path, method in ((307, "/v2/acme/app/blobs/sha256:aa", "GET"), (202, "/v2/acme/app/blobs/uploads/", "POST")):
+                self.store = lambda request, s=status, p=place: Answer(s, b"", {"Location": p})
+                self.assertEqual(front.ask(path, self.key_, method)[1]["location"], place)
+                count = len(self.server.requests)
+                self.assertIn(front.ask(path + "/.regcred/1/x" if method == "GET" else path + ".regcred/1/x", self.key_, "GET" if method == "GET" else "PATCH")[0], (502, 503))
+                self.assertEqual(len(self.server.requests), count + 1)
+
+    def test_headers(self):
+        """Those of the registry API go on, no other; a session of the login does not come back."""
+        self.open()
+        front = self.front_
+        self.store.places["/v2/acme/app/manifests/1"] = lambda r: Answer(200, b"x", {"Set-Cookie": "session=1", "X-Accel-Redirect": "/.regcred-inject", "X-Other": "y"})
+        given = [("Accept", "application/a"), ("Accept", "application/b"), ("Accept", "*/*"), ("Range", "bytes=0-1"), ("If-None-Match", '"x"'), ("User-Agent", "test/1"),
+                 ("Content-Type", "application/octet-stream")]
+        kept_back = [("X-Forwarded-User", "root"), ("X-WEBAUTH-USER", "root"), ("X-SSO-USER", "root"), ("X-Original-URL", "/v2/secret/manifests/1"), ("X-Rewrite-URL", "/x"),
+                     ("X-HTTP-Method-Override", "DELETE"), ("Proxy-Authorization", "Basic eDp5"), ("X-Forwarded-Host", "x"), ("X-Forwarded-For", "127.0.0.1"),
+                     ("Cookie", "a=b"), ("X-API-Key", ":".join(self.key_.key)), ("Remote-User", "root"), ("Forwarded", "for=x"), ("Via", "x"), ("Origin", "x"), ("Referer", "x")]
+        status, headers, body = front.ask("/v2/acme/app/manifests/1", self.key_, headers=given + kept_back)
+        self.assertEqual((status, body, headers.get("x-other")), (200, b"x", "y"))
+        self.assertNotIn("set-cookie", headers)
+        request = self.server.requests[-1]
+        self.assertEqual(request.headers["Accept"], "application/a, application/b, */*")
+        for name, value in given[3:]:
+            self.assertEqual(request.headers[name], value)
+        self.assertEqual(sorted(set(request.headers) & {name for name, _ in kept_back}), [])
+        self.assertEqual({name.lower() for name in request.headers} - {"host", "connection", "authorization", "content-length"} - {name.lower() for name, _ in given}, set())
+
+    def test_queries(self):
+        self.open()
+        front = self.front_
+        count = len(self.server.requests)
+        for query in ("from%5B%5D=other", "from+=other", "From=other", "FROM=other", "repo=other", "mount%20=x", "scope=other"):
+            for path, method in (("/v2/acme/app/blobs/uploads/", "POST"), ("/v2/acme/app/manifests/1", "GET"), ("/v2/acme/app/tags/list", "GET")):
+                self.assertEqual(front.ask(path + "?" + query, self.key_, method)[0], 403, (path, query))
+        for query in ("from%5B%5D=other", "from+=other", "From=other", "mountx=other"):
+            self.assertEqual(front.ask("/v2/acme/app/blobs/uploads/1?" + query, self.key_, "PUT")[0], 403, query)
+        self.assertEqual(len(self.server.requests), count)
 
 
 if __name__ == "__main__":
