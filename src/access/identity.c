@@ -72,8 +72,9 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 
 	*out = (struct identity){
 		.user_id = record_id(account), .scope_id = record_id(account), .role = ROLE_NONE};
-	out->kind = kind != NULL ? kind : "";
+	out->kind = out->stored_kind = kind != NULL ? kind : "";
 	out->name = record_text(account, COL_NAME);
+	out->key.rank = RANK_FULL;
 	for (const struct account_kind *k = account_kinds; k->kind != NULL; k++)
 		if (strcmp(k->kind, out->kind) == 0) {
 			out->role = k->role;
@@ -143,15 +144,51 @@ identity_narrow(const char *key_role, enum role role, bool scoped)
 	return ROLE_NONE;
 }
 
-bool
-auth_role_within(const char *outer, const char *inner)
+enum role
+identity_role_of_maker(const struct standing *s)
 {
-	return outer == NULL || (inner != NULL && strcmp(outer, inner) == 0);
+	for (const struct account_kind *k = account_kinds; s->maker_kind != NULL && k->kind != NULL;
+	     k++)
+		if (strcmp(k->kind, s->maker_kind) == 0 && k->all_accounts)
+			return ROLE_PROJECT;
+	if (s->maker_role == NULL || s->maker_state == NULL ||
+	    strcmp(s->maker_state, state_name(ST_ACTIVE)) != 0)
+		return ROLE_NONE;
+	enum role role = identity_role_of_membership(s->maker_role);
+	return role == ROLE_OWNER ? ROLE_PROJECT : role;
 }
 
-/* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */
-static enum role
-role_in_project(const struct identity *id, int64_t project)
+enum rank
+identity_rank_of_role(enum role role)
+{
+	switch (role) {
+	case ROLE_NONE:
+	case ROLE_REVEAL:
+		return RANK_NONE;
+	case ROLE_READADMIN:
+	case ROLE_READONLY:
+		return RANK_READONLY;
+	case ROLE_RESTRICTED:
+		return RANK_RESTRICTED;
+	case ROLE_MEMBER:
+		return RANK_MEMBER;
+	default:
+		return RANK_FULL;
+	}
+}
+
+enum rank
+identity_rank(const struct identity *id, int64_t account)
+{
+	if (account == id->user_id)
+		return id->key.rank;
+	if (id->scoped && account != id->scope_id)
+		return RANK_NONE;
+	return identity_rank_of_role(identity_role_in_project(id, account));
+}
+
+enum role
+identity_role_in_project(const struct identity *id, int64_t project)
 {
 	const struct membership *m = identity_membership(id, project);
 
@@ -189,7 +226,7 @@ auth_scope(const struct auth *auth, struct arena *a, const char *project, struct
 	if (id->account_role == ROLE_PROJECT)
 		return project_id == id->user_id ? ERR_NONE
 						 : err_set(e, ERR_FORBIDDEN, NULL, not_yours);
-	enum role role = role_in_project(id, project_id);
+	enum role role = identity_role_in_project(id, project_id);
 	if (role == ROLE_NONE)
 		return err_set(e, ERR_FORBIDDEN, NULL, not_yours);
 	enum store_rc rc =

@@ -9,6 +9,7 @@
 
 #include "access/actor.h"
 #include "access/permissions.h"
+#include "access/power.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/settings.h"
@@ -19,22 +20,13 @@
 #include "access/refusals.h"
 #include "store/store.h"
 
-/* What confines the key beside its account.  No key that it makes or changes may do more. */
-struct key_bounds {
-	const char *role;	   /* NULL: all that the account may do */
-	const char *networks;	   /* NULL: from everywhere; else see network.h */
-	int64_t expires_ms;	   /* 0: never */
-	const char *registry_ids;  /* NULL: logins of all registries; else a list (list_next) */
-	const char *path_prefixes; /* NULL: for all repositories */
-	bool reveal;		   /* it may be handed logins */
-};
-
 /* Who asks.  Lives in the request's arena. */
 struct identity {
-	int64_t user_id;  /* the account of the key */
-	int64_t scope_id; /* the account acted for: a project when scoped, else user_id */
-	const char *kind; /* of the account of the key */
-	const char *name; /* may be NULL */
+	int64_t user_id;	 /* the account of the key */
+	int64_t scope_id;	 /* the account acted for: a project when scoped, else user_id */
+	const char *kind;	 /* of the account of the key, for this request */
+	const char *stored_kind; /* without what groups give; NULL: it rests on no row */
+	const char *name;	 /* may be NULL */
 	enum role role;
 	enum role account_role; /* what the account is unscoped, whatever its key may do */
 	bool scoped;		/* acts for one project */
@@ -45,8 +37,9 @@ struct identity {
 	struct owners owners;	/* whose rows it sees */
 	const char *proxy_user; /* whom the web server signed in, proven; NULL: nobody */
 	bool proxy_unknown;	/* ERR_FORBIDDEN because no account has that name yet */
-	struct key_bounds key;
-	int64_t key_id;	 /* the key that it asked with; 0: none */
+	int64_t key_id;		/* the key that it asked with; 0: none */
+	struct power key;	/* of that key; unbounded without one */
+	int64_t maker_id;	/* the account that made the key of a project; 0: not known */
 	const char *via; /* how it was found out, for the audit log: key, proxy, open, command */
 };
 
@@ -63,15 +56,24 @@ struct auth {
 	struct refusals *refusals; /* of sign-ins, for the audit log; NULL for none */
 };
 
-/* Whether a key's role is one that the other may do too; NULL is the role of the account. */
-bool auth_role_within(const char *outer, const char *inner);
-
 /* Narrows the identity to a project.  ERR_FORBIDDEN if it is not accessible or not active;
  * ERR_INVALID_PROJECT_ID. */
 enum err auth_scope(const struct auth *auth, struct arena *a, const char *project,
 		    struct identity *id, struct error *e) __attribute__((warn_unused_result));
 
 enum role identity_role_of_membership(const char *name);
+
+/* The role of a key of a project: that of whoever made it, for as long as he is a member; what
+ * administrators and the command line made is the project's own.  ROLE_NONE: it has ended. */
+enum role identity_role_of_maker(const struct standing *standing);
+
+/* The role in a project of somebody who is not confined to one already; ROLE_NONE for none. */
+enum role identity_role_in_project(const struct identity *id, int64_t project);
+
+enum rank identity_rank_of_role(enum role role);
+
+/* What the caller's role is worth among the rows of an account. */
+enum rank identity_rank(const struct identity *id, int64_t account);
 
 /* Whether it lets its member see the project; an inactive one is there for its owners only. */
 bool identity_is_joined(const struct membership *m);

@@ -48,6 +48,8 @@ auth_may_open(const struct identity *id, const struct record *row)
 {
 	int64_t owner = row->columns[row->type->family->owner].number;
 
+	if (power_is_bounded(&id->key) && !id->key.reveal)
+		return false;
 	return id->scoped || id->all_accounts || owner == id->user_id ||
 	       identity_owns(identity_membership(id, owner));
 }
@@ -96,21 +98,43 @@ auth_may_hand_out(const struct identity *id, const struct record *row)
 {
 	int64_t owner = row->columns[row->type->family->owner].number;
 
-	return id->scoped || owner == id->user_id || identity_owns(identity_membership(id, owner));
+	return id->scoped || owner == id->user_id ||
+	       (HANDED & (1U << identity_role_in_project(id, owner))) != 0;
+}
+
+struct power
+auth_power(const struct identity *id, int64_t account)
+{
+	struct power own = id->key;
+
+	own.rank = identity_rank(id, account);
+	own.account_id = account;
+	own.active = true;
+	own.reveal = auth_may_grant(id) && own.rank == RANK_FULL;
+	if (own.rank == RANK_NONE)
+		own.account_id = 0;
+	return own;
 }
 
 bool
-auth_list_has_id(const char *list, const struct family *family, int64_t id)
+auth_may_write(const struct identity *id, const struct resource_type *type)
 {
-	char one[LIST_ITEM_SIZE];
-	int64_t other;
+	bool login_or_key = (type->flags & (TYPE_VERIFIED | TYPE_API_KEY)) != 0;
 
-	if (list == NULL)
-		return true;
-	while (list_next(&list, one))
-		if (id_parse(family, one, &other) && other == id)
-			return true;
-	return false;
+	if (power_is_for_logins(&id->key))
+		return login_or_key;
+	return !power_is_bounded(&id->key) || (type->flags & TYPE_SELF) == 0;
+}
+
+bool
+auth_is_own_membership(const struct identity *id, const struct record *row)
+{
+	char self[ID_TEXT_SIZE];
+	const char *type = record_text(row, COL_EXTERNAL_ID_TYPE);
+
+	(void)id_write(self, &family_account, id->user_id);
+	return type != NULL && strcmp(type, "rancher_id") == 0 &&
+	       strcmp(record_text(row, COL_EXTERNAL_ID), self) == 0;
 }
 
 bool
@@ -118,7 +142,11 @@ auth_may_manage(const struct identity *id, const struct record *row)
 {
 	int64_t owner = row->columns[row->type->family->owner].number;
 
-	if ((WATCHER & (1U << id->role)) != 0 || (row->type->flags & TYPE_THROUGH_PROJECT) != 0)
+	if ((WATCHER & (1U << id->role)) != 0)
+		return false;
+	if ((row->type->flags & TYPE_THROUGH_PROJECT) != 0)
+		return auth_is_own_membership(id, row);
+	if (!auth_may_write(id, row->type))
 		return false;
 	if ((row->type->flags & TYPE_PROJECT) != 0)
 		return owns_project(id, record_id(row));

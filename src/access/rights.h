@@ -45,8 +45,16 @@ bool auth_may_grant(const struct identity *id);
 /* Whether this row's login may be handed to the caller, if it may be handed any. */
 bool auth_may_hand_out(const struct identity *id, const struct record *row);
 
-/* Whether a list of ids, "1sp3 1sp4", has that one; NULL has all. */
-bool auth_list_has_id(const char *list, const struct family *family, int64_t id);
+/* What the caller can do among the rows of an account, as far as it may give that to a key. */
+struct power auth_power(const struct identity *id, int64_t account);
+
+/* Whether the caller's key leaves it rows of that type to make and change.  One for some logins
+ * writes logins and keys; one with another bound makes nobody who would be without it. */
+bool auth_may_write(const struct identity *id, const struct resource_type *type);
+
+/* Whether the row of projectMember is the caller's own, which it may remove: whoever was added can
+ * leave. */
+bool auth_is_own_membership(const struct identity *id, const struct record *row);
 
 /* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
  * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */

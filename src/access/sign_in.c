@@ -89,6 +89,24 @@ sign_in_failed(const struct auth *auth, const char *client, const char *access, 
 	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 }
 
+/* A key of a project has the role of the member who made it. */
+static enum err
+identify_maker(const struct auth *auth, struct arena *a, const struct record *key,
+	       struct identity *out, struct error *e)
+{
+	struct standing standing;
+
+	if (out->account_role != ROLE_PROJECT || key->columns[COL_MADE_BY].type != VALUE_INT)
+		return ERR_NONE;
+	out->maker_id = key->columns[COL_MADE_BY].number;
+	enum store_rc rc =
+		store_standing(auth->store, a, out->user_id, record_id(key), 0, &standing);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	out->role = rc == STORE_OK ? identity_role_of_maker(&standing) : ROLE_NONE;
+	return ERR_NONE;
+}
+
 static enum err
 identify_key(const struct auth *auth, struct arena *a, const char *client, int64_t now_ms,
 	     const char *access, const char *secret, struct identity *out, struct error *e)
@@ -114,17 +132,17 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 				       rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
 	if (!right || !is_valid(&key, &account, client, now_ms))
 		return sign_in_failed(auth, client, access, now_ms, e);
-	if (identity_of_account(auth, a, &account, out, e) != ERR_NONE)
+	if (identity_of_account(auth, a, &account, out, e) != ERR_NONE ||
+	    identify_maker(auth, a, &key, out, e) != ERR_NONE)
 		return e->code;
+	if (out->role == ROLE_NONE && out->maker_id != 0)
+		return sign_in_failed(auth, client, access, now_ms, e);
+	enum role role = out->role;
 	out->via = "key";
 	out->key_id = record_id(&key);
-	out->key.role = record_text(&key, COL_ROLE);
-	out->key.networks = record_text(&key, COL_NETWORKS);
-	out->key.expires_ms = key.columns[COL_EXPIRES].number;
-	out->key.registry_ids = record_text(&key, COL_REGISTRY_IDS);
-	out->key.path_prefixes = record_text(&key, COL_PATH_PREFIXES);
-	out->key.reveal = key.columns[COL_REVEAL].number != 0;
-	out->role = identity_narrow(out->key.role, out->account_role, out->scoped);
+	out->key = power_of_key(&key);
+	out->key.rank = identity_rank_of_role(role);
+	out->role = identity_narrow(out->key.role, role, out->scoped);
 	sign_in_note_use(auth, &key, client, now_ms);
 	return ERR_NONE;
 }
@@ -296,11 +314,14 @@ identify_proxy(const struct auth *auth, struct arena *a, const struct request *r
 	if (with_key) {
 		*out = key;
 	} else {
+		const char *stored = kind;
+
 		account.columns[COL_KIND] =
 			value_text(proxy_kind(kind, groups, auth->groups, auth->group_count));
 		if (identity_of_account(auth, a, &account, out, e) != ERR_NONE ||
 		    join_by_groups(auth, a, groups, out, e) != ERR_NONE)
 			return e->code;
+		out->stored_kind = stored;
 		out->via = "proxy";
 	}
 	out->proxy_user = user;
@@ -330,6 +351,7 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		account.columns[COL_KIND] = value_text("admin");
 		account.columns[COL_NAME] = value_text("admin");
 		enum err rc = identity_of_account(auth, a, &account, out, e);
+		out->stored_kind = NULL;
 		out->via = "open";
 		return rc;
 	}

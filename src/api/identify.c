@@ -29,6 +29,7 @@ create_proxy_user(struct call *c)
 				  .all_accounts = true,
 				  .owners = {.all = true},
 				  .proxy_user = user,
+				  .key.rank = RANK_FULL,
 				  .via = "proxy"};
 	const struct context context = {.arena = c->arena,
 					.store = c->app->store,

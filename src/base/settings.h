@@ -53,9 +53,9 @@ struct settings {
 	int64_t removed_keep_s;	   /* a removed row stays `removed` so long before it is purged; at
 				      least 600 */
 	int64_t purged_keep_s;	   /* a purged row answers by id so long after its removal */
-	int64_t audit_keep_s;  /* 0: for ever; whole segments go */
-	int64_t auth_failures; /* sign-ins of one address that may fail in a window; 0: any
-				  number */
+	int64_t audit_keep_s;	   /* 0: for ever; whole segments go */
+	int64_t auth_failures;	   /* sign-ins of one address that may fail in a window; 0: any
+				      number */
 	int64_t auth_failures_window_s;
 	int64_t min_free_bytes; /* with less on the disk nothing is created or updated; 0: any */
 	enum journal journal;	/* of the database: store.h */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access/rights.h"
+#include "access/standing.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json_in.h"
@@ -81,7 +82,10 @@ handout_choose(struct hand_out_work *w, struct login_list *logins)
 		if (choose_each(w, logins) != ERR_NONE)
 			return w->error->code;
 	}
-	return w->count > 0 || all ? ERR_NONE : err_set(w->error, ERR_NO_LOGIN, NULL, NULL);
+	if (w->count > 0 || (all && (logins->count > 0 || !resolve_is_lost(w->context, logins))))
+		return ERR_NONE;
+	return err_set(w->error, ERR_NO_LOGIN, NULL,
+		       resolve_is_lost(w->context, logins) ? resolve_text(logins, NULL) : NULL);
 }
 
 /* Opening and noting */
@@ -114,6 +118,9 @@ record_all(struct store_tx *tx, const struct hand_out_work *w)
 	for (size_t i = 0; rc == STORE_OK && i < w->count; i++) {
 		const struct record *row = w->entries[i].login->row;
 
+		if (standing_check(tx, c->arena, c->id, row->columns[COL_ACCOUNT_ID].number,
+				   w->error) != ERR_NONE)
+			return w->error->code;
 		rc = handout_note_use(tx, c, row);
 		if (rc == STORE_OK)
 			rc = resource_note(tx, c, c->arena, "handOut", 200, row, what);
@@ -129,7 +136,8 @@ hand_out_in_transaction(struct store_tx *tx, void *arg)
 	struct login_list logins;
 	struct json_out out;
 
-	if (resolve_find(c, tx, &w->wanted, true, &logins, w->error) != ERR_NONE ||
+	if (standing_check(tx, c->arena, c->id, 0, w->error) != ERR_NONE ||
+	    resolve_find(c, tx, &w->wanted, true, &logins, w->error) != ERR_NONE ||
 	    handout_choose(w, &logins) != ERR_NONE)
 		return w->error->code;
 	for (size_t i = 0; i < w->count; i++)

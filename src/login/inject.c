@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "access/rights.h"
+#include "access/standing.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -118,9 +119,11 @@ inject_choose(struct inject_work *w)
 	else
 		resolve_sort(&logins);
 	if (logins.count == 0 || !logins.items[0].fits)
-		return deny(
-			w,
-			"No login that this key may use fits: ask imageLogin why, or store one.");
+		return deny(w,
+			    resolve_is_lost(w->context, &logins)
+				    ? resolve_text(&logins, NULL)
+				    : "No login that this key may use fits: ask imageLogin why, or "
+				      "store one.");
 	w->login = logins.items;
 	if (w->request.from != NULL && !registry_path_holds(w->login->path, w->request.from))
 		return deny(w, "The login is not for the repository to mount from: push the layer "
@@ -467,13 +470,26 @@ struct recording {
 	const char *what;
 };
 
+/* A token may have been waited for: what was revoked meanwhile is not used. */
+static enum err
+stands_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct recording *r = arg;
+	const struct inject_work *w = r->work;
+
+	return standing_check(tx, w->context->arena, w->context->id,
+			      w->login->row->columns[COL_ACCOUNT_ID].number, w->error);
+}
+
 static enum err
 record_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct recording *r = arg;
 	const struct inject_work *w = r->work;
-	enum store_rc rc = handout_note_use(tx, w->context, w->login->row);
 
+	if (stands_in_transaction(tx, arg) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = handout_note_use(tx, w->context, w->login->row);
 	if (rc == STORE_OK && !is_noted(w))
 		rc = resource_note(tx, w->context, w->context->arena, "inject", 200, w->login->row,
 				   r->what);
@@ -489,9 +505,9 @@ record(struct inject_work *w)
 
 	if (r.what == NULL || !name_use(w, r.what))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	if (is_noted(w) && !handout_is_use_due(w->context, w->login->row))
-		return ERR_NONE;
-	enum store_rc rc = store_write(w->context->store, record_in_transaction, &r);
+	bool recorded = is_noted(w) && !handout_is_use_due(w->context, w->login->row);
+	enum store_rc rc = recorded ? store_read(w->context->store, stands_in_transaction, &r)
+				    : store_write(w->context->store, record_in_transaction, &r);
 	if (rc != STORE_OK)
 		return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
 	(void)pthread_mutex_lock(&w->inject->mutex);

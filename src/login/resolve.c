@@ -105,6 +105,7 @@ struct finder {
 	const struct wanted *wanted;
 	bool revealed;
 	struct owners owners;
+	bool *active; /* of each owner: a login of a project that is not is of no use */
 	struct login_list *out;
 	struct error *error;
 };
@@ -144,12 +145,23 @@ is_empty(const struct record *row, enum column column)
 	return row->columns[column].type == VALUE_NULL || row->columns[column].len == 0;
 }
 
+static bool
+is_owner_active(const struct finder *f, int64_t owner)
+{
+	for (size_t i = 0; i < f->owners.count; i++)
+		if (f->owners.ids[i] == owner)
+			return f->active[i];
+	return false;
+}
+
 /* Whether it can be used now, whatever for. */
 static enum login_reason
 judge(const struct finder *f, const struct record *registry, const struct record *row)
 {
 	const struct value *expires = &row->columns[COL_EXPIRES];
 
+	if (!is_owner_active(f, registry->columns[COL_ACCOUNT_ID].number))
+		return LOGIN_PROJECT_INACTIVE;
 	if (record_state(registry) != ST_ACTIVE)
 		return LOGIN_REGISTRY_INACTIVE;
 	/* One that is being checked again is in use meanwhile. */
@@ -171,22 +183,6 @@ set_path(struct login *login)
 	login->path = own != NULL ? own : outer;
 	if (own != NULL && !registry_path_holds(outer, own) && login->reason == LOGIN_ADDRESS)
 		login->reason = LOGIN_OTHER_PATH;
-}
-
-/* A login opens all that it is for, whatever image it was asked for: so it must lie within what the
- * key is for. */
-static bool
-within_key(const struct key_bounds *key, const char *path)
-{
-	const char *list = key->path_prefixes;
-	char prefix[LIST_ITEM_SIZE];
-
-	if (list == NULL)
-		return true;
-	while (list_next(&list, prefix))
-		if (registry_path_holds(prefix, path))
-			return true;
-	return false;
 }
 
 static enum err
@@ -217,7 +213,7 @@ add_logins(struct finder *f, const struct record *registry, const struct registr
 			login.reason = judge(f, registry, row);
 			set_path(&login);
 			if ((!f->revealed || auth_may_hand_out(c->id, row)) &&
-			    within_key(&c->id->key, login.path) &&
+			    power_holds_path(&c->id->key, login.path) &&
 			    resolve_add(f, &login) != ERR_NONE)
 				return f->error->code;
 		}
@@ -236,12 +232,63 @@ wanted_url(const struct finder *f, const struct record *registry)
 
 	if (f->wanted->registry_id != 0 && f->wanted->registry_id != record_id(registry))
 		return NULL;
-	if (!auth_list_has_id(c->id->key.registry_ids, &family_storage_pool, record_id(registry)))
+	if (!power_holds_registry(&c->id->key, record_id(registry)))
 		return NULL;
 	if (url == NULL || address == NULL || registry_url_parse(c->arena, address, url) != NULL)
 		return NULL;
 	const char *key = f->wanted->parts.key;
 	return key == NULL || strcmp(key, url->key) == 0 ? url : NULL;
+}
+
+/* Whether the project is one that the caller belongs to, and is active. */
+static enum err
+look_at_project(const struct finder *f, int64_t project, bool *joined, bool *active)
+{
+	const struct context *c = f->context;
+	const struct membership *m = identity_membership(c->id, project);
+	struct record row;
+
+	*joined = identity_role_in_project(c->id, project) != ROLE_NONE;
+	*active = m != NULL && m->active;
+	if (m != NULL || !*joined) /* an administrator is in all of them */
+		return ERR_NONE;
+	enum store_rc rc = f->tx != NULL ? store_tx_get(f->tx, c->arena, &family_account, project,
+							&owners_all, &row)
+					 : store_get(c->store, c->arena, &family_account, project,
+						     &owners_all, &row);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, f->error);
+	*active = rc == STORE_OK && record_state(&row) == ST_ACTIVE;
+	return ERR_NONE;
+}
+
+/* Whose logins are looked at: in a project the project's; else those of the caller's own account,
+ * and of the projects that its key names.  Others can make anybody a member of theirs, and must not
+ * so choose what he is given. */
+static enum err
+find_owners(struct finder *f)
+{
+	const struct identity *id = f->context->id;
+	const char *list = id->scoped ? NULL : id->key.project_ids;
+	int64_t *ids = arena_array(f->context->arena, LIST_ITEMS_MAX + 1, sizeof(*ids));
+	char one[LIST_ITEM_SIZE];
+	size_t count = 1;
+	bool joined;
+
+	f->active = arena_array(f->context->arena, LIST_ITEMS_MAX + 1, sizeof(*f->active));
+	if (ids == NULL || f->active == NULL)
+		return err_set(f->error, ERR_INTERNAL, NULL, NULL);
+	ids[0] = id->scope_id;
+	f->active[0] = true;
+	while (count <= LIST_ITEMS_MAX && list_next(&list, one)) {
+		if (!id_parse(&family_account, one, &ids[count]))
+			continue;
+		if (look_at_project(f, ids[count], &joined, &f->active[count]) != ERR_NONE)
+			return f->error->code;
+		count += joined;
+	}
+	f->owners = (struct owners){.ids = ids, .count = count};
+	return ERR_NONE;
 }
 
 enum err
@@ -259,9 +306,9 @@ resolve_find(const struct context *c, struct store_tx *tx, const struct wanted *
 			       .limit = PAGE};
 	struct record_list page = {.more = true};
 
-	*out = (struct login_list){0};
-	/* An administrator sees everybody's; its own are those that it may name without a scope. */
-	f.owners = (struct owners){.ids = c->id->owners.ids, .count = c->id->owners.count};
+	*out = (struct login_list){.named = c->id->scoped};
+	if (find_owners(&f) != ERR_NONE)
+		return e->code;
 	q.owners = f.owners;
 	while (page.more) {
 		enum store_rc rc = list_rows(&f, &q, &page);
@@ -368,6 +415,13 @@ resolve_order(struct login_list *list, const char *repository)
 		list->items[0].reason = list->items[1].reason;
 }
 
+bool
+resolve_is_lost(const struct context *c, const struct login_list *list)
+{
+	return list->count == 0 && !list->named && c->id->key.project_ids == NULL &&
+	       (c->id->membership_count > 0 || c->id->all_accounts);
+}
+
 const char *
 resolve_text(const struct login_list *list, const struct login *login)
 {
@@ -379,6 +433,9 @@ resolve_text(const struct login_list *list, const struct login *login)
 #undef REASON
 	};
 
+	if (login == NULL && list->count == 0 && !list->named)
+		return "There is no login for it in your own account: name the project, in the "
+		       "path of the request or in projectIds of the key.";
 	if (login == NULL)
 		return list->count == 0 ? "There is no login for the registry."
 					: "No login for the registry fits.";

@@ -3,7 +3,7 @@
  * Of the logins whose registry has the address of the image's, and that can be used at all, the
  * first by this order is taken:
  *
- *   1. one of the account that asks goes before one of a project that the account belongs to
+ *   1. one of the account that asks goes before one of a project that its key names
  *   2. the longest path that holds the image's, in whole segments
  *   3. a default before others
  *   4. the newest, and of one second the highest id
@@ -42,6 +42,8 @@ struct login {
 struct login_list {
 	struct login *items;
 	size_t count, room;
+	bool named; /* of a project that was named; else of the caller's own account and of what its
+		       key names */
 };
 
 /* What a login is wanted for. */
@@ -72,7 +74,10 @@ void resolve_order(struct login_list *list, const char *repository);
 /* The order alone: of logins whatever their paths, those that cannot be used last. */
 void resolve_sort(struct login_list *list);
 
-/* A sentence: why the login was chosen, or why not.  NULL: no login at all. */
+/* Whether nothing was found because the caller, who belongs to projects, named none of them. */
+bool resolve_is_lost(const struct context *c, const struct login_list *list);
+
+/* A sentence: why the login was chosen, or why not.  login NULL: why there is none. */
 const char *resolve_text(const struct login_list *list, const struct login *login);
 
 #endif

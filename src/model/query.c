@@ -243,6 +243,20 @@ cut(struct arena *a, const char *text)
 	return arena_copy(a, text, i);
 }
 
+void
+query_continue(struct arena *a, const struct list_request *request, const struct record *row,
+	       struct position *position)
+{
+	const struct list_query *list = &request->list;
+	const struct value *v = &row->columns[list->sort];
+
+	position->set = true;
+	position->id = record_id(row);
+	position->value = list->sort == COL_NONE ? value_null() : *v;
+	if (list->sort != COL_NONE && list->sort_cut && v->type == VALUE_TEXT)
+		position->value = value_text(cut(a, v->text));
+}
+
 char *
 query_marker(struct arena *a, const struct list_request *request, const struct record *row,
 	     bool backwards)

@@ -53,6 +53,10 @@ enum err query_parse(struct arena *a, const struct resource_type *type, enum api
 		     const void *context, int64_t now_ms, struct list_request *out, struct error *e)
 	__attribute__((warn_unused_result));
 
+/* Moves a position to behind this row, or, if it is read backwards, to before it. */
+void query_continue(struct arena *a, const struct list_request *request, const struct record *row,
+		    struct position *position);
+
 /* The marker of the page behind this row, or before it. */
 char *query_marker(struct arena *a, const struct list_request *request, const struct record *row,
 		   bool backwards);

@@ -11,6 +11,7 @@
 #include "model/process.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "resource/bounds.h"
 #include "resource/hold.h"
 #include "resource/members.h"
 #include "resource/owners.h"
@@ -26,8 +27,9 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
-	if (owners_still_own(tx, w) != ERR_NONE || owners_keep_last(tx, w) != ERR_NONE ||
-	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
+	if (bounds_check_login(tx, w, w->row) != ERR_NONE ||
+	    bounds_check_activate(tx, w) != ERR_NONE || owners_still_own(tx, w) != ERR_NONE ||
+	    owners_keep_last(tx, w) != ERR_NONE || hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = row_move(tx, w->context, w->context->arena, w->event, w->row, plan);
 
@@ -80,7 +82,8 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 	struct plan plan;
 
 	if (auth_may_method(c->id, type, MAY_DELETE, e) != ERR_NONE ||
-	    resource_read(c, type, id, out, e) != ERR_NONE)
+	    resource_read(c, type, id, out, e) != ERR_NONE ||
+	    bounds_may_write(c, out->type, e) != ERR_NONE)
 		return e->code;
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
@@ -98,6 +101,8 @@ static bool
 plan_action(const struct resource_type *type, enum state state, const char *action,
 	    struct plan *plan)
 {
+	if ((type->flags & TYPE_THROUGH_PROJECT) != 0)
+		return strcmp(action, "remove") == 0 && plan_removal(state, true, plan);
 	if ((type->flags & TYPE_PROJECT) != 0 && strcmp(action, "delete") == 0)
 		return plan_delete(type, state, plan);
 	return process_plan(action, state, plan);
@@ -149,7 +154,8 @@ resource_find_action(const struct context *c, const struct resource_type *type, 
 		return err_set(e, ERR_INVALID_ACTION, "action",
 			       id == NULL ? "A collection has no actions: send it to a resource."
 					  : NULL);
-	if (resource_read(c, type, id, row, e) != ERR_NONE)
+	if (resource_read(c, type, id, row, e) != ERR_NONE ||
+	    bounds_may_write(c, row->type, e) != ERR_NONE)
 		return e->code;
 	if (!resource_may_act(c->id, row))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action",

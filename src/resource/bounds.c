@@ -1,13 +1,13 @@
-/* bounds: the bounds of keys: no key makes one that may do more. */
+/* bounds: what a key may do to other keys, and to logins. */
 #include "resource/bounds.h"
 
 #include <string.h>
 
 #include "access/identity.h"
+#include "access/power.h"
 #include "access/rights.h"
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/network.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "registry/url.h"
@@ -18,145 +18,202 @@
 #include "secret/random.h"
 #include "store/store.h"
 
-enum err
-bounds_check_registry_ids(struct store_tx *tx, const struct work *w)
+/* Lists of a key */
+
+/* Whether the row is there for the caller, and lives. */
+static enum store_rc
+find_live(struct store_tx *tx, const struct context *c, const struct family *family,
+	  const char *text)
 {
-	const char *list = record_text(w->row, COL_REGISTRY_IDS);
-	char one[LIST_ITEM_SIZE];
+	struct record row;
 	int64_t id;
 
-	if ((w->change->given & COL_BIT(COL_REGISTRY_IDS)) == 0)
-		return ERR_NONE;
-	while (list_next(&list, one)) {
-		struct record registry;
-		enum store_rc rc =
-			id_parse(&family_storage_pool, one, &id)
-				? store_tx_get(tx, w->context->arena, &family_storage_pool, id,
-					       &w->context->id->owners, &registry)
-				: STORE_NONE;
+	if (!id_parse(family, text, &id))
+		return STORE_NONE;
+	enum store_rc rc = store_tx_get(tx, c->arena, family, id, &c->id->owners, &row);
+	if (rc == STORE_OK && row.columns[COL_REMOVED].type != VALUE_NULL)
+		return STORE_NONE;
+	return rc;
+}
 
-		if (rc != STORE_OK && rc != STORE_NONE)
-			return work_fail(w, rc);
-		if (rc == STORE_NONE || registry.columns[COL_REMOVED].type != VALUE_NULL)
-			return err_set(w->error, ERR_INVALID_REFERENCE, "registryIds", NULL);
+enum err
+bounds_check_lists(struct store_tx *tx, const struct work *w)
+{
+	static const struct {
+		enum column column;
+		const struct family *family;
+		const char *field;
+	} lists[] = {{COL_REGISTRY_IDS, &family_storage_pool, "registryIds"},
+		     {COL_PROJECT_IDS, &family_account, "projectIds"}};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		const char *list = record_text(w->row, lists[i].column);
+		char one[LIST_ITEM_SIZE];
+
+		if ((w->row->type->flags & TYPE_API_KEY) == 0 ||
+		    (w->change->given & COL_BIT(lists[i].column)) == 0)
+			continue;
+		while (list_next(&list, one)) {
+			enum store_rc rc = find_live(tx, w->context, lists[i].family, one);
+
+			if (rc != STORE_OK && rc != STORE_NONE)
+				return work_fail(w, rc);
+			if (rc == STORE_NONE)
+				return err_set(w->error, ERR_INVALID_REFERENCE, lists[i].field,
+					       NULL);
+		}
 	}
 	return ERR_NONE;
 }
 
-/* Whether each path of inner lies below one of outer; both are lists. */
-static bool
-paths_within(const char *outer, const char *inner)
+/* Keys */
+
+static enum err
+refuse_wider(const char *field, struct error *e)
 {
-	char path[LIST_ITEM_SIZE], prefix[LIST_ITEM_SIZE];
-	bool within = inner != NULL;
-
-	while (within && list_next(&inner, path)) {
-		const char *rest = outer;
-
-		within = false;
-		while (!within && list_next(&rest, prefix))
-			within = registry_path_holds(prefix, path);
-	}
-	return within;
+	return err_set(
+		e, ERR_INVALID_OPTION, field,
+		strcmp(field, "reveal") == 0
+			? "Only an owner, or a key that may be handed logins, gives that right: "
+			  "ask one of them."
+			: "A key cannot give more rights than its own: ask somebody who has "
+			  "them.");
 }
 
-static bool
-ids_within(const char *outer, const char *inner)
+/* A member's rank is that of the keys that he makes; of what others made it is not known, and it
+ * may be the highest. */
+static struct power
+power_seen_by(const struct context *c, const struct record *key, const struct power *own)
 {
-	char one[LIST_ITEM_SIZE];
-	int64_t id;
-	bool within = inner != NULL;
+	struct power power = power_of_key(key);
+	int64_t maker = c->id->maker_id != 0 ? c->id->maker_id : c->id->user_id;
 
-	while (within && list_next(&inner, one))
-		within = id_parse(&family_storage_pool, one, &id) &&
-			 auth_list_has_id(outer, &family_storage_pool, id);
-	return within;
+	if (key->columns[COL_MADE_BY].number == maker)
+		power.rank = own->rank;
+	return power;
 }
-
-/* Whether a key's column is as narrow as that of the key that asks. */
-static bool
-within_bounds(const struct key_bounds *own, const struct record *key, enum column column)
-{
-	const char *networks = record_text(key, COL_NETWORKS);
-	const struct value *expires = &key->columns[COL_EXPIRES];
-
-	switch (column) {
-	case COL_ROLE:
-		return auth_role_within(own->role, record_text(key, COL_ROLE));
-	case COL_NETWORKS:
-		return own->networks == NULL ||
-		       (networks != NULL && network_list_within(own->networks, networks));
-	case COL_EXPIRES:
-		return own->expires_ms == 0 ||
-		       (expires->type == VALUE_INT && expires->number <= own->expires_ms);
-	case COL_REGISTRY_IDS:
-		return own->registry_ids == NULL ||
-		       ids_within(own->registry_ids, record_text(key, COL_REGISTRY_IDS));
-	case COL_PATH_PREFIXES:
-		return own->path_prefixes == NULL ||
-		       paths_within(own->path_prefixes, record_text(key, COL_PATH_PREFIXES));
-	default:
-		return true;
-	}
-}
-
-static const struct {
-	enum column column;
-	const char *field;
-} bounds[] = {{COL_EXPIRES, "expires"},
-	      {COL_NETWORKS, "networks"},
-	      {COL_ROLE, "role"},
-	      {COL_REGISTRY_IDS, "registryIds"},
-	      {COL_PATH_PREFIXES, "pathPrefixes"}};
-
-enum { BOUNDS = sizeof(bounds) / sizeof(*bounds) };
-
-static const char wider_than_own[] = "A key can make no key that may do more than itself.";
-
-static const char no_grant[] =
-	"Only an owner, or a key that may be handed logins, gives that right.";
 
 /* The right to be handed logins is given on purpose, or with the role that is good for nothing
  * else; it is not inherited. */
 static enum err
-bound_reveal(const struct context *c, struct record *row, struct error *e)
+bound_reveal(struct record *row, struct error *e)
 {
 	const char *role = record_text(row, COL_ROLE);
 	struct value *reveal = &row->columns[COL_REVEAL];
 
 	if (role != NULL && (strcmp(role, "reveal") == 0 || auth_is_inject_only(role)))
 		*reveal = value_int(1);
-	if (reveal->number == 0)
-		return ERR_NONE;
-	if (role != NULL && strcmp(role, "readonly") == 0)
-		return err_set(e, ERR_INVALID_OPTION, "reveal",
-			       "A readonly key is handed no logins.");
-	return auth_may_grant(c->id) ? ERR_NONE
-				     : err_set(e, ERR_INVALID_OPTION, "reveal", no_grant);
+	if (reveal->number != 0 && role != NULL && strcmp(role, "readonly") == 0)
+		return err_set(
+			e, ERR_INVALID_OPTION, "reveal",
+			"A readonly key is handed no logins: leave reveal out, or the role.");
+	return ERR_NONE;
+}
+
+static void
+inherit(struct record *row, enum column column, const char *text)
+{
+	if (row->columns[column].type == VALUE_NULL)
+		row->columns[column] = value_text(text);
+}
+
+/* Who made it; of a key that a key of a project makes whoever made that. */
+static enum err
+note_maker(const struct context *c, struct record *row, struct error *e)
+{
+	int64_t account = row->columns[COL_ACCOUNT_ID].number, maker = c->id->user_id;
+	const struct membership *m = identity_membership(c->id, account);
+
+	if (c->id->account_role == ROLE_PROJECT)
+		maker = c->id->maker_id;
+	if (m != NULL && m->granted && !c->id->all_accounts && c->id->account_role == ROLE_USER)
+		return err_set(e, ERR_FORBIDDEN, NULL,
+			       "A group made you a member, for this request only, and a key lasts "
+			       "longer: ask an owner of the project for one.");
+	if (maker != 0 && c->id->stored_kind != NULL)
+		row->columns[COL_MADE_BY] = value_int(maker);
+	return ERR_NONE;
 }
 
 enum err
 bounds_inherit(const struct context *c, struct record *row, struct error *e)
 {
-	const struct key_bounds *own = &c->id->key;
+	const struct power own = auth_power(c->id, row->columns[COL_ACCOUNT_ID].number);
 	struct value *expires = &row->columns[COL_EXPIRES];
 
 	if (expires->type == VALUE_INT && expires->number <= c->now_ms)
-		return err_set(e, ERR_INVALID_FORMAT, "expires", "It must lie in the future.");
-	if (expires->type == VALUE_NULL && own->expires_ms != 0)
-		*expires = value_int(own->expires_ms);
-	if (row->columns[COL_NETWORKS].type == VALUE_NULL)
-		row->columns[COL_NETWORKS] = value_text(own->networks);
-	if (row->columns[COL_ROLE].type == VALUE_NULL)
-		row->columns[COL_ROLE] = value_text(own->role);
-	if (row->columns[COL_REGISTRY_IDS].type == VALUE_NULL)
-		row->columns[COL_REGISTRY_IDS] = value_text(own->registry_ids);
-	if (row->columns[COL_PATH_PREFIXES].type == VALUE_NULL)
-		row->columns[COL_PATH_PREFIXES] = value_text(own->path_prefixes);
-	for (size_t i = 0; i < BOUNDS; i++)
-		if (!within_bounds(own, row, bounds[i].column))
-			return err_set(e, ERR_INVALID_OPTION, bounds[i].field, wider_than_own);
-	return bound_reveal(c, row, e);
+		return err_set(e, ERR_INVALID_FORMAT, "expires",
+			       "It is in the past: send a date in the future.");
+	if (expires->type == VALUE_NULL && own.expires_ms != 0)
+		*expires = value_int(own.expires_ms);
+	inherit(row, COL_NETWORKS, own.networks);
+	inherit(row, COL_ROLE, own.role);
+	inherit(row, COL_REGISTRY_IDS, own.registry_ids);
+	inherit(row, COL_PATH_PREFIXES, own.path_prefixes);
+	if (bound_reveal(row, e) != ERR_NONE || note_maker(c, row, e) != ERR_NONE)
+		return e->code;
+	struct power given = power_of_key(row), allowed = own;
+	given.active = true;
+	given.rank = own.rank;
+	allowed.project_ids = given.project_ids; /* bounds_check_lists() */
+	const char *field = power_wider(&allowed, &given);
+	return field == NULL ? ERR_NONE : refuse_wider(field, e);
+}
+
+/* Somebody else's keys may be made weaker, not stronger than they were. */
+static const char *
+wider_than_allowed(const struct context *c, const struct record *old, const struct record *row,
+		   bool taken_over)
+{
+	struct power own = auth_power(c->id, row->columns[COL_ACCOUNT_ID].number);
+	const struct power before = power_seen_by(c, old, &own);
+	const struct power after = power_seen_by(c, row, &own);
+
+	if (power_wider(&before, &after) == NULL && !taken_over)
+		return NULL;
+	own.project_ids = after.project_ids;
+	return power_wider(&own, &after);
+}
+
+enum err
+bounds_check_update(const struct work *w, const struct record *old, const struct record *row,
+		    uint64_t columns)
+{
+	const uint64_t secret = COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_PUBLIC_VALUE);
+	const char *role = record_text(old, COL_ROLE);
+
+	if ((row->type->flags & TYPE_API_KEY) == 0)
+		return ERR_NONE;
+	if (role != NULL && !trail_same_text(role, record_text(row, COL_ROLE)))
+		return err_set(w->error, ERR_INVALID_OPTION, "role",
+			       "The role of a key can only be made narrower: make another key.");
+	const char *field = wider_than_allowed(w->context, old, row, (columns & secret) != 0);
+	return field == NULL ? ERR_NONE : refuse_wider(field, w->error);
+}
+
+enum err
+bounds_check_activate(struct store_tx *tx, const struct work *w)
+{
+	const struct context *c = w->context;
+	struct record now, active;
+
+	if ((w->row->type->flags & TYPE_API_KEY) == 0 || w->plan->after != ST_ACTIVE)
+		return ERR_NONE;
+	enum store_rc rc = store_tx_get(tx, c->arena, w->row->type->family, record_id(w->row),
+					&c->id->owners, &now);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
+	if (record_state(&now) == ST_ACTIVE)
+		return ERR_NONE;
+	active = now;
+	active.columns[COL_STATE] = value_text(state_name(ST_ACTIVE));
+	bool grants = auth_power(c->id, now.columns[COL_ACCOUNT_ID].number).rank == RANK_FULL;
+	if (grants && wider_than_allowed(c, &now, &active, false) == NULL)
+		return ERR_NONE;
+	return err_set(
+		w->error, ERR_ACTION_NOT_AVAILABLE, "action",
+		"It was switched off, and may do more than you may give: ask an owner of the "
+		"project.");
 }
 
 void
@@ -180,37 +237,69 @@ bounds_make_key(const struct context *c, struct record *row, struct change *chan
 	}
 }
 
-/* Which logins a key may be handed is made wider only by those who may give the right to it. */
-static enum err
-update_reveal(const struct work *w, const struct record *old, const struct record *row)
-{
-	static const enum column columns[] = {COL_REGISTRY_IDS, COL_PATH_PREFIXES};
-	const struct key_bounds before = {.registry_ids = record_text(old, COL_REGISTRY_IDS),
-					  .path_prefixes = record_text(old, COL_PATH_PREFIXES)};
-	bool wider = row->columns[COL_REVEAL].number > old->columns[COL_REVEAL].number;
+/* Logins */
 
-	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
-		wider = wider || !within_bounds(&before, row, columns[i]);
-	return !wider || auth_may_grant(w->context->id)
-		       ? ERR_NONE
-		       : err_set(w->error, ERR_INVALID_OPTION, "reveal", no_grant);
+enum err
+bounds_hold(const struct context *c, struct store_tx *tx, const struct record *row, bool *holds,
+	    struct error *e)
+{
+	const struct power *key = &c->id->key;
+	const char *path = record_text(row, COL_PATH_PREFIX);
+	int64_t registry_id = row->columns[COL_REGISTRY_ID].number;
+	struct registry_url url;
+	struct record registry;
+
+	*holds = true;
+	if (!power_is_for_logins(key) || (row->type->flags & TYPE_VERIFIED) == 0)
+		return ERR_NONE;
+	*holds = power_holds_registry(key, registry_id);
+	if (!*holds || key->path_prefixes == NULL)
+		return ERR_NONE;
+	if (path == NULL) { /* the address of its registry may have one */
+		enum store_rc rc = tx != NULL ? store_tx_get(tx, c->arena, &family_storage_pool,
+							     registry_id, &owners_all, &registry)
+					      : store_get(c->store, c->arena, &family_storage_pool,
+							  registry_id, &owners_all, &registry);
+
+		if (rc != STORE_OK && rc != STORE_NONE)
+			return store_err(rc, e);
+		const char *address =
+			rc == STORE_OK ? record_text(&registry, COL_SERVER_ADDRESS) : NULL;
+		path = address != NULL && registry_url_parse(c->arena, address, &url) == NULL
+			       ? url.path
+			       : "";
+	}
+	*holds = power_holds_path(key, path);
+	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }
 
 enum err
-update_bounds(const struct work *w, const struct record *old, const struct record *row)
+bounds_check_login(struct store_tx *tx, const struct work *w, const struct record *row)
 {
-	if ((row->type->flags & TYPE_API_KEY) == 0)
-		return ERR_NONE;
-	if (!auth_role_within(record_text(old, COL_ROLE), record_text(row, COL_ROLE)))
-		return err_set(w->error, ERR_INVALID_OPTION, "role",
-			       "The role of a key can only be made narrower.");
-	for (size_t i = 0; i < BOUNDS; i++) {
-		enum column column = bounds[i].column;
+	bool holds;
 
-		if (!trail_same_value(&old->columns[column], &row->columns[column]) &&
-		    !within_bounds(&w->context->id->key, row, column))
-			return err_set(w->error, ERR_INVALID_OPTION, bounds[i].field,
-				       wider_than_own);
-	}
-	return update_reveal(w, old, row);
+	if (bounds_hold(w->context, tx, row, &holds, w->error) != ERR_NONE)
+		return w->error->code;
+	return holds ? ERR_NONE
+		     : err_set(w->error, ERR_INVALID_OPTION,
+			       power_holds_registry(&w->context->id->key,
+						    row->columns[COL_REGISTRY_ID].number)
+				       ? "pathPrefix"
+				       : "registryId",
+			       "The login would be one that this key is not for: stay within its "
+			       "registryIds and pathPrefixes.");
+}
+
+enum err
+bounds_may_write(const struct context *c, const struct resource_type *type, struct error *e)
+{
+	if (auth_may_write(c->id, type))
+		return ERR_NONE;
+	return err_set(
+		e, ERR_FORBIDDEN, NULL,
+		power_is_for_logins(&c->id->key)
+			? "This key is for some logins only, and changes nothing but those and "
+			  "keys: use one without registryIds and pathPrefixes."
+			: "This key has bounds, and makes nobody who would be without them: "
+			  "use one without networks and expires.");
 }

@@ -101,7 +101,8 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	struct plan held;
 
 	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
-	    bounds_check_registry_ids(tx, w) != ERR_NONE ||
+	    bounds_check_lists(tx, w) != ERR_NONE ||
+	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
 	    secrets_keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
 	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
@@ -192,9 +193,11 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	    schema_read(&rules, body, &change, e) != ERR_NONE)
 		return e->code;
 	fill_row(c, type, &change, out);
+	if (bounds_may_write(c, out->type, e) != ERR_NONE)
+		return e->code;
 	if (check_new(c, out, e) != ERR_NONE)
 		return e->code;
-	if ((type->flags & TYPE_API_KEY) != 0) {
+	if ((out->type->flags & TYPE_API_KEY) != 0) {
 		if (bounds_inherit(c, out, e) != ERR_NONE)
 			return e->code;
 		bounds_make_key(c, out, &change);

@@ -39,6 +39,19 @@ option_of(const struct resource_type *type, const char *field_name, const struct
 	return NULL;
 }
 
+/* A key with bounds makes no members but its own account. */
+static bool
+members_may_name(const struct context *c, const struct member_list *members)
+{
+	char self[ID_TEXT_SIZE];
+
+	(void)id_write(self, &family_account, c->id->user_id);
+	for (size_t i = 0; power_is_bounded(&c->id->key) && i < members->count; i++)
+		if (strcmp(members->items[i].external_id, self) != 0)
+			return false;
+	return true;
+}
+
 enum err
 members_read(const struct context *c, const struct json *list, struct member_list *out,
 	     struct error *e)
@@ -67,7 +80,11 @@ members_read(const struct context *c, const struct json *list, struct member_lis
 		if (m->external_id_type == NULL || m->role == NULL)
 			return err_set(e, ERR_INVALID_OPTION, "members", NULL);
 	}
-	return ERR_NONE;
+	return members_may_name(c, out)
+		       ? ERR_NONE
+		       : err_set(e, ERR_FORBIDDEN, NULL,
+				 "This key has bounds, and a member would be without "
+				 "them: use a key without.");
 }
 
 /* A rancher_id must name a live account that is no project. */

@@ -107,14 +107,21 @@ const char owners_refuse_last[] = "A project would be left without an active own
 enum err
 owners_keep_last(struct store_tx *tx, const struct work *w)
 {
-	bool last = false;
+	struct arena *a = w->context->arena;
+	const struct record *row = w->row;
+	enum store_rc rc = STORE_OK;
+	bool last = false, other = true;
+	int64_t id;
 
-	if ((w->row->type->flags & TYPE_SELF) == 0 ||
-	    (!plan_runs(w->plan, "deactivate") && !plan_runs(w->plan, "remove")))
+	if (!plan_runs(w->plan, "remove"))
 		return ERR_NONE;
-	enum store_rc rc = owners_is_last(tx, w->context->arena, record_id(w->row), &last);
+	if ((row->type->flags & TYPE_SELF) != 0)
+		rc = owners_is_last(tx, a, record_id(row), &last);
+	else if ((row->type->flags & TYPE_THROUGH_PROJECT) != 0 && owner_of(row, &id))
+		rc = owners_find(tx, a, row->columns[COL_PROJECT_ID].number, id, &other);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
-	return last ? err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", owners_refuse_last)
-		    : ERR_NONE;
+	return last || !other
+		       ? err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", owners_refuse_last)
+		       : ERR_NONE;
 }

@@ -3,11 +3,14 @@
 
 #include "access/identity.h"
 #include "access/permissions.h"
+#include "access/power.h"
+#include "base/arena.h"
 #include "base/err.h"
 #include "model/list.h"
 #include "model/query.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "resource/bounds.h"
 #include "resource/resource.h"
 #include "store/store.h"
 
@@ -38,6 +41,17 @@ owners_of(const struct context *c, const struct resource_type *type)
 	return c->id->owners;
 }
 
+/* A key for some logins sees no others. */
+static enum err
+within_bounds(const struct context *c, const struct record *row, struct error *e)
+{
+	bool holds;
+
+	if (bounds_hold(c, NULL, row, &holds, e) != ERR_NONE)
+		return e->code;
+	return holds ? ERR_NONE : resource_not_found(e);
+}
+
 enum err
 resource_read(const struct context *c, const struct resource_type *type, const char *id,
 	      struct record *out, struct error *e)
@@ -51,7 +65,7 @@ resource_read(const struct context *c, const struct resource_type *type, const c
 	enum store_rc rc = store_get(c->store, c->arena, type->family, row_id, &owners, out);
 	if (rc != STORE_OK)
 		return store_failed(rc, e);
-	return record_is_of_type(out, type) ? ERR_NONE : resource_not_found(e);
+	return record_is_of_type(out, type) ? within_bounds(c, out, e) : resource_not_found(e);
 }
 
 bool
@@ -100,6 +114,66 @@ columns_of_list(const struct context *c, const struct resource_type *type, enum 
 	return columns;
 }
 
+/* Keeps the rows that the caller's key is for: as many as there is room for, from the side where
+ * the page begins.  False: more were left. */
+static enum err
+keep_within(const struct context *c, const struct record_list *page, bool backwards, size_t limit,
+	    struct record_list *out, struct error *e)
+{
+	for (size_t n = 0; n < page->count; n++) {
+		const struct record *row = &page->items[backwards ? page->count - 1 - n : n];
+		bool holds;
+
+		if (bounds_hold(c, NULL, row, &holds, e) != ERR_NONE)
+			return e->code;
+		if (holds && out->count == limit)
+			out->more = true;
+		else if (holds)
+			out->items[backwards ? limit - ++out->count : out->count++] = *row;
+	}
+	return ERR_NONE;
+}
+
+/* Page after page until one is full: a page of the store may hold logins that the key is not for.
+ */
+static enum err
+list_within(const struct context *c, const struct list_request *request, struct record_list *out,
+	    struct error *e)
+{
+	const struct list_request *r = request;
+	size_t limit = r->list.limit;
+	struct list_query q = r->list;
+	struct record_list page = {.more = true};
+
+	*out = (struct record_list){.items = arena_array(c->arena, limit, sizeof(*out->items))};
+	if (out->items == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	while (page.more && !out->more) {
+		enum store_rc rc = store_list(c->store, c->arena, &q, &page);
+
+		if (rc != STORE_OK)
+			return store_err(rc, e);
+		if (keep_within(c, &page, q.from.backwards, limit, out, e) != ERR_NONE)
+			return e->code;
+		if (page.count > 0)
+			query_continue(c->arena, r,
+				       &page.items[q.from.backwards ? 0 : page.count - 1], &q.from);
+	}
+	if (q.from.backwards)
+		out->items += limit - out->count;
+	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
+}
+
+static enum err
+list_read(const struct context *c, const struct list_request *request, struct record_list *out,
+	  struct error *e)
+{
+	if (power_is_for_logins(&c->id->key) && request->list.family == &family_credential)
+		return list_within(c, request, out, e);
+	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
 enum err
 resource_list(const struct context *c, const struct resource_type *type,
 	      struct list_request *request, struct record_list *out, struct error *e)
@@ -111,8 +185,7 @@ resource_list(const struct context *c, const struct resource_type *type,
 	request->whole = (type->flags & TYPE_PROJECT) != 0 && !request->paged;
 	if (request->whole)
 		request->list.limit = LIMIT_MAX;
-	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
-	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+	return list_read(c, request, out, e);
 }
 
 enum err
@@ -128,7 +201,7 @@ resource_follow(const struct context *c, const struct record *row, const struct 
 		store_get(c->store, c->arena, target->family, id->number, &c->id->owners, out);
 	if (rc != STORE_OK)
 		return store_failed(rc, e);
-	return record_is_of_type(out, target) ? ERR_NONE : resource_not_found(e);
+	return record_is_of_type(out, target) ? within_bounds(c, out, e) : resource_not_found(e);
 }
 
 struct list_query
@@ -164,6 +237,5 @@ resource_children(const struct context *c, const struct record *row, const struc
 	request->whole = !request->paged;
 	if (request->whole)
 		q->limit = LIMIT_MAX;
-	enum store_rc rc = store_list(c->store, c->arena, q, out);
-	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+	return list_read(c, request, out, e);
 }

@@ -5,6 +5,7 @@
 
 #include "access/permissions.h"
 #include "access/rights.h"
+#include "access/standing.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -129,11 +130,17 @@ trail_note_opened(struct store_tx *tx, const struct context *c, struct error *e)
 {
 	enum store_rc rc = STORE_OK;
 
+	int64_t owner_id = 0;
+
 	for (size_t i = c->opened != NULL ? c->opened->recorded : 0;
 	     rc == STORE_OK && c->opened != NULL && i < c->opened->count; i++) {
 		const struct opened_row *o = &c->opened->rows[i];
 		struct record row = {.type = o->type};
 
+		if (o->owner_id != owner_id &&
+		    standing_check(tx, c->arena, c->id, o->owner_id, e) != ERR_NONE)
+			return e->code;
+		owner_id = o->owner_id;
 		row.columns[COL_ID] = value_int(o->id);
 		row.columns[o->type->family->owner] = value_int(o->owner_id);
 		rc = resource_note(tx, c, c->arena, "readSecret", 200, &row, NULL);

@@ -22,8 +22,7 @@ bool trail_same_value(const struct value *a, const struct value *b);
 /* plan: of a new row, or NULL. */
 enum store_rc trail_note_changes(struct store_tx *tx, const struct context *c, const char *event,
 				 int status, const struct record *old, const struct record *row,
-				 uint64_t columns, const struct plan *plan,
-				 const char *members);
+				 uint64_t columns, const struct plan *plan, const char *members);
 
 enum store_rc trail_note_state(struct store_tx *tx, const struct context *c, struct arena *a,
 			       const char *event, const struct record *row,

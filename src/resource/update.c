@@ -116,8 +116,15 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	for (unsigned i = 1; i < COL__COUNT; i++)
 		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
 			w->row->columns[i] = w->change->columns[i];
-	if (owners_still_own(tx, w) != ERR_NONE || update_bounds(w, &old, w->row) != ERR_NONE ||
-	    bounds_check_registry_ids(tx, w) != ERR_NONE ||
+	bool holds;
+	if (bounds_hold(c, tx, &old, &holds, w->error) != ERR_NONE)
+		return w->error->code;
+	if (!holds)
+		return resource_not_found(w->error);
+	if (owners_still_own(tx, w) != ERR_NONE ||
+	    bounds_check_update(w, &old, w->row, columns) != ERR_NONE ||
+	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
+	    bounds_check_lists(tx, w) != ERR_NONE ||
 	    update_kind(tx, w, &old, w->row, columns) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
@@ -155,6 +162,8 @@ resource_update(const struct context *c, const struct resource_type *type, const
 		return e->code;
 	if (found != ERR_NONE)
 		return resource_not_found(e);
+	if (bounds_may_write(c, out->type, e) != ERR_NONE)
+		return e->code;
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	if (change.given == 0)

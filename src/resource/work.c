@@ -6,6 +6,7 @@
  */
 #include "resource/work.h"
 
+#include "access/standing.h"
 #include "base/arena.h"
 #include "resource/secrets.h"
 
@@ -58,14 +59,19 @@ reserve_answer(const struct context *c, const struct record *row, const struct r
 	return arena_reserve(c->arena, room);
 }
 
-static void
-work_begin(struct work *w)
+/* Resets what an earlier run left, and looks whether the caller may still do this. */
+static enum err
+work_begin(struct store_tx *tx, struct work *w)
 {
+	const struct context *c = w->context;
+	int64_t owner = w->row->columns[w->row->type->family->owner].number;
+
 	*w->error = (struct error){0};
 	w->member_changes = NULL;
 	w->account_read = false;
-	if (w->context->opened != NULL)
-		w->context->opened->count = w->context->opened->recorded = 0;
+	if (c->opened != NULL)
+		c->opened->count = c->opened->recorded = 0;
+	return standing_check(tx, c->arena, c->id, owner, w->error);
 }
 
 static enum err
@@ -74,8 +80,7 @@ run_work(struct store_tx *tx, void *arg)
 	struct work *w = arg;
 	const struct context *c = w->context;
 
-	work_begin(w);
-	if (w->run(tx, w) != ERR_NONE)
+	if (work_begin(tx, w) != ERR_NONE || w->run(tx, w) != ERR_NONE)
 		return w->error->code;
 	(void)resource_open(c, w->row);
 	if (trail_note_opened(tx, c, w->error) != ERR_NONE)

@@ -290,6 +290,7 @@ app_local(struct app *app, struct arena *a, struct identity *id, struct context 
 				.role = ROLE_SUPERADMIN,
 				.account_role = ROLE_SUPERADMIN,
 				.all_accounts = true,
+				.key.rank = RANK_FULL,
 				.via = "command"};
 	id->owners.all = true;
 	*c = (struct context){.arena = a,

@@ -85,6 +85,25 @@ enum store_rc store_memberships(struct store *s, struct arena *a, int64_t accoun
 				struct membership **out, size_t *count)
 	__attribute__((warn_unused_result));
 
+/* What the rights of a caller rest on, as it is now. */
+struct standing {
+	bool has_key; /* it is there, and of that account */
+	struct record key;
+	const char *kind, *state; /* of the account */
+	const char *role;	  /* of its membership in the project; NULL: it is no member */
+	bool project_active;
+	/* Who made the key, where that is known: kind and state, and the role in the key's account.
+	 */
+	const char *maker_kind, *maker_state, *maker_role;
+};
+/* key_id, project_id: 0 for none.  STORE_NONE: there is no such account. */
+enum store_rc store_standing(struct store *s, struct arena *a, int64_t account_id, int64_t key_id,
+			     int64_t project_id, struct standing *out)
+	__attribute__((warn_unused_result));
+enum store_rc store_tx_standing(struct store_tx *tx, struct arena *a, int64_t account_id,
+				int64_t key_id, int64_t project_id, struct standing *out)
+	__attribute__((warn_unused_result));
+
 struct key_check {
 	int64_t key_id;
 	const char *use;

@@ -659,7 +659,7 @@ static const struct {
 } takers[] = {
 	{PERSON_OWNER, true, true, true, true},	    {PERSON_OWNER, false, true, false, true},
 	{PERSON_MEMBER, false, false, false, true}, {PERSON_STRANGER, false, false, false, true},
-	{PERSON_ADMIN, false, true, false, true},   {PROJECT_OTHER, false, true, true, true},
+	{PERSON_ADMIN, false, true, true, true},   {PROJECT_OTHER, false, true, true, true},
 };
 
 START_TEST(a_login_is_handed_to_the_owner_of_its_project)
@@ -682,14 +682,16 @@ static const struct {
 	const char *list;
 	bool has;
 } id_lists[] = {
-	{NULL, true},	  {"1sp3", true},   {"1sp2 1sp3", true}, {"1c3 nonsense 1sp3", true},
-	{"", false},	  {"1sp33", false}, {"1sp2", false},	 {"1c3", false},
-	{"1sp03", false}, {" 1sp3", false},
+	{NULL, true},	  {"1sp3", true},    {"1sp2 1sp3", true}, {"1c3 nonsense 1sp3", true},
+	{"", false},	  {"1sp33", false},  {"1sp2", false},	  {"1c3", false},
+	{"1sp03", false}, {" 1sp03", false},
 };
 
-START_TEST(a_list_has_an_id_or_not)
+START_TEST(a_key_is_for_a_registry_or_not)
 {
-	ck_assert(auth_list_has_id(id_lists[_i].list, &family_storage_pool, 3) == id_lists[_i].has);
+	const struct power power = {.registry_ids = id_lists[_i].list};
+
+	ck_assert(power_holds_registry(&power, 3) == id_lists[_i].has);
 }
 END_TEST
 
@@ -792,21 +794,39 @@ START_TEST(the_readers_may_do_nothing_but_look)
 }
 END_TEST
 
+/* Pairs of powers that differ in one thing: in which field the second can do more than the first,
+ * and the first more than the second. */
 static const struct {
-	const char *outer, *inner;
-	bool within;
-} key_roles[] = {
-	{NULL, NULL, true},
-	{NULL, "readonly", true},
-	{"readonly", "readonly", true},
-	{"readonly", NULL, false},
-	{"readonly", "everything", false},
+	struct power a, b;
+	const char *b_more, *a_more;
+} powers[] = {
+	{{.role = NULL}, {.role = NULL}, NULL, NULL},
+	{{.account_id = 5}, {.account_id = 6}, "accountId", "accountId"},
+	{{.rank = RANK_MEMBER}, {.rank = RANK_FULL}, "accountId", NULL},
+	{{.active = false}, {.active = true}, "state", NULL},
+	{{.role = "readonly"}, {.role = NULL}, "role", NULL},
+	{{.role = "readonly"}, {.role = "everything"}, "role", "role"},
+	{{.networks = "10.0.0.0/8"}, {.networks = NULL}, "networks", NULL},
+	{{.networks = "10.1.0.0/16"}, {.networks = "10.0.0.0/8"}, "networks", NULL},
+	{{.networks = "10.0.0.0/8"}, {.networks = "11.0.0.0/8"}, "networks", "networks"},
+	{{.expires_ms = 5}, {.expires_ms = 0}, "expires", NULL},
+	{{.expires_ms = 5}, {.expires_ms = 6}, "expires", NULL},
+	{{.reveal = false}, {.reveal = true}, "reveal", NULL},
+	{{.registry_ids = "1sp1"}, {.registry_ids = NULL}, "registryIds", NULL},
+	{{.registry_ids = "1sp1"}, {.registry_ids = "1sp2 1sp1"}, "registryIds", NULL},
+	{{.registry_ids = "1sp1"}, {.registry_ids = "1sp11"}, "registryIds", "registryIds"},
+	{{.path_prefixes = "acme"}, {.path_prefixes = NULL}, "pathPrefixes", NULL},
+	{{.path_prefixes = "acme/app"}, {.path_prefixes = "acme"}, "pathPrefixes", NULL},
+	{{.path_prefixes = "acme"}, {.path_prefixes = "acme2"}, "pathPrefixes", "pathPrefixes"},
+	{{.path_prefixes = "a b"}, {.path_prefixes = "b a/c"}, NULL, "pathPrefixes"},
+	{{.project_ids = NULL}, {.project_ids = "1a5"}, "projectIds", NULL},
+	{{.project_ids = "1a5"}, {.project_ids = "1a6"}, "projectIds", "projectIds"},
 };
 
-START_TEST(a_role_of_a_key_is_within_another_or_not)
+START_TEST(of_two_powers_one_can_do_more_or_not)
 {
-	ck_assert(auth_role_within(key_roles[_i].outer, key_roles[_i].inner) ==
-		  key_roles[_i].within);
+	ck_assert_pstr_eq(power_wider(&powers[_i].a, &powers[_i].b), powers[_i].b_more);
+	ck_assert_pstr_eq(power_wider(&powers[_i].b, &powers[_i].a), powers[_i].a_more);
 }
 END_TEST
 
@@ -1236,14 +1256,14 @@ auth_suite(void)
 	tcase_add_test(tc, kinds_own_projects_or_never_do);
 	tcase_add_loop_test(tc, logins_are_handed_to_those_who_may, 0, COUNT_OF(handed));
 	tcase_add_loop_test(tc, a_login_is_handed_to_the_owner_of_its_project, 0, COUNT_OF(takers));
-	tcase_add_loop_test(tc, a_list_has_an_id_or_not, 0, COUNT_OF(id_lists));
+	tcase_add_loop_test(tc, a_key_is_for_a_registry_or_not, 0, COUNT_OF(id_lists));
 	tcase_add_test(tc, nobody_but_superadmin_makes_a_superadmin);
 	tcase_add_loop_test(tc, a_key_lets_in_within_its_bounds_alone, 0, COUNT_OF(bounded));
 	tcase_add_loop_test(tc, a_readonly_key_looks_as_its_account_does_and_no_more, 0,
 			    COUNT_OF(readers));
 	tcase_add_test(tc, a_role_that_nobody_knows_is_no_role);
 	tcase_add_test(tc, the_readers_may_do_nothing_but_look);
-	tcase_add_loop_test(tc, a_role_of_a_key_is_within_another_or_not, 0, COUNT_OF(key_roles));
+	tcase_add_loop_test(tc, of_two_powers_one_can_do_more_or_not, 0, COUNT_OF(powers));
 	tcase_add_test(tc, the_last_use_is_noted_once_a_minute_with_its_address);
 	tcase_add_test(tc, a_last_use_in_the_future_is_noted_again);
 	tcase_add_test(tc, too_many_failures_are_429_for_that_address_until_the_window_is_over);

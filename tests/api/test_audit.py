@@ -123,7 +123,7 @@ class Writes(Base):
         site.key_secrets.append((made["publicValue"], made["secretValue"]))
         self.assertEqual(self.one("create", "apiKey", made["id"], status=201),
                          {"accountId": {"new": self.own.id}, "name": {"new": "k"}, "publicValue": {"new": made["publicValue"]}, "secretValue": {"secret": True},
-                          "expires": {"new": "2099-01-01T00:00:00Z"}, "networks": {"new": "127.0.0.0/8"}})
+                          "expires": {"new": "2099-01-01T00:00:00Z"}, "madeBy": {"new": "1a1"}, "networks": {"new": "127.0.0.0/8"}})
         # Who asks with it is told by its id; its last use is no row.
         self.ok(Client(site, (made["publicValue"], made["secretValue"]), self.own.root).put("apikeys/" + made["id"], {"name": "l"}))
         key = int(made["id"][2:])

@@ -252,16 +252,19 @@ class Permission(Base):
     def test_a_users_own_key(self):
         """It is handed logins where its account is an owner, and no longer when it is not."""
         me, client = site.account("user")
-        own = Client(site, site.new_key(client, reveal=True))
         project = site.project(members=[("1a1", "owner"), (me, "owner")])
         secret = project.credential(project.registry(serverAddress="ghcr.io"))["secretValue"]
         joined = site.project(members=[("1a1", "owner"), (me, "member")])
         joined.credential(joined.registry(serverAddress="quay.io"))
+        own = Client(site, site.new_key(client, reveal=True, projectIds=[project.id, joined.id]))
+        nameless = Client(site, site.new_key(client, reveal=True), "/v1")
         self.assertEqual(self.ask(own.at(project.root), "helper", image="ghcr.io/x").json["Secret"], secret)
         self.refused(own.at(joined.root), "Not Found", 404)
-        # Without a scope: those of the projects that it owns.
+        # Without a scope: those of the projects that it names and the user owns.
         self.assertEqual(set(self.ask(own.at("/v1")).json["auths"]), {"ghcr.io"})
         self.err(own.at("/v1").post("handouts", {"format": "docker", "image": "quay.io/x"}), 404, "NoLogin")
+        for body in ({"format": "docker"}, {"format": "helper", "image": "ghcr.io/x"}):
+            self.assertIn("name the project", self.err(nameless.post("handouts", body), 404, "NoLogin")["detail"])
         site.forget_schemas()
         self.status(site.admin.action("/v1/projects/" + project.id, "setmembers",
                                       {"members": [{"externalId": i, "externalIdType": "rancher_id", "role": r} for i, r in (("1a1", "owner"), (me, "member"))]}), 202)

@@ -40,18 +40,23 @@ class Owners(harness.Case):
             self.status(self.set_members(client, project, *members), 422)
         self.assertEqual(self.owners(project), [owner])
 
-    def test_the_last_owner_stays_in_use(self):
-        owner, _ = site.account("user")
-        other, _ = site.account("user")
-        project = self.owned_by(owner)
-        self.err(self.act(owner, "deactivate"), 422, "ActionNotAvailable", "action")
-        self.status(self.set_members(site.admin, project, member(owner), member(other)), 202)
+    def test_an_administrator_locks_any_account(self):
+        """Also the only owner of many projects, who goes on making more: they belong to the administrators then."""
+        owner, client = site.account("user")
+        projects = [self.owned_by(owner) for _ in range(3)]
+        key = harness.Client(site, site.new_key(client.at(projects[0].root)), projects[0].root)
+        self.ok(key.get("registries"))
+        self.ok(client.post("/v1/projects", {"name": "one more"}), 201)
         self.status(self.act(owner, "deactivate"), 202)
-        self.err(self.act(other, "deactivate"), 422, "ActionNotAvailable", "action")
+        for who in (client, client.at(projects[0].root), key):
+            self.err(who.get("registries"), 401, "Unauthorized")
+        self.ok(site.admin.at(projects[0].root).post("registries", {"serverAddress": "a.example"}), 201)
         self.status(self.act(owner, "activate"), 202)
-        self.status(self.act(other, "deactivate"), 202)
-        self.status(site.admin.delete("/v1/accounts/" + other), 200)
-        self.assertEqual(self.owners(project), [owner])
+        self.ok(client.get("registries"))
+        for command, status in (("lock", 401), ("lock", 401), ("unlock", 200)):
+            self.assertIn(owner, site.cli("account", command, "--state-dir", site.state, owner))
+            self.status(client.get("registries"), status)
+        self.err(site.admin.delete("/v1/accounts/" + owner), 405, "Method not allowed")
 
     def test_a_project_that_is_gone_holds_nobody(self):
         owner, _ = site.account("user")
@@ -102,8 +107,8 @@ class Owners(harness.Case):
         for _ in range(10):
             a, b = site.account("user")[0], site.account("user")[0]
             project = self.owned_by(a, b)
-            self.assertEqual(self.race(lambda: self.act(a, "deactivate"), lambda: site.admin.put("/v1/accounts/" + b, {"kind": "readAdmin"})) in
-                             ([200, 422], [202, 422]), True)
+            answers = self.race(lambda: self.act(a, "deactivate"), lambda: site.admin.put("/v1/accounts/" + b, {"kind": "readAdmin"}))
+            self.assertIn(answers, ([200, 202], [202, 422]))
 
     def test_members_are_not_deleted_one_by_one(self):
         owner, client = site.account("user")
@@ -115,6 +120,22 @@ class Owners(harness.Case):
             for action in ("deactivate", "remove", "purge"):
                 self.status(who.action("/v1/projectmembers/" + row, action), 422)
         self.assertEqual(self.owners(project), [owner])
+
+    def test_who_was_added_can_leave(self):
+        owner, boss = site.account("user")
+        joined = {role: site.account("user") for role in ("owner", "member", "restricted", "readonly")}
+        project = site.project(members=[(owner, "owner")] + [(account, role) for role, (account, _) in joined.items()])
+        rows = {r["externalId"]: r["id"] for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))["data"]}
+        for role, (account, client) in joined.items():
+            with self.subTest(role=role):
+                for other in set(rows) - {account}:
+                    self.err(client.action("/v1/projectmembers/" + rows[other], "remove"), 422, "ActionNotAvailable", "action")
+                mine = self.ok(client.get("/v1/projectmembers/" + rows[account]))
+                self.assertEqual(set(mine["actions"]), {"remove"})
+                self.status(client.action("/v1/projectmembers/" + rows[account], "remove"), 202)
+                self.err(client.at(project.root).get("registries"), 403, "Forbidden")
+        self.assertEqual(self.owners(project), [owner])
+        self.err(boss.action("/v1/projectmembers/" + rows[owner], "remove"), 422, "ActionNotAvailable", "action")
 
     def race(self, *calls):
         barrier, answers = threading.Barrier(len(calls)), []
@@ -138,11 +159,13 @@ class Owners(harness.Case):
             self.assertIn(second, (403, 404))            # the loser sees no project any more, or had seen it just before
             self.assertEqual(len(self.owners(project)), 1)
 
-    def test_two_owners_are_deactivated_at_once(self):
+    def test_two_owners_leave_at_once(self):
         for _ in range(10):
-            a, b = site.account("user")[0], site.account("user")[0]
+            (a, client_a), (b, client_b) = site.account("user"), site.account("user")
             project = self.owned_by(a, b)
-            self.assertEqual(self.race(lambda: self.act(a, "deactivate"), lambda: self.act(b, "deactivate")), [202, 422])
+            rows = {r["externalId"]: r["id"] for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))["data"]}
+            self.assertEqual(self.race(lambda: client_a.action("/v1/projectmembers/" + rows[a], "remove"),
+                                       lambda: client_b.action("/v1/projectmembers/" + rows[b], "remove")), [202, 422])
             self.assertEqual(len(self.owners(project)), 1)
 
 

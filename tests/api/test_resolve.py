@@ -187,9 +187,12 @@ class Order(harness.Case):
         self.assertEqual(self.ask("ghcr.io/x")["registryCredentialId"], expired)
 
     def test_account(self):
-        """A user without a scope: its own before those of its projects; nobody else's ever."""
+        """A user without a scope: its own before those of the projects that the key names; nobody else's ever."""
         me, client = site.account("user")
-        project = site.project(members=[(me, "member")])
+        project, unnamed = site.project(members=[(me, "member")]), site.project(members=[(me, "owner")])
+        unnamed.credential(unnamed.registry(serverAddress="ghcr.io"), isDefault=True)
+        self.assertIn("name the project", self.ok(client.post("imagelogins", {"image": "ghcr.io/x"}))["reasonText"])
+        client = Client(site, site.new_key(client, projectIds=[project.id]))
         theirs = project.credential(project.registry(serverAddress="ghcr.io"), isDefault=True)["id"]
         self.login()
         self.check("ghcr.io/x", theirs, "address", client=client)

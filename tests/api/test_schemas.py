@@ -70,9 +70,10 @@ EXCEPTIONS = (
     ("no link without a reference", "a key has no registry, and a membership no account of its own, to follow",
      lambda role, kind, part, name, attr, new, old: role == "superadmin" and part == "include"
      and set(old) - set(new) == {"account" if kind == "projectMember" else "registry"} and kind in ("credential", "apiKey", "projectMember")),
-    ("keys have bounds", "apiKey: expires, lastUsed, lastUsedAddress, networks, pathPrefixes, registryIds, reveal, role are not in the original",
+    ("keys have bounds", "apiKey: expires, lastUsed, lastUsedAddress, madeBy, networks, pathPrefixes, projectIds, registryIds, reveal, role are not in the original",
      lambda role, kind, part, name, attr, new, old: kind == "apiKey" and part in ("field", "filter") and old is None
-     and name in ("expires", "lastUsed", "lastUsedAddress", "networks", "pathPrefixes", "registryIds", "reveal", "role")),
+     and name in ("expires", "lastUsed", "lastUsedAddress", "madeBy", "networks", "pathPrefixes", "projectIds", "registryIds",
+                  "reveal", "role")),
     ("logins are chosen", "registryCredential: expiresAt, isDefault, lastUsed, lastUsedBy, pathPrefix are not in the original",
      lambda role, kind, part, name, attr, new, old: kind == "registryCredential" and part in ("field", "filter") and old is None
      and name in ("expiresAt", "isDefault", "lastUsed", "lastUsedBy", "pathPrefix")),

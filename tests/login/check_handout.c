@@ -25,8 +25,8 @@ static void
 setup(void)
 {
 	rig_open(&rig);
+	rig_exec(&rig, "UPDATE credential SET reveal = 1 WHERE public_value = 'owner'");
 	owner = rig_scoped(&rig, PERSON_OWNER, PROJECT_DEFAULT);
-	owner.key.reveal = true;
 	context = rig_context(&rig, &owner);
 }
 
@@ -173,7 +173,6 @@ START_TEST(a_key_needs_the_right)
 	struct hand_out out;
 
 	add_all();
-	owner.key_id = 1;
 	ck_assert_int_eq(run(files[0].body, &out), ERR_NONE);
 	owner.key.reveal = false;
 	ck_assert_int_eq(run(files[0].body, &out), ERR_FORBIDDEN);

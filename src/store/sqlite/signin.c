@@ -32,7 +32,7 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	static const char text[] =
 		"SELECT a.id, a.kind, a.state, a.name, c.id, c.state, c.removed, "
 		"c.secret_value, c.expires, c.role, c.networks, c.last_used, c.reveal, "
-		"c.registry_ids, c.path_prefixes, c.public_value = ?1 "
+		"c.registry_ids, c.path_prefixes, c.made_by, c.project_ids, c.public_value = ?1 "
 		"FROM credential c JOIN account a ON a.id = c.account_id WHERE c.id = coalesce("
 		"(SELECT id " OF_KEYS "AND public_value >= ?1 ORDER BY public_value LIMIT 1), "
 		"(SELECT id " OF_KEYS "ORDER BY public_value LIMIT 1))";
@@ -60,7 +60,9 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		key->columns[COL_REVEAL] = row_column(a, stmt, 12);
 		key->columns[COL_REGISTRY_IDS] = row_column(a, stmt, 13);
 		key->columns[COL_PATH_PREFIXES] = row_column(a, stmt, 14);
-		result = sqlite3_column_int(stmt, 15) != 0 ? STORE_OK : STORE_NONE;
+		key->columns[COL_MADE_BY] = row_column(a, stmt, 15);
+		key->columns[COL_PROJECT_IDS] = row_column(a, stmt, 16);
+		result = sqlite3_column_int(stmt, 17) != 0 ? STORE_OK : STORE_NONE;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
 	}
@@ -68,6 +70,87 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	if (result != STORE_OK)
 		*key = *account = (struct record){0};
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+/* One row: the account, and beside it what else there is. */
+#define LIVE_MEMBER(as, project, account)                                                          \
+	"LEFT JOIN project_member " as " ON " as ".project_id = " project " AND " as               \
+	".external_id_type = 'rancher_id' AND " as ".external_id = '1a' || " account " AND " as    \
+	".removed IS NULL "
+static const char standing_text[] =
+	"SELECT a.kind, a.state, m.role, p.state, k.kind, k.state, km.role, c.id, c.account_id, "
+	"c.state, c.expires, c.role, c.networks, c.reveal, c.registry_ids, c.path_prefixes, "
+	"c.project_ids, c.made_by FROM account a "
+	"LEFT JOIN credential c ON c.id = ?2 AND c.account_id = a.id "
+	"LEFT JOIN account p ON p.id = ?3 " LIVE_MEMBER(
+		"m", "?3",
+		"a.id") "LEFT JOIN account k ON k.id = c.made_by " LIVE_MEMBER("km", "c.account_id",
+									       "c.made_by") "WHERE "
+											    "a.id "
+											    "= ?1";
+#undef LIVE_MEMBER
+
+static enum store_rc
+read_standing(struct arena *a, struct connection *c, sqlite3_stmt *stmt, struct standing *out)
+{
+	static const enum column of_key[] = {COL_ID,	      COL_ACCOUNT_ID,	COL_STATE,
+					     COL_EXPIRES,     COL_ROLE,		COL_NETWORKS,
+					     COL_REVEAL,      COL_REGISTRY_IDS, COL_PATH_PREFIXES,
+					     COL_PROJECT_IDS, COL_MADE_BY};
+	enum { FIRST = 7, OF_KEY = sizeof(of_key) / sizeof(*of_key) };
+	int rc = sqlite3_step(stmt);
+
+	*out = (struct standing){.key.type = &types_table[T_API_KEY]};
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
+	const char *project_state = row_column(a, stmt, 3).text;
+
+	out->kind = row_column(a, stmt, 0).text;
+	out->state = row_column(a, stmt, 1).text;
+	out->role = row_column(a, stmt, 2).text;
+	out->project_active = project_state != NULL && strcmp(project_state, "active") == 0;
+	out->maker_kind = row_column(a, stmt, 4).text;
+	out->maker_state = row_column(a, stmt, 5).text;
+	out->maker_role = row_column(a, stmt, 6).text;
+	for (int i = 0; i < (int)OF_KEY; i++)
+		out->key.columns[of_key[i]] = row_column(a, stmt, FIRST + i);
+	out->has_key = out->key.columns[COL_ID].type == VALUE_INT;
+	return arena_failed(a) ? STORE_NO_MEMORY : STORE_OK;
+}
+
+enum store_rc
+store_standing(struct store *s, struct arena *a, int64_t account_id, int64_t key_id,
+	       int64_t project_id, struct standing *out)
+{
+	const struct value binds[] = {value_int(account_id), value_int(key_id),
+				      value_int(project_id)};
+	struct connection *c;
+	enum store_rc result;
+	sqlite3_stmt *stmt = reader_fixed(s, &c, standing_text, binds, 3, &result);
+
+	if (stmt == NULL)
+		return result;
+	result = read_standing(a, c, stmt, out);
+	reader_done(s, c, stmt);
+	return result;
+}
+
+enum store_rc
+store_tx_standing(struct store_tx *tx, struct arena *a, int64_t account_id, int64_t key_id,
+		  int64_t project_id, struct standing *out)
+{
+	const struct value binds[] = {value_int(account_id), value_int(key_id),
+				      value_int(project_id)};
+	enum store_rc result;
+	struct sql q;
+
+	sql_fixed(&q, standing_text, binds, 3);
+	sqlite3_stmt *stmt = connection_begin(tx->connection, &q, &result);
+	if (stmt == NULL)
+		return result;
+	result = read_standing(a, tx->connection, stmt, out);
+	statement_release(stmt);
+	return result;
 }
 
 enum store_rc

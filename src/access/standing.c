@@ -1,0 +1,62 @@
+/* standing: whether a caller may still do what it might when its request began. */
+#include "access/standing.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+static bool
+key_stands(const struct identity *id, const struct standing *now)
+{
+	struct power power = power_of_key(&now->key);
+
+	if (!now->has_key || (power.expires_ms != 0 && power.expires_ms <= clock_wall_ms()))
+		return false;
+	power.rank = RANK_FULL;
+	if (id->maker_id != 0)
+		power.rank = identity_rank_of_role(identity_role_of_maker(now));
+	return power_wider(&power, &id->key) == NULL;
+}
+
+static bool
+account_stands(const struct identity *id, const struct standing *now)
+{
+	return strcmp(now->kind, id->stored_kind) == 0 &&
+	       strcmp(now->state, state_name(ST_ACTIVE)) == 0 &&
+	       (id->key_id == 0 || key_stands(id, now));
+}
+
+/* A membership that a group gives is as old as the request. */
+static bool
+project_stands(const struct identity *id, int64_t project, const struct standing *now)
+{
+	const struct membership *m = identity_membership(id, project);
+
+	if (id->scoped && !now->project_active)
+		return false;
+	if (m == NULL || m->granted || id->account_role == ROLE_ADMIN)
+		return true;
+	return now->role != NULL && strcmp(now->role, m->role) == 0 &&
+	       (now->project_active || identity_owns(m));
+}
+
+enum err
+standing_check(struct store_tx *tx, struct arena *a, const struct identity *id, int64_t account,
+	       struct error *e)
+{
+	int64_t project = id->scoped ? id->scope_id : account;
+	struct standing now;
+
+	if (id->stored_kind == NULL)
+		return ERR_NONE;
+	if (project == id->user_id)
+		project = 0;
+	enum store_rc rc = store_tx_standing(tx, a, id->user_id, id->key_id, project, &now);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	if (rc == STORE_NONE || !account_stands(id, &now))
+		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+	return project == 0 || project_stands(id, project, &now)
+		       ? ERR_NONE
+		       : err_set(e, ERR_FORBIDDEN, NULL, NULL);
+}
