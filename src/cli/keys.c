@@ -153,3 +153,33 @@ command_key_revoke(struct session *s)
 	(void)printf("revoked %s\n", id);
 	return EXIT_OK;
 }
+
+static int
+account_move(struct session *s, const char *action, const char *done)
+{
+	const char *id = s->arguments->word_count > 2 ? s->arguments->words[2] : "";
+	const struct resource_type *type = type_find("account");
+	struct record row;
+	struct error e = {0};
+
+	if (resource_read(&s->context, type, id, &row, &e) != ERR_NONE)
+		return session_fail("which account? give its id (1a7) as `regcred account list` "
+				    "prints it");
+	enum err rc = resource_action(&s->context, type, id, action, &row, &e);
+	if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
+		return session_fail_error(&e);
+	(void)printf("%s %s\n", done, id);
+	return EXIT_OK;
+}
+
+int
+command_account_lock(struct session *s)
+{
+	return account_move(s, "deactivate", "locked");
+}
+
+int
+command_account_unlock(struct session *s)
+{
+	return account_move(s, "activate", "unlocked");
+}

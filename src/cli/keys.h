@@ -12,6 +12,10 @@ int command_key_list(struct session *s);
 
 int command_account_list(struct session *s);
 
+int command_account_lock(struct session *s);
+
+int command_account_unlock(struct session *s);
+
 int command_key_revoke(struct session *s);
 
 #endif

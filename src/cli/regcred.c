@@ -34,6 +34,8 @@ static const struct command {
 	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
 	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
+	{ "account", "lock",   command_account_lock, true,  { NULL },                                   "deactivate an account, whatever it owns: nobody signs in by it or by the keys that it made" },
+	{ "account", "unlock", command_account_unlock, true, { NULL },                                  "activate it again" },
 	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
 	{ "status",  NULL,     command_status,       false, { "json", NULL },                           "say how pool, database and housekeeper stand; exit status 1 if something is wrong, 3 if no pool runs" },
 	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; goes on with a rotation that was interrupted" },
@@ -68,7 +70,9 @@ cli_usage(FILE *out)
 			(void)fprintf(out, " [--%s%s]", c->options[j],
 				      is_flag(c->options[j]) ? "" : " TEXT");
 		(void)fprintf(out, "%s\n      %s\n",
-			      c->run == command_key_revoke			      ? " ID"
+			      c->run == command_key_revoke || c->run == command_account_lock ||
+					      c->run == command_account_unlock
+				      ? " ID"
 			      : c->run == command_backup || c->run == command_restore ? " FILE"
 										      : "",
 			      c->help);
