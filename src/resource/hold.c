@@ -69,9 +69,8 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 		return w->error->code;
 	if (waits == WAITS_IF_ASKED && strcmp(rule, "off") == 0)
 		return ERR_NONE;
-	if (!w->counted && hold_count_check(w->context, w->error) != ERR_NONE)
+	if (hold_count_check(w->context, w->error) != ERR_NONE)
 		return w->error->code;
-	w->counted = true;
 	*held = **plan;
 	process_plan_hold(held);
 	*plan = held;

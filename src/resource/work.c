@@ -59,28 +59,15 @@ reserve_answer(const struct context *c, const struct record *row, const struct r
 	return arena_reserve(c->arena, room);
 }
 
-/* Resets what an earlier run left, and looks whether the caller may still do this. */
-static enum err
-work_begin(struct store_tx *tx, struct work *w)
-{
-	const struct context *c = w->context;
-	int64_t owner = w->row->columns[w->row->type->family->owner].number;
-
-	*w->error = (struct error){0};
-	w->member_changes = NULL;
-	w->account_read = false;
-	if (c->opened != NULL)
-		c->opened->count = c->opened->recorded = 0;
-	return standing_check(tx, c->arena, c->id, owner, w->error);
-}
-
 static enum err
 run_work(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
 	const struct context *c = w->context;
+	int64_t owner = w->row->columns[w->row->type->family->owner].number;
 
-	if (work_begin(tx, w) != ERR_NONE || w->run(tx, w) != ERR_NONE)
+	if (standing_check(tx, c->arena, c->id, owner, w->error) != ERR_NONE ||
+	    w->run(tx, w) != ERR_NONE)
 		return w->error->code;
 	(void)resource_open(c, w->row);
 	if (trail_note_opened(tx, c, w->error) != ERR_NONE)

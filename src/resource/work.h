@@ -20,7 +20,7 @@ struct member_list;
  *   move          plan, event, frees
  *   set_members   members, members_now, event
  *
- * What follows the line belongs to the transaction, which may run twice: work_begin() resets it. */
+ * What follows the line is the transaction's own. */
 struct work {
 	const struct context *context;
 	struct record *row;
@@ -36,7 +36,6 @@ struct work {
 	const char *member_changes; /* for the audit log */
 	struct record account;	    /* that the row belongs to: see hold_read_account() */
 	bool account_read;
-	bool counted; /* its check of a login; once, also if it runs twice */
 };
 
 enum err work_fail(const struct work *w, enum store_rc rc);
