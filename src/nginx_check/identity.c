@@ -26,13 +26,14 @@ static const char *const identity_params[] = {"REGCRED_PROXY_USER", "REGCRED_PRO
 					      "REGCRED_PROXY_EMAIL"};
 static const char *const passes[] = {"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass",
 				     "grpc_pass"};
-static const char *const remote_user[] = {"remote_user", NULL};
 static const char *const answers[] = {"upstream_http_*", NULL};
-/* What tells one certificate from another; $ssl_client_verify does not. */
-static const char *const certificates[] = {"ssl_client_s_dn",	      "ssl_client_s_dn_legacy",
-					   "ssl_client_serial",	      "ssl_client_fingerprint",
-					   "ssl_client_cert",	      "ssl_client_raw_cert",
-					   "ssl_client_escaped_cert", NULL};
+// clang-format off
+/* A name, and what tells one certificate from another; $ssl_client_verify does not. */
+static const char *const proofs[] = {
+	"remote_user", "ssl_client_s_dn", "ssl_client_s_dn_legacy", "ssl_client_serial", "ssl_client_fingerprint", "ssl_client_cert",
+	"ssl_client_raw_cert", "ssl_client_escaped_cert", NULL
+};
+// clang-format on
 
 /* A value of an identity parameter that is being judged. */
 struct claim {
@@ -41,7 +42,6 @@ struct claim {
 	const char *param;
 	bool is_user;
 	bool may_be_empty; /* a service may name nobody, a client may bring no certificate */
-	size_t proven;	   /* variables that are */
 	struct trace trace;
 };
 
@@ -151,17 +151,13 @@ claim_doubt(struct claim *c, const struct origin *from, const char *name)
 
 	if (from->row != NULL && variable_is_captured(node_word(from->row, 0), name))
 		return NULL;
-	if (is_answer ? variable_in(name, answers) : variable_in(name, remote_user))
-		c->proven++;
-	else if (!is_answer && variable_in(name, certificates))
-		c->proven++;
-	else if (!is_answer && trace_defines(&c->trace, name))
+	if (!is_answer && trace_defines(&c->trace, name))
 		return NULL;
-	else
+	if (!variable_in(name, is_answer ? answers : proofs))
 		return "which proves nothing";
 	if (is_answer)
 		return auth_is_asked(c->site) ? NULL : "but no auth_request here asks a service";
-	if (variable_in(name, remote_user))
+	if (strcasecmp(name, "remote_user") == 0)
 		return auth_is_basic(c->site) ? NULL : "but no auth_basic with a file protects it";
 	return certificate_is_verified(c->site)
 		       ? NULL

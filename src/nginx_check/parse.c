@@ -310,43 +310,29 @@ parse_block(struct nginx_parser *p, struct source *s, struct node *block, unsign
 	}
 }
 
-/* The whole file with a NUL after it; NULL and errno if it cannot be read. */
-static char *
-read_all(struct arena *a, int fd, size_t size)
-{
-	char *text = arena_alloc(a, size + 1);
-
-	errno = ENOMEM;
-	if (text == NULL)
-		return NULL;
-	errno = EIO; /* for a file that has become shorter meanwhile */
-	return read(fd, text, size) == (ssize_t)size ? text : NULL;
-}
-
 /* Fills path, text and file identity of *s; 0, or an errno. */
 static int
 open_source(struct nginx_parser *p, const char *path, struct source *s)
 {
 	struct stat st;
 	int fd = file_open(path, &st), rc = 0;
-	char *text = NULL;
+	size_t size = fd < 0 || st.st_size > FILE_SIZE_MAX ? 0 : (size_t)st.st_size;
+	char *text = arena_alloc(p->arena, size + 1);
 
 	if (fd < 0)
 		return errno;
-	if (st.st_size > FILE_SIZE_MAX)
-		rc = EFBIG;
-	else if ((text = read_all(p->arena, fd, (size_t)st.st_size)) == NULL)
-		rc = errno;
+	if (text == NULL || st.st_size > FILE_SIZE_MAX)
+		rc = text == NULL ? ENOMEM : EFBIG;
+	else if (read(fd, text, size) != (ssize_t)size)
+		rc = EIO; /* it has become shorter meanwhile */
 	(void)close(fd);
-	if (rc != 0)
-		return rc;
 	s->path = path;
 	s->at = text;
-	s->end = text + st.st_size;
+	s->end = text == NULL ? NULL : text + size;
 	s->line = 1;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
-	return 0;
+	return rc;
 }
 
 static bool

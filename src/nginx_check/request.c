@@ -73,39 +73,33 @@ look_host(const struct site *site, const struct rule *rule)
 		      "HTTP/3");
 }
 
-/* A header that nginx writes itself is the same for every client, or another one than it says. */
+/* What stands for a client's header is that header or nothing; without these two a page elsewhere
+ * could write in the name of its visitor. */
+static bool
+header_is_own(struct arena *a, const char *param, const char *value)
+{
+	const char *name = variable_only(a, value);
+
+	if (value[0] == '\0')
+		return strcmp(param, "HTTP_ORIGIN") != 0 &&
+		       strcmp(param, "HTTP_SEC_FETCH_SITE") != 0;
+	return text_begins_with(param, "HTTP_X_FORWARDED_") ||
+	       (name != NULL && strcasecmp(name, param) == 0);
+}
+
 static void
 look_header(const struct site *site, const struct rule *rule)
 {
-	/* Whether it may be taken away; that would end a protection of browsers. */
-	static const struct {
-		const char *param, *own;
-		bool may_be_empty;
-	} headers[] = {
-		{"HTTP_AUTHORIZATION", "http_authorization", true},
-		{"HTTP_X_API_KEY", "http_x_api_key", true},
-		{"HTTP_X_API_PROJECT_ID", "http_x_api_project_id", true},
-		{"HTTP_COOKIE", "http_cookie", true},
-		{"HTTP_X_API_CSRF", "http_x_api_csrf", true},
-		{"HTTP_ORIGIN", "http_origin", false},
-		{"HTTP_SEC_FETCH_SITE", "http_sec_fetch_site", false},
-	};
 	const struct node *n = site->params == NULL ? NULL : site->params->children;
+	struct arena *a = site->check->arena;
 
-	for (; n != NULL; n = n->next)
-		for (size_t i = 0; i < COUNT_OF(headers) && node_is_named(n, "fastcgi_param");
-		     i++) {
-			const char *value = node_word(n, 2);
-			const char *name = variable_only(site->check->arena, value);
+	for (; n != NULL; n = n->next) {
+		const char *param = node_word(n, 1), *value = node_word(n, 2);
 
-			if (strcmp(node_word(n, 1), headers[i].param) != 0 ||
-			    (value[0] == '\0' && headers[i].may_be_empty) ||
-			    (name != NULL && strcasecmp(name, headers[i].own) == 0))
-				continue;
-			found(site, rule, n,
-			      arena_printf(site->check->arena, "%s is set to \"%s\"",
-					   headers[i].param, value));
-		}
+		if (node_is_named(n, "fastcgi_param") && text_begins_with(param, "HTTP_") &&
+		    !header_is_own(a, param, value))
+			found(site, rule, n, arena_printf(a, "%s is set to \"%s\"", param, value));
+	}
 }
 
 static bool
@@ -217,22 +211,13 @@ look_error_page(const struct site *site, const struct rule *rule)
 
 /* Where secrets are: in the query, in the headers that hold keys, in bodies and answers; and in a
  * Referer, which is the URL of another request. */
-static const char *const telling[] = {"request",
-				      "request_uri",
-				      "request_body",
-				      "args",
-				      "arg_*",
-				      "query_string",
-				      "cookie_*",
-				      "http_authorization",
-				      "http_cookie",
-				      "http_referer",
-				      "http_x_api_key",
-				      "http_x_original_u*",
-				      "sent_http_set_cookie",
-				      "upstream_http_set_cookie",
-				      "upstream_http_x_registry_authorization",
-				      NULL};
+// clang-format off
+static const char *const telling[] = {
+	"request", "request_uri", "request_body", "args", "arg_*", "query_string", "cookie_*", "http_authorization", "http_cookie",
+	"http_referer", "http_x_api_key", "http_x_original_u*", "sent_http_set_cookie", "upstream_http_set_cookie",
+	"upstream_http_x_registry_authorization", NULL
+};
+// clang-format on
 
 static const struct node *
 log_format(const struct check *c, const char *name)
