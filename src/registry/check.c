@@ -5,26 +5,6 @@
 
 #include "registry/inquiry.h"
 
-static const struct {
-	const char *word, *sentence;
-} results[] = {
-#define RESULT(name, word, sentence) {word, sentence},
-#include "registry/result.def"
-#undef RESULT
-};
-
-const char *
-check_result_word(enum check_result result)
-{
-	return results[result].word;
-}
-
-const char *
-check_result_sentence(enum check_result result)
-{
-	return results[result].sentence;
-}
-
 /* Logins
  *
  * That /v2/ answers 200 to our login proves nothing by itself.  Four kinds of servers answer so

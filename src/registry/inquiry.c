@@ -9,6 +9,26 @@
 #include "base/log.h"
 #include "registry/url.h"
 
+static const struct {
+	const char *word, *sentence;
+} results[] = {
+#define RESULT(name, word, sentence) {word, sentence},
+#include "registry/result.def"
+#undef RESULT
+};
+
+const char *
+check_result_word(enum check_result result)
+{
+	return results[result].word;
+}
+
+const char *
+check_result_sentence(enum check_result result)
+{
+	return results[result].sentence;
+}
+
 enum {
 	MADE_UP_BYTES = 12, /* of randomness in what no registry knows */
 	MADE_UP_TEXT = 2 * MADE_UP_BYTES + 1,
