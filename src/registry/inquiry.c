@@ -11,7 +11,7 @@
 
 static const struct {
 	const char *word, *sentence;
-} results[] = {
+} result_texts[] = {
 #define RESULT(name, word, sentence) {word, sentence},
 #include "registry/result.def"
 #undef RESULT
@@ -20,13 +20,13 @@ static const struct {
 const char *
 check_result_word(enum check_result result)
 {
-	return results[result].word;
+	return result_texts[result].word;
 }
 
 const char *
 check_result_sentence(enum check_result result)
 {
-	return results[result].sentence;
+	return result_texts[result].sentence;
 }
 
 enum {
