@@ -109,6 +109,8 @@ answer_compose(struct call *c)
 		/* No web server compresses it: how long a password and a text that someone chose
 		 * are together says what is equal in them. */
 		response_header(r, "Content-Encoding", "identity");
+		if (c->file.left_out != NULL)
+			response_header(r, "X-Regcred-Left-Out", c->file.left_out);
 		break;
 	case ANSWER_NOTHING:
 		r->body = "";

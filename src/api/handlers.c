@@ -262,7 +262,7 @@ handle_resolve(struct call *c)
 		return c->error.code;
 	if (wanted.parts.key == NULL)
 		return err_set(&c->error, ERR_MISSING_REQUIRED, "image", NULL);
-	if (resolve_find(&c->context, NULL, &wanted, false, &logins, &c->error) != ERR_NONE)
+	if (resolve_find(&c->context, &wanted, false, &logins, &c->error) != ERR_NONE)
 		return c->error.code;
 	resolve_order(&logins, wanted.parts.repository);
 	repr_image_login(&c->out, &c->view, &wanted, &logins);

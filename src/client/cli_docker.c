@@ -146,7 +146,7 @@ warn_of_password(const struct edit *e, const char *key)
 }
 
 static int
-add_registries(struct edit *e)
+docker_setup_add_registries(struct edit *e)
 {
 	static const char hub[] = "https://index.docker.io/v1/";
 	struct json *helpers = docker_setup_find(e->file, "credHelpers");
@@ -302,7 +302,7 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	if (setup->undo)
 		remove_all(&e);
 	else
-		status = add_registries(&e);
+		status = docker_setup_add_registries(&e);
 	if (status == 0 && setup->all && !setup->undo)
 		docker_setup_set(&e, e.file, "", "credsStore");
 	if (status != 0)

@@ -8,8 +8,7 @@
 #include "base/text.h"
 #include "registry/url.h"
 
-/* The user name by which docker says that the secret is an identity token. */
-static const char token_user[] = "<token>";
+enum { KUBERNETES_SECRET_MAX = 1024 * 1024 }; /* bytes of the data of a Secret */
 
 void
 format_name_and_text(struct json_out *w, const char *name, const char *text)
@@ -19,11 +18,11 @@ format_name_and_text(struct json_out *w, const char *name, const char *text)
 }
 
 /* "auth": user and password with a colon between, in base64; an identity token stands apart, and
- * the password is empty then. */
+ * the password is empty then.  For Kubernetes also both by themselves, as kubectl writes them. */
 static void
-write_auth(struct json_out *w, const struct entry *entry)
+write_auth(struct json_out *w, const struct entry *entry, bool kubernetes)
 {
-	bool token = strcmp(entry->user, token_user) == 0;
+	bool token = strcmp(entry->user, FORMAT_TOKEN_USER) == 0;
 	size_t user = strlen(entry->user), secret = token ? 0 : strlen(entry->secret);
 	char *pair = arena_alloc(w->arena, user + secret + 2);
 
@@ -33,6 +32,10 @@ write_auth(struct json_out *w, const struct entry *entry)
 	pair[user] = ':';
 	memcpy(pair + user + 1, entry->secret, secret);
 	json_begin_object(w);
+	if (kubernetes) {
+		format_name_and_text(w, "username", entry->user);
+		format_name_and_text(w, "password", entry->secret);
+	}
 	format_name_and_text(w, "auth", http_base64(w->arena, pair, user + 1 + secret));
 	if (token)
 		format_name_and_text(w, "identitytoken", entry->secret);
@@ -47,7 +50,7 @@ write_auths(struct json_out *w, const struct hand_out_work *work)
 	json_begin_object(w);
 	for (size_t i = 0; i < work->count; i++) {
 		json_name(w, work->entries[i].key);
-		write_auth(w, &work->entries[i]);
+		write_auth(w, &work->entries[i], work->format->kubernetes);
 	}
 	json_end_object(w);
 	json_end_object(w);
@@ -65,7 +68,8 @@ write_helper(struct json_out *w, const struct hand_out_work *work)
 	json_end_object(w);
 }
 
-/* The configuration as the value of a Secret; NULL without memory. */
+/* The configuration as the value of a Secret; NULL without memory, or, with the error set, if an
+ * API server would refuse it. */
 static const char *
 secret_data(const struct hand_out_work *work)
 {
@@ -76,6 +80,12 @@ secret_data(const struct hand_out_work *work)
 	json_out_init(&w, a);
 	write_auths(&w, work);
 	const char *text = json_out_text(&w, &len);
+	if (text != NULL && len > KUBERNETES_SECRET_MAX) {
+		(void)err_set(work->error, ERR_INVALID_OPTION, "format",
+			      "The logins are more than the 1 MiB that a Secret of Kubernetes may "
+			      "have: name a registry or an image.");
+		return NULL;
+	}
 	return text != NULL ? http_base64(a, text, len) : NULL;
 }
 

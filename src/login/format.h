@@ -16,7 +16,11 @@ struct entry {
 	const struct login *login;
 	const char *key; /* what the file calls the registry, or a part of it */
 	const char *user, *secret;
+	bool again; /* a second name for the one before: noted once */
 };
+
+/* The user name by which docker says that the secret is an identity token. */
+#define FORMAT_TOKEN_USER "<token>"
 
 /* A hand-out on its way. */
 struct format;
@@ -27,7 +31,8 @@ struct hand_out_work {
 	struct wanted wanted;
 	const char *name, *namespace; /* of a Kubernetes object */
 	struct entry *entries;
-	size_t count;
+	size_t count, logins; /* logins: entries without their second names */
+	bool stale;	      /* a login was changed after it was chosen */
 	struct hand_out *out;
 	struct error *error;
 };
@@ -37,6 +42,7 @@ struct format {
 	bool paths;	 /* can hold a login for a part of a registry: "ghcr.io/acme" */
 	bool one;	 /* holds one login */
 	bool auth;	 /* holds user:password, so that the user name cannot hold a colon */
+	bool kubernetes; /* is read by Kubernetes alone */
 	const char *hub; /* its name for Docker Hub */
 	void (*write)(struct json_out *w, const struct hand_out_work *work);
 };

@@ -13,24 +13,53 @@
 #include "login/resolve.h"
 #include "login/use.h"
 #include "model/body.h"
+#include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"
 #include "store/store.h"
 
+enum {
+	LEFT_OUT_MAX = 200, /* bytes of the ids that are named */
+	TRIES_MAX = 5,	    /* to choose logins that nobody changes meanwhile */
+};
+
 /* Choosing */
 
-static const char *
-handout_key_of(const struct hand_out_work *w, const struct login *login)
+/* The login is the only one that could be in the file. */
+static enum err
+handout_refuse(const struct hand_out_work *w, const struct login *login, const char *why)
 {
-	const char *key = login->registry->key;
+	struct arena *a = w->context->arena;
+	const char *id = id_format(a, &family_credential, record_id(login->row));
 
+	if (why == use_unopened)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	return err_set(w->error, ERR_INVALID_FORMAT, "format",
+		       arena_printf(a, "The login %s %s.", id != NULL ? id : "", why));
+}
+
+/* What the reader of the file looks for, letter by letter: the host as the question names it; else
+ * as an image without a port does. */
+static const char *
+handout_host(const struct hand_out_work *w, const struct login *login)
+{
+	const char *written = w->wanted.parts.written;
+
+	if (login->registry->hub)
+		return written == NULL || registry_is_hub_name(written) ? REGISTRY_HUB : written;
+	return written != NULL ? written : login->registry->key;
+}
+
+static const char *
+handout_name(const struct hand_out_work *w, const struct login *login, const char *host)
+{
 	if (w->format->paths && *login->path != '\0')
-		return arena_printf(w->context->arena, "%s/%s", key, login->path);
-	return login->registry->hub ? w->format->hub : key;
+		return arena_printf(w->context->arena, "%s/%s", host, login->path);
+	return strcmp(host, REGISTRY_HUB) == 0 ? w->format->hub : host;
 }
 
 static bool
-handout_is_there(const struct hand_out_work *w, const char *key)
+handout_has_name(const struct hand_out_work *w, const char *key)
 {
 	for (size_t i = 0; i < w->count; i++)
 		if (strcmp(w->entries[i].key, key) == 0)
@@ -38,54 +67,174 @@ handout_is_there(const struct hand_out_work *w, const char *key)
 	return false;
 }
 
-/* The first of the list that can be used for each key. */
+/* A second name for a login that is in the file. */
 static enum err
-choose_each(struct hand_out_work *w, const struct login_list *logins)
+handout_add_name(struct hand_out_work *w, const struct entry *entry, const char *key)
 {
-	for (size_t i = 0; i < logins->count && logins->items[i].fits; i++) {
-		const struct login *login = &logins->items[i];
-		const char *key = handout_key_of(w, login);
-
-		if (key == NULL)
-			return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-		if ((!w->format->paths && *login->path != '\0') || handout_is_there(w, key))
-			continue;
-		if (w->count == HANDOUT_LOGINS_MAX)
-			return err_set(w->error, ERR_INVALID_OPTION, "format",
-				       "There are more than 1,000 logins: name a registry or an "
-				       "image.");
-		w->entries[w->count++] = (struct entry){.login = login, .key = key};
-	}
+	if (key == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	if (handout_has_name(w, key))
+		return ERR_NONE;
+	w->entries[w->count] = *entry;
+	w->entries[w->count].key = key;
+	w->entries[w->count++].again = true;
 	return ERR_NONE;
 }
 
+/* How an image may write the address, if not as all others do; NULL: not otherwise.  A port that
+ * images need not have is looked for with and without it, and some names of Docker Hub are not the
+ * Hub's to the readers. */
+static const char *
+handout_other_host(const struct hand_out_work *w, const struct registry_url *url)
+{
+	if (w->format->one || w->wanted.parts.written != NULL)
+		return NULL;
+	if (url->hub)
+		return registry_is_hub_name(url->written) ? NULL : url->written;
+	return url->port_dropped ? arena_printf(w->context->arena, "%s:%u", url->key, url->port)
+				 : NULL;
+}
+
 static enum err
-handout_choose(struct hand_out_work *w, struct login_list *logins)
+handout_add_other(struct hand_out_work *w, const struct entry *entry)
+{
+	const char *host = handout_other_host(w, entry->login->registry);
+
+	return host != NULL ? handout_add_name(w, entry, handout_name(w, entry->login, host))
+			    : ERR_NONE;
+}
+
+static enum err
+handout_leave_out(struct hand_out_work *w, const struct login *login)
+{
+	struct arena *a = w->context->arena;
+	const char *id = id_format(a, &family_credential, record_id(login->row));
+	const char *before = w->out->left_out;
+
+	if (id == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	if (before == NULL || strlen(before) < LEFT_OUT_MAX)
+		w->out->left_out = before == NULL ? id : arena_printf(a, "%s, %s", before, id);
+	return w->out->left_out != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
+}
+
+/* Takes a login into the file, if the format can hold it; *why says why not. */
+static enum err
+handout_add(struct hand_out_work *w, const struct login *login, const char **why)
+{
+	struct entry entry = {.login = login,
+			      .key = handout_name(w, login, handout_host(w, login))};
+
+	*why = NULL;
+	if (entry.key == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	if (handout_has_name(w, entry.key))
+		return ERR_NONE;
+	if (use_open_login(w, &entry, why) != ERR_NONE)
+		return w->error->code;
+	if (*why != NULL)
+		return handout_leave_out(w, login);
+	w->entries[w->count++] = entry;
+	w->logins++;
+	return handout_add_other(w, &w->entries[w->count - 1]);
+}
+
+/* Kubernetes takes the old name of Docker Hub only where nothing else fits: beside a part of it the
+ * whole needs the name that images have. */
+static enum err
+handout_add_hub(struct hand_out_work *w)
+{
+	const struct entry *whole = NULL;
+	bool part = false;
+
+	for (size_t i = 0; i < w->count; i++) {
+		const struct entry *entry = &w->entries[i];
+		bool hub = entry->login->registry->hub;
+
+		part = part || (hub && *entry->login->path != '\0');
+		if (hub && *entry->login->path == '\0')
+			whole = entry;
+	}
+	return w->format->kubernetes && part && whole != NULL
+		       ? handout_add_name(w, whole, REGISTRY_HUB)
+		       : ERR_NONE;
+}
+
+/* The first of the list that can be used for each name. */
+static enum err
+choose_each(struct hand_out_work *w, const struct login_list *logins)
+{
+	const char *why = NULL, *first_why = NULL;
+	const struct login *first = NULL;
+
+	for (size_t i = 0; i < logins->count && logins->items[i].fits; i++) {
+		const struct login *login = &logins->items[i];
+
+		if (!w->format->paths && *login->path != '\0')
+			continue;
+		if (w->logins == HANDOUT_LOGINS_MAX)
+			return err_set(w->error, ERR_INVALID_OPTION, "format",
+				       "There are more than 1,000 logins: name a registry or an "
+				       "image.");
+		if (handout_add(w, login, &why) != ERR_NONE)
+			return w->error->code;
+		if (why != NULL && first == NULL) {
+			first = login;
+			first_why = why;
+		}
+	}
+	bool all = w->wanted.parts.key == NULL && w->wanted.registry_id == 0;
+	if (w->count == 0 && first != NULL && (!all || first_why == use_unopened))
+		return handout_refuse(w, first, first_why);
+	return handout_add_hub(w);
+}
+
+/* The one for an image: the first that the format can hold. */
+static enum err
+choose_one(struct hand_out_work *w, struct login_list *logins)
+{
+	const char *why = NULL, *first_why = NULL;
+
+	resolve_order(logins, w->wanted.parts.repository);
+	for (size_t i = 0; w->count == 0 && i < logins->count && logins->items[i].fits; i++) {
+		if (handout_add(w, &logins->items[i], &why) != ERR_NONE)
+			return w->error->code;
+		if (i == 0)
+			first_why = why;
+	}
+	return w->count == 0 && first_why != NULL ? handout_refuse(w, logins->items, first_why)
+						  : ERR_NONE;
+}
+
+static enum err
+handout_choose(struct hand_out_work *w)
 {
 	const struct wanted *wanted = &w->wanted;
 	bool all = wanted->parts.key == NULL && wanted->registry_id == 0;
+	struct login_list logins;
+	enum err rc;
 
-	w->count = 0;
-	w->entries = arena_array(w->context->arena,
-				 logins->count < HANDOUT_LOGINS_MAX ? logins->count + 1
-								    : HANDOUT_LOGINS_MAX,
-				 sizeof(*w->entries));
+	w->count = w->logins = 0;
+	w->out->left_out = NULL;
+	if (resolve_find(w->context, wanted, true, &logins, w->error) != ERR_NONE)
+		return w->error->code;
+	/* Each has two names at most, and the whole of Docker Hub a third. */
+	size_t most = logins.count < HANDOUT_LOGINS_MAX ? logins.count : HANDOUT_LOGINS_MAX;
+	w->entries = arena_array(w->context->arena, 2 * most + 1, sizeof(*w->entries));
 	if (w->entries == NULL)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	if (wanted->parts.repository != NULL) {
-		resolve_order(logins, wanted->parts.repository);
-		if (logins->count > 0 && logins->items[0].fits)
-			w->entries[w->count++] = (struct entry){
-				.login = logins->items, .key = handout_key_of(w, logins->items)};
+		rc = choose_one(w, &logins);
 	} else {
-		resolve_sort(logins);
-		if (choose_each(w, logins) != ERR_NONE)
-			return w->error->code;
+		resolve_sort(&logins);
+		rc = choose_each(w, &logins);
 	}
-	if (w->count > 0 || (all && (logins->count > 0 || !resolve_is_lost(w->context, logins))))
+	if (rc != ERR_NONE)
+		return rc;
+	if (w->count > 0 || (all && (logins.count > 0 || !resolve_is_lost(w->context, &logins))))
 		return ERR_NONE;
 	return err_set(w->error, ERR_NO_LOGIN, NULL,
-		       resolve_is_lost(w->context, logins) ? resolve_text(logins, NULL) : NULL);
+		       resolve_is_lost(w->context, &logins) ? resolve_text(&logins, NULL) : NULL);
 }
 
 /* Opening and noting */
@@ -118,6 +267,8 @@ record_all(struct store_tx *tx, const struct hand_out_work *w)
 	for (size_t i = 0; rc == STORE_OK && i < w->count; i++) {
 		const struct record *row = w->entries[i].login->row;
 
+		if (w->entries[i].again)
+			continue;
 		if (standing_check(tx, c->arena, c->id, row->columns[COL_ACCOUNT_ID].number,
 				   w->error) != ERR_NONE)
 			return w->error->code;
@@ -128,28 +279,59 @@ record_all(struct store_tx *tx, const struct hand_out_work *w)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
+/* The file, before the lock is taken. */
+static enum err
+handout_write(struct hand_out_work *w)
+{
+	struct json_out out;
+
+	json_out_init(&out, w->context->arena);
+	w->format->write(&out, w);
+	w->out->text = json_out_text(&out, &w->out->len);
+	w->out->content_type = w->format->content_type;
+	if (w->error->code != ERR_NONE)
+		return w->error->code;
+	if (w->out->text == NULL || arena_failed(w->context->arena))
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	return ERR_NONE;
+}
+
+/* In the lock nothing is searched for: what was chosen is looked at again, and recorded. */
 static enum err
 hand_out_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct hand_out_work *w = arg;
-	const struct context *c = w->context;
-	struct login_list logins;
-	struct json_out out;
 
-	if (standing_check(tx, c->arena, c->id, 0, w->error) != ERR_NONE ||
-	    resolve_find(c, tx, &w->wanted, true, &logins, w->error) != ERR_NONE ||
-	    handout_choose(w, &logins) != ERR_NONE)
+	if (standing_check(tx, w->context->arena, w->context->id, 0, w->error) != ERR_NONE)
 		return w->error->code;
-	for (size_t i = 0; i < w->count; i++)
-		if (use_open_login(w, &w->entries[i]) != ERR_NONE)
-			return w->error->code;
-	json_out_init(&out, c->arena);
-	w->format->write(&out, w);
-	w->out->text = json_out_text(&out, &w->out->len);
-	w->out->content_type = w->format->content_type;
-	if (w->out->text == NULL || arena_failed(c->arena))
-		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	w->stale = false;
+	for (size_t i = 0; i < w->count; i++) {
+		bool same = true;
+		enum store_rc rc = w->entries[i].again ? STORE_OK
+						       : use_check(tx, w->context,
+								   w->entries[i].login->row, &same);
+
+		if (rc != STORE_OK)
+			return store_err(rc, w->error);
+		w->stale = w->stale || !same;
+	}
+	if (w->stale)
+		return err_set(w->error, ERR_UNAVAILABLE, NULL,
+			       "The logins are being changed: try again.");
 	return record_all(tx, w);
+}
+
+static enum err
+handout_try(struct hand_out_work *w)
+{
+	*w->error = (struct error){0};
+	w->stale = false;
+	if (handout_choose(w) != ERR_NONE || handout_write(w) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = store_write(w->context->store, hand_out_in_transaction, w);
+	if (rc == STORE_OK)
+		return ERR_NONE;
+	return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
 }
 
 /* Reading what is asked for */
@@ -231,8 +413,11 @@ handout_run(const struct context *c, const struct resource_type *type, const str
 			"This key may not retrieve logins: make one with reveal set to true.");
 	if (read_question(&w, type, body) != ERR_NONE)
 		return e->code;
-	enum store_rc rc = store_write(c->store, hand_out_in_transaction, &w);
-	if (rc == STORE_OK)
-		return ERR_NONE;
-	return rc == STORE_ABORTED ? e->code : store_err(rc, e);
+	enum err rc;
+	int tries = 0;
+
+	do
+		rc = handout_try(&w);
+	while (rc != ERR_NONE && w.stale && ++tries < TRIES_MAX);
+	return rc;
 }

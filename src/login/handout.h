@@ -1,8 +1,8 @@
 /* handout: passwords leave regcred here, as files that other programs read: docker's config.json,
  * podman's auth.json, a Secret of Kubernetes, what a credential helper prints.
  *
- * The logins are found, opened, noted as used and put on record in one transaction: what cannot be
- * recorded does not leave.
+ * The logins are found and opened, and then, in one transaction, looked at again, noted as used and
+ * recorded: what cannot be recorded does not leave.
  */
 #ifndef REGCRED_HANDOUT_H
 #define REGCRED_HANDOUT_H
@@ -25,6 +25,7 @@ struct hand_out {
 	const char *content_type;
 	const char *text; /* in the arena */
 	size_t len;
+	const char *left_out; /* "1c7, 1c9": logins that this format cannot hold; NULL: none */
 };
 
 /* What the body asks for, by the fields of the type handOut.  ERR_FORBIDDEN: the key may not be

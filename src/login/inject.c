@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "login/handout.h"
 #include "login/resolve.h"
+#include "login/use.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "registry/check.h"
@@ -112,7 +113,7 @@ inject_choose(struct inject_work *w)
 {
 	struct login_list logins;
 
-	if (resolve_find(w->context, NULL, &w->wanted, true, &logins, w->error) != ERR_NONE)
+	if (resolve_find(w->context, &w->wanted, true, &logins, w->error) != ERR_NONE)
 		return w->error->code;
 	if (w->request.repository != NULL || w->request.catalog)
 		resolve_order(&logins, w->request.repository);
@@ -149,6 +150,10 @@ use_basic(const struct inject_work *w, const char **out)
 {
 	struct arena *a = w->context->arena;
 	const char *pair = arena_printf(a, "%s:%s", w->user, w->secret);
+
+	if (pair != NULL && strlen(pair) > INJECT_TOKEN_MAX / 4 * 3)
+		return deny(w, "The user name and password are too long for a header, which has "
+			       "room for 9,000 bytes: use an inject configuration with tokens.");
 	const char *text = pair != NULL ? http_base64(a, pair, strlen(pair)) : NULL;
 	*out = arena_printf(a, "Basic %s", text != NULL ? text : "");
 	return arena_failed(a) ? err_set(w->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
@@ -476,9 +481,17 @@ stands_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct recording *r = arg;
 	const struct inject_work *w = r->work;
+	bool same = false;
 
-	return standing_check(tx, w->context->arena, w->context->id,
-			      w->login->row->columns[COL_ACCOUNT_ID].number, w->error);
+	if (standing_check(tx, w->context->arena, w->context->id,
+			   w->login->row->columns[COL_ACCOUNT_ID].number, w->error) != ERR_NONE)
+		return w->error->code;
+	enum store_rc rc = use_check(tx, w->context, w->login->row, &same);
+	if (rc != STORE_OK)
+		return store_err(rc, w->error);
+	return same ? ERR_NONE
+		    : err_set(w->error, ERR_UNAVAILABLE, NULL,
+			      "The login is being changed: try again.");
 }
 
 static enum err

@@ -17,6 +17,7 @@
 #include "model/schema.h"
 #include "registry/url.h"
 #include "resource/resource.h"
+#include "secret/seal.h"
 #include "store/store.h"
 
 /* The store makes room for a whole page before it reads, and most registries have few logins: so
@@ -51,6 +52,7 @@ resolve_read_address(const struct context *c, struct wanted *out, struct error *
 	if (why != NULL)
 		return unreadable(c, "serverAddress", why, e);
 	out->parts.key = url.key;
+	out->parts.written = url.written;
 	if (*url.path != '\0')
 		out->parts.repository = url.path;
 	return ERR_NONE;
@@ -99,25 +101,25 @@ resolve_read(const struct context *c, const struct resource_type *type, const st
 
 /* Finding */
 
+/* A registry, as far as its logins need it. */
+struct known_registry {
+	int64_t id, owner;
+	const struct registry_url *url; /* NULL: none that is wanted, or that the key is for */
+	bool active;
+};
+
+enum { KNOWN_MAX = 256 };
+
 struct finder {
 	const struct context *context;
-	struct store_tx *tx;
 	const struct wanted *wanted;
 	bool revealed;
 	struct owners owners;
 	bool *active; /* of each owner: a login of a project that is not is of no use */
 	struct login_list *out;
 	struct error *error;
+	struct known_registry *known; /* the last ones that were looked at, by their ids */
 };
-
-static enum store_rc
-list_rows(const struct finder *f, const struct list_query *q, struct record_list *out)
-{
-	const struct context *c = f->context;
-
-	return f->tx != NULL ? store_tx_list(f->tx, c->arena, q, out)
-			     : store_list(c->store, c->arena, q, out);
-}
 
 static enum err
 resolve_add(struct finder *f, const struct login *login)
@@ -140,12 +142,6 @@ resolve_add(struct finder *f, const struct login *login)
 }
 
 static bool
-is_empty(const struct record *row, enum column column)
-{
-	return row->columns[column].type == VALUE_NULL || row->columns[column].len == 0;
-}
-
-static bool
 is_owner_active(const struct finder *f, int64_t owner)
 {
 	for (size_t i = 0; i < f->owners.count; i++)
@@ -156,23 +152,29 @@ is_owner_active(const struct finder *f, int64_t owner)
 
 /* Whether it can be used now, whatever for. */
 static enum login_reason
-judge(const struct finder *f, const struct record *registry, const struct record *row)
+judge(const struct finder *f, const struct known_registry *registry, const struct record *row)
 {
 	const struct value *expires = &row->columns[COL_EXPIRES];
 
-	if (!is_owner_active(f, registry->columns[COL_ACCOUNT_ID].number))
+	if (!is_owner_active(f, registry->owner))
 		return LOGIN_PROJECT_INACTIVE;
-	if (record_state(registry) != ST_ACTIVE)
+	if (!registry->active)
 		return LOGIN_REGISTRY_INACTIVE;
 	/* One that is being checked again is in use meanwhile. */
 	if (record_state(row) != ST_ACTIVE && record_state(row) != ST_UPDATING_ACTIVE)
 		return LOGIN_INACTIVE;
 	if (expires->type == VALUE_INT && expires->number <= f->context->now_ms)
 		return LOGIN_EXPIRED;
-	if (is_empty(row, COL_PUBLIC_VALUE) || is_empty(row, COL_SECRET_VALUE))
+	const char *user = record_text(row, COL_PUBLIC_VALUE);
+	if (user == NULL || *user == '\0' || secret_is_empty(&row->columns[COL_SECRET_VALUE]))
 		return LOGIN_INCOMPLETE;
 	return LOGIN_ADDRESS;
 }
+
+/* What the choice needs no room for. */
+static const uint64_t unused_columns = COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION) |
+				       COL_BIT(COL_EMAIL) | COL_BIT(COL_TRANSITION_TEXT) |
+				       COL_BIT(COL_VERIFY_MESSAGE);
 
 /* The address of a registry may have a path too; both hold. */
 static void
@@ -185,59 +187,140 @@ set_path(struct login *login)
 		login->reason = LOGIN_OTHER_PATH;
 }
 
+/* The address means something, and the registry is one that is wanted and that the key is for. */
 static enum err
-add_logins(struct finder *f, const struct record *registry, const struct registry_url *url)
+know_registry(struct finder *f, const struct record *row, struct known_registry *out)
 {
 	const struct context *c = f->context;
+	const char *address = record_text(row, COL_SERVER_ADDRESS);
+	struct registry_url *url = arena_alloc(c->arena, sizeof(*url));
+
+	*out = (struct known_registry){.id = record_id(row),
+				       .owner = row->columns[COL_ACCOUNT_ID].number,
+				       .active = record_state(row) == ST_ACTIVE};
+	if (url == NULL)
+		return err_set(f->error, ERR_INTERNAL, NULL, NULL);
+	if (address != NULL && power_holds_registry(&c->id->key, out->id) &&
+	    registry_url_parse(c->arena, address, url) == NULL)
+		out->url = url;
+	return ERR_NONE;
+}
+
+/* The registry of a login, which is read once for a while. */
+static enum err
+registry_of(struct finder *f, const struct record *login, struct known_registry **out)
+{
+	const struct context *c = f->context;
+	int64_t id = login->columns[COL_REGISTRY_ID].number;
+	struct record row;
+
+	*out = &f->known[id % KNOWN_MAX];
+	if ((*out)->id == id)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_get(c->store, c->arena, &family_storage_pool, id, &f->owners, &row);
+	if (rc == STORE_OK && row.columns[COL_REMOVED].type == VALUE_NULL)
+		return know_registry(f, &row, *out);
+	**out = (struct known_registry){.id = id};
+	return rc == STORE_OK || rc == STORE_NONE ? ERR_NONE : store_err(rc, f->error);
+}
+
+static enum err
+add_login(struct finder *f, const struct known_registry *registry, const struct record *row)
+{
+	const struct context *c = f->context;
+	struct login login = {.row = row, .registry = registry->url};
+
+	if (registry->url == NULL)
+		return ERR_NONE;
+	login.own = row->columns[COL_ACCOUNT_ID].number == c->id->scope_id;
+	login.reason = judge(f, registry, row);
+	set_path(&login);
+	if ((f->revealed && !auth_may_hand_out(c->id, row)) ||
+	    !power_holds_path(&c->id->key, login.path))
+		return ERR_NONE;
+	return resolve_add(f, &login);
+}
+
+/* The logins of a registry; of all of them if that is NULL. */
+static enum err
+add_logins(struct finder *f, struct known_registry *registry)
+{
 	struct list_query q = {.family = &family_credential,
 			       .kind = types_table[T_REGISTRY_CREDENTIAL].kind,
 			       .owners = f->owners,
-			       .condition_count = 1,
-			       .limit = FIRST_PAGE};
+			       .columns = family_credential.columns & ~unused_columns,
+			       .limit = registry != NULL ? FIRST_PAGE : PAGE};
 	struct record_list page = {.more = true};
 
-	q.conditions[0] = (struct condition){
-		.column = COL_REGISTRY_ID, .op = OP_EQ, .value = value_int(record_id(registry))};
+	if (registry != NULL)
+		q.conditions[q.condition_count++] = (struct condition){
+			.column = COL_REGISTRY_ID, .op = OP_EQ, .value = value_int(registry->id)};
 	while (page.more) {
-		enum store_rc rc = list_rows(f, &q, &page);
+		enum store_rc rc = store_list(f->context->store, f->context->arena, &q, &page);
 
 		if (rc != STORE_OK)
 			return store_err(rc, f->error);
 		q.limit = PAGE;
 		for (size_t i = 0; i < page.count; i++) {
-			const struct record *row = &page.items[i];
-			struct login login = {.row = row, .registry = url};
+			struct known_registry *of = registry;
 
-			q.from = (struct position){.set = true, .id = record_id(row)};
-			login.own = row->columns[COL_ACCOUNT_ID].number == c->id->scope_id;
-			login.reason = judge(f, registry, row);
-			set_path(&login);
-			if ((!f->revealed || auth_may_hand_out(c->id, row)) &&
-			    power_holds_path(&c->id->key, login.path) &&
-			    resolve_add(f, &login) != ERR_NONE)
+			q.from = (struct position){.set = true, .id = record_id(&page.items[i])};
+			if ((of == NULL && registry_of(f, &page.items[i], &of) != ERR_NONE) ||
+			    add_login(f, of, &page.items[i]) != ERR_NONE)
 				return f->error->code;
 		}
 	}
 	return ERR_NONE;
 }
 
-/* What the address means, if the registry is one that is wanted and that the key is for; else NULL.
- * An address that means nothing is of no use for an image. */
-static const struct registry_url *
-wanted_url(const struct finder *f, const struct record *registry)
+/* The logins of all registries with this value in a column, by the index of that. */
+static enum err
+add_registries(struct finder *f, enum column column, struct value value, bool plain_http)
 {
-	const struct context *c = f->context;
-	const char *address = record_text(registry, COL_SERVER_ADDRESS);
-	struct registry_url *url = arena_alloc(c->arena, sizeof(*url));
+	struct list_query q = {.family = &family_storage_pool,
+			       .kind = types_table[T_REGISTRY].kind,
+			       .owners = f->owners,
+			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_KIND) | COL_BIT(COL_STATE) |
+					  COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_SERVER_ADDRESS),
+			       .conditions = {{.column = column, .op = OP_EQ, .value = value}},
+			       .condition_count = 1,
+			       .limit = FIRST_PAGE};
+	struct record_list page = {.more = true};
 
-	if (f->wanted->registry_id != 0 && f->wanted->registry_id != record_id(registry))
-		return NULL;
-	if (!power_holds_registry(&c->id->key, record_id(registry)))
-		return NULL;
-	if (url == NULL || address == NULL || registry_url_parse(c->arena, address, url) != NULL)
-		return NULL;
-	const char *key = f->wanted->parts.key;
-	return key == NULL || strcmp(key, url->key) == 0 ? url : NULL;
+	while (page.more) {
+		enum store_rc rc = store_list(f->context->store, f->context->arena, &q, &page);
+
+		if (rc != STORE_OK)
+			return store_err(rc, f->error);
+		for (size_t i = 0; i < page.count; i++) {
+			struct known_registry registry;
+
+			q.from = (struct position){.set = true, .id = record_id(&page.items[i])};
+			if (know_registry(f, &page.items[i], &registry) != ERR_NONE)
+				return f->error->code;
+			if (registry.url != NULL && (!plain_http || registry.url->plain_http) &&
+			    add_logins(f, &registry) != ERR_NONE)
+				return f->error->code;
+		}
+	}
+	return ERR_NONE;
+}
+
+/* An image names the port of a registry whose address has that of http, or none. */
+static enum err
+add_by_key(struct finder *f, const char *key)
+{
+	static const char http_port[] = ":80";
+	size_t len = strlen(key), tail = sizeof(http_port) - 1;
+
+	if (add_registries(f, COL_ADDRESS_KEY, value_text(key), false) != ERR_NONE)
+		return f->error->code;
+	if (len <= tail || strcmp(key + len - tail, http_port) != 0)
+		return ERR_NONE;
+	const char *bare = arena_copy(f->context->arena, key, len - tail);
+	return bare != NULL ? add_registries(f, COL_ADDRESS_KEY, value_text(bare), true)
+			    : err_set(f->error, ERR_INTERNAL, NULL, NULL);
 }
 
 /* Whether the project is one that the caller belongs to, and is active. */
@@ -252,10 +335,8 @@ look_at_project(const struct finder *f, int64_t project, bool *joined, bool *act
 	*active = m != NULL && m->active;
 	if (m != NULL || !*joined) /* an administrator is in all of them */
 		return ERR_NONE;
-	enum store_rc rc = f->tx != NULL ? store_tx_get(f->tx, c->arena, &family_account, project,
-							&owners_all, &row)
-					 : store_get(c->store, c->arena, &family_account, project,
-						     &owners_all, &row);
+	enum store_rc rc =
+		store_get(c->store, c->arena, &family_account, project, &owners_all, &row);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, f->error);
 	*active = rc == STORE_OK && record_state(&row) == ST_ACTIVE;
@@ -292,37 +373,31 @@ find_owners(struct finder *f)
 }
 
 enum err
-resolve_find(const struct context *c, struct store_tx *tx, const struct wanted *wanted,
-	     bool revealed, struct login_list *out, struct error *e)
+resolve_find(const struct context *c, const struct wanted *wanted, bool revealed,
+	     struct login_list *out, struct error *e)
 {
 	struct finder f = {.context = c,
-			   .tx = tx,
 			   .wanted = wanted,
 			   .revealed = revealed || c->id->role == ROLE_REVEAL,
 			   .out = out,
-			   .error = e};
-	struct list_query q = {.family = &family_storage_pool,
-			       .kind = types_table[T_REGISTRY].kind,
-			       .limit = PAGE};
-	struct record_list page = {.more = true};
+			   .error = e,
+			   .known =
+				   arena_array(c->arena, KNOWN_MAX, sizeof(struct known_registry))};
+	enum err rc;
 
 	*out = (struct login_list){.named = c->id->scoped};
 	if (find_owners(&f) != ERR_NONE)
 		return e->code;
-	q.owners = f.owners;
-	while (page.more) {
-		enum store_rc rc = list_rows(&f, &q, &page);
-
-		if (rc != STORE_OK)
-			return store_err(rc, e);
-		for (size_t i = 0; i < page.count; i++) {
-			const struct registry_url *url = wanted_url(&f, &page.items[i]);
-
-			q.from = (struct position){.set = true, .id = record_id(&page.items[i])};
-			if (url != NULL && add_logins(&f, &page.items[i], url) != ERR_NONE)
-				return e->code;
-		}
-	}
+	if (f.known == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (wanted->registry_id != 0)
+		rc = add_registries(&f, COL_ID, value_int(wanted->registry_id), false);
+	else if (wanted->parts.key != NULL)
+		rc = add_by_key(&f, wanted->parts.key);
+	else
+		rc = add_logins(&f, NULL);
+	if (rc != ERR_NONE)
+		return rc;
 	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }
 

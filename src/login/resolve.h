@@ -62,10 +62,10 @@ enum err resolve_read(const struct context *c, const struct resource_type *type,
 
 /* Every login for the registries that are wanted, within the bounds of the caller's key; of each
  * whether it can be used, its path apart.  Those alone that the caller may be handed, if `revealed`
- * or its role says so.  Reads in the transaction unless that is NULL. */
-enum err resolve_find(const struct context *c, struct store_tx *tx, const struct wanted *wanted,
-		      bool revealed, struct login_list *out, struct error *e)
-	__attribute__((warn_unused_result));
+ * or its role says so.  What was chosen is looked at again in the transaction that records its use:
+ * use_check(). */
+enum err resolve_find(const struct context *c, const struct wanted *wanted, bool revealed,
+		      struct login_list *out, struct error *e) __attribute__((warn_unused_result));
 
 /* Puts the list in the order above, those that do not fit last, and says of each why: of the first
  * by which rule it goes before the second, of the others by which they come behind it.  repository

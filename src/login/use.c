@@ -12,24 +12,73 @@
 #include "resource/resource.h"
 #include "store/store.h"
 
+const char use_unopened[] = "has a password that cannot be opened: store it again";
+
+/* Why a file of this format cannot hold the login; NULL: it can. */
+static const char *
+use_obstacle(const struct format *format, const struct entry *entry)
+{
+	if (entry->secret == NULL)
+		return use_unopened;
+	if (*entry->secret == '\0')
+		return "has an empty password: store it again";
+	if (format->auth && strchr(entry->user, ':') != NULL)
+		return "has a colon in its user name, which this format cannot hold: use another "
+		       "format";
+	if (format->kubernetes && strcmp(entry->user, FORMAT_TOKEN_USER) == 0)
+		return "is an identity token, which Kubernetes cannot read: store a user name "
+		       "and a password";
+	return NULL;
+}
+
 enum err
-use_open_login(struct hand_out_work *w, struct entry *entry)
+use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 {
 	const struct context *c = w->context;
 	const struct record *row = entry->login->row;
-	const char *id = id_format(c->arena, &family_credential, record_id(row));
 
 	entry->user = record_text(row, COL_PUBLIC_VALUE);
 	entry->secret = login_open(c, row, OPEN_TO_HAND_OUT);
-	if (entry->secret == NULL || id == NULL || entry->key == NULL)
+	*why = use_obstacle(w->format, entry);
+	if (arena_failed(c->arena))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	if (w->format->auth && strchr(entry->user, ':') != NULL)
-		return err_set(w->error, ERR_INVALID_FORMAT, "format",
-			       arena_printf(c->arena,
-					    "The user name of %s contains a colon, which this "
-					    "format cannot hold: use another format.",
-					    id));
 	return ERR_NONE;
+}
+
+/* What a login is chosen by, and what of it leaves. */
+static const enum column use_columns[] = {COL_STATE,	  COL_PUBLIC_VALUE, COL_SECRET_VALUE,
+					  COL_EXPIRES,	  COL_PATH_PREFIX,  COL_REGISTRY_ID,
+					  COL_ACCOUNT_ID, COL_REMOVED};
+
+static bool
+use_same_value(const struct value *a, const struct value *b)
+{
+	if (a->type != b->type)
+		return false;
+	if (a->type == VALUE_TEXT)
+		return strcmp(a->text, b->text) == 0;
+	if (a->type == VALUE_BLOB)
+		return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+	return a->type == VALUE_NULL || a->number == b->number;
+}
+
+enum store_rc
+use_check(struct store_tx *tx, const struct context *c, const struct record *login, bool *same)
+{
+	struct record row;
+
+	*same = false;
+	enum store_rc rc =
+		store_tx_get(tx, c->arena, &family_credential, record_id(login), &owners_all, &row);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? STORE_OK : rc;
+	for (size_t i = 0; i < sizeof(use_columns) / sizeof(*use_columns); i++)
+		if (!use_same_value(&row.columns[use_columns[i]], &login->columns[use_columns[i]]))
+			return STORE_OK;
+	rc = store_tx_get(tx, c->arena, &family_storage_pool, row.columns[COL_REGISTRY_ID].number,
+			  &owners_all, &row);
+	*same = rc == STORE_OK && record_state(&row) == ST_ACTIVE;
+	return rc == STORE_NONE ? STORE_OK : rc;
 }
 
 bool

@@ -151,13 +151,19 @@ read_authority(const char *text, size_t len, struct authority *out)
 	return NULL;
 }
 
+static unsigned
+usual_port(bool plain_http)
+{
+	return plain_http ? HTTP_PORT : HTTPS_PORT;
+}
+
 /* As an image reference names it. */
 static const char *
 url_key_of(struct arena *a, const struct authority *at, bool plain_http)
 {
 	const char *open = at->ipv6 ? "[" : "", *close = at->ipv6 ? "]" : "";
 
-	if (at->port == 0 || (at->port == HTTPS_PORT && !plain_http))
+	if (at->port == 0 || at->port == usual_port(plain_http))
 		return arena_printf(a, "%s%s%s", open, at->host, close);
 	return arena_printf(a, "%s%s%s:%u", open, at->host, close, at->port);
 }
@@ -225,7 +231,7 @@ skip_scheme(const char *text, bool *plain_http)
 static void
 set_api(struct arena *a, const struct authority *at, struct registry_url *out)
 {
-	unsigned usual = out->plain_http ? HTTP_PORT : HTTPS_PORT;
+	unsigned usual = usual_port(out->plain_http);
 	const char *open = at->ipv6 ? "[" : "", *close = at->ipv6 ? "]" : "";
 
 	out->host = out->hub ? hub_host : arena_strdup(a, at->host);
@@ -277,7 +283,9 @@ registry_url_parse(struct arena *a, const char *address, struct registry_url *ou
 	if (out->path == NULL && !arena_failed(a))
 		return "The path of the address contains characters that no repository name has: "
 		       "correct it.";
+	out->written = arena_copy(a, text, host_len);
 	out->key = url_key_of(a, &at, out->plain_http);
+	out->port_dropped = at.port != 0 && at.port == usual_port(out->plain_http);
 	out->hub = out->key != NULL && is_hub(out->key);
 	if (out->hub) {
 		out->key = REGISTRY_HUB;
@@ -410,6 +418,7 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 		if (why != NULL)
 			return why;
 		out->key = url_key_of(a, &at, false);
+		out->written = arena_copy(a, reference, len);
 		reference += len + 1;
 	}
 	char *name = arena_strdup(a, reference);
@@ -429,6 +438,13 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 	return strlen(out->key) + 1 + strlen(name) <= REPOSITORY_MAX
 		       ? NULL
 		       : "The name of the image is longer than 255 characters: correct it.";
+}
+
+bool
+registry_is_hub_name(const char *written)
+{
+	return strcasecmp(written, REGISTRY_HUB) == 0 ||
+	       strcasecmp(written, "index.docker.io") == 0;
 }
 
 const char *

@@ -5,7 +5,7 @@
  *
  *   key        "ghcr.io", "10.0.0.7:5000", "[2001:db8::1]:5000", "docker.io"
  *              as an image reference names it: lower case, no scheme, no final dot, the port unless
- *              that is https's own; Docker Hub's many names are one
+ *              that is the scheme's own; Docker Hub's many names are one
  *   path       "" or "team/app": the repositories below which a login counts
  *   api        "https://ghcr.io": what the registry API's /v2/ is asked at; never with the path,
  *              because the API lies at the root of its host
@@ -32,8 +32,10 @@ struct registry_url {
 	const char *key, *path, *api;
 	const char *host; /* that is connected to, without brackets */
 	unsigned port;
-	bool plain_http;   /* the address says http:// */
-	bool scheme_given; /* or another scheme */
+	const char *written; /* host and port as they stand in the address */
+	bool port_dropped;   /* the port there is the scheme's own, and so not in the key */
+	bool plain_http;     /* the address says http:// */
+	bool scheme_given;   /* or another scheme */
 	bool hub;
 };
 
@@ -44,6 +46,7 @@ const char *registry_url_parse(struct arena *a, const char *address, struct regi
 /* "ghcr.io/acme/app:1@sha256:…", "ubuntu", "localhost:5000/x". */
 struct registry_image {
 	const char *key;	/* of its registry, as above */
+	const char *written;	/* how the reference names that; NULL: it does not */
 	const char *repository; /* "acme/app", "library/ubuntu" */
 	const char *tag;	/* NULL: none is named */
 	const char *digest;	/* "sha256:…"; NULL: none is named */
@@ -52,6 +55,10 @@ struct registry_image {
  * or an upper-case letter, or is "localhost"; all else comes from Docker Hub.  Result as above. */
 const char *registry_image_parse(struct arena *a, const char *reference,
 				 struct registry_image *out);
+
+/* Whether this name is one that docker and the others take for Docker Hub; its further names are to
+ * them registries like any other. */
+bool registry_is_hub_name(const char *written);
 
 /* NULL, or what is wrong with a path of repositories: "acme", "acme/app". */
 const char *registry_path_check(const char *path);

@@ -11,6 +11,7 @@
 #include "model/process.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "registry/url.h"
 #include "resource/bounds.h"
 #include "resource/hold.h"
 #include "resource/members.h"
@@ -131,6 +132,17 @@ members_of_new(const struct context *c, const struct json *list, struct member_l
 	return self != NULL ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
+/* By it logins are found; an address that cannot be read has none. */
+static struct value
+address_key_of(const struct context *c, const char *address)
+{
+	struct registry_url url;
+
+	return address != NULL && registry_url_parse(c->arena, address, &url) == NULL
+		       ? value_text(url.key)
+		       : value_null();
+}
+
 /* The row as the body, the caller and the type make it. */
 static void
 fill_row(const struct context *c, const struct resource_type *type, const struct change *change,
@@ -149,6 +161,9 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 		row->columns[COL_KIND] =
 			value_text(type->default_kind != NULL ? type->default_kind : type->id);
 	row->type = type_of_row(type->family, record_text(row, COL_KIND));
+	if (type->family == &family_storage_pool)
+		row->columns[COL_ADDRESS_KEY] =
+			address_key_of(c, record_text(row, COL_SERVER_ADDRESS));
 	row_start(c, row);
 }
 

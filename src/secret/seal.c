@@ -53,7 +53,7 @@ seal_with(const struct ring_key *key, struct arena *a, const char *ad, const cha
 	if (plain == NULL || sealed == NULL) /* without any for ad there is none here either */
 		return false;
 	memcpy(plain, text, len);
-	if (sodium_pad(&padded, plain, len, PAD_BLOCK, room) != 0)
+	if (len > 0 && sodium_pad(&padded, plain, len, PAD_BLOCK, room) != 0)
 		return false;
 	sealed[0] = SEAL_VERSION;
 	put_id(sealed + 1, key->id);
@@ -84,10 +84,17 @@ seal_open_with(const struct keys *keys, int64_t id, struct arena *a, const char 
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
 		    plain, &len, NULL, bytes + SEAL_OVERHEAD, sealed->len - SEAL_OVERHEAD,
 		    (const unsigned char *)ad, strlen(ad), bytes + SEAL_HEAD, key->bytes) != 0 ||
-	    sodium_unpad(&plain_len, plain, (size_t)len, PAD_BLOCK) != 0)
+	    (len > 0 && sodium_unpad(&plain_len, plain, (size_t)len, PAD_BLOCK) != 0))
 		return NULL;
 	plain[plain_len] = '\0';
 	return (const char *)plain;
+}
+
+bool
+secret_is_empty(const struct value *sealed)
+{
+	return sealed->type == VALUE_NULL ||
+	       sealed->len <= (size_t)SEAL_OVERHEAD + crypto_aead_xchacha20poly1305_ietf_ABYTES;
 }
 
 bool

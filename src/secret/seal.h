@@ -28,6 +28,9 @@ bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, 
 bool keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
 		     const struct value *value);
 
+/* Whether nothing is sealed, or an empty text: that is not padded, so that it shows. */
+bool secret_is_empty(const struct value *sealed);
+
 /* False only without memory. */
 bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 		 const char *text, struct value *out) __attribute__((warn_unused_result));

@@ -140,7 +140,7 @@ class Canary(harness.Case):
         self.status(env.put(path, {"secretValue": secret}), 200)
         self.status(env.put(path, "secretValue=" + urllib.parse.quote(site.plant()), content_type="application/x-www-form-urlencoded"), 200)
         self.status(env.put(path + "?secretValue=" + urllib.parse.quote(site.plant(), safe=""), {}), 200)
-        self.status(env.put(path, {"secretValue": site.plant("x" * 5000)}), 422)
+        self.status(env.put(path, {"secretValue": site.plant("x" * 5000), "publicValue": "u" * 4097}), 422)
         self.status(env.put(path, '{"secretValue": "%s", ' % site.plant()), 400)
         self.status(env.put(path, {"secretValue": {"a": site.plant()}}), 422)
         self.status(env.post("registrycredentials", {"secretValue": site.plant(), "email": "e@x"}), 422)

@@ -7,10 +7,12 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
 import harness
+import readers
 from harness import Client
 
 setUpModule, tearDownModule = harness.site_of(globals())
@@ -86,7 +88,7 @@ class Formats(Base):
     def test_byte_for_byte(self):
         _, user, secret = self.login()
         data = '{"auths":{"ghcr.io":{"auth":"%s"}}}' % auth(user, secret)
-        packed = base64.b64encode(data.encode()).decode()
+        packed = base64.b64encode(data.replace('{"auth":', '{"username":"%s","password":"%s","auth":' % (user, secret)).encode()).decode()
         for format, text in (("docker", data), ("podman", data), ("helper", '{"ServerURL":"ghcr.io","Username":"%s","Secret":"%s"}' % (user, secret)),
                              ("kubernetes", 'apiVersion: "v1"\nkind: "Secret"\nmetadata:\n  name: "pull"\n  namespace: "team-a"\n'
                               'type: "kubernetes.io/dockerconfigjson"\ndata:\n  .dockerconfigjson: "%s"\n' % packed),
@@ -164,6 +166,68 @@ class Formats(Base):
             self.assertIn(made, body["detail"])
         self.assertEqual(self.ask(self.client, "helper", image="ghcr.io/x").json["Username"], "a:b")
 
+    def test_one_odd_login_does_not_spoil_the_file(self):
+        """What a format cannot hold is left out and named; where it is all that was asked for, it is refused."""
+        _, user, secret = self.login()
+        odd = {"colon": self.login("colon.example", publicValue="a:b")[0], "token": self.login("token.example", publicValue="<token>")[0]}
+        empty = self.login("ghcr.io", secretValue="")[0]
+        broken = self.login("broken.example")[0]
+        site.sql("UPDATE credential SET secret_value = CAST(substr(secret_value, 1, length(secret_value) - 1) || X'00' AS BLOB) WHERE id = ?", (int(broken[2:]),), write=True)
+        for format, left in (("docker", {odd["colon"], broken}), ("podman", {odd["colon"], broken}), ("kubernetes", {odd["colon"], odd["token"], broken})):
+            r = self.ask(self.client, format)
+            self.assertEqual(set(r.header("X-Regcred-Left-Out").split(", ")), left)
+            auths = r.json["auths"] if format != "kubernetes" else json.loads(base64.b64decode(re.search(r'\.dockerconfigjson: "([^"]*)"', r.text).group(1)))["auths"]
+            self.assertEqual(auths["ghcr.io"]["auth"], auth(user, secret))
+            self.assertEqual(set(auths), {"ghcr.io"} | ({"token.example"} if format != "kubernetes" else set()))
+        for address, format, made in (("colon.example", "docker", odd["colon"]), ("token.example", "kubernetes", odd["token"])):
+            for body in ({"image": address + "/x"}, {"serverAddress": address}):
+                self.assertIn(made, self.err(self.none(self.client.post("handouts", dict(body, format=format))), 422, "InvalidFormat", "format")["detail"])
+        others = self.ok(self.client.post("imagelogins", {"image": "ghcr.io/x"}))
+        self.assertEqual([(o["registryCredentialId"], o["reason"]) for o in others["others"]], [(empty, "incomplete")])
+
+    def test_a_file_is_not_larger_than_its_reader_takes(self):
+        for i in range(40):
+            self.login("r%d.example" % i, secretValue=site.plant("x" * 20000))
+        self.assertEqual(len(self.ask(self.client).json["auths"]), 40)
+        for format in ("kubernetes", "kubernetesJson"):
+            self.assertIn("1 MiB", self.err(self.none(self.client.post("handouts", {"format": format})), 422, "InvalidOption", "format")["detail"])
+            self.ask(self.client, format, serverAddress="r1.example")
+
+    def test_what_changes_while_it_is_chosen_does_not_leave(self):
+        """Deactivated, removed or replaced: after the answer to that no hand-out has the old login, with others asking all the time."""
+        made, user, secret = self.login()
+        stopped, seen, lock = threading.Event(), [], threading.Lock()
+
+        def read():
+            while not stopped.is_set():
+                began = time.monotonic()
+                r = self.client.post("handouts", {"format": "docker"})
+                with lock:
+                    seen.append((began, r.status, r.json))
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(30):
+                fresh = site.plant()
+                self.ok(self.env.put("registrycredentials/" + made, {"secretValue": fresh}))
+                changed = time.monotonic()
+                time.sleep(0.01)
+                self.status(self.env.action("registrycredentials/" + made, "deactivate"), 202)
+                off = time.monotonic()
+                time.sleep(0.01)
+                with lock:
+                    late, seen[:] = list(seen), []
+                for began, status, body in late:
+                    self.assertEqual(status, 200)
+                    if changed < began < off - 1 or began > off:
+                        self.assertIn(body["auths"], ({}, {"ghcr.io": {"auth": auth(user, fresh)}}) if began < off else ({},))
+                self.status(self.env.action("registrycredentials/" + made, "activate"), 202)
+        finally:
+            stopped.set()
+            for t in threads:
+                t.join()
+
     def test_what_is_no_question(self):
         self.login()
         for body, code, field in (({}, "MissingRequired", "format"), ({"format": None}, "MissingRequired", "format"), ({"format": "Docker"}, "InvalidOption", "format"),
@@ -198,6 +262,81 @@ class Formats(Base):
         self.err(self.none(browser.post("handouts?_format=json", {"format": "docker"})), 403, "InvalidCSRFToken")
         r = browser.post("handouts", {"format": "docker"}, headers={"Origin": site.base})
         self.assertEqual((r.status, r.header("Content-Type"), list(r.json)), (200, "application/json", ["auths"]))
+
+
+class Readers(Base):
+    """The names in a file are what its reader compares letter by letter: of each spelling of an address, in each format, by each way to ask."""
+
+    FILES = {"docker": (readers.docker, readers.go_containerregistry), "podman": (readers.podman,), "kubernetes": (readers.kubelet,)}
+    # Stored address; images that mean it as it stands; further ones, for which the file has to be asked by the image.
+    SPELLINGS = (("plain.example", ("plain.example/acme/app:1",), ("plain.example:443/acme/app",)),
+                 ("port.example:443", ("port.example:443/acme/app:1", "port.example/acme/app"), ()),
+                 ("https://scheme.example:443/v2/", ("scheme.example:443/acme/app", "scheme.example/acme/app"), ()),
+                 ("CASE.example:443", ("case.example/acme/app", "case.example:443/acme/app"), ()),
+                 ("http://http.example:80", ("http.example:80/acme/app", "http.example/acme/app"), ()),
+                 ("http://bare.example", ("bare.example/acme/app",), ("bare.example:80/acme/app",)),
+                 ("odd.example:5000", ("odd.example:5000/acme/app",), ()),
+                 ("localhost:443", ("localhost:443/acme/app", "localhost/acme/app"), ()),
+                 ("[2001:db8::1]:443", ("[2001:db8::1]:443/acme/app",), ()),
+                 ("word:443", ("word:443/acme/app",), ()),
+                 ("docker.io", ("acme/app", "docker.io/acme/app", "index.docker.io/acme/app"), ("registry-1.docker.io/acme/app", "registry.hub.docker.com/acme/app")),
+                 ("https://index.docker.io/v1/", ("acme/app", "docker.io/acme/app"), ("registry-1.docker.io/acme/app",)),
+                 ("index.docker.io", ("acme/app",), ()),
+                 ("registry-1.docker.io", ("acme/app", "registry-1.docker.io/acme/app"), ()),
+                 ("registry.hub.docker.com", ("acme/app", "registry.hub.docker.com/acme/app"), ()))
+
+    def file(self, client, format, **body):
+        r = self.ask(client, format, **body)
+        if format != "kubernetes":
+            return r.json["auths"]
+        return json.loads(base64.b64decode(re.search(r'\.dockerconfigjson: "([^"]*)"', r.text).group(1)))["auths"]
+
+    def finds(self, read, auths, image, login):
+        found = read(auths, image)
+        found = found if isinstance(found, list) else [found]
+        self.assertIn(auth(*login[1:]), [entry["auth"] for entry in found if entry], (read.__name__, image, sorted(auths)))
+
+    def test_each_reader_finds_each_spelling(self):
+        for address, images, more in self.SPELLINGS:
+            for path in (None, "acme", "acme/app"):
+                with self.subTest(address=address, path=path):
+                    self.project = site.project()
+                    self.env, self.root, self.registries = self.project.env, self.project.root, {}
+                    client = self.key()
+                    login = self.login(address, **({"pathPrefix": path} if path else {}))
+                    for format, reads in self.FILES.items():
+                        asked = [(image, {"image": image}) for image in images + more]
+                        if not path or format != "docker":    # docker's file knows hosts alone
+                            for body in ({}, {"registryId": self.registries[address]["id"]}):
+                                asked += [(image, body) for image in images]
+                        for image, body in asked:
+                            auths = self.file(client, format, **body)
+                            for read in reads:
+                                self.finds(read, auths, image, login)
+
+    def test_the_host_is_as_it_was_asked_for(self):
+        login = self.login("asked.example")
+        client = self.key()
+        for host in ("asked.example", "asked.example:443", "ASKED.example", "Asked.Example:443"):
+            for format in ("docker", "podman", "kubernetes"):
+                for body in ({"image": host + "/a/b:1"}, {"serverAddress": host}, {"serverAddress": "https://" + host + "/v2/"}):
+                    self.assertEqual(list(self.file(client, format, **body)), [host])
+            self.assertEqual(self.ask(client, "helper", serverAddress=host).json["ServerURL"], host)
+        self.assertEqual(self.auths(client), {"asked.example": {"auth": auth(*login[1:])}})
+
+    def test_a_part_of_docker_hub_beside_the_whole(self):
+        whole, part = self.login("docker.io"), self.login("docker.io", pathPrefix="acme")
+        client = self.key()
+        for format, reads in (("kubernetes", (readers.kubelet,)), ("podman", (readers.podman,))):
+            auths = self.file(client, format)
+            for read in reads:
+                self.finds(read, auths, "acme/app", part)
+                for image in ("acme2/app", "alpine", "docker.io/other/x", "index.docker.io/other/x"):
+                    self.finds(read, auths, image, whole)
+        self.assertEqual(set(self.file(client, "kubernetes")), {HUB, "docker.io", "docker.io/acme"})
+        noted = len(self.audit())
+        self.file(client, "kubernetes")
+        self.assertEqual(len(self.audit()), noted + 2)       # a second name is not a second login
 
 
 class Permission(Base):

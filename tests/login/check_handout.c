@@ -142,7 +142,7 @@ static const struct { const char *body, *type, *text; } files[] = {
 	  "{\"ServerURL\":\"https://index.docker.io/v1/\",\"Username\":\"<token>\",\"Secret\":\"t\\\"k\"}" },
 	{ "{\"format\":\"kubernetes\",\"image\":\"ghcr.io/acme/x\",\"name\":\"a.b\",\"namespace\":\"c\"}", "application/yaml",
 	  "apiVersion: \"v1\"\nkind: \"Secret\"\nmetadata:\n  name: \"a.b\"\n  namespace: \"c\"\ntype: \"kubernetes.io/dockerconfigjson\"\n"
-	  "data:\n  .dockerconfigjson: \"eyJhdXRocyI6eyJnaGNyLmlvL2FjbWUiOnsiYXV0aCI6IllUcGkifX19\"\n" },
+	  "data:\n  .dockerconfigjson: \"eyJhdXRocyI6eyJnaGNyLmlvL2FjbWUiOnsidXNlcm5hbWUiOiJhIiwicGFzc3dvcmQiOiJiIiwiYXV0aCI6IllUcGkifX19\"\n" },
 };
 /* clang-format on */
 

@@ -39,7 +39,7 @@ static const struct {
 	{"localhost:5000", "localhost:5000", "", "https://localhost:5000"},
 	{"http://localhost:5000", "localhost:5000", "", "http://localhost:5000"},
 	{"ghcr.io:80", "ghcr.io:80", "", "https://ghcr.io:80"},
-	{"http://ghcr.io:80", "ghcr.io:80", "", "http://ghcr.io"},
+	{"http://ghcr.io:80", "ghcr.io", "", "http://ghcr.io"},
 	{"http://ghcr.io:443", "ghcr.io:443", "", "http://ghcr.io:443"},
 	{"ghcr.io.:8443", "ghcr.io:8443", "", "https://ghcr.io:8443"},
 	{"r.example:65535", "r.example:65535", "", "https://r.example:65535"},
@@ -48,7 +48,7 @@ static const struct {
 	{"http://10.0.0.7:5000", "10.0.0.7:5000", "", "http://10.0.0.7:5000"},
 	{"[::1]", "[::1]", "", "https://[::1]"},
 	{"[2001:DB8:0:0::1]:5000", "[2001:db8::1]:5000", "", "https://[2001:db8::1]:5000"},
-	{"http://[2001:db8::1]:80/x", "[2001:db8::1]:80", "x", "http://[2001:db8::1]"},
+	{"http://[2001:db8::1]:80/x", "[2001:db8::1]", "x", "http://[2001:db8::1]"},
 	/* path */
 	{"ghcr.io/acme", "ghcr.io", "acme", "https://ghcr.io"},
 	{"https://registry.gitlab.example//group/project/", "registry.gitlab.example", "group/project", "https://registry.gitlab.example"},

@@ -102,15 +102,28 @@ END_TEST
 
 START_TEST(the_sealed_form_hides_text_and_length_within_a_block)
 {
-	for (size_t len = 0; len <= 200; len++) {
+	for (size_t len = 1; len <= 200; len++) {
 		const char *text = text_of(len);
 		struct value sealed;
 
 		ck_assert(secret_seal(ring, a, &place, text, &sealed));
+		ck_assert(!secret_is_empty(&sealed));
 		ck_assert_uint_eq(sealed.len, SEALED_LEAST + len / PAD * PAD);
 		if (len >= 4)
 			ck_assert_ptr_null(memmem(sealed.text, sealed.len, text, len));
 	}
+}
+END_TEST
+
+START_TEST(an_empty_text_is_sealed_and_seen_to_be_empty)
+{
+	struct value sealed;
+
+	ck_assert(secret_seal(ring, a, &place, "", &sealed));
+	ck_assert(secret_is_empty(&sealed));
+	ck_assert_pstr_eq(secret_open(ring, a, &place, &sealed), "");
+	sealed = value_null();
+	ck_assert(secret_is_empty(&sealed));
 }
 END_TEST
 
@@ -641,11 +654,11 @@ START_TEST(what_was_sealed_without_its_padding_does_not_open)
 	struct value sealed = seal_by_hand(block, PAD);
 	ck_assert_pstr_eq(secret_open(other, a, &place, &sealed),
 			  "0123456789abcdef0123456789abcde");
-	for (size_t len = 0; len <= PAD; len++) { /* no mark */
+	for (size_t len = 1; len <= PAD; len++) { /* no mark */
 		sealed = seal_by_hand(bytes, len);
 		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
 	}
-	for (size_t len = 0; len < PAD; len++) { /* no whole block */
+	for (size_t len = 1; len < PAD; len++) { /* no whole block */
 		sealed = seal_by_hand(block + PAD - len, len);
 		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
 	}
@@ -1227,6 +1240,7 @@ secret_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_was_sealed_opens_again);
 	tcase_add_test(tc, the_sealed_form_hides_text_and_length_within_a_block);
+	tcase_add_test(tc, an_empty_text_is_sealed_and_seen_to_be_empty);
 	tcase_add_test(tc, two_seals_of_one_text_differ);
 	tcase_add_loop_test(tc, a_sealed_value_that_was_moved_does_not_open, 0,
 			    COUNT_OF(elsewhere));

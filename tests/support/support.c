@@ -19,6 +19,7 @@
 #include "base/settings.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "registry/url.h"
 #include "resource/resource.h"
 #include "secret/key_file.h"
 #include "secret/keyring.h"
@@ -445,6 +446,9 @@ rig_registry(struct rig *rig, int64_t account, const char *address)
 	row.columns[COL_STATE] = value_text("active");
 	row.columns[COL_CREATED] = value_int(RIG_NOW);
 	row.columns[COL_SERVER_ADDRESS] = value_text(address);
+	struct registry_url url;
+	if (registry_url_parse(rig->arena, address, &url) == NULL)
+		row.columns[COL_ADDRESS_KEY] = value_text(url.key);
 	rig_insert(rig, &row);
 	return record_id(&row);
 }

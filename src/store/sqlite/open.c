@@ -18,8 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/disk.h"
 #include "base/log.h"
+#include "registry/url.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/file.h"
@@ -96,13 +98,34 @@ open_is_there(const char *path, char why[STORE_WHY_MAX])
 	return false;
 }
 
+/* For migrations: address_key(server_address), NULL for an address that cannot be read. */
+static void
+address_key(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	enum { ROOM = 64 * 1024 };
+	const char *address = (const char *)sqlite3_value_text(values[0]);
+	struct arena *a = arena_new(ROOM);
+	struct registry_url url;
+
+	(void)count;
+	if (a == NULL)
+		sqlite3_result_error_nomem(context);
+	else if (address == NULL || registry_url_parse(a, address, &url) != NULL)
+		sqlite3_result_null(context);
+	else
+		sqlite3_result_text(context, url.key, -1, SQLITE_TRANSIENT);
+	arena_free(a);
+}
+
 /* Runs the missing migrations in one transaction. */
 static bool
 migrate(sqlite3 *db, int version)
 {
 	char sql[128];
 
-	if (!connection_run(db, "BEGIN IMMEDIATE"))
+	if (sqlite3_create_function(db, "address_key", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+				    address_key, NULL, NULL) != SQLITE_OK ||
+	    !connection_run(db, "BEGIN IMMEDIATE"))
 		return false;
 	for (const struct migration *m = migrations; m->sql != NULL; m++)
 		if (m->number > version && !connection_run(db, m->sql))

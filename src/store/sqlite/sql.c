@@ -239,7 +239,8 @@ picks_few(const struct list_query *list)
 {
 	for (size_t i = 0; i < list->condition_count; i++)
 		if (list->conditions[i].op == OP_EQ &&
-		    list->conditions[i].column == COL_REGISTRY_ID)
+		    (list->conditions[i].column == COL_REGISTRY_ID ||
+		     list->conditions[i].column == COL_ADDRESS_KEY))
 			return true;
 	return false;
 }
