@@ -28,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BUILD = os.path.abspath(os.environ.get("REGCRED_BUILD", os.getcwd()))
@@ -506,7 +507,85 @@ def row_equal_time(arguments, show):
     return 0
 
 
-ROWS = {"get": row_get, "list": row_list, "create": row_create, "million": row_million, "memory": row_memory, "cgi": row_cgi}
+def time_requests(bench, seconds, *askers):
+    """Milliseconds of each request, of askers (count, authorization, path, body) that ask side by side, each on a kept connection."""
+    until, taken = time.monotonic() + seconds, [[] for _ in askers]
+
+    def ask(times, authorization, path, body):
+        connection = http.client.HTTPConnection("127.0.0.1", bench.port, timeout=60)
+        headers = {"Authorization": authorization, "Content-Type": "application/json", "Accept": "application/json"}
+        while time.monotonic() < until:
+            began = time.perf_counter()
+            connection.request("POST", path, json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            answer.read()
+            if not 200 <= answer.status < 300:
+                fail("POST %s: %d" % (path, answer.status))
+            times.append((time.perf_counter() - began) * 1000)
+        connection.close()
+    threads = [threading.Thread(target=ask, args=(times, *asker)) for times, (count, *asker) in zip(taken, askers) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [statistics.median(times) for times in taken]
+
+
+def row_neighbour(arguments, show):
+    """What the hand-outs of a project with 20,000 registries do to the creates of another one, and how long they take."""
+    many, few = 20000, 10
+    with Bench() as bench:
+        bench.start_regcred()
+        bench.start_nginx()
+        projects = {}
+        for name in ("many", "few", "other"):
+            account = bench.regcred("account", "add", "--kind", "project", "--name", name).strip()
+            keys = []
+            for role in ((), ("--role", "reveal")):
+                lines = bench.regcred("key", "create", "--account", account, *role).split()
+                keys.append("Basic " + base64.b64encode(":".join(line.split("=", 1)[1] for line in lines).encode()).decode())
+            projects[name] = (account, *keys)
+        registry = {}
+        for name, (account, key, _) in projects.items():
+            bench.authorization = key
+            root = "/v1/projects/" + account
+            registry[name] = json.loads(bench.request("POST", root + "/registries", {"serverAddress": "asked.example.test"})[1])["id"]
+            bench.request("POST", root + "/registrycredentials", {"registryId": registry[name], "publicValue": "u", "secretValue": "s", "email": "e"})
+        bench.stop(bench.pool)
+        db = sqlite3.connect(os.path.join(bench.state, "regcred.db"), isolation_level=None)
+        db.execute("BEGIN")
+        for name, count in (("many", many), ("few", few)):
+            for i in range(count):
+                address = "r%d.example.test" % i
+                db.execute("INSERT INTO storage_pool (uuid, kind, account_id, name, description, state, created, server_address, address_key) "
+                           "VALUES (?, 'registry', ?, ?, ?, 'active', 1, ?, ?)",
+                           ("%s%d" % (name, i), int(projects[name][0][2:]), "n" * 255, "d" * 1000, address, address))
+        db.execute("COMMIT")
+        db.close()
+        bench.start_pool()
+        other, key, _ = projects["other"]
+        create = (4, key, "/v1/projects/%s/registrycredentials" % other, {"registryId": registry["other"], "publicValue": "u", "secretValue": "s", "email": "e"})
+
+        def hand_out(name, count):
+            account, _, reveal = projects[name]
+            return count, reveal, "/v1/projects/%s/handouts" % account, {"format": "docker", "image": "asked.example.test/acme/app"}
+        ratios, takes = [], []
+        for _ in range(arguments.rounds):
+            alone, = time_requests(bench, arguments.seconds, create)
+            beside, _ = time_requests(bench, arguments.seconds, create, hand_out("many", 8))
+            little, = time_requests(bench, arguments.seconds, hand_out("few", 1))
+            large, = time_requests(bench, arguments.seconds, hand_out("many", 1))
+            ratios.append((beside / alone, alone, beside))
+            takes.append((large / little, little, large))
+        ratio, alone, beside = sorted(ratios)[len(ratios) // 2]
+        take, little, large = sorted(takes)[len(takes) // 2]
+        show("neighbour: creates beside 8 hand-outs of a project with %d registries: p50 %.1f ms, alone %.1f ms, ratio %.2f (at most 2)" % (many, beside, alone, ratio))
+        show("neighbour: a hand-out of it: p50 %.1f ms, with %d registries %.1f ms, ratio %.2f (at most 3)" % (large, few, little, take))
+        return 0
+
+
+ROWS = {"get": row_get, "list": row_list, "create": row_create, "million": row_million, "memory": row_memory, "cgi": row_cgi,
+        "neighbour": row_neighbour}
 ON_REQUEST = {"instructions": row_instructions, "equal-time": row_equal_time}
 
 

@@ -281,10 +281,10 @@ static const struct field set_project_members_fields[] = {
 
 #define PUBLIC_VALUE(extra) { .name = "publicValue", .column = COL_PUBLIC_VALUE, .type = FT_STRING, .flags = F_NULLABLE | (extra), .max_len = 4096, \
                               .filter = FILTER_S }
-/* As long as a body has room for: tokens and keys of clouds have more than 4,096 characters. */
+/* Of a login: as long as a body has room for.  Tokens and keys of clouds have more than 4,096 characters. */
 enum { SECRET_MAX = 64 * 1024 };
-#define SECRET_VALUE(extra) { .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_NULLABLE | F_SEALED | (extra), \
-                              .max_len = SECRET_MAX }
+#define SECRET_VALUE(extra, max) { .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_NULLABLE | F_SEALED | (extra), \
+                              .max_len = (max) }
 /* Only superadmin sees it on a type that is not a registryCredential; the filter is published all the same, as in the original. */
 #define REGISTRY_HIDDEN     { .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(STORAGE_POOL), \
                               .type_text = "reference[storagePool]", .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V }
@@ -304,7 +304,7 @@ static const struct field registry_test_output_fields[] = {
 };
 
 static const struct field credential_fields[] = {
-	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(0), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED, SECRET_VALUE(0),
+	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(0), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED, SECRET_VALUE(0, 4096),
 	STATE(states_v2), TRANSITIONS, UUID,
 	{ 0 }
 };
@@ -323,7 +323,7 @@ static const struct field registry_credential_fields[] = {
 	PUBLIC_VALUE(F_CREATE | F_UPDATE),
 	{ .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(REGISTRY), .type_text = "reference[registry]",
 	  .flags = F_CREATE | F_REQUIRED, .max_len = 255, .filter = FILTER_V },
-	REMOVE_TIME, REMOVED, SECRET_VALUE(F_CREATE | F_UPDATE | F_READ_ON_CREATE),
+	REMOVE_TIME, REMOVED, SECRET_VALUE(F_CREATE | F_UPDATE | F_READ_ON_CREATE, SECRET_MAX),
 	STATE(states_v2), TRANSITIONS, UUID,
 	{ .name = "email", .column = COL_EMAIL, .type = FT_STRING, .flags = F_CREATE | F_UPDATE | F_REQUIRED | F_IN_DATA, .min_len = 1, .max_len = 1024,
 	  .versions = IN_V1 },
@@ -339,7 +339,7 @@ static const struct field registry_credential_fields[] = {
 };
 static const struct field api_key_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(0), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED,
-	SECRET_VALUE(F_READ_ON_CREATE), STATE(states_v2), TRANSITIONS, UUID,
+	SECRET_VALUE(F_READ_ON_CREATE, 4096), STATE(states_v2), TRANSITIONS, UUID,
 	/* Not in the original. */
 	{ .name = "expires", .column = COL_EXPIRES, .type = FT_DATE, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_N },
 	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
@@ -356,7 +356,7 @@ static const struct field api_key_fields[] = {
 };
 static const struct field password_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(F_CREATE), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED,
-	SECRET_VALUE(F_CREATE | F_READ_ON_CREATE), STATE(states_v2), TRANSITIONS, UUID,
+	SECRET_VALUE(F_CREATE | F_READ_ON_CREATE, 4096), STATE(states_v2), TRANSITIONS, UUID,
 	{ 0 }
 };
 

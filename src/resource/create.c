@@ -184,6 +184,12 @@ check_new(const struct context *c, const struct record *row, struct error *e)
 		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue",
 			       "An access key cannot contain a colon, where HTTP Basic ends it: "
 			       "leave it out.");
+	const char *address = record_text(row, COL_SERVER_ADDRESS);
+	if (row->type->family == &family_storage_pool && address != NULL &&
+	    strchr(address, '*') != NULL)
+		return err_set(e, ERR_INVALID_FORMAT, "serverAddress",
+			       "A pattern is not the address of a registry, and no login would "
+			       "ever be found by it: store a registry for each host.");
 	if (row->type->family == &family_account &&
 	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
 		return err_set(

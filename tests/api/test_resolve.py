@@ -263,6 +263,13 @@ class Fields(harness.Case):
         self.assertEqual(self.ids(self.env.get("registrycredentials?registryId=%s&sort=isDefault&order=desc" % registry["id"])), [one, two])
 
 
+class Patterns(harness.Case):
+    def test_a_pattern_is_not_an_address(self):
+        project = site.project()
+        for address in ("*.example.test", "https://*.example.test/v2/", "reg*.example.test:5000", "*", "example.test/*"):
+            self.assertIn("pattern", self.err(project.env.post("registries", {"serverAddress": address}), 422, "InvalidFormat", "serverAddress")["detail"])
+
+
 class Roles(harness.Case):
     def test_who_may_ask(self):
         me, client = site.account("user")

@@ -174,13 +174,21 @@ START_TEST(a_database_of_the_first_version_is_brought_up_to_date_with_its_rows)
 	make(path, migrations[0].sql);
 	make(path, "PRAGMA application_id = 1919119972; PRAGMA user_version = 1;"
 		   "INSERT INTO credential (uuid, kind, account_id, state, public_value) VALUES "
-		   "('u', 'apiKey', 1, 'active', 'OLD')");
+		   "('u', 'apiKey', 1, 'active', 'OLD');"
+		   "INSERT INTO storage_pool (uuid, kind, account_id, state, server_address) VALUES "
+		   "('1', 'registry', 1, 'active', ' HTTPS://Ghcr.IO:443/v2/ '), "
+		   "('2', 'registry', 1, 'active', 'index.docker.io'), "
+		   "('3', 'registry', 1, 'active', 'not an address'), "
+		   "('4', 'registry', 1, 'removed', NULL)");
 	ck_assert_ptr_null(store_open(path, 1, why));
 	ck_assert_msg(store_migrate(path, false, true, why), "%s", why);
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
 	ck_assert_str_eq(ask(path, "SELECT public_value || (expires IS NULL) || (role IS NULL) || "
 				   "(networks IS NULL) || (last_used IS NULL) FROM credential"),
 			 "OLD1111");
+	ck_assert_str_eq(ask(path, "SELECT group_concat(coalesce(address_key, '-'), ' ') FROM "
+				   "storage_pool"),
+			 "ghcr.io docker.io - -");
 	struct store *s = store_open(path, 1, why);
 	ck_assert_msg(s != NULL, "%s", why);
 	store_close(s);
