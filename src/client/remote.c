@@ -85,37 +85,20 @@ remote_get(struct client *c, const char *address, struct remote_login *out)
 		       : remote_fail(c, "the server's answer is no login");
 }
 
-static const char *
-user_of(struct arena *a, const struct json *entry)
-{
-	const char *auth = client_text(entry, "auth"), *user, *secret;
-
-	if (client_text(entry, "identitytoken") != NULL)
-		return "<token>";
-	auth = auth != NULL ? arena_printf(a, "Basic %s", auth) : NULL;
-	return auth != NULL && http_basic_parse(a, auth, &user, &secret) ? user : NULL;
-}
-
 enum remote_rc
 remote_list(struct client *c, void (*each)(void *arg, const char *address, const char *user),
 	    void *arg)
 {
-	static const char *const pairs[][2] = {{"format", "docker"}, {NULL, NULL}};
+	static const char *const pairs[][2] = {{"format", "list"}, {NULL, NULL}};
 	struct client_answer answer;
 	enum remote_rc rc = send_pairs(c, "POST", "handouts", pairs, &answer);
-	const struct json *auths;
 
 	if (rc != REMOTE_OK)
 		return rc;
-	auths = json_member(answer.body, "auths");
-	if (auths == NULL || auths->type != JSON_OBJECT)
-		return remote_fail(c, "the server's answer holds no logins");
-	for (const struct json *m = auths->child; m != NULL; m = m->next) {
-		const char *user = user_of(c->arena, m);
-
-		if (user == NULL)
-			return remote_fail(c, "the server's answer holds what is no login");
-		each(arg, m->name, user);
+	for (const struct json *m = answer.body->child; m != NULL; m = m->next) {
+		if (m->type != JSON_STRING)
+			return remote_fail(c, "the server's answer is not a list of logins");
+		each(arg, m->name, m->text);
 	}
 	return REMOTE_OK;
 }

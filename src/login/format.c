@@ -68,6 +68,16 @@ write_helper(struct json_out *w, const struct hand_out_work *work)
 	json_end_object(w);
 }
 
+/* What `docker-credential-… list` prints: who is used where. */
+static void
+write_list(struct json_out *w, const struct hand_out_work *work)
+{
+	json_begin_object(w);
+	for (size_t i = 0; i < work->count; i++)
+		format_name_and_text(w, work->entries[i].key, work->entries[i].user);
+	json_end_object(w);
+}
+
 /* The configuration as the value of a Secret; NULL without memory, or, with the error set, if an
  * API server would refuse it. */
 static const char *

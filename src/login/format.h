@@ -42,7 +42,8 @@ struct format {
 	bool paths;	 /* can hold a login for a part of a registry: "ghcr.io/acme" */
 	bool one;	 /* holds one login */
 	bool auth;	 /* holds user:password, so that the user name cannot hold a colon */
-	bool kubernetes; /* is read by Kubernetes alone */
+	bool kubernetes; /* is read by Kubernetes only */
+	bool names;	 /* has no passwords: nothing is opened, nothing leaves */
 	const char *hub; /* its name for Docker Hub */
 	void (*write)(struct json_out *w, const struct hand_out_work *work);
 };

@@ -87,7 +87,7 @@ handout_add_name(struct hand_out_work *w, const struct entry *entry, const char 
 static const char *
 handout_other_host(const struct hand_out_work *w, const struct registry_url *url)
 {
-	if (w->format->one || w->wanted.parts.written != NULL)
+	if (w->format->one || w->format->names || w->wanted.parts.written != NULL)
 		return NULL;
 	if (url->hub)
 		return registry_is_hub_name(url->written) ? NULL : url->written;
@@ -328,6 +328,8 @@ handout_try(struct hand_out_work *w)
 	w->stale = false;
 	if (handout_choose(w) != ERR_NONE || handout_write(w) != ERR_NONE)
 		return w->error->code;
+	if (w->format->names)
+		return ERR_NONE;
 	enum store_rc rc = store_write(w->context->store, hand_out_in_transaction, w);
 	if (rc == STORE_OK)
 		return ERR_NONE;

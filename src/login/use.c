@@ -37,7 +37,10 @@ use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 	const struct context *c = w->context;
 	const struct record *row = entry->login->row;
 
+	*why = NULL;
 	entry->user = record_text(row, COL_PUBLIC_VALUE);
+	if (w->format->names)
+		return ERR_NONE;
 	entry->secret = login_open(c, row, OPEN_TO_HAND_OUT);
 	*why = use_obstacle(w->format, entry);
 	if (arena_failed(c->arena))
