@@ -70,7 +70,7 @@ write_helper(struct json_out *w, const struct hand_out_work *work)
 
 /* What `docker-credential-… list` prints: who is used where. */
 static void
-write_list(struct json_out *w, const struct hand_out_work *work)
+write_names(struct json_out *w, const struct hand_out_work *work)
 {
 	json_begin_object(w);
 	for (size_t i = 0; i < work->count; i++)
