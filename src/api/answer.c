@@ -5,6 +5,7 @@
 
 #include "api/browser.h"
 #include "api/call.h"
+#include "api/condition.h"
 #include "api/repr.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -81,13 +82,13 @@ answer_document(struct call *c)
 	if (text == NULL || json_out_failed(&c->out))
 		return false;
 	if (len > HTML_JSON_MAX || !browser_wants_html(c))
-		return true;
+		return condition_tag(c) == ERR_NONE;
 	page = browser_as_html(c, text, &len);
 	if (page != NULL) {
 		r->body = page;
 		r->body_len = len;
 	}
-	return page != NULL || c->committed;
+	return (page != NULL || c->committed) && condition_tag(c) == ERR_NONE;
 }
 
 bool

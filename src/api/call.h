@@ -15,6 +15,7 @@
 #include "base/json_out.h"
 #include "login/handout.h"
 #include "model/schema.h"
+#include "resource/precondition.h"
 #include "resource/resource.h"
 #include "service/app.h"
 
@@ -61,6 +62,7 @@ struct call {
 	struct identity identity;
 	bool identified;
 	struct context context;
+	struct precondition precondition;
 	struct view view;
 	struct json_out out;
 	struct opened opened; /* secrets that the answer shows */

@@ -21,6 +21,7 @@
 #include "model/schema.h"
 #include "registry/check.h"
 #include "resource/resource.h"
+#include "resource/work.h"
 #include "service/app.h"
 
 /* A schema collection, written once for a role and version with this in place of the scope, and
@@ -126,6 +127,13 @@ handle_read(struct call *c)
 }
 
 enum err
+handle_read_action(struct call *c)
+{
+	return err_set(&c->error, ERR_METHOD_NOT_ALLOWED, NULL,
+		       "A GET changes nothing: send the action with POST.");
+}
+
+enum err
 handle_link(struct call *c)
 {
 	struct record row, target;
@@ -207,6 +215,7 @@ handle_test(struct call *c)
 
 	if (resource_find_action(&c->context, c->type, c->id, "test", &row, &action, &c->error) !=
 		    ERR_NONE ||
+	    work_nothing(&c->context, &row, &c->error) != ERR_NONE ||
 	    try_login(&c->context, c->app->verifier, &row, c->body, &report, &c->error) != ERR_NONE)
 		return c->error.code;
 	repr_check(&c->out, &report, c->now_ms);

@@ -104,9 +104,11 @@ static void
 html_put_string(struct writer *w, const char *json, size_t len, const char *base)
 {
 	size_t base_len = strlen(base);
-	/* A URL of ours with an escape in it is left as text: the link would lead elsewhere. */
-	bool url = len > base_len + 2 && strncmp(json + 1, base, base_len) == 0 &&
-		   json[1 + base_len] == '/' && memchr(json, '\\', len) == NULL;
+	/* A URL of ours with an escape in it is left as text: the link would lead elsewhere.  So is
+	 * that of an action, which a link does not run. */
+	bool url = memmem(json, len, "?action=", 8) == NULL && len > base_len + 2 &&
+		   strncmp(json + 1, base, base_len) == 0 && json[1 + base_len] == '/' &&
+		   memchr(json, '\\', len) == NULL;
 
 	if (url) {
 		html_put_text(w, "&quot;<a href=\"");

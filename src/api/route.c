@@ -9,6 +9,7 @@
 #include "api/answer.h"
 #include "api/browser.h"
 #include "api/call.h"
+#include "api/condition.h"
 #include "api/handlers.h"
 #include "api/identify.h"
 #include "api/outside.h"
@@ -72,6 +73,7 @@ static const struct route { enum place place; unsigned methods; enum err (*handl
 	{ AT_COLLECTION, READ,       handle_list,        GATE_TYPE },
 	{ AT_COLLECTION, ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
 	{ AT_COLLECTION, ON(POST),   handle_create,      GATE_TYPE },
+	{ AT_RESOURCE,   READ,       handle_read_action, GATE_TYPE | GATE_ACTION },
 	{ AT_RESOURCE,   READ,       handle_read,        GATE_TYPE },
 	{ AT_RESOURCE,   ON(POST),   handle_action,      GATE_TYPE | GATE_ACTION },
 	{ AT_RESOURCE,   ON(PUT),    handle_update,      GATE_TYPE },
@@ -106,6 +108,40 @@ route_find_place(const struct call *c)
 	return c->id == NULL ? AT_COLLECTION : c->link == NULL ? AT_RESOURCE : AT_LINK;
 }
 
+/* The methods that the caller has at this place, but for the one that was refused. */
+static const char *
+route_allow(const struct call *c)
+{
+	static const struct {
+		enum http_method method;
+		const char *name;
+		unsigned right; /* that the role must have on the type, where there is one */
+	} methods[] = {
+		{HTTP_GET, "GET, HEAD", MAY_READ},
+		{HTTP_POST, "POST", MAY_CREATE | MAY_ACT},
+		{HTTP_PUT, "PUT", MAY_UPDATE},
+		{HTTP_DELETE, "DELETE", MAY_DELETE},
+	};
+	const char *allow = "";
+
+	for (size_t m = 0; m < sizeof(methods) / sizeof(*methods); m++) {
+		bool served = methods[m].method != c->method;
+
+		if (c->type != NULL && c->type->family != NULL)
+			served = served && (auth_type(c->identity.role, c->type) & methods[m].right) != 0;
+		for (size_t i = 0; served && i < sizeof(routes) / sizeof(*routes); i++)
+			if (routes[i].place == c->response->route &&
+			    (routes[i].methods & (1U << methods[m].method)) != 0) {
+				served = routes[i].handler != handle_not_allowed;
+				break;
+			}
+		if (served && allow != NULL)
+			allow = arena_printf(c->arena, "%s%s%s", allow, *allow != '\0' ? ", " : "",
+					     methods[m].name);
+	}
+	return allow;
+}
+
 enum err
 route_request(struct call *c)
 {
@@ -123,6 +159,8 @@ route_request(struct call *c)
 		    (c->type == NULL || (c->type->family == NULL && place != AT_QUESTION) ||
 		     (auth_type(c->identity.role, c->type) & MAY_READ) == 0))
 			return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
+		if (r->handler != handle_not_allowed && condition_read(c) != ERR_NONE)
+			return c->error.code;
 		return r->handler(c);
 	}
 	return handle_not_allowed(c);
@@ -152,9 +190,9 @@ route_act(struct call *c)
 	if (c->body == NULL)
 		c->body = json_object(c->arena);
 	set_context(c);
-	return c->body != NULL && !arena_failed(c->arena)
-		       ? route_request(c)
-		       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	if (c->body == NULL || arena_failed(c->arena))
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	return route_request(c);
 }
 
 /* For auth_request of nginx: whatever the URL is, it is the one that the client asks the registry
@@ -220,7 +258,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	json_out_init(&c->out, arena);
 	enum err rc = request->inject_registry != NULL ? act_inject(c) : route_act(c);
 	if (rc == ERR_NONE && !answer_compose(c))
-		rc = err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+		rc = c->error.code != ERR_NONE ? c->error.code
+					       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 	response->account = c->identity.user_id;
 	response->key = c->identity.key_id;
 	/* A secret leaves only when that is recorded. */
@@ -228,6 +267,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 		rc = resource_record_opened(&c->context, &c->error);
 	if (rc != ERR_NONE)
 		answer_compose_error(c);
-	else if (c->check_due)
+	if (response->status == 405)
+		response_header(response, "Allow", route_allow(c));
+	if (rc == ERR_NONE && c->check_due)
 		verifier_wake(app->verifier);
 }

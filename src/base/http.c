@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <sodium.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -50,12 +51,14 @@ static const struct {
 	{200, "OK"},
 	{201, "Created"},
 	{202, "Accepted"},
+	{304, "Not Modified"},
 	{400, "Bad Request"},
 	{401, "Unauthorized"},
 	{403, "Forbidden"},
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
 	{409, "Conflict"},
+	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
 	{422, "Unprocessable Content"},
 	{429, "Too Many Requests"},
@@ -293,6 +296,71 @@ http_target_parse(struct arena *a, const char *raw, struct target *out, struct e
 	if (code == ERR_NONE)
 		*out = target;
 	return code;
+}
+
+/* Entity tags. */
+
+/* Texts are folded first: the cryptographic hash would take longer than all else that a list costs.
+ * A step of a lane can be undone, so that two texts that differ in one word of a lane never agree.
+ */
+enum { LANES = 8, BLOCK = LANES * sizeof(uint64_t) };
+
+static size_t
+fold(uint64_t lanes[LANES], const char *text, size_t len)
+{
+	size_t at = 0;
+
+	for (; len - at >= BLOCK; at += BLOCK)
+		for (size_t i = 0; i < LANES; i++) {
+			uint64_t word;
+
+			memcpy(&word, text + at + i * sizeof(word), sizeof(word));
+			word = (word ^ lanes[i]) * UINT64_C(0x9e3779b97f4a7c15);
+			lanes[i] = word << 31 | word >> 33;
+		}
+	return at;
+}
+
+const char *
+http_etag(struct arena *a, const char *body, size_t len)
+{
+	enum { SIZE = 16 };
+	uint64_t lanes[LANES] = {0};
+	unsigned char hash[SIZE];
+	crypto_generichash_state state;
+	char *etag = arena_alloc(a, 2 * SIZE + 3);
+
+	if (etag == NULL)
+		return NULL;
+	size_t folded = fold(lanes, body, len);
+	(void)crypto_generichash_init(&state, NULL, 0, SIZE);
+	(void)crypto_generichash_update(&state, (const unsigned char *)lanes, sizeof(lanes));
+	(void)crypto_generichash_update(&state, (const unsigned char *)body + folded, len - folded);
+	(void)crypto_generichash_final(&state, hash, SIZE);
+	etag[0] = '"';
+	(void)sodium_bin2hex(etag + 1, 2 * SIZE + 1, hash, SIZE);
+	etag[2 * SIZE + 1] = '"';
+	return etag;
+}
+
+bool
+http_etag_in(const char *list, const char *etag, bool weak)
+{
+	if (list[strspn(list, " \t")] == '*')
+		return true;
+	for (list += strspn(list, " \t,"); *list != '\0'; list += strspn(list, " \t,")) {
+		bool is_weak = strncmp(list, "W/", 2) == 0;
+
+		list += is_weak ? 2 : 0;
+		const char *end = *list == '"' ? strchr(list + 1, '"') : NULL;
+		if (end == NULL)
+			return false;
+		size_t len = (size_t)(end + 1 - list);
+		if ((weak || !is_weak) && len == strlen(etag) && memcmp(list, etag, len) == 0)
+			return true;
+		list = end + 1;
+	}
+	return false;
 }
 
 /* Media types and their parameters. */

@@ -57,7 +57,10 @@ struct request {
 	const char *no_challenge; /* X-API-No-Challenge */
 	const char *csrf;	  /* X-API-CSRF */
 	const char *origin;
-	const char *fetch_site;	     /* Sec-Fetch-Site */
+	const char *fetch_site; /* Sec-Fetch-Site */
+	const char *if_match;	/* conditions: docs/api.md, Conditional requests */
+	const char *if_none_match;
+	const char *if_unmodified_since;
 	const char *forwarded_proto; /* X-Forwarded-*: used only if the setting trust_forwarded says
 					so */
 	const char *forwarded_host;
@@ -135,6 +138,11 @@ enum err http_target_parse(struct arena *a, const char *raw, struct target *out,
  * above. */
 enum err http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out,
 			 struct error *e) __attribute__((warn_unused_result));
+
+/* The strong entity tag of a body, in its quotes; NULL without memory. */
+const char *http_etag(struct arena *a, const char *body, size_t len);
+/* Whether a list of entity tags has this one, or is "*".  Weak ones count if weak says so. */
+bool http_etag_in(const char *list, const char *etag, bool weak);
 
 /* The media type of a Content-Type, lower-cased, without parameters; "" for NULL. */
 const char *http_media_type(struct arena *a, const char *content_type);

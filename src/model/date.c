@@ -1,6 +1,7 @@
 /* date: dates as the API writes and reads them. */
 #include "model/date.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,4 +152,24 @@ date_read(const char *text, int64_t *ms)
 		return false;
 	*ms -= *ms % 1000;
 	return true;
+}
+
+bool
+date_read_http(const char *text, int64_t *ms)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char month[4], rfc[48];
+	unsigned day, year, hour, minute, second;
+	int used = 0;
+
+	if (sscanf(text, "%*3[A-Za-z], %2u %3[A-Za-z] %4u %2u:%2u:%2u GMT%n", &day, month, &year,
+		   &hour, &minute, &second, &used) != 6 ||
+	    used == 0 || text[used] != '\0')
+		return false;
+	const char *at = strstr(months, month);
+	if (at == NULL || strlen(month) != 3 || (at - months) % 3 != 0)
+		return false;
+	(void)snprintf(rfc, sizeof(rfc), "%04u-%02d-%02uT%02u:%02u:%02uZ", year,
+		       (int)(at - months) / 3 + 1, day, hour, minute, second);
+	return date_parse(rfc, 0, ms);
 }

@@ -12,7 +12,11 @@ void date_format(int64_t ms, char out[21]);
  * milliseconds since the epoch; or "now".  What is no day of the calendar is not a date. */
 bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
 
-/* A date to be stored: all of these but "now" and a day alone, from 1970 to 9999, in whole seconds. */
+/* A date to be stored: all of these but "now" and a day alone, from 1970 to 9999, in whole seconds.
+ */
 bool date_read(const char *text, int64_t *ms);
+
+/* The date of an HTTP header, "Mon, 06 May 2024 07:08:09 GMT". */
+bool date_read_http(const char *text, int64_t *ms);
 
 #endif

@@ -89,7 +89,7 @@ resource_delete(const struct context *c, const struct resource_type *type, const
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	enum state state = record_state(out);
 	if (state == ST_REMOVING || state == ST_REMOVED)
-		return ERR_NONE;
+		return work_nothing(c, out, e);
 	if (!plan_delete(out->type, state, &plan))
 		return err_set(e, ERR_METHOD_NOT_ALLOWED, NULL, keeps_from_removal[state]);
 	if (move(c, out, "delete", &plan, e) == ERR_ACTION_NOT_AVAILABLE)

@@ -46,8 +46,9 @@ struct context {
 	enum api_version version;
 	int64_t now_ms;
 	int64_t removed_keep_ms;
-	struct opened *opened; /* NULL: no secret is opened */
-	struct limit checks;   /* of checks that an account asks for */
+	const struct precondition *precondition; /* of a write; NULL: none */
+	struct opened *opened;			 /* NULL: no secret is opened */
+	struct limit checks;			 /* of checks that an account asks for */
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type

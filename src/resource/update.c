@@ -167,7 +167,7 @@ resource_update(const struct context *c, const struct resource_type *type, const
 	if (!auth_may_manage(c->id, out))
 		return err_set(e, ERR_FORBIDDEN, NULL, NULL);
 	if (change.given == 0)
-		return ERR_NONE;
+		return work_nothing(c, out, e);
 	struct work w = {.context = c, .row = out, .change = &change, .error = e};
 	return work_run(&w, update_in_transaction);
 }

@@ -8,6 +8,7 @@
 
 #include "access/standing.h"
 #include "base/arena.h"
+#include "resource/precondition.h"
 #include "resource/secrets.h"
 
 enum {
@@ -67,7 +68,7 @@ run_work(struct store_tx *tx, void *arg)
 	int64_t owner = w->row->columns[w->row->type->family->owner].number;
 
 	if (standing_check(tx, c->arena, c->id, owner, w->error) != ERR_NONE ||
-	    w->run(tx, w) != ERR_NONE)
+	    precondition_check(tx, c, w->row, w->error) != ERR_NONE || w->run(tx, w) != ERR_NONE)
 		return w->error->code;
 	(void)resource_open(c, w->row);
 	if (trail_note_opened(tx, c, w->error) != ERR_NONE)
@@ -77,6 +78,21 @@ run_work(struct store_tx *tx, void *arg)
 	return reserve_answer(c, w->row, w->members_now)
 		       ? ERR_NONE
 		       : err_set(w->error, ERR_INTERNAL, NULL, NULL);
+}
+
+static enum err
+leave_alone(struct store_tx *tx, void *arg)
+{
+	(void)tx, (void)arg;
+	return ERR_NONE;
+}
+
+enum err
+work_nothing(const struct context *c, struct record *row, struct error *e)
+{
+	struct work w = {.context = c, .row = row, .error = e};
+
+	return c->precondition != NULL ? work_run(&w, leave_alone) : ERR_NONE;
 }
 
 enum err

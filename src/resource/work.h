@@ -42,6 +42,10 @@ enum err work_fail(const struct work *w, enum store_rc rc);
 
 enum err work_conflict(const struct work *w, const struct store_tx *tx);
 
+/* A change that changes nothing: only its precondition is looked at. */
+enum err work_nothing(const struct context *c, struct record *row, struct error *e)
+	__attribute__((warn_unused_result));
+
 /* Runs a transaction and turns its failure into the request's error.  Afterwards the answer can be
  * printed without any further memory. */
 enum err work_run(struct work *w, store_fn fn);

@@ -26,8 +26,8 @@ _Static_assert(sizeof(board_us_bounds) / sizeof(*board_us_bounds) < BOARD_BOUNDS
 _Static_assert(sizeof(_Atomic int64_t) == sizeof(int64_t), "atomics are words, without locks");
 
 /* What regcred answers: 2xx, and the statuses of err.def. */
-static const int statuses[] = {200, 201, 202, 400, 401, 403, 404, 405,
-			       409, 413, 422, 429, 500, 502, 503, 507};
+static const int statuses[] = {200, 201, 202, 304, 400, 401, 403, 404, 405,
+			       409, 412, 413, 422, 429, 500, 502, 503, 507};
 enum { STATUS_COUNT = sizeof(statuses) / sizeof(*statuses) };
 _Static_assert((int)STATUS_COUNT < (int)BOARD_STATUSES, "room for all others");
 

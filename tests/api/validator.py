@@ -24,7 +24,7 @@ REFERENCE = re.compile(r"1(a|c|sp|pm)[1-9]\d*|1i!rancher_id:[1-9]\d*")
 CODES = {
     "InvalidBodyContent": (400,), "ServerAddressUsed": (400,), "InvalidFormat": (400, 422), "Bad Request": (400,),
     "Unauthorized": (401,), "Forbidden": (403,), "InvalidCSRFToken": (403,), "Not Found": (404,), "NoLogin": (404,), "Method not allowed": (405,),
-    "Conflict": (409,), "Request Entity Too Long": (413,), "MissingRequired": (422,), "NotNullable": (422,),
+    "Conflict": (409,), "Precondition Failed": (412,), "Request Entity Too Long": (413,), "MissingRequired": (422,), "NotNullable": (422,),
     "InvalidReference": (422,), "MinLengthExceeded": (422,), "MaxLengthExceeded": (422,), "NotUnique": (422,),
     "InvalidAction": (422,), "ActionNotAvailable": (422,), "InvalidOption": (422,), "InvalidCharacters": (422,),
     "Too Many Requests": (429,), "Internal Server Error": (500,), "Service Unavailable": (503,), "Insufficient Storage": (507,),
@@ -63,6 +63,8 @@ def response(r, base, schemas_at, proxy=False):
     kind = r.header("Content-Type")
     if r.status == 200 and path.lower().rstrip("/").endswith("/handouts"):
         return problems + hand_out(r, kind)
+    if r.status == 304:
+        return problems + (["a body with 304"] if r.body else []) + (["no ETag"] if r.header("ETag") is None else [])
     if r.method == "HEAD":
         return problems + (["a body after HEAD"] if r.body else [])
     if kind == "text/html; charset=utf-8":

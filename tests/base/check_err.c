@@ -24,6 +24,7 @@ static const struct { enum err err; int status; const char *code; bool validatio
 	{ERR_NO_LOGIN, 404, "NoLogin", false},
 	{ERR_METHOD_NOT_ALLOWED, 405, "Method not allowed", false},
 	{ERR_CONFLICT, 409, "Conflict", false},
+	{ERR_PRECONDITION_FAILED, 412, "Precondition Failed", false},
 	{ERR_TOO_LARGE, 413, "Request Entity Too Long", false},
 	{ERR_MISSING_REQUIRED, 422, "MissingRequired", true},
 	{ERR_NOT_NULLABLE, 422, "NotNullable", true},
