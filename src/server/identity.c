@@ -30,13 +30,15 @@ write_pid(int fd, uid_t uid, gid_t gid)
 	       pwrite(fd, text, (size_t)len, 0) == len;
 }
 
-/* "PID\nDEVICE:INODE\n" */
+/* "PID\nDEVICE:INODE\n", the second line only with a socket that the pool made. */
 void
 identity_note_socket(const struct pool *pool)
 {
 	char text[96];
-	int len = snprintf(text, sizeof(text), "%d\n%ju:%ju\n", (int)getpid(),
-			   (uintmax_t)pool->socket_device, (uintmax_t)pool->socket_inode);
+	int len = pool->socket_inode == 0
+			  ? snprintf(text, sizeof(text), "%d\n", (int)getpid())
+			  : snprintf(text, sizeof(text), "%d\n%ju:%ju\n", (int)getpid(),
+				     (uintmax_t)pool->socket_device, (uintmax_t)pool->socket_inode);
 
 	if (ftruncate(pool->lock_fd, 0) != 0 || pwrite(pool->lock_fd, text, (size_t)len, 0) != len)
 		log_warn("cannot note the socket in the lock file: %s", strerror(errno));

@@ -1,4 +1,6 @@
 /* regcredd: the worker pool behind a FastCGI web server, or one request as a CGI. */
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +113,37 @@ cgi_failed(const char *why)
 	return cgi_answer(ERR_INTERNAL, why);
 }
 
+/* Whether path is at or below directory; both as they really are. */
+static bool
+is_below(const char *path, const char *directory)
+{
+	char real[PATH_MAX], root[PATH_MAX];
+	size_t len;
+
+	if (directory == NULL || realpath(path, real) == NULL || realpath(directory, root) == NULL)
+		return false;
+	len = strlen(root);
+	return len > 1 && strncmp(real, root, len) == 0 && (real[len] == '/' || real[len] == '\0');
+}
+
+/* A web server may serve what is beside its programs. */
+static bool
+is_served(const struct settings *s)
+{
+	const char *roots[] = {getenv("DOCUMENT_ROOT"), NULL};
+	const char *secrets[] = {s->state_dir, s->database, s->key_file};
+	const char *program = getenv("SCRIPT_FILENAME");
+	char beside[PATH_MAX] = "";
+
+	if (program != NULL && strlen(program) < sizeof(beside))
+		roots[1] = dirname(strcpy(beside, program));
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
+		for (size_t r = 0; r < sizeof(roots) / sizeof(*roots); r++)
+			if (is_below(secrets[i], roots[r]))
+				return true;
+	return false;
+}
+
 static struct app *
 cgi_open(const struct settings *s)
 {
@@ -141,6 +174,9 @@ run_cgi(void)
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
 	config_warn(&s);
+	if (is_served(&s))
+		return cgi_failed("the state directory is in the web root, where everyone may read "
+				  "it: move it elsewhere");
 	if (!sandbox_enter(&s, &sandbox))
 		return cgi_failed(sandbox.missing);
 	if (!gateway_init())

@@ -31,6 +31,7 @@ class Front:
     def __init__(self, site, source, program):
         self.site, self.source, self.program, self.helper = site, source, program, None
         self.www = self.cgi = None
+        self.slots = 0                                   # processes of Apache, 0 for a few
 
     def path(self, name):
         return os.path.join(self.site.root, name)
@@ -85,11 +86,12 @@ class Front:
 
     def apache(self, port, modules, text):
         program = tool("apache2", "apache2")
-        modules = ("mpm_prefork", "authz_core", "env", "mime", "dir", "alias") + modules
+        modules = ("mpm_prefork", "authz_core", "env", "mime", "alias", "reqtimeout") + modules
         lines = ["LoadModule %s_module %s/mod_%s.so" % (name, APACHE_MODULES, name) for name in modules]
         lines += ["ServerRoot %s" % self.site.root, "DefaultRuntimeDir %s" % self.site.root, "PidFile %s" % self.path("apache.pid"), "ErrorLog %s" % self.path("apache-error.log"),
                   "TypesConfig /dev/null", "ServerName localhost", "Listen 127.0.0.1:%d" % port, "DocumentRoot %s" % self.www,
-                  "StartServers 4", "MinSpareServers 2"]
+                  *(["StartServers %d" % self.slots, "ServerLimit %d" % self.slots, "MaxRequestWorkers %d" % self.slots, "MaxSpareServers %d" % self.slots]
+                    if self.slots else ["StartServers 4", "MinSpareServers 2"])]
         lines += ["User %s" % user(), "Group %s" % user()] if user() else []
         return [program, "-DFOREGROUND", "-f", self.write("apache.conf", "\n".join(lines) + "\n" + text)]
 
@@ -98,8 +100,8 @@ class Front:
 
     def apache_cgi(self, port):
         self.write(os.path.join(self.www, ".htaccess"), self.example("apache-cgi.htaccess"))
-        return self.apache(port, ("cgi",), "AllowEncodedSlashes NoDecode\nLimitRequestLine 32768\n<Directory %s>\nRequire all granted\n"
-                           "AllowOverride AuthConfig FileInfo Indexes Limit Options=ExecCGI\n</Directory>\n" % self.www)
+        return self.apache(port, ("cgi", "rewrite"), "AllowEncodedSlashes NoDecode\nLimitRequestLine 32768\nTraceEnable Off\n<Directory %s>\nRequire all granted\n"
+                           "AllowOverride AuthConfig FileInfo Limit Options=ExecCGI\n</Directory>\n" % self.www)
 
     def fcgiwrap(self, port):
         with open(os.path.join(self.source, "nginx", "quickstart.conf.in"), encoding="utf-8") as f:

@@ -1,6 +1,7 @@
 """regcredd as a CGI program: one request from the environment and standard input, as RFC 3875 says, one answer on standard output."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 
@@ -342,6 +344,23 @@ class Bodies(CgiCase):
         self.assertEqual({r.json["code"] for r in replies if r.status == 400}, {"ServerAddressUsed"})
         self.assertEqual({r.exit for r in replies}, {0})
 
+    def test_while_a_body_is_awaited_nothing_is_open_and_that_has_an_end(self):
+        body = b'{"serverAddress":"slow.example.test"}'
+        process = start(environment("POST", self.root() + "/registries", body, key, REGCRED_READ_TIMEOUT_S="1"))
+        process.stdin.write(body[:1])
+        process.stdin.flush()
+        begun = time.monotonic()
+        while process.poll() is None:
+            names = []
+            with contextlib.suppress(OSError):
+                names = [os.readlink("/proc/%d/fd/%s" % (process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % process.pid)]
+            self.assertEqual([name for name in names if name.startswith(state)], [])
+            self.assertLess(time.monotonic() - begun, 15)
+            time.sleep(0.05)
+        self.assertEqual(process.returncode, -signal.SIGALRM)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
     def test_sixteen_processes_that_write_different_rows_all_succeed(self):
         path = self.root() + "/registries"
         bodies = [b'{"serverAddress":"w%d.example.test"}' % i for i in range(16)]
@@ -381,11 +400,24 @@ class Broken(CgiCase):
 
     def test_settings_that_are_missing_or_wrong(self):
         nowhere = os.path.join(directory, "nowhere")
-        self.broken(nowhere + ".conf: No such file or directory", REGCRED_CONFIG=nowhere + ".conf")
+        self.broken(nowhere + ".conf cannot be read: No such file or directory", REGCRED_CONFIG=nowhere + ".conf")
         path = self.settings("state_dir = %s\nworkerz = 2\n" % state)
         for method in ("GET", "POST", "PUT", "DELETE"):
             self.broken('%s:2: unknown setting "workerz"' % path, method, REGCRED_CONFIG=path)
         self.broken("REGCRED_THREADS must be", REGCRED_THREADS="many")
+
+    def test_a_state_directory_that_the_web_server_may_serve(self):
+        link = os.path.join(directory, "link")
+        os.symlink(directory, link)
+        for more in ({"DOCUMENT_ROOT": state}, {"DOCUMENT_ROOT": directory}, {"DOCUMENT_ROOT": link + "/"}, {"DOCUMENT_ROOT": os.path.join(state, "..")},
+                     {"SCRIPT_FILENAME": os.path.join(directory, "regcred.cgi")}, {"SCRIPT_FILENAME": os.path.join(state, "regcred.cgi")}):
+            with self.subTest(more):
+                self.broken("is in the web root", **more)
+        for more in ({"DOCUMENT_ROOT": os.path.join(directory, "www")}, {"DOCUMENT_ROOT": state + "x"}, {"DOCUMENT_ROOT": ""}, {"DOCUMENT_ROOT": "/nowhere"},
+                     {"SCRIPT_FILENAME": "/usr/local/sbin/regcredd"}):
+            with self.subTest(more):
+                self.assertEqual(cgi("GET", "/v1", key=key, **more).status, 200)
+        os.unlink(link)
 
     def test_HEAD_gets_no_body_then_either(self):
         self.broken("REGCRED_THREADS must be", "HEAD", REGCRED_THREADS="many")

@@ -3,13 +3,31 @@
 The whole of another module through one of them:  run.py --front lighttpd test_acceptance
 """
 
+import base64
+import contextlib
+import http.client
 import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
 
 import fronts
 import harness
 
 # Each at a time in `site`, where harness.Case looks for it.
 site = None
+
+
+def descendants(pid):
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
+            for child in f.read().split():
+                yield int(child)
+                yield from descendants(int(child))
 
 
 class Through:
@@ -92,11 +110,82 @@ class Through:
         self.status(answer, 413)
         self.assertEqual(answer.json["status"], 413, repr(answer))
 
+    def test_what_is_beside_a_program_is_not_served(self):
+        if site.front is None or not site.is_cgi:
+            self.skipTest("only a CGI is beside anything")
+        with open(os.path.join(site.front.www, "notes.txt"), "w", encoding="ascii") as f:
+            f.write("beside")
+        for path in ("/notes.txt", "/.htaccess", "/regcred.cgi", "/regcred.cgi/x"):
+            answer = site.anonymous().get(path, proxy=True, check=False)
+            self.assertNotIn(b"beside", answer.body, path)
+            self.assertNotIn(b"Rewrite", answer.body, path)
+            self.assertIn(answer.status, (401, 403, 404), path)
+
+    def test_TRACE_echoes_no_key_and_a_range_is_the_whole(self):
+        secret = site.plant("trace")
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)) as c:
+            c.request("TRACE", "/v1", headers={"X-API-Key": "x:" + secret})
+            self.assertNotIn(secret.encode(), c.getresponse().read())
+        answer = self.project.env.get("registries", headers={"Range": "bytes=0-1"})
+        self.assertEqual(self.ok(answer)["type"], "collection")
+
+    def trace(self):
+        """strace on the web server and its processes; they are ours, but only root may always look."""
+        strace, out = shutil.which("strace"), os.path.join(site.root, "strace.log")
+        if strace is None:
+            self.skipTest("strace is missing: package strace")
+        tops = [site.nginx.pid] + ([site.front.helper.pid] if site.front is not None and site.front.helper is not None else [])
+        pids = [pid for top in tops for pid in [top, *descendants(top)]]
+        process = subprocess.Popen([strace, "-f", "-q", "-o", out, "-e", "trace=open,openat,creat,memfd_create"] + ["-p%d" % pid for pid in pids],
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+
+        def traced():
+            with contextlib.suppress(OSError, StopIteration):
+                for pid in pids:
+                    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+                        if next(line for line in f if line.startswith("TracerPid")).split()[1] == "0":
+                            return False
+            return True
+        if not harness.wait_until(lambda: process.poll() is not None or traced()) or process.poll() is not None:
+            process.kill()
+            process.wait()
+            self.skipTest("strace may not look at the web server")
+        return process, out
+
+    def test_no_body_and_no_answer_with_a_password_is_written_to_a_disk(self):
+        p = self.project
+        registry = p.registry()
+        secrets = [site.plant("long") for _ in range(2)]
+        for _ in range(14):
+            p.credential(p.registry(), publicValue="u" * 3900, secretValue=secrets[0] + "x" * 3900)
+        reader = harness.Client(site, site.new_key(p.admin, reveal=True), p.root)
+        strace, out = self.trace()
+        try:
+            for i in range(3):                           # bodies and an answer above the 16 and 64 KiB that web servers keep in memory
+                body = json.dumps({"registryId": registry["id"], "publicValue": "u%d" % i, "email": "e", "secretValue": secrets[i % 2], "description": "d"})
+                text = body + " " * (60000 - len(body))
+                self.ok(p.env.post("registrycredentials", text, content_type="application/json"), 201)
+                chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text.encode())
+                p.env.post("registrycredentials", chunks, headers={"Transfer-Encoding": "chunked"}, content_type="application/json", check=False)
+            hand = reader.post("handouts", {"format": "docker"}, check=False)
+            self.assertEqual(hand.status, 200, hand)
+            self.assertGreater(len(hand.body), 70000)
+        finally:
+            strace.terminate()
+            strace.wait(20)
+        with open(out, encoding="utf-8", errors="replace") as f:
+            made = [line for line in f if re.search(r"O_WRONLY|O_RDWR|O_CREAT|creat\(", line) and " = -1 " not in line]
+        os.unlink(out)
+        # As a CGI its own files are among them: of the state directory, and of the pool's memory.
+        others = [line for line in made if not re.search(r'"(/dev/null|/dev/shm/|%s/(regcred|master))|"/proc/' % re.escape(site.state), line)]
+        self.assertEqual(others, [])
+
     def test_a_chunked_body_arrives_whole_or_is_refused(self):
         p = self.project
         text = json.dumps({"name": "chunked", "serverAddress": "chunked.example.test"}).encode()
         chunks = b"".join(b"%x\r\n%s\r\n" % (len(text[i:i + 7]), text[i:i + 7]) for i in range(0, len(text), 7)) + b"0\r\n\r\n"
-        knows = self.front != "apache-cgi"               # which does not tell a CGI how long it is, and answers itself
+        knows = not self.front.startswith("apache")      # which does not know how long it is, and answers itself
         answer = p.env.post("registries", chunks, headers={"Transfer-Encoding": "chunked"}, content_type="application/json", check=knows)
         if not knows:
             self.status(answer, 411)
@@ -108,7 +197,64 @@ def of(front):
     return type("Through_" + front.replace("-", "_"), (Through, harness.Case), {"front": front, "__module__": __name__})
 
 
+class SlowReaders:
+    """Readers of a long answer who do not read: others are answered all the time."""
+
+    COUNTS = 34, 200
+
+    @classmethod
+    def setUpClass(cls):
+        global site
+        site = harness.Site(front=cls.front, workers=2, threads=16)
+        if cls.front == "apache":
+            site.front.slots = max(cls.COUNTS) + 40                  # its own processes, one for each connection
+        site.start()
+        cls.project, cls.other = site.project(), site.project()
+
+    @classmethod
+    def tearDownClass(cls):
+        site.stop()
+
+    def test_others_are_answered_within_a_second(self):
+        p = self.project
+        registry = p.registry()
+        for _ in range(420):
+            p.credential(registry, publicValue="&" * 4000, description="&" * 1000)
+        stop = threading.Event()
+
+        def slow():
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+                s.connect(("127.0.0.1", site.port))
+                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n" % (p.root, basic)).encode())
+                while not stop.wait(1):
+                    s.recv(1000)
+        basic = "Basic " + base64.b64encode(":".join(p.env.key).encode()).decode()
+        for count in self.COUNTS:
+            stop.clear()
+            threads = [threading.Thread(target=slow) for _ in range(count)]
+            for t in threads:
+                t.start()
+            longest, end = 0, time.monotonic() + 20
+            while time.monotonic() < end:
+                for ask in (lambda: site.anonymous().get("/ping", check=False), lambda: self.other.env.get("registries?limit=1")):
+                    begun = time.monotonic()
+                    self.assertEqual(ask().status, 200)
+                    longest = max(longest, time.monotonic() - begun)
+                time.sleep(0.05)
+            stop.set()
+            for t in threads:
+                t.join()
+            print("%s: %d slow readers, others wait %d ms at most" % (self.front, count, longest * 1000), flush=True)
+            self.assertLess(longest, 3)                  # one second, if the machine is ours
+
+
+for name in ("nginx", "lighttpd", "apache") if os.environ.get("REGCRED_LONG") else ():
+    globals()["SlowReaders_" + name] = type("SlowReaders_" + name, (SlowReaders, harness.Case), {"front": name, "__module__": __name__})
+
 # The shipped nginx is what all other modules go through.
+Traced_nginx = type("Traced_nginx", (Through, harness.Case), {"front": "nginx", "__module__": __name__, **{
+    name: None for name in dir(Through) if name.startswith("test_") and "disk" not in name and "TRACE" not in name}})
 for name in fronts.FRONTS:
     if name != "nginx":
         globals()["Through_" + name.replace("-", "_")] = of(name)
