@@ -96,7 +96,7 @@ class SupervisorCase(unittest.TestCase):
         """The process id that the state directory's lock shows."""
         try:
             with open(os.path.join(self.state, "regcredd.lock"), encoding="ascii") as f:
-                return int(f.read() or "0")
+                return int((f.read().split() or ["0"])[0])
         except OSError:
             return 0
 
