@@ -146,6 +146,9 @@ upkeep_print_keys(const struct session *s)
 			(long long)rows[i].id, (long long)rows[i].rows);
 		status = EXIT_FAILED;
 	}
+	char why[SECRET_WHY_MAX];
+	if (status == EXIT_OK && !rekey_opens_all(s->context.store, s->context.ring, why))
+		status = session_fail(why);
 	if (key_count > 1)
 		(void)printf("a rotation is under way: end it with `regcred rekey`\n");
 	return status;

@@ -187,6 +187,18 @@ secrets_protect(const struct context *c, struct record *row, const char *text, s
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
+/* Whether the database knows the key that sealed the value, by its proof: another key may have the
+ * same number. */
+static enum store_rc
+knows_key(struct store_tx *tx, const struct context *c, const struct value *sealed)
+{
+	int64_t id = secret_key_id(sealed);
+	struct value check;
+	enum store_rc rc = store_tx_key_check(tx, c->arena, id, "seal", &check);
+
+	return rc == STORE_OK && !keyring_matches(c->ring, id, "seal", &check) ? STORE_NONE : rc;
+}
+
 enum err
 secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
 		     const char *text, struct error *e)
@@ -201,10 +213,10 @@ secrets_keep_current(struct store_tx *tx, const struct context *c, struct record
 			if (secrets_protect(c, row, text, e) != ERR_NONE)
 				return e->code;
 		}
-		rc = store_tx_has_key_check(tx, secret_key_id(&row->columns[COL_SECRET_VALUE]),
-					    "seal");
+		rc = knows_key(tx, c, &row->columns[COL_SECRET_VALUE]);
 	}
 	if (rc == STORE_NONE)
-		log_error("the database does not know the key that new secrets are sealed with");
+		log_error("the database does not know the key that new secrets are sealed with: "
+			  "this key file is not the one of its last `regcred rekey`");
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
 }

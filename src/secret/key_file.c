@@ -230,8 +230,11 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	else if ((fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "cannot open the directory of the master key: %s", strerror(errno));
-	else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		(void)snprintf(why, SECRET_WHY_MAX, "another `regcred rekey` is running");
+	else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		/* Some file systems of networks cannot; the database has a lease as well. */
+		(void)snprintf(
+			why, SECRET_WHY_MAX,
+			"another `regcred rekey` is changing this key file: wait for its end");
 		(void)close(fd);
 		fd = -1;
 	}

@@ -104,18 +104,17 @@ follows(const struct keys *old, const struct keys *new)
 	return new->primary >= old->primary;
 }
 
-/* Called with `look` held. */
-static void
-read_again(struct live *live)
+/* Called with `look` held.  False with the sentence in why: the old keys stay in use. */
+static bool
+read_again(struct live *live, char why[SECRET_WHY_MAX])
 {
-	char why[SECRET_WHY_MAX];
 	struct keys keys;
 	struct stat st;
 	bool there = stat(live->path, &st) == 0;
 	struct stamp stamp = there ? keys_stamp(&st) : (struct stamp){0};
 
 	if (there && same_stamp(&stamp, &live->stamp))
-		return;
+		return true;
 	live->stamp = stamp;
 	/* live->keys is written here alone, so this thread may read it without the lock. */
 	bool good = keys_read(live->path, &keys, &live->stamp, why);
@@ -137,6 +136,7 @@ read_again(struct live *live)
 		live->stamp = (struct stamp){0}; /* what was wrong may pass */
 	live->bad = !good;
 	sodium_memzero(&keys, sizeof(keys));
+	return good;
 }
 
 static long long
@@ -157,15 +157,25 @@ keyring_look_ms(void)
 	return ms > 0 && ms < 1000 ? ms : 1000;
 }
 
-void
-keyring_refresh(const struct keyring *ring)
+bool
+keyring_follow(const struct keyring *ring, char why[SECRET_WHY_MAX])
 {
 	struct live *live = ring->live;
 
 	(void)pthread_mutex_lock(&live->look);
 	atomic_store(&live->next_look_ms, monotonic_ms() + keyring_look_ms());
-	read_again(live);
+	bool good = read_again(live, why);
 	(void)pthread_mutex_unlock(&live->look);
+	return good;
+}
+
+void
+keyring_refresh(const struct keyring *ring)
+{
+	char why[SECRET_WHY_MAX];
+
+	if (!keyring_follow(ring, why))
+		return; /* logged */
 }
 
 const struct keys *

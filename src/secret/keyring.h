@@ -38,7 +38,11 @@ struct keyring *keyring_load(const char *path, char why[SECRET_WHY_MAX]);
 void keyring_free(struct keyring *ring);
 /* The least time between two looks at the file: a second.  Tests set REGCRED_KEYRING_LOOK_MS. */
 int keyring_look_ms(void);
-/* Looks at the file now. */
+/* Looks at the file now.  False with a sentence in why: it cannot be used, and the keys are those
+ * of before. */
+bool keyring_follow(const struct keyring *ring, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* The same for those who go on with what there is. */
 void keyring_refresh(const struct keyring *ring);
 
 /* The keys that seal, in the order of the file; their number. */

@@ -94,8 +94,7 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 			       "the database %s knows no master key: run `regcred init`",
 			       s->database);
 		right = false;
-	} else if (!primary && how != PREPARE_CHECK && rekey_register(store, ring) != STORE_OK) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);
+	} else if (!primary && how != PREPARE_CHECK && !rekey_register(store, ring, why)) {
 		right = false;
 	}
 	if (a != NULL)

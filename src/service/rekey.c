@@ -5,8 +5,11 @@
  */
 #include "service/rekey.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +18,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "model/list.h"
 #include "model/record.h"
 #include "model/schema.h"
@@ -35,6 +39,7 @@ enum {
 	TELL_MS = 1000,		/* between two lines of progress */
 	STEP_MS = 50,		/* of a pause, so that a signal ends it soon */
 	LAST_PAUSE_MS = 500,	/* for a request that still holds a row as it was */
+	LEASE_MS = 10 * 60 * 1000, /* made to last again with each transaction */
 };
 
 /* A value that gets sealed again. */
@@ -45,10 +50,12 @@ struct item {
 
 struct rotation {
 	const struct rekey *r;
+	char holder[REKEY_HOLDER_SIZE]; /* of the lease */
 	struct arena *arena;
 	int64_t primary;
 	int64_t todo, done; /* values */
 	int64_t began_ms, told_ms;
+	bool looks; /* nothing is changed */
 	/* Of the last pass: */
 	size_t changed; /* values that were not sealed with the primary and open */
 	size_t bad;	/* values that do not open */
@@ -183,6 +190,91 @@ note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t
 	return rc;
 }
 
+#define LEASE "rekey"
+
+/* The lease: a database has one rotation, whoever runs it, with whichever copy of the key file. */
+
+/* "HOST:PROCESS". */
+static void
+name_holder(char holder[REKEY_HOLDER_SIZE])
+{
+	char host[REKEY_HOLDER_SIZE / 2] = "";
+
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		(void)snprintf(host, sizeof(host), "?");
+	(void)snprintf(holder, REKEY_HOLDER_SIZE, "%s:%d", host, (int)getpid());
+}
+
+/* Whether it is a process of this host that has ended. */
+static bool
+is_dead(const char *holder)
+{
+	char own[REKEY_HOLDER_SIZE];
+	const char *colon = strrchr(holder, ':');
+
+	name_holder(own);
+	size_t host = (size_t)(strrchr(own, ':') - own);
+	if (colon == NULL || (size_t)(colon - holder) != host || strncmp(own, holder, host) != 0)
+		return false;
+	pid_t pid = (pid_t)strtol(colon + 1, NULL, 10);
+	return pid > 0 && pid != getpid() && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+bool
+rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE])
+{
+	return store_file_lease(database, LEASE, clock_wall_ms(), holder, REKEY_HOLDER_SIZE) &&
+	       !is_dead(holder);
+}
+
+/* In the transaction of each step, so that none is done without it. */
+static enum err
+keep_lease(struct store_tx *tx, struct rotation *x)
+{
+	struct arena *a = arena_new(CHECK_ARENA);
+	int64_t now = clock_wall_ms();
+	struct lease lease = {0};
+	enum store_rc rc = a != NULL ? store_tx_lease(tx, a, LEASE, &lease) : STORE_NO_MEMORY;
+
+	if (rc == STORE_OK && is_dead(lease.holder))
+		rc = store_end_lease(tx, LEASE, lease.holder);
+	if (rc == STORE_OK || rc == STORE_NONE)
+		rc = store_take_lease(tx, LEASE, x->holder, now, now + LEASE_MS);
+	if (rc == STORE_NONE)
+		(void)snprintf(x->why, SECRET_WHY_MAX,
+			       "another `regcred rekey` works on this database (%s): wait for its "
+			       "end; if it was killed on another host, ten minutes",
+			       lease.holder);
+	if (a != NULL)
+		arena_free(a);
+	return rc == STORE_OK ? ERR_NONE : ERR_CONFLICT;
+}
+
+static enum err
+lease_in_transaction(struct store_tx *tx, void *arg)
+{
+	return keep_lease(tx, arg);
+}
+
+static enum err
+end_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct rotation *x = arg;
+
+	return store_end_lease(tx, LEASE, x->holder) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+/* A transaction of the rotation.  What it refuses it says in why. */
+static bool
+rekey_write(struct rotation *x, store_fn fn, void *arg)
+{
+	*x->why = '\0';
+	enum store_rc rc = store_write(x->r->store, fn, arg);
+
+	return rc == STORE_OK ||
+	       (rc == STORE_ABORTED && *x->why != '\0' ? false : failed_store(x, rc));
+}
+
 /* Check values */
 
 static int64_t
@@ -197,41 +289,65 @@ primary_of(const struct keyring *ring)
 	return 0;
 }
 
+struct registration {
+	const struct keyring *ring;
+	char *why;
+};
+
+/* One key: it gets its check value, or has the one that is there. */
+static enum store_rc
+register_key(struct store_tx *tx, const struct registration *r, struct arena *a,
+	     const struct key_check *check)
+{
+	struct value known;
+	enum store_rc rc = store_tx_key_check(tx, a, check->key_id, check->use, &known);
+
+	if (rc == STORE_NONE) {
+		rc = store_add_key_check(tx, check);
+		return rc == STORE_OK ? note(tx, r->ring, "keyAdded", check->key_id, 0) : rc;
+	}
+	if (rc != STORE_OK || keyring_matches(r->ring, check->key_id, check->use, &known))
+		return rc;
+	(void)snprintf(r->why, SECRET_WHY_MAX,
+		       "the database knows another key %" PRId64 " than this key file has: put the "
+		       "file of its last `regcred rekey` in place",
+		       check->key_id);
+	return STORE_ABORTED;
+}
+
 /* The file is read in the transaction: a key is retired in one, and is no longer primary then. */
 static enum err
 register_in_transaction(struct store_tx *tx, void *arg)
 {
-	const struct keyring *ring = arg;
+	const struct registration *r = arg;
+
+	if (!keyring_follow(r->ring, r->why))
+		return ERR_CONFLICT;
 	struct arena *a = arena_new(CHECK_ARENA);
 	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
+	int64_t primary = primary_of(r->ring);
 	struct key_check check;
 
-	keyring_refresh(ring);
-	int64_t primary = primary_of(ring);
-	for (size_t i = 0; rc == STORE_OK &&
-			   keyring_check_value(ring, a, i, &check.key_id, &check.use, &check.value);
-	     i++) {
-		if (strcmp(check.use, "seal") == 0 && check.key_id < primary)
-			continue;
-		rc = store_tx_has_key_check(tx, check.key_id, check.use);
-		if (rc == STORE_NONE)
-			rc = store_add_key_check(tx, &check);
-		else
-			continue;
-		if (rc == STORE_OK)
-			rc = note(tx, ring, "keyAdded", check.key_id, 0);
-	}
+	for (size_t i = 0; rc == STORE_OK && keyring_check_value(r->ring, a, i, &check.key_id,
+								 &check.use, &check.value);
+	     i++)
+		if (strcmp(check.use, "seal") != 0 || check.key_id >= primary)
+			rc = register_key(tx, r, a, &check);
 	if (a != NULL)
 		arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-enum store_rc
-rekey_register(struct store *s, const struct keyring *ring)
+bool
+rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 {
-	struct keyring *same = (struct keyring *)(uintptr_t)ring; /* store_fn takes no const */
+	struct registration r = {ring, why};
 
-	return store_write(s, register_in_transaction, same);
+	*why = '\0';
+	enum store_rc rc = store_write(s, register_in_transaction, &r);
+	if (rc != STORE_OK && *why == '\0')
+		(void)snprintf(why, SECRET_WHY_MAX, "the database cannot be written");
+	return rc == STORE_OK;
 }
 
 /* An id that no key of the file or the database had. */
@@ -263,6 +379,7 @@ fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, u
 /* Sealing again */
 
 struct batch {
+	struct rotation *rotation;
 	const struct family *family;
 	enum column column;
 	const struct item *items;
@@ -278,7 +395,8 @@ replace_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct batch *b = arg;
 
-	b->replaced = 0;
+	if (keep_lease(tx, b->rotation) != ERR_NONE)
+		return ERR_CONFLICT;
 	for (size_t i = 0; i < b->count; i++) {
 		enum store_rc rc = store_replace_value(tx, b->family, b->items[i].id, b->column,
 						       &b->items[i].from, &b->items[i].to);
@@ -312,7 +430,8 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 	    const struct item *items, size_t count)
 {
 	for (size_t at = 0; at < count; at += x->r->batch) {
-		struct batch b = {.family = family,
+		struct batch b = {.rotation = x,
+				  .family = family,
 				  .column = column,
 				  .items = items + at,
 				  .ring = x->r->ring,
@@ -321,16 +440,16 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 
 		if (is_stopped(x))
 			return rekey_failed(x, "interrupted");
-		enum store_rc rc = store_write(x->r->store, replace_in_transaction, &b);
-		if (rc != STORE_OK)
-			return failed_store(x, rc);
+		if (!rekey_write(x, replace_in_transaction, &b))
+			return false;
 		x->done += (int64_t)b.replaced;
 		rekey_tell(x);
 	}
 	return true;
 }
 
-/* Seals a row's value with the primary key; false if it does not open. */
+/* Opens a row's value, whatever key it names; false if it does not open.  One that another key than
+ * the primary has sealed is sealed again; else item->to stays null. */
 static bool
 seal_again(struct rotation *x, const struct record *row, const struct field *field,
 	   struct item *item)
@@ -340,7 +459,8 @@ seal_again(struct rotation *x, const struct record *row, const struct field *fie
 	const char *text = secret_open(x->r->ring, x->arena, &place, sealed);
 
 	*item = (struct item){.id = record_id(row), .from = *sealed};
-	return text != NULL && secret_seal(x->r->ring, x->arena, &place, text, &item->to);
+	return text != NULL && (secret_key_id(sealed) == x->primary ||
+				secret_seal(x->r->ring, x->arena, &place, text, &item->to));
 }
 
 static bool
@@ -357,11 +477,10 @@ seal_page(struct rotation *x, const struct family *family, enum column column,
 						    : NULL;
 		const struct value *sealed = &row->columns[column];
 
-		if (field == NULL || sealed->type == VALUE_NULL ||
-		    secret_key_id(sealed) == x->primary)
+		if (field == NULL || sealed->type == VALUE_NULL)
 			continue;
 		if (seal_again(x, row, field, &items[count])) {
-			count++;
+			count += items[count].to.type != VALUE_NULL;
 			continue;
 		}
 		if (x->bad < BAD_NAMED)
@@ -372,11 +491,14 @@ seal_page(struct rotation *x, const struct family *family, enum column column,
 	if (arena_failed(x->arena))
 		return failed_store(x, STORE_NO_MEMORY);
 	x->changed += count;
-	return write_items(x, family, column, items, count);
+	return x->looks || write_items(x, family, column, items, count);
 }
 
+typedef bool (*page_fn)(struct rotation *x, const struct family *family, enum column column,
+			const struct record_list *list);
+
 static bool
-seal_family(struct rotation *x, const struct family *family, enum column column)
+walk_family(struct rotation *x, const struct family *family, enum column column, page_fn page)
 {
 	struct list_query q = {
 		.family = family, .owners = owners_all, .with_removed = true, .limit = PAGE};
@@ -390,7 +512,7 @@ seal_family(struct rotation *x, const struct family *family, enum column column)
 		if (list.count > 0)
 			q.from = (struct position){.set = true,
 						   .id = record_id(&list.items[list.count - 1])};
-		if (!seal_page(x, family, column, &list))
+		if (!page(x, family, column, &list))
 			return false;
 	}
 	return true;
@@ -398,7 +520,7 @@ seal_family(struct rotation *x, const struct family *family, enum column column)
 
 /* One pass over all rows. */
 static bool
-seal_all(struct rotation *x)
+walk_all(struct rotation *x, page_fn page)
 {
 	const struct family *family;
 	enum column column;
@@ -406,14 +528,21 @@ seal_all(struct rotation *x)
 
 	x->changed = x->bad = 0;
 	while (next_sealed(&i, &family, &column))
-		if (!seal_family(x, family, column))
+		if (!walk_family(x, family, column, page))
 			return false;
 	return true;
+}
+
+static bool
+seal_all(struct rotation *x)
+{
+	return walk_all(x, seal_page);
 }
 
 /* Retiring */
 
 struct retirement {
+	struct rotation *rotation;
 	const struct keyring *ring;
 	uint32_t id;
 	bool needed;
@@ -430,6 +559,8 @@ retire_in_transaction(struct store_tx *tx, void *arg)
 	size_t i = 0;
 
 	old->needed = false;
+	if (keep_lease(tx, old->rotation) != ERR_NONE)
+		return ERR_CONFLICT;
 	secret_seal_prefix(old->id, prefix);
 	const struct value value = value_blob(prefix, sizeof(prefix));
 	while (next_sealed(&i, &family, &column)) {
@@ -442,11 +573,11 @@ retire_in_transaction(struct store_tx *tx, void *arg)
 	}
 	if (old->needed)
 		return ERR_NONE;
-	/* Done before, in a run that was cut off. */
-	if (store_tx_has_key_check(tx, old->id, "seal") == STORE_NONE)
-		return ERR_NONE;
-	if (store_delete_key_check(tx, old->id, "seal") != STORE_OK)
+	size_t forgotten = 0;
+	if (store_delete_key_check(tx, old->id, "seal", &forgotten) != STORE_OK)
 		return ERR_INTERNAL;
+	if (forgotten == 0) /* done before, in a run that was cut off */
+		return ERR_NONE;
 	return note(tx, old->ring, "keyRetired", old->id, 0) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
@@ -463,11 +594,9 @@ forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *n
 		if (keys[i].id >= x->primary)
 			continue;
 		struct retirement *o = &old[(*count)++];
-		o->id = keys[i].id;
-		o->ring = x->r->ring;
-		enum store_rc rc = store_write(x->r->store, retire_in_transaction, o);
-		if (rc != STORE_OK)
-			return failed_store(x, rc);
+		*o = (struct retirement){.rotation = x, .id = keys[i].id, .ring = x->r->ring};
+		if (!rekey_write(x, retire_in_transaction, o))
+			return false;
 		*needed = *needed || o->needed;
 	}
 	return true;
@@ -540,6 +669,9 @@ retire(struct rotation *x, int64_t not_before_ms)
 				       "regcredd running?");
 	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
 		return false;
+	/* Not if somebody has taken the database away meanwhile, or the rotation over. */
+	if (!rekey_write(x, lease_in_transaction, x))
+		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (old[i].needed)
 			continue;
@@ -547,7 +679,8 @@ retire(struct rotation *x, int64_t not_before_ms)
 			return false;
 		(void)fprintf(x->r->out, "key %u is retired\n", old[i].id);
 	}
-	keyring_refresh(x->r->ring);
+	if (!keyring_follow(x->r->ring, x->why))
+		return false;
 	return x->bad > 0 ? rekey_complain(x) : true;
 }
 
@@ -558,6 +691,8 @@ primary_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct retirement *next = arg;
 
+	if (keep_lease(tx, next->rotation) != ERR_NONE)
+		return ERR_CONFLICT;
 	return note(tx, next->ring, "keyPrimary", next->id, 0) == STORE_OK ? ERR_NONE
 									   : ERR_INTERNAL;
 }
@@ -566,16 +701,12 @@ primary_in_transaction(struct store_tx *tx, void *arg)
 static bool
 introduce(struct rotation *x, uint32_t id)
 {
-	struct retirement next = {.ring = x->r->ring, .id = id};
-	enum store_rc rc = rekey_register(x->r->store, x->r->ring);
+	struct retirement next = {.rotation = x, .ring = x->r->ring, .id = id};
 
-	if (rc != STORE_OK)
-		return failed_store(x, rc);
-	if (!wait_until(x, clock_ms() + rekey_pause_ms()))
+	if (!rekey_register(x->r->store, x->r->ring, x->why) ||
+	    !wait_until(x, clock_ms() + rekey_pause_ms()) ||
+	    !rekey_write(x, primary_in_transaction, &next))
 		return false;
-	rc = store_write(x->r->store, primary_in_transaction, &next);
-	if (rc != STORE_OK)
-		return failed_store(x, rc);
 	if (!keyring_set_primary(x->r->key_file, id, x->why))
 		return false;
 	(void)fprintf(x->r->out, "key %u seals\n", id);
@@ -610,29 +741,75 @@ find_next(struct rotation *x, uint32_t *next)
 	return true;
 }
 
+/* A key file may be a copy that another rotation has left behind. */
+static bool
+prove_keys(struct rotation *x)
+{
+	struct key_check *checks;
+	size_t count = 0;
+	enum store_rc rc = store_key_checks(x->r->store, x->arena, &checks, &count);
+
+	for (size_t i = 0; rc == STORE_OK && i < count; i++)
+		if (!keyring_matches(x->r->ring, checks[i].key_id, checks[i].use,
+				     &checks[i].value)) {
+			(void)snprintf(x->why, SECRET_WHY_MAX,
+				       "the master key %s is not the one of this database, or is "
+				       "older than its last `regcred rekey` (key id %" PRId64
+				       "): put the right file back",
+				       x->r->key_file, checks[i].key_id);
+			return false;
+		}
+	return rc == STORE_OK ? true : failed_store(x, rc);
+}
+
+/* What the caller is told is looked at once more: one key seals, and nothing names another. */
+static bool
+prove_end(struct rotation *x)
+{
+	struct sealing_key keys[KEYRING_MAX];
+	struct key_rows rows[KEY_ROWS_MAX];
+	size_t count = 0;
+
+	if (!keyring_follow(x->r->ring, x->why))
+		return false;
+	if (keyring_sealing(x->r->ring, keys) != 1 || keys[0].id != x->primary)
+		return rekey_failed(x,
+				    "the key file still has a key that seals beside the new one");
+	enum store_rc rc = rekey_count(x->r->store, rows, &count);
+	if (rc != STORE_OK)
+		return failed_store(x, rc);
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].id != x->primary)
+			return rekey_failed(x, "a value is still sealed with another key");
+	return true;
+}
+
 static bool
 rotate(struct rotation *x)
 {
-	uint32_t next;
-
-	keyring_refresh(x->r->ring);
-	x->primary = primary_of(x->r->ring);
-	if (!find_next(x, &next) || (next != 0 && !introduce(x, next)))
-		return false;
-	keyring_refresh(x->r->ring);
-	x->primary = primary_of(x->r->ring);
-	x->began_ms = clock_ms();
-
 	struct key_rows rows[KEY_ROWS_MAX];
 	size_t count = 0;
-	enum store_rc rc = rekey_register(x->r->store, x->r->ring);
-	if (rc == STORE_OK)
-		rc = rekey_count(x->r->store, rows, &count);
+	uint32_t next;
+
+	if (!rekey_write(x, lease_in_transaction, x) || !keyring_follow(x->r->ring, x->why) ||
+	    !prove_keys(x))
+		return false;
+	x->primary = primary_of(x->r->ring);
+	if (!find_next(x, &next) || (next != 0 && !introduce(x, next)) ||
+	    !keyring_follow(x->r->ring, x->why))
+		return false;
+	x->primary = primary_of(x->r->ring);
+	if (next != 0 && x->primary != next)
+		return rekey_failed(x, "the key file was changed by somebody else");
+	x->began_ms = clock_ms();
+	if (!rekey_register(x->r->store, x->r->ring, x->why))
+		return false;
+	enum store_rc rc = rekey_count(x->r->store, rows, &count);
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
 	for (size_t i = 0; i < count; i++)
 		x->todo += rows[i].id != x->primary ? rows[i].rows : 0;
-	if (!retire(x, clock_ms() + rekey_pause_ms()))
+	if (!retire(x, clock_ms() + rekey_pause_ms()) || !prove_end(x))
 		return false;
 	(void)fprintf(x->r->out, "%" PRId64 " values are sealed again, all with key %" PRId64 "\n",
 		      x->done, x->primary);
@@ -647,10 +824,27 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 
 	if (lock < 0)
 		return false;
+	name_holder(x.holder);
 	x.arena = arena_new(PAGE_ARENA);
 	bool done = x.arena != NULL ? rotate(&x) : failed_store(&x, STORE_NO_MEMORY);
+	/* One that stays behind ends by itself. */
+	if (store_write(r->store, end_in_transaction, &x) != STORE_OK)
+		log_info("rekey: its lease could not be given back");
 	if (x.arena != NULL)
 		arena_free(x.arena);
 	(void)close(lock);
 	return done;
+}
+
+bool
+rekey_opens_all(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
+{
+	const struct rekey r = {.store = s, .ring = ring};
+	struct rotation x = {.r = &r, .why = why, .looks = true, .primary = primary_of(ring)};
+
+	x.arena = arena_new(PAGE_ARENA);
+	bool done = x.arena != NULL ? seal_all(&x) : failed_store(&x, STORE_NO_MEMORY);
+	if (x.arena != NULL)
+		arena_free(x.arena);
+	return done && (x.bad == 0 || rekey_complain(&x));
 }

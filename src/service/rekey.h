@@ -39,9 +39,19 @@ struct rekey {
  * with a sentence in why; calling it again goes on. */
 bool rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX]) __attribute__((warn_unused_result));
 
-/* Gives each key that seals, or will, a check value in the database if it has none.  Called at
- * start as well, for a database that was put back from before a rotation. */
-enum store_rc rekey_register(struct store *s, const struct keyring *ring)
+/* Gives each key that seals, or will, a check value in the database if it has none; refuses, with a
+ * sentence in why, where the database knows another key of that number.  Called at start as well,
+ * for a database that was put back from before a rotation. */
+bool rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
+
+/* Whether a rotation of that database is under way, by its lease; who runs it, "HOST:PROCESS". */
+enum { REKEY_HOLDER_SIZE = 320 };
+bool rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE]);
+
+/* Opens every sealed value: a key has a number, but only what it opens proves it.  False with a
+ * sentence in why. */
+bool rekey_opens_all(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 
 /* How many values each key id has sealed; id 0: what is no sealed value. */

@@ -173,11 +173,12 @@ enum column store_conflict(const struct store_tx *tx);
 enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check)
 	__attribute__((warn_unused_result));
 
-/* STORE_NONE if there is none. */
-enum store_rc store_tx_has_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+/* The value of a check; STORE_NONE if there is none. */
+enum store_rc store_tx_key_check(struct store_tx *tx, struct arena *a, int64_t key_id,
+				 const char *use, struct value *out)
 	__attribute__((warn_unused_result));
-enum store_rc store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use)
-	__attribute__((warn_unused_result));
+enum store_rc store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use,
+				     size_t *deleted) __attribute__((warn_unused_result));
 /* Whether a value of the column begins so: STORE_OK or STORE_NONE.  Reads the whole family. */
 enum store_rc store_tx_find_sealed(struct store_tx *tx, const struct family *family,
 				   enum column column, const struct value *prefix)
@@ -250,6 +251,9 @@ bool store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), 
 	__attribute__((warn_unused_result));
 bool store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
+/* Whether a lease of that name lasts; its holder. */
+bool store_file_lease(const char *path, const char *name, int64_t now_ms, char *holder,
+		      size_t size);
 /* Lets new rows of path get ids that no row of `than` had; far higher ones if that cannot be read.
  * True also where there is no `than`. */
 bool store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
@@ -261,21 +265,19 @@ enum store_rc store_fold(const char *path) __attribute__((warn_unused_result));
 /* Work that one process at a time does, of all that share the database. */
 struct lease {
 	const char *holder;
-	int64_t until_ms, began_ms;
-	int64_t ended_ms; /* 0: it runs, or its process died */
-	int64_t rows;
+	int64_t until_ms;
 };
-/* Takes a lease, or makes one's own last until then; began_ms stays at the first of these calls.
- * STORE_NONE: somebody else has it. */
+/* Takes a lease, or makes one's own last until then, even one that another lost; STORE_NONE:
+ * somebody else has it, and it lasts. */
 enum store_rc store_take_lease(struct store_tx *tx, const char *name, const char *holder,
 			       int64_t now_ms, int64_t until_ms)
 	__attribute__((warn_unused_result));
-/* Gives one's own lease back.  STORE_NONE: somebody else has taken it over. */
-enum store_rc store_end_lease(struct store_tx *tx, const char *name, const char *holder,
-			      int64_t now_ms, int64_t rows) __attribute__((warn_unused_result));
-/* STORE_NONE: nobody ever took it. */
-enum store_rc store_lease(struct store *s, struct arena *a, const char *name, struct lease *out)
+/* Gives one's own lease back. */
+enum store_rc store_end_lease(struct store_tx *tx, const char *name, const char *holder)
 	__attribute__((warn_unused_result));
+/* STORE_NONE: nobody has it.  It may have run out. */
+enum store_rc store_tx_lease(struct store_tx *tx, struct arena *a, const char *name,
+			     struct lease *out) __attribute__((warn_unused_result));
 
 /* How many rows of a family there are of each kind and state, and how many of them are due to be
  * purged.  Reads the whole family. */

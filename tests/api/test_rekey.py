@@ -496,7 +496,7 @@ class Command(Rotation):
         process = self.start()
         while self.keys()[0] == [before]:
             time.sleep(0.01)
-        self.assertIn("another `regcred rekey` is running", self.rekey(status=1).stderr)
+        self.assertIn("another `regcred rekey` is changing this key file", self.rekey(status=1).stderr)
         process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0)
         self.assertRotated(before + 1)

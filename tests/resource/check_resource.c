@@ -257,6 +257,29 @@ sealed_with(int64_t id)
 	return stored(T_REGISTRY_CREDENTIAL, id, "hex(substr(secret_value, 2, 4))");
 }
 
+/* The check value in the database becomes that of the ring's key. */
+static void
+prove_seal_key(const struct keyring *ring)
+{
+	struct key_check check;
+
+	for (size_t i = 0;
+	     keyring_check_value(ring, rig.arena, i, &check.key_id, &check.use, &check.value);
+	     i++) {
+		const char *hex = "";
+
+		for (size_t b = 0; b < check.value.len; b++)
+			hex = arena_printf(rig.arena, "%s%02x", hex,
+					   (unsigned char)check.value.text[b]);
+		if (strcmp(check.use, "seal") == 0)
+			rig_exec(&rig,
+				 arena_printf(rig.arena,
+					      "UPDATE key_check SET value = x'%s' WHERE use = "
+					      "'seal'",
+					      hex));
+	}
+}
+
 START_TEST(a_key_that_was_retired_meanwhile_seals_nothing_that_is_stored)
 {
 	char why[SECRET_WHY_MAX];
@@ -282,9 +305,17 @@ START_TEST(a_key_that_was_retired_meanwhile_seals_nothing_that_is_stored)
 	ck_assert_msg(keyring_add(path, 2, why) && keyring_set_primary(path, 2, why) &&
 			      keyring_remove(path, 1, why),
 		      "%s", why);
-	rig_exec(&rig, "UPDATE key_check SET key_id = 2 WHERE use = 'seal'");
-
 	act_as(PROJECT_DEFAULT, 0);
+	/* Another key of the same number is not that key. */
+	rig_exec(&rig, "UPDATE key_check SET key_id = 2 WHERE use = 'seal'");
+	context.ring = ring;
+	ck_assert_int_eq(create(T_REGISTRY_CREDENTIAL,
+				"{\"registryId\":\"%R\",\"email\":\"e@x\",\"publicValue\":\"u\","
+				"\"secretValue\":\"pw\"}",
+				&row, &secret),
+			 ERR_INTERNAL);
+	e = (struct error){0};
+	prove_seal_key(ring);
 	context.ring = ring;
 	ck_assert_int_eq(create(T_REGISTRY_CREDENTIAL,
 				"{\"registryId\":\"%R\",\"email\":\"e@x\",\"publicValue\":\"u\","

@@ -211,6 +211,21 @@ store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	return done;
 }
 
+bool
+store_file_lease(const char *path, const char *name, int64_t now_ms, char *holder, size_t size)
+{
+	char why[STORE_WHY_MAX], sql[128];
+	sqlite3 *db;
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT holder FROM lease WHERE name = '%s' AND until > %lld", name,
+		       (long long)now_ms);
+	bool held = file_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+		    connection_ask_text(db, sql, holder, size);
+	(void)sqlite3_close(db);
+	return held;
+}
+
 /* Notes a last id of 0 for tables that have none yet, so that each has a row to raise. */
 static bool
 begin_ids(sqlite3 *db)

@@ -135,23 +135,26 @@ store_add_key_check(struct store_tx *tx, const struct key_check *check)
 }
 
 enum store_rc
-store_tx_has_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+store_tx_key_check(struct store_tx *tx, struct arena *a, int64_t key_id, const char *use,
+		   struct value *out)
 {
 	const struct value binds[] = {value_int(key_id), value_text(use)};
 	struct sql q;
 
-	sql_fixed(&q, "SELECT 1 FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
-	return row_find(tx, &q);
+	sql_fixed(&q, "SELECT value FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
+	return row_one(tx->connection, a, &q, out, 1);
 }
 
 enum store_rc
-store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use)
+store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use, size_t *deleted)
 {
 	const struct value binds[] = {value_int(key_id), value_text(use)};
 	int changed = 0;
 
-	return row_change_fixed(tx, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds,
-				2, &changed);
+	enum store_rc rc = row_change_fixed(
+		tx, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2, &changed);
+	*deleted = (size_t)changed;
+	return rc;
 }
 
 enum store_rc
@@ -166,7 +169,7 @@ store_tx_find_sealed(struct store_tx *tx, const struct family *family, enum colu
 		       "SELECT 1 FROM %s WHERE substr(%s, 1, ?2) = ?1%s LIMIT 1", family->table,
 		       column_name(family, column), not_hashed(family, kinds));
 	sql_fixed(&q, text, binds, 2);
-	return row_find(tx, &q);
+	return row_one(tx->connection, NULL, &q, NULL, 0);
 }
 
 enum store_rc

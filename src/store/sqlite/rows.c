@@ -237,16 +237,18 @@ connection_roll_back(struct connection *c)
 }
 
 enum store_rc
-row_find(struct store_tx *tx, const struct sql *q)
+row_one(struct connection *c, struct arena *a, const struct sql *q, struct value *out, int columns)
 {
 	enum store_rc result = STORE_OK;
-	sqlite3_stmt *stmt = connection_begin(tx->connection, q, &result);
+	sqlite3_stmt *stmt = connection_begin(c, q, &result);
 
 	if (stmt == NULL)
 		return result;
 	int rc = sqlite3_step(stmt);
 	if (rc != SQLITE_ROW)
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(tx->connection, rc);
+		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
+	for (int i = 0; rc == SQLITE_ROW && i < columns; i++)
+		out[i] = row_column(a, stmt, i);
 	statement_release(stmt);
-	return result;
+	return a != NULL && arena_failed(a) ? STORE_NO_MEMORY : result;
 }

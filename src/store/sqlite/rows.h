@@ -40,7 +40,8 @@ enum store_rc connection_exec(struct connection *c, const char *sql);
  */
 void connection_roll_back(struct connection *c);
 
-/* Runs a statement that returns at most one row; STORE_NONE for no row. */
-enum store_rc row_find(struct store_tx *tx, const struct sql *q);
+/* Runs a statement and reads that many columns of its first row; STORE_NONE for no row. */
+enum store_rc row_one(struct connection *c, struct arena *a, const struct sql *q, struct value *out,
+		      int columns);
 
 #endif

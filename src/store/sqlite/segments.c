@@ -16,31 +16,25 @@ read_segment(struct store_tx *tx, struct arena *a, const char *text, int64_t bou
 	     struct audit_segment *out)
 {
 	const struct value binds[] = {value_int(bound)};
+	struct value row[10];
 	struct sql q;
-	enum store_rc result = STORE_OK;
 
 	sql_fixed(&q, text, binds, 1);
-	sqlite3_stmt *stmt = connection_begin(tx->connection, &q, &result);
-	if (stmt == NULL)
-		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
+	enum store_rc rc = row_one(tx->connection, a, &q, row, 10);
+	if (rc == STORE_OK)
 		*out = (struct audit_segment){
-			.id = sqlite3_column_int64(stmt, 0),
-			.first_id = sqlite3_column_int64(stmt, 1),
-			.last_id = sqlite3_column_int64(stmt, 2),
-			.began_ms = sqlite3_column_int64(stmt, 3),
-			.closed_ms = sqlite3_column_int64(stmt, 4),
-			.cut_ms = sqlite3_column_int64(stmt, 5),
-			.reason = row_column(a, stmt, 6).text,
-			.previous = row_column(a, stmt, 7),
-			.last = row_column(a, stmt, 8),
-			.mac = row_column(a, stmt, 9),
+			.id = row[0].number,
+			.first_id = row[1].number,
+			.last_id = row[2].number,
+			.began_ms = row[3].number,
+			.closed_ms = row[4].number,
+			.cut_ms = row[5].number,
+			.reason = row[6].text,
+			.previous = row[7],
+			.last = row[8],
+			.mac = row[9],
 		};
-	else
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(tx->connection, rc);
-	statement_release(stmt);
-	return arena_failed(a) ? STORE_NO_MEMORY : result;
+	return rc;
 }
 
 enum store_rc
