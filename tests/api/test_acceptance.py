@@ -973,20 +973,12 @@ class F_Actions(Acceptance):
         time.sleep(1.5)
         self.assertEqual(self.ok(self.env.get(self.cred(cred)))["state"], "purged")
         self.site.sql("UPDATE credential SET removed = removed - ? WHERE id = ?", (back, number), write=True)
-        for _ in range(100):
-            r = self.env.get(self.cred(cred))
-            if r.status == 404:
-                break
-            time.sleep(0.1)
-        self.err(r, 404, "Not Found")
+        harness.wait_until(lambda: self.env.get(self.cred(cred)).status == 404)
+        self.err(self.env.get(self.cred(cred)), 404, "Not Found")
         self.assertGreater(int(self.p.credential(registry)["id"][2:]), number)
 
     def wait_state(self, cred, state):
-        for _ in range(100):
-            if self.ok(self.env.get(self.cred(cred)))["state"] == state:
-                return
-            time.sleep(0.1)
-        self.fail("%s is not %s after 10 seconds" % (cred, state))
+        self.assertTrue(harness.wait_until(lambda: self.ok(self.env.get(self.cred(cred)))["state"] == state), state)
 
     def test_F10_two_deactivate(self):
         _, cred = self.pair()

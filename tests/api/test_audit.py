@@ -308,7 +308,7 @@ class Reading(Base):
         self.assertEqual(seen, [item["id"] for item in whole])
         for extra, count in (("eventType=create", 1), ("eventType=update", 12), ("eventType_prefix=up", 12), ("resourceType=registry", 13),
                              ("resourceType=apiKey", 0), ("accountId=" + self.own.id, 13), ("accountId=1a1", 0), ("authenticatedAsAccountId=" + self.own.id, 13),
-                             ("authenticatedAsAccountId=1a1", 0), ("responseCode=201", 1), ("responseCode_gte=200", 13), ("responseCode=x", 0),
+                             ("authenticatedAsAccountId=1a1", 0), ("responseCode=201", 1), ("responseCode_gte=200", 13),
                              ("attempts_gt=1", 0), ("keyId_null", 0), ("keyId_notnull", 13), ("proxyUser_null", 13), ("clientIp=127.0.0.1", 13),
                              ("created_lte=now", 13), ("created_gt=now", 0), ("requestId=" + whole[3]["requestId"], 1)):
             found = self.ids(self.env.get(query + "&" + extra))
@@ -412,9 +412,7 @@ class Chain(Base):
         threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
         for t in threads:
             t.start()
-        end = time.monotonic() + 30
-        while self.last() < self.mark + 100 and time.monotonic() < end:
-            time.sleep(0.01)
+        self.assertTrue(harness.wait_until(lambda: self.last() >= self.mark + 100, 30))
         site.kill_pool()
         stop.set()
         for t in threads:
@@ -520,14 +518,10 @@ class SignIns(Base):
         site.deaths_allowed = True
         workers, threads = self.held(6)
         site.pool.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 20
-        while len(set(site.children()) - before) < 3 and time.monotonic() < end:
-            time.sleep(0.05)
-        time.sleep(1)
+        harness.wait_until(lambda: len(set(site.children()) - before) >= 3)
+        time.sleep(1)                                    # who has nothing to serve has ended
         self.go_on(workers, threads)
-        while set(site.children()) & before and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertFalse(set(site.children()) & before)
+        self.assertTrue(harness.wait_until(lambda: not set(site.children()) & before))
         site.remember_children()
         site.stop_pool()
         site.start_pool()

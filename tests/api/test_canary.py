@@ -234,9 +234,7 @@ class Canary(harness.Case):
             victims = site.children()
             for pid in victims:
                 os.kill(pid, fault)
-            end = time.monotonic() + harness.START_TIMEOUT
-            while any(harness.alive(pid) for pid in victims) and time.monotonic() < end:
-                time.sleep(0.01)
+            harness.wait_until(lambda: not any(harness.alive(pid) for pid in victims), harness.START_TIMEOUT)
             stop.set()
             for thread in threads:
                 thread.join(60)

@@ -88,10 +88,7 @@ class Full(harness.Case):
         super().tearDown()
 
     def until(self, holds, seconds=20):
-        end = time.monotonic() + seconds
-        while not holds():
-            self.assertLess(time.monotonic(), end, "it did not come to that")
-            time.sleep(0.02)
+        self.assertTrue(harness.wait_until(holds, seconds), "it did not come to that")
 
     def free(self):
         fs = os.statvfs(small)

@@ -292,10 +292,7 @@ class Keys(Base):
                 def echoes(slave=slave):
                     return bool(termios.tcgetattr(slave)[3] & termios.ECHO)
                 os.write(master, key[0].encode() + b"\n")
-                until = time.monotonic() + 20
-                while echoes() and time.monotonic() < until:
-                    time.sleep(0.01)
-                self.assertFalse(echoes())
+                self.assertTrue(harness.wait_until(lambda echoes=echoes: not echoes()))
                 if signals:
                     login.send_signal(signals[0])
                 else:
