@@ -2,19 +2,22 @@
 #include "client/cli_docker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/disk.h"
 #include "base/err.h"
 #include "base/json_in.h"
-#include "base/json_out.h"
 #include "base/text.h"
 #include "client/cli_client.h"
+#include "client/json_edit.h"
 #include "registry/url.h"
 
 enum { NODES_MAX = 100000 };
@@ -26,8 +29,9 @@ struct edit {
 	const struct docker_setup *setup;
 	const char *path; /* of the file itself, behind symbolic links */
 	struct json *file;
-	const char *old; /* its text; NULL: there is none */
-	struct stat st;	 /* of the file; its mode is what a new one gets */
+	const char *old;  /* its text; NULL: there is none */
+	const char *text; /* what it becomes */
+	struct stat st;	  /* of the file; its mode is what a new one gets */
 	unsigned changes;
 };
 
@@ -68,55 +72,37 @@ find_path(struct arena *a, bool podman)
 
 /* Members */
 
-static struct json *
-docker_setup_add(struct edit *e, struct json *object, const char *name, enum json_type type)
-{
-	struct json *node = arena_alloc(e->arena, sizeof(*node)), **end = &object->child;
-
-	if (node == NULL)
-		return NULL;
-	node->type = type;
-	node->name = name;
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = node;
-	return node;
-}
-
-static struct json *
-docker_setup_find(struct json *object, const char *name)
-{
-	for (struct json *m = object->child; m != NULL; m = m->next)
-		if (strcmp(m->name, name) == 0)
-			return m;
-	return NULL;
-}
-
-static void
-take_out(struct json *object, const struct json *member)
-{
-	for (struct json **m = &object->child; *m != NULL; m = &(*m)->next)
-		if (*m == member) {
-			*m = member->next;
-			return;
-		}
-}
-
 static bool
 names_us(const struct json *node)
 {
 	return node->type == JSON_STRING && strcmp(node->text, helper) == 0;
 }
 
-/* A string member that is to name us; what it named is shown. */
-static void
-docker_setup_set(struct edit *e, struct json *object, const char *what, const char *name)
+/* After a change of the text; false, and it was said, without memory. */
+static bool
+docker_setup_parse(struct edit *e)
 {
-	struct json *m = docker_setup_find(object, name);
+	struct error error = {0};
+
+	if (e->text != NULL && json_parse_many(e->arena, e->text, strlen(e->text), NODES_MAX,
+					       &e->file, &error) == ERR_NONE)
+		return true;
+	(void)docker_setup_fail(e->path,
+				error.detail != NULL ? error.detail : "there is no memory");
+	return false;
+}
+
+/* A string member, of the file or of its member `outer`, that is to name us; what it named is
+ * shown. */
+static bool
+docker_setup_set(struct edit *e, const char *outer, const char *name)
+{
+	const struct json *m =
+		json_member(outer != NULL ? json_member(e->file, outer) : e->file, name);
 
 	if (m != NULL && names_us(m))
-		return;
-	(void)fputs(what, stdout);
+		return true;
+	(void)printf("%s%s", outer != NULL ? outer : "", outer != NULL ? " " : "");
 	text_print_plain(stdout, name);
 	(void)fputs(": regcred", stdout);
 	if (m != NULL && m->type == JSON_STRING) {
@@ -125,19 +111,26 @@ docker_setup_set(struct edit *e, struct json *object, const char *what, const ch
 		(void)putchar(')');
 	}
 	(void)putchar('\n');
-	if (m == NULL)
-		m = docker_setup_add(e, object, name, JSON_STRING);
-	if (m == NULL)
-		return;
-	*m = (struct json){.type = JSON_STRING, .name = m->name, .text = helper, .next = m->next};
+	e->text = json_edit_set(e->arena, e->text, outer, name, helper);
 	e->changes++;
+	return docker_setup_parse(e);
+}
+
+static bool
+docker_setup_remove(struct edit *e, const char *outer, const char *name)
+{
+	(void)printf("%s%s", outer != NULL ? outer : "", outer != NULL ? " " : "");
+	text_print_plain(stdout, name);
+	(void)puts(": removed");
+	e->text = json_edit_remove(e->arena, e->text, outer, name);
+	e->changes++;
+	return docker_setup_parse(e);
 }
 
 static void
 warn_of_password(const struct edit *e, const char *key)
 {
-	struct json *auths = docker_setup_find(e->file, "auths");
-	const struct json *entry = auths != NULL ? json_member(auths, key) : NULL;
+	const struct json *entry = json_member(json_member(e->file, "auths"), key);
 
 	if (entry != NULL && entry->child != NULL)
 		(void)printf("note: a password for %s lies in the file: `regcred import` it, then "
@@ -145,124 +138,106 @@ warn_of_password(const struct edit *e, const char *key)
 			     key);
 }
 
+/* docker and podman compare letter by letter: a registry has the name that it was given here, and
+ * the one that images have. */
+static bool
+docker_setup_add_registry(struct edit *e, const struct registry_url *url)
+{
+	static const char hub[] = "https://index.docker.io/v1/";
+	const char *usual = url->hub && !e->setup->podman ? hub : url->key, *other = NULL;
+
+	if (url->port_dropped)
+		other = arena_printf(e->arena, "%s:%u", url->key, url->port);
+	else if (url->hub && !registry_is_hub_name(url->written))
+		other = url->written;
+	warn_of_password(e, usual);
+	return docker_setup_set(e, "credHelpers", usual) &&
+	       (other == NULL || docker_setup_set(e, "credHelpers", other));
+}
+
 static int
 docker_setup_add_registries(struct edit *e)
 {
-	static const char hub[] = "https://index.docker.io/v1/";
-	struct json *helpers = docker_setup_find(e->file, "credHelpers");
-
-	if (helpers == NULL && e->setup->count > 0)
-		helpers = docker_setup_add(e, e->file, "credHelpers", JSON_OBJECT);
-	for (size_t i = 0; helpers != NULL && i < e->setup->count; i++) {
+	for (size_t i = 0; i < e->setup->count; i++) {
 		struct registry_url url;
 		const char *address = e->setup->registries[i];
 		const char *why = registry_url_parse(e->arena, address, &url);
 
 		if (why == NULL && *url.path != '\0')
-			why = "a registry is named by its host alone here";
+			why = "a registry is named by its host only here";
 		if (why != NULL)
 			return docker_setup_fail(address, why);
-		const char *key = url.hub && !e->setup->podman ? hub : url.key;
-		docker_setup_set(e, helpers, "credHelpers ", key);
-		warn_of_password(e, key);
+		if (!docker_setup_add_registry(e, &url))
+			return 1;
 	}
-	return 0;
+	return e->setup->all && !docker_setup_set(e, NULL, "credsStore");
 }
 
-static void
-remove_all(struct edit *e)
+static int
+docker_setup_remove_all(struct edit *e)
 {
-	struct json *store = docker_setup_find(e->file, "credsStore");
-	struct json *helpers = docker_setup_find(e->file, "credHelpers");
+	const struct json *store = json_member(e->file, "credsStore");
+	const struct json *helpers = json_member(e->file, "credHelpers");
 
-	if (store != NULL && names_us(store)) {
-		(void)printf("credsStore: removed\n");
-		take_out(e->file, store);
-		e->changes++;
-	}
-	for (struct json *m = helpers != NULL ? helpers->child : NULL; m != NULL; m = m->next)
-		if (names_us(m)) {
-			(void)fputs("credHelpers ", stdout);
-			text_print_plain(stdout, m->name);
-			(void)puts(": removed");
-			take_out(helpers, m);
-			e->changes++;
-		}
+	if (store != NULL && names_us(store) && !docker_setup_remove(e, NULL, "credsStore"))
+		return 1;
+	for (const struct json *m = helpers != NULL ? helpers->child : NULL; m != NULL; m = m->next)
+		if (names_us(m) && !docker_setup_remove(e, "credHelpers", m->name))
+			return 1;
+	helpers = json_member(e->file, "credHelpers");
 	if (helpers != NULL && helpers->child == NULL)
-		take_out(e->file, helpers);
+		e->text = json_edit_remove(e->arena, e->text, NULL, "credHelpers");
+	return 0;
 }
 
 /* The file */
 
+/* From the reading to the writing nobody else of us changes the file: the lock of its directory
+ * ends with the program. */
 static void
-write_node(struct json_out *w, const struct json *node)
+docker_setup_lock(const struct edit *e)
 {
-	switch (node->type) {
-	case JSON_OBJECT:
-		json_begin_object(w);
-		for (const struct json *m = node->child; m != NULL; m = m->next) {
-			json_name(w, m->name);
-			write_node(w, m);
-		}
-		json_end_object(w);
-		return;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *m = node->child; m != NULL; m = m->next)
-			write_node(w, m);
-		json_end_array(w);
-		return;
-	case JSON_STRING:
-		json_string(w, node->text);
-		return;
-	case JSON_NULL:
-		json_null(w);
-		return;
-	case JSON_TRUE:
-	case JSON_FALSE:
-	case JSON_NUMBER:
-		json_raw(w, node->text, strlen(node->text));
-		return;
-	}
+	char directory[DISK_PATH_MAX];
+
+	disk_directory_of(e->path, directory);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)flock(fd, LOCK_EX);
 }
 
 static int
 read_config(struct edit *e, const char *path)
 {
-	struct error error = {0};
 	char *whole = realpath(path, NULL), why[CLIENT_WHY_MAX];
 
 	e->path = whole != NULL ? arena_strdup(e->arena, whole) : path;
 	free(whole);
 	if (e->path == NULL)
 		return docker_setup_fail(path, "there is no memory");
+	docker_setup_lock(e);
 	e->old = cli_client_read(e->arena, e->path, why);
 	if ((e->old == NULL && errno != ENOENT) || (e->old != NULL && stat(e->path, &e->st) != 0))
 		return docker_setup_fail("docker-setup", why);
-	const char *text = e->old != NULL ? e->old : "";
-	if (json_parse_many(e->arena, text, strlen(text), NODES_MAX, &e->file, &error) != ERR_NONE)
-		return docker_setup_fail(path, error.detail != NULL ? error.detail
-								    : "there is no memory");
-	struct json *helpers =
-		e->file->type == JSON_OBJECT ? docker_setup_find(e->file, "credHelpers") : NULL;
+	e->text = e->old != NULL ? e->old : "";
+	if (!docker_setup_parse(e))
+		return 1;
+	const struct json *helpers = json_member(e->file, "credHelpers");
 	if (e->file->type != JSON_OBJECT || (helpers != NULL && helpers->type != JSON_OBJECT))
-		return docker_setup_fail(path, "it is no configuration of docker or podman");
+		return docker_setup_fail(path, "it is not a configuration of docker or podman");
 	return 0;
 }
 
 static int
 write_config(struct edit *e)
 {
-	struct json_out w;
 	struct tm now;
 	time_t seconds = time(NULL);
 	char date[32];
-	size_t len;
+	size_t len = strlen(e->text);
+	const char *text = len > 0 && e->text[len - 1] == '\n'
+				   ? e->text
+				   : arena_printf(e->arena, "%s\n", e->text);
 
-	json_out_init(&w, e->arena);
-	write_node(&w, e->file);
-	const char *text = json_out_text(&w, &len);
-	text = text != NULL ? arena_printf(e->arena, "%s\n", text) : NULL;
 	if (gmtime_r(&seconds, &now) == NULL ||
 	    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &now) == 0)
 		return docker_setup_fail(e->path, "the clock cannot be read");
@@ -299,12 +274,7 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	status = read_config(&e, path);
 	if (status != 0)
 		return status;
-	if (setup->undo)
-		remove_all(&e);
-	else
-		status = docker_setup_add_registries(&e);
-	if (status == 0 && setup->all && !setup->undo)
-		docker_setup_set(&e, e.file, "", "credsStore");
+	status = setup->undo ? docker_setup_remove_all(&e) : docker_setup_add_registries(&e);
 	if (status != 0)
 		return status;
 	if (arena_failed(a))

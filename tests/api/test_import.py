@@ -250,6 +250,60 @@ class DockerSetup(Base):
         self.assertIn("credsStore: regcred (was desk?[2J?top)\n", said)
         self.assertIn("credHelpers evil?[31m???: removed\n", said)
 
+    def test_the_layout_stays(self):
+        """Indented by a tab as docker does, by blanks, in one line with and without blanks, with escapes: only our members come and go."""
+        data = {"auths": {"https://index.docker.io/v1/": {"auth": "eDp5"}, "a.example": {}}, "HttpHeaders": {"User-Agent": "x"}, "credHelpers": {"gcr.io": "gcloud", "ghcr.io": "other"}, "n": [1, {"k": None}]}
+        for arguments in ({"indent": "\t"}, {"indent": 2}, {"indent": 4}, {}, {"separators": (",", ":")}):
+            for without in ((), ("credHelpers",), ("credHelpers", "auths", "HttpHeaders", "n")):
+                old = {k: v for k, v in data.items() if k not in without}
+                self.put(json.dumps(old, **arguments).replace("/", "\\/") + "\n")
+                done = self.regcred("docker-setup", "--all", "ghcr.io", "docker.io", "port.example:443")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                new = dict(old, credHelpers={**old.get("credHelpers", {}), "ghcr.io": "regcred", HUB: "regcred", "port.example": "regcred", "port.example:443": "regcred"}, credsStore="regcred")
+                text = self.text()
+                self.assertEqual(json.loads(text), new)
+                if old:
+                    self.assertEqual(text.replace("\\/", "/"), json.dumps(new, **arguments) + "\n")
+                self.assertEqual(self.regcred("docker-setup", "--undo").returncode, 0)
+                left = {k: v for k, v in new.items() if k != "credsStore"}
+                left["credHelpers"] = {k: v for k, v in new["credHelpers"].items() if v != "regcred"}
+                if not left["credHelpers"]:
+                    del left["credHelpers"]
+                self.assertEqual(json.loads(self.text()), left)
+                if left and arguments.get("indent") != 4:
+                    self.assertEqual(self.text().replace("\\/", "/"), json.dumps(left, **arguments) + "\n")
+
+    def test_the_owner_stays(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can give files away")
+        self.put('{"auths":{}}', 0o640)
+        os.chown(self.config, 1234, 2345)
+        self.assertEqual(self.regcred("docker-setup", "ghcr.io").returncode, 0)
+        for name in [os.path.basename(self.config)] + self.backups():
+            st = os.stat(os.path.join(os.path.dirname(self.config), name))
+            self.assertEqual((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)), (1234, 2345, 0o640), name)
+
+    def test_runs_side_by_side_keep_each_other_s_entries(self):
+        for _ in range(3):
+            self.put("{}")
+            names = ["r%d.example" % i for i in range(12)]
+            running = [subprocess.Popen([harness.program("regcred"), "docker-setup", name], env=self.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for name in names]
+            self.assertEqual([process.wait(60) for process in running], [0] * len(names))
+            self.assertEqual(json.loads(self.text())["credHelpers"], {name: "regcred" for name in names})
+
+    def test_each_spelling_has_its_name(self):
+        for given, podman, expected in (("docker.io", False, {HUB}), ("index.docker.io", False, {HUB}), (HUB, False, {HUB}), ("docker.io", True, {"docker.io"}), (HUB, True, {"docker.io"}),
+                                        ("registry-1.docker.io", False, {HUB, "registry-1.docker.io"}), ("registry.hub.docker.com", True, {"docker.io", "registry.hub.docker.com"}),
+                                        ("port.example:443", False, {"port.example", "port.example:443"}), ("https://port.example:443/v2/", True, {"port.example", "port.example:443"}),
+                                        ("word:443", False, {"word", "word:443"}), ("http://plain.example:80", False, {"plain.example", "plain.example:80"}),
+                                        ("[2001:DB8::1]:443", False, {"[2001:db8::1]", "[2001:db8::1]:443"}), ("odd.example:5000", False, {"odd.example:5000"})):
+            path = os.path.join(self.home, "fresh", "auth.json" if podman else "config.json")
+            if os.path.exists(path):
+                os.remove(path)
+            done = self.regcred("docker-setup", *(["--podman"] if podman else []), given, REGISTRY_AUTH_FILE=path, DOCKER_CONFIG=os.path.dirname(path))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(set(json.loads(self.text(path))["credHelpers"]), expected, given)
+
     def test_all_else_stays(self):
         old = '{"z":1.50,"auths":{"ghcr.io":{"auth":"eDp5"}},"a":[1,{"b":null}],"credsStore":"desktop","credHelpers":{"gcr.io":"gcloud","ghcr.io":"other"},"t":true}'
         self.put(old, 0o640)
