@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +34,21 @@ enum {
 /* By it an administrator sees where a login came from. */
 static const char imported[] = "Imported by regcred import.";
 
+struct planned {
+	struct planned *next;
+	const char *key, *path, *user;
+};
+
 struct client_call {
 	const char *words[COMMAND_WORDS_MAX];
 	size_t word_count;
 	const char *key_file, *ca_file;
 	bool dry_run, replace, allow_http;
 	bool all, undo, podman;
-	struct arena *arena; /* of the call */
-	struct arena *work;  /* of one login: emptied after it */
+	bool may_store;		 /* a dry run looked */
+	struct planned *planned; /* what it would have made so far */
+	struct arena *arena;	 /* of the call */
+	struct arena *work;	 /* of one login: emptied after it */
 	struct client_settings settings;
 	struct client client;
 	char why[CLIENT_WHY_MAX];
@@ -214,8 +222,43 @@ client_cli_refuse(struct client_call *c, const char *address, const char *user, 
 	client_cli_tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
 }
 
-/* Fills user and secret from what docker and podman write; false if there is no password. */
-static bool
+/* Base64 as docker reads it, line breaks and all; NULL for anything else. */
+static char *
+decode_auth(struct arena *a, const char *text, size_t *len)
+{
+	size_t room = strlen(text) + 1;
+	char *out = arena_alloc(a, room);
+	bool ok = out != NULL &&
+		  sodium_base642bin((unsigned char *)out, room - 1, text, strlen(text), "\r\n", len,
+				    NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
+
+	return ok ? out : NULL;
+}
+
+/* Fills user and secret from "auth": what is before the first colon, and after it without the NULs
+ * that some programs fill it up with.  NULL, or what is wrong. */
+static const char *
+read_auth(struct arena *a, const char *auth, struct remote_store *out)
+{
+	size_t len = 0;
+	char *pair = decode_auth(a, auth, &len);
+	char *colon = pair != NULL ? memchr(pair, ':', len) : NULL;
+
+	if (pair == NULL)
+		return "its auth is not valid base64.";
+	if (colon == NULL)
+		return "its auth has no colon between user name and password.";
+	*colon = '\0';
+	out->user = pair;
+	out->secret = colon + 1;
+	while (len > 0 && pair[len - 1] == '\0')
+		len--;
+	/* What is between two NULs would be lost. */
+	return colon + 1 + strlen(colon + 1) >= pair + len ? NULL : "its password holds a NUL.";
+}
+
+/* Fills user and secret from what docker and podman write.  NULL, or why not. */
+static const char *
 read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 {
 	const char *auth = client_text(entry, "auth");
@@ -223,17 +266,74 @@ read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 
 	out->user = client_text(entry, "username");
 	out->secret = client_text(entry, "password");
-	if (token != NULL && *token != '\0') {
-		out->user = "<token>";
-		out->secret = token;
-	} else if (auth != NULL && *auth != '\0') {
-		auth = arena_printf(a, "Basic %s", auth);
-		if (auth == NULL || !http_basic_parse(a, auth, &out->user, &out->secret))
-			return false;
+	if (auth != NULL && *auth != '\0') {
+		const char *wrong = read_auth(a, auth, out);
+
+		if (wrong != NULL)
+			return wrong;
 	}
-	return out->user != NULL && *out->user != '\0' && out->secret != NULL &&
-	       *out->secret != '\0' && http_utf8_valid(out->user, strlen(out->user)) &&
-	       http_utf8_valid(out->secret, strlen(out->secret));
+	if (token != NULL && *token != '\0') {
+		/* Where a user is named, the token does for its password everywhere. */
+		if (out->user == NULL || *out->user == '\0')
+			out->user = "<token>";
+		out->secret = token;
+	}
+	if (out->user == NULL && out->secret == NULL)
+		return "the file has no user name and password for it.";
+	if (out->user == NULL || *out->user == '\0')
+		return "it has no user name.";
+	if (out->secret == NULL || *out->secret == '\0')
+		return "its password is empty.";
+	if (!http_utf8_valid(out->user, strlen(out->user)) ||
+	    !http_utf8_valid(out->secret, strlen(out->secret)))
+		return "its user name or password is not UTF-8.";
+	return NULL;
+}
+
+/* What the server would refuse, so that a dry run knows it too. */
+static const char *
+foresee(const struct client_call *c, const struct remote_store *store)
+{
+	enum { USER_MAX = 4096, SECRET_MAX = 64 * 1024 };
+
+	if (c->dry_run && !c->may_store)
+		return "this key may not store logins.";
+	if (http_utf8_length(store->user) > USER_MAX)
+		return "its user name is longer than 4,096 characters.";
+	if (strlen(store->secret) > SECRET_MAX)
+		return "its password is longer than 64 KiB.";
+	return *store->address.path != '\0' ? registry_path_check(store->address.path) : NULL;
+}
+
+/* What a run would have made before, of which a dry run's server knows nothing. */
+static void
+plan(struct client_call *c, const struct remote_store *store, enum remote_done *done)
+{
+	struct planned *made;
+	bool registry = false;
+
+	for (struct planned *p = c->planned; p != NULL; p = p->next) {
+		if (strcmp(p->key, store->address.key) != 0)
+			continue;
+		registry = true;
+		if (strcmp(p->path, store->address.path) == 0 &&
+		    strcmp(p->user, store->user) == 0) {
+			*done = store->keep ? REMOTE_KEPT : REMOTE_UPDATED;
+			return;
+		}
+	}
+	if (*done != REMOTE_MADE && *done != REMOTE_MADE_BOTH)
+		return;
+	if (registry)
+		*done = REMOTE_MADE;
+	made = arena_alloc(c->arena, sizeof(*made));
+	if (made == NULL)
+		return;
+	*made = (struct planned){c->planned, arena_strdup(c->arena, store->address.key),
+				 arena_strdup(c->arena, store->address.path),
+				 arena_strdup(c->arena, store->user)};
+	if (!arena_failed(c->arena))
+		c->planned = made;
 }
 
 /* docker keeps tokens of its own below Docker Hub's address. */
@@ -242,6 +342,15 @@ is_docker_token(const struct registry_url *url)
 {
 	return url->hub && (strstr(url->path, "access-token") != NULL ||
 			    strstr(url->path, "refresh-token") != NULL);
+}
+
+/* As `echo user:password | base64` makes one: it is stored as it is, and rarely meant. */
+static void
+note_line_break(const char *address)
+{
+	(void)fputs("regcred: note: ", stderr);
+	text_print_plain(stderr, address);
+	(void)fputs(": the password ends with a line break, which is stored with it\n", stderr);
 }
 
 static void
@@ -264,14 +373,19 @@ import_entry(struct client_call *c, const struct json *entry)
 		client_cli_refuse(c, entry->name, NULL, wrong);
 	else if (is_docker_token(&store.address))
 		client_cli_refuse(c, entry->name, NULL, "a token of docker's own.");
-	else if (!read_login(c->work, entry, &store))
-		client_cli_refuse(c, entry->name, NULL,
-				  "the file has no user name and password for it.");
+	else if ((wrong = read_login(c->work, entry, &store)) != NULL)
+		client_cli_refuse(c, entry->name, NULL, wrong);
+	else if ((wrong = foresee(c, &store)) != NULL)
+		client_cli_refuse(c, entry->name, store.user, wrong);
 	else if (remote_store(&c->client, &store, &done) != REMOTE_OK)
 		client_cli_refuse(c, entry->name, store.user, c->why);
 	else {
+		if (c->dry_run)
+			plan(c, &store, &done);
 		c->counts[done]++;
 		client_cli_tell(entry->name, store.user, outcomes[done][c->dry_run]);
+		if (store.secret[strlen(store.secret) - 1] == '\n')
+			note_line_break(entry->name);
 	}
 }
 
@@ -301,6 +415,34 @@ warn_of_helpers(const char *path, const struct json *file)
 		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
 }
 
+/* The older .dockercfg is what "auths" is now. */
+static bool
+is_dockercfg(const struct json *file)
+{
+	if (file->type != JSON_OBJECT || file->child == NULL)
+		return false;
+	for (const struct json *m = file->child; m != NULL; m = m->next)
+		if (client_text(m, "auth") == NULL)
+			return false;
+	return true;
+}
+
+/* Whether the key may make logins, as the schema of the type says. */
+static bool
+may_store_logins(struct client_call *c)
+{
+	struct client_answer answer;
+	const struct json *methods;
+
+	if (!client_do(&c->client, "GET", "schemas/registrycredential", NULL, &answer))
+		return false;
+	methods = json_member(answer.body, "collectionMethods");
+	for (const struct json *m = methods != NULL ? methods->child : NULL; m != NULL; m = m->next)
+		if (m->text != NULL && strcmp(m->text, "POST") == 0)
+			return true;
+	return false;
+}
+
 static int
 import_file(struct client_call *c, const char *path)
 {
@@ -316,6 +458,8 @@ import_file(struct client_call *c, const char *path)
 		return client_cli_fail(c->why);
 	}
 	const struct json *auths = json_member(file, "auths");
+	if (is_dockercfg(file))
+		auths = file;
 	if (auths != NULL && auths->type != JSON_OBJECT)
 		auths = NULL;
 	if (auths == NULL && json_member(file, "credsStore") == NULL &&
@@ -347,6 +491,7 @@ run_import(struct client_call *c)
 		return client_cli_fail(c->why);
 	client_each(&c->client, TIMEOUT_MS);
 	c->client.arena = c->work;
+	c->may_store = c->dry_run && may_store_logins(c);
 	for (size_t i = 0; i < c->word_count; i++)
 		if (import_file(c, c->words[i]) != EXIT_OK)
 			status = EXIT_FAILED;

@@ -394,6 +394,7 @@ static const struct {
 	{ 401, "the server does not know this key" },
 	{ 403, "this key may not do that" },
 	{ 404, "what is asked for is not there, or this key may not see it" },
+	{ 413, "the login is longer than the 64 KiB that the server takes" },
 	{ 429, "too many sign-ins have failed from here; try again later" },
 	{ 503, "the server cannot do that now" },
 	{ 507, "the server's disk is full" },

@@ -24,7 +24,7 @@
 enum {
 	TIMEOUT_MS = 1900, /* of all that one call asks of the server: under two seconds */
 	TIMEOUT_MAX_S = 60,
-	INPUT_MAX = 64 * 1024, /* bytes of a question */
+	INPUT_MAX = 256 * 1024, /* bytes of a question: a login of 64 KiB with escapes */
 	ARENA_MAX = 64 * 1024 * 1024,
 };
 
@@ -158,11 +158,14 @@ run_store(struct helper_call *c)
 	struct remote_store store = {.user = client_text(body, "Username"),
 				     .secret = secret != NULL ? secret : "",
 				     .description = stored_by,
+				     .shared = true,
 				     .preferred = true};
 	if (helper_is_blank(address))
 		return helper_fail(no_server);
 	if (helper_is_blank(store.user))
 		return helper_fail(no_user);
+	if (*store.secret == '\0')
+		return fail_why("there is no password: nothing was stored");
 	if (!remote_address(c->arena, address, &store.address, &wrong))
 		return fail_why(wrong);
 	if (!start(c) || remote_store(&c->client, &store, &done) != REMOTE_OK)

@@ -210,20 +210,28 @@ look_at_login(void *arg, const struct json *row)
 	return true;
 }
 
+/* Shows look the logins of a registry that have this user. */
 static enum remote_rc
-find_login(struct client *c, const struct remote_store *store, const char *registry,
-	   const struct json **out)
+find_doubles(struct client *c, const struct remote_store *store, const char *registry,
+	     bool (*look)(void *arg, const struct json *row), struct search *s)
 {
-	struct search s = {.client = c, .store = store};
 	const char *user = client_escape(c, store->user);
 	const char *query = user != NULL ? arena_printf(c->arena, "&registryId=%s&publicValue=%s",
 							registry, user)
 					 : NULL;
 
-	*out = NULL;
 	if (query == NULL)
 		return remote_fail(c, "there is no memory");
-	enum remote_rc rc = walk(c, "registrycredentials", query, look_at_login, &s);
+	return walk(c, "registrycredentials", query, look, s);
+}
+
+static enum remote_rc
+find_login(struct client *c, const struct remote_store *store, const char *registry,
+	   const struct json **out)
+{
+	struct search s = {.client = c, .store = store};
+	enum remote_rc rc = find_doubles(c, store, registry, look_at_login, &s);
+
 	*out = s.active;
 	return rc;
 }
@@ -251,30 +259,93 @@ remote_put(struct client *c, const char *id, const char *name, const char *value
 			  &answer);
 }
 
+/* Keys that have stored a login
+ *
+ * Jobs and hosts log in and out of the same registry at the same time, each with its key: the one
+ * that logs out must not take the login from the others.  Its name lists the keys.  One that an
+ * administrator gave another name belongs to whoever logs out. */
+
+static const char keys_begin[] = "docker login:";
+
+/* The list of keys, with blanks before them; NULL: the row has none. */
+static const char *
+keys_of(const struct json *row)
+{
+	const char *name = client_text(row, "name");
+
+	return name != NULL && strncmp(name, keys_begin, sizeof(keys_begin) - 1) == 0
+		       ? name + sizeof(keys_begin) - 1
+		       : NULL;
+}
+
+/* The name without this key and, at the end, with it. */
+static const char *
+name_with(struct client *c, const char *keys, bool with)
+{
+	enum { NAME_MAX_CHARS = 255 };
+	const char *own = c->settings->access_key, *at;
+	size_t len = strlen(own);
+
+	while ((at = strstr(keys, own)) != NULL && at > keys && at[-1] == ' ' &&
+	       (at[len] == ' ' || at[len] == '\0')) {
+		keys = arena_printf(c->arena, "%.*s%s", (int)(at - 1 - keys), keys, at + len);
+		if (keys == NULL)
+			return NULL;
+	}
+	const char *name = arena_printf(c->arena, "%s%s%s%s", keys_begin, keys, with ? " " : "",
+					with ? own : "");
+	return name == NULL || strlen(name) <= NAME_MAX_CHARS
+		       ? name
+		       : arena_printf(c->arena, "%s %s", keys_begin, own);
+}
+
 static enum remote_rc
 update(struct client *c, const struct remote_store *store, const struct json *row)
 {
-	const char *id = client_text(row, "id");
-	enum remote_rc rc = remote_put(c, id, "secretValue", store->secret);
+	const char *id = client_text(row, "id"), *keys = keys_of(row);
+	bool noted = store->shared && has_text(row, "description", store->description) &&
+		     (keys != NULL || client_text(row, "name") == NULL);
+	const char *const pairs[][2] = {
+		{"secretValue", store->secret},
+		{"name", noted ? name_with(c, keys != NULL ? keys : "", true) : NULL},
+		{NULL, NULL}};
+	struct client_answer answer;
+	enum remote_rc rc = send_pairs(
+		c, "PUT", arena_printf(c->arena, "registrycredentials/%s", id), pairs, &answer);
 
 	if (rc == REMOTE_OK && !has_text(row, "state", "active"))
 		rc = remote_act(c, id, "activate");
 	return rc;
 }
 
+/* As images name it: with the scheme, without which it would be asked over TLS, and with a port
+ * that may be left out only where it was. */
+static const char *
+address_of(struct client *c, const struct registry_url *url)
+{
+	const char *scheme = url->plain_http ? "http://" : "";
+
+	return url->port_dropped && !url->hub
+		       ? arena_printf(c->arena, "%s%s:%u", scheme, url->key, url->port)
+		       : arena_printf(c->arena, "%s%s", scheme, url->key);
+}
+
+/* Another program may make the same one at the same time: then it is looked for again. */
 static enum remote_rc
 make_registry(struct client *c, const struct remote_store *store, const char **id)
 {
-	const char *const pairs[][2] = {{"serverAddress", store->address.key},
+	const char *const pairs[][2] = {{"serverAddress", address_of(c, &store->address)},
 					{"description", store->description},
 					{NULL, NULL}};
 	struct client_answer answer;
 	enum remote_rc rc = send_pairs(c, "POST", "registries", pairs, &answer);
 
+	if (rc != REMOTE_OK && has_text(answer.body, "code", "ServerAddressUsed"))
+		return find_registry(c, store, id);
 	if (rc != REMOTE_OK)
 		return rc;
 	*id = client_text(answer.body, "id");
-	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is no registry");
+	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is not a registry");
 }
 
 static enum remote_rc
@@ -286,6 +357,7 @@ make_login(struct client *c, const struct remote_store *store, const char *regis
 					{"publicValue", store->user},
 					{"secretValue", store->secret},
 					{"description", store->description},
+					{"name", store->shared ? name_with(c, "", true) : NULL},
 					{"pathPrefix", *path != '\0' ? path : NULL},
 					{NULL, NULL}};
 	struct client_answer answer;
@@ -294,7 +366,56 @@ make_login(struct client *c, const struct remote_store *store, const char *regis
 	if (rc != REMOTE_OK)
 		return rc;
 	*id = client_text(answer.body, "id");
-	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is no login");
+	return *id != NULL ? REMOTE_OK : remote_fail(c, "the server's answer is not a login");
+}
+
+static bool
+look_at_double(void *arg, const struct json *row)
+{
+	struct search *s = arg;
+
+	if (!has_text(row, "publicValue", s->store->user) ||
+	    !same_path(row, s->store->address.path))
+		return true;
+	/* Of ids of one kind the shorter one, or the first of the same length, is the older. */
+	const char *id = client_text(row, "id");
+	const char *best = s->active != NULL ? client_text(s->active, "id") : NULL;
+	if (best == NULL || strlen(id) < strlen(best) ||
+	    (strlen(id) == strlen(best) && strcmp(id, best) < 0))
+		s->active = row;
+	return true;
+}
+
+static enum remote_rc
+remote_remove(struct client *c, const char *id, bool active)
+{
+	const char *path = arena_printf(c->arena, "registrycredentials/%s", id);
+	struct client_answer answer;
+	enum remote_rc rc = active ? remote_act(c, id, "deactivate") : REMOTE_OK;
+
+	if (path == NULL)
+		return remote_fail(c, "there is no memory");
+	if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
+		rc = REMOTE_FAILED;
+	return rc;
+}
+
+/* Who makes a login while another program makes the same one gives way to the older: it gets the
+ * password, and ours goes. */
+static enum remote_rc
+give_way(struct client *c, const struct remote_store *store, const char *registry, const char **id)
+{
+	struct search s = {.client = c, .store = store};
+	enum remote_rc rc = find_doubles(c, store, registry, look_at_double, &s);
+	const char *older = s.active != NULL ? client_text(s.active, "id") : NULL;
+
+	if (rc != REMOTE_OK || older == NULL || strcmp(older, *id) == 0)
+		return rc;
+	rc = update(c, store, s.active);
+	if (rc == REMOTE_OK)
+		rc = remote_remove(c, *id, true);
+	*id = older;
+	return rc;
 }
 
 /* Who stores a login wants it to be used: where another one would be chosen, it becomes the default
@@ -313,7 +434,9 @@ prefer(struct client *c, const struct remote_store *store, const char *id)
 	if (chosen == NULL || strcmp(chosen, id) == 0)
 		return REMOTE_OK;
 	rc = remote_put(c, id, "isDefault", "true");
-	return rc == REMOTE_OK ? remote_put(c, chosen, "isDefault", "false") : rc;
+	if (rc == REMOTE_OK) /* which may be gone by now */
+		(void)!remote_put(c, chosen, "isDefault", "false");
+	return rc;
 }
 
 enum remote_rc
@@ -340,6 +463,8 @@ remote_store(struct client *c, const struct remote_store *store, enum remote_don
 			rc = make_registry(c, store, &registry);
 		if (rc == REMOTE_OK)
 			rc = make_login(c, store, registry, &id);
+		if (rc == REMOTE_OK)
+			rc = give_way(c, store, registry, &id);
 	}
 	return rc == REMOTE_OK && store->preferred ? prefer(c, store, id) : rc;
 }
@@ -369,12 +494,26 @@ look_at_stored(void *arg, const struct json *row)
 	return f->count < ERASE_MAX;
 }
 
+/* Ours, as far as it is: another key may have stored the same login. */
+static enum remote_rc
+erase_one(struct client *c, const struct json *row)
+{
+	const char *id = client_text(row, "id"), *keys = keys_of(row);
+	const char *name = keys != NULL ? name_with(c, keys, false) : NULL;
+
+	if (keys != NULL && name == NULL)
+		return remote_fail(c, "there is no memory");
+	if (keys == NULL || strcmp(name, keys_begin) == 0)
+		return remote_remove(c, id, has_text(row, "state", "active"));
+	return strcmp(name + sizeof(keys_begin) - 1, keys) == 0 ? REMOTE_OK
+								: remote_put(c, id, "name", name);
+}
+
 enum remote_rc
 remote_erase(struct client *c, const struct registry_url *address, const char *description)
 {
 	const struct remote_store store = {.address = *address};
 	struct found found = {.description = description};
-	struct client_answer answer;
 	const char *registry = NULL, *query;
 	enum remote_rc rc = find_registry(c, &store, &registry);
 
@@ -384,17 +523,8 @@ remote_erase(struct client *c, const struct registry_url *address, const char *d
 	if (query == NULL)
 		return remote_fail(c, "there is no memory");
 	rc = walk(c, "registrycredentials", query, look_at_stored, &found);
-	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++) {
-		const char *id = client_text(found.rows[i], "id");
-		const char *path = arena_printf(c->arena, "registrycredentials/%s", id);
-
-		if (has_text(found.rows[i], "state", "active"))
-			rc = remote_act(c, id, "deactivate");
-		if (path == NULL)
-			return remote_fail(c, "there is no memory");
-		if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
-			rc = REMOTE_FAILED;
-	}
+	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++)
+		rc = erase_one(c, found.rows[i]);
 	if (rc == REMOTE_OK && found.count == 0)
 		return found.others ? REMOTE_FOREIGN : REMOTE_NONE;
 	return rc;

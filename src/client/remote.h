@@ -44,9 +44,11 @@ struct remote_store {
 	struct registry_url address; /* its path is the pathPrefix of the login */
 	const char *user, *secret;
 	const char *description; /* of a login that is made */
-	bool preferred;		 /* what remote_get() answers from then on */
-	bool keep;		 /* leave a login that is there as it is */
-	bool dry;		 /* change nothing */
+	bool shared;	/* note by which keys it was stored: remote_erase() then leaves it to the
+			   others */
+	bool preferred; /* what remote_get() answers from then on */
+	bool keep;	/* leave a login that is there as it is */
+	bool dry;	/* change nothing */
 };
 /* What was done, or would be. */
 enum remote_done { REMOTE_KEPT, REMOTE_UPDATED, REMOTE_MADE, REMOTE_MADE_BOTH };
@@ -54,7 +56,8 @@ enum remote_done { REMOTE_KEPT, REMOTE_UPDATED, REMOTE_MADE, REMOTE_MADE_BOTH };
 enum remote_rc remote_store(struct client *c, const struct remote_store *store,
 			    enum remote_done *done) __attribute__((warn_unused_result));
 
-/* Deactivates and removes the logins of a registry that have this description. */
+/* Takes the key of the session off the logins of a registry that have this description; those that
+ * no other key has stored are deactivated and removed. */
 enum remote_rc remote_erase(struct client *c, const struct registry_url *address,
 			    const char *description) __attribute__((warn_unused_result));
 

@@ -239,6 +239,45 @@ class Store(Base):
         self.assertEqual(self.get("ghcr.io", key), ("me", secret))
 
 
+    def test_a_new_login_stored_at_once_is_one_login(self):
+        for i in range(4):
+            keys, address = [self.key() for _ in range(2)], "new%d.example" % i
+            secret, done = site.plant(), []
+            threads = [threading.Thread(target=lambda k=keys[n % 2], a=address, s=secret: done.append(self.store(a, "me", s, k).stdout)) for n in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(done, [""] * 8)
+            registry, = [r for r in self.ok(self.project.env.get("registries?limit=1000"))["data"] if r["serverAddress"] == address]
+            rows = self.rows(registryId=registry["id"])
+            self.assertEqual([(row["publicValue"], row["state"]) for row in rows], [("me", "active")])
+            self.assertEqual(self.get(address, keys[0]), ("me", secret))
+
+    def test_a_login_goes_with_the_last_key_that_stored_it(self):
+        one, two, other = self.key(), self.key(), self.key()
+        secret = site.plant()
+        for key in (one, two, one):
+            self.says(self.store("ghcr.io", "me", secret, key), 0, "")
+        self.says(self.run_helper("erase", stdin="ghcr.io", key=other), 0, "")
+        self.says(self.run_helper("erase", stdin="ghcr.io", key=one), 0, "")
+        self.says(self.run_helper("erase", stdin="ghcr.io", key=one), 0, "")
+        self.assertEqual(self.get("ghcr.io", one), ("me", secret))
+        self.says(self.run_helper("erase", stdin="ghcr.io", key=two), 0, "")
+        self.says(self.run_helper("get", stdin="ghcr.io", key=one), 1, NOT_FOUND)
+        self.assertEqual(self.rows(), [])
+
+    def test_long_and_empty_passwords(self):
+        key = self.key()
+        secret = site.plant("x" * 60000)
+        self.says(self.store("long.example", "u", secret, key), 0, "")
+        self.assertEqual(self.get("long.example", key), ("u", secret))
+        self.fails(self.store("long.example", "u", "x" * 70000, key), "64 KiB")
+        for body in ({"ServerURL": "e.example", "Username": "u", "Secret": ""}, {"ServerURL": "e.example", "Username": "u"}):
+            self.fails(self.run_helper("store", stdin=json.dumps(body), key=key), "no password")
+        self.assertEqual(len(self.rows()), 1)
+
+
 class Keys(Base):
     def test_what_a_key_may(self):
         self.login()

@@ -187,6 +187,49 @@ class Import(Base):
         only = self.regcred("import", self.file("only.json", {"credsStore": "desktop"}))
         self.assertEqual((only.returncode, only.stdout), (0, "nothing to do\n0 made, 0 updated, 0 kept, 0 not imported\n"))
 
+    def test_auth_as_docker_reads_it(self):
+        """Base64 with line breaks, passwords filled up with NULs, a user beside an identity token, the older .dockercfg."""
+        def packed(pair):
+            return base64.b64encode(pair).decode()
+        secrets = [site.plant() for _ in range(8)]
+        wrapped = "\n".join(packed(b"ci:" + secrets[0].encode())[i:i + 12] for i in range(0, 200, 12)).rstrip("\n")
+        path = self.file("config.json", {"auths": {
+            "wrapped.example": {"auth": wrapped + "\n"}, "crlf.example": {"auth": packed(b"ci:" + secrets[1].encode()) + "\r\n"}, "nul.example": {"auth": packed(b"ci:" + secrets[2].encode() + b"\0\0\0")},
+            "acr.example": {"auth": packed(b"00000000-0000-0000-0000-000000000000:"), "identitytoken": secrets[3]}, "token.example": {"identitytoken": secrets[4]},
+            "echo.example": {"auth": packed(b"ci:" + secrets[5].encode() + b"\n")}, "http://plain.example:5000": auth("ci", secrets[6]), "port.example:443": auth("ci", secrets[7]),
+            "latin.example": {"auth": packed(b"ci:caf\xe9")}, "empty.example": auth("ci", ""), "nobody.example": auth("", "x"), "half.example": {"auth": packed(b"nocolon")}, "bad.example": {"auth": "!"},
+            "middle.example": {"auth": packed(b"ci:a\0b")}}})
+        dry = self.regcred("import", "--dry-run", path)
+        done = self.regcred("import", path)
+        self.assertEqual(done.stdout.splitlines()[-1], "8 made, 0 updated, 0 kept, 6 not imported")
+        self.assertEqual(dry.stdout.replace("dry run: nothing was changed: ", "").replace("would be ", ""), done.stdout)
+        for host, login in (("wrapped.example", ("ci", secrets[0])), ("crlf.example", ("ci", secrets[1])), ("nul.example", ("ci", secrets[2])),
+                            ("acr.example", ("00000000-0000-0000-0000-000000000000", secrets[3])), ("token.example", ("<token>", secrets[4])), ("echo.example", ("ci", secrets[5] + "\n")),
+                            ("plain.example:5000", ("ci", secrets[6])), ("port.example:443", ("ci", secrets[7]))):
+            self.assertEqual(self.handed_out(serverAddress=host), login, host)
+        for host, why in (("latin", "not UTF-8"), ("empty", "password is empty"), ("nobody", "no user name"), ("half", "no colon"), ("bad", "not valid base64"), ("middle", "holds a NUL")):
+            self.assertRegex(done.stdout, r"(?m)^%s\.example .*NOT IMPORTED: .*%s" % (host, why))
+        self.assertIn("echo.example: the password ends with a line break", done.stderr)
+        self.assertLessEqual({"http://plain.example:5000", "port.example:443"}, {row["serverAddress"] for row in self.rows("registries")})
+        old = self.file(".dockercfg", {"old.example": {"auth": packed(b"ci:x"), "email": "a@b"}})
+        self.assertIn("1 made", self.regcred("import", old).stdout)
+
+    def test_a_dry_run_promises_what_the_run_does(self):
+        long, longer = "x" * 60000, "x" * 70000
+        files = [self.file("a.json", {"auths": {"ghcr.io": auth("u", site.plant()), "https://ghcr.io/v2/": auth("u", site.plant()), "ghcr.io/acme": auth("u", "p"), "ghcr.io/Acme": auth("u", "p"),
+                                                "new.example/a": auth("u", "p"), "new.example/b": auth("u", "p"), "long.example": auth("u", long), "longer.example": auth("u", longer),
+                                                "user.example": auth("u" * 5000, "p")}}),
+                 self.file("b.json", {"auths": {"docker.io": auth("u", "p"), "https://index.docker.io/v1/": auth("u", "q"), "ghcr.io": auth("u", "again")}})]
+        for words in ((), ("--replace",)):
+            dry = self.regcred("import", "--dry-run", *words, *files)
+            done = self.regcred("import", *words, *files)
+            self.assertEqual(dry.stdout.replace("dry run: nothing was changed: ", "").replace("would be ", ""), done.stdout)
+            self.assertEqual(dry.returncode, done.returncode)
+        weak = site.new_key(self.project.admin, role="readonly")
+        self.file(".config/regcred/client.ini", "url = %s\naccess_key = %s\nsecret_key = %s\n" % (site.base, *weak))
+        for words in (("--dry-run",), ()):
+            self.assertIn("0 made, 0 updated, 0 kept, ", self.regcred("import", *words, self.file("c.json", {"auths": {"other.example": auth("u", "p")}})).stdout)
+
     def test_files_that_are_none(self):
         good = self.file("good.json", {"auths": {"x.example": auth("u", site.plant())}})
         for name, content in (("broken", '{"auths":'), ("empty", ""), ("list", "[]"), ("other", '{"a":1}'), ("auths", '{"auths":[]}'), ("twice", '{"auths":{},"auths":{}}'),
