@@ -16,7 +16,7 @@ struct span {
 };
 
 /* An object in the text. */
-struct place {
+struct edit_place {
 	const char *open; /* its brace */
 	struct span first, last, before, member;
 	size_t count;
@@ -80,10 +80,10 @@ has_name(struct arena *a, const struct span *m, const char *name)
 	       strcmp(one->child->name, name) == 0;
 }
 
-static struct place
+static struct edit_place
 json_edit_find(struct arena *a, const char *open, const char *name)
 {
-	struct place p = {.open = open};
+	struct edit_place p = {.open = open};
 	const char *at = open + 1;
 	struct span m, before = {0};
 
@@ -120,14 +120,14 @@ quoted(struct arena *a, const char *text)
 
 /* What is between the brace and the first member; of an empty object as docker writes one. */
 static const char *
-lead_of(struct arena *a, const struct place *p)
+lead_of(struct arena *a, const struct edit_place *p)
 {
 	return p->count == 0 ? "\n\t"
 			     : arena_copy(a, p->open + 1, (size_t)(p->first.name - p->open - 1));
 }
 
 static const char *
-colon_of(struct arena *a, const struct place *p)
+colon_of(struct arena *a, const struct edit_place *p)
 {
 	return p->count == 0 ? ": "
 			     : arena_copy(a, p->first.name_end,
@@ -146,7 +146,7 @@ deeper(struct arena *a, const char *lead)
 /* Adds a member at the end of an object; lead: what its members have before them, close: what
  * the brace has. */
 static const char *
-insert(struct arena *a, const char *text, const struct place *p, const char *member,
+insert(struct arena *a, const char *text, const struct edit_place *p, const char *member,
        const char *lead, const char *close)
 {
 	if (p->count == 0) {
@@ -175,7 +175,7 @@ json_edit_set(struct arena *a, const char *text, const char *outer, const char *
 
 	if (text[strspn(text, BLANKS)] == '\0')
 		text = "{}\n";
-	struct place top =
+	struct edit_place top =
 		json_edit_find(a, text + strspn(text, BLANKS), outer != NULL ? outer : name);
 	const char *lead = lead_of(a, &top), *colon = colon_of(a, &top);
 	if (key == NULL || string == NULL || lead == NULL || colon == NULL)
@@ -191,7 +191,7 @@ json_edit_set(struct arena *a, const char *text, const char *outer, const char *
 		return insert(a, text, &top, member, lead, close);
 	if (outer == NULL)
 		return splice(a, text, top.member.value, top.member.value_end, string);
-	struct place in = json_edit_find(a, top.member.value, name);
+	struct edit_place in = json_edit_find(a, top.member.value, name);
 	if (in.found)
 		return splice(a, text, in.member.value, in.member.value_end, string);
 	return insert(a, text, &in, member, in.count > 0 ? lead_of(a, &in) : inner,
@@ -204,13 +204,13 @@ json_edit_remove(struct arena *a, const char *text, const char *outer, const cha
 	const char *open = text + strspn(text, BLANKS);
 
 	if (outer != NULL) {
-		struct place top = json_edit_find(a, open, outer);
+		struct edit_place top = json_edit_find(a, open, outer);
 
 		if (!top.found)
 			return text;
 		open = top.member.value;
 	}
-	struct place p = json_edit_find(a, open, name);
+	struct edit_place p = json_edit_find(a, open, name);
 	if (!p.found)
 		return text;
 	if (p.count == 1)
