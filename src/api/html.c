@@ -163,12 +163,22 @@ put_document(struct writer *w, const char *json, size_t len, const char *base)
 	}
 }
 
+size_t
+html_size(const char *json, size_t len)
+{
+	size_t size = 3 * len; /* twice as a link, and as data */
+
+	for (size_t i = 0; i < len; i++)
+		size += strchr(",{}[]\"&<>'", json[i]) != NULL ? 17 : 0; /* escapes, or a line */
+	return size;
+}
+
 const char *
 html_page(struct arena *a, const struct page *page, size_t *len)
 {
 	struct writer w = {.arena = a};
 
-	w.room = 3 * page->json_len + 4096; /* mostly enough, so that the buffer seldom moves */
+	w.room = html_size(page->json, page->json_len) + 4096; /* so that the buffer seldom moves */
 	w.bytes = arena_alloc(a, w.room);
 	if (w.bytes == NULL)
 		return NULL;

@@ -23,6 +23,9 @@ struct page {
 /* The value of the page's Content-Security-Policy. */
 extern const char html_policy[];
 
+/* At most how many bytes of a page a piece of JSON becomes. */
+size_t html_size(const char *json, size_t len);
+
 /* The page; NULL without memory. */
 const char *html_page(struct arena *a, const struct page *page, size_t *len);
 

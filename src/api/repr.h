@@ -26,6 +26,7 @@ struct view {
 	const struct context *context;
 	const char *root;  /* "https://r.example.test/v1" */
 	const char *scope; /* root, and "/projects/1a5" if the path was scoped */
+	bool html;	   /* the answer is a page */
 	const char *page;  /* the request's URL as typed, without query */
 	const struct pairs *query;
 };

@@ -184,12 +184,42 @@ write_create_types(struct json_out *w, const struct view *v, const struct resour
 	json_end_object(w);
 }
 
+/* The rows of a page until the answer is full: of a page that was read backwards the last ones. */
+static void
+write_rows(struct json_out *w, struct repr_page *page, const struct list_request *request,
+	   struct record_list *list)
+{
+	const struct json_out start = *w;
+	size_t i = 0;
+
+	while (i < list->count) {
+		const struct json_out before = *w;
+
+		page->size = i == 0 ? 0 : page->size;
+		page->counted = w->len;
+		repr_write_resource(w, page, &list->items[i++], NULL, request->include);
+		if (!repr_is_full(page, w) || i == 1)
+			continue;
+		list->more = true;
+		if (!request->list.from.backwards) {
+			w->len = before.len;
+			list->count = i - 1;
+			return;
+		}
+		w->len = start.len;
+		w->comma = start.comma;
+		list->items += list->count - i + 1;
+		list->count = i - 1;
+		i = 0;
+	}
+}
+
 void
 repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
 		const struct list_request *request, const struct record_list *list)
 {
 	enum { GUESS = 1536 }; /* bytes of a resource: a login with an email has 1240 */
-	bool paged = !request->whole || list->more;
+	struct record_list shown = *list;
 	struct repr_page page = {.view = v};
 
 	json_reserve(w, (list->count + 2) * GUESS);
@@ -206,12 +236,11 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 	repr_empty_object(w, "actions");
 	json_name(w, "data");
 	json_begin_array(w);
-	for (size_t i = 0; i < list->count; i++)
-		repr_write_resource(w, &page, &list->items[i], NULL, request->include);
+	write_rows(w, &page, request, &shown);
 	json_end_array(w);
 	write_sort_links(w, v, type);
-	if (paged) {
-		write_pagination(w, v, request, list);
+	if (!request->whole || shown.more) {
+		write_pagination(w, v, request, &shown);
 	} else {
 		json_name(w, "pagination");
 		json_null(w);

@@ -16,7 +16,12 @@
 struct repr_page {
 	const struct view *view;
 	struct form *forms[TYPES_MAX];
+	size_t counted; /* so much of the text is in size, the bytes of the answer as it is sent */
+	size_t size;
 };
+
+/* Whether the answer has grown to the size at which a page ends. */
+bool repr_is_full(struct repr_page *page, const struct json_out *w);
 
 enum { SEGMENT_MAX = 32 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "access/permissions.h"
+#include "api/html.h"
 #include "api/repr.h"
 #include "api/repr_parts.h"
 #include "base/arena.h"
@@ -407,7 +408,20 @@ repr_resource(struct json_out *w, const struct view *v, const struct record *row
 	repr_write_resource(w, &page, row, secret, include);
 }
 
-/* The rows of a child link, page after page; nothing is left out. */
+bool
+repr_is_full(struct repr_page *page, const struct json_out *w)
+{
+	enum { JSON_MAX = 1920 * 1024, HTML_MAX = 4 * 1024 * 1024 }; /* and what is around */
+	const char *rest = w->bytes + page->counted;
+	size_t len = w->len - page->counted;
+
+	page->size += page->view->html ? html_size(rest, len) : len;
+	page->counted = w->len;
+	return page->size > (page->view->html ? HTML_MAX : JSON_MAX);
+}
+
+/* The rows of a child link, page after page until the answer is full; then the resource is
+ * `partial`, and the link leads to all of them. */
 static enum err
 write_children(struct json_out *w, struct repr_page *page, const struct record *row,
 	       const struct link *link)
@@ -415,12 +429,13 @@ write_children(struct json_out *w, struct repr_page *page, const struct record *
 	struct record_list list = {.more = true};
 	struct list_request request = {0};
 	struct error e = {0};
-	bool any = false;
+	bool any = false, full = false;
 
-	while (list.more) {
+	while (list.more && !full) {
 		struct position from = request.list.from;
 
-		request = (struct list_request){.list.from = from};
+		request = (struct list_request){.list = {.from = from, .limit = LIMIT_DEFAULT},
+						.paged = true};
 		if (resource_children(page->view->context, row, link, &request, &list, &e) !=
 		    ERR_NONE)
 			return e.code;
@@ -429,14 +444,19 @@ write_children(struct json_out *w, struct repr_page *page, const struct record *
 			json_begin_array(w);
 			any = true;
 		}
-		for (size_t i = 0; i < list.count; i++) {
+		for (size_t i = 0; i < list.count && !full; i++) {
 			repr_write_resource(w, page, &list.items[i], NULL, NULL);
+			full = repr_is_full(page, w);
 			request.list.from =
 				(struct position){.set = true, .id = record_id(&list.items[i])};
 		}
 	}
 	if (any)
 		json_end_array(w);
+	if (full) {
+		json_name(w, "partial");
+		json_bool(w, true);
+	}
 	return ERR_NONE;
 }
 

@@ -49,6 +49,7 @@ set_context(struct call *c)
 		.context = &c->context,
 		.root = c->root,
 		.scope = c->scope,
+		.html = browser_wants_html(c),
 		.page = arena_printf(c->arena, "%s%s", c->base, c->target.path),
 		.query = &c->target.query,
 	};

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { CHUNK_SIZE = 64 * 1024, KEEP_SIZE = 512 * 1024, ALIGN = _Alignof(max_align_t) };
 
@@ -40,10 +41,25 @@ chunk_new(size_t size)
 		size = CHUNK_SIZE;
 	if (size > SIZE_MAX - sizeof(*c))
 		return NULL;
-	c = calloc(1, sizeof(*c) + size);
-	if (c != NULL)
-		c->size = size;
+	/* From the system and back to it: the C library would keep what one large answer took. */
+	if (size > CHUNK_SIZE)
+		c = mmap(NULL, sizeof(*c) + size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	else
+		c = calloc(1, sizeof(*c) + size);
+	if (c == NULL || c == MAP_FAILED)
+		return NULL;
+	c->size = size;
 	return c;
+}
+
+static void
+chunk_free(struct chunk *c)
+{
+	if (c->size > CHUNK_SIZE)
+		(void)munmap(c, sizeof(*c) + c->size);
+	else
+		free(c);
 }
 
 static void
@@ -85,7 +101,7 @@ keep_one(struct arena *a)
 		next = c->next;
 		chunk_wipe(c);
 		if (c != kept || larger != NULL)
-			free(c);
+			chunk_free(c);
 	}
 	a->first = larger != NULL ? larger : kept;
 	a->first->next = NULL;
@@ -106,7 +122,7 @@ arena_free(struct arena *a)
 	if (a == NULL)
 		return;
 	arena_reset(a);
-	free(a->first);
+	chunk_free(a->first);
 	free(a);
 }
 

@@ -1476,3 +1476,77 @@ class J_Conditions(Acceptance):
         self.assertIn("action=deactivate", page.text)
         self.assertNotRegex(page.text, r'href="[^"]*action=')
         self.assertEqual(self.read(self.cred(cred))["state"], "active")
+
+
+class K_Sizes(Acceptance):
+    """An answer is as long as every shipped web server has room for, whatever is in the rows."""
+
+    LIMIT = {None: 2 << 20, MOZILLA: 6 << 20}
+
+    def fill(self, text, count=440):
+        registry = self.p.registry()
+        ids = []
+
+        def some():
+            while len(ids) < count:
+                ids.append(None)
+                made = self.env.post("registrycredentials", self.body(registry["id"], publicValue=text * 4000, description=text * 1000, name="n%d" % len(ids)), check=False)
+                self.assertEqual(made.status, 201)
+        threads = [threading.Thread(target=some) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return registry["id"]
+
+    def walk(self, path, agent, link):
+        """The ids of all pages, and the size of the largest."""
+        found, largest = [], 0
+        while path:
+            r = self.env.request("GET", path, headers=[("User-Agent", agent), ("Accept", "*/*")] if agent else [], check=False)
+            self.status(r, 200)
+            largest = max(largest, len(r.body))
+            text = r.text
+            body = json.loads(text.split('id="data">')[1].split("</script>")[0]) if agent else r.json
+            self.assertTrue(body["data"])
+            found.append([i["id"] for i in body["data"]])
+            path = body["pagination"][link]
+        return found, largest
+
+    def test_pages_end_by_the_bytes_of_the_answer(self):
+        for text in ("\x01", "&"):
+            self.fill(text)
+            every = {i[0] for i in self.site.sql("SELECT '1c' || id FROM credential WHERE account_id = ? AND kind = 'registryCredential'", (int(self.p.id[2:]),))}
+            for agent in (None, MOZILLA):
+                pages, largest = self.walk("registrycredentials?limit=3000&sort=id&order=desc", agent, "next")
+                ids = [i for page in pages for i in page]
+                self.assertGreater(len(pages), 1)
+                self.assertEqual((len(ids), set(ids)), (len(every), every))
+                self.assertLess(largest, self.LIMIT[agent])
+                # Backwards from the end the same rows come once, too.
+                last = self.env.get("registrycredentials?limit=3000&sort=id&order=desc&id_gt=0").json
+                while last["pagination"]["next"]:
+                    last = self.env.get(last["pagination"]["next"], check=False).json
+                back, largest = self.walk(last["pagination"]["previous"], agent, "previous")
+                ids = [i for page in back for i in page] + [i["id"] for i in last["data"]]
+                self.assertEqual((len(ids), set(ids)), (len(every), every))
+                self.assertLess(largest, self.LIMIT[agent])
+
+    def test_an_include_that_is_too_large_is_partial(self):
+        registry = self.fill("\x01")
+        other = self.p.registry()["id"]
+        for agent in (None, MOZILLA):
+            headers = [("User-Agent", agent), ("Accept", "*/*")] if agent else []
+            r = self.env.request("GET", "registries/%s?include=credentials" % registry, headers=headers, check=False)
+            self.status(r, 200)
+            self.assertLess(len(r.body), self.LIMIT[agent])
+            self.assertIn('"partial":true', r.text)
+            # In a list the row is the last of its page, and the next page goes on.
+            r = self.env.request("GET", "registries?include=credentials&sort=id", headers=headers, check=False)
+            self.assertLess(len(r.body), self.LIMIT[agent])
+        body = self.env.get("registries?include=credentials&sort=id", check=False).json
+        self.assertEqual([(i["id"], i.get("partial")) for i in body["data"]], [(registry, True)])
+        self.assertTrue(0 < len(body["data"][0]["credentials"]) < 440)
+        body = self.env.get(body["pagination"]["next"]).json
+        self.assertEqual([(i["id"], "partial" in i) for i in body["data"]], [(other, False)])
+        self.assertNotIn("partial", self.env.get("registries/%s?include=credentials" % other).json)
