@@ -309,7 +309,7 @@ class Standins(VerifyCase):
         self.err(self.env.action(registry, "test", {}), 422, "MissingRequired", "secretValue")
         self.err(self.env.action(registry, "test", {"secretValue": {}}), 422, "InvalidFormat", "secretValue")
         self.err(self.env.action(registry, "test", {"secretValue": "x", "publicValue": []}), 422, "InvalidFormat", "publicValue")
-        self.err(self.env.action(registry, "test", {"secretValue": "x" * 4097}), 422, "MaxLengthExceeded", "secretValue")
+        self.err(self.env.action(registry, "test", {"secretValue": "x", "publicValue": "u" * 4097}), 422, "MaxLengthExceeded", "publicValue")
         self.err(self.env.action("registries/1sp99999", "test", {"secretValue": "x"}), 404, "Not Found")
         before = site.snapshot()
         self.ok(self.env.action(registry, "test", {"secretValue": site.plant()}))
