@@ -1,0 +1,148 @@
+/* check_verifier: what becomes of a login by the result of its check, and what no request can time:
+ * a row that changed while the registry was asked, processes that died with a check, a secret that
+ * does not open.  What asks the registry is replaced. */
+#include <check.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "login/verifier.h"
+#include "registry/check.h"
+
+#include "support/support.h"
+
+static struct rig rig;
+static struct verifier *verifier;
+static enum check_result result;
+static const char *meanwhile; /* SQL that another one runs while the registry is asked */
+static unsigned asked;
+
+bool __wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
+			   const char *user, const char *secret, struct check_report *out);
+
+bool
+__wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
+		      const char *user, const char *secret, struct check_report *out)
+{
+	(void)s;
+	(void)a;
+	ck_assert_str_eq(address, "reg.test");
+	ck_assert_str_eq(user, "ci-bot");
+	ck_assert_str_eq(secret, "the secret");
+	asked++;
+	if (meanwhile != NULL)
+		rig_exec(&rig, meanwhile);
+	*out = (struct check_report){.result = result, .message = "told", .http_status = 418};
+	return true;
+}
+
+static void
+setup(void)
+{
+	static const struct check_settings settings = {.timeout_ms = 1000};
+
+	rig_open(&rig);
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "reg.test");
+	(void)rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
+	verifier = verifier_new(rig.store, rig.ring, &settings, 1);
+	ck_assert_ptr_nonnull(verifier);
+}
+
+static void
+teardown(void)
+{
+	verifier_free(verifier);
+	rig_close(&rig);
+}
+
+static const char *
+now(void)
+{
+	return rig_sql(&rig,
+		       "SELECT state || ' ' || coalesce(verify_result, '-') || ' ' || "
+		       "coalesce(transition_text, '-') || ' ' || coalesce(verify_status, '-')"
+		       " || ' ' || CASE WHEN verify_due IS NULL THEN 'done' WHEN verify_due > "
+		       "unixepoch() * 1000 THEN 'leased' ELSE 'due' END FROM credential WHERE "
+		       "registry_id = 1");
+}
+
+/* clang-format off */
+#define GONE "The registry of the login was removed."
+#define LATER "The server could not carry out the check; its log says why."
+/* The row as it waits, the result, what happens meanwhile; and the row then, with whether the registry was asked. */
+static const struct { const char *row; enum check_result result; const char *meanwhile, *then; unsigned asked; } cases[] = {
+	{ "state = 'activating', verify_rule = 'require'", CHECK_VALID, NULL, "active valid - 418 done", 1 },
+	{ "state = 'activating', verify_rule = 'require'", CHECK_INVALID_CREDENTIAL, NULL, "inactive invalidCredential told 418 done", 1 },
+	{ "state = 'activating', verify_rule = 'require'", CHECK_UNREACHABLE, NULL, "inactive unreachable told 418 done", 1 },
+	{ "state = 'activating', verify_rule = 'require'", CHECK_ANONYMOUS_ACCESS, NULL, "active anonymousAccess - 418 done", 1 },
+	{ "state = 'activating', verify_rule = 'warn'", CHECK_INVALID_CREDENTIAL, NULL, "active invalidCredential told 418 done", 1 },
+	{ "state = 'activating', verify_rule = 'off'", CHECK_INVALID_CREDENTIAL, NULL, "active invalidCredential - 418 done", 1 },
+	/* One in use is not given up because its registry is down. */
+	{ "state = 'updating-active', verify_rule = 'require'", CHECK_UNREACHABLE, NULL, "active unreachable told 418 done", 1 },
+	{ "state = 'updating-active', verify_rule = 'require'", CHECK_FORBIDDEN, NULL, "inactive forbidden told 418 done", 1 },
+	{ "state = 'updating-inactive', verify_rule = 'require'", CHECK_VALID, NULL, "inactive valid - 418 done", 1 },
+	{ "state = 'updating-inactive', verify_rule = 'require'", CHECK_FORBIDDEN, NULL, "inactive forbidden - 418 done", 1 },
+	/* A state in which nothing waits. */
+	{ "state = 'active'", CHECK_FORBIDDEN, NULL, "active - - - done", 1 },
+	{ "state = 'removed'", CHECK_FORBIDDEN, NULL, "removed - - - done", 1 },
+	/* Whoever changed the row meanwhile was right, and so was whoever took it when the lease had ended. */
+	{ "state = 'activating'", CHECK_VALID, "UPDATE credential SET state = 'inactive', verify_due = NULL", "inactive - - - done", 1 },
+	{ "state = 'activating'", CHECK_VALID, "UPDATE credential SET verify_due = 1", "activating - - - due", 1 },
+	{ "state = 'activating'", CHECK_VALID, "UPDATE credential SET verify_attempt = verify_attempt + 1", "activating - - - leased", 1 },
+	{ "state = 'activating'", CHECK_VALID, "DELETE FROM credential WHERE registry_id = 1", "no row", 1 },
+	/* Three processes have died with it. */
+	{ "state = 'activating', verify_attempt = 2", CHECK_VALID, NULL, "active valid - 418 done", 1 },
+	{ "state = 'activating', verify_attempt = 3, verify_rule = 'require'", CHECK_VALID, NULL, "inactive timeout " LATER " - done", 0 },
+	{ "state = 'activating', verify_attempt = 3", CHECK_VALID, NULL, "active timeout - - done", 0 },
+	/* Nobody to ask, or nothing to ask with. */
+	{ "state = 'activating', verify_rule = 'require', registry_id = (SELECT id FROM storage_pool WHERE 0)", CHECK_VALID, NULL, "no row", 0 },
+	{ "state = 'activating', verify_rule = 'warn', removed = (SELECT NULL)", CHECK_TIMEOUT, NULL, "active timeout told 418 done", 1 },
+	{ "state = 'activating', account_id = 6", CHECK_VALID, NULL, "activating - - - leased", 0 },
+	/* Not yet. */
+	{ "state = 'activating', verify_due = 99999999999999", CHECK_VALID, NULL, "activating - - - leased", 0 },
+};
+/* clang-format on */
+
+START_TEST(a_login_becomes_what_its_check_says)
+{
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE credential SET verify_due = 1000 WHERE registry_id = 1;"
+				    "UPDATE credential SET %s WHERE registry_id = 1",
+				    cases[_i].row));
+	result = cases[_i].result;
+	meanwhile = cases[_i].meanwhile;
+	asked = 0;
+	(void)verifier_run_one(verifier);
+	ck_assert_str_eq(now(), cases[_i].then);
+	ck_assert_uint_eq(asked, cases[_i].asked);
+	if (strstr(cases[_i].then, " due") == NULL)
+		ck_assert(!verifier_run_one(verifier));
+}
+END_TEST
+
+START_TEST(a_login_of_a_registry_that_was_removed_is_not_checked)
+{
+	rig_exec(&rig, "UPDATE storage_pool SET removed = 5;"
+		       "UPDATE credential SET verify_due = 1000, state = 'activating', "
+		       "verify_rule = 'require' WHERE registry_id = 1");
+	ck_assert(verifier_run_one(verifier));
+	ck_assert_str_eq(now(), "inactive unreachable " GONE " - done");
+	ck_assert_str_eq(rig_sql(&rig,
+				 "SELECT event_type || ' ' || auth_type || ' ' || resource_id "
+				 "FROM audit_log WHERE event_type = 'activate'"),
+			 "activate verifier 1c19");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("verifier");
+	TCase *tc = tcase_create("verifier");
+
+	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, a_login_becomes_what_its_check_says, 0, COUNT_OF(cases));
+	tcase_add_test(tc, a_login_of_a_registry_that_was_removed_is_not_checked);
+	suite_add_tcase(suite, tc);
+	return run_suite(suite);
+}
