@@ -36,16 +36,16 @@ static const struct command {
 	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
 	{ "account", "lock",   command_account_lock, true,  { NULL },                                   "deactivate an account, whatever it owns: nobody signs in by it or by the keys that it made" },
 	{ "account", "unlock", command_account_unlock, true, { NULL },                                  "activate it again" },
-	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: for CGI alone; regcredd does it by itself" },
-	{ "status",  NULL,     command_status,       false, { "json", NULL },                           "say how pool, database and housekeeper stand; exit status 1 if something is wrong, 3 if no pool runs" },
-	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; goes on with a rotation that was interrupted" },
+	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: only for CGI; regcredd does it by itself" },
+	{ "status",  NULL,     command_status,       false, { "json", NULL },                           "show the state of the pool, the database and the housekeeper; exit status 1 if something is wrong, 3 if no pool runs" },
+	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; continues a rotation that was interrupted" },
 	{ "audit",   "list",   command_audit_list,   true,  { "resource", "event", "limit", "json", NULL }, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
 	{ "audit",   "verify", command_audit_verify, true,  { "anchor", NULL },                         "prove that no row of the audit log was altered, removed or added; names the first that was" },
 	{ "audit",   "head",   command_audit_head,   true,  { NULL },                                   "print number and hash of its last row, to be kept elsewhere for --anchor" },
-	{ "audit",   "restart", command_audit_restart, true, { "reason", NULL },                        "begin the audit log anew behind one that cannot be proven or continued" },
+	{ "audit",   "restart", command_audit_restart, true, { "reason", NULL },                        "start the audit log over after one that cannot be proven or continued" },
 	{ "backup",  NULL,     command_backup,       false, { "force", NULL },                          "copy the database to a file while regcredd runs, and prove the copy" },
-	{ "restore", NULL,     command_restore,      false, { NULL },                                   "put a copy in place of the database, which is kept, while nothing runs" },
-	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look through an nginx configuration for mistakes" },
+	{ "restore", NULL,     command_restore,      false, { NULL },                                   "replace the database by a copy while nothing runs; the old one is kept" },
+	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look for known mistakes in an nginx configuration" },
 };
 
 /* clang-format on */

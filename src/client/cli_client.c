@@ -528,7 +528,7 @@ static const struct client_command {
 	int (*run)(struct client_call *c);
 	const char *help;
 } commands[] = {
-	{ "login",  " [--key-file TEXT] [--ca-file TEXT] [--allow-http]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after a look whether it takes the key" },
+	{ "login",  " [--key-file TEXT] [--ca-file TEXT] [--allow-http]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after checking that it takes the key" },
 	{ "logout", "",                                    "",         run_logout, "remove that file" },
 	{ "import", " [--dry-run] [--replace]",            " FILE...", run_import, "store the logins of config.json and auth.json on that server" },
 	{ "docker-setup", " [--all] [--undo] [--podman] [--dry-run]", " REGISTRY...", run_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
