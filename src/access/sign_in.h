@@ -12,7 +12,7 @@
 #include "base/http.h"
 
 enum {
-	AUTH_OPEN_ACCOUNT = 1,	 /* the administrator: everybody in open mode (contract 9.1) */
+	AUTH_OPEN_ACCOUNT = 1,	 /* the administrator: everybody in open mode */
 	AUTH_SYSTEM_ACCOUNT = 2, /* regcred itself */
 };
 

@@ -10,7 +10,7 @@
 
 bool browser_wants_html(const struct call *c);
 
-/* The contract's 8.4 and 0.1: a browser's write shows that it comes from a page of ours.  The
+/* A browser's write shows that it comes from a page of ours.  The
  * cookie is set, or sent again. */
 enum err browser_check_csrf(struct call *c);
 

@@ -50,7 +50,7 @@ struct call {
 	struct response *response;
 	struct arena *arena;
 	struct target target;
-	enum http_method method; /* the effective one (contract 1.8) */
+	enum http_method method; /* the effective one */
 	enum api_version version;
 	const char *base;		   /* "https://r.example.test" */
 	const char *root;		   /* base and version */

@@ -1,4 +1,4 @@
-/* html: the page that a browser gets instead of JSON (contract 8.3): the same document, readable,
+/* html: the page that a browser gets instead of JSON: the same document, readable,
  * with links to click.
  *
  * No script runs and nothing is loaded from elsewhere; the data lies in non-executable script

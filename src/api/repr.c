@@ -19,7 +19,7 @@ size_t repr_field_count[TYPES_MAX];
 
 uint32_t repr_offered[TYPES_MAX][ST__COUNT];
 
-/* The plural names as they stand in generated URLs: wholly lower-case (contract 1.3). */
+/* The plural names as they stand in generated URLs: wholly lower-case. */
 char repr_segment[TYPES_MAX][SEGMENT_MAX];
 
 static int

@@ -1,5 +1,5 @@
 /* repr: records as resources, collections, schemas and errors; links, and the actions that the
- * state allows (contract 1 to 7).
+ * state allows.
  *
  * Every generated URL is absolute, and lower-case but for what was typed.
  */

@@ -26,7 +26,7 @@ bool repr_is_full(struct repr_page *page, const struct json_out *w);
 enum { SEGMENT_MAX = 32 };
 
 /* Numbers of a type's fields by name, as filters are printed, and with name and state in front, as
- * a resource is (contract 3.1). Made by repr_init(), read only afterwards. */
+ * a resource is. Made by repr_init(), read only afterwards. */
 extern unsigned char by_name[TYPES_MAX][FIELDS_MAX], repr_in_resource[TYPES_MAX][FIELDS_MAX];
 
 extern size_t repr_field_count[TYPES_MAX];
@@ -42,7 +42,7 @@ void repr_write_url(struct json_out *w, const char *start, const char *between, 
 void repr_name_and_collection(struct json_out *w, const char *name, const char *scope,
 			      const struct resource_type *type);
 
-/* A project is addressed without a scope: its own URL is the scope of what it holds (contract 1.4).
+/* A project is addressed without a scope: its own URL is the scope of what it holds.
  */
 const char *repr_scope_of_type(const struct view *v, const struct resource_type *type);
 

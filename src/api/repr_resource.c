@@ -105,7 +105,7 @@ write_option(struct json_out *w, const struct field *field, const struct value *
 		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
 }
 
-/* A text beside an inactive row says why it did not become active (contract 3.7). */
+/* A text beside an inactive row says why it did not become active. */
 static const char *
 transition_of(const struct record *row)
 {
@@ -460,7 +460,7 @@ write_children(struct json_out *w, struct repr_page *page, const struct record *
 	return ERR_NONE;
 }
 
-/* Embeds what a link leads to under its name; nothing if that is nothing (contract 6.5).  Any other
+/* Embeds what a link leads to under its name; nothing if that is nothing.  Any other
  * failure spoils the answer: a client must not take it for nothing. */
 static void
 write_include(struct json_out *w, struct repr_page *page, const struct record *row,

@@ -19,7 +19,7 @@ enum {
 	HTTP_BODY_MAX = 64 * 1024,   /* bytes of a body; more is 413 */
 	HTTP_TARGET_MAX = 32 * 1024, /* bytes of path and query: Rancher's tests send 16 KB */
 	HTTP_SEGMENTS_MAX =
-		8, /* path segments that can mean something; the rest is ignored (contract 1.3) */
+		8, /* path segments that can mean something; the rest is ignored */
 	HTTP_PAIRS_MAX = 512,  /* query parameters or form fields */
 	HTTP_HEADERS_MAX = 16, /* of an answer */
 };

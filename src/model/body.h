@@ -7,7 +7,7 @@
 #include "model/schema.h"
 
 /* Validates a body by the field table, in the order of the body, then the required fields in the
- * order of the schema (contract 7.3, 10).  Fields that the caller may not set, and unknown ones,
+ * order of the schema.  Fields that the caller may not set, and unknown ones,
  * are ignored.  References are parsed, not looked up. Texts are not copied: they live as long as
  * the body. */
 enum err schema_read(const struct schema_rules *rules, const struct json *body, struct change *out,

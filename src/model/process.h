@@ -1,4 +1,4 @@
-/* process: which action may run in which state, and where it leads (contract 5.1 to 5.3).
+/* process: which action may run in which state, and where it leads.
  *
  *   requested ─create─► registering ─► (activate) ─► activating ─► active
  *                                        ▲                           │
@@ -70,7 +70,7 @@ extern const struct process process_table[];
 const char *state_name(enum state state);
 /* False for a name that is no state. */
 bool state_parse(const char *name, enum state *state);
-/* transitioning: yes (contract 3.7). */
+/* transitioning: yes. */
 bool state_is_transitional(enum state state);
 
 /* The row of a process that may start in the state; NULL if it may not. */

@@ -1,5 +1,4 @@
-/* query: the parameters of a collection as a list_query: filters, sort, limit, marker, include
- * (contract 6).
+/* query: the parameters of a collection as a list_query: filters, sort, limit, marker, include.
  *
  * Unknown fields and modifiers are ignored, as in the original.  A marker is a position in one
  * order of rows, so rows that come and go make no page skip or repeat one; a marker of another
@@ -41,7 +40,7 @@ struct list_request {
 	const struct field *sort; /* NULL: none asked for, or none that could be */
 	const char *include;	  /* NULL: none */
 	bool paged;		  /* limit or marker was given */
-	bool whole;		  /* shown without pages as long as all fits (contract 6.1) */
+	bool whole;		  /* shown without pages as long as all fits */
 	bool all;		  /* all=true */
 };
 

@@ -30,7 +30,7 @@ const char *record_text(const struct record *record, enum column column); /* NUL
 
 enum state record_state(const struct record *record);
 
-/* External ids (contract 2): strict prefix, decimal without leading zeros, "1c7". */
+/* External ids: strict prefix, decimal without leading zeros, "1c7". */
 bool id_parse(const struct family *family, const char *text, int64_t *id);
 
 char *id_format(struct arena *a, const struct family *family, int64_t id);

@@ -90,7 +90,7 @@ enum field_type {
 	FT_REFERENCES, /* an array of ids, stored likewise */
 };
 
-/* Which modifiers a collection filter of the field takes (contract 4.1). */
+/* Which modifiers a collection filter of the field takes. */
 enum filter_set { FILTER_NONE, FILTER_V, FILTER_S, FILTER_N };
 
 enum {
@@ -136,7 +136,7 @@ struct action {
 	unsigned versions;
 };
 
-/* Rows of `type` whose `column` names a row are removed when that is purged (contract 5.5). */
+/* Rows of `type` whose `column` names a row are removed when that is purged. */
 struct cascade {
 	const struct resource_type *type;
 	enum column column;
@@ -148,8 +148,8 @@ enum {
 				   may give them; hashed */
 	TYPE_HASHED = 1 << 2,	/* secretValue is hashed: nobody ever reads it again */
 	TYPE_PROJECT = 1 << 3, /* members, owners act alone, DELETE deactivates first, list of one's
-				  own (contract 3.5) */
-	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as (contract 9.2) */
+				  own */
+	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as */
 	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
 	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
 	TYPE_VERIFIED = 1 << 12,       /* a login that its registry can be asked about */
@@ -213,7 +213,7 @@ _Static_assert((int)T__COUNT <= (int)TYPES_MAX, "a place for each type");
 
 /* By id; NULL if there is none. */
 const struct resource_type *type_find(const char *id);
-/* By id or plural in any case, as in a URL (contract 1.3); NULL if there is none. */
+/* By id or plural in any case, as in a URL; NULL if there is none. */
 const struct resource_type *type_find_segment(const char *segment);
 /* The type of a row of the family by its kind. */
 const struct resource_type *type_of_row(const struct family *family, const char *kind);

@@ -1,4 +1,4 @@
-/* types: the resource types, as tables only (contract 4).  The file to edit to add a type.
+/* types: the resource types, as tables only.  The file to edit to add a type.
  *
  * The fields stand in the order of the schema document: by name, then those that the original kept
  * outside its columns, because that order decides which missing field is reported first.  Which

@@ -87,7 +87,7 @@ owners_of_list(const struct context *c, const struct resource_type *type,
 
 	if ((type->flags & TYPE_SELF) != 0 && !id->all_accounts)
 		return (struct owners){.ids = &id->scope_id, .count = 1};
-	/* An administrator's own projects, unless it asks for all of them (contract 1.4). */
+	/* An administrator's own projects, unless it asks for all of them. */
 	if ((type->flags & TYPE_PROJECT) != 0 && administers && !request->all)
 		return (struct owners){.ids = id->owners.ids, .count = id->owners.count};
 	return owners_of(c, type);

@@ -1,4 +1,4 @@
-/* resource: list, read, create, update, delete, action: once, for every type (contract 5, 6, 10).
+/* resource: list, read, create, update, delete, action: once, for every type.
  *
  * What a type has of its own stands in its row of types.c.  A write commits its last state and its
  * process log together; the record that it returns is the snapshot for the answer, in the first

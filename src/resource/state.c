@@ -32,7 +32,7 @@ plan_runs(const struct plan *plan, const char *process)
 static int64_t
 whole_seconds(int64_t ms)
 {
-	return ms - ms % 1000; /* createdTS is created, to the millisecond (contract 3.1) */
+	return ms - ms % 1000; /* createdTS is created, to the millisecond */
 }
 
 static enum store_rc cascade(struct store_tx *tx, const struct context *c,

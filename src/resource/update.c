@@ -27,7 +27,7 @@ may_update_field(const void *context, const struct field *field)
 }
 
 /* A secret that was given as null is left alone unless the caller can read it: to others it always
- * was null (contract 10.4). A purged row keeps no secret. */
+ * was null. A purged row keeps no secret. */
 static enum err
 update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
 	      struct record *row, uint64_t *columns, struct error *e)
@@ -157,7 +157,7 @@ resource_update(const struct context *c, const struct resource_type *type, const
 		rules.stored = out;
 	else if (found != ERR_NOT_FOUND)
 		return err_set(e, found, NULL, NULL);
-	/* A wrong body is reported before a missing row (contract 7.3). */
+	/* A wrong body is reported before a missing row. */
 	if (schema_read(&rules, body, &change, e) != ERR_NONE)
 		return e->code;
 	if (found != ERR_NONE)

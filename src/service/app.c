@@ -1,6 +1,6 @@
 /* app: routes, gates and answers.
  *
- * The order of the checks is the contract's 7.3: body, key, project, CSRF, versions and schemas,
+ * The order of the checks: body, key, project, CSRF, versions and schemas,
  * type, id, action, method, fields.
  */
 #include "service/app.h"

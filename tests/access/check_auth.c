@@ -1,4 +1,4 @@
-/* check_auth: roles against types and fields (the contract's 4.5, 4.6), and who a request is from
+/* check_auth: roles against types and fields, and who a request is from
  * (section 9). */
 #include <check.h>
 #include <sodium.h>

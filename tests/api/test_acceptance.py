@@ -1,4 +1,4 @@
-"""The acceptance cases of the contract's section 14; the number of a case is in the name of its test.  F8 is in test_restart.py."""
+"""The acceptance cases of the API; the number of a case is in the name of its test.  F8 is in test_restart.py."""
 
 import calendar
 import html.parser

@@ -1,7 +1,7 @@
 """A conversation with each known client, step by step: its requests with its headers and bodies, and what it needs from the answers.
 
 The classes below are the clients' own logic in small: they follow links, actions and method lists as the originals do, and fail where
-those fail (contract 11, and the requirements that were recorded from the clients).
+those fail.
 """
 
 import json

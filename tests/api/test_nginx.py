@@ -137,7 +137,7 @@ def ordinary(servers, http_level=""):
 
 class NginxCase(harness.Case):
     def own(self, response, status, base=None):
-        """nginx's own answer: the contract's error (7.1), and the header without which clients stop working."""
+        """nginx's own answer: an error of the API's form, and the header without which clients stop working."""
         self.assertEqual(response.status, status, response)
         self.assertEqual(response.header("Content-Type"), "application/json; charset=utf-8", response)
         self.assertEqual(list(response.json), validator.ERROR_KEYS, response)

@@ -88,7 +88,7 @@ EXCEPTIONS = (
     ("names of members are their accounts'", "regcred keeps no name of its own for a membership",
      lambda role, kind, part, name, attr, new, old: kind == "projectMember" and part == "field" and name in ("name", "description", "accountId")),
 )
-# Excuses that are free to go unused: they allow a choice that the contract leaves open.
+# Excuses that are free to go unused: they allow a choice that the API leaves open.
 OPTIONAL = {"unused references", "error has fieldName", "flag of a project", "names of members are their accounts'", "inputs are documents",
             "keys are not rewritten", "project kind and uuid", "account kind and uuid", "identity is read-only", "registryId of keys",
             "members are set by setmembers", "abstract types are read-only", "unused columns are read-only"}

@@ -7,7 +7,7 @@ import harness
 from harness import Client
 
 SECRET_READERS = ("superadmin", "projectadmin")
-# role: (collection methods, resource methods) of registryCredential and registry (contract 4.6)
+# role: (collection methods, resource methods) of registryCredential and registry
 FULL = ({"GET", "POST"}, {"GET", "PUT", "DELETE"})
 READ = ({"GET"}, {"GET"})
 MATRIX = {

@@ -1,4 +1,4 @@
-"""The whole table of the contract's section 5.3: state x (GET, PUT, DELETE, each action) for registryCredential and registry.
+"""The whole table: state x (GET, PUT, DELETE, each action) for registryCredential and registry.
 
 Nothing in these types takes time, so a transitional state never rests in the database: each test writes its state into the row.
 """

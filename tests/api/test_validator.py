@@ -1,4 +1,4 @@
-"""The validator itself: it must be content with what the contract shows, and find each fault that is put into that."""
+"""The validator itself: it must be content with what the API shows, and find each fault that is put into that."""
 
 import copy
 import json

@@ -91,7 +91,7 @@ def response(r, base, schemas_at, proxy=False):
 
 
 def schemas_header(url, path, base, status, own):
-    """The value follows version and scope of the request (contract 1.4)."""
+    """The value follows version and scope of the request."""
     parts = [p for p in path.split("/") if p]
     version = parts[0] if parts and parts[0] in ("v1", "v2-beta") else "v1"
     unscoped = "%s/%s/schemas" % (base, version)
@@ -233,7 +233,7 @@ def actions(body, doc):
 
 
 def order(body, includes):
-    """id, type, links, actions, baseType, name, state, then the others by name (contract 3.1)."""
+    """id, type, links, actions, baseType, name, state, then the others by name."""
     names = [n for n in body if n not in includes and not (n.endswith("TS") and n[:-2] in body)]    # these stand beside their date
     first = [n for n in ("id", "type", "links", "actions", "baseType", "name", "state") if n in body]
     rest = names[len(first):]

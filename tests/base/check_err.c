@@ -45,7 +45,7 @@ static const struct { enum err err; int status; const char *code; bool validatio
 };
 /* clang-format on */
 
-START_TEST(an_error_has_the_contracts_status_and_code)
+START_TEST(an_error_has_its_published_status_and_code)
 {
 	enum err err = published[_i].err;
 
@@ -292,7 +292,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(suite, err);
-	tcase_add_loop_test(err, an_error_has_the_contracts_status_and_code, 0,
+	tcase_add_loop_test(err, an_error_has_its_published_status_and_code, 0,
 			    COUNT_OF(published));
 	tcase_add_loop_test(err, only_validation_errors_have_no_message, 0, COUNT_OF(published));
 	tcase_add_loop_test(err, every_error_has_a_sentence, 0, COUNT_OF(published));

@@ -1,4 +1,4 @@
-/* check_query: filters, sort, limit and markers (the contract's section 6), and pages over a real
+/* check_query: filters, sort, limit and markers, and pages over a real
  * store while rows come and go. */
 #include <check.h>
 #include <stdio.h>
@@ -129,7 +129,7 @@ START_TEST(a_field_takes_the_modifiers_of_its_set)
 }
 END_TEST
 
-START_TEST(the_modifiers_are_printed_in_the_contracts_order)
+START_TEST(the_modifiers_are_printed_in_the_published_order)
 {
 	for (size_t i = 0; i < COUNT_OF(modifiers); i++)
 		ck_assert_str_eq(modifier_table[i].name, modifiers[i].name);
@@ -990,7 +990,7 @@ query_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_field_takes_the_modifiers_of_its_set, 0, COUNT_OF(filterable));
-	tcase_add_test(tc, the_modifiers_are_printed_in_the_contracts_order);
+	tcase_add_test(tc, the_modifiers_are_printed_in_the_published_order);
 	tcase_add_loop_test(tc, a_filter_becomes_its_condition, 0, COUNT_OF(filters));
 	tcase_add_test(tc, a_field_that_the_caller_does_not_see_neither_filters_nor_sorts);
 	tcase_add_test(tc, a_pattern_that_is_too_long_matches_nothing);

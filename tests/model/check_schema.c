@@ -1,4 +1,4 @@
-/* check_schema: the type tables against the contract's section 4, and how bodies, ids and dates are
+/* check_schema: the type tables against the published API, and how bodies, ids and dates are
  * read (sections 2, 3.1, 10). */
 #include <check.h>
 #include <stdio.h>
@@ -105,7 +105,7 @@ check_field(const struct field *f, const struct field_row *row)
 	ck_assert_msg(f->filter == row->filter, "%s: filter %d", row->name, f->filter);
 }
 
-START_TEST(a_field_of_registry_credential_is_as_in_the_contract)
+START_TEST(a_field_of_registry_credential_is_as_published)
 {
 	const struct field_row *row = &registry_credential[_i];
 
@@ -113,7 +113,7 @@ START_TEST(a_field_of_registry_credential_is_as_in_the_contract)
 }
 END_TEST
 
-START_TEST(a_field_of_registry_is_as_in_the_contract)
+START_TEST(a_field_of_registry_is_as_published)
 {
 	check_field(type_field(&types_table[T_REGISTRY], registry[_i].name, API_V1), &registry[_i]);
 }
@@ -164,7 +164,7 @@ START_TEST(email_is_optional_and_nullable_in_v2_beta)
 }
 END_TEST
 
-START_TEST(the_states_of_a_credential_are_listed_in_the_contracts_order)
+START_TEST(the_states_of_a_credential_are_listed_in_the_published_order)
 {
 	static const char *const states[] = {"activating",  "active",	       "deactivating",
 					     "inactive",    "purged",	       "purging",
@@ -286,7 +286,7 @@ static const struct { enum type_place type; const char *names, *output; } declar
 };
 /* clang-format on */
 
-START_TEST(a_type_declares_the_contracts_actions)
+START_TEST(a_type_declares_the_published_actions)
 {
 	const struct resource_type *type = &types_table[declared[_i].type];
 	char names[256] = "";
@@ -929,17 +929,17 @@ schema_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_tables_agree_with_each_other);
-	tcase_add_loop_test(tc, a_field_of_registry_credential_is_as_in_the_contract, 0,
+	tcase_add_loop_test(tc, a_field_of_registry_credential_is_as_published, 0,
 			    COUNT_OF(registry_credential));
-	tcase_add_loop_test(tc, a_field_of_registry_is_as_in_the_contract, 0, COUNT_OF(registry));
+	tcase_add_loop_test(tc, a_field_of_registry_is_as_published, 0, COUNT_OF(registry));
 	tcase_add_test(tc, fields_stand_in_the_order_of_the_document_and_email_and_address_last);
 	tcase_add_test(tc, email_is_optional_and_nullable_in_v2_beta);
-	tcase_add_test(tc, the_states_of_a_credential_are_listed_in_the_contracts_order);
+	tcase_add_test(tc, the_states_of_a_credential_are_listed_in_the_published_order);
 	tcase_add_loop_test(tc, a_type_is_found_by_id_or_plural_in_any_case_and_by_nothing_else, 0,
 			    COUNT_OF(segments));
 	tcase_add_test(tc, a_type_is_found_by_its_exact_id);
 	tcase_add_loop_test(tc, a_row_has_the_type_of_its_kind, 0, COUNT_OF(kinds));
-	tcase_add_loop_test(tc, a_type_declares_the_contracts_actions, 0, COUNT_OF(declared));
+	tcase_add_loop_test(tc, a_type_declares_the_published_actions, 0, COUNT_OF(declared));
 	tcase_add_test(tc, a_link_is_found_by_its_name_in_any_case);
 	tcase_add_loop_test(tc, an_id_has_its_familys_prefix_and_a_plain_number, 0, COUNT_OF(ids));
 	tcase_add_loop_test(tc, a_body_of_a_create_is_read_by_the_rules, 0, COUNT_OF(created));

@@ -1,5 +1,5 @@
 /* check_resource: what create, update, delete, actions and the sweep do to the rows, the process
- * log and the secrets (the contract's sections 3.3, 5, 6 and 10). */
+ * log and the secrets. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
