@@ -322,7 +322,8 @@ denies_others(const struct node *block)
 		block = block->parent;
 	for (const struct node *n = block == NULL ? NULL : block->children; n != NULL; n = n->next)
 		if ((node_is_named(n, "allow") || node_is_named(n, "deny")) &&
-		    strcasecmp(node_word(n, 1), "all") == 0)
+		    (strcasecmp(node_word(n, 1), "all") == 0 ||
+		     text_ends_with(node_word(n, 1), "/0")))
 			return node_is_named(n, "deny");
 	return false;
 }

@@ -174,6 +174,9 @@ look_inject_leak(const struct site *site, const struct rule *rule)
 
 		asker.block = n->parent;
 		look_logs(&asker, rule, secrets);
+		const struct node *errors = node_effective(n->parent, "error_log");
+		if (errors != NULL && node_mentions(errors, "debug"))
+			found(site, rule, errors, "a debug log");
 	}
 }
 

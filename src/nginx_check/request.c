@@ -228,6 +228,16 @@ log_format(const struct check *c, const char *name)
 	return NULL;
 }
 
+/* What a map cuts out of a URL holds its query, too, unless the expression ends before it. */
+static bool
+is_cut_before_query(const struct origin *from, const char *const *secrets)
+{
+	const char *source = from->row == NULL ? "" : node_word(from->row->parent, 1);
+
+	return source[0] != '$' || !variable_in(source + 1, secrets) ||
+	       node_word(from->row, 0)[0] != '~' || strstr(node_word(from->row, 0), "[^?") != NULL;
+}
+
 /* A variable that the log format writes and should not; NULL if there is none.  A format that is
  * not here is nginx's own "combined", or in a part that is not at hand. */
 static const char *
@@ -235,18 +245,19 @@ log_tells(const struct site *site, const struct node *block, const char *name,
 	  const char *const *secrets)
 {
 	const struct node *format = log_format(site->check, name);
+	bool combined = format == NULL && strcmp(name, "combined") == 0;
 	struct trace t;
 
 	if (format == NULL)
-		return strcmp(name, "combined") == 0 && variable_in("request", secrets) ? "request"
-											: NULL;
+		return combined && variable_in("request", secrets) ? "request" : NULL;
 	if (!trace_run_values(&t, site, block, format))
 		return NULL;
 	for (size_t i = 0; i < t.count; i++) {
 		const char *text = t.from[i].text, *variable;
 
 		while ((variable = variable_next(site->check->arena, &text)) != NULL)
-			if (variable_in(variable, secrets))
+			if (variable_in(variable, secrets) ||
+			    !is_cut_before_query(&t.from[i], secrets))
 				return variable;
 	}
 	return NULL;
