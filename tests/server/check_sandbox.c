@@ -3,9 +3,12 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -360,6 +363,45 @@ START_TEST(without_a_sandbox_nothing_is_forbidden)
 }
 END_TEST
 
+/* Under a filter that answers seccomp(2) so, as old container profiles and emulators do. */
+static int
+enter_without_seccomp(int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {COUNT_OF(code), code};
+	struct settings s = {.sandbox = 1};
+	struct sandbox sandbox;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return NOT_HERE;
+	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
+	if (!sandbox_enter(&s, &sandbox) || sandbox.seccomp || sandbox.missing[0] == '\0')
+		return BROKEN;
+	return 0;
+}
+
+START_TEST(a_kernel_without_seccomp_is_gone_on_with)
+{
+	static const int errors[] = {ENOSYS, EPERM, EINVAL};
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(enter_without_seccomp(errors[_i]));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) &&
+			      (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == NOT_HERE),
+		      "status 0x%x", (unsigned)status);
+}
+END_TEST
+
 START_TEST(the_text_says_what_is_in_force)
 {
 	const struct sandbox all = {.landlock = true, .seccomp = true}, none = {0},
@@ -382,6 +424,7 @@ main(void)
 	tcase_add_loop_test(tc, a_process_that_is_shut_in_has_what_it_needs_and_no_more, 0,
 			    COUNT_OF(probes));
 	tcase_add_test(tc, without_a_sandbox_nothing_is_forbidden);
+	tcase_add_loop_test(tc, a_kernel_without_seccomp_is_gone_on_with, 0, 3);
 	tcase_add_test(tc, the_text_says_what_is_in_force);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
