@@ -65,7 +65,7 @@ print_report(const struct audit_report *r)
 int
 command_audit_verify(struct session *s)
 {
-	const char *anchor = session_option(s->arguments, "anchor", NULL);
+	const char *anchor = arguments_value(s->arguments, "anchor", NULL);
 	struct audit_check check = {.store = s->context.store,
 				    .ring = s->context.ring,
 				    .stopped = stop_was_asked,
@@ -95,11 +95,19 @@ int
 command_audit_restart(struct session *s)
 {
 	enum { REASON_MAX = 255 };
-	const char *reason = session_option(s->arguments, "reason", "");
+	const char *reason = arguments_value(s->arguments, "reason", "");
 
 	if (*reason == '\0' || strlen(reason) > REASON_MAX ||
 	    !http_utf8_valid(reason, strlen(reason)))
 		return session_fail("why? say so with --reason, in at most 255 bytes of UTF-8");
+	const struct audit_check check = {
+		.store = s->context.store, .ring = s->context.ring, .progress = stderr};
+	struct audit_report report;
+	if (arguments_find(s->arguments, "force") == NULL &&
+	    audit_verify(&check, &report) == STORE_OK && report.problem[0] == '\0')
+		return session_fail(
+			"the audit log can be proven: to restart it would give that up.  "
+			"Use --force if that is what you want");
 	enum store_rc rc = audit_restart(s->context.store, s->context.ring, &s->context.actor,
 					 reason, s->context.now_ms);
 	if (rc != STORE_OK)
@@ -108,27 +116,27 @@ command_audit_restart(struct session *s)
 	return EXIT_OK;
 }
 
-static void
-print_audit_row(struct session *s, const struct record *row)
+static const char *
+show_actor(struct session *s, const struct record *row, enum column column)
 {
-	const struct value *actor = &row->columns[COL_ACTOR_ID];
 	const char *who = record_text(row, COL_PROXY_USER);
 
-	if (who == NULL && actor->type == VALUE_INT)
-		who = id_format(s->arena, &family_account, actor->number);
+	if (who == NULL && row->columns[column].type == VALUE_INT)
+		who = show_account(s, row, column);
 	if (who == NULL)
 		who = record_text(row, COL_PUBLIC_VALUE);
-	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
-	print_date(row, COL_CREATED);
-	print_column(who != NULL ? who : record_text(row, COL_AUTH_TYPE), 12);
-	print_column(record_text(row, COL_CLIENT_IP), 15);
-	print_column(record_text(row, COL_EVENT_TYPE), 13);
-	print_column(record_text(row, COL_RESOURCE_TYPE), 18);
-	print_column(record_text(row, COL_RESOURCE_ID), 8);
-	if (row->columns[COL_ATTEMPTS].number > 1)
-		(void)printf("%lld times  ", (long long)row->columns[COL_ATTEMPTS].number);
-	print_column(record_text(row, COL_CHANGES), 0);
-	(void)putchar('\n');
+	return who != NULL ? who : record_text(row, COL_AUTH_TYPE);
+}
+
+static const char *
+show_changes(struct session *s, const struct record *row, enum column column)
+{
+	const char *changes = record_text(row, column);
+	long long times = row->columns[COL_ATTEMPTS].number;
+
+	return times > 1 ? arena_printf(s->arena, "%lld times  %s", times,
+					changes != NULL ? changes : "-")
+			 : changes;
 }
 
 int
@@ -139,16 +147,23 @@ command_audit_list(struct session *s)
 		enum column column;
 	} filters[] = {{"resource", COL_RESOURCE_ID}, {"event", COL_EVENT_TYPE}};
 	struct list_request request = {.list = {.limit = LIMIT_DEFAULT, .descending = true}};
-	struct record_list rows = {.more = true};
-	const char *count = session_option(s->arguments, "limit", NULL);
+	static const struct table_column columns[] = {
+		{"ID", show_id, COL_ID},
+		{"TIME", show_date, COL_CREATED},
+		{"WHO", show_actor, COL_ACTOR_ID},
+		{"FROM", show_text, COL_CLIENT_IP},
+		{"EVENT", show_text, COL_EVENT_TYPE},
+		{"TYPE", show_text, COL_RESOURCE_TYPE},
+		{"RESOURCE", show_text, COL_RESOURCE_ID},
+		{"CHANGES", show_changes, COL_CHANGES},
+	};
+	const char *count = arguments_value(s->arguments, "limit", NULL);
 	size_t left = count != NULL ? session_read_count(count, SIZE_MAX) : SIZE_MAX;
-	bool json = session_option(s->arguments, "json", NULL) != NULL;
-	struct error e = {0};
 
 	if (left == 0)
 		return session_fail("--limit must be a whole number");
 	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
-		const char *value = session_option(s->arguments, filters[i].option, NULL);
+		const char *value = arguments_value(s->arguments, filters[i].option, NULL);
 
 		if (value != NULL)
 			request.list.conditions[request.list.condition_count++] =
@@ -156,20 +171,6 @@ command_audit_list(struct session *s)
 						   .op = OP_EQ,
 						   .value = value_text(value)};
 	}
-	while (rows.more && left > 0) {
-		arena_reset(s->arena);
-		if (resource_list(&s->context, type_find("auditLog"), &request, &rows, &e) !=
-		    ERR_NONE)
-			return session_fail_error(&e);
-		for (size_t i = 0; i < rows.count && left > 0; i++, left--) {
-			if (!json)
-				print_audit_row(s, &rows.items[i]);
-			else if (!print_json(s, &rows.items[i]))
-				return session_fail("there is no memory");
-		}
-		if (rows.count > 0)
-			request.list.from = (struct position){
-				.set = true, .id = record_id(&rows.items[rows.count - 1])};
-	}
-	return EXIT_OK;
+	return session_list(s, "auditLog", &request, left, columns,
+			    sizeof(columns) / sizeof(*columns));
 }

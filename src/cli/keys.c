@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/permissions.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/exit.h"
@@ -48,7 +49,7 @@ keys_body_of(struct session *s)
 	struct json *body = json_object(s->arena);
 
 	for (size_t i = 0; body != NULL && i < sizeof(fields) / sizeof(*fields); i++) {
-		const char *value = session_option(s->arguments, fields[i][0], NULL);
+		const char *value = arguments_value(s->arguments, fields[i][0], NULL);
 
 		if (value != NULL && strcmp(fields[i][0], "expires") == 0)
 			value = date_of(s, value);
@@ -57,7 +58,7 @@ keys_body_of(struct session *s)
 		if (value != NULL)
 			(void)json_add_string(s->arena, body, fields[i][1], value);
 	}
-	if (body != NULL && session_option(s->arguments, "proxy-user", NULL) != NULL)
+	if (body != NULL && arguments_value(s->arguments, "proxy-user", NULL) != NULL)
 		(void)json_add_string(s->arena, body, "externalIdType", STORE_PROXY_TYPE);
 	return body;
 }
@@ -75,26 +76,73 @@ create(struct session *s, const char *type, struct record *row, const char **sec
 	return EXIT_OK;
 }
 
+static enum err
+key_revoke(struct session *s, const char *id, struct error *e)
+{
+	static const char *const actions[] = {"deactivate", "remove", NULL};
+	struct record row;
+	enum err rc = ERR_NONE;
+
+	for (size_t i = 0; actions[i] != NULL; i++) {
+		*e = (struct error){0};
+		rc = resource_action(&s->context, type_find("apiKey"), id, actions[i], &row, e);
+		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
+			return rc;
+	}
+	return ERR_NONE;
+}
+
+/* A key that nobody has seen must not stay. */
+static int
+take_back(struct session *s, const struct record *row)
+{
+	const char *id = id_format(s->arena, row->type->family, record_id(row));
+	struct error e = {0};
+
+	if (id == NULL)
+		return session_fail("there is no memory");
+	if (key_revoke(s, id, &e) == ERR_NONE)
+		(void)fprintf(stderr,
+			      "regcred: the key could not be printed: %s is revoked again\n", id);
+	else
+		(void)fprintf(stderr, "regcred: the key could not be printed: revoke %s\n", id);
+	return EXIT_FAILED;
+}
+
 int
 command_key_create(struct session *s)
 {
 	struct record row;
 	const char *secret = NULL;
 
-	if (session_option(s->arguments, "account", NULL) == NULL)
+	if (arguments_value(s->arguments, "account", NULL) == NULL)
 		return session_fail("whose key? name the account, for example --account 1a5");
 	int status = create(s, "apiKey", &row, &secret);
-	if (status == EXIT_OK)
-		(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n",
-			     record_text(&row, COL_PUBLIC_VALUE), secret);
-	return status;
+	if (status != EXIT_OK)
+		return status;
+	(void)printf("REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n",
+		     record_text(&row, COL_PUBLIC_VALUE), secret);
+	return fflush(stdout) == 0 ? EXIT_OK : take_back(s, &row);
+}
+
+static bool
+is_kind(const char *kind)
+{
+	for (const struct account_kind *k = account_kinds; k->kind != NULL; k++)
+		if (strcmp(k->kind, kind) == 0)
+			return true;
+	return false;
 }
 
 int
 command_account_add(struct session *s)
 {
+	const char *kind = arguments_value(s->arguments, "kind", NULL);
 	struct record row;
 	const char *secret = NULL;
+	if (kind != NULL && !is_kind(kind))
+		return session_fail(
+			"there is no such kind of account: see `regcred account add --help`");
 	int status = create(s, "account", &row, &secret);
 
 	if (status == EXIT_OK)
@@ -102,16 +150,43 @@ command_account_add(struct session *s)
 	return status;
 }
 
+static int
+list_all(struct session *s, const char *type, const struct table_column *columns, size_t count)
+{
+	struct list_request request = {.all = true, .paged = true, .list = {.limit = LIMIT_MAX}};
+
+	return session_list(s, type, &request, SIZE_MAX, columns, count);
+}
+
 int
 command_key_list(struct session *s)
 {
-	return session_list(s, "apiKey");
+	static const struct table_column columns[] = {
+		{"ID", show_id, COL_ID},
+		{"ACCOUNT", show_account, COL_ACCOUNT_ID},
+		{"ACCESS KEY", show_text, COL_PUBLIC_VALUE},
+		{"STATE", show_text, COL_STATE},
+		{"CREATED", show_date, COL_CREATED},
+		{"EXPIRES", show_date, COL_EXPIRES},
+		{"LAST USED", show_date, COL_LAST_USED},
+		{"FROM", show_text, COL_LAST_ADDRESS},
+		{"ROLE", show_text, COL_ROLE},
+		{"NAME", show_text, COL_NAME},
+	};
+
+	return list_all(s, "apiKey", columns, sizeof(columns) / sizeof(*columns));
 }
 
 int
 command_account_list(struct session *s)
 {
-	return session_list(s, "account");
+	static const struct table_column columns[] = {
+		{"ID", show_id, COL_ID},	 {"KIND", show_text, COL_KIND},
+		{"STATE", show_text, COL_STATE}, {"CREATED", show_date, COL_CREATED},
+		{"NAME", show_text, COL_NAME},
+	};
+
+	return list_all(s, "account", columns, sizeof(columns) / sizeof(*columns));
 }
 
 /* The id of a key that is named by its id or its access key; NULL if there is none. */
@@ -131,25 +206,18 @@ find_key_id(struct session *s, const char *name)
 int
 command_key_revoke(struct session *s)
 {
-	static const char *const actions[] = {"deactivate", "remove", NULL};
-	const struct resource_type *type = type_find("apiKey");
 	struct record row;
 	struct error e = {0};
 	const char *id =
-		s->arguments->word_count > 2 ? find_key_id(s, s->arguments->words[2]) : NULL;
+		s->arguments->word_count > 0 ? find_key_id(s, s->arguments->words[0]) : NULL;
 
 	if (id == NULL)
 		return session_fail(
 			"which key? give its id (1c12) or its access key as `regcred key list` "
 			"prints them");
-	if (resource_read(&s->context, type, id, &row, &e) != ERR_NONE)
+	if (resource_read(&s->context, type_find("apiKey"), id, &row, &e) != ERR_NONE ||
+	    key_revoke(s, id, &e) != ERR_NONE)
 		return session_fail_error(&e);
-	for (size_t i = 0; actions[i] != NULL; i++) {
-		e = (struct error){0};
-		enum err rc = resource_action(&s->context, type, id, actions[i], &row, &e);
-		if (rc != ERR_NONE && rc != ERR_ACTION_NOT_AVAILABLE)
-			return session_fail_error(&e);
-	}
 	(void)printf("revoked %s\n", id);
 	return EXIT_OK;
 }
@@ -157,7 +225,7 @@ command_key_revoke(struct session *s)
 static int
 account_move(struct session *s, const char *action, const char *done)
 {
-	const char *id = s->arguments->word_count > 2 ? s->arguments->words[2] : "";
+	const char *id = s->arguments->word_count > 0 ? s->arguments->words[0] : "";
 	const struct resource_type *type = type_find("account");
 	struct record row;
 	struct error e = {0};

@@ -1,17 +1,21 @@
-/* cli: the `regcred` command: administration on the machine that holds the database and the key.
+/* cli: the `regcred` command: administration on the machine that holds the database and the key,
+ * and the commands that ask a server from any machine.
  *
- * Whoever can read both can do everything; the command therefore acts as superadmin, through the
- * same operations as the API.
+ * Who can read database and key can do everything; the command therefore acts as superadmin,
+ * through the same operations as the API.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "access/permissions.h"
 #include "base/arena.h"
+#include "base/arguments.h"
 #include "base/exit.h"
 #include "base/harden.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/text.h"
 #include "cli/audit.h"
 #include "cli/keys.h"
 #include "cli/session.h"
@@ -20,134 +24,318 @@
 #include "server/config.h"
 #include "service/app.h"
 
+static void print_roles(FILE *out);
+static void print_kinds(FILE *out);
+
 /* clang-format off */
+
+/* An option means the same wherever it is taken. */
+static const struct option {
+	const char *name;
+	const char *value;                /* as --help shows it; NULL: the option stands alone */
+	const char *help;
+	void (*values)(FILE *out);        /* what the value can be */
+} options[] = {
+	{ "account",     "ID",       "account or project that the key is for, such as 1a5", NULL },
+	{ "all",         NULL,       "for all registries that are not named", NULL },
+	{ "allow-http",  NULL,       "send the key and all logins unencrypted; loopback needs no permission", NULL },
+	{ "anchor",      "LINE",     "a line of `regcred audit head`: that row must still be there", NULL },
+	{ "batch",       "N",        "values that one transaction seals again, 1 to 10000; 200 if it is not given", NULL },
+	{ "ca-file",     "FILE",     "certificates that the server is trusted by", NULL },
+	{ "description", "TEXT",     "a description", NULL },
+	{ "dry-run",     NULL,       "say what would be done, and change nothing", NULL },
+	{ "event",       "EVENT",    "only rows of this event, such as create, handOut or signInRefused", NULL },
+	{ "expires",     "TIME",     "when it ends: 2030-01-31T00:00:00Z, or days or hours from now: 90d, 12h", NULL },
+	{ "force",       NULL,       "do it although something speaks against it", NULL },
+	{ "help",        NULL,       "print this", NULL },
+	{ "json",        NULL,       "print JSON, one object in a line", NULL },
+	{ "key-file",    "FILE",     "file of mode 0600 with the lines access_key = ... and secret_key = ...", NULL },
+	{ "kind",        "KIND",     "kind of the account; user if it is not given", print_kinds },
+	{ "limit",       "N",        "rows at most", NULL },
+	{ "name",        "TEXT",     "a name", NULL },
+	{ "networks",    "NETWORKS", "networks that the key works from: 192.0.2.0/24,2001:db8::/32", NULL },
+	{ "nginx",       "FILE",     "nginx configuration to look through, with all that it includes", NULL },
+	{ "podman",      NULL,       "change auth.json of podman, skopeo and buildah", NULL },
+	{ "proxy-user",  "NAME",     "name by which the web server signs the person in", NULL },
+	{ "reason",      "TEXT",     "why; it is kept", NULL },
+	{ "replace",     NULL,       "give a login that is there the password of the file", NULL },
+	{ "resource",    "ID",       "only rows about this resource, such as 1c7", NULL },
+	{ "role",        "ROLE",     "what the key is confined to; all that its account may do if it is not given", print_roles },
+	{ "undo",        NULL,       "take out what names regcred", NULL },
+};
+
 static const struct command {
-	const char *first, *second;
+	const char *name;                         /* one or two words */
+	const char *operands;                     /* as --help shows them */
+	size_t most;                              /* operands */
+	const char *options;                      /* of the table above */
 	int (*run)(struct session *s);
-	bool opens;              /* needs database and key */
-	const char *options[7];  /* that it takes */
+	bool opens;                               /* needs database and key */
+	int (*ask)(const struct arguments *a);    /* instead of run: asks a server, reads no settings */
 	const char *help;
 } commands[] = {
-	{ "init",    NULL,     command_init,         false, { NULL },                                   "make state directory, master key and database" },
-	{ "key",     "create", command_key_create,   true,  { "account", "name", "description", "expires", "role", "networks", NULL }, "make an API key of an account and print it once" },
-	{ "key",     "list",   command_key_list,     true,  { NULL },                                   "list the API keys: id, account, access key, state, created, expires, last used, from, role, name" },
-	{ "key",     "revoke", command_key_revoke,   true,  { NULL },                                   "deactivate and remove a key: its id or access key" },
-	{ "account", "add",    command_account_add,  true,  { "kind", "name", "description", "proxy-user", NULL }, "add an account (user, admin, project, ...) and print its id" },
-	{ "account", "list",   command_account_list, true,  { NULL },                                   "list the accounts: id, kind, state, created, name" },
-	{ "account", "lock",   command_account_lock, true,  { NULL },                                   "deactivate an account, whatever it owns: nobody signs in by it or by the keys that it made" },
-	{ "account", "unlock", command_account_unlock, true, { NULL },                                  "activate it again" },
-	{ "sweep",   NULL,     command_sweep,        true,  { NULL },                                   "purge and delete what is due: only for CGI; regcredd does it by itself" },
-	{ "status",  NULL,     command_status,       false, { "json", NULL },                           "show the state of the pool, the database and the housekeeper; exit status 1 if something is wrong, 3 if no pool runs" },
-	{ "rekey",   NULL,     command_rekey,        true,  { "batch", NULL },                          "replace the key that seals secrets while regcredd runs; continues a rotation that was interrupted" },
-	{ "audit",   "list",   command_audit_list,   true,  { "resource", "event", "limit", "json", NULL }, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
-	{ "audit",   "verify", command_audit_verify, true,  { "anchor", NULL },                         "prove that no row of the audit log was altered, removed or added; names the first that was" },
-	{ "audit",   "head",   command_audit_head,   true,  { NULL },                                   "print number and hash of its last row, to be kept elsewhere for --anchor" },
-	{ "audit",   "restart", command_audit_restart, true, { "reason", NULL },                        "start the audit log over after one that cannot be proven or continued" },
-	{ "backup",  NULL,     command_backup,       false, { "force", NULL },                          "copy the database to a file while regcredd runs, and prove the copy" },
-	{ "restore", NULL,     command_restore,      false, { NULL },                                   "replace the database by a copy while nothing runs; the old one is kept" },
-	{ "check",   NULL,     command_check,        false, { "nginx", NULL },                          "read the configuration, open the database with the key, count what each key has sealed; look for known mistakes in an nginx configuration" },
+	{ "init", "", 0, "", command_init, false, NULL, "make state directory, master key and database" },
+	{ "key create", "", 0, "account name description expires role networks", command_key_create, true, NULL, "make an API key of an account and print it once" },
+	{ "key list", "", 0, "json", command_key_list, true, NULL, "list the API keys: id, account, access key, state, created, expires, last used, from, role, name" },
+	{ "key revoke", " ID", 1, "", command_key_revoke, true, NULL, "deactivate and remove a key: its id or access key" },
+	{ "account add", "", 0, "kind name description proxy-user", command_account_add, true, NULL, "add an account (user, admin, project, ...) and print its id" },
+	{ "account list", "", 0, "json", command_account_list, true, NULL, "list the accounts: id, kind, state, created, name" },
+	{ "account lock", " ID", 1, "", command_account_lock, true, NULL, "deactivate an account, whatever it owns: nobody signs in by it or by the keys that it made" },
+	{ "account unlock", " ID", 1, "", command_account_unlock, true, NULL, "activate it again" },
+	{ "sweep", "", 0, "", command_sweep, true, NULL, "purge and delete what is due: only for CGI; regcredd does it by itself" },
+	{ "status", "", 0, "json", command_status, false, NULL, "show the state of the pool, the database and the housekeeper; exit status 1 if something is wrong, 3 if no pool runs" },
+	{ "rekey", "", 0, "batch", command_rekey, true, NULL, "replace the key that seals secrets while regcredd runs; continues a rotation that was interrupted" },
+	{ "audit list", "", 0, "resource event limit json", command_audit_list, true, NULL, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
+	{ "audit verify", "", 0, "anchor", command_audit_verify, true, NULL, "prove that no row of the audit log was altered, removed or added; names the first that was" },
+	{ "audit head", "", 0, "", command_audit_head, true, NULL, "print number and hash of its last row, to be kept elsewhere for --anchor" },
+	{ "audit restart", "", 0, "reason force", command_audit_restart, true, NULL, "start the audit log over after one that cannot be proven or continued" },
+	{ "backup", " FILE", 1, "force", command_backup, false, NULL, "copy the database to a file while regcredd runs, and prove the copy" },
+	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database by a copy while nothing runs; the old one is kept" },
+	{ "check", "", 0, "nginx", command_check, false, NULL, "read the configuration, open the database with the key, count what each key has sealed; look for known mistakes in an nginx configuration" },
+	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http", NULL, false, client_login, "keep address and API key of a server in ~/.config/regcred/client.ini, after checking that it takes the key" },
+	{ "logout", "", ARGUMENT_WORDS_MAX, "", NULL, false, client_logout, "remove that file" },
+	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
+	{ "docker-setup", " REGISTRY...", ARGUMENT_WORDS_MAX, "all undo podman dry-run", NULL, false, client_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
 };
 
 /* clang-format on */
 
-/* Options that stand alone. */
-static bool
-is_flag(const char *name)
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void
+print_roles(FILE *out)
 {
-	return strcmp(name, "json") == 0 || strcmp(name, "force") == 0;
+	(void)fputs(
+#define KEY_ROLE(name, of) " " name
+#include "model/key_role.def"
+		, out);
 }
 
 static void
-cli_usage(FILE *out)
+print_kinds(FILE *out)
 {
-	(void)fprintf(out, "usage: regcred [SETTING]... COMMAND [OPTION]...\n\ncommands:\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		const struct command *c = &commands[i];
-
-		(void)fprintf(out, "  %s%s%s", c->first, c->second != NULL ? " " : "",
-			      c->second != NULL ? c->second : "");
-		for (size_t j = 0; c->options[j] != NULL; j++)
-			(void)fprintf(out, " [--%s%s]", c->options[j],
-				      is_flag(c->options[j]) ? "" : " TEXT");
-		(void)fprintf(out, "%s\n      %s\n",
-			      c->run == command_key_revoke || c->run == command_account_lock ||
-					      c->run == command_account_unlock
-				      ? " ID"
-			      : c->run == command_backup || c->run == command_restore ? " FILE"
-										      : "",
-			      c->help);
-	}
-	cli_client_help(out);
-	(void)fprintf(out, "\nsettings:\n");
-	config_help(out);
+	for (const struct account_kind *k = account_kinds; k->kind != NULL; k++)
+		(void)fprintf(out, " %s", k->kind);
 }
 
-static const struct command *
-cli_find_command(const struct arguments *arguments)
+static const struct option *
+option_find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		const struct command *c = &commands[i];
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
+			return &options[i];
+	return NULL;
+}
 
-		if (arguments->word_count == 0 || strcmp(c->first, arguments->words[0]) != 0)
+/* The next name of a command's list; NULL at its end. */
+static const struct option *
+option_next(const char **list)
+{
+	size_t len = strcspn(*list, " ");
+	const struct option *option = len > 0 ? option_find(*list, len) : NULL;
+
+	*list += len + ((*list)[len] == ' ');
+	return option;
+}
+
+static bool
+is_setting(const char *name, bool *needs_value)
+{
+	char typed[64];
+
+	return (size_t)snprintf(typed, sizeof(typed), "--%s", name) < sizeof(typed) &&
+	       config_is_option(typed, needs_value);
+}
+
+static bool
+option_needs_value(const char *name, size_t len)
+{
+	const struct option *option = option_find(name, len);
+	bool needs_value = false;
+
+	if (option != NULL)
+		return option->value != NULL;
+	return is_setting(name, &needs_value) && needs_value;
+}
+
+/* Help */
+
+static void
+print_command(FILE *out, const struct command *c)
+{
+	const char *list = c->options;
+
+	(void)fputs(c->name, out);
+	for (const struct option *o; (o = option_next(&list)) != NULL;)
+		(void)fprintf(out, " [--%s%s%s]", o->name, o->value != NULL ? " " : "",
+			      o->value != NULL ? o->value : "");
+	(void)fprintf(out, "%s\n", c->operands);
+}
+
+static int
+cli_print_help(void)
+{
+	(void)printf("usage: regcred [SETTING]... COMMAND [OPTION]...\n"
+		     "       regcred COMMAND --help\n\ncommands:\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		(void)printf("  ");
+		print_command(stdout, &commands[i]);
+		(void)printf("      %s\n", commands[i].help);
+	}
+	(void)printf("\nsettings:\n");
+	config_help(stdout);
+	return EXIT_OK;
+}
+
+static int
+print_command_help(const struct command *c)
+{
+	const char *list = c->options;
+
+	(void)printf("usage: regcred ");
+	print_command(stdout, c);
+	(void)printf("\n%s\n", c->help);
+	for (const struct option *o; (o = option_next(&list)) != NULL;) {
+		char typed[32];
+
+		(void)snprintf(typed, sizeof(typed), "--%s %s", o->name,
+			       o->value != NULL ? o->value : "");
+		(void)printf("%s  %-22s %s",
+			     o == option_find(c->options, strcspn(c->options, " ")) ? "\n" : "",
+			     typed, o->help);
+		if (o->values != NULL) {
+			(void)printf("; one of:");
+			o->values(stdout);
+		}
+		(void)putchar('\n');
+	}
+	if (c->run != NULL)
+		(void)printf("\nSettings of regcredd, such as --state-dir, are options too: see "
+			     "regcred --help.\n");
+	return EXIT_OK;
+}
+
+/* Finding and checking */
+
+/* How many of the words are the command's name; 0: another command. */
+static size_t
+match(const struct command *c, const struct arguments *a)
+{
+	const char *space = strchr(c->name, ' ');
+	size_t len = space != NULL ? (size_t)(space - c->name) : strlen(c->name);
+
+	if (a->word_count == 0 || strlen(a->words[0]) != len ||
+	    strncmp(a->words[0], c->name, len) != 0)
+		return 0;
+	if (space == NULL)
+		return 1;
+	return a->word_count > 1 && strcmp(a->words[1], space + 1) == 0 ? 2 : 0;
+}
+
+/* The command, whose words are then operands only; NULL if there is none. */
+static const struct command *
+find_command(struct arguments *a)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		size_t words = match(&commands[i], a);
+
+		if (words == 0)
 			continue;
-		if (c->second == NULL ||
-		    (arguments->word_count > 1 && strcmp(c->second, arguments->words[1]) == 0))
-			return c;
+		a->word_count -= words;
+		memmove(a->words, a->words + words, a->word_count * sizeof(*a->words));
+		return &commands[i];
 	}
 	return NULL;
 }
 
-static bool
-takes(const struct command *command, const char *name)
+static int
+wrong_usage(const struct command *c, const char *what, const char *which, const char *more)
 {
-	for (size_t i = 0; command->options[i] != NULL; i++)
-		if (strcmp(command->options[i], name) == 0)
+	(void)fputs("regcred: ", stderr);
+	(void)fputs(what, stderr);
+	text_print_plain(stderr, which);
+	(void)fprintf(stderr, "%s\n", more);
+	if (c == NULL) {
+		(void)fputs("see regcred --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	(void)fputs("usage: regcred ", stderr);
+	print_command(stderr, c);
+	return EXIT_USAGE;
+}
+
+/* "key", "audit": the commands that begin so. */
+static bool
+print_group(const char *word)
+{
+	size_t len = strlen(word), found = 0;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strncmp(commands[i].name, word, len) == 0 && commands[i].name[len] == ' ') {
+			if (found++ == 0)
+				(void)printf("usage:\n");
+			(void)printf("  regcred ");
+			print_command(stdout, &commands[i]);
+		}
+	return found > 0;
+}
+
+static int
+unknown_command(const struct arguments *a)
+{
+	char words[256];
+
+	if (a->word_count == 0)
+		return wrong_usage(NULL, "which command?", "", "");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		size_t len = strlen(a->words[0]);
+
+		if (strncmp(commands[i].name, a->words[0], len) != 0 ||
+		    commands[i].name[len] != ' ')
+			continue;
+		if (a->word_count == 1)
+			return wrong_usage(NULL, "which command of regcred ", a->words[0], "?");
+		(void)snprintf(words, sizeof(words), "%s %s", a->words[0], a->words[1]);
+		return wrong_usage(NULL, "unknown command \"", words, "\"");
+	}
+	return wrong_usage(NULL, "unknown command \"", a->words[0], "\"");
+}
+
+static bool
+takes(const struct command *c, const struct argument_option *option)
+{
+	const char *list = c->options;
+
+	for (const struct option *o; (o = option_next(&list)) != NULL;)
+		if (argument_is(option, o->name))
 			return true;
 	return false;
 }
 
-/* One argument that is no setting; false if it fits nowhere. */
-static bool
-read_argument(struct arguments *out, int argc, char **argv, int *arg)
+/* What is neither an option of the command nor, as its values say, in the right form. */
+static int
+check_arguments(const struct command *c, const struct arguments *a)
 {
-	char *word = argv[*arg];
+	for (size_t i = 0; i < a->option_count; i++) {
+		const struct argument_option *given = &a->options[i];
+		size_t len = strcspn(given->name, "=");
+		const struct option *o = option_find(given->name, len);
+		bool needs_value = o != NULL && o->value != NULL, own = takes(c, given);
+		char name[64];
 
-	if (strncmp(word, "--", 2) != 0) {
-		if (out->word_count == WORDS_MAX)
-			return false;
-		out->words[out->word_count++] = word;
-		(*arg)++;
-		return true;
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, given->name);
+		if (!own && (c->run == NULL || !is_setting(given->name, &needs_value)))
+			return wrong_usage(c, "there is no option --", name, "");
+		if (own && needs_value && given->value == NULL)
+			return wrong_usage(c, "a value is missing: --", name, "");
+		if (own && !needs_value && given->value != NULL)
+			return wrong_usage(c, "this option takes no value: --", name, "");
 	}
-	char *value = strchr(word, '=');
-	if (value == NULL && is_flag(word + 2)) {
-		if (out->option_count == OPTIONS_MAX)
-			return false;
-		out->options[out->option_count].name = word + 2;
-		out->options[out->option_count++].value = word;
-		(*arg)++;
-		return true;
-	}
-	if (out->option_count == OPTIONS_MAX || (value == NULL && *arg + 1 >= argc))
-		return false;
-	if (value != NULL)
-		*value++ = '\0';
-	else
-		value = argv[++*arg];
-	out->options[out->option_count].name = word + 2;
-	out->options[out->option_count++].value = value;
-	(*arg)++;
-	return true;
+	return a->word_count > c->most ? wrong_usage(c, "this is too much: ", a->words[c->most], "")
+				       : EXIT_OK;
 }
 
-static bool
-is_word(const struct arguments *arguments, const char *a, const char *b)
-{
-	for (size_t i = 0; i < arguments->word_count; i++)
-		if (strcmp(arguments->words[i], a) == 0 || strcmp(arguments->words[i], b) == 0)
-			return true;
-	return false;
-}
+/* Running */
 
 static int
 cli_run(const struct command *command, struct session *s)
@@ -167,65 +355,21 @@ cli_run(const struct command *command, struct session *s)
 	}
 	app_free(s->app);
 	arena_free(s->arena);
-	if (fflush(stdout) != 0)
-		status = session_fail("the output could not be written");
 	return status;
 }
 
-int
-main(int argc, char **argv)
+/* Settings may be before and after the command: what is not an option of its own goes through their
+ * loader at once. */
+static int
+run_with_settings(const struct command *command, const struct arguments *a, char **argv)
 {
 	static struct settings settings;
-	struct arguments arguments = {0};
-	char why[CONFIG_WHY_MAX];
-	int arg = 1;
+	char *settings_argv[2 * ARGUMENT_OPTIONS_MAX + 1] = {argv[0]}, why[CONFIG_WHY_MAX];
+	int settings_argc = 1, arg = 1;
 
-	if (!harden_descriptors())
-		return EXIT_FAILED;
-	(void)umask(0077);
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		cli_usage(stdout);
-		return EXIT_OK;
-	}
-	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		(void)printf("regcred %s\n", REGCRED_VERSION);
-		return EXIT_OK;
-	}
-	if (cli_client_knows(argc, argv))
-		return cli_client_run(argc, argv);
-	/* Settings may stand before and behind the command: what is left over goes through the
-	 * loader at once. */
-	char *settings_argv[2 * OPTIONS_MAX + 64] = {argv[0]};
-	int settings_argc = 1;
-	while (arg < argc) {
-		int before = arg;
-		bool takes_next = false;
-
-		if (settings_argc + 2 > (int)(sizeof(settings_argv) / sizeof(*settings_argv)))
-			return session_fail("there are too many options");
-		if (config_is_option(argv[arg], &takes_next)) {
-			settings_argv[settings_argc++] = argv[arg++];
-			if (takes_next && arg < argc)
-				settings_argv[settings_argc++] = argv[arg++];
-		} else if (!read_argument(&arguments, argc, argv, &arg)) {
-			(void)fprintf(stderr, "regcred: cannot use `%s`; see regcred --help\n",
-				      argv[before]);
-			return EXIT_USAGE;
-		}
-	}
-	const struct command *command = cli_find_command(&arguments);
-	if (command == NULL || is_word(&arguments, "--help", "-h")) {
-		cli_usage(stderr);
-		return EXIT_USAGE;
-	}
-	for (size_t i = 0; i < arguments.option_count; i++)
-		if (!takes(command, arguments.options[i].name)) {
-			(void)fprintf(stderr,
-				      "regcred: `%s` takes no option --%s; see regcred --help\n",
-				      command->first, arguments.options[i].name);
-			return EXIT_USAGE;
-		}
-	arg = 1;
+	for (size_t i = 0; i < a->option_count; i++)
+		for (int k = 0; !takes(command, &a->options[i]) && k < a->options[i].count; k++)
+			settings_argv[settings_argc++] = argv[a->options[i].at + k];
 	if (!config_load(&settings, settings_argc, settings_argv, &arg, why)) {
 		(void)session_fail(why);
 		return EXIT_USAGE;
@@ -233,6 +377,47 @@ main(int argc, char **argv)
 	log_set_level(settings.log_level == LOG_DEBUG ? LOG_DEBUG : LOG_WARN);
 	if (!harden_dumps(settings.core_dumps))
 		return EXIT_FAILED;
-	struct session session = {.settings = &settings, .arguments = &arguments};
+	struct session session = {.settings = &settings, .arguments = a};
 	return cli_run(command, &session);
+}
+
+static int
+cli_run_line(struct arguments *a, char **argv)
+{
+	bool help = arguments_find(a, "help") != NULL;
+
+	if (a->word_count > 0 && strcmp(a->words[0], "help") == 0) {
+		help = true;
+		memmove(a->words, a->words + 1, --a->word_count * sizeof(*a->words));
+	}
+	if (arguments_find(a, "version") != NULL ||
+	    (a->word_count == 1 && strcmp(a->words[0], "version") == 0)) {
+		(void)printf("regcred %s\n", REGCRED_VERSION);
+		return EXIT_OK;
+	}
+	if (help && a->word_count == 0)
+		return cli_print_help();
+	const struct command *command = find_command(a);
+	if (command == NULL)
+		return help && print_group(a->words[0]) ? EXIT_OK : unknown_command(a);
+	if (help)
+		return print_command_help(command);
+	int status = check_arguments(command, a);
+	if (status != EXIT_OK)
+		return status;
+	return command->ask != NULL ? command->ask(a) : run_with_settings(command, a, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct arguments arguments;
+
+	if (!harden_descriptors())
+		return EXIT_FAILED;
+	(void)umask(0077);
+	if (!arguments_read(&arguments, argc, argv, option_needs_value))
+		return wrong_usage(NULL, "there are too many words or options", "", "");
+	int status = cli_run_line(&arguments, argv);
+	return fflush(stdout) == 0 ? status : session_fail("the output could not be written");
 }

@@ -20,16 +20,7 @@
 #include "model/schema.h"
 #include "resource/resource.h"
 
-enum { COLUMN_MAX = 129 }; /* bytes of a column that are shown, and a NUL */
-
-const char *
-session_option(const struct arguments *arguments, const char *name, const char *fallback)
-{
-	for (size_t i = 0; i < arguments->option_count; i++)
-		if (strcmp(arguments->options[i].name, name) == 0)
-			return arguments->options[i].value;
-	return fallback;
-}
+enum { CELL_MAX = 128 }; /* bytes of a cell that are shown */
 
 int
 session_fail(const char *what)
@@ -49,74 +40,129 @@ session_fail_error(const struct error *e)
 	return EXIT_FAILED;
 }
 
-void
-print_column(const char *text, int width)
+const char *
+show_text(struct session *s, const struct record *row, enum column column)
 {
-	char plain[COLUMN_MAX];
-	size_t shown;
-
-	(void)snprintf(plain, sizeof(plain), "%s", text != NULL ? text : "-");
-	text_make_plain(plain);
-	shown = http_utf8_length(plain);
-	(void)fputs(plain, stdout);
-	for (shown = shown < (size_t)width ? shown : (size_t)width; shown < (size_t)width + 2;
-	     shown++)
-		(void)putchar(' ');
+	(void)s;
+	return record_text(row, column);
 }
 
-void
-print_date(const struct record *row, enum column column)
+const char *
+show_date(struct session *s, const struct record *row, enum column column)
 {
-	char text[21] = "-";
+	char text[21];
 
-	if (row->columns[column].type == VALUE_INT)
-		date_format(row->columns[column].number, text);
-	print_column(text, 20);
+	if (row->columns[column].type != VALUE_INT)
+		return NULL;
+	date_format(row->columns[column].number, text);
+	return arena_strdup(s->arena, text);
+}
+
+const char *
+show_id(struct session *s, const struct record *row, enum column column)
+{
+	return id_format(s->arena, row->type->family, row->columns[column].number);
+}
+
+const char *
+show_account(struct session *s, const struct record *row, enum column column)
+{
+	return id_format(s->arena, &family_account, row->columns[column].number);
+}
+
+/* What is shown of a cell; NULL without memory. */
+static char *
+cell_text(struct session *s, const struct table_column *column, const struct record *row)
+{
+	const char *text = column->text(s, row, column->column);
+	char *plain = arena_printf(s->arena, "%.*s", CELL_MAX, text != NULL ? text : "-");
+
+	if (plain != NULL)
+		text_make_plain(plain);
+	return plain;
 }
 
 static void
-print_row(struct session *s, const struct record *row)
+print_cell(const char *text, size_t width, bool last)
 {
-	print_column(id_format(s->arena, row->type->family, record_id(row)), 8);
-	if (row->columns[COL_ACCOUNT_ID].type == VALUE_INT) {
-		print_column(
-			id_format(s->arena, &family_account, row->columns[COL_ACCOUNT_ID].number),
-			8);
-		print_column(record_text(row, COL_PUBLIC_VALUE), 20);
-	} else {
-		print_column(record_text(row, COL_KIND), 12);
+	(void)fputs(text, stdout);
+	for (size_t shown = http_utf8_length(text); !last && shown < width + 2; shown++)
+		(void)putchar(' ');
+	if (last)
+		(void)putchar('\n');
+}
+
+/* As wide as what is in them.  False without memory. */
+static bool
+print_table(struct session *s, const struct table_column *columns, size_t count,
+	    const struct record *rows, size_t row_count, bool titles)
+{
+	char **cells = arena_array(s->arena, row_count * count + 1, sizeof(*cells));
+	size_t *widths = arena_array(s->arena, count, sizeof(*widths));
+
+	if (cells == NULL || widths == NULL)
+		return false;
+	for (size_t c = 0; c < count; c++)
+		widths[c] = strlen(columns[c].title);
+	for (size_t i = 0; i < row_count * count; i++) {
+		cells[i] = cell_text(s, &columns[i % count], &rows[i / count]);
+		size_t len = cells[i] != NULL ? http_utf8_length(cells[i]) : 0;
+		if (cells[i] == NULL)
+			return false;
+		widths[i % count] = len > widths[i % count] ? len : widths[i % count];
 	}
-	print_column(record_text(row, COL_STATE), 10);
-	print_date(row, COL_CREATED);
-	if ((row->type->flags & TYPE_API_KEY) != 0) {
-		print_date(row, COL_EXPIRES);
-		print_date(row, COL_LAST_USED);
-		print_column(record_text(row, COL_LAST_ADDRESS), 15);
-		print_column(record_text(row, COL_ROLE), 8);
-	}
-	print_column(record_text(row, COL_NAME), 0);
-	(void)putchar('\n');
+	for (size_t c = 0; titles && c < count; c++)
+		print_cell(columns[c].title, widths[c], c + 1 == count);
+	for (size_t i = 0; i < row_count * count; i++)
+		print_cell(cells[i], widths[i % count], i % count + 1 == count);
+	return true;
+}
+
+static bool
+print_json(struct session *s, const struct record *row)
+{
+	const struct pairs no_query = {0};
+	const struct view view = {.context = &s->context,
+				  .root = "/v1",
+				  .scope = "/v1",
+				  .page = "",
+				  .query = &no_query};
+	struct json_out w;
+	size_t len;
+
+	repr_init();
+	json_out_init(&w, s->arena);
+	repr_resource(&w, &view, row, NULL, NULL);
+	const char *text = json_out_text(&w, &len);
+	if (text != NULL)
+		(void)puts(text);
+	return text != NULL;
 }
 
 int
-session_list(struct session *s, const char *type_id)
+session_list(struct session *s, const char *type_id, struct list_request *request, size_t most,
+	     const struct table_column *columns, size_t count)
 {
-	struct list_request request = {.all = true, .paged = true};
+	bool json = arguments_find(s->arguments, "json") != NULL, first = true, done = true;
 	struct record_list rows = {.more = true};
 	struct error e = {0};
 
-	request.list.limit = LIMIT_MAX;
-	while (rows.more) {
-		if (resource_list(&s->context, type_find(type_id), &request, &rows, &e) != ERR_NONE)
-			return session_fail_error(&e);
-		for (size_t i = 0; i < rows.count; i++)
-			print_row(s, &rows.items[i]);
-		if (rows.count > 0)
-			request.list.from = (struct position){
-				.set = true, .id = record_id(&rows.items[rows.count - 1])};
+	while (rows.more && most > 0 && done) {
 		arena_reset(s->arena);
+		if (resource_list(&s->context, type_find(type_id), request, &rows, &e) != ERR_NONE)
+			return session_fail_error(&e);
+		size_t shown = rows.count < most ? rows.count : most;
+		for (size_t i = 0; json && done && i < shown; i++)
+			done = print_json(s, &rows.items[i]);
+		if (!json)
+			done = print_table(s, columns, count, rows.items, shown, first);
+		first = false;
+		most -= shown;
+		if (rows.count > 0)
+			request->list.from = (struct position){
+				.set = true, .id = record_id(&rows.items[rows.count - 1])};
 	}
-	return EXIT_OK;
+	return done ? EXIT_OK : session_fail("there is no memory");
 }
 
 volatile sig_atomic_t stop_asked;
@@ -158,25 +204,4 @@ session_read_count(const char *text, size_t max)
 	for (const char *p = text; *p != '\0'; p++)
 		value = value * 10 + (size_t)(*p - '0');
 	return value <= max ? value : 0;
-}
-
-bool
-print_json(struct session *s, const struct record *row)
-{
-	const struct pairs no_query = {0};
-	const struct view view = {.context = &s->context,
-				  .root = "/v1",
-				  .scope = "/v1",
-				  .page = "",
-				  .query = &no_query};
-	struct json_out w;
-	size_t len;
-
-	repr_init();
-	json_out_init(&w, s->arena);
-	repr_resource(&w, &view, row, NULL, NULL);
-	const char *text = json_out_text(&w, &len);
-	if (text != NULL)
-		(void)puts(text);
-	return text != NULL;
 }

@@ -9,23 +9,13 @@
 
 #include "access/identity.h"
 #include "base/arena.h"
+#include "base/arguments.h"
 #include "base/err.h"
 #include "base/settings.h"
+#include "model/query.h"
 #include "model/schema.h"
 #include "resource/resource.h"
 #include "service/app.h"
-
-enum { WORDS_MAX = 4, OPTIONS_MAX = 8 };
-
-/* A command line behind the settings: words and --name value pairs. */
-struct arguments {
-	const char *words[WORDS_MAX];
-	size_t word_count;
-	struct {
-		const char *name, *value;
-	} options[OPTIONS_MAX];
-	size_t option_count;
-};
 
 /* What a command works with. */
 struct session {
@@ -37,21 +27,26 @@ struct session {
 	struct context context;
 };
 
-const char *session_option(const struct arguments *arguments, const char *name,
-			   const char *fallback);
-
 int session_fail(const char *what);
 
 /* An error of the API, for people. */
 int session_fail_error(const struct error *e);
 
-/* Text for a terminal: nothing that could move the cursor. */
-void print_column(const char *text, int width);
+/* A table for people: its columns, each with the text of a row. */
+struct table_column {
+	const char *title;
+	const char *(*text)(struct session *s, const struct record *row, enum column column);
+	enum column column;
+};
+const char *show_text(struct session *s, const struct record *row, enum column column);
+const char *show_date(struct session *s, const struct record *row, enum column column);
+const char *show_id(struct session *s, const struct record *row, enum column column);
+const char *show_account(struct session *s, const struct record *row, enum column column);
 
-void print_date(const struct record *row, enum column column);
-
-/* Lists everything, page after page. */
-int session_list(struct session *s, const char *type_id);
+/* Lists what is asked for, page after page: at most so many rows, as a table with a line of titles,
+ * or with --json as the API shows them. */
+int session_list(struct session *s, const char *type_id, struct list_request *request, size_t most,
+		 const struct table_column *columns, size_t count);
 
 extern volatile sig_atomic_t stop_asked;
 
@@ -64,8 +59,5 @@ void stop_on_signals(void);
 
 /* A whole number from 1 to max; 0 for anything else. */
 size_t session_read_count(const char *text, size_t max);
-
-/* A resource in a line, as the API shows it. */
-bool print_json(struct session *s, const struct record *row);
 
 #endif

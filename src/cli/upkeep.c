@@ -65,7 +65,7 @@ command_sweep(struct session *s)
 int
 command_status(struct session *s)
 {
-	return (int)status_report(s->settings, session_option(s->arguments, "json", NULL) != NULL,
+	return (int)status_report(s->settings, arguments_find(s->arguments, "json") != NULL,
 				  stdout);
 }
 
@@ -87,7 +87,7 @@ check_nginx(const char *path, bool behind_proxy)
 int
 command_rekey(struct session *s)
 {
-	const char *batch = session_option(s->arguments, "batch", NULL);
+	const char *batch = arguments_value(s->arguments, "batch", NULL);
 	char why[SECRET_WHY_MAX];
 	struct rekey r = {.store = s->context.store,
 			  .ring = s->context.ring,
@@ -172,9 +172,9 @@ copy_or_restore(struct session *s, bool (*work)(const struct backup *b, char why
 {
 	char why[CONFIG_WHY_MAX];
 	const struct backup b = {.settings = s->settings,
-				 .file = s->arguments->word_count > 1 ? s->arguments->words[1]
+				 .file = s->arguments->word_count > 0 ? s->arguments->words[0]
 								      : NULL,
-				 .force = session_option(s->arguments, "force", NULL) != NULL,
+				 .force = arguments_find(s->arguments, "force") != NULL,
 				 .stop = &stop_asked,
 				 .out = stdout,
 				 .progress = stderr};
@@ -226,7 +226,7 @@ command_check(struct session *s)
 	int status = check_sealed(s);
 	if (s->app != NULL)
 		print_journal(s);
-	int nginx = check_nginx(session_option(s->arguments, "nginx", NULL),
+	int nginx = check_nginx(arguments_value(s->arguments, "nginx", NULL),
 				s->settings->trust_forwarded);
 	return status != EXIT_OK ? status : nginx;
 }

@@ -25,7 +25,6 @@
 #include "registry/url.h"
 
 enum {
-	COMMAND_WORDS_MAX = 64,
 	TIMEOUT_MS = 30 * 1000, /* of one request */
 	NODES_MAX = 100000,	/* values in it */
 	ARENA_MAX = 64 * 1024 * 1024,
@@ -40,11 +39,8 @@ struct planned {
 };
 
 struct client_call {
-	const char *words[COMMAND_WORDS_MAX];
-	size_t word_count;
-	const char *key_file, *ca_file;
-	bool dry_run, replace, allow_http;
-	bool all, undo, podman;
+	const struct arguments *arguments;
+	bool dry_run, replace;
 	bool may_store;		 /* a dry run looked */
 	struct planned *planned; /* what it would have made so far */
 	struct arena *arena;	 /* of the call */
@@ -97,8 +93,9 @@ read_key(struct client_call *c)
 	bool ok;
 
 	(void)stpcpy(c->why, "the key could not be read");
-	if (c->key_file != NULL)
-		ok = client_settings_read(&c->settings, c->key_file, c->why);
+	const char *key_file = arguments_value(c->arguments, "key-file", NULL);
+	if (key_file != NULL)
+		ok = client_settings_read(&c->settings, key_file, c->why);
 	else if (isatty(STDIN_FILENO))
 		ok = terminal_ask("Access key: ", false, c->settings.access_key, CLIENT_TEXT_MAX) &&
 		     terminal_ask("Secret key (not shown): ", true, c->settings.secret_key,
@@ -156,13 +153,14 @@ static int
 run_login(struct client_call *c)
 {
 	struct client_answer answer;
-	const char *url = c->words[0];
+	const char *url = c->arguments->words[0];
+	const char *ca_file = arguments_value(c->arguments, "ca-file", NULL);
 
-	if (c->word_count != 1)
+	if (c->arguments->word_count != 1)
 		return client_cli_fail(
 			"which server? give its URL, such as https://creds.example.com");
-	if (c->ca_file != NULL) {
-		char *whole = realpath(c->ca_file, NULL);
+	if (ca_file != NULL) {
+		char *whole = realpath(ca_file, NULL);
 		bool ok = whole != NULL && client_cli_copy(c->settings.ca_file, whole);
 
 		free(whole);
@@ -174,7 +172,7 @@ run_login(struct client_call *c)
 		return status;
 	if (!client_cli_copy(c->settings.url, url))
 		return client_cli_fail("the URL cannot be used");
-	if (c->allow_http)
+	if (arguments_find(c->arguments, "allow-http") != NULL)
 		(void)strcpy(c->settings.allow_http, "yes");
 	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
 	    !client_do(&c->client, "GET", "", NULL, &answer))
@@ -187,7 +185,7 @@ run_logout(struct client_call *c)
 {
 	const char *path = client_settings_path(c->arena);
 
-	if (c->word_count != 0)
+	if (c->arguments->word_count != 0)
 		return client_cli_fail("logout takes no words");
 	if (path == NULL)
 		return client_cli_fail("there is no home directory");
@@ -481,7 +479,7 @@ run_import(struct client_call *c)
 {
 	int status = EXIT_OK;
 
-	if (c->word_count == 0)
+	if (c->arguments->word_count == 0)
 		return client_cli_fail("which files? such as ~/.docker/config.json");
 	c->work = arena_new(ARENA_MAX);
 	if (c->work == NULL)
@@ -492,8 +490,8 @@ run_import(struct client_call *c)
 	client_each(&c->client, TIMEOUT_MS);
 	c->client.arena = c->work;
 	c->may_store = c->dry_run && may_store_logins(c);
-	for (size_t i = 0; i < c->word_count; i++)
-		if (import_file(c, c->words[i]) != EXIT_OK)
+	for (size_t i = 0; i < c->arguments->word_count; i++)
+		if (import_file(c, c->arguments->words[i]) != EXIT_OK)
 			status = EXIT_FAILED;
 	size_t made = c->counts[REMOTE_MADE] + c->counts[REMOTE_MADE_BOTH];
 	if (made + c->counts[REMOTE_UPDATED] + c->failed == 0 && status == EXIT_OK)
@@ -507,128 +505,30 @@ run_import(struct client_call *c)
 static int
 run_docker_setup(struct client_call *c)
 {
-	const struct docker_setup setup = {.registries = c->words,
-					   .count = c->word_count,
-					   .all = c->all,
-					   .undo = c->undo,
-					   .podman = c->podman,
+	const struct docker_setup setup = {.registries = c->arguments->words,
+					   .count = c->arguments->word_count,
+					   .all = arguments_find(c->arguments, "all") != NULL,
+					   .undo = arguments_find(c->arguments, "undo") != NULL,
+					   .podman = arguments_find(c->arguments, "podman") != NULL,
 					   .dry_run = c->dry_run};
 
-	if (c->undo ? c->all || c->word_count > 0 : !c->all && c->word_count == 0)
-		return client_cli_fail(c->undo ? "--undo takes nothing else"
-					       : "which registries? name them, or give --all");
+	if (setup.undo ? setup.all || setup.count > 0 : !setup.all && setup.count == 0)
+		return client_cli_fail(setup.undo ? "--undo takes nothing else"
+						  : "which registries? name them, or give --all");
 	return cli_docker_run(c->arena, &setup);
 }
 
-/* Commands and options */
+/* The commands */
 
-/* clang-format off */
-static const struct client_command {
-	const char *name, *options, *operands; /* as --help shows them */
-	int (*run)(struct client_call *c);
-	const char *help;
-} commands[] = {
-	{ "login",  " [--key-file TEXT] [--ca-file TEXT] [--allow-http]", " URL",     run_login,  "keep address and API key of a server in ~/.config/regcred/client.ini, after checking that it takes the key" },
-	{ "logout", "",                                    "",         run_logout, "remove that file" },
-	{ "import", " [--dry-run] [--replace]",            " FILE...", run_import, "store the logins of config.json and auth.json on that server" },
-	{ "docker-setup", " [--all] [--undo] [--podman] [--dry-run]", " REGISTRY...", run_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
-};
-
-static const struct option {
-	const char *name, *command;
-	size_t value, flag; /* where it goes in a call; 0: not of that kind */
-} options[] = {
-	{ "key-file", "login",  offsetof(struct client_call, key_file), 0 },
-	{ "ca-file",  "login",  offsetof(struct client_call, ca_file),  0 },
-	{ "allow-http", "login", 0, offsetof(struct client_call, allow_http) },
-	{ "dry-run",  "import", 0, offsetof(struct client_call, dry_run) },
-	{ "replace",  "import", 0, offsetof(struct client_call, replace) },
-	{ "all",      "docker-setup", 0, offsetof(struct client_call, all) },
-	{ "undo",     "docker-setup", 0, offsetof(struct client_call, undo) },
-	{ "podman",   "docker-setup", 0, offsetof(struct client_call, podman) },
-	{ "dry-run",  "docker-setup", 0, offsetof(struct client_call, dry_run) },
-};
-
-/* clang-format on */
-
-static const struct client_command *
-client_cli_find_command(int argc, char *const *argv)
-{
-	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(*commands); i++)
-		if (strcmp(commands[i].name, argv[1]) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-bool
-cli_client_knows(int argc, char *const *argv)
-{
-	return client_cli_find_command(argc, argv) != NULL;
-}
-
-void
-cli_client_help(FILE *out)
-{
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		(void)fprintf(out, "  %s%s%s\n      %s\n", commands[i].name, commands[i].options,
-			      commands[i].operands, commands[i].help);
-}
-
-/* One option, with its value in the same word or the next; false if it fits nowhere. */
-static bool
-client_cli_read_option(struct client_call *c, const struct client_command *command, int argc,
-		       char **argv, int *arg)
-{
-	const char *word = argv[*arg] + 2, *equals = strchr(word, '=');
-	size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
-
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-		const struct option *o = &options[i];
-
-		if (strcmp(o->command, command->name) != 0 || strlen(o->name) != len ||
-		    strncmp(o->name, word, len) != 0)
-			continue;
-		if (o->flag != 0) {
-			*(bool *)((char *)c + o->flag) = true;
-			return equals == NULL;
-		}
-		const char *value = equals != NULL    ? equals + 1
-				    : *arg + 1 < argc ? argv[++*arg]
-						      : NULL;
-		memcpy((char *)c + o->value, &value, sizeof(value));
-		return value != NULL;
-	}
-	return false;
-}
-
-static bool
-read_arguments(struct client_call *c, const struct client_command *command, int argc, char **argv)
-{
-	for (int arg = 2; arg < argc; arg++) {
-		bool ok = false;
-
-		if (strncmp(argv[arg], "--", 2) == 0)
-			ok = client_cli_read_option(c, command, argc, argv, &arg);
-		else if ((ok = c->word_count < COMMAND_WORDS_MAX))
-			c->words[c->word_count++] = argv[arg];
-		if (!ok)
-			return false;
-	}
-	return true;
-}
-
-int
-cli_client_run(int argc, char **argv)
+static int
+client_run(int (*command)(struct client_call *c), const struct arguments *arguments)
 {
 	static struct client_call call;
-	const struct client_command *command = client_cli_find_command(argc, argv);
 	int status = EXIT_FAILED;
 
-	if (command == NULL || !read_arguments(&call, command, argc, argv)) {
-		(void)fprintf(stderr, "usage:\n");
-		cli_client_help(stderr);
-		return EXIT_USAGE;
-	}
+	call.arguments = arguments;
+	call.dry_run = arguments_find(arguments, "dry-run") != NULL;
+	call.replace = arguments_find(arguments, "replace") != NULL;
 #ifdef M_PERTURB
 	(void)mallopt(M_PERTURB, 0x5a);
 #endif
@@ -638,10 +538,34 @@ cli_client_run(int argc, char **argv)
 	if (call.arena == NULL || !harden_dumps(false))
 		(void)client_cli_fail("there is no memory, or core files cannot be switched off");
 	else
-		status = command->run(&call);
+		status = command(&call);
 	client_close(&call.client);
 	arena_free(call.work);
 	arena_free(call.arena);
 	explicit_bzero(&call, sizeof(call));
-	return fflush(stdout) == 0 ? status : client_cli_fail("the output could not be written");
+	return status;
+}
+
+int
+client_login(const struct arguments *arguments)
+{
+	return client_run(run_login, arguments);
+}
+
+int
+client_logout(const struct arguments *arguments)
+{
+	return client_run(run_logout, arguments);
+}
+
+int
+client_import(const struct arguments *arguments)
+{
+	return client_run(run_import, arguments);
+}
+
+int
+client_docker_setup(const struct arguments *arguments)
+{
+	return client_run(run_docker_setup, arguments);
 }

@@ -1,22 +1,21 @@
 /* cli_client: the commands of `regcred` that talk to a server over the API, from any machine:
- * login, logout, import.  They have options of their own and read no settings of regcredd.
+ * login, logout, import, docker-setup.  They read no settings of regcredd.
  */
 #ifndef REGCRED_CLI_CLIENT_H
 #define REGCRED_CLI_CLIENT_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "base/arena.h"
+#include "base/arguments.h"
 #include "base/file.h"
 #include "client/client.h"
 
-/* Whether argv[1] is one of them. */
-bool cli_client_knows(int argc, char *const *argv);
-/* Runs it; the exit status. */
-int cli_client_run(int argc, char **argv);
-/* Their part of --help. */
-void cli_client_help(FILE *out);
+/* Each: the exit status. */
+int client_login(const struct arguments *arguments);
+int client_logout(const struct arguments *arguments);
+int client_import(const struct arguments *arguments);
+int client_docker_setup(const struct arguments *arguments);
 
 /* The text of a file of at most 1 MiB; NULL with a sentence in why, and errno as file_read() sets
  * it. */
