@@ -144,13 +144,20 @@ identity_narrow(const char *key_role, enum role role, bool scoped)
 	return ROLE_NONE;
 }
 
+bool
+identity_is_of_all(const char *kind)
+{
+	for (const struct account_kind *k = account_kinds; kind != NULL && k->kind != NULL; k++)
+		if (strcmp(k->kind, kind) == 0)
+			return k->all_accounts;
+	return false;
+}
+
 enum role
 identity_role_of_maker(const struct standing *s)
 {
-	for (const struct account_kind *k = account_kinds; s->maker_kind != NULL && k->kind != NULL;
-	     k++)
-		if (strcmp(k->kind, s->maker_kind) == 0 && k->all_accounts)
-			return ROLE_PROJECT;
+	if (identity_is_of_all(s->maker_kind))
+		return ROLE_PROJECT;
 	if (s->maker_role == NULL || s->maker_state == NULL ||
 	    strcmp(s->maker_state, state_name(ST_ACTIVE)) != 0)
 		return ROLE_NONE;

@@ -10,6 +10,7 @@
 #include "access/actor.h"
 #include "access/permissions.h"
 #include "access/power.h"
+#include "access/refusals.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/settings.h"
@@ -17,7 +18,6 @@
 #include "model/schema.h"
 #include "secret/keyring.h"
 #include "shared/limiter.h"
-#include "access/refusals.h"
 #include "store/store.h"
 
 /* Who asks.  Lives in the request's arena. */
@@ -40,6 +40,8 @@ struct identity {
 	int64_t key_id;		/* the key that it asked with; 0: none */
 	struct power key;	/* of that key; unbounded without one */
 	int64_t maker_id;	/* the account that made the key of a project; 0: not known */
+	int64_t person_id;	/* the user who made the key of a project, whose limits count; 0: an
+				   account counts for itself */
 	const char *via; /* how it was found out, for the audit log: key, proxy, open, command */
 };
 
@@ -62,6 +64,9 @@ enum err auth_scope(const struct auth *auth, struct arena *a, const char *projec
 		    struct identity *id, struct error *e) __attribute__((warn_unused_result));
 
 enum role identity_role_of_membership(const char *name);
+
+/* Whether an account of this kind sees the rows of every account. */
+bool identity_is_of_all(const char *kind);
 
 /* The role of a key of a project: that of whoever made it, for as long as he is a member; what
  * administrators and the command line made is the project's own.  ROLE_NONE: it has ended. */

@@ -104,6 +104,8 @@ identify_maker(const struct auth *auth, struct arena *a, const struct record *ke
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
 	out->role = rc == STORE_OK ? identity_role_of_maker(&standing) : ROLE_NONE;
+	if (rc == STORE_OK && !identity_is_of_all(standing.maker_kind))
+		out->person_id = out->maker_id;
 	return ERR_NONE;
 }
 

@@ -26,6 +26,7 @@
 #include "registry/url.h"
 #include "resource/resource.h"
 #include "secret/seal.h"
+#include "shared/limiter.h"
 #include "store/store.h"
 
 enum {
@@ -36,13 +37,14 @@ enum {
 
 struct inject {
 	const struct check_settings *settings;
+	struct seats *seats;
 	struct tokens *tokens;
 	pthread_mutex_t mutex;
 	unsigned char noted[NOTED_MAX][SECRET_MAC_SIZE];
 };
 
 struct inject *
-inject_new(const struct check_settings *settings, unsigned waiting_max)
+inject_new(const struct check_settings *settings, struct seats *seats)
 {
 	struct inject *inject = calloc(1, sizeof(*inject));
 
@@ -50,7 +52,8 @@ inject_new(const struct check_settings *settings, unsigned waiting_max)
 		return NULL;
 	inject->settings = settings;
 	(void)pthread_mutex_init(&inject->mutex, NULL);
-	inject->tokens = tokens_new(waiting_max);
+	inject->seats = seats;
+	inject->tokens = tokens_new(seats);
 	if (inject->tokens != NULL)
 		return inject;
 	inject_free(inject);
@@ -202,6 +205,10 @@ registry_down(const struct inject_work *w, const char *why)
 	return err_set(w->error, ERR_REGISTRY_DOWN, NULL, why);
 }
 
+static const char busy[] =
+	"The server waits for registries with as many threads as it may, or as one "
+	"key may have: try again.";
+
 /* A part of its time is left to a token that was found, so that it does not end on its way. */
 static enum err
 fetch(const struct inject_work *w, const char *const *scopes,
@@ -218,7 +225,8 @@ fetch(const struct inject_work *w, const char *const *scopes,
 		       strlen(grant.authorization) <= INJECT_TOKEN_MAX;
 
 	*out = granted ? grant.authorization : NULL;
-	tokens_put(inject->tokens, key, *out, clock_ms(), began_ms + lasts_ms);
+	tokens_put(inject->tokens, key, w->context->id->key_id, *out, clock_ms(),
+		   granted ? began_ms + lasts_ms : clock_ms() + TOKENS_FAILED_MS);
 	if (granted)
 		return ERR_NONE;
 	if (!done)
@@ -227,6 +235,27 @@ fetch(const struct inject_work *w, const char *const *scopes,
 		 (long long)record_id(w->login->row), check_result_word(report.result),
 		 report.http_status);
 	return registry_down(w, report.message);
+}
+
+/* So many fetches of one key in a minute; that it is over says nothing to others who want the
+ * token.
+ */
+static bool
+may_fetch(const struct inject_work *w, const unsigned char key[TOKENS_KEY_SIZE])
+{
+	const struct context *c = w->context;
+	const char *who = arena_printf(c->arena, "token 1c%lld", (long long)c->id->key_id);
+
+	if (who == NULL)
+		(void)err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	else if ((w->error->retry_after_s = limiter_take(&c->checks, who, c->now_ms / 1000)) == 0)
+		return true;
+	else
+		(void)err_set(w->error, ERR_UNAVAILABLE, NULL,
+			      "Too many tokens were fetched for this key in the last minute: wait "
+			      "as long as Retry-After says.");
+	tokens_put(w->inject->tokens, key, c->id->key_id, NULL, clock_ms(), 0);
+	return false;
 }
 
 static enum err
@@ -238,20 +267,19 @@ use_token(const struct inject_work *w, const char **out)
 
 	if (!make_scopes(w, scopes) || !token_key(w, scopes, key))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	switch (tokens_take(w->inject->tokens, w->context->arena, key, now_ms,
-			    now_ms + w->inject->settings->timeout_ms, out)) {
+	switch (tokens_take(w->inject->tokens, w->context->arena, key, w->context->id->key_id,
+			    now_ms, now_ms + w->inject->settings->timeout_ms, out)) {
 	case TOKENS_FOUND:
 		return ERR_NONE;
 	case TOKENS_FETCH:
+		if (!may_fetch(w, key))
+			return w->error->code;
 		return fetch(w, scopes, key, out);
 	case TOKENS_FAILED:
 		return registry_down(
 			w, "The registry gave no token a moment ago: try again in a minute.");
 	case TOKENS_BUSY:
-		return err_set(
-			w->error, ERR_UNAVAILABLE, NULL,
-			"The server is fetching as many tokens as it may at a time: try again "
-			"in a second.");
+		return err_set(w->error, ERR_UNAVAILABLE, NULL, busy);
 	case TOKENS_NO_MEMORY:
 		break;
 	}
@@ -373,8 +401,12 @@ follow_path(const struct inject_work *w, unsigned hops, struct injection *out)
 	struct check_report report;
 	char word[NEXT_WORD_SIZE];
 
-	if (!registry_follow(w->inject->settings, w->context->arena, w->wish->registry, &f,
-			     &report))
+	if (!seats_take(w->inject->seats, w->context->id->key_id))
+		return err_set(w->error, ERR_UNAVAILABLE, NULL, busy);
+	bool done = registry_follow(w->inject->settings, w->context->arena, w->wish->registry, &f,
+				    &report);
+	seats_leave(w->inject->seats, w->context->id->key_id);
+	if (!done)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	if (report.result != CHECK_VALID || f.next == NULL)
 		return registry_down(w, report.result != CHECK_VALID

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "outbound/seats.h"
 #include "registry/check.h"
 #include "resource/resource.h"
 
@@ -38,8 +39,8 @@ enum {
 /* What a process keeps: tokens, and which uses are on record.  Shared by its threads. */
 struct inject;
 
-/* Settings are kept by reference.  waiting_max: threads that wait for tokens at a time. */
-struct inject *inject_new(const struct check_settings *settings, unsigned waiting_max);
+/* Both are kept by reference.  Threads that wait for a registry take one of the seats. */
+struct inject *inject_new(const struct check_settings *settings, struct seats *seats);
 void inject_free(struct inject *inject);
 
 /* The request that the client sent to the registry. */

@@ -38,13 +38,12 @@ try_login(const struct context *c, struct verifier *verifier, const struct recor
 	  const struct json *body, struct check_report *report, struct error *e)
 {
 	const struct resource_type *input = &types_table[T_REGISTRY_TEST_INPUT];
-	const char *user, *secret;
+	struct tried_login login = {.address = record_text(row, COL_SERVER_ADDRESS)};
 
-	if (try_read_input(input, body, "publicValue", &user, e) != ERR_NONE ||
-	    try_read_input(input, body, "secretValue", &secret, e) != ERR_NONE ||
+	if (try_read_input(input, body, "publicValue", &login.user, e) != ERR_NONE ||
+	    try_read_input(input, body, "secretValue", &login.secret, e) != ERR_NONE ||
 	    hold_count_check(c, e) != ERR_NONE ||
-	    verifier_test(verifier, c->arena, record_text(row, COL_SERVER_ADDRESS), user, secret,
-			  report, e) != ERR_NONE)
+	    verifier_test(verifier, c->arena, hold_account(c), &login, report, e) != ERR_NONE)
 		return e->code;
 	return ERR_NONE;
 }

@@ -2,7 +2,6 @@
 #include "login/verifier.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,11 +25,12 @@ struct verifier {
 	struct store *store;
 	const struct keyring *ring;
 	const struct check_settings *settings;
-	unsigned tests_max;
-	atomic_uint tests;
+	struct seats *tests;  /* the caller's: of threads of requests */
+	struct seats *checks; /* of its own threads */
 	pthread_mutex_t mutex;
 	pthread_cond_t work;
 	bool stopping, woken;
+	int64_t last; /* the account whose login was taken last: the next one has its turn */
 	pthread_t threads[THREADS_MAX];
 	size_t thread_count;
 };
@@ -81,23 +81,29 @@ find_ending(enum state during)
 struct job {
 	struct verifier *verifier;
 	struct arena *arena;
+	int64_t account; /* that has its turn */
 	bool taken;
 	struct record row, registry;
 	int64_t due_ms; /* the lease: who finds another one there was overtaken */
 	struct check_report report;
 };
 
+/* Those of one account in their order; or, if it is NULL, of the accounts after `after`. */
 static struct list_query
-due_query(void)
+due_query(const int64_t *account, int64_t after)
 {
 	struct list_query q = {.family = &family_credential,
 			       .owners = owners_all,
-			       .condition_count = 1,
-			       .sort = COL_VERIFY_DUE,
+			       .condition_count = 2,
+			       .sort = account != NULL ? COL_VERIFY_DUE : COL_VERIFY_FOR,
 			       .limit = 1};
 
 	q.conditions[0] = (struct condition){
 		.column = COL_VERIFY_DUE, .op = OP_LTE, .value = value_int(clock_wall_ms())};
+	q.conditions[1] =
+		(struct condition){.column = COL_VERIFY_FOR,
+				   .op = account != NULL ? OP_EQ : OP_GT,
+				   .value = value_int(account != NULL ? *account : after)};
 	return q;
 }
 
@@ -105,7 +111,7 @@ static enum err
 take_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct job *job = arg;
-	struct list_query q = due_query();
+	struct list_query q = due_query(&job->account, 0);
 	struct value columns[COL__COUNT] = {0};
 	struct record_list list;
 
@@ -217,10 +223,10 @@ note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 static enum err
 finish_in_transaction(struct store_tx *tx, void *arg)
 {
-	static const enum column set[] = {
-		COL_VERIFY_RESULT, COL_VERIFY_MESSAGE, COL_VERIFY_STATUS,
-		COL_VERIFY_MS,	   COL_VERIFIED,       COL_VERIFY_DUE,
-		COL_VERIFY_RULE,   COL_VERIFY_ATTEMPT, COL_TRANSITION_TEXT};
+	static const enum column set[] = {COL_VERIFY_RESULT,  COL_VERIFY_MESSAGE, COL_VERIFY_STATUS,
+					  COL_VERIFY_MS,      COL_VERIFIED,	  COL_VERIFY_DUE,
+					  COL_VERIFY_RULE,    COL_VERIFY_ATTEMPT, COL_VERIFY_FOR,
+					  COL_TRANSITION_TEXT};
 	struct job *job = arg;
 	struct value columns[COL__COUNT] = {0};
 	struct record row;
@@ -273,18 +279,50 @@ run_job(struct job *job)
 	return false;
 }
 
+/* The next account, after the one whose turn it was, for which a check is due and a thread free:
+ * one after the other, however many wait for one of them.  A look costs no writer anything. */
+static bool
+verifier_take_turn(struct job *job)
+{
+	struct verifier *v = job->verifier;
+	int64_t began, after;
+	bool around = false;
+
+	(void)pthread_mutex_lock(&v->mutex);
+	began = after = v->last;
+	(void)pthread_mutex_unlock(&v->mutex);
+	while (!around || after < began) {
+		struct list_query q = due_query(NULL, after);
+		struct record_list list;
+
+		if (store_list(v->store, job->arena, &q, &list) != STORE_OK)
+			return false;
+		if (list.count == 0 && (around || began < 0))
+			return false;
+		around = around || list.count == 0;
+		after = list.count == 0 ? -1 : list.items[0].columns[COL_VERIFY_FOR].number;
+		if (list.count == 0 || (v->checks != NULL && !seats_take(v->checks, after)))
+			continue;
+		job->account = after;
+		(void)pthread_mutex_lock(&v->mutex);
+		v->last = after;
+		(void)pthread_mutex_unlock(&v->mutex);
+		return true;
+	}
+	return false;
+}
+
 bool
 verifier_run_one(struct verifier *v)
 {
 	struct job job = {.verifier = v, .arena = arena_new(ARENA_MAX)};
-	struct list_query q = due_query();
-	struct record_list list;
+	bool done = false;
 
-	if (job.arena == NULL)
-		return false;
-	/* A look costs no writer anything. */
-	bool done = store_list(v->store, job.arena, &q, &list) == STORE_OK && list.count > 0 &&
-		    run_job(&job);
+	if (job.arena != NULL && verifier_take_turn(&job)) {
+		done = run_job(&job);
+		if (v->checks != NULL)
+			seats_leave(v->checks, job.account);
+	}
 	arena_free(job.arena);
 	return done;
 }
@@ -328,7 +366,7 @@ verifier_thread_run(void *arg)
 
 struct verifier *
 verifier_new(struct store *store, const struct keyring *ring, const struct check_settings *settings,
-	     unsigned tests_max)
+	     struct seats *tests)
 {
 	struct verifier *v = calloc(1, sizeof(*v));
 	pthread_condattr_t attributes;
@@ -338,7 +376,8 @@ verifier_new(struct store *store, const struct keyring *ring, const struct check
 	v->store = store;
 	v->ring = ring;
 	v->settings = settings;
-	v->tests_max = tests_max;
+	v->tests = tests;
+	v->last = -1;
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&v->mutex, NULL);
@@ -352,6 +391,9 @@ verifier_start(struct verifier *v, size_t threads)
 {
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
+	v->checks = seats_new((unsigned)threads, (unsigned)(threads + 1) / 2);
+	if (v->checks == NULL)
+		return false;
 	while (v->thread_count < threads) {
 		if (pthread_create(&v->threads[v->thread_count], NULL, verifier_thread_run, v) != 0)
 			return false;
@@ -371,6 +413,7 @@ verifier_free(struct verifier *v)
 	(void)pthread_mutex_unlock(&v->mutex);
 	for (size_t i = 0; i < v->thread_count; i++)
 		(void)pthread_join(v->threads[i], NULL);
+	seats_free(v->checks);
 	(void)pthread_mutex_destroy(&v->mutex);
 	(void)pthread_cond_destroy(&v->work);
 	free(v);
@@ -390,20 +433,16 @@ verifier_wake(struct verifier *v)
 }
 
 enum err
-verifier_test(struct verifier *v, struct arena *a, const char *address, const char *user,
-	      const char *secret, struct check_report *out, struct error *e)
+verifier_test(struct verifier *v, struct arena *a, int64_t account, const struct tried_login *login,
+	      struct check_report *out, struct error *e)
 {
-	bool done = false;
-	bool may = atomic_fetch_add(&v->tests, 1) < v->tests_max;
-
-	if (may)
-		done = registry_check(v->settings, a, address, user, secret, out);
-	atomic_fetch_sub(&v->tests, 1);
-	if (!may) {
+	if (!seats_take(v->tests, account)) {
 		e->retry_after_s = 1;
 		return err_set(e, ERR_TOO_MANY, NULL,
-			       "The server is trying as many logins as it may at a time: try again "
-			       "in a second.");
+			       "The server is trying as many logins as it may at a time, or as one "
+			       "account may: try again in a second.");
 	}
+	bool done = registry_check(v->settings, a, login->address, login->user, login->secret, out);
+	seats_leave(v->tests, account);
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }

@@ -21,19 +21,19 @@ struct token {
 struct tokens {
 	pthread_mutex_t mutex;
 	pthread_cond_t fetched;
-	unsigned waiting, waiting_max;
+	struct seats *seats;
 	struct token items[TOKENS_MAX];
 };
 
 struct tokens *
-tokens_new(unsigned waiting_max)
+tokens_new(struct seats *seats)
 {
 	struct tokens *t = calloc(1, sizeof(*t));
 	pthread_condattr_t attributes;
 
 	if (t == NULL)
 		return NULL;
-	t->waiting_max = waiting_max;
+	t->seats = seats;
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&t->mutex, NULL);
@@ -111,37 +111,35 @@ wait_fetched(struct tokens *t, int64_t deadline_ms)
 }
 
 static enum tokens_rc
-begin_fetch(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE])
+begin_fetch(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t who)
 {
-	struct token *room = t->waiting < t->waiting_max ? find_room(t) : NULL;
+	struct token *room = find_room(t);
 
-	if (room == NULL)
+	if (room == NULL || !seats_take(t->seats, who))
 		return TOKENS_BUSY;
 	drop(room);
 	room->state = FETCHING;
 	memcpy(room->key, key, TOKENS_KEY_SIZE);
-	t->waiting++;
 	return TOKENS_FETCH;
 }
 
 static enum tokens_rc
 tokens_take_entry(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE],
-		  int64_t now_ms, int64_t deadline_ms, const char **out)
+		  int64_t who, int64_t now_ms, int64_t deadline_ms, const char **out)
 {
 	struct token *item = tokens_find(t, key, now_ms);
 
 	while (item != NULL && item->state == FETCHING) {
-		if (t->waiting >= t->waiting_max)
+		if (!seats_take(t->seats, who))
 			return TOKENS_BUSY;
-		t->waiting++;
 		bool fetched = wait_fetched(t, deadline_ms);
-		t->waiting--;
+		seats_leave(t->seats, who);
 		if (!fetched)
 			return TOKENS_FAILED;
 		item = tokens_find(t, key, now_ms);
 	}
 	if (item == NULL)
-		return begin_fetch(t, key);
+		return begin_fetch(t, key, who);
 	if (item->state == FAILED)
 		return TOKENS_FAILED;
 	*out = arena_strdup(a, item->text);
@@ -150,26 +148,26 @@ tokens_take_entry(struct tokens *t, struct arena *a, const unsigned char key[TOK
 
 enum tokens_rc
 tokens_take(struct tokens *t, struct arena *a, const unsigned char key[TOKENS_KEY_SIZE],
-	    int64_t now_ms, int64_t deadline_ms, const char **out)
+	    int64_t who, int64_t now_ms, int64_t deadline_ms, const char **out)
 {
 	(void)pthread_mutex_lock(&t->mutex);
-	enum tokens_rc rc = tokens_take_entry(t, a, key, now_ms, deadline_ms, out);
+	enum tokens_rc rc = tokens_take_entry(t, a, key, who, now_ms, deadline_ms, out);
 	(void)pthread_mutex_unlock(&t->mutex);
 	return rc;
 }
 
 void
-tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], const char *text,
-	   int64_t now_ms, int64_t until_ms)
+tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t who,
+	   const char *text, int64_t now_ms, int64_t until_ms)
 {
 	(void)pthread_mutex_lock(&t->mutex);
 	struct token *item = tokens_find(t, key, now_ms);
 	if (item != NULL) {
-		t->waiting--;
+		seats_leave(t->seats, who);
 		drop(item);
 		item->text = text != NULL ? strdup(text) : NULL;
 		item->state = item->text != NULL ? THERE : text != NULL ? FREE : FAILED;
-		item->until_ms = text != NULL ? until_ms : now_ms + TOKENS_FAILED_MS;
+		item->until_ms = until_ms;
 		memcpy(item->key, key, TOKENS_KEY_SIZE);
 	}
 	(void)pthread_cond_broadcast(&t->fetched);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "outbound/seats.h"
 
 struct tokens;
 
@@ -23,23 +24,24 @@ enum tokens_rc {
 	TOKENS_FOUND,
 	TOKENS_FETCH,	  /* it is the caller's to fetch: tokens_put() must follow */
 	TOKENS_FAILED,	  /* it could not be had a moment ago */
-	TOKENS_BUSY,	  /* too many threads wait, or too many fetches are under way */
+	TOKENS_BUSY,	  /* too many threads wait, of all or of this one */
 	TOKENS_NO_MEMORY, /* the arena has failed */
 };
 
-/* waiting_max: threads that fetch or wait at a time.  NULL without memory. */
-struct tokens *tokens_new(unsigned waiting_max);
+/* Threads that fetch or wait take one of the seats, which stay the caller's.  NULL without memory.
+ */
+struct tokens *tokens_new(struct seats *seats);
 void tokens_free(struct tokens *t);
 
-/* The token under this key, a copy in the arena.  Times are of the monotonic clock; waits for
- * another thread until the deadline, which is TOKENS_FAILED then. */
+/* The token under this key, a copy in the arena, for `who`.  Times are of the monotonic clock;
+ * waits for another thread until the deadline, which is TOKENS_FAILED then. */
 enum tokens_rc tokens_take(struct tokens *t, struct arena *a,
-			   const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms,
+			   const unsigned char key[TOKENS_KEY_SIZE], int64_t who, int64_t now_ms,
 			   int64_t deadline_ms, const char **out)
 	__attribute__((warn_unused_result));
-/* The end of a fetch: the token until then, or NULL: there is none.  Without memory it is not kept,
- * and the next caller fetches again. */
-void tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], const char *text,
-		int64_t now_ms, int64_t until_ms);
+/* The end of a fetch by `who`: the token until then, or NULL: until then there is none.  Without
+ * memory it is not kept, and the next caller fetches again. */
+void tokens_put(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t who,
+		const char *text, int64_t now_ms, int64_t until_ms);
 
 #endif

@@ -40,7 +40,7 @@ static enum store_rc cascade(struct store_tx *tx, const struct context *c,
 
 /* What a row keeps while its login waits to be checked. */
 static const enum column waiting_columns[] = {COL_VERIFY_DUE, COL_VERIFY_ATTEMPT, COL_VERIFY_RULE,
-					      COL_TRANSITION_TEXT};
+					      COL_VERIFY_FOR, COL_TRANSITION_TEXT};
 
 enum { WAITING_COLUMNS = sizeof(waiting_columns) / sizeof(*waiting_columns) };
 

@@ -67,7 +67,7 @@ const struct setting config_table[] = {
 	{ "verify_ca_file", "path", "", "Certificates that registries are trusted by; empty: the system's.", 0, 0, TO(verify_ca_file) },
 	{ "verify_proxy", "text", "", "URL of the proxy through which registries are asked; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
 	{ "verify_timeout_s", "seconds", "5", "Time that the check of a login may take.", 1, 30, TO(verify_timeout_s) },
-	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute; 0: any number.", 0, 1000, TO(verify_per_minute) },
+	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute, and tokens that are fetched for one key; 0: any number.", 0, 1000, TO(verify_per_minute) },
 	{ "log_format", "text|json", "text", "How a line of the log looks: text, or a JSON object.", 0, 0, TO(log_format) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "sandbox", "off|on", "on", "Take from workers the files and system calls that they do not need.", 0, 0, TO(sandbox) },

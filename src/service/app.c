@@ -214,11 +214,13 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 					      .ca_file = s->verify_ca_file,
 					      .proxy = s->verify_proxy,
 					      .timeout_ms = s->verify_timeout_s * 1000};
-	/* A test holds the thread of its request: some are left for others. */
-	app->verifier =
-		verifier_new(app->store, app->ring, &app->checks, (unsigned)(s->threads + 1) / 2);
-	/* So has a token that is waited for. */
-	app->inject = inject_new(&app->checks, (unsigned)(s->threads * 3 + 3) / 4);
+	/* Tests of logins and tokens that are waited for hold the threads of their requests: some
+	 * are left for others, and one account or key has no more than half. */
+	app->seats = seats_new((unsigned)(s->threads * 3 + 3) / 4, (unsigned)(s->threads + 1) / 2);
+	if (app->seats != NULL) {
+		app->verifier = verifier_new(app->store, app->ring, &app->checks, app->seats);
+		app->inject = inject_new(&app->checks, app->seats);
+	}
 	if (app->verifier == NULL || app->inject == NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
 		app_free(app);
@@ -269,6 +271,7 @@ app_free(struct app *app)
 		return;
 	verifier_free(app->verifier);
 	inject_free(app->inject);
+	seats_free(app->seats);
 	refusals_free(app->auth.refusals);
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		for (unsigned v = 0; v < API__COUNT; v++)

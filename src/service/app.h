@@ -80,6 +80,7 @@ struct app {
 	struct keyring *ring;
 	struct auth auth;
 	struct check_settings checks;
+	struct seats *seats; /* of threads that wait for registries */
 	struct verifier *verifier;
 	struct inject *inject;
 	struct limit check_limit; /* of checks that an account asks for */

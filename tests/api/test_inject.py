@@ -298,6 +298,29 @@ class Tokens(Base):
             self.assertEqual([a.result()[0] for a in answers], [404] * 16)
         self.assertEqual(len(self.auth.requests), 1)
 
+    def test_a_flood_of_one_key(self):
+        """Repositories that a key makes up: so many fetches in a minute, and what others need goes on."""
+        key, other = self.key(), self.key()
+        answers = [self.nginx.ask(MANIFEST % ("acme/r%d" % n), key)[0] for n in range(70)]
+        self.assertEqual((answers[:60], set(answers[60:])), ([404] * 60, {503}))
+        self.assertEqual(len(self.auth.requests), 60)
+        self.pull(key, MANIFEST % "acme/r1")               # what is there already
+        self.pull(other, MANIFEST % "acme/r69")            # and what was refused to the other key
+        self.assertEqual(len(self.auth.requests), 61)
+
+    def test_one_key_waits_with_half_of_the_threads(self):
+        key, other = self.key(), self.key()
+        self.gate.clear()
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            flood = [pool.submit(self.nginx.ask, MANIFEST % ("acme/r%d" % n), key) for n in range(24)]
+            self.assertTrue(harness.wait_until(lambda: len(self.auth.requests) >= 16 and sum(f.done() for f in flood) == 8))
+            self.assertEqual({f.result()[0] for f in flood if f.done()}, {503})
+            good = pool.submit(self.nginx.ask, MANIFEST % "acme/app", other)
+            self.assertTrue(harness.wait_until(lambda: len(self.auth.requests) == 17))
+            self.ok(self.env.get("registries"))
+            self.gate.set()
+            self.assertEqual(good.result()[0], 404)
+
     def test_expiry(self):
         key = self.key()
         self.seconds = 0

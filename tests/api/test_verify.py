@@ -552,6 +552,49 @@ class Limits(unittest.TestCase):
         self.assertIn("server", lost["verificationMessage"])
         self.assertGreater(len(server.requests), asked)
 
+    def test_nobody_waits_for_the_checks_of_one_account(self):
+        """Sixty registries that never answer: another's check takes its turn, and another's test its thread."""
+        own = self.with_site("--verify-networks", "127.0.0.0/8", "--verify-per-minute", "0", "--threads", "8")
+        silent = Standin(lambda r: Answer(raw=lambda handler: silent.stopping.wait(60)))
+        self.addCleanup(silent.stop)
+        logins = {"user": "%s-fair" % harness.PLANT}
+        inner = standin.basic_registry(logins)
+        slow = Standin(lambda r: (time.sleep(0.3), inner(r))[1])
+        self.addCleanup(slow.stop)
+        user, person = own.account("user")                # its projects do not multiply what it may have
+        bad = [own.project(client=person) for _ in range(4)]
+        good = own.project()
+        login = good.credential(good.registry(serverAddress=slow.url), publicValue="user", secretValue=logins["user"])
+
+        def takes():
+            began = time.monotonic()
+            self.assertEqual(good.env.action("registrycredentials/" + login["id"], "verify", {}).status, 202)
+            row = wait_for(lambda: good.env.get("registrycredentials/" + login["id"]).json, lambda r: r["transitioning"] != "yes")
+            self.assertEqual((row["state"], row["verificationResult"]), ("active", "valid"))
+            return time.monotonic() - began
+        alone = takes()
+        for project in bad:
+            registry = project.registry(serverAddress=silent.url)
+            for n in range(15):
+                row = project.credential(registry, publicValue="u%d" % n, secretValue=own.plant())
+                self.assertEqual(project.env.action("registrycredentials/" + row["id"], "verify", {}).status, 202)
+            project.silent = "registries/" + registry["id"]
+        for _ in range(3):
+            self.assertLess(takes(), 3 * alone)
+        asked = len(silent.requests)
+        tests = [threading.Thread(target=lambda p=p: p.env.action(p.silent, "test", {"secretValue": "x"})) for p in bad for _ in range(6)]
+        for t in tests:
+            t.start()
+        self.assertTrue(harness.wait_until(lambda: len(silent.requests) >= asked + 4))
+        began = time.monotonic()
+        path = "registries/" + good.registry(serverAddress=slow.url + "/x")["id"]
+        answer = good.env.action(path, "test", {"publicValue": "user", "secretValue": logins["user"]})
+        self.assertEqual((answer.status, answer.json["verificationResult"]), (200, "valid"))
+        self.assertLess(time.monotonic() - began, 3 * alone)
+        silent.stopping.set()
+        for t in tests:
+            t.join(60)
+
     def test_insecure_registries(self):
         secret = "%s-insecure" % harness.PLANT
         server = Standin(standin.basic_registry({"user": secret}))

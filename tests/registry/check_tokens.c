@@ -17,19 +17,23 @@ enum { THREADS = 16, LATER_MS = 60 * 1000 };
 
 static struct arena *arena;
 static struct tokens *tokens;
+static struct seats *seats;
 
 static void
 set_up(void)
 {
 	arena = arena_new(1024 * 1024);
-	tokens = tokens_new(THREADS);
-	ck_assert(arena != NULL && tokens != NULL);
+	seats = seats_new(THREADS, THREADS);
+	ck_assert(arena != NULL && seats != NULL);
+	tokens = tokens_new(seats);
+	ck_assert_ptr_nonnull(tokens);
 }
 
 static void
 tear_down(void)
 {
 	tokens_free(tokens);
+	seats_free(seats);
 	arena_free(arena);
 }
 
@@ -46,7 +50,7 @@ key(unsigned n)
 static enum tokens_rc
 take(unsigned n, int64_t now_ms, const char **out)
 {
-	return tokens_take(tokens, arena, key(n), now_ms, now_ms, out);
+	return tokens_take(tokens, arena, key(n), 0, now_ms, now_ms, out);
 }
 
 START_TEST(a_token_is_kept_until_it_expires)
@@ -54,7 +58,7 @@ START_TEST(a_token_is_kept_until_it_expires)
 	const char *text = NULL;
 
 	ck_assert_int_eq(take(1, 1000, &text), TOKENS_FETCH);
-	tokens_put(tokens, key(1), "one", 1000, 2000);
+	tokens_put(tokens, key(1), 0, "one", 1000, 2000);
 	ck_assert_int_eq(take(1, 1999, &text), TOKENS_FOUND);
 	ck_assert_str_eq(text, "one");
 	ck_assert_int_eq(take(2, 1999, &text), TOKENS_FETCH);
@@ -67,7 +71,7 @@ START_TEST(a_failure_is_kept_for_a_moment)
 	const char *text = NULL;
 
 	ck_assert_int_eq(take(1, 1000, &text), TOKENS_FETCH);
-	tokens_put(tokens, key(1), NULL, 1000, 0);
+	tokens_put(tokens, key(1), 0, NULL, 1000, 1000 + TOKENS_FAILED_MS);
 	ck_assert_int_eq(take(1, 1000 + TOKENS_FAILED_MS - 1, &text), TOKENS_FAILED);
 	ck_assert_int_eq(take(1, 1000 + TOKENS_FAILED_MS, &text), TOKENS_FETCH);
 }
@@ -79,7 +83,7 @@ START_TEST(a_full_table_drops_the_next_to_expire)
 
 	for (unsigned i = 0; i < TOKENS_MAX; i++) {
 		ck_assert_int_eq(take(i, 0, &text), TOKENS_FETCH);
-		tokens_put(tokens, key(i), "t", 0, 1000 + i);
+		tokens_put(tokens, key(i), 0, "t", 0, 1000 + i);
 	}
 	ck_assert_int_eq(take(TOKENS_MAX, 0, &text), TOKENS_FETCH);
 	ck_assert_int_eq(take(1, 0, &text), TOKENS_FOUND);
@@ -95,9 +99,26 @@ START_TEST(so_many_fetch_at_a_time)
 		ck_assert_int_eq(take(i, 0, &text), TOKENS_FETCH);
 	ck_assert_int_eq(take(THREADS, 0, &text), TOKENS_BUSY);
 	ck_assert_int_eq(take(0, 0, &text), TOKENS_BUSY);
-	tokens_put(tokens, key(0), "t", 0, 1000);
+	tokens_put(tokens, key(0), 0, "t", 0, 1000);
 	ck_assert_int_eq(take(0, 0, &text), TOKENS_FOUND);
 	ck_assert_int_eq(take(THREADS, 0, &text), TOKENS_FETCH);
+}
+END_TEST
+
+START_TEST(one_alone_does_not_take_all_seats)
+{
+	struct seats *few = seats_new(3, 2);
+
+	ck_assert(seats_take(few, 7) && seats_take(few, 7));
+	ck_assert(!seats_take(few, 7));
+	ck_assert(seats_take(few, 8));
+	ck_assert(!seats_take(few, 9));
+	seats_leave(few, 7);
+	ck_assert(seats_take(few, 9));
+	ck_assert(!seats_take(few, 7));
+	seats_leave(few, 9);
+	ck_assert(seats_take(few, 7));
+	seats_free(few);
 }
 END_TEST
 
@@ -107,7 +128,8 @@ START_TEST(who_waits_too_long_gives_up)
 	int64_t now_ms = clock_ms();
 
 	ck_assert_int_eq(take(1, now_ms, &text), TOKENS_FETCH);
-	ck_assert_int_eq(tokens_take(tokens, arena, key(1), now_ms, now_ms, &text), TOKENS_FAILED);
+	ck_assert_int_eq(tokens_take(tokens, arena, key(1), 0, now_ms, now_ms, &text),
+			 TOKENS_FAILED);
 }
 END_TEST
 
@@ -116,7 +138,7 @@ START_TEST(a_copy_needs_memory)
 	const char *text = NULL;
 
 	ck_assert_int_eq(take(1, 0, &text), TOKENS_FETCH);
-	tokens_put(tokens, key(1), "one", 0, 1000);
+	tokens_put(tokens, key(1), 0, "one", 0, 1000);
 	arena_fail_at(arena, 1);
 	ck_assert_int_eq(take(1, 0, &text), TOKENS_NO_MEMORY);
 }
@@ -133,10 +155,10 @@ want(void *arg)
 	const char *text = NULL;
 
 	(void)arg;
-	switch (tokens_take(tokens, a, one, now_ms, now_ms + LATER_MS, &text)) {
+	switch (tokens_take(tokens, a, one, 0, now_ms, now_ms + LATER_MS, &text)) {
 	case TOKENS_FETCH:
 		atomic_fetch_add(&fetches, 1);
-		tokens_put(tokens, one, "one", now_ms, now_ms + LATER_MS);
+		tokens_put(tokens, one, 0, "one", now_ms, now_ms + LATER_MS);
 		break;
 	case TOKENS_FOUND:
 		if (strcmp(text, "one") == 0)
@@ -254,6 +276,7 @@ main(void)
 	tcase_add_test(kept, a_failure_is_kept_for_a_moment);
 	tcase_add_test(kept, a_full_table_drops_the_next_to_expire);
 	tcase_add_test(kept, so_many_fetch_at_a_time);
+	tcase_add_test(kept, one_alone_does_not_take_all_seats);
 	tcase_add_test(kept, who_waits_too_long_gives_up);
 	tcase_add_test(kept, a_copy_needs_memory);
 	tcase_add_test(kept, of_many_threads_one_fetches);
