@@ -563,6 +563,8 @@ class Limits(unittest.TestCase):
         self.addCleanup(slow.stop)
         user, person = own.account("user")                # its projects do not multiply what it may have
         bad = [own.project(client=person) for _ in range(4)]
+        for project in bad:
+            project.env = harness.Client(own, own.new_key(person.at(project.root)), project.root)
         good = own.project()
         login = good.credential(good.registry(serverAddress=slow.url), publicValue="user", secretValue=logins["user"])
 
