@@ -88,22 +88,26 @@ struct job {
 	struct check_report report;
 };
 
-/* Those of one account in their order; or, if it is NULL, of the accounts after `after`. */
+/* Those of one account in their order, 0 for those of nobody; or, if it is NULL, of the accounts
+ * after `after`. */
 static struct list_query
 due_query(const int64_t *account, int64_t after)
 {
 	struct list_query q = {.family = &family_credential,
 			       .owners = owners_all,
-			       .condition_count = 2,
+			       .condition_count = 1,
 			       .sort = account != NULL ? COL_VERIFY_DUE : COL_VERIFY_FOR,
 			       .limit = 1};
 
 	q.conditions[0] = (struct condition){
 		.column = COL_VERIFY_DUE, .op = OP_LTE, .value = value_int(clock_wall_ms())};
-	q.conditions[1] =
-		(struct condition){.column = COL_VERIFY_FOR,
-				   .op = account != NULL ? OP_EQ : OP_GT,
-				   .value = value_int(account != NULL ? *account : after)};
+	if (account != NULL || after >= 0)
+		q.conditions[q.condition_count++] =
+			(struct condition){.column = COL_VERIFY_FOR,
+					   .op = account == NULL ? OP_GT
+						 : *account == 0 ? OP_NULL
+								 : OP_EQ,
+					   .value = value_int(account != NULL ? *account : after)};
 	return q;
 }
 

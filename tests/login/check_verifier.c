@@ -43,7 +43,7 @@ setup(void)
 	rig_open(&rig);
 	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "reg.test");
 	(void)rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
-	verifier = verifier_new(rig.store, rig.ring, &settings, 1);
+	verifier = verifier_new(rig.store, rig.ring, &settings, NULL);
 	ck_assert_ptr_nonnull(verifier);
 }
 
@@ -133,6 +133,35 @@ START_TEST(a_login_of_a_registry_that_was_removed_is_not_checked)
 }
 END_TEST
 
+/* Accounts have their turn one after the other, however many checks one of them waits for. */
+START_TEST(accounts_take_turns)
+{
+	static const int accounts[] = {7, 7, 7, 7, 8, 8, 9};
+	static const char *const order[] = {"7", "8", "9", "7", "8", "7", "7"};
+
+	for (size_t i = 0; i < COUNT_OF(accounts); i++) {
+		int64_t id = rig_credential(&rig, PROJECT_DEFAULT, 1, "the secret");
+
+		rig_exec(&rig,
+			 arena_printf(rig.arena,
+				      "UPDATE credential SET verify_due = 1000, verify_for = %d, "
+				      "name = '%d', state = 'updating-active' WHERE id = %lld",
+				      accounts[i], accounts[i], (long long)id));
+	}
+	result = CHECK_VALID;
+	meanwhile = NULL;
+	for (size_t i = 0; i < COUNT_OF(order); i++) {
+		ck_assert(verifier_run_one(verifier));
+		ck_assert_str_eq(rig_sql(&rig, "SELECT name FROM credential WHERE verified IS NOT "
+					       "NULL AND description IS NULL"),
+				 order[i]);
+		rig_exec(&rig,
+			 "UPDATE credential SET description = 'seen' WHERE verified IS NOT NULL");
+	}
+	ck_assert(!verifier_run_one(verifier));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -143,6 +172,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_login_becomes_what_its_check_says, 0, COUNT_OF(cases));
 	tcase_add_test(tc, a_login_of_a_registry_that_was_removed_is_not_checked);
+	tcase_add_test(tc, accounts_take_turns);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
