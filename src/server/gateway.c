@@ -73,6 +73,7 @@ struct params {
 	const char *cgi_scheme;
 	const char *https;
 	const char *http_host;
+	const char *twice; /* one that may come once and did not */
 };
 
 enum {
@@ -172,8 +173,10 @@ take_param(struct params *p, const char *text, struct arena *a)
 	if (row == NULL || value == NULL || (value[1] == '\0' && !(row->flags & P_EMPTY)))
 		return;
 	slot = (const char **)((char *)p + row->offset);
-	if (*slot != NULL && (row->flags & P_ONCE))
+	if (*slot != NULL && (row->flags & P_ONCE)) {
 		p->request.header_repeated = true;
+		p->twice = row->name;
+	}
 	if (*slot != NULL && (row->flags & P_SOLE))
 		p->request.proxy.repeated = true;
 	if (*slot != NULL && (row->flags & P_JOIN))
@@ -449,6 +452,13 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 	wire->limit(wire->with, 0, NULL);
 	if (wire->has_end)
 		r->incomplete = p->uri == NULL || *r->method == '\0' || *r->client == '\0';
+	/* What is wrong with a web server's configuration shows with the first request. */
+	if (r->incomplete)
+		log_warn("the web server sent no %s", p->uri == NULL	   ? "REQUEST_URI"
+						      : *r->method == '\0' ? "REQUEST_METHOD"
+									   : "REMOTE_ADDR");
+	if (p->twice != NULL)
+		log_info("%s came twice", p->twice);
 }
 
 /* Its answer, to the last byte. */
