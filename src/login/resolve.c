@@ -422,12 +422,11 @@ by_default(const struct login *a, const struct login *b)
 	return a->row->columns[COL_IS_DEFAULT].number - b->row->columns[COL_IS_DEFAULT].number;
 }
 
+/* By number, not by date: the clock may have been wrong once. */
 static int64_t
 by_age(const struct login *a, const struct login *b)
 {
-	int64_t newer = a->row->columns[COL_CREATED].number - b->row->columns[COL_CREATED].number;
-
-	return newer != 0 ? newer : record_id(a->row) - record_id(b->row);
+	return record_id(a->row) - record_id(b->row);
 }
 
 static const struct {

@@ -221,20 +221,20 @@ bounds_make_key(const struct context *c, struct record *row, struct change *chan
 {
 	const char *given = record_text(row, COL_PUBLIC_VALUE);
 
-	if (given == NULL || *given == '\0') {
-		char *access = arena_alloc(c->arena, SECRET_ACCESS_KEY_SIZE);
-
-		if (access != NULL)
-			secret_access_key(access);
-		row->columns[COL_PUBLIC_VALUE] = value_text(access);
+	/* Both are made, or none: a key whose maker gave it no secret lets nobody in. */
+	if (given != NULL && *given != '\0') {
+		if (change->secret != NULL && *change->secret == '\0')
+			change->secret = NULL;
+		return;
 	}
-	if (change->secret == NULL || *change->secret == '\0') {
-		char *secret = arena_alloc(c->arena, SECRET_KEY_SIZE);
-
-		if (secret != NULL)
-			secret_key(secret);
-		change->secret = secret;
-	}
+	char *access = arena_alloc(c->arena, SECRET_ACCESS_KEY_SIZE);
+	char *secret = arena_alloc(c->arena, SECRET_KEY_SIZE);
+	if (access == NULL || secret == NULL)
+		return; /* the arena has failed */
+	secret_access_key(access);
+	secret_key(secret);
+	row->columns[COL_PUBLIC_VALUE] = value_text(access);
+	change->secret = secret;
 }
 
 /* Logins */

@@ -286,7 +286,8 @@ resource_set_members(const struct context *c, const char *id, const struct json 
 		return e->code;
 	if (!members_have_owner(&members))
 		return err_set(e, ERR_INVALID_FORMAT, "members",
-			       "A project needs at least one owner.");
+			       "No account is named as an owner: name one (rancher_id) who can act "
+			       "for the project.");
 	struct work w = {.context = c,
 			 .row = &row,
 			 .error = e,

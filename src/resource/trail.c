@@ -22,12 +22,16 @@ resource_note(struct store_tx *tx, const struct context *c, struct arena *a, con
 	      int status, const struct record *row, const char *changes)
 {
 	const struct family *family = row->type->family;
+	/* Whoever makes a project acts for its own account: nobody acts for the project yet. */
+	bool makes_project = (row->type->flags & TYPE_PROJECT) != 0 &&
+			     strcmp(event, "create") == 0 && c->actor.account_id != 0;
 	const struct audit_entry entry = {
 		.who = c->actor,
 		.event = event,
 		.resource_type = row->type->id,
 		.resource_id = id_format(a, family, record_id(row)),
-		.owner_id = row->columns[family->owner].number,
+		.owner_id =
+			makes_project ? c->actor.account_id : row->columns[family->owner].number,
 		.response_code = status,
 		.changes = changes,
 		.at_ms = c->now_ms,

@@ -148,7 +148,7 @@ class Writes(Base):
         row = self.ok(site.admin.post("projects", {"name": "p", "members": [{"externalId": member, "externalIdType": "rancher_id", "role": "member"}]}), 201)
         path = "/v1/projects/" + row["id"]
         entry = {"externalIdType": "rancher_id"}
-        self.assertEqual(self.one("create", "project", row["id"], account=row["id"], status=201)["members"],
+        self.assertEqual(self.one("create", "project", row["id"], account="1a1", status=201)["members"],
                          {"old": [], "new": [dict(entry, externalId=member, role="member"), dict(entry, externalId="1a1", role="owner")]})
         members = [{"externalId": "1a1", "externalIdType": "rancher_id", "role": "owner"}, {"externalId": other, "externalIdType": "rancher_id", "role": "readonly"}]
         self.status(site.admin.action(path, "setmembers", {"members": members}), 202)

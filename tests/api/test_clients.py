@@ -772,6 +772,32 @@ class ApiUi(Conversation):
         for name in ("networks", "pathPrefixes", "registryIds"):
             self.err(xhr.put(made["links"]["self"], {name: []}), 422, "InvalidFormat", name)
 
+    def test_a_pair_of_a_key_is_made_whole_or_not_at_all(self):
+        """Without a publicValue both are made; with one, the secret that was given, or none: such a key lets nobody in."""
+        admin = self.site.admin
+        made = self.ok(admin.post("/v1/apikeys", {"publicValue": None, "secretValue": None}), 201)
+        self.site.key_secrets.append((made["publicValue"], made["secretValue"]))
+        self.status(harness.Client(self.site, (made["publicValue"], made["secretValue"])).get("/v1"), 200)
+        for n, body in enumerate(({}, {"secretValue": None}, {"secretValue": ""})):
+            made = self.ok(admin.post("/v1/apikeys", dict(body, publicValue="R4ONLY%d" % n)), 201)
+            self.assertIsNone(made["secretValue"])
+            for secret in ("", "null", "None"):
+                self.status(harness.Client(self.site, (made["publicValue"], secret)).get("/v1"), 401)
+
+    def test_a_clock_that_was_in_the_future_once(self):
+        """The login that was made later is used, and what was removed is purged."""
+        registry = self.p.registry(serverAddress="clock.example.test")
+        first, second, gone = (self.p.credential(registry)["id"] for _ in range(3))
+        self.status(self.p.env.action("registrycredentials/" + gone, "deactivate"), 202)
+        self.status(self.p.env.delete("registrycredentials/" + gone), 200)
+        ahead = int((time.time() + 4 * 365 * 86400) * 1000)
+        self.site.sql("UPDATE credential SET created = ? WHERE id = ?", (ahead, int(first[2:])), write=True)
+        self.site.sql("UPDATE credential SET removed = ?, remove_time = ? WHERE id = ?", (ahead, ahead + 600000, int(gone[2:])), write=True)
+        answer = self.ok(self.p.env.post("imagelogins", {"image": "clock.example.test/a"}))
+        self.assertEqual(answer["registryCredentialId"], second)
+        self.site.cli("sweep", "--state-dir", self.site.state)
+        self.assertEqual(self.site.sql("SELECT state, secret_value FROM credential WHERE id = ?", (int(gone[2:]),)), [("purged", None)])
+
     def test_every_collection_can_be_listed(self):
         for who in (self.p.env, self.p.admin):
             for doc in self.ok(who.get("schemas"))["data"]:

@@ -28,7 +28,7 @@ store_count_states(struct store *s, struct arena *a, const struct family *family
 		return STORE_NO_MEMORY;
 	(void)snprintf(text, sizeof(text),
 		       "SELECT kind, state, count(*), "
-		       "total(state = 'removed' AND remove_time <= ?1) "
+		       "total(state = 'removed' AND (remove_time <= ?1 OR removed > ?1)) "
 		       "FROM %s GROUP BY kind, state ORDER BY kind, state",
 		       family->table);
 	sqlite3_stmt *stmt = reader_fixed(s, &c, text, binds, 1, &result);
@@ -58,7 +58,8 @@ store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int6
 	int rc = SQLITE_DONE;
 
 	(void)snprintf(text, sizeof(text),
-		       "SELECT id FROM %s WHERE state = 'removed' AND remove_time <= ?1 ORDER BY "
+		       "SELECT id FROM %s WHERE state = 'removed' AND (remove_time <= ?1 OR "
+		       "removed > ?1) ORDER BY "
 		       "remove_time LIMIT ?2",
 		       family->table);
 	sql_fixed(&q, text, binds, 2);
