@@ -49,7 +49,7 @@ static const struct { const char *logins[5]; const char *repository; const char 
 	{{"1:acme:-:5"}, "acme2/app", "1 otherPath"},
 	{{"1:acme/app:-:5"}, "acme", "1 otherPath"},
 	{{"1:-:-:5", "2:-:-:5"}, NULL, "2 newest, 1 newest"},
-	{{"1:-:-:6", "2:-:-:5"}, NULL, "1 newest, 2 newest"},
+	{{"1:-:-:6", "2:-:-:5"}, NULL, "2 newest, 1 newest"},
 	{{"1:-:d:5", "2:-:-:6"}, NULL, "1 isDefault, 2 isDefault"},
 	{{"1:-:d:5", "2:-:d:6", "3:-:-:7"}, NULL, "2 newest, 1 newest, 3 isDefault"},
 	{{"1:-:d:5", "2:acme:-:4"}, "acme/x", "2 pathPrefix, 1 pathPrefix"},
