@@ -393,9 +393,6 @@ class Site:
         return out.strip()
 
     def start_pool(self):
-        if self.watcher is not None:                     # the locks of this process went when it read the files; then the log may be another one
-            self.watcher.close()
-            self.watcher, self.last_snapshot = None, (None, None)
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
                 [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
