@@ -33,6 +33,7 @@ enum place {
 	AT_PING,
 	AT_METRICS,
 	AT_INJECT,
+	AT_UI,
 	AT__COUNT
 };
 

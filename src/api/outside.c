@@ -6,6 +6,7 @@
 
 #include "api/answer.h"
 #include "api/call.h"
+#include "api/ui.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/http.h"
@@ -30,6 +31,7 @@ static const char *const place_names[BOARD_ROUTES] = {
 	[AT_PING] = "/ping",
 	[AT_METRICS] = "/metrics",
 	[AT_INJECT] = "/v2/",
+	[AT_UI] = "/ui/",
 };
 
 /* For load balancers.  Who cannot read the database is not healthy. */
@@ -78,6 +80,7 @@ static const struct outside outside_table[] = {
 	{"ping", AT_PING, false, answer_ping},
 	{"healthcheck", AT_PING, false, answer_ping},
 	{"metrics", AT_METRICS, true, answer_metrics},
+	{"ui", AT_UI, false, ui_answer},
 };
 
 const struct outside *
@@ -90,7 +93,8 @@ find_outside(const struct app *app, const struct request *request)
 
 		/* Repeated and trailing slashes are ignored, as in every path. */
 		if (strncmp(path, o->path, len) == 0 &&
-		    strchr("?", path[len + strspn(path + len, "/")]) != NULL &&
+		    (strchr("?", path[len + strspn(path + len, "/")]) != NULL ||
+		     (o->place == AT_UI && path[len] == '/')) &&
 		    (!o->counters || (app->board != NULL && request->metrics != NULL)))
 			return o;
 	}

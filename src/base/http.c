@@ -51,6 +51,8 @@ static const struct {
 	{200, "OK"},
 	{201, "Created"},
 	{202, "Accepted"},
+	{301, "Moved Permanently"},
+	{303, "See Other"},
 	{304, "Not Modified"},
 	{400, "Bad Request"},
 	{401, "Unauthorized"},

@@ -21,7 +21,7 @@
 
 enum {
 	BOARD_SLOTS = 130, /* processes: twice 64 workers and a housekeeper */
-	BOARD_ROUTES = 12, /* rows that app.c may name */
+	BOARD_ROUTES = 16, /* rows that app.c may name */
 	BOARD_BOUNDS = 16, /* of a histogram, the open end included */
 	BOARD_VERSION_SIZE = 32,
 };
