@@ -1,0 +1,90 @@
+"""The page in a real Chromium through a real nginx: what tests/ui/run.mjs does, one test for each of its scenarios."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+import harness
+import standin
+
+UI = os.path.join(harness.SRC, "tests", "ui")
+MODULES = os.environ.get("REGCRED_UI_MODULES") or os.path.join(UI, "node_modules")
+CHROMIUM = shutil.which("chromium")
+NODE = shutil.which("node")
+SECRET = "page-" + harness.PLANT
+results, site, registry = {}, None, None
+
+
+def setUpModule():
+    global site, registry
+    if not NODE:
+        raise unittest.SkipTest("node is missing")
+    if not CHROMIUM:
+        raise unittest.SkipTest("chromium is missing")
+    if not os.path.isdir(os.path.join(MODULES, "playwright-core")):
+        raise unittest.SkipTest("playwright-core is missing: npm ci --prefix tests/ui")
+    site = harness.Site(options=["--verify-networks", "127.0.0.0/8", "--insecure-registries", "127.0.0.0/8"])
+    site.start()
+    registry = standin.Standin(standin.basic_registry({"right": SECRET}))
+    admin = harness.Client(site, site.cli_key("1a1"))
+
+    def project(name):
+        p = admin.post("/projects", {"name": name}).json
+        key = site.cli_key(p["id"])
+        return p["id"], key, harness.Client(site, key, root="/v1/projects/" + p["id"])
+
+    main, key, client = project("main")
+    empty, empty_key, _ = project("empty")
+    large, large_key, large_client = project("large")
+    address = "127.0.0.1:%d" % registry.port
+    row = client.post("/registries", {"serverAddress": address}).json
+    big = large_client.post("/registries", {"serverAddress": "large.example.test"}).json
+    first = large_client.post("/registrycredentials", {"registryId": big["id"], "publicValue": "bot-00000", "secretValue": "x", "email": "a@b"}).json
+    fill(large, first["id"])
+    shots = os.environ.get("REGCRED_SHOTS")
+    given = {"url": "http://127.0.0.1:%d" % site.port, "project": main, "access": key[0], "secret": key[1], "registry": address, "registryId": row["id"],
+             "plant": SECRET, "shots": shots, "empty": {"project": empty, "key": empty_key}, "large": {"project": large, "key": large_key}}
+    run = subprocess.run([NODE, os.path.join(UI, "run.mjs")], env={**os.environ, "SITE": json.dumps(given), "CHROMIUM": CHROMIUM, "NODE_PATH": MODULES},
+                         stdout=subprocess.PIPE, text=True, timeout=500, check=False)
+    for line in run.stdout.splitlines():
+        one = json.loads(line)
+        results[one["name"]] = one
+
+
+def fill(project, credential):
+    """Copies of one row, by SQL: ten thousand creates would take a while."""
+    columns = [c for c in site.columns("credential") if c not in ("id", "uuid", "public_value")]
+    names = ", ".join(columns)
+    site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO credential (uuid, public_value, %s) "
+             "SELECT lower(hex(randomblob(16))), printf('bot-%%05d', i), %s FROM n, credential WHERE credential.id = %d" % (names, names, int(re.sub(r"\D", "", credential[1:]))), write=True)
+
+
+def tearDownModule():
+    if registry:
+        registry.stop()
+    if site:
+        site.stop()
+
+
+def scenarios():
+    with open(os.path.join(UI, "run.mjs"), encoding="utf-8") as f:
+        text = f.read()
+    return re.findall(r"^\tasync (\w+)\(\) \{$", text, re.M) + ["every_screen_is_accessible_light", "every_screen_is_accessible_dark"]
+
+
+class Page(unittest.TestCase):
+    pass
+
+
+def make(name):
+    def test(self):
+        self.assertIn(name, results, "it was not run")
+        self.assertTrue(results[name]["ok"], results[name]["why"])
+    return test
+
+
+for scenario in scenarios():
+    setattr(Page, "test_" + scenario, make(scenario))
