@@ -39,6 +39,7 @@ struct identity {
 	bool proxy_unknown;	/* ERR_FORBIDDEN because no account has that name yet */
 	int64_t key_id;		/* the key that it asked with; 0: none */
 	struct power key;	/* of that key; unbounded without one */
+	int64_t session_id;	/* the session of the page that it came by; 0: none */
 	int64_t maker_id;	/* the account that made the key of a project; 0: not known */
 	int64_t person_id;	/* the user who made the key of a project, whose limits count; 0: an
 				   account counts for itself */

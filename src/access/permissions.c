@@ -43,6 +43,8 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY,                          "password",               "crudx" },
 	{ WATCHER,                        "password",               "rx" },
 
+	{ EVERY,                          "session",                "crd" },
+
 	{ EVERY,                          "storagePool",            "rx" },
 	{ ROLE(SUPERADMIN),               "storagePool",            "crudx" },
 	{ EVERY,                          "registry",               "rx" },

@@ -109,6 +109,26 @@ identify_maker(const struct auth *auth, struct arena *a, const struct record *ke
 	return ERR_NONE;
 }
 
+/* What a key that is valid makes of its account.  ERR_UNAUTHORIZED: its maker is no member any more.
+ */
+static enum err
+identity_of_key(const struct auth *auth, struct arena *a, const struct record *key,
+		const struct record *account, struct identity *out, struct error *e)
+{
+	if (identity_of_account(auth, a, account, out, e) != ERR_NONE ||
+	    identify_maker(auth, a, key, out, e) != ERR_NONE)
+		return e->code;
+	if (out->role == ROLE_NONE && out->maker_id != 0)
+		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
+	enum role role = out->role;
+	out->via = "key";
+	out->key_id = record_id(key);
+	out->key = power_of_key(key);
+	out->key.rank = identity_rank_of_role(role);
+	out->role = identity_narrow(out->key.role, role, out->scoped);
+	return ERR_NONE;
+}
+
 static enum err
 identify_key(const struct auth *auth, struct arena *a, const char *client, int64_t now_ms,
 	     const char *access, const char *secret, struct identity *out, struct error *e)
@@ -134,17 +154,9 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 				       rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
 	if (!right || !is_valid(&key, &account, client, now_ms))
 		return sign_in_failed(auth, client, access, now_ms, e);
-	if (identity_of_account(auth, a, &account, out, e) != ERR_NONE ||
-	    identify_maker(auth, a, &key, out, e) != ERR_NONE)
-		return e->code;
-	if (out->role == ROLE_NONE && out->maker_id != 0)
-		return sign_in_failed(auth, client, access, now_ms, e);
-	enum role role = out->role;
-	out->via = "key";
-	out->key_id = record_id(&key);
-	out->key = power_of_key(&key);
-	out->key.rank = identity_rank_of_role(role);
-	out->role = identity_narrow(out->key.role, role, out->scoped);
+	if (identity_of_key(auth, a, &key, &account, out, e) != ERR_NONE)
+		return e->code == ERR_UNAUTHORIZED ? sign_in_failed(auth, client, access, now_ms, e)
+						   : e->code;
 	sign_in_note_use(auth, &key, client, now_ms);
 	return ERR_NONE;
 }
@@ -168,9 +180,8 @@ client_of(const struct request *request)
 	return request->client != NULL ? request->client : "";
 }
 
-/* Open mode is for test rigs: it lets in whoever sits on this machine, nobody else. */
-static bool
-is_local(const struct request *r)
+bool
+auth_is_local(const struct request *r)
 {
 	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]", NULL};
 
@@ -189,6 +200,54 @@ is_local(const struct request *r)
 	return false;
 }
 
+/* The row that a cookie names; false for every reason alike.  Cookie: ID.SECRET. */
+static bool
+find_session(const struct auth *auth, struct arena *a, const char *cookie, int64_t now_ms,
+	     struct record *out)
+{
+	const char *dot = strchr(cookie, '.');
+	const char *id = dot != NULL ? arena_copy(a, cookie, (size_t)(dot - cookie)) : NULL;
+	int64_t row;
+
+	if (id == NULL || !id_parse(&family_credential, id, &row) ||
+	    store_get(auth->store, a, &family_credential, row, &owners_all, out) != STORE_OK ||
+	    out->type != &types_table[T_SESSION])
+		return false;
+	return secret_verify_key(auth->ring, dot + 1, &out->columns[COL_SECRET_VALUE]) &&
+	       record_state(out) == ST_ACTIVE && now_ms < out->columns[COL_EXPIRES].number &&
+	       now_ms - out->columns[COL_LAST_USED].number < AUTH_SESSION_IDLE_MS;
+}
+
+/* A session is its key: it may what the key may, and ends with it. */
+static enum err
+identify_session(const struct auth *auth, struct arena *a, const struct request *request,
+		 int64_t now_ms, struct identity *out, struct error *e)
+{
+	const char *cookie = request->cookie;
+	const char *client = client_of(request);
+	struct record session, key, account;
+
+	if (cookie != NULL)
+		cookie = http_cookie(a, request->cookie,
+				     auth_is_local(request) ? AUTH_SESSION_LOCAL : AUTH_SESSION_COOKIE);
+	if (cookie == NULL && request->cookie != NULL)
+		cookie = http_cookie(a, request->cookie, AUTH_SESSION_COOKIE);
+	if (cookie == NULL || !find_session(auth, a, cookie, now_ms, &session) ||
+	    store_get(auth->store, a, &family_credential, session.columns[COL_BY_KEY].number,
+		      &owners_all, &key) != STORE_OK ||
+	    store_get(auth->store, a, &family_account, key.columns[COL_ACCOUNT_ID].number,
+		      &owners_all, &account) != STORE_OK ||
+	    !is_valid(&key, &account, client, now_ms))
+		return err_set(e, arena_failed(a) ? ERR_INTERNAL : ERR_UNAUTHORIZED, NULL, NULL);
+	if (identity_of_key(auth, a, &key, &account, out, e) != ERR_NONE)
+		return e->code;
+	out->via = "session";
+	out->session_id = record_id(&session);
+	sign_in_note_use(auth, &session, client, now_ms);
+	sign_in_note_use(auth, &key, client, now_ms);
+	return ERR_NONE;
+}
+
 static enum err
 identify_headers(const struct auth *auth, struct arena *a, const struct request *request,
 		 int64_t now_ms, struct identity *out, struct error *e)
@@ -196,9 +255,10 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
 	bool basic = request->authorization != NULL, header = request->api_key != NULL;
 
+	if (!basic && !header)
+		return identify_session(auth, a, request, now_ms, out, e);
 	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||
-	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)) ||
-	    (!basic && !header))
+	    (header && !split_api_key(a, request->api_key, &other_access, &other_secret)))
 		return err_set(e, arena_failed(a) ? ERR_INTERNAL : ERR_UNAUTHORIZED, NULL, NULL);
 	if (basic && header &&
 	    (!secret_equal(access, other_access) || !secret_equal(secret, other_secret)))
@@ -346,7 +406,7 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 		if (claim->user != NULL)
 			return identify_proxy(auth, a, request, now_ms, out, e);
 	}
-	if (auth->open && is_local(request)) {
+	if (auth->open && auth_is_local(request)) {
 		struct record account = {.type = &types_table[T_ACCOUNT]};
 
 		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);

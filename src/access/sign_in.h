@@ -18,6 +18,18 @@ enum {
 
 enum { AUTH_LAST_USED_MS = 60 * 1000 }; /* a key's last use is written so often at most */
 
+/* Whether whoever asks sits on this machine, and asks for it by a name that leads nowhere else. */
+bool auth_is_local(const struct request *request);
+
+/* Sessions of the page.  Over plain HTTP only this machine may have one, by the second name; what
+ * begins with __Host- a browser sends over TLS only, and to this host only. */
+#define AUTH_SESSION_COOKIE "__Host-regcred"
+#define AUTH_SESSION_LOCAL "regcred-session"
+enum {
+	AUTH_SESSION_IDLE_MS = 60 * 60 * 1000,
+	AUTH_SESSION_MS = 12 * 60 * 60 * 1000,
+};
+
 /* Who the request is from, unscoped.  ERR_UNAUTHORIZED, the same for every key that does not let
  * in; ERR_TOO_MANY after too many of those; ERR_BAD_REQUEST for a header that came twice or two
  * keys that differ; for somebody whom the web server signed in see proxy_check(), and

@@ -73,7 +73,7 @@ browser_check_csrf(struct call *c)
 {
 	char fresh[SECRET_CSRF_SIZE];
 
-	if (!is_browser(c->request)) {
+	if (!is_browser(c->request) && c->identity.session_id == 0) {
 		/* A sign-on in front goes with every request of a browser, whatever it calls
 		 * itself; a key in a header has to be put there. */
 		bool elsewhere = c->identity.proxy_user != NULL && !request_is_read(c) &&

@@ -9,6 +9,7 @@
 #include "api/answer.h"
 #include "api/call.h"
 #include "api/repr.h"
+#include "api/session.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/http.h"
@@ -179,6 +180,8 @@ handle_create(struct call *c)
 	struct record row;
 	const char *secret = NULL;
 
+	if (c->type == &types_table[T_SESSION])
+		return session_begin(c);
 	c->status = 201;
 	if (resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
 		return c->error.code;

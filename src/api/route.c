@@ -15,6 +15,7 @@
 #include "api/outside.h"
 #include "api/repr.h"
 #include "api/request.h"
+#include "api/session.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -185,11 +186,12 @@ route_act(struct call *c)
 		request_find_path(c);
 	c->response->route = route_find_place(c);
 	c->method = request_method(c);
-	if (request_read_body(c) != ERR_NONE || request_merge_query(c) != ERR_NONE || identify_caller(c) != ERR_NONE ||
+	if (request_read_body(c) != ERR_NONE || request_merge_query(c) != ERR_NONE || session_take_key(c) != ERR_NONE || identify_caller(c) != ERR_NONE ||
 	    browser_check_csrf(c) != ERR_NONE)
 		return c->error.code;
 	if (c->body == NULL)
 		c->body = json_object(c->arena);
+	session_name_current(c);
 	set_context(c);
 	if (c->body == NULL || arena_failed(c->arena))
 		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);

@@ -354,6 +354,22 @@ static const struct field api_key_fields[] = {
 	{ .name = "role", .column = COL_ROLE, .type = FT_ENUM, .options = key_roles, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .max_len = 255, .filter = FILTER_V },
 	{ 0 }
 };
+static const struct field session_fields[] = {
+	ACCOUNT_ID,
+	{ .name = "accessKey", .type = FT_STRING, .flags = F_CREATE | F_NULLABLE, .max_len = 255 },
+	CREATED,
+	{ .name = "expires", .column = COL_EXPIRES, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	ID,
+	{ .name = "keyId", .column = COL_BY_KEY, .type = FT_REFERENCE, .reference = TYPE(API_KEY), .type_text = "reference[apiKey]", .flags = F_NULLABLE,
+	  .max_len = 255, .filter = FILTER_V },
+	KIND,
+	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	{ .name = "lastUsedAddress", .column = COL_LAST_ADDRESS, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
+	REMOVED,
+	{ .name = "secretKey", .type = FT_PASSWORD, .flags = F_CREATE | F_NULLABLE, .max_len = 4096 },
+	STATE(states_v2), TRANSITIONS, UUID,
+	{ 0 }
+};
 static const struct field password_fields[] = {
 	ACCOUNT_ID, CREATED, DATA, DESCRIPTION, ID, KIND, NAME, PUBLIC_VALUE(F_CREATE), REGISTRY_HIDDEN, REMOVE_TIME, REMOVED,
 	SECRET_VALUE(F_CREATE | F_READ_ON_CREATE, 4096), STATE(states_v2), TRANSITIONS, UUID,
@@ -483,6 +499,8 @@ const struct resource_type types_table[] = {
 	[T_REGISTRY_TEST_INPUT] = { .id = "registryTestInput", .plural = "registryTestInputs", .fields = registry_test_input_fields, .flags = TYPE_DOCUMENT },
 	[T_REGISTRY_TEST_OUTPUT] = { .id = "registryTestOutput", .plural = "registryTestOutputs", .fields = registry_test_output_fields, .flags = TYPE_DOCUMENT },
 	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields },
+	[T_SESSION] = { .id = "session", .plural = "sessions", .kind = "session", .base = "credential", .family = &family_credential, .fields = session_fields,
+	  .flags = TYPE_HASHED },
 	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_DOCUMENT },
 	[T_STORAGE_POOL] = { .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,
 	  .actions = storage_pool_actions, .cascades = storage_pool_cascades },

@@ -60,7 +60,9 @@ move(const struct context *c, struct record *row, const char *event, const struc
 static bool
 plan_delete(const struct resource_type *type, enum state state, struct plan *plan)
 {
-	if (!plan_removal(state, (type->flags & TYPE_PROJECT) != 0, plan))
+	bool from_active = (type->flags & TYPE_PROJECT) != 0 || type == &types_table[T_SESSION];
+
+	if (!plan_removal(state, from_active, plan))
 		return false;
 	plan->shown = ST_REMOVING;
 	return true;

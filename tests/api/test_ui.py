@@ -29,24 +29,15 @@ def setUpModule():
     site = harness.Site(options=["--verify-networks", "127.0.0.0/8", "--insecure-registries", "127.0.0.0/8"])
     site.start()
     registry = standin.Standin(standin.basic_registry({"right": SECRET}))
-    admin = harness.Client(site, site.cli_key("1a1"))
-
-    def project(name):
-        p = admin.post("/projects", {"name": name}).json
-        key = site.cli_key(p["id"])
-        return p["id"], key, harness.Client(site, key, root="/v1/projects/" + p["id"])
-
-    main, key, client = project("main")
-    empty, empty_key, _ = project("empty")
-    large, large_key, large_client = project("large")
+    main, empty, large = site.project("main"), site.project("empty"), site.project("large")
     address = "127.0.0.1:%d" % registry.port
-    row = client.post("/registries", {"serverAddress": address}).json
-    big = large_client.post("/registries", {"serverAddress": "large.example.test"}).json
-    first = large_client.post("/registrycredentials", {"registryId": big["id"], "publicValue": "bot-00000", "secretValue": "x", "email": "a@b"}).json
-    fill(large, first["id"])
+    row = main.env.post("registries", {"serverAddress": address}).json
+    big = large.env.post("registries", {"serverAddress": "large.example.test"}).json
+    first = large.env.post("registrycredentials", {"registryId": big["id"], "publicValue": "bot-00000", "secretValue": "x", "email": "a@b"}).json
+    fill(first["id"])
     shots = os.environ.get("REGCRED_SHOTS")
-    given = {"url": "http://127.0.0.1:%d" % site.port, "project": main, "access": key[0], "secret": key[1], "registry": address, "registryId": row["id"],
-             "plant": SECRET, "shots": shots, "empty": {"project": empty, "key": empty_key}, "large": {"project": large, "key": large_key}}
+    given = {"url": "http://127.0.0.1:%d" % site.port, "project": main.id, "access": main.env.key[0], "secret": main.env.key[1], "registry": address, "registryId": row["id"],
+             "plant": SECRET, "shots": shots, "empty": {"project": empty.id, "key": empty.env.key}, "large": {"project": large.id, "key": large.env.key}}
     run = subprocess.run([NODE, os.path.join(UI, "run.mjs")], env={**os.environ, "SITE": json.dumps(given), "CHROMIUM": CHROMIUM, "NODE_PATH": MODULES},
                          stdout=subprocess.PIPE, text=True, timeout=500, check=False)
     for line in run.stdout.splitlines():
@@ -54,7 +45,7 @@ def setUpModule():
         results[one["name"]] = one
 
 
-def fill(project, credential):
+def fill(credential):
     """Copies of one row, by SQL: ten thousand creates would take a while."""
     columns = [c for c in site.columns("credential") if c not in ("id", "uuid", "public_value")]
     names = ", ".join(columns)

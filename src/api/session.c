@@ -1,0 +1,139 @@
+/* session: sessions of the page: an API key that a browser has as a cookie, for a while. */
+#include "api/session.h"
+
+#include <string.h>
+
+#include "access/rights.h"
+#include "access/sign_in.h"
+#include "api/browser.h"
+#include "base/text.h"
+#include "model/record.h"
+#include "resource/state.h"
+#include "secret/random.h"
+
+static bool
+is_about_sessions(const struct call *c)
+{
+	return c->type_name != NULL && type_find_segment(c->type_name) == &types_table[T_SESSION];
+}
+
+enum err
+session_take_key(struct call *c)
+{
+	const struct json *access = json_member(c->body, "accessKey");
+	const struct json *secret = json_member(c->body, "secretKey");
+
+	if (!is_about_sessions(c) || c->method != HTTP_POST)
+		return ERR_NONE;
+	if (pairs_find(&c->target.query, "accessKey") != NULL ||
+	    pairs_find(&c->target.query, "secretKey") != NULL)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+			       "A key must not stand in a URL, which logs keep: send it in the "
+			       "body, and make a new one.");
+	if (access == NULL || secret == NULL || access->type != JSON_STRING ||
+	    secret->type != JSON_STRING || c->request->authorization != NULL)
+		return ERR_NONE;
+	struct request *with_key = arena_alloc(c->arena, sizeof(*with_key));
+	const char *login = arena_printf(c->arena, "%s:%s", access->text, secret->text);
+	const char *coded =
+		login != NULL ? http_base64(c->arena, login, strlen(login)) : NULL;
+	if (with_key == NULL || coded == NULL || strchr(access->text, ':') != NULL)
+		return arena_failed(c->arena) ? err_set(&c->error, ERR_INTERNAL, NULL, NULL)
+					      : ERR_NONE;
+	*with_key = *c->request;
+	with_key->authorization = arena_printf(c->arena, "Basic %s", coded);
+	c->request = with_key;
+	return with_key->authorization != NULL ? ERR_NONE
+					       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
+struct session_work {
+	struct call *call;
+	struct record *row;
+};
+
+static enum err
+insert_session(struct store_tx *tx, void *arg)
+{
+	const struct session_work *w = arg;
+	struct call *c = w->call;
+	struct plan plan;
+
+	if (!process_plan("create", ST_REQUESTED, &plan))
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	plan.shown = plan.after;
+	enum store_rc rc = row_insert(tx, w->row, &plan);
+	if (rc == STORE_OK)
+		rc = resource_note(tx, &c->context, c->arena, "create", 201, w->row, NULL);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, &c->error);
+}
+
+static void
+set_cookie(struct call *c, const char *value, int64_t seconds)
+{
+	bool tls = strncmp(c->base, "https:", 6) == 0;
+
+	response_header(c->response, "Set-Cookie",
+			arena_printf(c->arena,
+				     "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s",
+				     tls ? AUTH_SESSION_COOKIE : AUTH_SESSION_LOCAL, value,
+				     (long long)seconds, tls ? "; Secure" : ""));
+}
+
+enum err
+session_begin(struct call *c)
+{
+	struct record row = {.type = &types_table[T_SESSION]};
+	struct session_work work = {c, &row};
+	char secret[SECRET_KEY_SIZE];
+
+	if (c->identity.key_id == 0)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+			       "A session begins with an API key: who is signed in by the web "
+			       "server needs none.");
+	if (strncmp(c->base, "https:", 6) != 0 && !auth_is_local(c->request))
+		return err_set(&c->error, ERR_FORBIDDEN, NULL,
+			       "A session needs TLS: open the page by https.");
+	row_start(&c->context, &row);
+	int64_t began = row.columns[COL_CREATED].number;
+	row.columns[COL_KIND] = value_text("session");
+	row.columns[COL_ACCOUNT_ID] = value_int(c->identity.user_id);
+	row.columns[COL_BY_KEY] = value_int(c->identity.key_id);
+	row.columns[COL_EXPIRES] = value_int(began + AUTH_SESSION_MS);
+	row.columns[COL_LAST_USED] = value_int(began);
+	if (c->request->client != NULL)
+		row.columns[COL_LAST_ADDRESS] = value_text(c->request->client);
+	secret_key(secret);
+	if (!secret_hash(c->context.ring, c->arena, secret, &row.columns[COL_SECRET_VALUE]))
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	enum store_rc rc = store_write(c->context.store, insert_session, &work);
+	if (rc != STORE_OK)
+		return rc == STORE_ABORTED ? c->error.code : store_err(rc, &c->error);
+	c->committed = true;
+	set_cookie(c,
+		   arena_printf(c->arena, "%s.%s",
+				id_format(c->arena, row.type->family, record_id(&row)), secret),
+		   AUTH_SESSION_MS / 1000);
+	explicit_bzero(secret, sizeof(secret));
+	c->status = 201;
+	/* A form without scripts leads back to the page. */
+	if (browser_wants_html(c)) {
+		c->status = 303;
+		response_header(c->response, "Location",
+				arena_printf(c->arena, "%s/ui/", c->base));
+	}
+	repr_resource(&c->out, &c->view, &row, NULL, NULL);
+	return ERR_NONE;
+}
+
+void
+session_name_current(struct call *c)
+{
+	if (!is_about_sessions(c) || c->id == NULL || c->identity.session_id == 0)
+		return;
+	if (strcmp(c->id, "current") == 0)
+		c->id = id_format(c->arena, &family_credential, c->identity.session_id);
+	if (c->method == HTTP_DELETE && c->id != NULL &&
+	    strcmp(c->id, id_format(c->arena, &family_credential, c->identity.session_id)) == 0)
+		set_cookie(c, "", 0);
+}
