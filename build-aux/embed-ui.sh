@@ -15,13 +15,17 @@ type_of()
 	esac
 }
 
+bytes() { od -An -v -tu1 | sed 's/  */,/g; s/^,//; s/$/,/'; }
+
 echo '/* Made by build-aux/embed-ui.sh. */'
 echo '#include "api/ui.h"'
 n=0
 for file in "$@"; do
 	n=$((n + 1))
 	printf '\nstatic const unsigned char file_%d[] = {\n' "$n"
-	od -An -v -tu1 "$file" | sed 's/  */,/g; s/^,//; s/$/,/'
+	bytes <"$file"
+	printf '};\nstatic const unsigned char packed_%d[] = {\n' "$n"
+	gzip -9 -n <"$file" | bytes
 	echo '};'
 done
 printf '\nconst struct ui_file ui_files[] = {\n'
@@ -29,6 +33,7 @@ n=0
 for file in "$@"; do
 	n=$((n + 1))
 	tag=$(cksum <"$file" | tr ' ' '-')
-	printf '\t{"%s", "%s", "\\"%s\\"", file_%d, sizeof(file_%d)},\n' "${file##*/}" "$(type_of "$file")" "$tag" "$n" "$n"
+	printf '\t{"%s", "%s", "\\"%s\\"", {file_%d, packed_%d}, {sizeof(file_%d), sizeof(packed_%d)}},\n' "${file##*/}" "$(type_of "$file")" "$tag" \
+		"$n" "$n" "$n" "$n"
 done
 printf '\t{0},\n};\n'

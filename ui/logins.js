@@ -20,10 +20,10 @@ const inDays = (n) => new Date(now() + n * 864e5).toISOString().replace(/\.\d+Z/
 
 export async function logins({scope, schemas, params, changed, go}) {
 	const schema = schemas.registryCredential;
-	const address = (row) => row.registry?.serverAddress ?? cellLater(byId(scope, 'registries', row.registryId), (r) => r?.serverAddress ?? row.registryId);
+	const address = (row) => cellLater(byId(scope, 'registries', row.registryId), (r) => r?.serverAddress ?? row.registryId);
 	const add = () => addLogin({scope, schemas, done: () => table.reload()});
 	const table = makeTable({
-		caption: t('logins'), url: `${scope}/registrycredentials`, fixed: {include: 'registry'}, params, changed,
+		caption: t('logins'), url: `${scope}/registrycredentials`, params, changed,
 		rowName: (row) => nameOf(row),
 		searches: [['publicValue', t('user')], ['name', t('name')], ['pathPrefix', t('path')]],
 		chips: [

@@ -4,9 +4,8 @@ import {get} from './api.js';
 import {t, word} from './text.js';
 
 // makeTable({caption, url, params, columns, rowName, rowActions, empty, select}) →  {node, reload}
-// columns: [{title, sort, cell(row)}]; params: a URLSearchParams that the table changes, and `changed` is told; fixed: parameters of every
-// page, which are no filters.
-export function makeTable({caption, url, params, columns, rowName, rowActions, chips = [], searches = [], empty, bulk = null, fixed = {}, changed = () => {}}) {
+// columns: [{title, sort, cell(row)}]; params: a URLSearchParams that the table changes, and `changed` is told.
+export function makeTable({caption, url, params, columns, rowName, rowActions, chips = [], searches = [], empty, bulk = null, changed = () => {}}) {
 	const place = el('div', {class: 'table-place'});
 	const count = el('p', {role: 'status', class: 'quiet'});
 	const bulkBar = el('div', {class: 'bulk', hidden: true});
@@ -107,7 +106,7 @@ export function makeTable({caption, url, params, columns, rowName, rowActions, c
 			fill(place, el('p', {class: 'quiet'}, t('loading')));
 		let list;
 		try {
-			list = await get(`${url}?${new URLSearchParams([...params, ...Object.entries(fixed)])}`);
+			list = await get(`${url}?${params}`);
 		} catch (e) {
 			if (mine === turn)
 				fill(place, el('p', {class: 'bad', role: 'alert'}, e.status === 0 ? t('unreachable') : e.message), el('button', {type: 'button', onclick: reload}, t('tryAgain')));

@@ -57,6 +57,11 @@ ui_answer(struct app *app, const struct request *request, struct arena *arena,
 	response->status = 200;
 	response->content_type = file->type;
 	response_header(response, "ETag", file->tag);
-	response->body = (const char *)file->bytes;
-	response->body_len = file->len;
+	response_header(response, "Vary", "Accept-Encoding");
+	bool packed = request->accept_encoding != NULL &&
+		      strstr(request->accept_encoding, "gzip") != NULL;
+	if (packed)
+		response_header(response, "Content-Encoding", "gzip");
+	response->body = (const char *)file->bytes[packed];
+	response->body_len = file->len[packed];
 }

@@ -11,8 +11,8 @@
 /* build-aux/embed-ui.sh makes the table; it ends with a row whose name is NULL. */
 struct ui_file {
 	const char *name, *type, *tag; /* tag: the value of ETag */
-	const unsigned char *bytes;
-	size_t len;
+	const unsigned char *bytes[2]; /* as they are, and packed by gzip */
+	size_t len[2];
 };
 extern const struct ui_file ui_files[];
 

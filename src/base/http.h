@@ -52,6 +52,7 @@ struct request {
 	const char *accept;
 	const char *user_agent;
 	const char *cookie;
+	const char *accept_encoding;
 	const char *content_type;
 	const char *project_id;	  /* X-API-Project-Id */
 	const char *no_challenge; /* X-API-No-Challenge */

@@ -99,6 +99,7 @@ static const struct gateway_param {
 	{ "CONTENT_TYPE", TO(request.content_type), P_ONCE },
 	{ "HTTPS", TO(https), P_LAST },
 	{ "HTTP_ACCEPT", TO(request.accept), P_JOIN },
+	{ "HTTP_ACCEPT_ENCODING", TO(request.accept_encoding), 0 },
 	{ "HTTP_AUTHORIZATION", TO(request.authorization), P_ONCE },
 	{ "HTTP_COOKIE", TO(request.cookie), P_ONCE },
 	{ "HTTP_HOST", TO(http_host), P_ONCE },

@@ -26,9 +26,9 @@ def setUpModule():
         raise unittest.SkipTest("chromium is missing")
     if not os.path.isdir(os.path.join(MODULES, "playwright-core")):
         raise unittest.SkipTest("playwright-core is missing: npm ci --prefix tests/ui")
-    site = harness.Site(options=["--verify-networks", "127.0.0.0/8", "--insecure-registries", "127.0.0.0/8"])
-    site.start()
     registry = standin.Standin(standin.basic_registry({"right": SECRET}))
+    site = harness.Site(options=["--verify-networks", "127.0.0.0/8", "--insecure-registries", registry.host])
+    site.start()
     main, empty, large = site.project("main"), site.project("empty"), site.project("large")
     address = "127.0.0.1:%d" % registry.port
     row = main.env.post("registries", {"serverAddress": address}).json
