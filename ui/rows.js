@@ -36,6 +36,10 @@ export async function edit(schema, row, options, done) {
 			form.showError(e.status === 404 ? Object.assign(e, {message: t('goneMeanwhile')}) : e);
 			return;
 		}
+		if (theirs.removed && !base.removed) {
+			form.showError({status: 404, message: t('goneMeanwhile')});
+			return;
+		}
 		const differing = Object.keys(schema.resourceFields).filter((n) => schema.resourceFields[n].update && (n in values || JSON.stringify(theirs[n]) !== JSON.stringify(base[n])));
 		const both = dialog(t('changedTitle'), [
 			el('p', {}, t('changedText')),

@@ -36,7 +36,8 @@ def setUpModule():
     first = large.env.post("registrycredentials", {"registryId": big["id"], "publicValue": "bot-00000", "secretValue": "x", "email": "a@b"}).json
     fill(first["id"])
     shots = os.environ.get("REGCRED_SHOTS")
-    given = {"url": "http://127.0.0.1:%d" % site.port, "project": main.id, "access": main.env.key[0], "secret": main.env.key[1], "registry": address, "registryId": row["id"],
+    key = site.new_key(main.admin, reveal=True)
+    given = {"url": "http://127.0.0.1:%d" % site.port, "project": main.id, "access": key[0], "secret": key[1], "registry": address, "registryId": row["id"],
              "plant": SECRET, "shots": shots, "empty": {"project": empty.id, "key": empty.env.key}, "large": {"project": large.id, "key": large.env.key}}
     run = subprocess.run([NODE, os.path.join(UI, "run.mjs")], env={**os.environ, "SITE": json.dumps(given), "CHROMIUM": CHROMIUM, "NODE_PATH": MODULES},
                          stdout=subprocess.PIPE, text=True, timeout=500, check=False)
