@@ -107,7 +107,7 @@ async function show() {
 
 // A sign-in link works once: its token leaves the address before anything else happens.
 async function useToken() {
-	const token = location.hash.match(/^#\/token\/([\w-]+)$/)?.[1];
+	const token = location.hash.match(/^#\/token\/([\w.~-]+)$/)?.[1];
 
 	if (!token)
 		return;

@@ -43,7 +43,7 @@ export async function edit(schema, row, options, done) {
 		const differing = Object.keys(schema.resourceFields).filter((n) => schema.resourceFields[n].update && (n in values || JSON.stringify(theirs[n]) !== JSON.stringify(base[n])));
 		const both = dialog(t('changedTitle'), [
 			el('p', {}, t('changedText')),
-			el('table', {}, el('caption', {class: 'unseen'}, t('changedTitle')), el('thead', {}, el('tr', {}, ['', t('yours'), t('theirs')].map((x) => el('th', {scope: 'col'}, x)))),
+			el('table', {}, el('caption', {class: 'unseen'}, t('changedTitle')), el('thead', {}, el('tr', {}, [t('what'), t('yours'), t('theirs')].map((x) => el('th', {scope: 'col'}, x)))),
 				el('tbody', {}, differing.map((n) => el('tr', {}, el('th', {scope: 'row'}, word('field', n)),
 					el('td', {'data-label': t('yours')}, value(n in values ? values[n] : base[n], schema.resourceFields[n])), el('td', {'data-label': t('theirs')}, value(theirs[n], schema.resourceFields[n])))))),
 			el('p', {class: 'buttons'},

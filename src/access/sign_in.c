@@ -109,7 +109,8 @@ identify_maker(const struct auth *auth, struct arena *a, const struct record *ke
 	return ERR_NONE;
 }
 
-/* What a key that is valid makes of its account.  ERR_UNAUTHORIZED: its maker is no member any more.
+/* What a key that is valid makes of its account.  ERR_UNAUTHORIZED: its maker is no member any
+ * more.
  */
 static enum err
 identity_of_key(const struct auth *auth, struct arena *a, const struct record *key,
@@ -200,10 +201,11 @@ auth_is_local(const struct request *r)
 	return false;
 }
 
-/* The row that a cookie names; false for every reason alike.  Cookie: ID.SECRET. */
+/* The row that a cookie, or the token of a link, names: ID.SECRET.  False for every reason alike.
+ */
 static bool
-find_session(const struct auth *auth, struct arena *a, const char *cookie, int64_t now_ms,
-	     struct record *out)
+find_session(const struct auth *auth, struct arena *a, const char *cookie, bool link,
+	     int64_t now_ms, struct record *out)
 {
 	const char *dot = strchr(cookie, '.');
 	const char *id = dot != NULL ? arena_copy(a, cookie, (size_t)(dot - cookie)) : NULL;
@@ -214,8 +216,10 @@ find_session(const struct auth *auth, struct arena *a, const char *cookie, int64
 	    out->type != &types_table[T_SESSION])
 		return false;
 	return secret_verify_key(auth->ring, dot + 1, &out->columns[COL_SECRET_VALUE]) &&
-	       record_state(out) == ST_ACTIVE && now_ms < out->columns[COL_EXPIRES].number &&
-	       now_ms - out->columns[COL_LAST_USED].number < AUTH_SESSION_IDLE_MS;
+	       record_state(out) == (link ? ST_INACTIVE : ST_ACTIVE) &&
+	       now_ms < out->columns[COL_EXPIRES].number &&
+	       now_ms - out->columns[COL_LAST_USED].number <
+		       (link ? AUTH_SESSION_LINK_MS : AUTH_SESSION_IDLE_MS);
 }
 
 /* A session is its key: it may what the key may, and ends with it. */
@@ -229,10 +233,12 @@ identify_session(const struct auth *auth, struct arena *a, const struct request 
 
 	if (cookie != NULL)
 		cookie = http_cookie(a, request->cookie,
-				     auth_is_local(request) ? AUTH_SESSION_LOCAL : AUTH_SESSION_COOKIE);
+				     auth_is_local(request) ? AUTH_SESSION_LOCAL
+							    : AUTH_SESSION_COOKIE);
 	if (cookie == NULL && request->cookie != NULL)
 		cookie = http_cookie(a, request->cookie, AUTH_SESSION_COOKIE);
-	if (cookie == NULL || !find_session(auth, a, cookie, now_ms, &session) ||
+	if (cookie == NULL ||
+	    !find_session(auth, a, cookie, request->session_link, now_ms, &session) ||
 	    store_get(auth->store, a, &family_credential, session.columns[COL_BY_KEY].number,
 		      &owners_all, &key) != STORE_OK ||
 	    store_get(auth->store, a, &family_account, key.columns[COL_ACCOUNT_ID].number,
@@ -243,7 +249,8 @@ identify_session(const struct auth *auth, struct arena *a, const struct request 
 		return e->code;
 	out->via = "session";
 	out->session_id = record_id(&session);
-	sign_in_note_use(auth, &session, client, now_ms);
+	if (!request->session_link)
+		sign_in_note_use(auth, &session, client, now_ms);
 	sign_in_note_use(auth, &key, client, now_ms);
 	return ERR_NONE;
 }

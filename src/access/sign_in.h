@@ -28,6 +28,7 @@ bool auth_is_local(const struct request *request);
 enum {
 	AUTH_SESSION_IDLE_MS = 60 * 60 * 1000,
 	AUTH_SESSION_MS = 12 * 60 * 60 * 1000,
+	AUTH_SESSION_LINK_MS = 10 * 60 * 1000, /* a link that signs in once */
 };
 
 /* Who the request is from, unscoped.  ERR_UNAUTHORIZED, the same for every key that does not let

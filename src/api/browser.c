@@ -40,6 +40,14 @@ browser_wants_html(const struct call *c)
 	return is_browser(c->request) && (accept == NULL || strstr(accept, "*/*") != NULL);
 }
 
+bool
+browser_wants_page(const struct call *c)
+{
+	return request_is_read(c) && c->request->authorization == NULL &&
+	       c->request->api_key == NULL && pairs_find(&c->target.query, "_format") == NULL &&
+	       browser_wants_html(c);
+}
+
 enum origin { ORIGIN_UNKNOWN, ORIGIN_OWN, ORIGIN_FOREIGN };
 
 /* What the browser itself says about the page that made the request. */

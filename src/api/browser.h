@@ -8,6 +8,9 @@
 #include "api/call.h"
 #include "base/err.h"
 
+/* Whether somebody with a browser and without a key asks, who is shown the page instead of JSON. */
+bool browser_wants_page(const struct call *c);
+
 bool browser_wants_html(const struct call *c);
 
 /* A browser's write shows that it comes from a page of ours.  The

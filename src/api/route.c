@@ -186,6 +186,11 @@ route_act(struct call *c)
 		request_find_path(c);
 	c->response->route = route_find_place(c);
 	c->method = request_method(c);
+	if (root && browser_wants_page(c)) {
+		c->status = 303;
+		response_header(c->response, "Location", arena_printf(c->arena, "%s/ui/", c->base));
+		return ERR_NONE;
+	}
 	if (request_read_body(c) != ERR_NONE || request_merge_query(c) != ERR_NONE || session_take_key(c) != ERR_NONE || identify_caller(c) != ERR_NONE ||
 	    browser_check_csrf(c) != ERR_NONE)
 		return c->error.code;

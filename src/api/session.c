@@ -17,6 +17,26 @@ is_about_sessions(const struct call *c)
 	return c->type_name != NULL && type_find_segment(c->type_name) == &types_table[T_SESSION];
 }
 
+/* The token of a link stands in the cookie's place. */
+static enum err
+take_token(struct call *c, const char *token)
+{
+	struct request *with_token = arena_alloc(c->arena, sizeof(*with_token));
+
+	if (with_token == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	*with_token = *c->request;
+	with_token->authorization = with_token->api_key = NULL;
+	with_token->session_link = true;
+	with_token->cookie = arena_printf(
+		c->arena, "%s=%s",
+		auth_is_local(c->request) ? AUTH_SESSION_LOCAL : AUTH_SESSION_COOKIE, token);
+	c->request = with_token;
+	return with_token->cookie != NULL && strpbrk(token, "; \t") == NULL
+		       ? ERR_NONE
+		       : err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
+}
+
 enum err
 session_take_key(struct call *c)
 {
@@ -30,13 +50,15 @@ session_take_key(struct call *c)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
 			       "A key must not stand in a URL, which logs keep: send it in the "
 			       "body, and make a new one.");
+	const struct json *token = json_member(c->body, "token");
+	if (token != NULL && token->type == JSON_STRING)
+		return take_token(c, token->text);
 	if (access == NULL || secret == NULL || access->type != JSON_STRING ||
 	    secret->type != JSON_STRING || c->request->authorization != NULL)
 		return ERR_NONE;
 	struct request *with_key = arena_alloc(c->arena, sizeof(*with_key));
 	const char *login = arena_printf(c->arena, "%s:%s", access->text, secret->text);
-	const char *coded =
-		login != NULL ? http_base64(c->arena, login, strlen(login)) : NULL;
+	const char *coded = login != NULL ? http_base64(c->arena, login, strlen(login)) : NULL;
 	if (with_key == NULL || coded == NULL || strchr(access->text, ':') != NULL)
 		return arena_failed(c->arena) ? err_set(&c->error, ERR_INTERNAL, NULL, NULL)
 					      : ERR_NONE;
@@ -50,6 +72,7 @@ session_take_key(struct call *c)
 struct session_work {
 	struct call *call;
 	struct record *row;
+	bool link; /* makes a link that begins the session later, once */
 };
 
 static enum err
@@ -59,10 +82,25 @@ insert_session(struct store_tx *tx, void *arg)
 	struct call *c = w->call;
 	struct plan plan;
 
-	if (!process_plan("create", ST_REQUESTED, &plan))
-		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
-	plan.shown = plan.after;
-	enum store_rc rc = row_insert(tx, w->row, &plan);
+	enum store_rc rc;
+
+	if (c->request->session_link) {
+		/* Of two who follow a link at once the first is let in. */
+		rc = store_transition(tx, w->row->type->family, c->identity.session_id, ST_INACTIVE,
+				      ST_ACTIVE, w->row->columns,
+				      COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_EXPIRES) |
+					      COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS));
+		if (rc == STORE_NONE)
+			return err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
+		w->row->columns[COL_ID] = value_int(c->identity.session_id);
+		w->row->columns[COL_STATE] = value_text("active");
+	} else {
+		if (!process_plan("create", ST_REQUESTED, &plan))
+			return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+		plan.after = w->link ? ST_INACTIVE : plan.after;
+		plan.shown = plan.after;
+		rc = row_insert(tx, w->row, &plan);
+	}
 	if (rc == STORE_OK)
 		rc = resource_note(tx, &c->context, c->arena, "create", 201, w->row, NULL);
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, &c->error);
@@ -84,9 +122,11 @@ enum err
 session_begin(struct call *c)
 {
 	struct record row = {.type = &types_table[T_SESSION]};
-	struct session_work work = {c, &row};
+	struct session_work work = {c, &row, false};
+	const struct json *link = json_member(c->body, "link");
 	char secret[SECRET_KEY_SIZE];
 
+	work.link = link != NULL && link->type == JSON_TRUE && !c->request->session_link;
 	if (c->identity.key_id == 0)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
 			       "A session begins with an API key: who is signed in by the web "
@@ -110,17 +150,19 @@ session_begin(struct call *c)
 	if (rc != STORE_OK)
 		return rc == STORE_ABORTED ? c->error.code : store_err(rc, &c->error);
 	c->committed = true;
-	set_cookie(c,
-		   arena_printf(c->arena, "%s.%s",
-				id_format(c->arena, row.type->family, record_id(&row)), secret),
-		   AUTH_SESSION_MS / 1000);
+	const char *token = arena_printf(
+		c->arena, "%s.%s", id_format(c->arena, row.type->family, record_id(&row)), secret);
 	explicit_bzero(secret, sizeof(secret));
 	c->status = 201;
+	if (work.link) {
+		repr_resource(&c->out, &c->view, &row, token, NULL);
+		return ERR_NONE;
+	}
+	set_cookie(c, token, AUTH_SESSION_MS / 1000);
 	/* A form without scripts leads back to the page. */
 	if (browser_wants_html(c)) {
 		c->status = 303;
-		response_header(c->response, "Location",
-				arena_printf(c->arena, "%s/ui/", c->base));
+		response_header(c->response, "Location", arena_printf(c->arena, "%s/ui/", c->base));
 	}
 	repr_resource(&c->out, &c->view, &row, NULL, NULL);
 	return ERR_NONE;

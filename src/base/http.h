@@ -52,6 +52,7 @@ struct request {
 	const char *accept;
 	const char *user_agent;
 	const char *cookie;
+	bool session_link; /* the cookie is a link's token: api/session.c says so */
 	const char *accept_encoding;
 	const char *content_type;
 	const char *project_id;	  /* X-API-Project-Id */

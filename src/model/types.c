@@ -366,8 +366,11 @@ static const struct field session_fields[] = {
 	{ .name = "lastUsed", .column = COL_LAST_USED, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
 	{ .name = "lastUsedAddress", .column = COL_LAST_ADDRESS, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
 	REMOVED,
-	{ .name = "secretKey", .type = FT_PASSWORD, .flags = F_CREATE | F_NULLABLE, .max_len = 4096 },
+	{ .name = "secretKey", .type = FT_STRING, .type_text = "password", .flags = F_CREATE | F_NULLABLE, .max_len = 4096 },
 	STATE(states_v2), TRANSITIONS, UUID,
+	/* Of a link, which begins the session later, once. */
+	{ .name = "link", .type = FT_BOOLEAN, .flags = F_CREATE, .fallback = "false" },
+	{ .name = "token", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_CREATE | F_NULLABLE | F_SEALED | F_READ_ON_CREATE, .max_len = 255 },
 	{ 0 }
 };
 static const struct field password_fields[] = {
