@@ -502,7 +502,7 @@ const struct resource_type types_table[] = {
 	[T_REGISTRY_TEST_INPUT] = { .id = "registryTestInput", .plural = "registryTestInputs", .fields = registry_test_input_fields, .flags = TYPE_DOCUMENT },
 	[T_REGISTRY_TEST_OUTPUT] = { .id = "registryTestOutput", .plural = "registryTestOutputs", .fields = registry_test_output_fields, .flags = TYPE_DOCUMENT },
 	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields },
-	[T_SESSION] = { .id = "session", .plural = "sessions", .kind = "session", .base = "credential", .family = &family_credential, .fields = session_fields,
+	[T_SESSION] = { .id = "session", .plural = "sessions", .kind = "session", .family = &family_credential, .fields = session_fields,
 	  .flags = TYPE_HASHED },
 	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_DOCUMENT },
 	[T_STORAGE_POOL] = { .id = "storagePool", .plural = "storagePools", .family = &family_storage_pool, .fields = storage_pool_fields, .links = storage_pool_links,

@@ -62,7 +62,7 @@ APART = {
 }
 HANDED_BY_SIGN_ON = 422                                  # a person who is signed in needs no key that may be handed logins
 DOCUMENTS = {"apiVersion", "error", "registryTestInput", "registryTestOutput", "schema", "setProjectMembersInput"}
-ELSEWHERE = {"account"}                                  # test_security, test_owners: whose accounts are seen depends on no project
+ELSEWHERE = {"session", "account"}                                  # test_security, test_owners: whose accounts are seen depends on no project
 LONG = {"name": "x" * 256}                               # a wrong body: 422 if the method is allowed at all, and nothing is changed
 LINK = {"projectMember": "project", "project": "projectmembers"}
 
