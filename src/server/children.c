@@ -13,7 +13,8 @@
  *   (1) stays DUE, for longer, if it cannot be forked
  *   (2) at once after a life, after a pause that doubles if it hardly lived.  While a new generation
  *       starts beside an old one it is NONE; and if it was a new one, the new generation is told to
- *       end, and the old one goes on, in full strength
+ *       end, and the old one goes on, in full strength.  There is no way back to a socket without a
+ *       file: then the new one is started until it serves
  *   (3) after drain_timeout_s.  STARTING and READY are killed if they give no sign of life for
  *       request_timeout_s; then they die
  */
@@ -297,7 +298,7 @@ child_gone(struct pool *pool, struct child *c, int status)
 		return;
 	}
 	show_death(pool, c, status);
-	if (!pool->replacing) {
+	if (!pool->replacing || (c->generation == pool->generation && pool->farewell == SIGUSR1)) {
 		child_start_again(pool, c, status);
 		return;
 	}

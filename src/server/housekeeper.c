@@ -6,19 +6,21 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/settings.h"
 #include "server/child.h"
 #include "server/pool_state.h"
 #include "service/app.h"
 #include "service/housekeeper.h"
 
-/* Between two steps of a pass: false if it has been told to end. */
+/* Between two steps of a pass, none of which may hang: false if it has been told to end. */
 static bool
 housekeeper_goes_on(void *arg)
 {
 	sigset_t set;
 
 	(void)arg;
+	pulse_begin();
 	return sigpending(&set) != 0 ||
 	       (sigismember(&set, SIGTERM) != 1 && sigismember(&set, SIGUSR1) != 1);
 }
@@ -39,9 +41,10 @@ housekeeper_run(const struct pool *pool)
 		return 1;
 	}
 	child_tell_ready(pool);
-	do
+	do {
 		(void)app_sweep(app, housekeeper_goes_on, NULL); /* logs what it could not do */
-	while (child_wait_for_end(pool->settings->sweep_every_s) == 0);
+		pulse_end();
+	} while (child_wait_for_end(pool->settings->sweep_every_s) == 0);
 	app_free(app);
 	return 0;
 }

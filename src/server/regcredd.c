@@ -173,7 +173,10 @@ run_cgi(void)
 	config_use_log(&s);
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
-	config_warn(&s);
+	if (s.open)
+		return cgi_failed(
+			"open is not for a CGI: whoever reaches the program's environment "
+			"could say it");
 	if (is_served(&s))
 		return cgi_failed("the state directory is in the web root, where everyone may read "
 				  "it: move it elsewhere");

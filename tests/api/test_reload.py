@@ -195,6 +195,7 @@ class Reload(PoolCase):
                 os.kill(pid, signal.SIGKILL)
                 self.assertTrue(wait_until(lambda: pid not in p.pool.children() and len(p.pool.children()) == 4), p.pool.text()[known:])
                 self.assertIn("http://old.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
+            before = p.pool.children()
             p.reload(" ready: ")
             self.replaced(p, before)
             self.assertIn("http://new.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
@@ -220,6 +221,70 @@ class Reload(PoolCase):
             self.assertEqual((now.st_ino, stat.S_IMODE(now.st_mode)), (made.st_ino, stat.S_IMODE(made.st_mode)))
             self.assertEqual(p.pool.stop(), 0)
             self.assertFalse({"regcredd.sock", "regcredd.board", "pid"} & set(os.listdir(p.pool.state)))
+
+
+@unittest.skipUnless(LONG, "takes minutes: make check-long")
+class KillWalk(PoolCase):
+    """kill -9 of the master at each system call that changes a file, in a start and in a reload: the next start serves."""
+
+    CALLS = "openat", "ftruncate", "pwrite64", "write", "bind", "listen", "rename", "unlink", "fallocate", "fchown", "clone", "clone3", "chmod"
+
+    def walk(self, begin):
+        """begin(call, n) ends with a master that was killed at the n-th such call, or returns False if there are fewer."""
+        done = 0
+        for call in self.CALLS:
+            for n in range(1, 200):
+                if not begin(call, n):
+                    break
+                done += 1
+                begun = time.monotonic()
+                self.pool.start()
+                self.answers_direct(self.pool)
+                self.assertLess(time.monotonic() - begun, 10, (call, n))
+                self.assertEqual(self.pool.stop(), 0)
+        print("%d kills" % done, flush=True)
+        self.assertGreater(done, 4)
+
+    def inject(self, call, n):
+        return ["strace", "-q", "-o", "/dev/null", "-e", "trace=" + call, "-e", "inject=%s:signal=KILL:when=%d" % (call, n)]
+
+    def setUp(self):
+        super().setUp()
+        if shutil.which("strace") is None:
+            self.skipTest("strace is missing: package strace")
+        self.pool = Pool()
+        self.assertEqual(self.pool.stop(), 0)
+        self.addCleanup(self.pool.__exit__, None)
+
+    def test_a_start(self):
+        def begin(call, n):
+            try:
+                self.pool.start(before=self.inject(call, n))
+            except AssertionError:
+                return True
+            for pid in self.pool.children():             # strace passes no signal on
+                os.kill(pid, signal.SIGTERM)
+            self.pool.process.wait()
+            return False
+        self.walk(begin)
+
+    def test_a_reload(self):
+        def begin(call, n):
+            self.pool.start()
+            master = self.pool.process
+            tracer = subprocess.Popen([*self.inject(call, n), "-p", str(master.pid)], stderr=subprocess.DEVNULL)
+            known = len(self.pool.text())
+            time.sleep(0.3)
+            master.send_signal(signal.SIGHUP)
+            self.assertTrue(wait_until(lambda: master.poll() is not None or " ready: " in self.pool.text()[known:]))
+            time.sleep(0.1)
+            killed = master.poll() is not None
+            tracer.terminate()
+            tracer.wait()
+            if not killed:
+                self.assertEqual(self.pool.stop(), 0)
+            return killed
+        self.walk(begin)
 
 
 class UnderLoad(PoolCase):
