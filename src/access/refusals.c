@@ -32,8 +32,10 @@ refusals_free(struct refusals *r)
 static bool
 is_same(const struct refusal *a, const struct refusal *b)
 {
-	return a->minute == b->minute && strcmp(a->address, b->address) == 0 &&
-	       strcmp(a->key, b->key) == 0 && strcmp(a->user, b->user) == 0;
+	return a->minute == b->minute && a->event == b->event && a->type == b->type &&
+	       a->account_id == b->account_id && a->key_id == b->key_id &&
+	       strcmp(a->address, b->address) == 0 && strcmp(a->key, b->key) == 0 &&
+	       strcmp(a->user, b->user) == 0;
 }
 
 /* The place of one like it, or a free one for it; NULL if its minute, or the table, has none. */
@@ -62,6 +64,8 @@ static struct refusal *
 find_rest(struct refusals *r, struct refusal *one)
 {
 	one->address[0] = one->key[0] = one->user[0] = '\0';
+	one->event = one->type = one->via = NULL;
+	one->account_id = one->key_id = 0;
 	struct refusal *place = refusals_find_place(r, one, SIZE_MAX);
 	for (size_t i = 0; place == NULL && i < REFUSALS_MAX; i++)
 		if (r->items[i].address[0] == '\0')

@@ -1,4 +1,5 @@
-/* refusals: refused sign-ins of this process on their way to the audit log.
+/* refusals: what was refused by this process, on its way to the audit log: sign-ins, and changes and
+ * hand-outs that a caller was not allowed.
  *
  * They are counted for each minute, address and key, so that there are few rows to write however
  * many there were.  The table is small and fixed: of one minute it tells so many apart, the rest is
@@ -27,6 +28,9 @@ struct refusal {
 	char address[REFUSAL_ADDRESS_SIZE]; /* "" for all the rest */
 	char key[REFUSAL_NAME_SIZE];	    /* an access key, or "" */
 	char user[REFUSAL_NAME_SIZE];	    /* whom the web server had signed in, or "" */
+	/* Of a caller who had signed in, static texts: what was refused, and how he had. */
+	const char *event, *type, *via; /* NULL: a sign-in was */
+	int64_t account_id, key_id;
 };
 
 /* NULL without memory. */

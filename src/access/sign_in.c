@@ -277,6 +277,28 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 }
 
 void
+auth_note_refused(const struct auth *auth, const struct actor *actor, const char *event,
+		  const char *type, int64_t now_ms, enum err code)
+{
+	struct refusal one = {.minute = now_ms / 60000,
+			      .count = 1,
+			      .status = err_status(code),
+			      .event = event,
+			      .type = type,
+			      .via = actor->via,
+			      .account_id = actor->account_id,
+			      .key_id = actor->key_id};
+
+	if (auth->refusals == NULL)
+		return;
+	if (actor->address != NULL)
+		(void)stpncpy(one.address, actor->address, sizeof(one.address) - 1);
+	if (actor->proxy_user != NULL && strlen(actor->proxy_user) < sizeof(one.user))
+		(void)stpncpy(one.user, actor->proxy_user, sizeof(one.user) - 1);
+	refusals_add(auth->refusals, &one);
+}
+
+void
 auth_note_denied(const struct auth *auth, struct arena *a, const struct request *request,
 		 int64_t now_ms, enum err code)
 {

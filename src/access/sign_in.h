@@ -40,6 +40,11 @@ enum err auth_identify(const struct auth *auth, struct arena *a, const struct re
 		       int64_t now_ms, struct identity *out, struct error *e)
 	__attribute__((warn_unused_result));
 
+/* Counts, for the audit log, a change or hand-out that a caller was not allowed.  event and type are
+ * static. */
+void auth_note_refused(const struct auth *auth, const struct actor *actor, const char *event,
+		       const char *type, int64_t now_ms, enum err code);
+
 /* Counts, for the audit log, a request that is refused though its key let it in. */
 void auth_note_denied(const struct auth *auth, struct arena *a, const struct request *request,
 		      int64_t now_ms, enum err code);

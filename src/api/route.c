@@ -41,7 +41,7 @@ set_context(struct call *c)
 		.now_ms = c->now_ms,
 		.removed_keep_ms = c->app->settings->removed_keep_s * 1000,
 		.opened = &c->opened,
-		.checks = c->app->check_limit,
+		.limits = c->app->limits,
 	};
 	c->context.actor.address = c->request->client;
 	c->context.actor.request_id = c->request->id;
@@ -235,6 +235,26 @@ act_inject(struct call *c)
 	return ERR_NONE;
 }
 
+/* What somebody who had signed in was not allowed goes to the audit log, too. */
+static void
+note_refused(const struct call *c, enum err rc)
+{
+	const struct resource_type *type =
+		c->type_name != NULL ? type_find_segment(c->type_name) : NULL;
+	bool hand_out = type == &types_table[T_HAND_OUT];
+	int status = err_status(rc);
+	bool refused = status == 401 || status == 403 || status == 429 ||
+		       (hand_out && rc == ERR_NOT_FOUND);
+
+	if (!c->identified || !refused || c->response->route == AT_INJECT || request_is_read(c) ||
+	    (type != NULL && (type->flags & TYPE_QUESTION) != 0 && !hand_out))
+		return;
+	struct actor actor = identity_actor(&c->identity);
+	actor.address = c->request->client;
+	auth_note_refused(&c->app->auth, &actor, hand_out ? "handOutRefused" : "changeRefused",
+			  type != NULL ? type->id : NULL, c->now_ms, rc);
+}
+
 static pthread_once_t tables_made = PTHREAD_ONCE_INIT;
 
 void
@@ -273,8 +293,10 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	/* A secret leaves only when that is recorded. */
 	if (rc == ERR_NONE && c->opened.count > c->opened.recorded)
 		rc = resource_record_opened(&c->context, &c->error);
-	if (rc != ERR_NONE)
+	if (rc != ERR_NONE) {
+		note_refused(c, rc);
 		answer_compose_error(c);
+	}
 	if (response->status == 405)
 		response_header(response, "Allow", route_allow(c));
 	if (rc == ERR_NONE && c->check_due)

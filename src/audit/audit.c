@@ -120,12 +120,33 @@ audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_
 	return segment_hash(ring, a, s, mac) && audit_is_hash(&s->mac, mac);
 }
 
-bool
-audit_is_untouched(const struct audit_segment *s)
+static bool
+is_untouched(const struct audit_segment *s)
 {
 	return s->id == 1 && s->first_id == 1 && s->last_id == 0 && s->closed_ms == 0 &&
 	       s->cut_ms == 0 && s->reason == NULL && s->mac.len == 0 &&
 	       audit_is_hash(&s->previous, audit_no_hash) && audit_is_hash(&s->last, audit_no_hash);
+}
+
+bool
+audit_is_unused(struct store_tx *tx, struct arena *a, const struct audit_segment *s)
+{
+	static const struct family *const made[] = {&family_credential, &family_storage_pool};
+
+	if (!is_untouched(s))
+		return false;
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++) {
+		const struct list_query q = {.family = made[i],
+					     .owners = owners_all,
+					     .columns = COL_BIT(COL_ID),
+					     .with_removed = true,
+					     .limit = 1};
+		struct record_list rows;
+
+		if (store_tx_list(tx, a, &q, &rows) != STORE_OK || rows.count > 0)
+			return false;
+	}
+	return true;
 }
 
 /* With put: store_audit_put(), or store_audit_advance() where nothing else has changed. */
@@ -163,7 +184,7 @@ audit_find_head(struct store_tx *tx, struct arena *a, const struct keyring *ring
 	}
 	if (rc != STORE_OK)
 		return rc;
-	if (audit_is_untouched(head) || audit_is_signed(ring, a, head))
+	if (audit_is_signed(ring, a, head) || audit_is_unused(tx, a, head))
 		return STORE_OK;
 	if (arena_failed(a))
 		return STORE_NO_MEMORY;
@@ -296,6 +317,30 @@ audit_head(struct store *s, const struct keyring *ring, struct audit_anchor *out
 	if (w.arena == NULL)
 		return STORE_NO_MEMORY;
 	enum store_rc rc = store_read(s, head_in_snapshot, &w);
+	arena_free(w.arena);
+	return rc == STORE_ABORTED ? w.rc : rc;
+}
+
+static enum err
+begin_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct head_work *w = arg;
+	struct audit_segment head;
+
+	w->rc = store_audit_newest(tx, w->arena, INT64_MAX, &head);
+	if (w->rc == STORE_OK && audit_is_unused(tx, w->arena, &head))
+		w->rc = audit_put_segment(tx, w->arena, w->ring, &head);
+	return w->rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+enum store_rc
+audit_begin(struct store *s, const struct keyring *ring)
+{
+	struct head_work w = {.ring = ring, .arena = arena_new(SMALL_ARENA)};
+
+	if (w.arena == NULL)
+		return STORE_NO_MEMORY;
+	enum store_rc rc = store_write(s, begin_in_transaction, &w);
 	arena_free(w.arena);
 	return rc == STORE_ABORTED ? w.rc : rc;
 }

@@ -47,6 +47,10 @@ struct audit_entry {
 enum store_rc audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 			   const struct audit_entry *entry) __attribute__((warn_unused_result));
 
+/* Signs the log of a new database, so that one that was wiped does not look new. */
+enum store_rc audit_begin(struct store *s, const struct keyring *ring)
+	__attribute__((warn_unused_result));
+
 enum { AUDIT_HASH_SIZE = 2 * SECRET_MAC_SIZE + 1, AUDIT_PROBLEM_MAX = 512 };
 
 /* A row and its hash, as somebody noted it. */
@@ -113,8 +117,9 @@ bool audit_is_hash(const struct value *v, const unsigned char hash[SECRET_MAC_SI
 
 bool audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_segment *s);
 
-/* As the migration leaves it. */
-bool audit_is_untouched(const struct audit_segment *s);
+/* As the migration leaves it, and in a database in which nothing was ever made: whatever is made has
+ * a row in the log, so that a log without any beside rows of something was wiped. */
+bool audit_is_unused(struct store_tx *tx, struct arena *a, const struct audit_segment *s);
 
 enum store_rc audit_put_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 				struct audit_segment *s);

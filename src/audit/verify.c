@@ -114,7 +114,7 @@ static void
 look_at_segment(struct walk *w, const struct audit_segment *s, bool first, int64_t last_id,
 		const unsigned char last[SECRET_MAC_SIZE])
 {
-	if (!audit_is_signed(w->check->ring, w->arena, s) && !(first && audit_is_untouched(s))) {
+	if (!audit_is_signed(w->check->ring, w->arena, s) && !(first && audit_is_unused(w->tx, w->arena, s))) {
 		problem(w, "segment %" PRId64 " is altered", s->id);
 		return;
 	}

@@ -82,6 +82,8 @@ struct settings {
 	int64_t verify_timeout_s;
 	int64_t verify_threads;
 	int64_t verify_per_minute; /* checks that an account may ask for; 0: any number */
+	/* What one account may take of what all share; 0: any number. */
+	int64_t writes_per_minute, repositories_per_hour, rows_per_project, projects_per_user;
 	bool trust_forwarded;	   /* base URL from X-Forwarded-Proto, -Host, -Port */
 };
 

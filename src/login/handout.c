@@ -16,6 +16,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"
+#include "resource/work.h"
 #include "store/store.h"
 
 enum {
@@ -415,9 +416,11 @@ handout_run(const struct context *c, const struct resource_type *type, const str
 			"This key may not retrieve logins: make one with reveal set to true.");
 	if (read_question(&w, type, body) != ERR_NONE)
 		return e->code;
-	enum err rc;
+	enum err rc = work_count(c, &c->limits.writes, work_too_many, e);
 	int tries = 0;
 
+	if (rc != ERR_NONE)
+		return rc;
 	do
 		rc = handout_try(&w);
 	while (rc != ERR_NONE && w.stale && ++tries < TRIES_MAX);

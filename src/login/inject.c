@@ -541,6 +541,22 @@ record_in_transaction(struct store_tx *tx, void *arg)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
+/* Each new use is a row: whoever invents repositories must not fill the log. */
+static enum err
+inject_count(const struct inject_work *w)
+{
+	const struct context *c = w->context;
+	char who[ID_TEXT_SIZE];
+
+	(void)id_write(who, &family_credential, c->actor.key_id);
+	w->error->retry_after_s = limiter_take(&c->limits.repositories, who, c->now_ms / 1000);
+	return w->error->retry_after_s == 0
+		       ? ERR_NONE
+		       : err_set(w->error, ERR_TOO_MANY, NULL,
+				 "This key has asked for too many repositories in the last hour: "
+				 "wait as long as Retry-After says.");
+}
+
 /* Once an hour for each key, login, repository and kind of access; before the answer, so that what
  * cannot be put on record is not used. */
 static enum err
@@ -550,6 +566,8 @@ record(struct inject_work *w)
 
 	if (r.what == NULL || !name_use(w, r.what))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	if (!is_noted(w) && inject_count(w) != ERR_NONE)
+		return w->error->code;
 	bool recorded = is_noted(w) && !handout_is_use_due(w->context, w->login->row);
 	enum store_rc rc = recorded ? store_read(w->context->store, stands_in_transaction, &r)
 				    : store_write(w->context->store, record_in_transaction, &r);

@@ -1,8 +1,10 @@
 /* try: the action test: tries a login that is not stored. */
 #include "login/try.h"
 
+#include "access/standing.h"
 #include "base/err.h"
 #include "base/json_in.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "login/verifier.h"
 #include "model/record.h"
@@ -10,6 +12,8 @@
 #include "registry/check.h"
 #include "resource/hold.h"
 #include "resource/resource.h"
+#include "resource/work.h"
+#include "store/store.h"
 
 /* A text of a body; *out stays NULL for null. */
 static enum err
@@ -33,6 +37,47 @@ try_read_input(const struct resource_type *type, const struct json *body, const 
 	return ERR_NONE;
 }
 
+struct test_note {
+	const struct context *context;
+	const struct record *row;
+	const char *user;
+	struct error *error;
+};
+
+static enum err
+note_test_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct test_note *n = arg;
+	const struct context *c = n->context;
+	struct json_out w;
+	size_t len;
+
+	if (standing_check(tx, c->arena, c->id, n->row->columns[COL_ACCOUNT_ID].number, n->error) !=
+	    ERR_NONE)
+		return n->error->code;
+	json_out_init(&w, c->arena);
+	json_begin_object(&w);
+	json_name(&w, "publicValue");
+	json_string(&w, n->user);
+	json_end_object(&w);
+	const char *what = json_out_text(&w, &len);
+	enum store_rc rc = what != NULL ? resource_note(tx, c, c->arena, "test", 200, n->row, what)
+					: STORE_NO_MEMORY;
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, n->error);
+}
+
+/* Whose login was tried where is recorded before it is. */
+static enum err
+note_test(const struct context *c, const struct record *row, const char *user, struct error *e)
+{
+	struct test_note n = {c, row, user, e};
+	enum store_rc rc = store_write(c->store, note_test_in_transaction, &n);
+
+	if (rc == STORE_OK)
+		return ERR_NONE;
+	return rc == STORE_ABORTED ? e->code : store_err(rc, e);
+}
+
 enum err
 try_login(const struct context *c, struct verifier *verifier, const struct record *row,
 	  const struct json *body, struct check_report *report, struct error *e)
@@ -43,7 +88,8 @@ try_login(const struct context *c, struct verifier *verifier, const struct recor
 	if (try_read_input(input, body, "publicValue", &login.user, e) != ERR_NONE ||
 	    try_read_input(input, body, "secretValue", &login.secret, e) != ERR_NONE ||
 	    hold_count_check(c, e) != ERR_NONE ||
-	    verifier_test(verifier, c->arena, hold_account(c), &login, report, e) != ERR_NONE)
+	    note_test(c, row, login.user, e) != ERR_NONE ||
+	    verifier_test(verifier, c->arena, work_account(c), &login, report, e) != ERR_NONE)
 		return e->code;
 	return ERR_NONE;
 }

@@ -78,6 +78,35 @@ check_references(struct store_tx *tx, const struct work *w)
 	return ERR_NONE;
 }
 
+/* So much of one account that enough is left for others. */
+static enum err
+check_room(struct store_tx *tx, const struct work *w)
+{
+	const struct context *c = w->context;
+	const struct record *row = w->row;
+	const int64_t most = c->limits.rows;
+	int64_t owned = 0;
+
+	for (size_t i = 0; i < c->id->membership_count; i++)
+		owned += identity_owns(&c->id->memberships[i]) && !c->id->memberships[i].granted;
+	if ((row->type->flags & TYPE_PROJECT) != 0 && c->id->account_role == ROLE_USER &&
+	    c->limits.projects > 0 && owned >= c->limits.projects)
+		return err_set(
+			w->error, ERR_INVALID_OPTION, "name",
+			"You own as many projects as a user may: remove one first, or ask an "
+			"administrator for projects_per_user.");
+	if ((row->type->family->columns & COL_BIT(COL_ACCOUNT_ID)) == 0 || most == 0)
+		return ERR_NONE;
+	enum store_rc rc = store_tx_has_rows(tx, row->type->family, record_text(row, COL_KIND),
+					     row->columns[COL_ACCOUNT_ID].number, most);
+	if (rc == STORE_OK)
+		return err_set(
+			w->error, ERR_INVALID_OPTION, "accountId",
+			"There are as many rows of this type as may be: remove some first, or "
+			"ask an administrator for rows_per_project.");
+	return rc == STORE_NONE ? ERR_NONE : work_fail(w, rc);
+}
+
 static enum err
 note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 {
@@ -101,8 +130,8 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
-	if (check_account(tx, w) != ERR_NONE || check_references(tx, w) != ERR_NONE ||
-	    bounds_check_lists(tx, w) != ERR_NONE ||
+	if (check_account(tx, w) != ERR_NONE || check_room(tx, w) != ERR_NONE ||
+	    check_references(tx, w) != ERR_NONE || bounds_check_lists(tx, w) != ERR_NONE ||
 	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
 	    secrets_keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
 	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)

@@ -12,27 +12,15 @@
 #include "resource/resource.h"
 #include "resource/state.h"
 #include "resource/work.h"
-#include "shared/limiter.h"
 #include "store/store.h"
-
-int64_t
-hold_account(const struct context *c)
-{
-	return c->id->person_id != 0 ? c->id->person_id : c->id->user_id;
-}
 
 enum err
 hold_count_check(const struct context *c, struct error *e)
 {
-	const char *who = arena_printf(c->arena, "1a%lld", (long long)hold_account(c));
-
-	if (who == NULL)
-		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	e->retry_after_s = limiter_take(&c->checks, who, c->now_ms / 1000);
-	return e->retry_after_s == 0 ? ERR_NONE
-				     : err_set(e, ERR_TOO_MANY, NULL,
-					       "Too many logins were checked in the last minute: "
-					       "wait as long as Retry-After says.");
+	return work_count(c, &c->limits.checks,
+			  "Too many logins were checked in the last minute: wait as long as "
+			  "Retry-After says.",
+			  e);
 }
 
 enum store_rc
@@ -82,7 +70,7 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 	*plan = held;
 	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
 	columns[COL_VERIFY_ATTEMPT] = value_int(0);
-	columns[COL_VERIFY_FOR] = value_int(hold_account(w->context));
+	columns[COL_VERIFY_FOR] = value_int(work_account(w->context));
 	columns[COL_VERIFY_RULE] = value_text(rule);
 	columns[COL_TRANSITION_TEXT] =
 		value_text("The login is being checked against its registry.");

@@ -8,9 +8,6 @@
 #include "resource/work.h"
 #include "store/store.h"
 
-/* The account for which a check is done: with which others it shares threads and numbers. */
-int64_t hold_account(const struct context *c);
-
 /* One more check that the caller asks for.  Counted for the account: a key can make others. */
 enum err hold_count_check(const struct context *c, struct error *e);
 

@@ -36,6 +36,15 @@ struct opened {
 	size_t recorded; /* so many of them are in the audit log */
 };
 
+/* How much one account may take, so that enough is left for others. */
+struct limits {
+	struct limit checks;	   /* of logins that an account asks for, in a minute */
+	struct limit writes;	   /* of an account, in a minute; withdrawals do not count */
+	struct limit repositories; /* that a key is given logins for by the web server, in an hour */
+	int64_t rows;		   /* of a type in a project, or account; 0: any number */
+	int64_t projects;	   /* that a user owns; 0: any number */
+};
+
 /* What every operation of a request needs. */
 struct context {
 	struct arena *arena;
@@ -48,7 +57,7 @@ struct context {
 	int64_t removed_keep_ms;
 	const struct precondition *precondition; /* of a write; NULL: none */
 	struct opened *opened;			 /* NULL: no secret is opened */
-	struct limit checks;			 /* of checks that an account asks for */
+	struct limits limits;
 };
 
 /* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type

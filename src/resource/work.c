@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "resource/precondition.h"
 #include "resource/secrets.h"
+#include "shared/limiter.h"
 
 enum {
 	ROOM_LEAST = 28 * 1024, /* the document without its texts, its form, and the headers */
@@ -17,6 +18,25 @@ enum {
 	ROOM_OF_BYTE =
 		24, /* a byte may become six, stand there twice, and be copied as the text grows */
 };
+
+const char work_too_many[] = "Your account has made too many changes in the last minute: wait as "
+			     "long as Retry-After says.";
+
+int64_t
+work_account(const struct context *c)
+{
+	return c->id->person_id != 0 ? c->id->person_id : c->id->user_id;
+}
+
+enum err
+work_count(const struct context *c, const struct limit *limit, const char *why, struct error *e)
+{
+	char who[ID_TEXT_SIZE];
+
+	(void)id_write(who, &family_account, work_account(c));
+	e->retry_after_s = limiter_take(limit, who, c->now_ms / 1000);
+	return e->retry_after_s == 0 ? ERR_NONE : err_set(e, ERR_TOO_MANY, NULL, why);
+}
 
 enum err
 work_fail(const struct work *w, enum store_rc rc)
@@ -98,6 +118,9 @@ work_nothing(const struct context *c, struct record *row, struct error *e)
 enum err
 work_run(struct work *w, store_fn fn)
 {
+	if (!w->frees &&
+	    work_count(w->context, &w->context->limits.writes, work_too_many, w->error) != ERR_NONE)
+		return w->error->code;
 	w->run = fn;
 	enum store_rc rc = w->frees ? store_write_freeing(w->context->store, run_work, w)
 				    : store_write(w->context->store, run_work, w);

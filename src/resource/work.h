@@ -38,6 +38,15 @@ struct work {
 	bool account_read;
 };
 
+/* The account whose limits count: of a key of a project that of the member who made it. */
+int64_t work_account(const struct context *c);
+
+/* One more of what is limited for that account: ERR_TOO_MANY with the sentence. */
+enum err work_count(const struct context *c, const struct limit *limit, const char *why,
+		    struct error *e);
+
+extern const char work_too_many[];
+
 enum err work_fail(const struct work *w, enum store_rc rc);
 
 enum err work_conflict(const struct work *w, const struct store_tx *tx);

@@ -13,6 +13,7 @@
 #include "access/permissions.h"
 #include "access/proxy.h"
 #include "access/sign_in.h"
+#include "audit/audit.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/disk.h"
@@ -180,6 +181,10 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s), why);
 	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
+	if (right && how == PREPARE_CREATE && audit_begin(store, ring) != STORE_OK) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);
+		right = false;
+	}
 	if (right)
 		warn_of_groups(s, store);
 	if (right && how != PREPARE_CHECK)
@@ -234,6 +239,8 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 				  .proxy_create_users = s->proxy_create_users,
 				  .groups = s->groups,
 				  .group_count = s->group_count};
+	app->limits.rows = s->rows_per_project;
+	app->limits.projects = s->projects_per_user;
 	return app;
 }
 
@@ -245,7 +252,10 @@ app_use_pool(struct app *app, struct limiter *limiter, const struct board *board
 	app->board = board;
 	app->auth.failures = (struct limit){limiter, 'f', (unsigned)s->auth_failures,
 					    (unsigned)s->auth_failures_window_s};
-	app->check_limit = (struct limit){limiter, 'c', (unsigned)s->verify_per_minute, 60};
+	app->limits.checks = (struct limit){limiter, 'c', (unsigned)s->verify_per_minute, 60};
+	app->limits.writes = (struct limit){limiter, 'w', (unsigned)s->writes_per_minute, 60};
+	app->limits.repositories =
+		(struct limit){limiter, 'i', (unsigned)s->repositories_per_hour, 60 * 60};
 	app->auth.refusals = refusals_new();
 	return app->auth.refusals != NULL;
 }

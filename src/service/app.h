@@ -83,7 +83,7 @@ struct app {
 	struct seats *seats; /* of threads that wait for registries */
 	struct verifier *verifier;
 	struct inject *inject;
-	struct limit check_limit; /* of checks that an account asks for */
+	struct limits limits;
 	char proxy_token[PROXY_TOKEN_SIZE];
 	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
 	int64_t anchor_id;	       /* row of the audit log that the log was told last */

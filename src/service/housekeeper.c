@@ -43,11 +43,14 @@ refusals_in_transaction(struct store_tx *tx, void *arg)
 	for (size_t i = 0; i < w->count; i++) {
 		const struct refusal *r = &w->items[i];
 		const struct audit_entry entry = {
-			.who = {.via = "none",
+			.who = {.via = r->via != NULL ? r->via : "none",
+				.account_id = r->account_id,
+				.key_id = r->key_id,
 				.answered = true,
 				.address = r->address[0] != '\0' ? r->address : NULL,
 				.proxy_user = r->user[0] != '\0' ? r->user : NULL},
-			.event = "signInRefused",
+			.event = r->event != NULL ? r->event : "signInRefused",
+			.resource_type = r->type,
 			.response_code = r->status,
 			.attempts = r->count,
 			.access_key = r->key[0] != '\0' ? r->key : NULL,

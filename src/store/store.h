@@ -144,6 +144,10 @@ enum store_rc store_tx_get(struct store_tx *tx, struct arena *a, const struct fa
 	__attribute__((warn_unused_result));
 enum store_rc store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q,
 			    struct record_list *out) __attribute__((warn_unused_result));
+/* Whether an account has at least so many live rows of that kind: STORE_OK or STORE_NONE. */
+enum store_rc store_tx_has_rows(struct store_tx *tx, const struct family *family, const char *kind,
+				int64_t account_id, int64_t most)
+	__attribute__((warn_unused_result));
 /* Stores a new row and sets its id in the record. */
 enum store_rc store_insert(struct store_tx *tx, struct record *record)
 	__attribute__((warn_unused_result));

@@ -26,11 +26,11 @@ open_rig(void)
 {
 	rig_open(&rig);
 	a = rig.arena;
-	/* As the migration leaves it. */
+	/* As the migration leaves it, and nothing was ever made. */
 	rig_exec(&rig,
-		 "DELETE FROM audit_log; DELETE FROM audit_segment; INSERT INTO audit_segment "
-		 "(id, first_id, last_id, began, previous, last, mac) VALUES (1, 1, 0, 0, "
-		 "zeroblob(32), zeroblob(32), x'')");
+		 "DELETE FROM credential; DELETE FROM audit_log; DELETE FROM audit_segment; "
+		 "INSERT INTO audit_segment (id, first_id, last_id, began, previous, last, mac) "
+		 "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')");
 }
 
 static void
@@ -398,6 +398,9 @@ static const struct { const char *sql, *says; } tampering[] = {
 	/* As the migration left it: the rows are still there. */
 	{ "DELETE FROM audit_segment; INSERT INTO audit_segment (id, first_id, last_id, began, previous, last, mac) "
 	  "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')",              "row 1 was inserted behind the end" },
+	/* A log that was never used, beside what was made. */
+	{ "INSERT INTO storage_pool (uuid, kind, account_id, state) VALUES ('u', 'registry', 5, 'active'); DELETE FROM audit_log; DELETE FROM audit_segment; INSERT INTO audit_segment (id, first_id, last_id, began, previous, last, mac) "
+	  "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')",              "segment 1 is altered" },
 };
 /* clang-format on */
 

@@ -185,3 +185,19 @@ store_replace_value(struct store_tx *tx, const struct family *family, int64_t id
 	enum store_rc rc = row_change_fixed(tx, text, binds, 3, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
+
+enum store_rc
+store_tx_has_rows(struct store_tx *tx, const struct family *family, const char *kind,
+		  int64_t account_id, int64_t most)
+{
+	const struct value binds[] = {value_int(account_id), value_text(kind), value_int(most - 1)};
+	char text[SEALED_TEXT_MAX];
+	struct sql q;
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT 1 FROM %s WHERE account_id = ?1 AND kind = ?2 AND removed IS NULL "
+		       "LIMIT 1 OFFSET ?3",
+		       family->table);
+	sql_fixed(&q, text, binds, 3);
+	return row_one(tx->connection, NULL, &q, NULL, 0);
+}
