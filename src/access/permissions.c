@@ -10,7 +10,13 @@
 	(ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
 #define EVERYBODY (EVERY | ROLE(REVEAL) | ROLE(NONE))
 
-/* For a type: what a role may do with it.  For type.field or *.field: what it may do with the
+/* The letters
+ *
+ *	c create: POST to the collection; a field in it	r read	u update: PUT	d delete	x actions
+ *	o a field is shown in the answer to the create, and never again
+ *	s the secret of a row may be opened in any answer
+ *
+ * For a type: what a role may do with it.  For type.field or *.field: what it may do with the
  * field, instead of what the field's flags say.  The last row that fits wins.  A type without a row
  * for a role is not there for it: 404. */
 /* clang-format off */
