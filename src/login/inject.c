@@ -248,7 +248,8 @@ may_fetch(const struct inject_work *w, const unsigned char key[TOKENS_KEY_SIZE])
 
 	if (who == NULL)
 		(void)err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	else if ((w->error->retry_after_s = limiter_take(&c->checks, who, c->now_ms / 1000)) == 0)
+	else if ((w->error->retry_after_s =
+			  limiter_take(&c->limits.checks, who, c->now_ms / 1000)) == 0)
 		return true;
 	else
 		(void)err_set(w->error, ERR_UNAVAILABLE, NULL,

@@ -87,8 +87,7 @@ try_login(const struct context *c, struct verifier *verifier, const struct recor
 
 	if (try_read_input(input, body, "publicValue", &login.user, e) != ERR_NONE ||
 	    try_read_input(input, body, "secretValue", &login.secret, e) != ERR_NONE ||
-	    hold_count_check(c, e) != ERR_NONE ||
-	    note_test(c, row, login.user, e) != ERR_NONE ||
+	    hold_count_check(c, e) != ERR_NONE || note_test(c, row, login.user, e) != ERR_NONE ||
 	    verifier_test(verifier, c->arena, work_account(c), &login, report, e) != ERR_NONE)
 		return e->code;
 	return ERR_NONE;

@@ -38,11 +38,12 @@ struct opened {
 
 /* How much one account may take, so that enough is left for others. */
 struct limits {
-	struct limit checks;	   /* of logins that an account asks for, in a minute */
-	struct limit writes;	   /* of an account, in a minute; withdrawals do not count */
-	struct limit repositories; /* that a key is given logins for by the web server, in an hour */
-	int64_t rows;		   /* of a type in a project, or account; 0: any number */
-	int64_t projects;	   /* that a user owns; 0: any number */
+	struct limit checks; /* of logins that an account asks for, in a minute */
+	struct limit writes; /* of an account, in a minute; withdrawals do not count */
+	struct limit
+		repositories; /* that a key is given logins for by the web server, in an hour */
+	int64_t rows;	      /* of a type in a project, or account; 0: any number */
+	int64_t projects;     /* that a user owns; 0: any number */
 };
 
 /* What every operation of a request needs. */
