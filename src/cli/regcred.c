@@ -23,6 +23,7 @@
 #include "client/cli_client.h"
 #include "server/config.h"
 #include "service/app.h"
+#include "service/owner.h"
 
 static void print_roles(FILE *out);
 static void print_kinds(FILE *out);
@@ -346,7 +347,12 @@ cli_run(const struct command *command, struct session *s)
 	s->arena = arena_new(APP_ARENA_MAX);
 	if (s->arena == NULL)
 		return session_fail("there is no memory");
-	if (command->opens && (s->app = app_new(s->settings, why)) == NULL) {
+	/* What reads or writes elsewhere becomes the owner for a while, by itself. */
+	bool whole = command->run == command_backup || command->run == command_restore ||
+		     command->run == command_check;
+	if (!whole && !owner_become(s->settings, true, why)) {
+		(void)session_fail(why);
+	} else if (command->opens && (s->app = app_new(s->settings, why)) == NULL) {
 		(void)session_fail(why);
 	} else {
 		if (command->opens)

@@ -20,6 +20,7 @@
 #include "service/app.h"
 #include "service/backup.h"
 #include "service/housekeeper.h"
+#include "service/owner.h"
 #include "service/rekey.h"
 #include "service/status.h"
 #include "store/store.h"
@@ -220,12 +221,13 @@ command_check(struct session *s)
 {
 	char why[CONFIG_WHY_MAX];
 
-	if (!app_prepare(s->settings, PREPARE_CHECK, why))
+	if (!owner_become(s->settings, false, why) || !app_prepare(s->settings, PREPARE_CHECK, why))
 		return session_fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
 	int status = check_sealed(s);
 	if (s->app != NULL)
 		print_journal(s);
+	owner_leave(); /* the web server's files may be root's */
 	int nginx = check_nginx(arguments_value(s->arguments, "nginx", NULL),
 				s->settings->trust_forwarded);
 	return status != EXIT_OK ? status : nginx;

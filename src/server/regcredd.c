@@ -17,6 +17,7 @@
 #include "server/pool.h"
 #include "server/sandbox.h"
 #include "service/app.h"
+#include "service/owner.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -83,7 +84,7 @@ check(const struct settings *s)
 {
 	char why[CONFIG_WHY_MAX];
 
-	if (!app_prepare(s, PREPARE_CHECK, why)) {
+	if (!owner_become(s, true, why) || !app_prepare(s, PREPARE_CHECK, why)) {
 		fprintf(stderr, "regcredd: %s\n", why);
 		return EXIT_FAILED;
 	}

@@ -5,6 +5,7 @@
  */
 #include "service/app.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,84 @@ warn_of_groups(const struct settings *s, struct store *store)
 		arena_free(a);
 }
 
+/* A row of the audit log about the database as a whole. */
+static enum err
+note_database(struct store_tx *tx, const struct keyring *ring, const char *event,
+	      const char *format, ...)
+{
+	struct arena *a = arena_new(256 * 1024);
+	char changes[128];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(changes, sizeof(changes), format, args);
+	va_end(args);
+	const struct audit_entry entry = {
+		.who.via = "command", .event = event, .changes = changes, .at_ms = clock_wall_ms()};
+	enum store_rc rc = a != NULL ? audit_append(tx, a, ring, &entry) : STORE_NO_MEMORY;
+
+	if (a != NULL)
+		arena_free(a);
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+struct migration_note {
+	const struct keyring *ring;
+	int from; /* version; 0: none */
+};
+
+static enum err
+migration_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct migration_note *note = arg;
+
+	return note_database(tx, note->ring, "migrate", "{\"version\":{\"old\":%d}}", note->from);
+}
+
+static bool
+tell_migration(const struct settings *s, struct store *store, struct migration_note *note,
+	       char why[CONFIG_WHY_MAX])
+{
+	log_info("the database %s of version %d was brought up to date; it is kept as it was in "
+		 "%s.version-%d",
+		 s->database, note->from, s->database, note->from);
+	if (store_write_freeing(store, migration_in_transaction, note) == STORE_OK)
+		return true;
+	(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the audit log of %s", s->database);
+	return false;
+}
+
+struct restore_note {
+	const struct keyring *ring;
+	size_t keys, logins;
+};
+
+static enum err
+restore_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct restore_note *note = arg;
+
+	return note_database(tx, note->ring, "restore", "{\"keys\":%zu,\"logins\":%zu}", note->keys,
+			     note->logins);
+}
+
+bool
+app_note_restore(const struct settings *s, size_t keys, size_t logins, char why[CONFIG_WHY_MAX])
+{
+	struct keyring *ring = keyring_load(s->key_file, why);
+	struct store *store = ring != NULL ? store_open(s->database, 1, why) : NULL;
+	struct restore_note note = {ring, keys, logins};
+	bool done = store != NULL &&
+		    store_write_freeing(store, restore_in_transaction, &note) == STORE_OK;
+
+	if (store != NULL && !done)
+		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the audit log of %s",
+			       s->database);
+	store_close(store);
+	keyring_free(ring);
+	return done;
+}
+
 bool
 app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 {
@@ -177,14 +256,20 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
+	struct migration_note note = {.ring = ring};
 	bool ready = how == PREPARE_CHECK ||
-		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s), why);
-	struct store *store = ready ? store_open(s->database, 1, why) : NULL;
+		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s),
+				   how == PREPARE_RESTORE ? NULL : &note.from, why);
+	struct store *store = ready && store_check_schema(s->database, why)
+				      ? store_open(s->database, 1, why)
+				      : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	if (right && how == PREPARE_CREATE && audit_begin(store, ring) != STORE_OK) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);
 		right = false;
 	}
+	if (right && note.from > 0)
+		right = tell_migration(s, store, &note, why);
 	if (right)
 		warn_of_groups(s, store);
 	if (right && how != PREPARE_CHECK)

@@ -37,8 +37,13 @@ struct app;
 enum prepare {
 	PREPARE_CHECK,	 /* change nothing */
 	PREPARE_MIGRATE, /* bring an old database up to date; one that is not there is an error */
+	PREPARE_RESTORE, /* the same, of a copy that nobody else knows yet */
 	PREPARE_CREATE,	 /* make the database if there is none */
 };
+/* Writes into the audit log that the database was put back, and how many keys and logins are valid
+ * again by that. */
+bool app_note_restore(const struct settings *s, size_t keys, size_t logins,
+		      char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 

@@ -17,6 +17,8 @@
 #include "base/file.h"
 #include "base/settings.h"
 #include "service/app.h"
+#include "service/owner.h"
+#include "service/rekey.h"
 #include "store/store.h"
 
 enum {
@@ -91,6 +93,33 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 
 /* Making */
 
+/* Removes a new database that did not get its name, and what lies beside it. */
+static void
+clear(const char *temporary)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
+	char path[NAME_MAX_BYTES + 16];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", temporary, suffixes[i]);
+		(void)unlink(path);
+	}
+}
+
+/* For what root may not read, or write, as the owner of the database. */
+static bool
+copy_bytes(int from, int to)
+{
+	char bytes[64 * 1024];
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		for (ssize_t at = 0, put; at < n; at += put)
+			if ((put = write(to, bytes + at, (size_t)(n - at))) <= 0)
+				return false;
+	return n == 0 && fsync(to) == 0;
+}
+
 static bool
 same_file(const char *a, const char *b)
 {
@@ -100,20 +129,22 @@ same_file(const char *a, const char *b)
 	       one.st_ino == other.st_ino;
 }
 
-/* Only what looks like an earlier copy, or is empty, is replaced: the key file, for one, could not
- * be made again. */
+/* Only what looks like an earlier copy of the caller's own, or is an empty file, is replaced: the
+ * key file, for one, could not be made again. */
 static bool
 is_replaceable(const char *path)
 {
 	static const char magic[] = "SQLite format 3";
 	char head[sizeof(magic)];
-	int fd = file_open(path, NULL);
+	struct stat st;
+	int fd = file_open(path, &st);
 
 	if (fd < 0)
 		return errno == ENOENT;
 	ssize_t n = read(fd, head, sizeof(head));
 	(void)close(fd);
-	return n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(head)) == 0);
+	return st.st_uid == geteuid() &&
+	       (n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(head)) == 0));
 }
 
 /* The copy takes its name; without force only if nothing else has it. */
@@ -130,6 +161,7 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 	return disk_sync_directory(b->file) ? true : backup_failed(why, "cannot flush", b->file);
 }
 
+/* The copy under that name, whole and on the disk. */
 static bool
 make(const struct backup *b, const char *temporary, struct store_facts *facts,
      char why[CONFIG_WHY_MAX])
@@ -145,9 +177,36 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 			       b->settings->database);
 		return false;
 	}
-	if (!disk_sync(temporary))
-		return backup_failed(why, "cannot flush", temporary);
-	return put_in_place(b, temporary, why);
+	return disk_sync(temporary) ? true : backup_failed(why, "cannot flush", temporary);
+}
+
+/* Root reads the database as its owner, into a copy beside it, and writes as root. */
+static bool
+make_as_owner(const struct backup *b, const char *temporary, struct store_facts *facts,
+	      char why[CONFIG_WHY_MAX])
+{
+	char own[NAME_MAX_BYTES];
+	int to = open(temporary, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), from = -1;
+	bool done = to >= 0 && owner_become(b->settings, false, why);
+
+	if (to < 0)
+		return backup_failed(why, "cannot write", temporary);
+	if (done && !owner_is_borrowed()) {
+		(void)close(to);
+		return make(b, temporary, facts, why);
+	}
+	done = done && make_temporary(b->settings->database, own, why);
+	if (done) {
+		done = make(b, own, facts, why);
+		if (done && ((from = file_open(own, NULL)) < 0 || !copy_bytes(from, to)))
+			done = backup_failed(why, "cannot write", temporary);
+		clear(own);
+	}
+	owner_leave();
+	if (from >= 0)
+		(void)close(from);
+	(void)close(to);
+	return done;
 }
 
 bool
@@ -156,6 +215,11 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	char temporary[NAME_MAX_BYTES];
 	struct store_facts facts;
 
+	if (strcmp(b->file, "-") == 0) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "a backup is a file, which is checked when it is made: name one");
+		return false;
+	}
 	if (!b->force && access(b->file, F_OK) == 0) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is there: --force replaces it", b->file);
 		return false;
@@ -166,13 +230,14 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	}
 	if (!is_replaceable(b->file)) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
-			       "%s is no database, and is not replaced: remove it first", b->file);
+			       "%s is not a backup of yours, and is not replaced: remove it first",
+			       b->file);
 		return false;
 	}
 	if (!make_temporary(b->file, temporary, why))
 		return false;
-	if (!make(b, temporary, &facts, why)) {
-		(void)unlink(temporary);
+	if (!make_as_owner(b, temporary, &facts, why) || !put_in_place(b, temporary, why)) {
+		clear(temporary);
 		return false;
 	}
 	(void)fprintf(
@@ -187,20 +252,13 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 
 /* Restoring */
 
-/* What belongs to whom the new files have to belong to, if root restores. */
-static const char *
-owned(const struct settings *s)
-{
-	return access(s->database, F_OK) == 0 ? s->database : s->state_dir;
-}
-
 /* A lock that must be free; the descriptor, -1 with a sentence in why. */
 static int
 backup_take(const struct settings *s, const char *path, const char *who, char why[CONFIG_WHY_MAX])
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd < 0 || !disk_own_like(fd, owned(s))) {
+	if (fd < 0) {
 		(void)backup_failed(why, "cannot open", path);
 		if (fd >= 0)
 			(void)close(fd);
@@ -209,41 +267,38 @@ backup_take(const struct settings *s, const char *path, const char *who, char wh
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	(void)close(fd);
-	(void)snprintf(why, CONFIG_WHY_MAX, "%s uses the database: stop it first", who);
+	(void)snprintf(why, CONFIG_WHY_MAX, "%s uses the database %s: stop it, or wait for its end",
+		       who, s->database);
 	return -1;
 }
 
-/* Removes a new database that did not get its name, and what lies beside it. */
+/* What becomes valid again, for the audit log and for the caller. */
+struct revived {
+	const struct backup *backup;
+	size_t keys, logins;
+	bool compared;
+};
+
 static void
-clear(const char *temporary)
+tell_revived(void *arg, const char *kind, int64_t id)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
-	char path[NAME_MAX_BYTES + 16];
+	enum { TOLD_MAX = 20 };
+	struct revived *r = arg;
+	bool key = kind != NULL && strcmp(kind, "registryCredential") != 0;
+	size_t *count = key ? &r->keys : &r->logins;
 
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", temporary, suffixes[i]);
-		(void)unlink(path);
-	}
-}
-
-static bool
-give(const struct settings *s, const char *temporary, char why[CONFIG_WHY_MAX])
-{
-	int fd = open(temporary, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	bool done = fd >= 0 && disk_own_like(fd, owned(s));
-
-	if (!done)
-		(void)backup_failed(why, "cannot give away", temporary);
-	if (fd >= 0)
-		(void)close(fd);
-	return done;
+	if (++*count <= TOLD_MAX)
+		(void)fprintf(r->backup->out, "valid again: %s 1c%" PRId64 "\n",
+			      key ? "key" : "login", id);
 }
 
 /* The new database under a name of its own, with the key, up to date and on the disk. */
 static bool
-backup_prepare(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
+backup_prepare(const struct backup *b, const char *source, const char *temporary,
+	       char why[CONFIG_WHY_MAX])
 {
 	struct settings *fresh = malloc(sizeof(*fresh));
+	struct revived revived = {.backup = b};
 	struct store_facts facts;
 
 	if (fresh == NULL) {
@@ -257,65 +312,101 @@ backup_prepare(const struct backup *b, const char *temporary, char why[CONFIG_WH
 		return false;
 	}
 	memcpy(fresh->database, temporary, strlen(temporary) + 1);
-	bool done = backup_copy(b, b->file, temporary, why) &&
-		    store_raise_ids(temporary, b->settings->database, why);
-	done = done && app_prepare(fresh, PREPARE_MIGRATE, why) &&
-	       backup_verify(b, temporary, &facts, why) && give(b->settings, temporary, why);
+	bool done = backup_copy(b, source, temporary, why) &&
+		    store_raise_ids(temporary, b->settings->database, why) &&
+		    app_prepare(fresh, PREPARE_RESTORE, why);
+	if (done)
+		revived.compared =
+			store_revived(temporary, b->settings->database, tell_revived, &revived);
+	done = done && app_note_restore(fresh, revived.keys, revived.logins, why) &&
+	       backup_verify(b, temporary, &facts, why);
 	if (done && !disk_sync(temporary))
 		done = backup_failed(why, "cannot flush", temporary);
+	if (done && revived.compared)
+		(void)fprintf(b->out,
+			      "%zu keys and %zu logins are valid again that were not any more: see "
+			      "the audit log\n",
+			      revived.keys, revived.logins);
 	free(fresh);
 	return done;
 }
 
-/* What a damaged database cannot fold into itself goes aside with it. */
-static bool
-move_log(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
-{
-	static const char *const beside[] = {"-wal", "-shm", "-journal"};
-	char from[NAME_MAX_BYTES + 8], to[NAME_MAX_BYTES + 8];
+/* What lies beside a database and belongs to it. */
+static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+enum { BESIDE = sizeof(beside) / sizeof(*beside) };
 
-	for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {
-		(void)snprintf(from, sizeof(from), "%s%s", database, beside[i]);
-		(void)snprintf(to, sizeof(to), "%s%s", aside, beside[i]);
-		if (rename(from, to) != 0 && errno != ENOENT)
-			return backup_failed(why, "cannot move", from);
+static void
+name_beside(char out[NAME_MAX_BYTES + 16], const char *path, size_t i)
+{
+	(void)snprintf(out, NAME_MAX_BYTES + 16, "%s%s", path, beside[i]);
+}
+
+/* Gives a damaged database, and its log, the names aside as well; then takes the first ones away,
+ * the database before its log: at no moment one is there without the other.  False: all is as it
+ * was. */
+static bool
+set_aside(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
+{
+	char from[NAME_MAX_BYTES + 16], to[NAME_MAX_BYTES + 16];
+
+	for (size_t i = 0; i < BESIDE; i++) {
+		name_beside(from, database, i);
+		name_beside(to, aside, i);
+		if (link(from, to) == 0 || errno == ENOENT)
+			continue;
+		(void)backup_failed(why, "cannot set aside", from);
+		for (size_t j = 0; j < i; j++) {
+			name_beside(to, aside, j);
+			(void)unlink(to);
+		}
+		return false;
+	}
+	if (!disk_sync_directory(database))
+		return backup_failed(why, "cannot flush", database);
+	for (size_t i = 0; i < BESIDE; i++) {
+		name_beside(from, database, i);
+		if (unlink(from) != 0 && errno != ENOENT)
+			return backup_failed(why, "cannot take away", from);
+	}
+	return disk_sync_directory(database) ? true : backup_failed(why, "cannot flush", database);
+}
+
+static bool
+put_back(const char *database, const char *aside)
+{
+	char from[NAME_MAX_BYTES + 16], to[NAME_MAX_BYTES + 16];
+
+	for (size_t i = BESIDE; i-- > 0;) {
+		name_beside(from, aside, i);
+		name_beside(to, database, i);
+		if (link(from, to) != 0 && errno != ENOENT && errno != EEXIST)
+			return false;
 	}
 	return true;
 }
 
-/* Exchanges the two in one step. */
+/* A database whose log is in it gets a second name, then the new one takes its first. */
 static bool
-exchange(const struct backup *b, const char *temporary, const char *aside, char why[CONFIG_WHY_MAX])
+exchange(const char *database, const char *temporary, const char *aside, char why[CONFIG_WHY_MAX])
 {
-	const char *database = b->settings->database;
-
-	if (access(database, F_OK) != 0)
-		return rename(temporary, database) == 0
-			       ? true
-			       : backup_failed(why, "cannot make", database);
-	/* The new one waits under the name that the old one gets. */
-	if (rename(temporary, aside) != 0)
-		return backup_failed(why, "cannot make", aside);
-	if (renameat2(AT_FDCWD, aside, AT_FDCWD, database, RENAME_EXCHANGE) == 0)
-		return true;
-	if (errno != EINVAL && errno != ENOSYS) {
+	if (link(database, aside) == 0) {
+		if (disk_sync_directory(database) && rename(temporary, database) == 0)
+			return true;
 		(void)backup_failed(why, "cannot replace", database);
-		(void)rename(aside, temporary); /* where it is cleared away */
+		(void)unlink(aside);
 		return false;
 	}
-	/* A file system that cannot exchange: a second name for the old one, then the new one over
-	 * its first. */
-	if (rename(aside, temporary) != 0 || link(database, aside) != 0 ||
-	    rename(temporary, database) != 0)
+	/* A file system without second names: both change places in one step. */
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, database, RENAME_EXCHANGE) != 0)
 		return backup_failed(why, "cannot replace", database);
-	return true;
+	return rename(temporary, aside) == 0 ? true : backup_failed(why, "cannot make", aside);
 }
 
 static bool
 backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WHY_MAX])
 {
 	const char *database = b->settings->database;
-	char aside[NAME_MAX_BYTES], date[32];
+	char aside[NAME_MAX_BYTES], date[32], reason[CONFIG_WHY_MAX];
 	time_t now = time(NULL);
 	struct tm tm;
 
@@ -323,16 +414,25 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	(void)snprintf(aside, sizeof(aside), "%s.old-%s", database, date);
 	for (int i = 2; access(aside, F_OK) == 0; i++)
 		(void)snprintf(aside, sizeof(aside), "%s.old-%s-%d", database, date, i);
-	bool old = access(database, F_OK) == 0;
-	enum store_rc folded = old ? store_fold(database) : STORE_NONE;
-	if (folded == STORE_BUSY) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "something uses the database %s: stop it first",
-			       database);
+	bool old = access(database, F_OK) == 0, done;
+	enum store_rc folded = old ? store_fold(database, reason) : STORE_NONE;
+	if (folded == STORE_BUSY || folded == STORE_FAILED) {
+		(void)snprintf(why, CONFIG_WHY_MAX, "%.*s; nothing was changed: %s",
+			       CONFIG_WHY_MAX / 2, reason,
+			       folded == STORE_BUSY ? "something uses the database, stop it first"
+						    : "see to that, or move the old database away");
 		return false;
 	}
-	if (folded != STORE_OK && !move_log(database, aside, why))
-		return false;
-	if (!exchange(b, temporary, aside, why))
+	if (folded == STORE_OK) {
+		done = exchange(database, temporary, aside, why);
+	} else {
+		done = set_aside(database, aside, why);
+		if (done && rename(temporary, database) != 0)
+			done = backup_failed(why, "cannot replace", database);
+		if (!done && !put_back(database, aside))
+			(void)fprintf(b->progress, "regcred: the old database is %s\n", aside);
+	}
+	if (!done)
 		return false;
 	if (!disk_sync_directory(database))
 		return backup_failed(why, "cannot flush", database);
@@ -342,48 +442,99 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	return true;
 }
 
+/* The backup as a file that the owner of the database can read: itself, or, for root, a copy. */
 static bool
-restore(const struct backup *b, char why[CONFIG_WHY_MAX])
+read_as_owner(const struct backup *b, int from, const char *copy, char why[CONFIG_WHY_MAX])
 {
-	char temporary[NAME_MAX_BYTES], reason[CONFIG_WHY_MAX];
-	struct store_facts facts;
+	char log[NAME_MAX_BYTES];
+	struct stat st;
 
-	if (!backup_verify(b, b->file, &facts, why))
+	(void)snprintf(log, sizeof(log), "%s-wal", b->file);
+	if (stat(log, &st) == 0 && st.st_size > 0) {
+		(void)snprintf(
+			why, CONFIG_WHY_MAX,
+			"%s lies beside the backup: copy a database with `regcred backup`, or "
+			"restore as the user that owns %s",
+			log, b->settings->state_dir);
 		return false;
-	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
-	clear(temporary); /* of a restore that was cut off */
-	bool done = backup_prepare(b, temporary, reason);
+	}
+	int to = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool done = to >= 0 && copy_bytes(from, to);
 	if (!done)
+		(void)backup_failed(why, "cannot write", copy);
+	if (to >= 0)
+		(void)close(to);
+	return done;
+}
+
+static bool
+restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
+{
+	char temporary[NAME_MAX_BYTES], copy[NAME_MAX_BYTES], reason[CONFIG_WHY_MAX];
+	char holder[REKEY_HOLDER_SIZE];
+	const char *source = owner_is_borrowed() ? copy : b->file;
+	struct store_facts facts = {0};
+
+	if (access(b->settings->database, F_OK) == 0 &&
+	    rekey_runs_on(b->settings->database, holder)) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "a `regcred rekey` works on the database (%.200s): wait for its end",
+			       holder);
+		return false;
+	}
+	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
+	(void)snprintf(copy, sizeof(copy), "%s.restore-copy", b->settings->database);
+	clear(temporary); /* of a restore that was cut off */
+	clear(copy);
+	bool read = (source == b->file || read_as_owner(b, from, copy, why)) &&
+		    backup_verify(b, source, &facts, why);
+	bool done = read && backup_prepare(b, source, temporary, reason);
+	if (read && !done)
 		(void)snprintf(
 			why, CONFIG_WHY_MAX,
 			"%.*s; nothing was changed (the backup was made with the key ids %s)",
 			CONFIG_WHY_MAX / 2, reason, facts.keys);
 	done = done && backup_replace(b, temporary, why);
 	clear(temporary);
+	clear(copy);
+	return done;
+}
+
+/* With the pool's lock and the writers'. */
+static bool
+restore_alone(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
+{
+	char path[NAME_MAX_BYTES];
+	bool done = false;
+
+	(void)snprintf(path, sizeof(path), "%s/regcredd.lock", b->settings->state_dir);
+	int pool = backup_take(b->settings, path, "regcredd, or another restore,", why);
+	if (pool < 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s.lock", b->settings->database);
+	int writers = backup_take(b->settings, path, "a CGI or a command", why);
+	if (writers >= 0) {
+		done = restore(b, from, why);
+		(void)close(writers);
+	}
+	(void)close(pool);
 	return done;
 }
 
 bool
 backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 {
-	char path[NAME_MAX_BYTES];
-	int pool, writers;
-	bool done = false;
-
 	if (same_file(b->file, b->settings->database)) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
 		return false;
 	}
-	(void)snprintf(path, sizeof(path), "%s/regcredd.lock", b->settings->state_dir);
-	pool = backup_take(b->settings, path, "a running regcredd", why);
-	if (pool < 0)
-		return false;
-	(void)snprintf(path, sizeof(path), "%s.lock", b->settings->database);
-	writers = backup_take(b->settings, path, "a CGI or a command", why);
-	if (writers >= 0)
-		done = restore(b, why);
-	if (writers >= 0)
-		(void)close(writers);
-	(void)close(pool);
+	/* Before any lock is taken, and by root as root. */
+	int from = file_open(b->file, NULL);
+	if (from < 0)
+		return backup_failed(why, errno == EINVAL ? "this is not a file," : "cannot read",
+				     b->file);
+	bool done = owner_become(b->settings, false, why) && restore_alone(b, from, why);
+	owner_leave();
+	(void)close(from);
 	return done;
 }

@@ -42,8 +42,10 @@ enum { STORE_WHY_MAX = 4096 };
 /* Brings the database at path up to date, in one transaction; makes it if `create` says so.  A
  * newer one than this program is refused.  From then on it has a write-ahead log, or, if not `wal`,
  * a rollback journal, which network file systems need: there reads and a commit wait for each
- * other.  To change that nobody else may have it open.  False with a sentence in why. */
-bool store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
+ * other.  To change that, or its tables, nobody else may have it open.  An old database is copied
+ * to PATH.version-N first, and *from is its version, 0 if nothing was changed; neither if from is
+ * NULL.  False with a sentence in why. */
+bool store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
 /* Opens a database that is up to date, with that many connections for reading.  NULL with a
  * sentence in why. */
@@ -255,6 +257,9 @@ bool store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), 
 	__attribute__((warn_unused_result));
 bool store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
+/* Whether the tables are as this program makes them; the first difference in why. */
+bool store_check_schema(const char *path, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
 /* Whether a lease of that name lasts; its holder. */
 bool store_file_lease(const char *path, const char *name, int64_t now_ms, char *holder,
 		      size_t size);
@@ -262,9 +267,16 @@ bool store_file_lease(const char *path, const char *name, int64_t now_ms, char *
  * True also where there is no `than`. */
 bool store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* Folds the write-ahead log into the database and removes it.  STORE_BUSY if somebody else has it
- * open. */
-enum store_rc store_fold(const char *path) __attribute__((warn_unused_result));
+/* Brings the write-ahead log into the database and removes it.  STORE_BUSY if somebody else has it
+ * open, STORE_NONE if the database is damaged, anything else with a sentence in why if it cannot be
+ * done now. */
+enum store_rc store_fold(const char *path, char why[STORE_WHY_MAX])
+	__attribute__((warn_unused_result));
+/* Tells the credentials that are active in path and were not in `than`; false if the two cannot be
+ * compared. */
+bool store_revived(const char *path, const char *than,
+		   void (*tell)(void *arg, const char *what, int64_t id), void *arg)
+	__attribute__((warn_unused_result));
 
 /* Work that one process at a time does, of all that share the database. */
 struct lease {

@@ -85,7 +85,7 @@ class Backup(harness.Case):
         self.assertEqual(self.temporaries(), [])
         last = max(int(path.rsplit("c", 1)[1]) for path in {**before, **after})
         # While it runs nothing is put back.
-        self.assertIn("running regcredd", self.run_cli("restore", self.file, status=1).stderr)
+        self.assertIn("regcredd, or another restore, uses", self.run_cli("restore", self.file, status=1).stderr)
         self.stop()
         for wreck in ("garbage", "truncated", "gone", "whole"):
             with self.subTest(wreck):
@@ -171,7 +171,7 @@ class Backup(harness.Case):
         key = os.path.join(self.state, "master.key")
         with open(key, "rb") as f:
             content = f.read()
-        self.assertIn("is no database", self.run_cli("backup", "--force", key, status=1).stderr)
+        self.assertIn("is not a backup of yours", self.run_cli("backup", "--force", key, status=1).stderr)
         with open(key, "rb") as f:
             self.assertEqual(f.read(), content)
         with open(self.file, "wb"):
@@ -227,7 +227,7 @@ class Backup(harness.Case):
             pass
         os.unlink(os.path.join(other, "regcred.db.lock"))
         os.link(mine, os.path.join(other, "regcred.db.lock"))
-        self.site.cli("account", "list", "--state-dir", other)
+        self.site.cli("account", "list", "--state-dir", other, check=False)
         self.assertEqual(os.stat(mine).st_uid, 0)
         shutil.rmtree(other)
 

@@ -41,6 +41,8 @@ enum {
 
 /* The life of a credential, step by step; what is logged in all after a step. */
 /* clang-format off */
+static int migrated; /* from which version */
+
 static const struct { const char *method, *behind_id, *body; int status; const char *state; int logged; } steps[] = {
 	{ "POST",   NULL,                 NULL,               201, "active",   2 },
 	{ "PUT",    "",                   "{\"name\":\"n\"}", 200, "active",   2 },
@@ -172,8 +174,8 @@ start_early(struct store *s)
 	return store_start(s);
 }
 
-/* Another process: one that empties the log, or a worker that checkpoints it beside the writers, again
- * and again. */
+/* Another process: one that empties the log, or a worker that checkpoints it beside the writers,
+ * again and again. */
 static void *
 empty_the_log(void *arg)
 {
@@ -185,8 +187,7 @@ empty_the_log(void *arg)
 	for (int64_t now = 1; ready && !power_is_cut(); now++) {
 		for (int i = 0; i < 200 && !power_is_cut(); i++)
 			(void)sched_yield();
-		enum store_rc rc =
-			*beside ? store_write(s, write_a_little, &now) : store_settle(s);
+		enum store_rc rc = *beside ? store_write(s, write_a_little, &now) : store_settle(s);
 		(void)rc; /* a reader may be in the way, or the power be gone */
 	}
 	store_close(s);
@@ -388,7 +389,7 @@ setup_rollback(void)
 	sqlite3 *db = NULL;
 
 	setup();
-	ck_assert_msg(store_migrate(rig.database, false, false, why), "%s", why);
+	ck_assert_msg(store_migrate(rig.database, false, false, &migrated, why), "%s", why);
 	ck_assert_int_eq(sqlite3_open(rig.database, &db), SQLITE_OK);
 	expect_text(&l, db, "PRAGMA journal_mode", "delete"); /* of what keeps no log */
 	(void)sqlite3_close(db);

@@ -32,6 +32,8 @@
 
 enum { THREADS = 8, ROUNDS = 25, HANDLES_MAX = 16, FEW_FRAMES = 30 };
 
+static int migrated; /* from which version */
+
 static struct rig rig;
 static char why[STORE_WHY_MAX];
 static const struct owners everyone = {.all = true};
@@ -98,7 +100,7 @@ START_TEST(a_fresh_database_has_the_well_known_accounts)
 	const char *path = fresh_path("fresh.db");
 	struct stat st;
 
-	ck_assert_msg(store_migrate(path, true, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
 	ck_assert_str_eq(ask(path, "PRAGMA application_id"), "1919119972");
 	ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), "wal");
@@ -120,7 +122,7 @@ START_TEST(every_table_is_strict)
 {
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert_msg(store_migrate(path, true, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
 				   "AND name NOT LIKE 'sqlite_%' AND strict = 0"),
 			 "0");
@@ -139,13 +141,13 @@ START_TEST(the_journal_is_changed_there_and_back)
 	const char *path = fresh_path("fresh.db");
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		ck_assert_msg(store_migrate(path, true, steps[i].wal, why), "%s", why);
+		ck_assert_msg(store_migrate(path, true, steps[i].wal, &migrated, why), "%s", why);
 		ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), steps[i].mode);
 		struct store *s = store_open(path, 2, why);
 		ck_assert_msg(s != NULL, "%s", why);
 		ck_assert(store_has_wal(s) == steps[i].wal);
 		if (steps[i].wal) {
-			ck_assert(!store_migrate(path, false, false, why));
+			ck_assert(!store_migrate(path, false, false, &migrated, why));
 			ck_assert_ptr_nonnull(strstr(why, "nobody else may use it"));
 		}
 		store_close(s);
@@ -157,10 +159,10 @@ START_TEST(a_second_migration_changes_nothing)
 {
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert(store_migrate(path, true, true, why));
+	ck_assert(store_migrate(path, true, true, &migrated, why));
 	make(path, "UPDATE account SET name = 'kept' WHERE id = 5");
-	ck_assert_msg(store_migrate(path, true, true, why), "%s", why);
-	ck_assert_msg(store_migrate(path, false, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, false, true, &migrated, why), "%s", why);
 	ck_assert_str_eq(ask(path, "SELECT name FROM account WHERE id = 5"), "kept");
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM account"), "5");
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
@@ -172,16 +174,17 @@ START_TEST(a_database_of_the_first_version_is_brought_up_to_date_with_its_rows)
 	const char *path = fresh_path("old.db");
 
 	make(path, migrations[0].sql);
-	make(path, "PRAGMA application_id = 1919119972; PRAGMA user_version = 1;"
-		   "INSERT INTO credential (uuid, kind, account_id, state, public_value) VALUES "
-		   "('u', 'apiKey', 1, 'active', 'OLD');"
-		   "INSERT INTO storage_pool (uuid, kind, account_id, state, server_address) VALUES "
-		   "('1', 'registry', 1, 'active', ' HTTPS://Ghcr.IO:443/v2/ '), "
-		   "('2', 'registry', 1, 'active', 'index.docker.io'), "
-		   "('3', 'registry', 1, 'active', 'not an address'), "
-		   "('4', 'registry', 1, 'removed', NULL)");
+	make(path,
+	     "PRAGMA application_id = 1919119972; PRAGMA user_version = 1;"
+	     "INSERT INTO credential (uuid, kind, account_id, state, public_value) VALUES "
+	     "('u', 'apiKey', 1, 'active', 'OLD');"
+	     "INSERT INTO storage_pool (uuid, kind, account_id, state, server_address) VALUES "
+	     "('1', 'registry', 1, 'active', ' HTTPS://Ghcr.IO:443/v2/ '), "
+	     "('2', 'registry', 1, 'active', 'index.docker.io'), "
+	     "('3', 'registry', 1, 'active', 'not an address'), "
+	     "('4', 'registry', 1, 'removed', NULL)");
 	ck_assert_ptr_null(store_open(path, 1, why));
-	ck_assert_msg(store_migrate(path, false, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, false, true, &migrated, why), "%s", why);
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
 	ck_assert_str_eq(ask(path, "SELECT public_value || (expires IS NULL) || (role IS NULL) || "
 				   "(networks IS NULL) || (last_used IS NULL) FROM credential"),
@@ -214,7 +217,7 @@ START_TEST(a_foreign_or_newer_database_is_refused_and_left_alone)
 
 	make(path, foreign[_i].sql);
 	const char *before = ask(path, "SELECT count(*) FROM sqlite_schema");
-	ck_assert(!store_migrate(path, true, true, why));
+	ck_assert(!store_migrate(path, true, true, &migrated, why));
 	ck_assert_msg(strstr(why, foreign[_i].sentence) != NULL, "%s", why);
 	ck_assert_ptr_nonnull(strstr(why, path));
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM sqlite_schema"), before);
@@ -233,7 +236,7 @@ START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_ge(fputs("this is a letter to somebody\n", f), 0);
 	ck_assert_int_eq(fclose(f), 0);
-	ck_assert(!store_migrate(path, true, true, why));
+	ck_assert(!store_migrate(path, true, true, &migrated, why));
 	ck_assert_ptr_nonnull(strstr(why, path));
 	ck_assert_ptr_null(store_open(path, 1, why));
 	f = fopen(path, "r");
@@ -250,10 +253,10 @@ START_TEST(a_database_that_is_not_there_is_not_opened_and_not_made)
 
 	ck_assert_ptr_null(store_open(path, 1, why));
 	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
-	ck_assert(!store_migrate(path, false, true, why));
+	ck_assert(!store_migrate(path, false, true, &migrated, why));
 	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
 	ck_assert_int_ne(stat(path, &st), 0);
-	ck_assert(!store_migrate(rig_path("no/such.db"), true, true, why));
+	ck_assert(!store_migrate(rig_path("no/such.db"), true, true, &migrated, why));
 	ck_assert_ptr_nonnull(strstr(why, "no/such.db"));
 }
 END_TEST
@@ -272,9 +275,9 @@ START_TEST(a_link_in_place_of_the_database_is_not_followed)
 {
 	const char *path = fresh_path("link.db"), *target = fresh_path("fresh.db");
 
-	ck_assert(store_migrate(target, true, true, why));
+	ck_assert(store_migrate(target, true, true, &migrated, why));
 	ck_assert_int_eq(symlink(target, path), 0);
-	ck_assert(!store_migrate(path, true, true, why));
+	ck_assert(!store_migrate(path, true, true, &migrated, why));
 	ck_assert_ptr_null(store_open(path, 1, why));
 	(void)unlink(path);
 }
@@ -425,7 +428,7 @@ START_TEST(with_a_rollback_journal_a_full_disk_refuses_as_well)
 	struct body refused = {.insert = {&first}};
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert_msg(store_migrate(path, true, false, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, false, &migrated, why), "%s", why);
 	struct store *s = store_open(path, 1, why);
 	ck_assert_msg(s != NULL, "%s", why);
 	limit_files(0);

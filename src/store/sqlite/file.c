@@ -2,13 +2,17 @@
 #include "store/sqlite/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/disk.h"
+#include "model/record.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/migrations.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -56,19 +60,69 @@ file_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_
 	return false;
 }
 
-static bool
-file_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
+bool
+file_has_harmless_journal(const char *path, char why[STORE_WHY_MAX])
 {
+	static const unsigned char magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+	unsigned char end[16]; /* length of a name, its sum, magic */
+	char journal[DISK_PATH_MAX];
+	struct stat st;
+
+	(void)snprintf(journal, sizeof(journal), "%s-journal", path);
+	int fd = open(journal, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return true; /* there is none, or SQLite says why it cannot be read */
+	bool names = fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(end) &&
+		     pread(fd, end, sizeof(end), st.st_size - (off_t)sizeof(end)) ==
+			     (ssize_t)sizeof(end) &&
+		     memcmp(end + 8, magic, sizeof(magic)) == 0;
+	bool harmless = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !names;
+	(void)close(fd);
+	if (!harmless)
+		(void)snprintf(
+			why, STORE_WHY_MAX,
+			"%.*s is not a journal that regcred leaves: it is not played back. Look "
+			"who has made it, and move it away",
+			STORE_WHY_MAX / 2, journal);
+	return harmless;
+}
+
+/* A file that may be anybody's: nothing that it says is done. */
+static bool
+db_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
+{
+	enum { TEXT_MAX = 1 << 20 }; /* as the pool reads it */
+	struct stat st;
+
 	*db = NULL;
-	if (access(path, F_OK) != 0) {
-		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path, strerror(errno));
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path,
+			       stat(path, &st) != 0 ? strerror(errno) : "it is not a file");
 		return false;
 	}
-	if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) ==
-		    SQLITE_OK &&
-	    sqlite3_busy_timeout(*db, BUSY_MS) == SQLITE_OK)
-		return true;
-	return file_failed("cannot open", path, *db, why);
+	if (!file_has_harmless_journal(path, why))
+		return false;
+	if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_busy_timeout(*db, BUSY_MS) != SQLITE_OK)
+		return file_failed("cannot open", path, *db, why);
+	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	(void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
+	return true;
+}
+
+int
+file_version(const char *path)
+{
+	char why[STORE_WHY_MAX];
+	sqlite3 *db = NULL;
+	int version = db_open(path, SQLITE_OPEN_READWRITE, &db, why) ? file_user_version(db) : -1;
+
+	(void)sqlite3_close(db);
+	return version;
 }
 
 /* The first column of the first row. */
@@ -110,7 +164,7 @@ store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, i
 	struct copying copying = {.go_on = go_on, .arg = arg, .to = to};
 	sqlite3_stmt *stmt = NULL;
 	sqlite3 *db;
-	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
 	if (done) {
 		(void)ask_number(db,
@@ -149,6 +203,28 @@ count_facts(sqlite3 *db, struct store_facts *out)
 		       out->keys, sizeof(out->keys));
 }
 
+/* Whether each text can be read as the pool reads it; SQLite refuses one that is longer. */
+static bool
+texts_fit(sqlite3 *db)
+{
+	for (const struct family *const *f = families; *f != NULL; f++) {
+		char sql[4096];
+		int64_t sum = 0;
+		int n = snprintf(sql, sizeof(sql), "SELECT count(*)");
+
+		for (unsigned c = 1; c < COL__COUNT; c++)
+			if (((*f)->columns & COL_BIT(c)) != 0 &&
+			    column_type(*f, (enum column)c) != VALUE_INT)
+				n += snprintf(sql + n, sizeof(sql) - (size_t)n,
+					      " + total(length(%s))",
+					      column_name(*f, (enum column)c));
+		(void)snprintf(sql + n, sizeof(sql) - (size_t)n, " FROM %s", (*f)->table);
+		if (!ask_number(db, sql, &sum))
+			return false;
+	}
+	return true;
+}
+
 static bool
 file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
 {
@@ -166,6 +242,8 @@ file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STO
 			       out->version, file_newest_migration());
 		return false;
 	}
+	if (!schema_is_right(db, path, out->version, why))
+		return false;
 	bool whole = connection_ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) &&
 		     strcmp(text, "ok") == 0 &&
 		     ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) &&
@@ -174,12 +252,14 @@ file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STO
 		return file_failed("cannot check", path, db, why);
 	if (!whole) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is damaged: %s", path,
-			       broken != 0     ? "a row names one that is missing"
-			       : *text != '\0' ? text
-					       : sqlite3_errmsg(db));
+			       broken != 0 ? "a row names one that is missing"
+			       : *text != '\0' && strcmp(text, "ok") != 0 ? text
+									  : sqlite3_errmsg(db));
 		return false;
 	}
-	return count_facts(db, out) ? true : file_failed("cannot read", path, db, why);
+	return (out->version != file_newest_migration() || texts_fit(db)) && count_facts(db, out)
+		       ? true
+		       : file_failed("cannot read", path, db, why);
 }
 
 bool
@@ -190,7 +270,7 @@ store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void 
 	sqlite3 *db;
 
 	*out = (struct store_facts){0};
-	bool whole = file_open(path, SQLITE_OPEN_READONLY, &db, why);
+	bool whole = db_open(path, SQLITE_OPEN_READONLY, &db, why);
 	if (whole) {
 		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &checking);
 		whole = file_verify(db, path, out, why);
@@ -203,12 +283,24 @@ bool
 store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 {
 	sqlite3 *db;
-	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
 	if (done && !ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", ids))
 		done = file_failed("cannot read", path, db, why);
 	(void)sqlite3_close(db);
 	return done;
+}
+
+bool
+store_check_schema(const char *path, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool right = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+		     (file_user_version(db) != file_newest_migration() || /* store_open() says so */
+		      schema_is_right(db, path, file_newest_migration(), why));
+
+	(void)sqlite3_close(db);
+	return right;
 }
 
 bool
@@ -220,7 +312,7 @@ store_file_lease(const char *path, const char *name, int64_t now_ms, char *holde
 	(void)snprintf(sql, sizeof(sql),
 		       "SELECT holder FROM lease WHERE name = '%s' AND until > %lld", name,
 		       (long long)now_ms);
-	bool held = file_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+	bool held = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
 		    connection_ask_text(db, sql, holder, size);
 	(void)sqlite3_close(db);
 	return held;
@@ -245,7 +337,7 @@ raise_to(sqlite3 *db, const char *than)
 	sqlite3 *old;
 	int rc = SQLITE_ERROR;
 
-	if (file_open(than, SQLITE_OPEN_READWRITE, &old, why) &&
+	if (db_open(than, SQLITE_OPEN_READWRITE, &old, why) &&
 	    sqlite3_prepare_v2(old, "SELECT name, seq FROM sqlite_sequence", -1, &from, NULL) ==
 		    SQLITE_OK &&
 	    sqlite3_prepare_v2(db, "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
@@ -266,9 +358,9 @@ bool
 store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 {
 	sqlite3 *db;
-	bool done = file_open(path, SQLITE_OPEN_READWRITE, &db, why);
+	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
-	if (done && access(than, F_OK) == 0 &&
+	if (done && faccessat(AT_FDCWD, than, F_OK, AT_EACCESS) == 0 &&
 	    (!begin_ids(db) ||
 	     (!raise_to(db, than) &&
 	      !connection_run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))))
@@ -278,19 +370,60 @@ store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 }
 
 enum store_rc
-store_fold(const char *path)
+store_fold(const char *path, char why[STORE_WHY_MAX])
 {
-	char why[STORE_WHY_MAX];
 	sqlite3 *db;
 	int rc = SQLITE_CANTOPEN;
 
 	/* Out of WAL: that needs that nobody else has it open. */
-	if (file_open(path, SQLITE_OPEN_READWRITE, &db, why))
+	if (db_open(path, SQLITE_OPEN_READWRITE, &db, why)) {
 		rc = sqlite3_exec(db,
 				  "PRAGMA journal_mode = DELETE; SELECT count(*) FROM key_check",
 				  NULL, NULL, NULL);
+		(void)file_failed("cannot bring its write-ahead log into", path, db, why);
+	}
 	(void)sqlite3_close(db);
-	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+		return STORE_OK;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
 		return STORE_BUSY;
-	return rc == SQLITE_OK ? STORE_OK : STORE_FAILED;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* its tables are gone */
+		return STORE_NONE;
+	default:
+		return STORE_FAILED;
+	}
+}
+
+bool
+store_revived(const char *path, const char *than,
+	      void (*tell)(void *arg, const char *what, int64_t id), void *arg)
+{
+	sqlite3_stmt *stmt = NULL;
+	char why[STORE_WHY_MAX];
+	sqlite3 *db;
+	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+		    file_has_harmless_journal(than, why);
+	int rc = SQLITE_ERROR;
+
+	done = done && sqlite3_prepare_v2(db, "ATTACH ?1 AS old", -1, &stmt, NULL) == SQLITE_OK &&
+	       sqlite3_bind_text(stmt, 1, than, -1, SQLITE_STATIC) == SQLITE_OK &&
+	       sqlite3_step(stmt) == SQLITE_DONE;
+	(void)sqlite3_finalize(stmt);
+	stmt = NULL;
+	if (done &&
+	    sqlite3_prepare_v2(db,
+			       "SELECT kind, id FROM main.credential n WHERE state = 'active' "
+			       "AND NOT EXISTS (SELECT 1 FROM old.credential o WHERE o.id = "
+			       "n.id AND o.uuid = n.uuid AND o.state = 'active') ORDER BY id",
+			       -1, &stmt, NULL) == SQLITE_OK)
+		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+			tell(arg, (const char *)sqlite3_column_text(stmt, 0),
+			     sqlite3_column_int64(stmt, 1));
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return rc == SQLITE_DONE;
 }

@@ -5,10 +5,19 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "store/store.h"
+
 int file_user_version(sqlite3 *db);
 
 int file_newest_migration(void);
 
 bool file_is_ours(sqlite3 *db, int version);
+
+/* The version of a database; -1 if there is none, or it cannot be read. */
+int file_version(const char *path);
+
+/* Whether SQLite may play back the journal beside the database, if there is one: not one that names
+ * another file, which SQLite deletes then. */
+bool file_has_harmless_journal(const char *path, char why[STORE_WHY_MAX]);
 
 #endif

@@ -16,18 +16,17 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/arena.h"
+#include "base/clock.h"
 #include "base/disk.h"
-#include "base/log.h"
-#include "registry/url.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/file.h"
-#include "store/sqlite/migrations.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/ready.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/wal.h"
 #include "store/store.h"
@@ -79,7 +78,8 @@ lock_file(const char *path)
 	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
 		return -1;
 	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && access(path, F_OK) == 0 && !disk_own_like(fd, path)) {
+	if (fd >= 0 && faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 &&
+	    !disk_own_like(fd, path)) {
 		(void)close(fd);
 		return -1;
 	}
@@ -90,50 +90,14 @@ lock_file(const char *path)
 static bool
 open_is_there(const char *path, char why[STORE_WHY_MAX])
 {
-	if (access(path, F_OK) == 0)
+	struct stat st;
+
+	if (stat(path, &st) == 0)
 		return true;
 	(void)snprintf(why, STORE_WHY_MAX,
 		       "there is no database %s (%s): make it with `regcred init`", path,
 		       strerror(errno));
 	return false;
-}
-
-/* For migrations: address_key(server_address), NULL for an address that cannot be read. */
-static void
-address_key(sqlite3_context *context, int count, sqlite3_value **values)
-{
-	enum { ROOM = 64 * 1024 };
-	const char *address = (const char *)sqlite3_value_text(values[0]);
-	struct arena *a = arena_new(ROOM);
-	struct registry_url url;
-
-	(void)count;
-	if (a == NULL)
-		sqlite3_result_error_nomem(context);
-	else if (address == NULL || registry_url_parse(a, address, &url) != NULL)
-		sqlite3_result_null(context);
-	else
-		sqlite3_result_text(context, url.key, -1, SQLITE_TRANSIENT);
-	arena_free(a);
-}
-
-/* Runs the missing migrations in one transaction. */
-static bool
-migrate(sqlite3 *db, int version)
-{
-	char sql[128];
-
-	if (sqlite3_create_function(db, "address_key", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-				    address_key, NULL, NULL) != SQLITE_OK ||
-	    !connection_run(db, "BEGIN IMMEDIATE"))
-		return false;
-	for (const struct migration *m = migrations; m->sql != NULL; m++)
-		if (m->number > version && !connection_run(db, m->sql))
-			return false;
-	(void)snprintf(sql, sizeof(sql),
-		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		       APPLICATION_ID, file_newest_migration());
-	return connection_run(db, sql);
 }
 
 /* Gives the database the kind of journal that is asked for, if it has the other. */
@@ -149,11 +113,36 @@ set_journal(sqlite3 *db, bool wal)
 	       connection_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
 }
 
+/* The database as it was, beside it, before its tables are changed. */
 static bool
-migrate_locked(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
+keep_copy(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX])
+{
+	char copy[DISK_PATH_MAX];
+	sqlite3_stmt *stmt = NULL;
+
+	(void)snprintf(copy, sizeof(copy), "%s.version-%d", path, version);
+	(void)unlink(copy);
+	bool done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_bind_text(stmt, 1, copy, -1, SQLITE_STATIC) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_DONE && disk_sync(copy) &&
+		    disk_sync_directory(copy);
+	if (!done) {
+		(void)snprintf(
+			why, STORE_WHY_MAX,
+			"cannot copy the database to %.*s before it is brought up to date: %s",
+			STORE_WHY_MAX / 2, copy, sqlite3_errmsg(db));
+		(void)unlink(copy);
+	}
+	(void)sqlite3_finalize(stmt);
+	return done;
+}
+
+static bool
+migrate_locked(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
+	const int newest = file_newest_migration();
 	sqlite3 *db = NULL;
 	bool done = false;
 	mode_t mask = umask(0077);
@@ -184,19 +173,62 @@ migrate_locked(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 	else if (!set_journal(db, wal))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot give the database %s a %s: %s", path,
 			       wal ? "write-ahead log" : "rollback journal", sqlite3_errmsg(db));
-	else if (version < file_newest_migration() && !migrate(db, version))
+	else if (version > 0 && !schema_is_right(db, path, version, why))
+		done = false;
+	else if (version > 0 && version < newest && from != NULL &&
+		 !keep_copy(db, path, version, why))
+		done = false;
+	else if (version < newest && !schema_make(db, version, newest))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s",
 			       path, sqlite3_errmsg(db));
 	else
 		done = true;
+	if (done && version > 0 && version < newest && from != NULL)
+		*from = version;
 	(void)sqlite3_close(db);
 	return done;
 }
 
-bool
-store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
+/* Everybody who has the database open holds the second byte of the lock file for reading, and who
+ * changes its tables for writing.  Where the locks of a network may be one, only the pool's own
+ * lock file keeps them apart. */
+static bool
+take_users(int fd, short type)
 {
-	if (!create && !open_is_there(path, why))
+	struct flock users = {.l_type = type, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
+	const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
+
+	for (int64_t end_ms = clock_ms() + BUSY_MS; fcntl(fd, F_OFD_SETLK, &users) != 0;) {
+		if ((errno != EAGAIN && errno != EACCES && errno != EINTR))
+			return true; /* there are no such locks here */
+		if (clock_ms() >= end_ms)
+			return false;
+		(void)nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+/* Only where there is something to change. */
+static bool
+lock_users(int fd, const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+{
+	if (wal && file_version(path) != file_newest_migration() && !take_users(fd, F_WRLCK)) {
+		(void)snprintf(
+			why, STORE_WHY_MAX,
+			"the database %s must be brought up to date, and something uses it: stop "
+			"regcredd first",
+			path);
+		return false;
+	}
+	return migrate_locked(path, create, wal, from, why);
+}
+
+bool
+store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+{
+	if (from != NULL)
+		*from = 0;
+	if ((!create && !open_is_there(path, why)) || !file_has_harmless_journal(path, why))
 		return false;
 	int fd = lock_file(path);
 
@@ -213,7 +245,7 @@ store_migrate(const char *path, bool create, bool wal, char why[STORE_WHY_MAX])
 			"the writers' lock %s.lock is held by process %ld (0: unknown): end it, or "
 			"let it go on, and try again",
 			path, (long)queue_lock_holder(fd));
-	bool done = rc == STORE_OK && migrate_locked(path, create, wal, why);
+	bool done = rc == STORE_OK && lock_users(fd, path, create, wal, from, why);
 	(void)close(fd);
 	return done;
 }
@@ -277,8 +309,15 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	if (stat(path, &s->file) != 0)
 		goto failed;
+	if (!file_has_harmless_journal(path, why))
+		goto out;
 	if (!open_all(s, readers, why))
 		goto out;
+	if (s->writer.wal && !take_users(s->lock_fd, F_RDLCK)) {
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "the database %s is just brought up to date: try again", path);
+		goto out;
+	}
 	int version = file_user_version(s->readers[0].db);
 	s->log_file = s->writer.wal ? connection_log_inode(path) : 0;
 	if (!file_is_ours(s->readers[0].db, version)) {

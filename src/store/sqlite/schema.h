@@ -1,0 +1,17 @@
+/* schema: the tables of a database, as the migrations make them. */
+#ifndef REGCRED_STORE_SQLITE_SCHEMA_H
+#define REGCRED_STORE_SQLITE_SCHEMA_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "store/store.h"
+
+/* Runs the migrations after `from`, up to `to`, in one transaction. */
+bool schema_make(sqlite3 *db, int from, int to);
+
+/* Whether the database has what the migrations up to that version make, and nothing else; the first
+ * difference in why. */
+bool schema_is_right(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX]);
+
+#endif

@@ -1,0 +1,288 @@
+"""The commands that keep a server beside each other, killed, and with failing system calls: afterwards the database is wholly the old or
+wholly the new one, with its log and its key, and what ended with 0 has happened.
+
+strace kills a command at the k-th call of a kind, or lets it fail.  Each case looks at the same things: the logins that were there (or those
+of the backup) open, `check` proves each sealed value, and a second run of the command ends."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+
+LONG = bool(os.environ.get("REGCRED_LONG"))
+SEED = int(os.environ.get("REGCRED_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
+LOGINS, IN_BACKUP = 12, 5
+STRACE = shutil.which("strace")
+template = None
+
+# Calls that change files or that a command needs, by the command that is walked.
+CALLS = {"rekey": ["openat", "newfstatat", "read", "rename", "link", "fsync", "fdatasync", "pwrite64", "ftruncate", "unlink"],
+         "restore": ["rename", "renameat2", "link", "unlink", "fsync", "fdatasync", "pwrite64", "openat"],
+         "backup": ["rename", "renameat2", "unlink", "fsync", "pwrite64", "openat"],
+         "init": ["openat", "link", "unlink", "fchmod", "write", "fsync", "fdatasync", "pwrite64"]}
+ERRORS = {"openat": "EMFILE", "newfstatat": "EIO", "read": "EIO", "rename": "EPERM", "renameat2": "EPERM", "link": "EPERM", "pwrite64": "ENOSPC",
+          "fsync": "EIO", "fdatasync": "EIO", "unlink": "EPERM", "ftruncate": "EIO", "fchmod": "EPERM", "write": "ENOSPC"}
+
+
+def run(*words, inject=(), environment=None, wait=True):
+    """A command, perhaps with calls that fail: (call, what) as strace writes it."""
+    line = [harness.program("regcred"), *words]
+    if inject:
+        line = [STRACE, "-f", "-qq", "-o", "/dev/null", *("--inject=%s:%s" % pair for pair in inject), *line]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+                               env=dict(os.environ, REGCRED_KEYRING_LOOK_MS="50", **(environment or {})))
+    if not wait:
+        return process
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(line, process.returncode, out, err)
+
+
+def setUpModule():
+    """A state with logins, and a backup of it from when it had fewer."""
+    global template
+    print("seed", SEED, flush=True)
+    site = harness.Site(workers=1, threads=2)
+    site.start()
+    try:
+        project = site.project()
+        registry = project.registry()
+        for n in range(LOGINS):
+            if n == IN_BACKUP:
+                site.cli("backup", os.path.join(site.root, "copy.db"), "--state-dir", site.state)
+            project.credential(registry)
+    finally:
+        site.stop_pool() if hasattr(site, "stop_pool") else None
+        template = tempfile.mkdtemp(prefix="rc-upkeep-")
+        unittest.addModuleCleanup(shutil.rmtree, template, ignore_errors=True)
+        site.cli("backup", os.path.join(template, "all.db"), "--state-dir", site.state)
+        shutil.copy(os.path.join(site.state, "master.key"), template)
+        shutil.copy(os.path.join(site.root, "copy.db"), template)
+        site.stop()
+
+
+class Upkeep(unittest.TestCase):
+    def setUp(self):
+        self.chance = random.Random("%d %s" % (SEED, self.id()))
+        self.root = tempfile.mkdtemp(prefix="rc-upkeep-")
+        self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        self.number = 0
+
+    def fresh(self, journal="wal"):
+        self.number += 1
+        state = os.path.join(self.root, str(self.number))
+        os.mkdir(state, 0o700)
+        shutil.copy(os.path.join(template, "all.db"), os.path.join(state, "regcred.db"))
+        shutil.copy(os.path.join(template, "master.key"), state)
+        os.chmod(os.path.join(state, "regcred.db"), 0o600)
+        done = run("init", "--state-dir", state, "--journal", journal)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return state
+
+    def whole(self, state, key=None, journal="wal"):
+        """How many logins there are; the database, its key and each value are proven."""
+        words = ["--state-dir", state, "--journal", journal] + (["--key-file", key] if key else [])
+        done = run("check", *words)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        done = run("audit", "verify", *words)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        copy = os.path.join(self.root, "look.db")
+        done = run("backup", copy, "--force", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        connection = __import__("sqlite3").connect(copy)
+        count = connection.execute("SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
+        connection.close()
+        return count
+
+    # Kills and failures.
+
+    def walk(self, command, words, journal, points, failures):
+        """The command with what is injected; again without; everything is whole."""
+        for call in CALLS[command] if LONG else self.chance.sample(CALLS[command], 2):
+            for k in points:
+                inject = [(call, "signal=KILL:when=%d" % k if failures == 0 else "error=%s:when=%d" % (ERRORS[call], k))]
+                if failures == 2:
+                    other = self.chance.choice(CALLS[command])
+                    inject.append((other, "error=%s:when=%d+" % (ERRORS[other], self.chance.randrange(1, 40)))) if other != call else None
+                with self.subTest(command=command, inject=inject, journal=journal):
+                    state = self.fresh(journal)
+                    first = run(command, *words, "--state-dir", state, "--journal", journal, inject=inject)
+                    self.assertNotIn("Sanitizer", first.stderr)
+                    if os.path.exists(os.path.join(state, "regcred.db")):
+                        count = self.whole(state, journal=journal)
+                        self.assertIn(count, (LOGINS, IN_BACKUP) if command == "restore" else (LOGINS,))
+                        if first.returncode == 0 and command == "restore":
+                            self.assertEqual(count, IN_BACKUP)
+                    again = run(command, *words, "--state-dir", state, "--journal", journal, *(["--force"] if command == "backup" else []))
+                    self.assertEqual(again.returncode, 0, again.stderr)
+                    self.assertEqual(self.whole(state, journal=journal), IN_BACKUP if command == "restore" else LOGINS)
+                    left = [n for n in os.listdir(state) if ".restor" in n or n.endswith(".new")]
+                    self.assertEqual(left, [])
+                    shutil.rmtree(state)
+
+    def points(self, most):
+        return range(1, most) if LONG else sorted(self.chance.sample(range(1, most), 1))
+
+    @unittest.skipUnless(STRACE, "strace is not installed")
+    def test_killed_or_failing_at_a_call(self):
+        copy = os.path.join(template, "copy.db")
+        for failures in (0, 1, 2):
+            journal = self.chance.choice(("wal", "rollback"))
+            self.walk("restore", [copy], journal, self.points(12), failures)
+            self.walk("rekey", [], journal, self.points(20), failures)
+            if LONG:
+                self.walk("backup", [os.path.join(self.root, "made.db")], journal, self.points(12), failures)
+                self.walk("init", [], journal, self.points(12), failures)
+
+    # Beside each other.
+
+    def test_two_rotations_with_two_copies_of_the_key_file(self):
+        for _ in range(10 if LONG else 2):
+            state = self.fresh()
+            keys = []
+            for name in "ab":
+                os.mkdir(os.path.join(state, name))
+                keys.append(shutil.copy(os.path.join(state, "master.key"), os.path.join(state, name, "master.key")))
+            running = []
+            for key in keys:
+                running.append(run("rekey", "--batch", "1", "--state-dir", state, "--key-file", key, wait=False))
+                time.sleep(self.chance.choice((0, 0, 0.1, 0.3)))
+            ended = [(p.communicate(timeout=60), p.returncode) for p in running]
+            self.assertEqual(sorted(rc for _, rc in ended), [0, 1], ended)
+            right = keys[[rc for _, rc in ended].index(0)]
+            wrong = keys[[rc for _, rc in ended].index(1)]
+            self.assertEqual(self.whole(state, key=right), LOGINS)
+            self.assertEqual(run("check", "--state-dir", state, "--key-file", wrong).returncode, 1)
+            self.assertEqual(run("rekey", "--state-dir", state, "--key-file", wrong).returncode, 1)
+            self.assertEqual(self.whole(state, key=right), LOGINS)
+
+    def test_another_key_of_the_same_number_is_noticed_by_check(self):
+        state = self.fresh()
+        other = self.fresh()
+        self.assertEqual(run("rekey", "--state-dir", other).returncode, 0)
+        self.assertEqual(run("rekey", "--state-dir", state).returncode, 0)
+        connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"))
+        connection.execute("ATTACH ? AS o", (os.path.join(other, "regcred.db"),))
+        connection.execute("UPDATE credential SET secret_value = (SELECT secret_value FROM o.credential c WHERE c.id = credential.id)"
+                           " WHERE id = (SELECT max(id) FROM credential WHERE secret_value IS NOT NULL AND kind = 'registryCredential')")
+        connection.commit()
+        connection.close()
+        done = run("check", "--state-dir", state)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("do not open", done.stderr)
+
+    def test_a_restore_beside_a_rotation(self):
+        for journal in ("wal", "rollback"):
+            for pause in ((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if LONG else (self.chance.uniform(0, 1),)):
+                state = self.fresh(journal)
+                words = ["--state-dir", state, "--journal", journal]
+                rekey = run("rekey", "--batch", "1", *words, wait=False)
+                time.sleep(pause)
+                restored = run("restore", os.path.join(template, "copy.db"), *words)
+                out = rekey.communicate(timeout=60)
+                count = self.whole(state, journal=journal)
+                self.assertEqual(count, IN_BACKUP if restored.returncode == 0 else LOGINS, (out, restored.stderr))
+
+    def test_what_is_no_file_is_not_read_and_not_replaced(self):
+        state = self.fresh()
+        odd = {}
+        for name in ("fifo", "socket", "directory", "null"):
+            odd[name] = os.path.join(self.root, name)
+        os.mkfifo(odd["fifo"])
+        server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(server.close)
+        server.bind(odd["socket"])
+        os.mkdir(odd["directory"])
+        os.symlink("/dev/null", odd["null"])
+        for name, path in odd.items():
+            before = os.lstat(path)
+            for words in (["backup", path, "--force"], ["restore", path], ["check", "--key-file", path]):
+                began = time.monotonic()
+                done = run(*words, "--state-dir", state)
+                self.assertEqual(done.returncode, 1, (words, done.stdout))
+                self.assertLess(time.monotonic() - began, 10)
+            after = os.lstat(path)
+            self.assertEqual((before.st_ino, stat.S_IFMT(before.st_mode)), (after.st_ino, stat.S_IFMT(after.st_mode)), name)
+        self.assertEqual(run("backup", "-", "--state-dir", state).returncode, 1)
+        self.assertFalse(os.path.exists("-"))
+        self.assertEqual(self.whole(state), LOGINS)
+
+    def test_another_schema_is_refused(self):
+        changes = ["DROP TABLE audit_log", "DROP INDEX credential_key", "ALTER TABLE credential DROP COLUMN email", "CREATE TABLE more (a)",
+                   "CREATE TRIGGER t AFTER INSERT ON audit_log BEGIN SELECT 1; END", "CREATE VIEW v AS SELECT 1",
+                   "CREATE INDEX i ON credential (length(hex(zeroblob(2))))", "ALTER TABLE account ADD COLUMN x TEXT", "PRAGMA user_version = 7",
+                   "UPDATE account SET description = hex(zeroblob(1500000)) WHERE id = 5"]
+        for change in changes if LONG else changes[:4] + self.chance.sample(changes[4:], 3):
+            with self.subTest(change=change):
+                state = self.fresh()
+                odd = os.path.join(self.root, "odd.db")
+                shutil.copy(os.path.join(template, "copy.db"), odd)
+                connection = __import__("sqlite3").connect(odd)
+                connection.execute(change)
+                connection.commit()
+                connection.close()
+                done = run("restore", odd, "--state-dir", state)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertEqual(self.whole(state), LOGINS)
+                if "description" not in change:
+                    shutil.copy(odd, os.path.join(state, "regcred.db"))
+                    self.assertEqual(run("check", "--state-dir", state).returncode, 1)
+
+    def test_a_journal_that_names_another_file_is_not_played_back(self):
+        state = self.fresh("rollback")
+        database, victim = os.path.join(state, "regcred.db"), os.path.join(self.root, "victim")
+        with open(database, "rb") as f:
+            page = struct.unpack(">H", f.read(18)[16:])[0]
+        name = victim.encode()
+        magic = bytes([0xd9, 0xd5, 5, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
+        head = magic + struct.pack(">IIIII", 0, 1, os.path.getsize(database) // page, 512, page)
+        journal = head + b"\0" * (512 - len(head)) + struct.pack(">I", 0x40000000 // page + 1) + name + struct.pack(">II", len(name), sum(name)) + magic
+        for words in (["check"], ["key", "list"], ["backup", os.path.join(self.root, "b.db")], ["init"], ["rekey"], ["sweep"], ["audit", "verify"],
+                      ["restore", os.path.join(template, "copy.db")]):
+            with open(victim, "w", encoding="ascii"):
+                pass
+            with open(database + "-journal", "wb") as f:
+                f.write(journal)
+            self.assertEqual(run(*words, "--state-dir", state, "--journal", "rollback").returncode, 1, words)
+            self.assertTrue(os.path.exists(victim), words)
+
+    def test_a_restore_says_what_is_valid_again(self):
+        state = self.fresh()
+        made = run("key", "create", "--account", "1a1", "--state-dir", state).stdout
+        access = made.split("=", 1)[1].split()[0]
+        copy = os.path.join(self.root, "with-key.db")
+        self.assertEqual(run("backup", copy, "--state-dir", state).returncode, 0)
+        self.assertEqual(run("key", "revoke", access, "--state-dir", state).returncode, 0)
+        done = run("restore", copy, "--state-dir", state)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 keys and 0 logins are valid again", done.stdout)
+        self.assertIn("restore", run("audit", "list", "--state-dir", state).stdout)
+
+    def test_an_init_of_a_running_pool_changes_nothing(self):
+        state = self.fresh()
+        pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            self.assertTrue(harness.wait_until(lambda: os.path.exists(os.path.join(state, "regcredd.sock"))))
+            self.assertEqual(run("init", "--state-dir", state).returncode, 0)
+            connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"), isolation_level=None)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute("PRAGMA user_version = %d" % (version - 1))
+            connection.close()
+            done = run("init", "--state-dir", state)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("stop regcredd first", done.stderr)
+        finally:
+            pool.send_signal(signal.SIGTERM)
+            pool.wait(30)
+
+
+if __name__ == "__main__":
+    unittest.main()
