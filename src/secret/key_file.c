@@ -222,7 +222,7 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	disk_directory_of(real, directory);
 	if (is_credential(path) || is_credential(real))
 		not_writable(path, "it is a copy that systemd made for the service", why);
-	else if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0)
+	else if (access(directory, W_OK | X_OK) != 0)
 		not_writable(path,
 			     errno == EROFS ? "its file system is read-only"
 					    : "its directory cannot be written to",
