@@ -285,7 +285,7 @@ class Roles(harness.Case):
         stranger = site.account("user")[1]
         self.err(stranger.at(project.root).post("imagelogins", {"image": "ghcr.io/x"}), 403, "Forbidden")
         self.assertEqual(self.ok(stranger.post("imagelogins", {"image": "ghcr.io/x"}))["reason"], "none")
-        agent = site.account("agent")[1]
+        agent = Client(site, site.cli_key(self.ok(site.admin.post("/v1/accounts", {"kind": "agent"}), 201)["id"]))
         self.status(agent.post("imagelogins", {"image": "ghcr.io/x"}), 404)
 
 
