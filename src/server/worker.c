@@ -211,9 +211,11 @@ worker_run(const struct pool *pool)
 {
 	char why[CONFIG_WHY_MAX];
 	size_t count = (size_t)pool->settings->threads;
-	struct worker w = {.pool = pool,
-			   .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-			   .threads = calloc(count, sizeof(*w.threads))};
+	static struct worker w; /* until the process ends: another thread looks at it */
+
+	w.pool = pool;
+	w.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w.threads = calloc(count, sizeof(*w.threads));
 
 	if (w.wake < 0 || w.threads == NULL || !gateway_init() ||
 	    !child_begin(pool, worker_each_second, &w)) {
