@@ -125,9 +125,15 @@ command_key_create(struct session *s)
 	return fflush(stdout) == 0 ? EXIT_OK : take_back(s, &row);
 }
 
+/* The kinds that --help lists, and those of the original that can do nothing here. */
 static bool
 is_kind(const char *kind)
 {
+	static const char *const idle[] = {"agent", "register", "system", "token"};
+
+	for (size_t i = 0; i < sizeof(idle) / sizeof(*idle); i++)
+		if (strcmp(idle[i], kind) == 0)
+			return true;
 	for (const struct account_kind *k = account_kinds; k->kind != NULL; k++)
 		if (strcmp(k->kind, kind) == 0)
 			return true;
