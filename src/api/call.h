@@ -64,6 +64,7 @@ struct call {
 	bool identified;
 	struct context context;
 	struct precondition precondition;
+	struct once once;
 	struct view view;
 	struct json_out out;
 	struct opened opened; /* secrets that the answer shows */

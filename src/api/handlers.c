@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@
 #include "registry/check.h"
 #include "resource/resource.h"
 #include "resource/work.h"
+#include "secret/seal.h"
 #include "service/app.h"
 
 /* A schema collection, written once for a role and version with this in place of the scope, and
@@ -174,6 +176,46 @@ answer_change(struct call *c, const struct record *row, const char *secret)
 	return ERR_NONE;
 }
 
+/* Keyed: a body may have a password in it. */
+static const char *
+once_hash(struct call *c, const char *purpose, const char *text, size_t len)
+{
+	unsigned char mac[SECRET_MAC_SIZE];
+	char *hex = arena_alloc(c->arena, 2 * sizeof(mac) + 1);
+
+	secret_mac(c->app->ring, purpose, text, len, mac);
+	for (size_t i = 0; hex != NULL && i < sizeof(mac); i++)
+		(void)sprintf(hex + 2 * i, "%02x", mac[i]);
+	return hex;
+}
+
+/* Idempotency-Key: docs/api.md, Writing. */
+static enum err
+read_once(struct call *c)
+{
+	enum { KEY_MAX = 255 };
+	const struct request *r = c->request;
+	const char *key = r->idempotency_key;
+
+	if (key == NULL)
+		return ERR_NONE;
+	if (strlen(key) > KEY_MAX)
+		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
+			       "The Idempotency-Key is longer than 255 bytes: send a shorter one.");
+	const char *url =
+		arena_printf(c->arena, "%lld %s", (long long)c->identity.scope_id, r->target);
+	size_t len = url != NULL ? strlen(url) + 1 : 0, all = len + r->body_len;
+	char *text = arena_alloc(c->arena, all);
+	if (text == NULL || url == NULL)
+		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+	memcpy(mempcpy(text, url, len), r->body, r->body_len);
+	c->once = (struct once){.account_id = c->identity.user_id,
+				.key = once_hash(c, "idempotency key", key, strlen(key)),
+				.request = once_hash(c, "idempotent body", text, all)};
+	c->context.once = &c->once;
+	return !arena_failed(c->arena) ? ERR_NONE : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
+}
+
 enum err
 handle_create(struct call *c)
 {
@@ -183,7 +225,8 @@ handle_create(struct call *c)
 	if (c->type == &types_table[T_SESSION])
 		return session_begin(c);
 	c->status = 201;
-	if (resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
+	if (read_once(c) != ERR_NONE ||
+	    resource_create(&c->context, c->type, c->body, &row, &secret, &c->error) != ERR_NONE)
 		return c->error.code;
 	return answer_change(c, &row, secret);
 }

@@ -18,8 +18,7 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_O
 enum {
 	HTTP_BODY_MAX = 64 * 1024,   /* bytes of a body; more is 413 */
 	HTTP_TARGET_MAX = 32 * 1024, /* bytes of path and query: Rancher's tests send 16 KB */
-	HTTP_SEGMENTS_MAX =
-		8, /* path segments that can mean something; the rest is ignored */
+	HTTP_SEGMENTS_MAX = 8, /* path segments that can mean something; the rest is ignored */
 	HTTP_PAIRS_MAX = 512,  /* query parameters or form fields */
 	HTTP_HEADERS_MAX = 16, /* of an answer */
 };
@@ -60,7 +59,8 @@ struct request {
 	const char *csrf;	  /* X-API-CSRF */
 	const char *origin;
 	const char *fetch_site; /* Sec-Fetch-Site */
-	const char *if_match;	/* conditions: docs/api.md, Conditional requests */
+	const char *idempotency_key;
+	const char *if_match; /* conditions: docs/api.md, Conditional requests */
 	const char *if_none_match;
 	const char *if_unmodified_since;
 	const char *forwarded_proto; /* X-Forwarded-*: used only if the setting trust_forwarded says

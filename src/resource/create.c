@@ -123,6 +123,47 @@ note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 
+enum { ONCE_MS = 24 * 60 * 60 * 1000 };
+
+/* The row that the same request has made within the last day. */
+static enum err
+find_repeated(struct store_tx *tx, struct work *w)
+{
+	const struct context *c = w->context;
+	const char *request = NULL;
+	struct record row;
+	int64_t id = 0;
+
+	if (c->once == NULL)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_once_find(tx, c->arena, c->once, c->now_ms - ONCE_MS, &request, &id);
+	if (rc == STORE_OK && strcmp(request, c->once->request) != 0)
+		return err_set(w->error, ERR_NOT_UNIQUE, "Idempotency-Key",
+			       "Another request had this Idempotency-Key within the last day: "
+			       "choose another one.");
+	if (rc == STORE_OK)
+		rc = store_tx_get(tx, c->arena, w->row->type->family, id, &c->id->owners, &row);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? ERR_NONE : work_fail(w, rc);
+	*w->row = row;
+	w->row->columns[COL_STATE] = value_text(state_name(w->plan->shown));
+	w->repeated = true;
+	return ERR_NONE;
+}
+
+static enum err
+note_once(struct store_tx *tx, const struct work *w)
+{
+	const struct context *c = w->context;
+
+	if (c->once == NULL)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_once_note(tx, c->once, record_id(w->row), c->now_ms, c->now_ms - ONCE_MS);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
 static enum err
 create_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -130,6 +171,8 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
+	if (find_repeated(tx, w) != ERR_NONE || w->repeated)
+		return w->error->code;
 	if (check_account(tx, w) != ERR_NONE || check_room(tx, w) != ERR_NONE ||
 	    check_references(tx, w) != ERR_NONE || bounds_check_lists(tx, w) != ERR_NONE ||
 	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
@@ -143,7 +186,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		return work_fail(w, rc);
 	if (w->members != NULL && members_set(tx, w) != ERR_NONE)
 		return w->error->code;
-	return note_create(tx, w, plan);
+	return note_create(tx, w, plan) == ERR_NONE ? note_once(tx, w) : w->error->code;
 }
 
 /* Those of the body; and whoever makes a project without an owner is its owner. */
@@ -266,6 +309,7 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	}
 	if (work_run(&w, create_in_transaction) != ERR_NONE)
 		return e->code;
-	*secret = change.secret;
+	/* A secret is shown once. */
+	*secret = w.repeated ? NULL : change.secret;
 	return ERR_NONE;
 }

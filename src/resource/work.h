@@ -36,6 +36,7 @@ struct work {
 	const char *member_changes; /* for the audit log */
 	struct record account;	    /* that the row belongs to: see hold_read_account() */
 	bool account_read;
+	bool repeated; /* the same request made the row before */
 };
 
 /* The account whose limits count: of a key of a project that of the member who made it. */

@@ -103,6 +103,7 @@ static const struct gateway_param {
 	{ "HTTP_AUTHORIZATION", TO(request.authorization), P_ONCE },
 	{ "HTTP_COOKIE", TO(request.cookie), P_ONCE },
 	{ "HTTP_HOST", TO(http_host), P_ONCE },
+	{ "HTTP_IDEMPOTENCY_KEY", TO(request.idempotency_key), P_ONCE },
 	{ "HTTP_IF_MATCH", TO(request.if_match), P_ONCE },
 	{ "HTTP_IF_NONE_MATCH", TO(request.if_none_match), P_ONCE },
 	{ "HTTP_IF_UNMODIFIED_SINCE", TO(request.if_unmodified_since), P_ONCE },

@@ -222,6 +222,21 @@ enum store_rc store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t fir
 			      size_t max, size_t *deleted) __attribute__((warn_unused_result));
 
 /* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
+/* A request that is done once, however often it is sent: hashes of its Idempotency-Key, and of its
+ * URL and body. */
+struct once {
+	int64_t account_id;
+	const char *key, *request;
+};
+/* The request that was done with this key after that time, and the row that it made. */
+enum store_rc store_once_find(struct store_tx *tx, struct arena *a, const struct once *once,
+			      int64_t since_ms, const char **request, int64_t *row_id)
+	__attribute__((warn_unused_result));
+/* Notes it, and forgets those that are older. */
+enum store_rc store_once_note(struct store_tx *tx, const struct once *once, int64_t row_id,
+			      int64_t now_ms, int64_t forget_before_ms)
+	__attribute__((warn_unused_result));
+
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,
 			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));

@@ -1478,6 +1478,64 @@ class J_Conditions(Acceptance):
         self.assertEqual(self.read(self.cred(cred))["state"], "active")
 
 
+class J_Once(Acceptance):
+    """Idempotency-Key: a create that is sent again makes nothing more."""
+
+    def send(self, path, body, key, who=None):
+        return (who or self.env).post(path, body, headers=[("Idempotency-Key", key)])
+
+    def test_the_same_request_is_done_once(self):
+        registry = self.p.registry()["id"]
+        bodies = {"registrycredentials": self.body(registry), "registries": {"serverAddress": "once.example.test"}, "apikeys": {"name": "once"}}
+        for path, body in bodies.items():
+            first = self.ok(self.send(path, body, "k-" + path), 201)
+            if path == "apikeys":
+                self.site.key_secrets.append((first["publicValue"], first["secretValue"]))
+            count = len(self.ids(self.env.get(path)))
+            for _ in range(2):
+                r = self.send(path, body, "k-" + path)
+                self.status(r, 201)
+                again = dict(r.json)
+                if "secretValue" in first:
+                    self.assertIsNone(again.pop("secretValue"))   # it was shown once
+                self.assertEqual(again, {k: v for k, v in first.items() if k != "secretValue"})
+                self.assertEqual(r.header("Location"), first["links"]["self"])
+            self.err(self.send(path, dict(body, name="other"), "k-" + path), 422, "NotUnique", "Idempotency-Key")
+            self.assertEqual(len(self.ids(self.env.get(path))), count)
+
+    def test_another_key_or_account_or_none_is_another_request(self):
+        registry = self.p.registry()["id"]
+        body, other = self.body(registry), self.site.project()
+        made = [self.ok(r, 201)["id"] for r in (self.send("registrycredentials", body, "a"), self.send("registrycredentials", body, "b"),
+                                                self.env.post("registrycredentials", body), self.env.post("registrycredentials", body))]
+        self.assertEqual(len(set(made)), 4)
+        theirs = self.ok(self.send("registries", {"serverAddress": "x.test"}, "a", other.env), 201)
+        self.assertEqual(theirs["accountId"], other.id)
+        self.err(self.send("registrycredentials", body, "x" * 256), 400, "Bad Request")
+
+    def test_sixteen_at_once_make_one(self):
+        registry, made = self.p.registry()["id"], []
+        body = self.body(registry)
+        threads = [threading.Thread(target=lambda: made.append(self.ok(self.send("registrycredentials", body, "race"), 201)["id"])) for _ in range(16)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual((len(made), len(set(made))), (16, 1))
+
+    def test_a_day_later_it_is_forgotten(self):
+        registry = self.p.registry()["id"]
+        body = self.body(registry)
+        first = self.ok(self.send("registrycredentials", body, "day"), 201)["id"]
+        self.site.sql("UPDATE once SET created = created - 86400001", write=True)
+        self.assertNotEqual(self.ok(self.send("registrycredentials", body, "day"), 201)["id"], first)
+        self.assertEqual(self.site.sql("SELECT count(*) FROM once WHERE row_id = ?", (int(first[2:]),)), [(0,)])
+
+    def test_a_failed_create_is_not_remembered(self):
+        self.err(self.send("registries", {"serverAddress": ""}, "bad"), 422, "MinLengthExceeded", "serverAddress")
+        self.ok(self.send("registries", {"serverAddress": "good.example.test"}, "bad"), 201)
+
+
 class K_Sizes(Acceptance):
     """An answer is as long as every shipped web server has room for, whatever is in the rows."""
 

@@ -1,0 +1,50 @@
+/* once: what was made with an Idempotency-Key. */
+#include "base/arena.h"
+#include "model/record.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/rows.h"
+#include "store/sqlite/sql.h"
+
+enum store_rc
+store_once_find(struct store_tx *tx, struct arena *a, const struct once *once, int64_t since_ms,
+		const char **request, int64_t *row_id)
+{
+	const struct value binds[] = {value_int(once->account_id), value_text(once->key),
+				      value_int(since_ms)};
+	enum store_rc result = STORE_OK;
+	struct sql q;
+
+	sql_fixed(&q,
+		  "SELECT request, row_id FROM once WHERE account_id = ?1 AND key = ?2 AND "
+		  "created > ?3",
+		  binds, 3);
+	sqlite3_stmt *stmt = connection_begin(tx->connection, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*request = row_column(a, stmt, 0).text;
+		*row_id = sqlite3_column_int64(stmt, 1);
+	} else {
+		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(tx->connection, rc);
+	}
+	statement_release(stmt);
+	return arena_failed(a) ? STORE_NO_MEMORY : result;
+}
+
+enum store_rc
+store_once_note(struct store_tx *tx, const struct once *once, int64_t row_id, int64_t now_ms,
+		int64_t forget_before_ms)
+{
+	const struct value old[] = {value_int(forget_before_ms)};
+	const struct value binds[] = {value_int(once->account_id), value_text(once->key),
+				      value_text(once->request), value_int(row_id),
+				      value_int(now_ms)};
+	int changed;
+	enum store_rc rc =
+		row_change_fixed(tx, "DELETE FROM once WHERE created <= ?1", old, 1, &changed);
+
+	return rc == STORE_OK ? row_change_fixed(tx, "INSERT INTO once VALUES (?1, ?2, ?3, ?4, ?5)",
+						 binds, 5, &changed)
+			      : rc;
+}
