@@ -49,11 +49,23 @@ read_rule(struct store_tx *tx, struct work *w, const char **out)
 	return ERR_NONE;
 }
 
+static void
+want_check(struct work *w, const char *rule)
+{
+	struct value *columns = w->row->columns;
+
+	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
+	columns[COL_VERIFY_ATTEMPT] = value_int(0);
+	columns[COL_VERIFY_FOR] = value_int(work_account(w->context));
+	columns[COL_VERIFY_RULE] = value_text(rule);
+	columns[COL_TRANSITION_TEXT] =
+		value_text("The login is being checked against its registry.");
+}
+
 enum err
 hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, struct plan *held)
 {
 	enum waiting waits = (*plan)->steps[(*plan)->count - 1].process->waits;
-	struct value *columns = w->row->columns;
 	const char *rule = "off";
 
 	row_forget_waiting(w->row);
@@ -68,11 +80,26 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 	*held = **plan;
 	process_plan_hold(held);
 	*plan = held;
-	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
-	columns[COL_VERIFY_ATTEMPT] = value_int(0);
-	columns[COL_VERIFY_FOR] = value_int(work_account(w->context));
-	columns[COL_VERIFY_RULE] = value_text(rule);
-	columns[COL_TRANSITION_TEXT] =
-		value_text("The login is being checked against its registry.");
+	want_check(w, rule);
+	return ERR_NONE;
+}
+
+enum err
+hold_changed(struct store_tx *tx, struct work *w, bool *held)
+{
+	const char *rule = "off";
+
+	*held = false;
+	if (record_state(w->row) != ST_ACTIVE)
+		return ERR_NONE;
+	if (read_rule(tx, w, &rule) != ERR_NONE)
+		return w->error->code;
+	if (strcmp(rule, "require") != 0)
+		return ERR_NONE;
+	if (hold_count_check(w->context, w->error) != ERR_NONE)
+		return w->error->code;
+	want_check(w, rule);
+	w->row->columns[COL_STATE] = value_text(state_name(ST_UPDATING_ACTIVE));
+	*held = true;
 	return ERR_NONE;
 }

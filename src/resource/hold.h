@@ -19,4 +19,11 @@ enum store_rc hold_read_account(struct store_tx *tx, struct work *w);
 enum err hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan,
 			struct plan *held);
 
+/* An active login whose user name or password has changed is checked again where its project
+ * requires that: *held, and the row in memory says so.  It is in use meanwhile. */
+enum err hold_changed(struct store_tx *tx, struct work *w, bool *held);
+#define HOLD_COLUMNS                                                                               \
+	(COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT) | COL_BIT(COL_VERIFY_FOR) |         \
+	 COL_BIT(COL_VERIFY_RULE) | COL_BIT(COL_TRANSITION_TEXT))
+
 #endif

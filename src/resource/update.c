@@ -9,6 +9,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/bounds.h"
+#include "resource/hold.h"
 #include "resource/owners.h"
 #include "resource/read.h"
 #include "resource/resource.h"
@@ -128,12 +129,19 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	    update_kind(tx, w, &old, w->row, columns) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
-	columns |= forget_result(c, &old, w->row, columns);
-	rc = store_update(tx, family, record_id(w->row), w->row->columns, columns);
+	uint64_t forgotten = forget_result(c, &old, w->row, columns);
+	bool held = false;
+	if (forgotten != 0 && hold_changed(tx, w, &held) != ERR_NONE)
+		return w->error->code;
+	columns |= forgotten | (held ? HOLD_COLUMNS : 0);
+	rc = held ? store_transition(tx, family, record_id(w->row), ST_ACTIVE, ST_UPDATING_ACTIVE,
+				     w->row->columns, columns)
+		  : store_update(tx, family, record_id(w->row), w->row->columns, columns);
 	if (rc == STORE_CONSTRAINT)
 		return work_conflict(w, tx);
 	if (rc == STORE_OK)
-		rc = trail_note_changes(tx, c, "update", 200, &old, w->row, columns, NULL, NULL);
+		rc = trail_note_changes(tx, c, "update", 200, &old, w->row,
+					columns | (held ? COL_BIT(COL_STATE) : 0), NULL, NULL);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 

@@ -411,6 +411,36 @@ class States(VerifyCase):
         row = self.settled(row)
         self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("active", "no", "unreachable"))
 
+    def test_require_holds_for_a_changed_login(self):
+        """Each way to change user name or password of an active login: it is checked again, in use meanwhile, and out of use if it is refused."""
+        registry = self.held_registry()
+        self.gate.set()
+        self.rule("require")
+        self.logins.update(ci=site.plant(), other=site.plant())
+        row = self.settled(self.project.credential(registry, publicValue="ci", secretValue=self.logins["ci"]))
+        path = "registrycredentials/" + row["id"]
+        revealing = harness.Client(site, site.new_key(self.project.admin, role="reveal"), self.project.root)
+        self.gate.clear()
+        during = self.ok(self.env.put(path, {"publicValue": "other", "secretValue": self.logins["other"]}))
+        self.assertEqual((during["state"], during["transitioning"], during["verificationResult"]), ("updating-active", "yes", None))
+        self.assertIn(self.logins["other"], self.ok(revealing.post("handouts", {"format": "helper", "serverAddress": registry["serverAddress"]})).__repr__())
+        self.gate.set()
+        row = self.settled(row)
+        self.assertEqual((row["state"], row["verificationResult"]), ("active", "valid"))
+        for change in ({"secretValue": site.plant()}, {"publicValue": "nobody"}):
+            self.assertEqual(self.ok(self.env.put(path, change))["state"], "updating-active")
+            row = self.settled(row)
+            self.assertEqual((row["state"], row["transitioning"], row["verificationResult"]), ("inactive", "error", "invalidCredential"))
+            self.assertEqual(self.ok(self.env.put(path, {"publicValue": "ci", "secretValue": self.logins["ci"]}))["state"], "inactive")
+            self.status(self.env.action(path, "activate"), 202)
+            self.assertEqual(self.settled(row)["state"], "active")
+        asked = len(self.server.requests)
+        for change in ({"description": "x"}, {"publicValue": "ci"}):
+            self.assertEqual(self.ok(self.env.put(path, change))["state"], "active")
+        self.assertEqual(len(self.server.requests), asked)
+        self.rule("warn")
+        self.assertEqual(self.ok(self.env.put(path, {"secretValue": site.plant()}))["state"], "active")
+
     def test_warn_tells_and_lets_in(self):
         registry = self.registry_of()
         self.rule("warn")
