@@ -2,6 +2,7 @@
 #include "outbound/address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
@@ -30,6 +31,10 @@ static const char *const refused[] = {
 
 /* Unless the settings allow them. */
 static const char *const loopback[] = {"127.0.0.0/8", "::1/128"};
+
+/* Where registries may be, and much else that is not for everybody. */
+static const char *const inside[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+				     "100.64.0.0/10", "fc00::/7"};
 
 /* IPv6 networks whose addresses hold one of IPv4, and where. */
 static const struct embedding {
@@ -145,4 +150,34 @@ outbound_allowed(const struct sockaddr *address, const char *networks)
 	if (network_parse("::1/128", &loop) == NULL && network_contains(&loop, &n))
 		return true;
 	return embedded_allowed(&n, networks);
+}
+
+static bool
+is_own(const struct network *n)
+{
+	struct ifaddrs *list = NULL;
+	struct network own;
+	bool found = false;
+
+	if (getifaddrs(&list) != 0)
+		return true; /* not known: it might be */
+	for (const struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next)
+		found = i->ifa_addr != NULL && address_read_address(i->ifa_addr, &own) &&
+			network_contains(&own, n);
+	freeifaddrs(list);
+	return found;
+}
+
+bool
+outbound_is_inside(const struct sockaddr *address, const char *networks)
+{
+	static const struct embedding mapped = {"", {12, 13, 14, 15}, 0};
+	struct network n;
+
+	if (!address_read_address(address, &n))
+		return true;
+	if (n.size == 16 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)n.bytes))
+		n = extract(&n, &mapped);
+	return !network_list_contains(networks, &n) &&
+	       (is_in(inside, sizeof(inside) / sizeof(*inside), &n) || is_own(&n));
 }

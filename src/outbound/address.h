@@ -15,4 +15,8 @@
  */
 bool outbound_allowed(const struct sockaddr *address, const char *networks);
 
+/* Whether it is in a private network, or this machine's own; not, if the list names it.  What
+ * answers there is nobody's business who may only store an address. */
+bool outbound_is_inside(const struct sockaddr *address, const char *networks);
+
 #endif

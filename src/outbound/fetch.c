@@ -17,6 +17,7 @@
 
 struct fetch {
 	CURL *curl;
+	bool inside; /* a connection to an inner network was tried */
 	/* Of the request that runs: */
 	const struct fetch_request *request;
 	struct arena *arena;
@@ -91,10 +92,12 @@ fetch_free(struct fetch *f)
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	const struct fetch_request *request = arg;
+	struct fetch *f = arg;
+	const struct fetch_request *request = f->request;
 	char text[NI_MAXHOST] = "?";
 
 	(void)purpose;
+	f->inside = f->inside || outbound_is_inside(&address->addr, request->networks);
 	if (outbound_allowed(&address->addr, request->networks))
 		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	(void)getnameinfo(&address->addr, address->addrlen, text, sizeof(text), NULL, 0,
@@ -178,7 +181,7 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 	}
 	if (r->networks != NULL && r->proxy != NULL && *r->proxy == '\0') {
 		SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-		SET(CURLOPT_OPENSOCKETDATA, (void *)(uintptr_t)r);
+		SET(CURLOPT_OPENSOCKETDATA, f);
 	}
 	SET(CURLOPT_USERAGENT, "regcred/" REGCRED_VERSION);
 	SET(CURLOPT_HTTPHEADER, headers);
@@ -263,7 +266,7 @@ fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
 	CURLcode code = CURLE_OPERATION_TIMEDOUT;
 	struct curl_slist *headers = NULL;
 
-	*f = (struct fetch){.curl = f->curl, .request = request, .arena = a};
+	*f = (struct fetch){.curl = f->curl, .inside = f->inside, .request = request, .arena = a};
 	*out = (struct fetch_answer){.body = ""};
 	if (request->timeout_ms <= 0) /* 0 would be for ever */
 		goto out;
@@ -291,4 +294,10 @@ fetch_header(struct fetch *f, const char *name, size_t n)
 	return curl_easy_header(f->curl, name, n, CURLH_HEADER, -1, &header) == CURLHE_OK
 		       ? header->value
 		       : NULL;
+}
+
+bool
+fetch_went_inside(const struct fetch *f)
+{
+	return f->inside;
 }

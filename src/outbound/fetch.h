@@ -12,6 +12,7 @@
 #ifndef REGCRED_OUTBOUND_FETCH_H
 #define REGCRED_OUTBOUND_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,5 +62,8 @@ enum fetch_rc fetch_do(struct fetch *f, struct arena *a, const struct fetch_requ
 /* The value of the n-th header of this name (0: the first) in the last answer; NULL if there is
  * none.  It lives until the next request. */
 const char *fetch_header(struct fetch *f, const char *name, size_t n);
+
+/* Whether any of its requests, with `networks`, went to an inner network (address.h). */
+bool fetch_went_inside(const struct fetch *f);
 
 #endif

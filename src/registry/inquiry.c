@@ -54,7 +54,7 @@ read_headers(struct inquiry *c, struct registry_answer *out)
 	for (size_t n = 0;
 	     (value = fetch_header(c->fetch, "Docker-Distribution-Api-Version", n)) != NULL; n++)
 		if (strstr(value, "registry/2") != NULL)
-			c->is_registry = true;
+			out->is_api = c->is_registry = true;
 	value = fetch_header(c->fetch, "Location", 0);
 	out->location = value != NULL ? arena_strdup(c->arena, value) : NULL;
 }
@@ -75,6 +75,19 @@ read_document(struct inquiry *c, const struct fetch_answer *got, struct registry
 
 		c->is_registry = c->is_registry || (code != NULL && code->type == JSON_STRING);
 	}
+}
+
+/* Whether only a registry, or its token server, answers so: it says what it is, asks for a login,
+ * or answers about one. */
+static bool
+speaks_api(const struct registry_answer *answer)
+{
+	static const char *const members[] = {"errors", "token", "access_token", "details"};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+		if (json_member(answer->document, members[i]) != NULL)
+			return true;
+	return answer->is_api || answer->challenges.count > 0;
 }
 
 static const enum check_result results[] = {
@@ -118,6 +131,8 @@ inquiry_ask(struct inquiry *c, const struct question *q, struct registry_answer 
 		read_headers(c, out);
 		read_document(c, &got, out);
 	}
+	if (!q->aside)
+		c->coarse = fetch_went_inside(c->fetch) && !speaks_api(out);
 	return inquiry_is_exhausted(c) ? CHECK_UNREACHABLE : results[rc];
 }
 
@@ -249,6 +264,14 @@ inquiry_run(struct inquiry *c, const char *address, enum check_result (*task)(st
 	fetch_free(c->fetch);
 	out->http_status = c->http_status;
 	out->ms = clock_ms() - c->began_ms;
+	if (c->coarse && why == NULL && out->result != CHECK_VALID &&
+	    out->result != CHECK_ANONYMOUS_ACCESS) {
+		log_info("%s: %s, status %d; told is that it cannot be reached", c->api,
+			 check_result_word(out->result), c->http_status);
+		out->result = CHECK_UNREACHABLE;
+		out->http_status = 0;
+		out->ms = 0;
+	}
 	out->message = why != NULL ? why : check_result_sentence(out->result);
 	return !inquiry_is_exhausted(c);
 }

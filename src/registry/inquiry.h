@@ -42,6 +42,7 @@ struct inquiry {
 	struct grant *grant;	   /* NULL: none is wanted */
 	struct follow *follow;	   /* NULL: nothing is followed */
 	bool is_registry;	   /* something in its answers shows that it is one */
+	bool coarse;		   /* what answers is inside, and no registry: nobody's business */
 	bool exhausted;		   /* there was no memory to find out */
 	int http_status;
 };
@@ -49,6 +50,7 @@ struct inquiry {
 struct registry_answer {
 	long status;
 	struct challenge_list challenges;
+	bool is_api;		     /* says so in a header */
 	const char *location;	     /* NULL: none */
 	const struct json *document; /* NULL: the body is not JSON */
 };

@@ -41,7 +41,7 @@ class Answer:
 
 
 class Standin:
-    def __init__(self, answer, context=None):
+    def __init__(self, answer, context=None, host="127.0.0.1"):
         self.answer, self.requests, self.stopping = answer, [], threading.Event()
         standin = self
 
@@ -82,11 +82,11 @@ class Standin:
             def handle_error(self, *_):
                 pass                                     # whoever asks may go away
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         if context is not None:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
-        self.host = "127.0.0.1:%d" % self.port
+        self.host = "%s:%d" % (host, self.port)
         self.url = "%s://%s" % ("http" if context is None else "https", self.host)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()

@@ -317,6 +317,40 @@ class Standins(VerifyCase):
         self.assertEqual(rest(site.snapshot()), rest(before), "a test stored something")
         self.assertEqual(site.sql("SELECT event_type, resource_type, changes FROM audit_log ORDER BY id DESC LIMIT 1"), [("test", "registry", '{"publicValue":null}')])
 
+    def test_inner_networks_are_not_scanned(self):
+        """What answers in a private network, or at this machine's own address, is told apart only if it is a registry."""
+        found = subprocess.run(["hostname", "-I"], capture_output=True, text=True, timeout=10, check=False).stdout.split()
+        own = next((a for a in found if "." in a and not a.startswith(("127.", "169.254."))), None)
+        if own is None:
+            self.skipTest("this machine has no address but loopback")
+        secret = site.plant()
+
+        def standin_at(answer):
+            server = Standin(answer, host=own)
+            self.addCleanup(server.stop)
+            return server
+
+        def banner(handler):
+            handler.wfile.write(b"220 mail.example.test ready\r\n")
+        others = [standin_at(lambda r, s=status: Answer(s, b"<html>")) for status in (200, 204, 302, 400, 403, 404, 429, 500, 503)]
+        others += [standin_at(lambda r: Answer(200, {"users": []})), standin_at(lambda r: Answer(raw=banner)), standin_at(lambda r: Answer(401, b"<html>"))]
+        closed = socket.socket()
+        closed.bind((own, 0))
+        self.addCleanup(closed.close)
+        urls = [server.url for server in others] + ["https://" + others[0].host, "http://%s:%d" % closed.getsockname(), "http://169.254.169.254"]
+        told = {tuple(body[name] for name in ("verificationResult", "verificationStatus", "verificationMessage")) for body in map(self.try_login, urls)}
+        self.assertEqual(len(told), 1, told)
+        registry = standin_at(standin.basic_registry({"user": secret}))
+        self.assertEqual(self.outcome(registry.url, secret=secret), ("valid", 200))
+        self.assertEqual(self.outcome(registry.url + "/x"), ("invalidCredential", 401))
+        inner = standin.basic_registry({"user": secret})       # one that says what it is only where it refuses
+        modest = standin_at(lambda r: Answer(200, b"") if r.path == "/v2/" and r.login == ("user", secret) else inner(r))
+        self.assertEqual(self.outcome(modest.url, secret=secret), ("valid", 200))
+        # Not by the realm of a registry elsewhere, either.
+        for server in others:
+            front = self.standin(standin.bearer_registry(lambda s=server: s.url + "/token", {"t"}))
+            self.assertEqual(self.outcome(front.url), ("unreachable", None), server.url)
+
 
 class States(VerifyCase):
     """Logins that are created, activated and verified."""

@@ -103,6 +103,29 @@ START_TEST(other_families_and_scopes_are_refused)
 }
 END_TEST
 
+/* clang-format off */
+static const struct { const char *address, *networks; bool inside; } places[] = {
+	{"10.0.0.7", "", true}, {"172.31.255.255", "", true}, {"172.32.0.1", "", false}, {"192.168.1.1", "", true}, {"100.64.0.1", "", true},
+	{"192.0.2.7", "", false}, {"140.82.121.33", "", false}, {"2606:4700::1", "", false}, {"fd12:3456::1", "", true}, {"::ffff:10.0.0.7", "", true},
+	{"127.0.0.1", "", true}, {"::1", "", true}, /* this machine's own */
+	{"127.0.0.1", "127.0.0.0/8", false}, {"10.0.0.7", "10.0.0.0/8", false}, {"::ffff:10.0.0.7", "10.0.0.0/8", false}, {"10.0.0.7", "10.1.0.0/16", true},
+};
+/* clang-format on */
+
+START_TEST(an_address_is_inside_or_not)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	bool is_in = inet_pton(AF_INET, places[_i].address, &in.sin_addr) == 1;
+
+	ck_assert(is_in || inet_pton(AF_INET6, places[_i].address, &in6.sin6_addr) == 1);
+	ck_assert_msg(outbound_is_inside(is_in ? (const struct sockaddr *)&in
+					       : (const struct sockaddr *)&in6,
+					 places[_i].networks) == places[_i].inside,
+		      "%s", places[_i].address);
+}
+END_TEST
+
 static Suite *
 outbound_suite(void)
 {
@@ -111,6 +134,7 @@ outbound_suite(void)
 
 	tcase_add_loop_test(tc, an_address_may_be_connected_to_or_not, 0, COUNT_OF(cases));
 	tcase_add_test(tc, other_families_and_scopes_are_refused);
+	tcase_add_loop_test(tc, an_address_is_inside_or_not, 0, COUNT_OF(places));
 	suite_add_tcase(suite, tc);
 	return suite;
 }
