@@ -205,22 +205,21 @@ class Backup(harness.Case):
     def test_what_root_restores_belongs_to_whom_the_database_belonged(self):
         other = os.path.join(self.site.root, "owned")
         self.site.cli("init", "--state-dir", other)
-        names = ("", "regcred.db", "master.key")
-        for name in names:
+        os.unlink(os.path.join(other, "regcred.db.lock"))
+        for name in ["", *os.listdir(other)]:            # a journal, too
             os.chown(os.path.join(other, name), 12345, 54321)
-        for name in ("regcred.db.lock",):
-            os.unlink(os.path.join(other, name))
 
         def owners():
-            return {(s.st_uid, s.st_gid) for s in (os.lstat(os.path.join(other, n)) for n in ["", *os.listdir(other)])}
+            found = {n: os.lstat(os.path.join(other, n)) for n in ["", *os.listdir(other)]}
+            return {(s.st_uid, s.st_gid): n for n, s in found.items()}
         self.site.cli("account", "list", "--state-dir", other)
         self.site.cli("backup", self.file, "--state-dir", other)
         self.site.cli("restore", self.file, "--state-dir", other)
         self.assertIn("regcred.db.lock", os.listdir(other))
-        self.assertEqual(owners(), {(12345, 54321)})
+        self.assertEqual(set(owners()), {(12345, 54321)}, owners())
         os.unlink(os.path.join(other, "regcred.db"))     # the directory says whose it is
         self.site.cli("restore", self.file, "--state-dir", other)
-        self.assertEqual(owners(), {(12345, 54321)})
+        self.assertEqual(set(owners()), {(12345, 54321)}, owners())
         # What has a second name may be anybody's.
         mine = os.path.join(self.site.root, "mine")
         with open(mine, "wb"):

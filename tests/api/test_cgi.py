@@ -238,6 +238,7 @@ class Addresses(CgiCase):
 
     def test_a_rewrite_that_hides_the_script(self):
         self.links(BASE, uri=self.root() + "/registries?limit=2")
+        self.links(BASE, uri=SCRIPT + "x" + self.root() + "/nosuch")  # which only begins as the script's path does
 
     def test_a_script_at_the_root_and_one_in_the_depths(self):
         self.links("http://" + HOST, script="")
