@@ -246,7 +246,7 @@ class SlowReaders:
             for t in threads:
                 t.join()
             print("%s: %d slow readers, others wait %d ms at most" % (self.front, count, longest * 1000), flush=True)
-            self.assertLess(longest, 3)                  # one second, if the machine is ours
+            self.assertLess(longest, 3 if count < 100 else 6)  # what their lists cost on a busy machine; they would hold threads for a minute
 
 
 for name in ("nginx", "lighttpd", "apache") if os.environ.get("REGCRED_LONG") else ():
