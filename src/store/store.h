@@ -4,8 +4,15 @@
  * one process and shared by its threads; it must not cross a fork.  Texts that are returned live in
  * the arena.
  *
- * A write is acknowledged only when it is on the disk.  The body of a transaction may be run again
- * or together with others, so it has no effects but on the transaction and its argument.
+ * What each engine promises (tests/store/conformance.c):
+ *
+ *   - a write is acknowledged only when it is on the disk;
+ *   - bodies of transactions run one after another, over all processes: what one reads stays true until
+ *     its commit.  A body runs once, perhaps in another thread;
+ *   - after STORE_CONSTRAINT the body returns an error, and nothing of it happens;
+ *   - texts are compared by bytes, NULL sorts before them; LIKE, and what asks for any case, ignores the
+ *     case of A to Z only;
+ *   - a read ends after two seconds, a wait for the lock after five: STORE_BUSY.
  */
 #ifndef REGCRED_STORE_H
 #define REGCRED_STORE_H
