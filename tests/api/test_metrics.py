@@ -150,7 +150,7 @@ class Metrics(harness.Case):
         for text in (needle, "QQQ", self.p.id, "127.0.0.1", "1sp"):
             self.assertNotIn(text, r.text)
         values = {v for (_, pairs) in parse(r.text) for k, v in pairs if k == "route"}
-        self.assertLessEqual(len(values), 12)
+        self.assertLessEqual(len(values), 16)
 
     def test_only_the_location_that_says_so_answers_it(self):
         client = self.site.anonymous()
