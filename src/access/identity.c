@@ -73,7 +73,6 @@ identity_of_account(const struct auth *auth, struct arena *a, const struct recor
 	*out = (struct identity){
 		.user_id = record_id(account), .scope_id = record_id(account), .role = ROLE_NONE};
 	out->kind = out->stored_kind = kind != NULL ? kind : "";
-	out->name = record_text(account, COL_NAME);
 	out->key.rank = RANK_FULL;
 	for (const struct account_kind *k = account_kinds; k->kind != NULL; k++)
 		if (strcmp(k->kind, out->kind) == 0) {

@@ -26,7 +26,6 @@ struct identity {
 	int64_t scope_id;	 /* the account acted for: a project when scoped, else user_id */
 	const char *kind;	 /* of the account of the key, for this request */
 	const char *stored_kind; /* without what groups give; NULL: it rests on no row */
-	const char *name;	 /* may be NULL */
 	enum role role;
 	enum role account_role; /* what the account is unscoped, whatever its key may do */
 	bool scoped;		/* acts for one project */

@@ -12,7 +12,7 @@
 
 /* The letters
  *
- *	c create: POST to the collection; a field in it	r read	u update: PUT	d delete	x actions
+ *	c create: POST to the collection; a field in it	r read	u update: PUT	d delete x actions
  *	o a field is shown in the answer to the create, and never again
  *	s the secret of a row may be opened in any answer
  *
@@ -131,12 +131,6 @@ static struct {
 	unsigned char types[ROLE__COUNT][TYPES_MAX];
 	unsigned char fields[ROLE__COUNT][TYPES_MAX][FIELDS_MAX];
 } matrix;
-
-const char *
-role_name(enum role role)
-{
-	return role_names[role];
-}
 
 static unsigned
 letters_parse(const char *letters)

@@ -55,8 +55,6 @@ struct account_kind {
 	bool all_accounts, joins_projects, manages;
 };
 
-const char *role_name(enum role role);
-
 /* Once at start: makes the matrix of letters from the table.  NULL, or a sentence about a row that
  * names nothing. */
 const char *auth_init(void);

@@ -126,7 +126,8 @@ auth_may_write(const struct identity *id, const struct resource_type *type)
 	return !power_is_bounded(&id->key) || (type->flags & TYPE_SELF) == 0;
 }
 
-bool
+/* Whether the row of projectMember is the caller's own, which it may remove: a member can leave. */
+static bool
 auth_is_own_membership(const struct identity *id, const struct record *row)
 {
 	char self[ID_TEXT_SIZE];

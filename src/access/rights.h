@@ -52,10 +52,6 @@ struct power auth_power(const struct identity *id, int64_t account);
  * writes logins and keys; one with another bound makes nobody who would be without it. */
 bool auth_may_write(const struct identity *id, const struct resource_type *type);
 
-/* Whether the row of projectMember is the caller's own, which it may remove: whoever was added can
- * leave. */
-bool auth_is_own_membership(const struct identity *id, const struct record *row);
-
 /* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
  * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */
 bool auth_may_manage(const struct identity *id, const struct record *row);

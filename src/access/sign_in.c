@@ -440,7 +440,6 @@ auth_identify(const struct auth *auth, struct arena *a, const struct request *re
 
 		account.columns[COL_ID] = value_int(AUTH_OPEN_ACCOUNT);
 		account.columns[COL_KIND] = value_text("admin");
-		account.columns[COL_NAME] = value_text("admin");
 		enum err rc = identity_of_account(auth, a, &account, out, e);
 		out->stored_kind = NULL;
 		out->via = "open";

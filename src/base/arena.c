@@ -255,12 +255,6 @@ arena_failed(const struct arena *a)
 	return a->failed;
 }
 
-size_t
-arena_used(const struct arena *a)
-{
-	return a->used;
-}
-
 void
 arena_fail_at(struct arena *a, unsigned n)
 {

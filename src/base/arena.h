@@ -35,8 +35,6 @@ char *arena_printf(struct arena *a, const char *format, ...) __attribute__((form
 bool arena_reserve(struct arena *a, size_t size) __attribute__((warn_unused_result));
 
 bool arena_failed(const struct arena *a);
-/* Bytes handed out since the last reset. */
-size_t arena_used(const struct arena *a);
 /* Tests: the n-th allocation from now fails (1 = the next); 0 turns it off. */
 void arena_fail_at(struct arena *a, unsigned n);
 

@@ -5,15 +5,13 @@
 #include <stddef.h>
 
 static const struct {
-	const char *name;
 	int status;
 	const char *code;
 	const char *message;
 	const char *detail;
 } errors[ERR__COUNT] = {
-	[ERR_NONE] = {"NONE", 200, "", NULL, NULL},
-#define ERR(name, status, code, message, detail)                                                   \
-	[ERR_##name] = {#name, status, code, message, detail},
+	[ERR_NONE] = {200, "", NULL, NULL},
+#define ERR(name, status, code, message, detail) [ERR_##name] = {status, code, message, detail},
 #include "base/err.def"
 #undef ERR
 };
@@ -50,10 +48,4 @@ const char *
 err_detail(enum err code)
 {
 	return errors[code].detail;
-}
-
-const char *
-err_name(enum err code)
-{
-	return errors[code].name;
 }

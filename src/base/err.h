@@ -35,7 +35,5 @@ const char *err_code(enum err code);
 const char *err_message(enum err code);
 /* What err_set() says unless it is told better. */
 const char *err_detail(enum err code);
-/* The name in the table, for tests: "NOT_FOUND". */
-const char *err_name(enum err code);
 
 #endif

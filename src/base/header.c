@@ -22,7 +22,8 @@ header_skip_blanks(struct header_reader *r)
 	r->at += strspn(r->at, " \t");
 }
 
-char *
+/* A word of these characters; NULL if there is none, or no memory. */
+static char *
 header_word(struct header_reader *r, const char *chars)
 {
 	size_t len = strspn(r->at, chars);

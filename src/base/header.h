@@ -20,9 +20,7 @@ bool http_is_blank(char c);
 bool http_is_control(char c);
 
 void header_skip_blanks(struct header_reader *r);
-/* A word of these characters; NULL if there is none, or no memory. */
-char *header_word(struct header_reader *r, const char *chars);
-/* The same, in lower case. */
+/* A token in lower case; NULL if there is none, or no memory. */
 char *header_name(struct header_reader *r);
 /* What follows the '=' of a parameter: a quoted string, with \x for x, or a word of these
  * characters. NULL: neither, a control character in it, no second quote, or no memory. */

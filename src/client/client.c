@@ -360,7 +360,8 @@ read_answer(struct client *c, struct client_answer *out)
 			     c->settings->url, out->status);
 }
 
-bool
+/* One request.  False: no answer of regcred's came. */
+static bool
 client_ask(struct client *c, const char *method, const char *path, const char *body,
 	   struct client_answer *out)
 {

@@ -7,7 +7,7 @@
  *   struct client_settings settings;
  *   struct client c;
  *   if (client_settings_load(&settings, why) && client_open(&c, arena, &settings, 2000, why))
- *           … client_ask(&c, "POST", "handouts", body, &answer) …
+ *           … client_do(&c, "POST", "handouts", body, &answer) …
  *   client_close(&c);
  *
  * A session has one deadline for all its requests, or one for each (client_each()).  Redirects are
@@ -81,11 +81,8 @@ bool client_open(struct client *c, struct arena *a, const struct client_settings
 void client_each(struct client *c, int64_t timeout_ms);
 void client_close(struct client *c);
 
-/* One request; path is put behind the root, body is JSON or NULL.  False: no answer of regcred's
- * came. */
-bool client_ask(struct client *c, const char *method, const char *path, const char *body,
-		struct client_answer *out) __attribute__((warn_unused_result));
-/* The same; false also for an error of the API, which `out` then holds. */
+/* One request; path is put after the root, body is JSON or NULL.  False if no answer of regcred's
+ * came, and for an error of the API, which `out` then holds. */
 bool client_do(struct client *c, const char *method, const char *path, const char *body,
 	       struct client_answer *out) __attribute__((warn_unused_result));
 /* The text of a member of an answer; NULL if there is none or it is no string. */

@@ -19,9 +19,8 @@ enum check_result {
 	CHECK__COUNT
 };
 
-/* "invalidCredential" and the like; the sentence that explains it. */
+/* "invalidCredential" and the like. */
 const char *check_result_word(enum check_result result);
-const char *check_result_sentence(enum check_result result);
 
 struct check_settings {
 	const char *networks; /* loopback networks that are allowed: address.h */

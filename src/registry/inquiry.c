@@ -23,12 +23,6 @@ check_result_word(enum check_result result)
 	return result_texts[result].word;
 }
 
-const char *
-check_result_sentence(enum check_result result)
-{
-	return result_texts[result].sentence;
-}
-
 enum {
 	MADE_UP_BYTES = 12, /* of randomness in what no registry knows */
 	MADE_UP_TEXT = 2 * MADE_UP_BYTES + 1,
@@ -272,6 +266,6 @@ inquiry_run(struct inquiry *c, const char *address, enum check_result (*task)(st
 		out->http_status = 0;
 		out->ms = 0;
 	}
-	out->message = why != NULL ? why : check_result_sentence(out->result);
+	out->message = why != NULL ? why : result_texts[out->result].sentence;
 	return !inquiry_is_exhausted(c);
 }

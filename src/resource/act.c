@@ -126,13 +126,6 @@ resource_has_action(const struct resource_type *type, enum state state, const st
 	return plan_action(type, state, action->name, &plan);
 }
 
-bool
-resource_offers(const struct identity *id, const struct record *row, const struct action *action)
-{
-	return resource_may_act(id, row) &&
-	       resource_has_action(row->type, record_state(row), action);
-}
-
 static enum err
 not_available(const struct context *c, const struct record *row, const char *action,
 	      struct error *e)

@@ -112,10 +112,6 @@ enum err resource_set_members(const struct context *c, const char *id, const str
 			      struct record_list *members, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* Whether the row offers the action to the caller in the state that the record shows: if the caller
- * may act on the row, and a row of the type offers the action in that state. */
-bool resource_offers(const struct identity *id, const struct record *row,
-		     const struct action *action);
 bool resource_may_act(const struct identity *id, const struct record *row);
 bool resource_has_action(const struct resource_type *type, enum state state,
 			 const struct action *action);

@@ -220,9 +220,3 @@ limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 		(void)limiter_add(limit, h, now_s);
 	return wait_s;
 }
-
-size_t
-limiter_size(void)
-{
-	return sizeof(struct limiter);
-}

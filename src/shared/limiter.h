@@ -41,7 +41,4 @@ bool limiter_failed(const struct limit *limit, const char *address, const char *
 unsigned limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 	__attribute__((warn_unused_result));
 
-/* Bytes of the table: for tests. */
-size_t limiter_size(void);
-
 #endif

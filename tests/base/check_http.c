@@ -31,7 +31,7 @@ fill(char c, size_t count)
 static void
 check_error(enum err got, enum err expected)
 {
-	ck_assert_str_eq(err_name(got), err_name(expected));
+	ck_assert_int_eq(got, expected);
 	ck_assert_int_eq(e.code, expected);
 	ck_assert_ptr_null(e.field);
 	ck_assert_ptr_nonnull(e.detail);
@@ -603,7 +603,8 @@ END_TEST
 
 START_TEST(many_header_parameters_cost_little_memory)
 {
-	size_t used = arena_used(a), len;
+	struct arena *small = arena_new(6 * 60000);
+	size_t len;
 	char *parameters = fill(';', 60000);
 	const char *body;
 	struct pairs pairs;
@@ -613,9 +614,10 @@ START_TEST(many_header_parameters_cost_little_memory)
 	body = arena_printf(a, "--B\r\nContent-Disposition: form-data; name=a%s\r\n\r\n1\r\n--B--",
 			    parameters);
 	len = strlen(body);
-	ck_assert_int_eq(http_multipart_parse(a, FORM, body, len, &pairs, &e), ERR_NONE);
+	ck_assert_ptr_nonnull(small);
+	ck_assert_int_eq(http_multipart_parse(small, FORM, body, len, &pairs, &e), ERR_NONE);
 	ck_assert_str_eq(show_pairs(&pairs), "a=1");
-	ck_assert_uint_lt(arena_used(a) - used, 8 * 60000);
+	arena_free(small);
 }
 END_TEST
 

@@ -817,7 +817,6 @@ START_TEST(a_key_is_found_with_its_account_whatever_its_state)
 	ck_assert_int_eq(record_id(&account), PERSON_OWNER);
 	ck_assert_int_eq(key.columns[COL_ACCOUNT_ID].number, PERSON_OWNER);
 	ck_assert_str_eq(record_text(&account, COL_KIND), "user");
-	ck_assert_str_eq(record_text(&account, COL_NAME), "owner");
 	ck_assert_int_eq(record_state(&key), ST_ACTIVE);
 	rig_exec(&rig, "UPDATE credential SET state = 'removed', removed = 5 WHERE public_value = "
 		       "'owner'");

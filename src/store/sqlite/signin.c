@@ -10,7 +10,7 @@
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
-/* What is needed of whoever asks: id, kind, state and name, the first columns of the row. */
+/* What is needed of whoever asks: id, kind and state, the first columns of the row. */
 static void
 read_account(struct arena *a, sqlite3_stmt *stmt, struct record *account)
 {
@@ -18,7 +18,6 @@ read_account(struct arena *a, sqlite3_stmt *stmt, struct record *account)
 	account->columns[COL_ID] = row_column(a, stmt, 0);
 	account->columns[COL_KIND] = row_column(a, stmt, 1);
 	account->columns[COL_STATE] = row_column(a, stmt, 2);
-	account->columns[COL_NAME] = row_column(a, stmt, 3);
 }
 
 enum store_rc
@@ -30,7 +29,7 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	 * index, which is not used without. */
 #define OF_KEYS "FROM credential WHERE kind = 'apiKey' AND kind IN ('apiKey', 'password') "
 	static const char text[] =
-		"SELECT a.id, a.kind, a.state, a.name, c.id, c.state, c.removed, "
+		"SELECT a.id, a.kind, a.state, c.id, c.state, c.removed, "
 		"c.secret_value, c.expires, c.role, c.networks, c.last_used, c.reveal, "
 		"c.registry_ids, c.path_prefixes, c.made_by, c.project_ids, c.public_value = ?1 "
 		"FROM credential c JOIN account a ON a.id = c.account_id WHERE c.id = coalesce("
@@ -49,20 +48,20 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		read_account(a, stmt, account);
 		*key = (struct record){.type = &types_table[T_API_KEY]};
 		key->columns[COL_ACCOUNT_ID] = account->columns[COL_ID];
-		key->columns[COL_ID] = row_column(a, stmt, 4);
-		key->columns[COL_STATE] = row_column(a, stmt, 5);
-		key->columns[COL_REMOVED] = row_column(a, stmt, 6);
-		key->columns[COL_SECRET_VALUE] = row_column(a, stmt, 7);
-		key->columns[COL_EXPIRES] = row_column(a, stmt, 8);
-		key->columns[COL_ROLE] = row_column(a, stmt, 9);
-		key->columns[COL_NETWORKS] = row_column(a, stmt, 10);
-		key->columns[COL_LAST_USED] = row_column(a, stmt, 11);
-		key->columns[COL_REVEAL] = row_column(a, stmt, 12);
-		key->columns[COL_REGISTRY_IDS] = row_column(a, stmt, 13);
-		key->columns[COL_PATH_PREFIXES] = row_column(a, stmt, 14);
-		key->columns[COL_MADE_BY] = row_column(a, stmt, 15);
-		key->columns[COL_PROJECT_IDS] = row_column(a, stmt, 16);
-		result = sqlite3_column_int(stmt, 17) != 0 ? STORE_OK : STORE_NONE;
+		key->columns[COL_ID] = row_column(a, stmt, 3);
+		key->columns[COL_STATE] = row_column(a, stmt, 4);
+		key->columns[COL_REMOVED] = row_column(a, stmt, 5);
+		key->columns[COL_SECRET_VALUE] = row_column(a, stmt, 6);
+		key->columns[COL_EXPIRES] = row_column(a, stmt, 7);
+		key->columns[COL_ROLE] = row_column(a, stmt, 8);
+		key->columns[COL_NETWORKS] = row_column(a, stmt, 9);
+		key->columns[COL_LAST_USED] = row_column(a, stmt, 10);
+		key->columns[COL_REVEAL] = row_column(a, stmt, 11);
+		key->columns[COL_REGISTRY_IDS] = row_column(a, stmt, 12);
+		key->columns[COL_PATH_PREFIXES] = row_column(a, stmt, 13);
+		key->columns[COL_MADE_BY] = row_column(a, stmt, 14);
+		key->columns[COL_PROJECT_IDS] = row_column(a, stmt, 15);
+		result = sqlite3_column_int(stmt, 16) != 0 ? STORE_OK : STORE_NONE;
 	} else {
 		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
 	}
@@ -156,9 +155,8 @@ store_tx_standing(struct store_tx *tx, struct arena *a, int64_t account_id, int6
 enum store_rc
 store_find_proxy_user(struct store *s, struct arena *a, const char *name, struct record *account)
 {
-	static const char text[] =
-		"SELECT id, kind, state, name FROM account WHERE external_id_type "
-		"= '" STORE_PROXY_TYPE "' AND external_id = ?1";
+	static const char text[] = "SELECT id, kind, state FROM account WHERE external_id_type "
+				   "= '" STORE_PROXY_TYPE "' AND external_id = ?1";
 	const struct value binds[] = {value_text(name)};
 	struct connection *c;
 	enum store_rc result;
