@@ -129,8 +129,12 @@ class Full(harness.Case):
 
     def one_round(self, known):
         made = [self.ok(self.create(), 201)["id"] for _ in range(40)]
-        self.fill(leave=MIN_FREE - 65536)
-        self.until(lambda: all(self.create().status == 507 for _ in range(16)))      # each process has looked
+
+        def full():
+            self.fill(leave=MIN_FREE - 65536)            # again: a log that is emptied gives room back
+            return all(self.create().status == 507 for _ in range(16))
+
+        self.until(full)                                 # each process has looked
         # From now on nothing that takes room is done, and everything else is.
         for _ in range(3):
             self.refused(self.create())
