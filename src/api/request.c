@@ -74,6 +74,10 @@ use_forwarded(const struct call *c, const char **scheme, const char **host)
 		       : "X-Forwarded-Port is not a port: correct the proxy that sets it.";
 }
 
+static const char bad_prefix[] =
+	"The path that the web server names for this service "
+	"(REGCRED_PREFIX or SCRIPT_NAME) is not valid: correct its configuration.";
+
 /* scheme://host and prefix, from what the web server says. */
 static const char *
 base_of_request(struct call *c)
@@ -90,8 +94,7 @@ base_of_request(struct call *c)
 		return "The web server names a scheme that is neither http nor https: correct its "
 		       "configuration.";
 	if (r->prefix != NULL && !http_prefix_valid(r->prefix))
-		return "The path that the web server names for this service (REGCRED_PREFIX or "
-		       "SCRIPT_NAME) is not valid: correct its configuration.";
+		return bad_prefix;
 	/* The prefix stays as the web server has it: its locations know upper case. */
 	c->base = arena_printf(c->arena, "%s%s",
 			       lower(c->arena, arena_printf(c->arena, "%s://%s", scheme, host)),
@@ -107,7 +110,11 @@ request_find_base(struct call *c)
 
 	c->base = *set != '\0' ? set : "http://localhost";
 	c->root = c->scope = "http://localhost/v1";
-	if (*set == '\0' && (why = base_of_request(c)) != NULL)
+	if (c->request->prefix_refused)
+		why = bad_prefix;
+	else if (*set == '\0')
+		why = base_of_request(c);
+	if (why != NULL)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL, why);
 	c->root = c->scope = arena_printf(c->arena, "%s/%s", c->base != NULL ? c->base : "",
 					  api_version_name(API_V1));

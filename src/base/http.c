@@ -515,8 +515,43 @@ http_host_valid(const char *host)
 	return host[len] == '\0' || (host[len] == ':' && is_port(host + len + 1));
 }
 
+/* Whether the segment is "." or "..", encoded or not: a client leaves a directory by it. */
+static bool
+is_dots(const char *segment)
+{
+	size_t dots = 0;
+
+	for (;; dots++) {
+		if (*segment == '.')
+			segment++;
+		else if (strncasecmp(segment, "%2e", 3) == 0)
+			segment += 3;
+		else
+			break;
+	}
+	return (*segment == '/' || *segment == '\0') && (dots == 1 || dots == 2);
+}
+
 bool
 http_prefix_valid(const char *path)
 {
-	return (path[0] == '\0' || path[0] == '/') && path[strspn(path, PATH_CHARS)] == '\0';
+	if ((path[0] != '\0' && path[0] != '/') || path[strspn(path, PATH_CHARS)] != '\0')
+		return false;
+	for (const char *at = path; *at != '\0'; at += strcspn(at, "/"))
+		if (is_dots(++at))
+			return false;
+	return true;
+}
+
+const char *
+http_prefix_tidy(struct arena *a, const char *path)
+{
+	char *tidy = arena_strdup(a, path), *end = tidy;
+
+	for (; tidy != NULL && *path != '\0'; path++)
+		if (*path != '/' || (path[1] != '/' && path[1] != '\0'))
+			*end++ = *path;
+	if (tidy != NULL)
+		*end = '\0';
+	return tidy;
 }

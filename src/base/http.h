@@ -76,6 +76,7 @@ struct request {
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
 	bool incomplete;      /* the web server left out what it asks for, or who asks */
+	bool prefix_refused;  /* REGCRED_PREFIX cannot be the beginning of a path */
 	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */
 	bool header_repeated; /* Authorization, X-API-Key, X-API-Project-Id, Content-Type or Cookie
 				 twice: 400 */
@@ -163,9 +164,12 @@ const char *http_cookie(struct arena *a, const char *header, const char *name);
  * or markup into every link. */
 bool http_host_valid(const char *host);
 /* A path in the form that a link may carry: empty, or a slash and what may stand in the path of a
- * URL.  A web server that decodes the path of a request and calls that the script's would put the
- * client's words into every link otherwise. */
+ * URL, without the segments . and ..: no path of a request begins with those.  A web server that
+ * decodes the path of a request and calls that the script's would put the client's words into every
+ * link otherwise. */
 bool http_prefix_valid(const char *path);
+/* The path with one slash where there are several, and none at its end; NULL: no memory. */
+const char *http_prefix_tidy(struct arena *a, const char *path);
 
 enum param { PARAM_NONE, PARAM_FOUND, PARAM_BROKEN, PARAM_NO_MEMORY };
 

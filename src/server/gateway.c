@@ -216,6 +216,12 @@ target_of_path_info(struct arena *a, const struct params *p)
 	return p->query == NULL ? target : arena_printf(a, "%s?%s", target, p->query);
 }
 
+static const char *
+or_empty(const char *text)
+{
+	return text == NULL ? "" : text;
+}
+
 /* The raw URI after the prefix.  nginx says the prefix in REGCRED_PREFIX.  Elsewhere it is
  * SCRIPT_NAME, as long as the URI really begins with it; where a rewrite hides the script only
  * PATH_INFO tells what is ours. */
@@ -227,7 +233,9 @@ find_target(struct params *p, struct arena *a)
 
 	if (prefix == NULL)
 		prefix = p->script_name == NULL ? "" : p->script_name;
+	prefix = or_empty(http_prefix_tidy(a, prefix));
 	r->prefix = prefix;
+	r->prefix_refused = p->mount != NULL && !http_prefix_valid(prefix);
 	if (p->uri != NULL && begins_with(p->uri, prefix))
 		r->target = p->uri + strlen(prefix);
 	else if (p->mount == NULL)
@@ -270,12 +278,6 @@ request_id(const char *given, struct arena *a)
 		return "-";
 	randombytes_buf(random, sizeof(random));
 	return sodium_bin2hex(id, 2 * sizeof(random) + 1, random, sizeof(random));
-}
-
-static const char *
-or_empty(const char *text)
-{
-	return text == NULL ? "" : text;
 }
 
 /* Fills everything but the body.  The strings stay where the parameters lie. */
@@ -459,6 +461,10 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 		log_warn("the web server sent no %s", p->uri == NULL	   ? "REQUEST_URI"
 						      : *r->method == '\0' ? "REQUEST_METHOD"
 									   : "REMOTE_ADDR");
+	if (r->prefix_refused)
+		log_warn("REGCRED_PREFIX is \"%.200s\", which no path can begin with: write one "
+			 "like /creds, or nothing",
+			 p->mount);
 	if (p->twice != NULL)
 		log_info("%s came twice", p->twice);
 }

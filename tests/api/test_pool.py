@@ -1132,6 +1132,19 @@ class Unfair(PoolCase):
                     s.sendall(begin(False) + record(PARAMS, name_values(pairs)) + record(PARAMS) + record(STDIN))
                     self.assertEqual(Answer(read_all(s)).status, 200 if name is None else 400)
 
+    def test_a_prefix_has_its_slashes_put_right_or_is_refused(self):
+        for prefix in ("/creds", "/creds/", "//creds", "//creds//"):
+            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
+            self.assertEqual((answer.status, answer.json["links"]["self"]), (200, "http://direct.example.test/creds/v1"), prefix)
+        for prefix in ("/", "//"):
+            answer = ask(unfair.socket, "GET", "/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
+            self.assertEqual((answer.status, answer.json["links"]["self"]), (200, "http://direct.example.test/v1"), prefix)
+        for prefix in ("creds", "/creds?", "/creds#", "/creds/..", "/./creds", "/creds/%2e%2E", "/cre ds"):
+            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
+            self.error(answer, 400, "Bad Request")
+            self.assertIn("REGCRED_PREFIX", answer.json["detail"])
+            self.assertIn('REGCRED_PREFIX is "%s", which no path can begin with' % prefix, unfair.text())
+
     def test_a_parameter_sent_twice_is_refused(self):
         for name, value in (("HTTP_AUTHORIZATION", basic(self.key)), ("HTTP_AUTHORIZATION", "Basic x"), ("HTTP_X_API_PROJECT_ID", "1a5"),
                             ("HTTP_X_API_KEY", ":".join(self.key)), ("HTTP_COOKIE", "CSRF=0123456789"), ("CONTENT_TYPE", "application/json"),

@@ -848,11 +848,42 @@ static const struct {
 	{"/\x7f", false},
 	{"/\xb4", false}, /* no UTF-8: an answer that held it was none either */
 	{"/\xc3\xbc", false},
+	{"/.", false},
+	{"/..", false},
+	{"/creds/..", false},
+	{"/../creds", false},
+	{"/a/./b", false},
+	{"/a/%2e%2E/b", false},
+	{"/a/.%2e", false},
+	{"/.well-known", true},
+	{"/a/...", true},
+	{"/a/..b", true},
+	{"/a/%2eb", true},
 };
 
 START_TEST(a_prefix_is_fit_for_a_link_or_refused)
 {
 	ck_assert(http_prefix_valid(prefixes[_i].path) == prefixes[_i].valid);
+}
+END_TEST
+
+static const struct {
+	const char *path, *tidy;
+} untidy[] = {
+	{"", ""},
+	{"/", ""},
+	{"///", ""},
+	{"/creds", "/creds"},
+	{"/creds/", "/creds"},
+	{"//creds", "/creds"},
+	{"/a///b//", "/a/b"},
+	{"creds/", "creds"},
+	{"/creds?/", "/creds?"},
+};
+
+START_TEST(slashes_too_many_of_a_prefix_go)
+{
+	ck_assert_str_eq(http_prefix_tidy(a, untidy[_i].path), untidy[_i].tidy);
 }
 END_TEST
 
@@ -953,6 +984,7 @@ add_tests(TCase *tc)
 	tcase_add_loop_test(tc, encoding_leaves_only_unreserved_characters, 0, COUNT_OF(encodings));
 	tcase_add_loop_test(tc, a_host_is_fit_for_a_link_or_refused, 0, COUNT_OF(hosts));
 	tcase_add_loop_test(tc, a_prefix_is_fit_for_a_link_or_refused, 0, COUNT_OF(prefixes));
+	tcase_add_loop_test(tc, slashes_too_many_of_a_prefix_go, 0, COUNT_OF(untidy));
 	tcase_add_test(tc, hosts_have_a_greatest_length);
 	tcase_add_loop_test(tc, a_parser_without_memory_says_so, 0, COUNT_OF(parsers));
 	tcase_add_test(tc, small_parsers_without_memory_return_nothing);
