@@ -90,6 +90,9 @@ class Validator(unittest.TestCase):
             self.assertTrue(validator.error(dict(ERROR, **change), 405), change)
         for name in ERROR:
             self.assertTrue(validator.error(without(ERROR, name), 405), name)
+        for detail in (None, "no sentence", {}):
+            self.assertTrue(validator.error(dict(ERROR, detail=detail), 405, own=True), detail)
+        self.assertTrue(validator.error(without(ERROR, "detail"), 405, own=True))
         missing = {"status": 422, "code": "MissingRequired", "message": None, "fieldName": "registryId"}
         self.assertEqual(validator.error(dict(ERROR, **missing), 422), [])
         self.assertTrue(validator.error(dict(ERROR, **dict(missing, message="x")), 422))

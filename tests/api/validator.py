@@ -147,8 +147,8 @@ def error(body, status, own=False):
             problems.append("message of a validation error is %r" % body["message"])
         if not field and not (isinstance(body.get("message"), str) and body["message"]):
             problems.append("message is %r" % body.get("message"))
-        if not (isinstance(body.get("detail"), str) and body["detail"][:1].isupper() and body["detail"].endswith(".")):
-            problems.append("detail is %r" % body.get("detail"))
+    if not (isinstance(body.get("detail"), str) and body["detail"][:1].isupper() and body["detail"].endswith(".")):
+        problems.append("detail is %r" % body.get("detail"))
     return problems
 
 
