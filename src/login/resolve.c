@@ -472,6 +472,18 @@ resolve_sort(struct login_list *list)
 		qsort(list->items, list->count, sizeof(*list->items), in_order);
 }
 
+/* One of the two is what a create that was sent twice has left behind. */
+static bool
+is_double(const struct login *a, const struct login *b)
+{
+	const char *user = record_text(a->row, COL_PUBLIC_VALUE);
+	const char *other = record_text(b->row, COL_PUBLIC_VALUE);
+
+	return a->row->columns[COL_REGISTRY_ID].number == b->row->columns[COL_REGISTRY_ID].number &&
+	       user != NULL && other != NULL && strcmp(user, other) == 0 &&
+	       strcmp(a->path, b->path) == 0;
+}
+
 void
 resolve_order(struct login_list *list, const char *repository)
 {
@@ -487,6 +499,9 @@ resolve_order(struct login_list *list, const char *repository)
 		(void)compare(&list->items[0], &list->items[i], &list->items[i].reason);
 	if (list->count > 1 && list->items[1].fits)
 		list->items[0].reason = list->items[1].reason;
+	for (size_t i = 1; i < list->count && list->items[i].fits; i++)
+		if (is_double(&list->items[0], &list->items[i]))
+			list->items[i].reason = LOGIN_DOUBLE;
 }
 
 bool

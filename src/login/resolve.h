@@ -68,8 +68,9 @@ enum err resolve_find(const struct context *c, const struct wanted *wanted, bool
 		      struct login_list *out, struct error *e) __attribute__((warn_unused_result));
 
 /* Puts the list in the order above, those that do not fit last, and says of each why: of the first
- * by which rule it goes before the second, of the others by which they come behind it.  repository
- * NULL: for all of a registry, so that a login with a path does not fit. */
+ * by which rule it goes before the second, of the others by which they come behind it, or
+ * that they double it: same registry, user name and path.  repository NULL: for all of a registry,
+ * so that a login with a path does not fit. */
 void resolve_order(struct login_list *list, const char *repository);
 /* The order alone: of logins whatever their paths, those that cannot be used last. */
 void resolve_sort(struct login_list *list);

@@ -234,6 +234,17 @@ put_rows(struct status_walk *s, const struct context *c)
 }
 
 static void
+put_doubles(struct status_walk *s, const struct context *c)
+{
+	int64_t doubles;
+
+	if (store_count_doubles(c->store, types_table[T_REGISTRY_CREDENTIAL].kind, &doubles) !=
+	    STORE_OK)
+		status_complain(s, "the logins cannot be compared");
+	put_int(s, "doubles", doubles);
+}
+
+static void
 put_keys(struct status_walk *s, const struct context *c)
 {
 	struct sealing_key keys[KEYRING_MAX];
@@ -276,6 +287,7 @@ put_database(struct status_walk *s, const struct context *c)
 		status_complain(
 			s, "less than min_free_bytes is left on the disk: changes are refused");
 	put_rows(s, c);
+	put_doubles(s, c);
 	put_keys(s, c);
 }
 

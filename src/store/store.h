@@ -328,6 +328,11 @@ enum store_rc store_count_states(struct store *s, struct arena *a, const struct 
 				 int64_t now_ms, struct state_count **out, size_t *count)
 	__attribute__((warn_unused_result));
 
+/* How many active rows of a kind of credentials have an older one with the same registry, public
+ * value and path.  Reads them all. */
+enum store_rc store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
+	__attribute__((warn_unused_result));
+
 /* Before anything is written, in a process with many threads: transactions are run by a thread of
  * the store's own from now on.  False if there are no more threads. */
 bool store_start(struct store *s) __attribute__((warn_unused_result));

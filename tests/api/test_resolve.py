@@ -1,5 +1,6 @@
 """Which login is used for an image: references, the order of the rules, the fields that decide."""
 
+import json
 import os
 import time
 import unittest
@@ -166,6 +167,22 @@ class Order(harness.Case):
         # A longer path goes before a default.
         fourth = self.login(pathPrefix="x")
         self.check("ghcr.io/x", fourth, "pathPrefix", [(second, "pathPrefix"), (first, "pathPrefix"), (third, "pathPrefix")])
+
+    def test_doubles(self):
+        def counted():
+            return json.loads(site.cli("status", "--json", "--state-dir", site.state, check=False).stdout)["doubles"]
+        before = counted()
+        registry = self.project.registry(serverAddress="doubles.example.test")
+        first, second, third = [self.login(registry=registry, publicValue="bot") for _ in range(3)]
+        other, path = self.login(registry=registry, publicValue="Bot"), self.login(registry=registry, publicValue="bot", pathPrefix="acme")
+        self.check("doubles.example.test/x", other, "newest", [(third, "newest"), (second, "newest"), (first, "newest"), (path, "otherPath")])
+        self.ok(self.env.put("registrycredentials/" + second, {"isDefault": True}))
+        body = self.check("doubles.example.test/x", second, "isDefault", [(other, "isDefault"), (third, "double"), (first, "double"), (path, "otherPath")])
+        self.assertIn("remove one of the two", body["others"][1]["reasonText"])
+        self.assertEqual(counted(), before + 2)
+        self.status(self.env.action("registrycredentials/" + first, "deactivate"), 202)
+        self.check("doubles.example.test/x", second, "isDefault", [(other, "isDefault"), (third, "double"), (path, "otherPath"), (first, "inactive")])
+        self.assertEqual(counted(), before + 1)
 
     def test_what_cannot_be_used(self):
         inactive, removed = self.login(), self.login()

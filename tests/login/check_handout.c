@@ -39,7 +39,7 @@ teardown(void)
 /* The order */
 
 /* Logins as "id:path:flags:created", flags o for the account's own, d for a default, x for one that
- * has expired; what is asked for; and the order with the reason of each. */
+ * has expired, u for one with the user name of others; what is asked for; and the order with the reason of each. */
 /* clang-format off */
 static const struct { const char *logins[5]; const char *repository; const char *order; } cases[] = {
 	{{"1:-:-:5"}, NULL, "1 address"},
@@ -58,6 +58,11 @@ static const struct { const char *logins[5]; const char *repository; const char 
 	{{"1:-:o:1", "2:acme:d:9"}, "acme/x", "1 account, 2 account"},
 	{{"1:-:o:1", "2:-:o:2", "3:-:d:3"}, NULL, "2 newest, 1 newest, 3 account"},
 	{{"1:-:x:9", "2:-:-:1"}, NULL, "2 address, 1 expired"},
+	{{"1:-:u:5", "2:-:u:5"}, NULL, "2 newest, 1 double"},
+	{{"1:-:u:5", "2:-:-:5", "3:-:u:5"}, NULL, "3 newest, 2 newest, 1 double"},
+	{{"1:-:ud:5", "2:-:u:5"}, NULL, "1 isDefault, 2 double"},
+	{{"1:-:u:5", "2:acme:u:5"}, "acme/x", "2 pathPrefix, 1 pathPrefix"},
+	{{"1:-:u:5", "2:-:ux:5"}, NULL, "1 address, 2 expired"},
 	{{"1:-:x:9", "2:acme:-:1"}, NULL, "2 otherPath, 1 expired"},
 };
 /* clang-format on */
@@ -76,6 +81,8 @@ read_login(const char *text, struct record *row, char path[32])
 	row->columns[COL_ID] = value_int(id);
 	row->columns[COL_CREATED] = value_int(created);
 	row->columns[COL_IS_DEFAULT] = value_int(strchr(flags, 'd') != NULL);
+	if (strchr(flags, 'u') != NULL)
+		row->columns[COL_PUBLIC_VALUE] = value_text("bot");
 	login.own = strchr(flags, 'o') != NULL;
 	login.reason = strchr(flags, 'x') != NULL ? LOGIN_EXPIRED : LOGIN_ADDRESS;
 	return login;

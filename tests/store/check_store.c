@@ -1895,6 +1895,32 @@ START_TEST(rows_are_counted_by_kind_and_state)
 }
 END_TEST
 
+START_TEST(doubles_are_counted_by_registry_user_and_path)
+{
+	static const char doubled[] =
+		"INSERT INTO credential (uuid, kind, account_id, state, public_value, registry_id, "
+		"path_prefix) SELECT hex(randomblob(8)), kind, account_id, state, column3, 7, "
+		"column4 "
+		"FROM (VALUES (1, 1, 'bot', NULL), (2, 1, 'bot', NULL), (3, 1, 'bot', NULL), "
+		"(4, 1, 'bot', 'acme'), (5, 1, 'bot', 'acme'), (6, 1, 'Bot', NULL), (7, 1, NULL, "
+		"NULL), "
+		"(8, 1, NULL, NULL)), (SELECT 'registryCredential' AS kind, 5 AS account_id, "
+		"'active' "
+		"AS state)";
+	int64_t doubles = -1;
+
+	ck_assert_int_eq(store_count_doubles(rig.store, "registryCredential", &doubles), STORE_OK);
+	ck_assert_int_eq(doubles, 0);
+	rig_sql(&rig, "PRAGMA foreign_keys = OFF");
+	rig_sql(&rig, doubled);
+	ck_assert_int_eq(store_count_doubles(rig.store, "registryCredential", &doubles), STORE_OK);
+	ck_assert_int_eq(doubles, 3);
+	rig_sql(&rig, "UPDATE credential SET state = 'inactive' WHERE path_prefix = 'acme'");
+	ck_assert_int_eq(store_count_doubles(rig.store, "registryCredential", &doubles), STORE_OK);
+	ck_assert_int_eq(doubles, 2);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_store_is_an_error_of_the_client)
 {
 	struct error e = {0};
@@ -1970,6 +1996,7 @@ store_suite(void)
 	tcase_add_test(tc, reading_without_memory_says_so);
 	tcase_add_test(tc, a_lease_is_with_one_holder_until_it_ends_or_is_given_back);
 	tcase_add_test(tc, rows_are_counted_by_kind_and_state);
+	tcase_add_test(tc, doubles_are_counted_by_registry_user_and_path);
 	tcase_add_loop_test(tc, a_failure_of_the_store_is_an_error_of_the_client, 0,
 			    COUNT_OF(failures));
 	suite_add_tcase(suite, tc);

@@ -48,6 +48,29 @@ store_count_states(struct store *s, struct arena *a, const struct family *family
 }
 
 enum store_rc
+store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
+{
+	static const char text[] =
+		"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM credential "
+		"WHERE kind = ?1 AND state = 'active' AND registry_id IS NOT NULL AND "
+		"public_value IS NOT NULL GROUP BY registry_id, public_value, path_prefix)";
+	const struct value binds[] = {value_text(kind)};
+	enum store_rc result = STORE_OK;
+	struct connection *c;
+	sqlite3_stmt *stmt = reader_fixed(s, &c, text, binds, 1, &result);
+
+	*doubles = 0;
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*doubles = sqlite3_column_int64(stmt, 0);
+	result = connection_rc(c, rc);
+	reader_done(s, c, stmt);
+	return result;
+}
+
+enum store_rc
 store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids,
 	  size_t max, size_t *count)
 {
