@@ -179,7 +179,7 @@ audit_find_head(struct store_tx *tx, struct arena *a, const struct keyring *ring
 	enum store_rc rc = store_audit_newest(tx, a, INT64_MAX, head);
 
 	if (rc == STORE_NONE || (rc == STORE_OK && head->closed_ms != 0)) {
-		log_error("the audit log has lost its head: see `regcred audit verify`");
+		log_error("the audit log has lost its head: run `regcred audit verify`");
 		return STORE_FAILED;
 	}
 	if (rc != STORE_OK)
@@ -188,7 +188,7 @@ audit_find_head(struct store_tx *tx, struct arena *a, const struct keyring *ring
 		return STORE_OK;
 	if (arena_failed(a))
 		return STORE_NO_MEMORY;
-	log_error("the head of the audit log is damaged: see `regcred audit verify`");
+	log_error("the head of the audit log is damaged: run `regcred audit verify`");
 	return STORE_FAILED;
 }
 
@@ -234,7 +234,7 @@ audit_append_to(struct store_tx *tx, struct arena *a, const struct keyring *ring
 	row.columns[COL_HASH] = value_blob(hash, sizeof(hash));
 	enum store_rc rc = store_insert_as(tx, &row);
 	if (rc == STORE_CONSTRAINT) {
-		log_error("row %" PRId64 " of the audit log stands where the next one belongs: see "
+		log_error("row %" PRId64 " of the audit log is where the next one belongs: run "
 			  "`regcred audit verify`",
 			  head->last_id + 1);
 		return STORE_FAILED;

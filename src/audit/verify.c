@@ -80,7 +80,7 @@ verify_tell(struct walk *w)
 	if (w->check->progress == NULL || now - w->told_ms < TELL_MS)
 		return;
 	w->told_ms = now;
-	(void)fprintf(w->check->progress, "regcred: %" PRId64 " of %" PRId64 " rows are right\n",
+	(void)fprintf(w->check->progress, "regcred: %" PRId64 " of %" PRId64 " rows are intact\n",
 		      w->report->rows, w->head_last - w->report->first_id + 1);
 	(void)fflush(w->check->progress);
 }
@@ -114,7 +114,8 @@ static void
 look_at_segment(struct walk *w, const struct audit_segment *s, bool first, int64_t last_id,
 		const unsigned char last[SECRET_MAC_SIZE])
 {
-	if (!audit_is_signed(w->check->ring, w->arena, s) && !(first && audit_is_unused(w->tx, w->arena, s))) {
+	if (!audit_is_signed(w->check->ring, w->arena, s) &&
+	    !(first && audit_is_unused(w->tx, w->arena, s))) {
 		problem(w, "segment %" PRId64 " is altered", s->id);
 		return;
 	}
@@ -127,7 +128,7 @@ look_at_segment(struct walk *w, const struct audit_segment *s, bool first, int64
 	if (first || s->id != w->head_id + 1)
 		problem(w, "segment %" PRId64 " is missing", first ? s->id - 1 : w->head_id + 1);
 	else if (s->first_id != last_id + 1 || !audit_is_hash(&s->previous, last))
-		problem(w, "segment %" PRId64 " does not follow on the one before", s->id);
+		problem(w, "segment %" PRId64 " does not follow the one before", s->id);
 	if (w->report->since_ms == 0)
 		w->report->since_ms = s->began_ms;
 }
@@ -156,7 +157,7 @@ walk_segments(struct walk *w)
 	if (first)
 		problem(w, "there is no head: all segments of the log are gone");
 	else if (s.closed_ms != 0)
-		problem(w, "there is no head: the segments behind %" PRId64 " are gone", s.id);
+		problem(w, "there is no head: the segments after %" PRId64 " are gone", s.id);
 }
 
 /* Which row this one was written as, if it is a row of this log that stands elsewhere; else 0. */
@@ -225,7 +226,7 @@ look_at_row(struct walk *w, const struct record *row, const struct record *next)
 		if (w->expected <= w->head_last)
 			problem(w, "rows %" PRId64 " to %" PRId64 " are missing", w->expected,
 				w->head_last);
-		problem(w, "row %" PRId64 " was inserted behind the end", id);
+		problem(w, "row %" PRId64 " was inserted after the end", id);
 		return;
 	}
 	if (id != w->expected) {
@@ -243,7 +244,7 @@ look_at_row(struct walk *w, const struct record *row, const struct record *next)
 		return;
 	}
 	if (!audit_is_hash(&row->columns[COL_PREVIOUS_HASH], w->previous)) {
-		problem(w, "row %" PRId64 " does not follow on the one before it", id);
+		problem(w, "row %" PRId64 " does not follow the one before it", id);
 		return;
 	}
 	keep_hash(w->previous, &row->columns[COL_HASH]);

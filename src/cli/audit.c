@@ -36,7 +36,7 @@ command_audit_head(struct session *s)
 	if (rc != STORE_OK)
 		return fail_audit(rc);
 	if (head.id == 0)
-		return session_fail("nothing was recorded yet");
+		return session_fail("nothing has been recorded yet");
 	(void)printf("%lld:%s\n", (long long)head.id, head.hash);
 	return EXIT_OK;
 }
@@ -47,13 +47,13 @@ print_report(const struct audit_report *r)
 	char since[21];
 
 	if (r->since_ms == 0) {
-		(void)printf("nothing was recorded yet\n");
+		(void)printf("nothing has been recorded yet\n");
 		return;
 	}
 	date_format(r->since_ms, since);
-	(void)printf("right: rows %lld to %lld\n", (long long)r->first_id, (long long)r->last_id);
+	(void)printf("intact: rows %lld to %lld\n", (long long)r->first_id, (long long)r->last_id);
 	if (r->reason[0] != '\0')
-		(void)printf("provable from %s on: what was before was given up: %s\n", since,
+		(void)printf("provable from %s on; everything before was given up: %s\n", since,
 			     r->reason);
 	else
 		(void)printf("provable from %s on%s\n", since,
@@ -73,7 +73,9 @@ command_audit_verify(struct session *s)
 	struct audit_report report;
 
 	if (anchor != NULL && !audit_anchor_parse(anchor, &check.anchor)) {
-		(void)fprintf(stderr, "regcred: --anchor must be a line of `regcred audit head`\n");
+		(void)fprintf(
+			stderr,
+			"regcred: --anchor must be a line that `regcred audit head` printed\n");
 		return EXIT_USAGE;
 	}
 	stop_on_signals();
@@ -83,7 +85,7 @@ command_audit_verify(struct session *s)
 	if (report.problem[0] != '\0') {
 		(void)printf("WRONG: %s\n", report.problem);
 		if (report.rows > 0)
-			(void)printf("right before that: rows %lld to %lld\n",
+			(void)printf("intact before that: rows %lld to %lld\n",
 				     (long long)report.first_id, (long long)report.last_id);
 		return EXIT_FAILED;
 	}
@@ -99,20 +101,21 @@ command_audit_restart(struct session *s)
 
 	if (*reason == '\0' || strlen(reason) > REASON_MAX ||
 	    !http_utf8_valid(reason, strlen(reason)))
-		return session_fail("why? say so with --reason, in at most 255 bytes of UTF-8");
+		return session_fail("give the reason with --reason, in at most 255 bytes of UTF-8");
 	const struct audit_check check = {
 		.store = s->context.store, .ring = s->context.ring, .progress = stderr};
 	struct audit_report report;
 	if (arguments_find(s->arguments, "force") == NULL &&
 	    audit_verify(&check, &report) == STORE_OK && report.problem[0] == '\0')
 		return session_fail(
-			"the audit log can be proven: to restart it would give that up.  "
-			"Use --force if that is what you want");
+			"the audit log can be proven: restarting it would give that up.  "
+			"Use --force if you want that");
 	enum store_rc rc = audit_restart(s->context.store, s->context.ring, &s->context.actor,
 					 reason, s->context.now_ms);
 	if (rc != STORE_OK)
 		return fail_audit(rc);
-	(void)printf("the audit log begins anew; what was before stays, and is not provable\n");
+	(void)printf(
+		"the audit log has been restarted; older rows stay but can no longer be proven\n");
 	return EXIT_OK;
 }
 

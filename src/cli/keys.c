@@ -100,12 +100,17 @@ take_back(struct session *s, const struct record *row)
 	struct error e = {0};
 
 	if (id == NULL)
-		return session_fail("there is no memory");
+		return session_fail("out of memory");
 	if (key_revoke(s, id, &e) == ERR_NONE)
 		(void)fprintf(stderr,
-			      "regcred: the key could not be printed: %s is revoked again\n", id);
+			      "regcred: the key could not be printed, so %s has been revoked; "
+			      "create another one\n",
+			      id);
 	else
-		(void)fprintf(stderr, "regcred: the key could not be printed: revoke %s\n", id);
+		(void)fprintf(stderr,
+			      "regcred: the key could not be printed and is still valid: revoke it "
+			      "with `regcred key revoke %s`\n",
+			      id);
 	return EXIT_FAILED;
 }
 
@@ -116,7 +121,8 @@ command_key_create(struct session *s)
 	const char *secret = NULL;
 
 	if (arguments_value(s->arguments, "account", NULL) == NULL)
-		return session_fail("whose key? name the account, for example --account 1a5");
+		return session_fail(
+			"which account is the key for? name it, for example --account 1a5");
 	int status = create(s, "apiKey", &row, &secret);
 	if (status != EXIT_OK)
 		return status;
@@ -147,8 +153,7 @@ command_account_add(struct session *s)
 	struct record row;
 	const char *secret = NULL;
 	if (kind != NULL && !is_kind(kind))
-		return session_fail(
-			"there is no such kind of account: see `regcred account add --help`");
+		return session_fail("not a kind of account: see `regcred account add --help`");
 	int status = create(s, "account", &row, &secret);
 
 	if (status == EXIT_OK)

@@ -38,31 +38,31 @@ static const struct option {
 	void (*values)(FILE *out);        /* what the value can be */
 } options[] = {
 	{ "account",     "ID",       "account or project that the key is for, such as 1a5", NULL },
-	{ "all",         NULL,       "for all registries that are not named", NULL },
+	{ "all",         NULL,       "for every registry that is not named", NULL },
 	{ "allow-http",  NULL,       "send the key and all logins unencrypted; loopback needs no permission", NULL },
-	{ "anchor",      "LINE",     "a line of `regcred audit head`: that row must still be there", NULL },
-	{ "batch",       "N",        "values that one transaction seals again, 1 to 10000; 200 if it is not given", NULL },
-	{ "ca-file",     "FILE",     "certificates that the server is trusted by", NULL },
+	{ "anchor",      "LINE",     "a line that `regcred audit head` printed: that row must still be there", NULL },
+	{ "batch",       "N",        "values to reseal per transaction, 1 to 10000; 200 by default", NULL },
+	{ "ca-file",     "FILE",     "CA certificates that the server's certificate is checked against", NULL },
 	{ "description", "TEXT",     "a description", NULL },
-	{ "dry-run",     NULL,       "say what would be done, and change nothing", NULL },
+	{ "dry-run",     NULL,       "show what would be done without changing anything", NULL },
 	{ "event",       "EVENT",    "only rows of this event, such as create, handOut or signInRefused", NULL },
 	{ "expires",     "TIME",     "when it ends: 2030-01-31T00:00:00Z, or days or hours from now: 90d, 12h", NULL },
-	{ "force",       NULL,       "do it although something speaks against it", NULL },
+	{ "force",       NULL,       "do it although the command advises against it", NULL },
 	{ "help",        NULL,       "print this", NULL },
-	{ "json",        NULL,       "print JSON, one object in a line", NULL },
+	{ "json",        NULL,       "print JSON, one object per line", NULL },
 	{ "key-file",    "FILE",     "file of mode 0600 with the lines access_key = ... and secret_key = ...", NULL },
-	{ "kind",        "KIND",     "kind of the account; user if it is not given", print_kinds },
+	{ "kind",        "KIND",     "kind of the account; user by default", print_kinds },
 	{ "limit",       "N",        "rows at most", NULL },
 	{ "name",        "TEXT",     "a name", NULL },
 	{ "networks",    "NETWORKS", "networks that the key works from: 192.0.2.0/24,2001:db8::/32", NULL },
-	{ "nginx",       "FILE",     "nginx configuration to look through, with all that it includes", NULL },
+	{ "nginx",       "FILE",     "nginx configuration to check, with everything it includes", NULL },
 	{ "podman",      NULL,       "change auth.json of podman, skopeo and buildah", NULL },
-	{ "proxy-user",  "NAME",     "name by which the web server signs the person in", NULL },
-	{ "reason",      "TEXT",     "why; it is kept", NULL },
-	{ "replace",     NULL,       "give a login that is there the password of the file", NULL },
+	{ "proxy-user",  "NAME",     "name that the web server signs the person in by", NULL },
+	{ "reason",      "TEXT",     "why; kept in the audit log", NULL },
+	{ "replace",     NULL,       "replace the password of an existing login by the one in the file", NULL },
 	{ "resource",    "ID",       "only rows about this resource, such as 1c7", NULL },
-	{ "role",        "ROLE",     "what the key is confined to; all that its account may do if it is not given", print_roles },
-	{ "undo",        NULL,       "take out what names regcred", NULL },
+	{ "role",        "ROLE",     "what the key is limited to; by default it may do what its account may", print_roles },
+	{ "undo",        NULL,       "remove the entries that name regcred", NULL },
 };
 
 static const struct command {
@@ -75,25 +75,25 @@ static const struct command {
 	int (*ask)(const struct arguments *a);    /* instead of run: asks a server, reads no settings */
 	const char *help;
 } commands[] = {
-	{ "init", "", 0, "", command_init, false, NULL, "make state directory, master key and database" },
-	{ "key create", "", 0, "account name description expires role networks", command_key_create, true, NULL, "make an API key of an account and print it once" },
+	{ "init", "", 0, "", command_init, false, NULL, "create the state directory, the master key and the database" },
+	{ "key create", "", 0, "account name description expires role networks", command_key_create, true, NULL, "create an API key for an account and print it once" },
 	{ "key list", "", 0, "json", command_key_list, true, NULL, "list the API keys: id, account, access key, state, created, expires, last used, from, role, name" },
 	{ "key revoke", " ID", 1, "", command_key_revoke, true, NULL, "deactivate and remove a key: its id or access key" },
 	{ "account add", "", 0, "kind name description proxy-user", command_account_add, true, NULL, "add an account (user, admin, project, ...) and print its id" },
 	{ "account list", "", 0, "json", command_account_list, true, NULL, "list the accounts: id, kind, state, created, name" },
-	{ "account lock", " ID", 1, "", command_account_lock, true, NULL, "deactivate an account, whatever it owns: nobody signs in by it or by the keys that it made" },
+	{ "account lock", " ID", 1, "", command_account_lock, true, NULL, "deactivate an account, whatever it owns: it and the keys that it made no longer sign anyone in" },
 	{ "account unlock", " ID", 1, "", command_account_unlock, true, NULL, "activate it again" },
-	{ "sweep", "", 0, "", command_sweep, true, NULL, "purge and delete what is due: only for CGI; regcredd does it by itself" },
+	{ "sweep", "", 0, "", command_sweep, true, NULL, "purge and delete what is due; needed for CGI only, since regcredd does it by itself" },
 	{ "status", "", 0, "json", command_status, false, NULL, "show the state of the pool, the database and the housekeeper; exit status 1 if something is wrong, 3 if no pool runs" },
-	{ "rekey", "", 0, "batch", command_rekey, true, NULL, "replace the key that seals secrets while regcredd runs; continues a rotation that was interrupted" },
+	{ "rekey", "", 0, "batch", command_rekey, true, NULL, "replace the key that seals secrets while regcredd runs; continues an interrupted rotation" },
 	{ "audit list", "", 0, "resource event limit json", command_audit_list, true, NULL, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
-	{ "audit verify", "", 0, "anchor", command_audit_verify, true, NULL, "prove that no row of the audit log was altered, removed or added; names the first that was" },
-	{ "audit head", "", 0, "", command_audit_head, true, NULL, "print number and hash of its last row, to be kept elsewhere for --anchor" },
-	{ "audit restart", "", 0, "reason force", command_audit_restart, true, NULL, "start the audit log over after one that cannot be proven or continued" },
-	{ "backup", " FILE", 1, "force", command_backup, false, NULL, "copy the database to a file while regcredd runs, and prove the copy" },
-	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database by a copy while nothing runs; the old one is kept" },
+	{ "audit verify", "", 0, "anchor", command_audit_verify, true, NULL, "prove that no row of the audit log was altered, removed or added; names the first one that was" },
+	{ "audit head", "", 0, "", command_audit_head, true, NULL, "print the number and hash of its last row; keep them elsewhere for --anchor" },
+	{ "audit restart", "", 0, "reason force", command_audit_restart, true, NULL, "restart an audit log that cannot be proven or continued" },
+	{ "backup", " FILE", 1, "force", command_backup, false, NULL, "copy the database to a file while regcredd runs, and check the copy" },
+	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database with a copy while nothing runs; the old one is kept" },
 	{ "check", "", 0, "nginx", command_check, false, NULL, "read the configuration, open the database with the key, count what each key has sealed; look for known mistakes in an nginx configuration" },
-	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http", NULL, false, client_login, "keep address and API key of a server in ~/.config/regcred/client.ini, after checking that it takes the key" },
+	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
 	{ "logout", "", ARGUMENT_WORDS_MAX, "", NULL, false, client_logout, "remove that file" },
 	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
 	{ "docker-setup", " REGISTRY...", ARGUMENT_WORDS_MAX, "all undo podman dry-run", NULL, false, client_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
@@ -326,14 +326,15 @@ check_arguments(const struct command *c, const struct arguments *a)
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)len, given->name);
 		if (!own && (c->run == NULL || !is_setting(given->name, &needs_value)))
-			return wrong_usage(c, "there is no option --", name, "");
+			return wrong_usage(c, "unknown option --", name, "");
 		if (own && needs_value && given->value == NULL)
-			return wrong_usage(c, "a value is missing: --", name, "");
+			return wrong_usage(c, "option needs a value: --", name, "");
 		if (own && !needs_value && given->value != NULL)
 			return wrong_usage(c, "this option takes no value: --", name, "");
 	}
-	return a->word_count > c->most ? wrong_usage(c, "this is too much: ", a->words[c->most], "")
-				       : EXIT_OK;
+	return a->word_count > c->most
+		       ? wrong_usage(c, "unexpected argument: ", a->words[c->most], "")
+		       : EXIT_OK;
 }
 
 /* Running */
@@ -346,7 +347,7 @@ cli_run(const struct command *command, struct session *s)
 
 	s->arena = arena_new(APP_ARENA_MAX);
 	if (s->arena == NULL)
-		return session_fail("there is no memory");
+		return session_fail("out of memory");
 	/* What reads or writes elsewhere becomes the owner for a while, by itself. */
 	bool whole = command->run == command_backup || command->run == command_restore ||
 		     command->run == command_check;
@@ -423,7 +424,9 @@ main(int argc, char **argv)
 		return EXIT_FAILED;
 	(void)umask(0077);
 	if (!arguments_read(&arguments, argc, argv, option_needs_value))
-		return wrong_usage(NULL, "there are too many words or options", "", "");
+		return wrong_usage(NULL, "too many arguments or options", "", "");
 	int status = cli_run_line(&arguments, argv);
-	return fflush(stdout) == 0 ? status : session_fail("the output could not be written");
+	return fflush(stdout) == 0 ? status
+				   : session_fail("the output could not be written: is the disk "
+						  "full, or the pipe closed?");
 }

@@ -162,7 +162,7 @@ session_list(struct session *s, const char *type_id, struct list_request *reques
 			request->list.from = (struct position){
 				.set = true, .id = record_id(&rows.items[rows.count - 1])};
 	}
-	return done ? EXIT_OK : session_fail("there is no memory");
+	return done ? EXIT_OK : session_fail("out of memory");
 }
 
 volatile sig_atomic_t stop_asked;

@@ -39,11 +39,11 @@ command_init(struct session *s)
 	}
 	/* A new key for an old database would lose every secret in it. */
 	if (fresh && access(settings->database, F_OK) == 0)
-		return session_fail(
-			"there is a database but no master key: put the key file back, or name "
-			"it with --key-file");
+		return session_fail("the database exists but its master key does not: put the key "
+				    "file back, or name "
+				    "it with --key-file");
 	if (!secret_init())
-		return session_fail("libsodium does not start");
+		return session_fail("libsodium cannot be initialised");
 	if ((fresh && !keyring_create(settings->key_file, why)) ||
 	    !app_prepare(settings, PREPARE_CREATE, why))
 		return session_fail(why);
@@ -59,8 +59,9 @@ int
 command_sweep(struct session *s)
 {
 	app_run_checks(s->app);
-	return app_sweep(s->app, NULL, NULL) ? EXIT_OK
-					     : session_fail("the pass did not end; see the log");
+	return app_sweep(s->app, NULL, NULL)
+		       ? EXIT_OK
+		       : session_fail("the sweep did not finish: see the log");
 }
 
 int
@@ -110,7 +111,7 @@ command_rekey(struct session *s)
 		return session_fail(why);
 	}
 	(void)printf("Keep a copy of the new key file %s in a safe place: older copies cannot open "
-		     "this database any more.\n",
+		     "this database.\n",
 		     s->settings->key_file);
 	return EXIT_OK;
 }
@@ -125,7 +126,7 @@ upkeep_print_keys(const struct session *s)
 	int status = EXIT_OK;
 
 	if (rekey_count(s->context.store, rows, &count) != STORE_OK)
-		return session_fail("the sealed values cannot be counted");
+		return session_fail("the sealed values cannot be counted: run `regcred check`");
 	for (size_t k = 0; k < key_count; k++) {
 		long long sealed = 0;
 
@@ -143,7 +144,7 @@ upkeep_print_keys(const struct session *s)
 		if (known)
 			continue;
 		(void)printf(
-			"key %lld (NOT IN THE FILE): %lld sealed values that nobody can open\n",
+			"key %lld (NOT IN THE FILE): %lld sealed values that cannot be opened\n",
 			(long long)rows[i].id, (long long)rows[i].rows);
 		status = EXIT_FAILED;
 	}
@@ -151,7 +152,7 @@ upkeep_print_keys(const struct session *s)
 	if (status == EXIT_OK && !rekey_opens_all(s->context.store, s->context.ring, why))
 		status = session_fail(why);
 	if (key_count > 1)
-		(void)printf("a rotation is under way: end it with `regcred rekey`\n");
+		(void)printf("a rotation is in progress: finish it with `regcred rekey`\n");
 	return status;
 }
 
@@ -181,7 +182,7 @@ copy_or_restore(struct session *s, bool (*work)(const struct backup *b, char why
 				 .progress = stderr};
 
 	if (b.file == NULL)
-		return session_fail("which file?");
+		return session_fail("which file? name one");
 	stop_on_signals();
 	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
 	return work(&b, why) ? EXIT_OK : session_fail(why);

@@ -106,7 +106,7 @@ read_key(struct client_call *c)
 		return client_cli_fail(c->why);
 	if (*c->settings.access_key == '\0' || *c->settings.secret_key == '\0')
 		return client_cli_fail(
-			"there is no key: give the lines access_key = ... and secret_key = ..., "
+			"no key: give the lines access_key = ... and secret_key = ..., "
 			"or what `regcred key create` prints");
 	return EXIT_OK;
 }
@@ -142,7 +142,7 @@ keep(struct client_call *c)
 		*s->allow_http != '\0' ? "allow_http = yes\n" : "");
 
 	if (path == NULL || text == NULL)
-		return client_cli_fail("there is no home directory, or no memory");
+		return client_cli_fail("the home directory is unknown: set HOME, or no memory");
 	if (!cli_client_write(c->arena, path, text, &(struct file_put){.mode = 0600}))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
@@ -165,13 +165,15 @@ run_login(struct client_call *c)
 
 		free(whole);
 		if (!ok)
-			return client_cli_fail("the file of --ca-file cannot be used");
+			return client_cli_fail("the file of --ca-file cannot be used: give a file "
+					       "of PEM certificates");
 	}
 	int status = read_key(c);
 	if (status != EXIT_OK)
 		return status;
 	if (!client_cli_copy(c->settings.url, url))
-		return client_cli_fail("the URL cannot be used");
+		return client_cli_fail(
+			"the URL cannot be used: it must look like https://creds.example.com");
 	if (arguments_find(c->arguments, "allow-http") != NULL)
 		(void)strcpy(c->settings.allow_http, "yes");
 	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
@@ -186,9 +188,9 @@ run_logout(struct client_call *c)
 	const char *path = client_settings_path(c->arena);
 
 	if (c->arguments->word_count != 0)
-		return client_cli_fail("logout takes no words");
+		return client_cli_fail("logout takes no arguments");
 	if (path == NULL)
-		return client_cli_fail("there is no home directory");
+		return client_cli_fail("the home directory is unknown: set HOME");
 	if (unlink(path) == 0)
 		(void)printf("removed %s; the key itself still works until it is revoked\n", path);
 	else if (errno == ENOENT)
@@ -209,7 +211,7 @@ client_cli_tell(const char *address, const char *user, const char *outcome)
 		(void)fputs("  ", stdout);
 		text_print_plain(stdout, user);
 	}
-	(void)printf("  %s\n", outcome != NULL ? outcome : "NOT IMPORTED: there is no memory");
+	(void)printf("  %s\n", outcome != NULL ? outcome : "NOT IMPORTED: out of memory");
 	(void)fflush(stdout); /* progress */
 }
 
@@ -356,7 +358,7 @@ import_entry(struct client_call *c, const struct json *entry)
 {
 	/* clang-format off */
 	static const char *const outcomes[REMOTE_MADE_BOTH + 1][2] = {
-		[REMOTE_KEPT] =      { "kept: there is one already",   "would be kept: there is one already" },
+		[REMOTE_KEPT] =      { "kept: one exists already",   "would be kept: one exists already" },
 		[REMOTE_UPDATED] =   { "given the password of the file", "would be given the password of the file" },
 		[REMOTE_MADE] =      { "made",                         "would be made" },
 		[REMOTE_MADE_BOTH] = { "made, with its registry",      "would be made, with its registry" },
@@ -452,7 +454,7 @@ import_file(struct client_call *c, const char *path)
 		return client_cli_fail(c->why);
 	if (json_parse_many(c->arena, text, strlen(text), NODES_MAX, &file, &e) != ERR_NONE) {
 		(void)snprintf(c->why, sizeof(c->why), "%s: %s", path,
-			       e.detail != NULL ? e.detail : "there is no memory");
+			       e.detail != NULL ? e.detail : "out of memory");
 		return client_cli_fail(c->why);
 	}
 	const struct json *auths = json_member(file, "auths");
@@ -483,7 +485,7 @@ run_import(struct client_call *c)
 		return client_cli_fail("which files? such as ~/.docker/config.json");
 	c->work = arena_new(ARENA_MAX);
 	if (c->work == NULL)
-		return client_cli_fail("there is no memory");
+		return client_cli_fail("out of memory");
 	if (!client_settings_load(&c->settings, c->why) ||
 	    !client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why))
 		return client_cli_fail(c->why);
@@ -536,7 +538,7 @@ client_run(int (*command)(struct client_call *c), const struct arguments *argume
 	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
 	call.arena = arena_new(ARENA_MAX);
 	if (call.arena == NULL || !harden_dumps(false))
-		(void)client_cli_fail("there is no memory, or core files cannot be switched off");
+		(void)client_cli_fail("out of memory, or core files cannot be switched off");
 	else
 		status = command(&call);
 	client_close(&call.client);

@@ -87,8 +87,7 @@ docker_setup_parse(struct edit *e)
 	if (e->text != NULL && json_parse_many(e->arena, e->text, strlen(e->text), NODES_MAX,
 					       &e->file, &error) == ERR_NONE)
 		return true;
-	(void)docker_setup_fail(e->path,
-				error.detail != NULL ? error.detail : "there is no memory");
+	(void)docker_setup_fail(e->path, error.detail != NULL ? error.detail : "out of memory");
 	return false;
 }
 
@@ -133,7 +132,7 @@ warn_of_password(const struct edit *e, const char *key)
 	const struct json *entry = json_member(json_member(e->file, "auths"), key);
 
 	if (entry != NULL && entry->child != NULL)
-		(void)printf("note: a password for %s lies in the file: `regcred import` it, then "
+		(void)printf("note: a password for %s is in the file: `regcred import` it, then "
 			     "log out\n",
 			     key);
 }
@@ -164,7 +163,7 @@ docker_setup_add_registries(struct edit *e)
 		const char *why = registry_url_parse(e->arena, address, &url);
 
 		if (why == NULL && *url.path != '\0')
-			why = "a registry is named by its host only here";
+			why = "name a registry by its host only, such as registry.example.com";
 		if (why != NULL)
 			return docker_setup_fail(address, why);
 		if (!docker_setup_add_registry(e, &url))
@@ -213,7 +212,7 @@ read_config(struct edit *e, const char *path)
 	e->path = whole != NULL ? arena_strdup(e->arena, whole) : path;
 	free(whole);
 	if (e->path == NULL)
-		return docker_setup_fail(path, "there is no memory");
+		return docker_setup_fail(path, "out of memory");
 	docker_setup_lock(e);
 	e->old = cli_client_read(e->arena, e->path, why);
 	if ((e->old == NULL && errno != ENOENT) || (e->old != NULL && stat(e->path, &e->st) != 0))
@@ -240,10 +239,10 @@ write_config(struct edit *e)
 
 	if (gmtime_r(&seconds, &now) == NULL ||
 	    strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &now) == 0)
-		return docker_setup_fail(e->path, "the clock cannot be read");
+		return docker_setup_fail(e->path, "the clock cannot be read: set it");
 	const char *backup = arena_printf(e->arena, "%s.regcred-backup-%s", e->path, date);
 	if (text == NULL || backup == NULL)
-		return docker_setup_fail(e->path, "there is no memory");
+		return docker_setup_fail(e->path, "out of memory");
 	const struct file_put put = {.mode = e->old != NULL ? e->st.st_mode & 0777 : 0600,
 				     .like = e->old != NULL ? &e->st : NULL};
 	if (e->old != NULL && access(backup, F_OK) != 0) {
@@ -265,7 +264,7 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	int status = 0;
 
 	if (path == NULL)
-		return docker_setup_fail("docker-setup", "there is no home directory");
+		return docker_setup_fail("docker-setup", "the home directory is unknown: set HOME");
 	if (setup->podman && setup->all)
 		return docker_setup_fail("docker-setup",
 					 "auth.json cannot name one for all registries: put "
@@ -278,7 +277,7 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 	if (status != 0)
 		return status;
 	if (arena_failed(a))
-		return docker_setup_fail(path, "there is no memory");
+		return docker_setup_fail(path, "out of memory");
 	if (e.changes == 0)
 		(void)printf("nothing to do\n");
 	else if (setup->dry_run)

@@ -162,8 +162,9 @@ client_read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	bool ok = false;
 
 	if (path == NULL)
-		(void)client_refuse(why, "there is no home directory: set REGCRED_URL and "
-					 "REGCRED_API_KEY_FILE");
+		(void)client_refuse(why,
+				    "the home directory is unknown: set HOME: set REGCRED_URL and "
+				    "REGCRED_API_KEY_FILE");
 	else if (access(path, F_OK) != 0 && errno == ENOENT)
 		(void)client_refuse(why,
 				    "which server? run `regcred login URL`, or set REGCRED_URL and "
@@ -184,12 +185,13 @@ client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	if (!(by_environment ? client_read_environment(out, why) : client_read_file(out, why)))
 		return false;
 	if (*out->url == '\0')
-		return client_refuse(why, "the file of `regcred login` has no url");
+		return client_refuse(why, "the file of `regcred login` has no url: log in again");
 	if (*out->access_key == '\0' || *out->secret_key == '\0')
 		return client_refuse(
-			why, by_environment ? "there is no key: set REGCRED_API_KEY_FILE to a file "
-					      "of mode 0600 with access_key and secret_key"
-					    : "the file of `regcred login` has no key");
+			why, by_environment
+				     ? "there is no key: set REGCRED_API_KEY_FILE to a file "
+				       "of mode 0600 with access_key and secret_key"
+				     : "the file of `regcred login` has no key: log in again");
 	return true;
 }
 
@@ -334,10 +336,11 @@ explain(struct client *c, enum fetch_rc rc, const struct fetch_answer *got)
 				     c->settings->url, (long long)(given_ms / 1000),
 				     (long long)(given_ms % 1000 / 100));
 	if (rc == FETCH_TOO_LONG)
-		return client_refuse(c->why, "%s answers with too much", c->settings->url);
+		return client_refuse(c->why, "the answer of %s is too large", c->settings->url);
 	if (arena_failed(c->arena))
-		return client_refuse(c->why, "there is no memory");
-	return client_refuse(c->why, "%s cannot be asked: %s", c->settings->url, got->problem);
+		return client_refuse(c->why, "out of memory");
+	return client_refuse(c->why, "the request to %s failed: %s", c->settings->url,
+			     got->problem);
 }
 
 static bool
@@ -355,9 +358,10 @@ read_answer(struct client *c, struct client_answer *out)
 		return true;
 	}
 	if (arena_failed(c->arena))
-		return client_refuse(c->why, "there is no memory");
-	return client_refuse(c->why, "what %s answers (status %ld) is not regcred's",
-			     c->settings->url, out->status);
+		return client_refuse(c->why, "out of memory");
+	return client_refuse(
+		c->why, "the answer of %s (status %ld) does not come from regcred: check the URL",
+		c->settings->url, out->status);
 }
 
 /* One request.  False: no answer of regcred's came. */
@@ -392,13 +396,13 @@ static const struct {
 	long status;
 	const char *sentence;
 } meanings[] = {
-	{ 401, "the server does not know this key" },
-	{ 403, "this key may not do that" },
-	{ 404, "what is asked for is not there, or this key may not see it" },
+	{ 401, "the server does not accept this key; run `regcred login` with a valid one" },
+	{ 403, "your key may not do that" },
+	{ 404, "not found, or your key has no access to it" },
 	{ 413, "the login is longer than the 64 KiB that the server takes" },
 	{ 429, "too many sign-ins have failed from here; try again later" },
-	{ 503, "the server cannot do that now" },
-	{ 507, "the server's disk is full" },
+	{ 503, "the server cannot do that now; try again later" },
+	{ 507, "the server's disk is full; space must be freed there" },
 };
 /* clang-format on */
 

@@ -69,7 +69,7 @@ answer(struct helper_call *c)
 	const char *text = json_out_text(&c->out, &len);
 
 	if (text == NULL)
-		return fail_why("there is no memory");
+		return fail_why("out of memory");
 	(void)fwrite(text, 1, len, stdout);
 	(void)putchar('\n');
 	return EXIT_SUCCESS;
@@ -152,7 +152,7 @@ run_store(struct helper_call *c)
 	enum remote_done done;
 
 	if (json_parse(c->arena, c->input, c->input_len, &body, &e) != ERR_NONE)
-		return fail_why(e.detail != NULL ? e.detail : "there is no memory");
+		return fail_why(e.detail != NULL ? e.detail : "out of memory");
 	const char *address = client_text(body, "ServerURL");
 	const char *secret = client_text(body, "Secret");
 	struct remote_store store = {.user = client_text(body, "Username"),
@@ -165,7 +165,7 @@ run_store(struct helper_call *c)
 	if (helper_is_blank(store.user))
 		return helper_fail(no_user);
 	if (*store.secret == '\0')
-		return fail_why("there is no password: nothing was stored");
+		return fail_why("no password was given, so nothing was stored");
 	if (!remote_address(c->arena, address, &store.address, &wrong))
 		return fail_why(wrong);
 	if (!start(c) || remote_store(&c->client, &store, &done) != REMOTE_OK)
@@ -234,7 +234,7 @@ static const struct helper_command {
 	const char *help;
 } commands[] = {
 	{ "get",     run_get,     true,  "read the address of a registry, print its login" },
-	{ "store",   run_store,   true,  "read a login, make or update it on the server" },
+	{ "store",   run_store,   true,  "read a login, create or update it on the server" },
 	{ "erase",   run_erase,   true,  "read the address of a registry, remove what store made for it" },
 	{ "list",    run_list,    false, "print the addresses that have a login, and its user" },
 	{ "version", run_version, false, "print the version" },
@@ -269,10 +269,10 @@ helper_run(const struct helper_command *command)
 
 	call.arena = arena_new(ARENA_MAX);
 	if (call.arena == NULL)
-		return fail_why("there is no memory");
+		return fail_why("out of memory");
 	json_out_init(&call.out, call.arena);
 	if (command->reads && !helper_read_input(&call))
-		status = fail_why("standard input is too long, or no text");
+		status = fail_why("standard input is too long or is not text");
 	else
 		status = command->run(&call);
 	client_close(&call.client);

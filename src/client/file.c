@@ -37,7 +37,7 @@ cli_client_read(struct arena *a, const char *path, char why[CLIENT_WHY_MAX])
 	static const struct file_rules rules = {.max = FILE_MAX};
 	char *text = arena_alloc(a, FILE_MAX + 1);
 
-	(void)strcpy(why, "there is no memory");
+	(void)strcpy(why, "out of memory");
 	errno = 0;
 	return text != NULL && file_read(path, &rules, text, NULL, why, CLIENT_WHY_MAX) >= 0 ? text
 											     : NULL;

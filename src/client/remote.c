@@ -20,7 +20,7 @@ static enum remote_rc
 remote_fail(struct client *c, const char *why)
 {
 	if (arena_failed(c->arena))
-		why = "there is no memory";
+		why = "out of memory";
 	(void)snprintf(c->why, CLIENT_WHY_MAX, "%s", why);
 	return REMOTE_FAILED;
 }
@@ -30,7 +30,7 @@ remote_address(struct arena *a, const char *address, struct registry_url *out, c
 {
 	*why = registry_url_parse(a, address, out);
 	if (*why == NULL && *out->path != '\0')
-		*why = "A registry is named by its host alone here.";
+		*why = "A registry is named by its host only here.";
 	return *why == NULL;
 }
 
@@ -59,7 +59,7 @@ send_pairs(struct client *c, const char *method, const char *path, const char *c
 	const char *body = remote_body_of(c->arena, pairs);
 
 	if (body == NULL || path == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	return client_do(c, method, path, body, out) ? REMOTE_OK : REMOTE_FAILED;
 }
 
@@ -82,7 +82,7 @@ remote_get(struct client *c, const char *address, struct remote_login *out)
 	out->secret = client_text(answer.body, "Secret");
 	return out->user != NULL && out->secret != NULL
 		       ? REMOTE_OK
-		       : remote_fail(c, "the server's answer is no login");
+		       : remote_fail(c, "the server's answer is not a login");
 }
 
 enum remote_rc
@@ -132,7 +132,7 @@ walk(struct client *c, const char *collection, const char *query,
 			return REMOTE_FAILED;
 		const struct json *data = json_member(answer.body, "data");
 		if (data == NULL || data->type != JSON_ARRAY)
-			return remote_fail(c, "the server's answer is no list");
+			return remote_fail(c, "the server's answer is not a list");
 		for (const struct json *row = data->child; row != NULL; row = row->next)
 			if (client_text(row, "id") != NULL && !each(arg, row))
 				return REMOTE_OK;
@@ -221,7 +221,7 @@ find_doubles(struct client *c, const struct remote_store *store, const char *reg
 					 : NULL;
 
 	if (query == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	return walk(c, "registrycredentials", query, look, s);
 }
 
@@ -245,7 +245,7 @@ remote_act(struct client *c, const char *id, const char *action)
 	const char *path = arena_printf(c->arena, "registrycredentials/%s/?action=%s", id, action);
 
 	if (path == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	return client_do(c, "POST", path, "{}", &answer) ? REMOTE_OK : REMOTE_FAILED;
 }
 
@@ -394,7 +394,7 @@ remote_remove(struct client *c, const char *id, bool active)
 	enum remote_rc rc = active ? remote_act(c, id, "deactivate") : REMOTE_OK;
 
 	if (path == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
 		rc = REMOTE_FAILED;
 	return rc;
@@ -502,7 +502,7 @@ erase_one(struct client *c, const struct json *row)
 	const char *name = keys != NULL ? name_with(c, keys, false) : NULL;
 
 	if (keys != NULL && name == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	if (keys == NULL || strcmp(name, keys_begin) == 0)
 		return remote_remove(c, id, has_text(row, "state", "active"));
 	return strcmp(name + sizeof(keys_begin) - 1, keys) == 0 ? REMOTE_OK
@@ -521,7 +521,7 @@ remote_erase(struct client *c, const struct registry_url *address, const char *d
 		return rc == REMOTE_OK ? REMOTE_NONE : rc;
 	query = arena_printf(c->arena, "&registryId=%s", registry);
 	if (query == NULL)
-		return remote_fail(c, "there is no memory");
+		return remote_fail(c, "out of memory");
 	rc = walk(c, "registrycredentials", query, look_at_stored, &found);
 	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++)
 		rc = erase_one(c, found.rows[i]);

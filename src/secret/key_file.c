@@ -174,10 +174,10 @@ keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SEC
 		*stamp = keys_stamp(&st);
 		done = key_file_parse_file(keys, text);
 		if (!done)
-			(void)snprintf(
-				why, SECRET_WHY_MAX,
-				"the master key %s is not a key file of regcred, or is damaged",
-				path);
+			(void)snprintf(why, SECRET_WHY_MAX,
+				       "the master key %s is not a key file of regcred, or is "
+				       "damaged: put a copy of it back",
+				       path);
 	}
 	if (!done)
 		sodium_memzero(keys, sizeof(*keys));
@@ -225,16 +225,16 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	else if (access(directory, W_OK | X_OK) != 0)
 		not_writable(path,
 			     errno == EROFS ? "its file system is read-only"
-					    : "its directory cannot be written to",
+					    : "its directory is not writable",
 			     why);
 	else if ((fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "cannot open the directory of the master key: %s", strerror(errno));
 	else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
 		/* Some file systems of networks cannot; the database has a lease as well. */
-		(void)snprintf(
-			why, SECRET_WHY_MAX,
-			"another `regcred rekey` is changing this key file: wait for its end");
+		(void)snprintf(why, SECRET_WHY_MAX,
+			       "another `regcred rekey` is changing this key file: wait until it "
+			       "finishes");
 		(void)close(fd);
 		fd = -1;
 	}
@@ -251,7 +251,7 @@ key_file_replace(const char *path, const struct keys *keys, char why[SECRET_WHY_
 	bool done = real != NULL && stat(real, &st) == 0 && key_file_write(real, keys, &st);
 
 	if (!done && errno == EBUSY)
-		not_writable(path, "it is mounted by itself, without its directory", why);
+		not_writable(path, "it is mounted on its own, without its directory", why);
 	else if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
 			       strerror(errno));
@@ -283,7 +283,7 @@ edit_add(struct keys *keys, uint32_t id)
 	if (keys->count == KEYS_MAX)
 		return "has no room for another key";
 	if (keys_find(keys, id, true) != NULL)
-		return "has that key already";
+		return "already has that key";
 	make_key(keys, true, id);
 	return NULL;
 }
@@ -303,7 +303,7 @@ edit_remove(struct keys *keys, uint32_t id)
 	size_t kept = 0;
 
 	if (id == keys->primary)
-		return "seals with the key that was to be removed";
+		return "still seals with the key that was to be removed";
 	for (size_t i = 0; i < keys->count; i++)
 		if (!keys->keys[i].sealing || keys->keys[i].id != id)
 			keys->keys[kept++] = keys->keys[i];

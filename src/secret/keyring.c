@@ -47,7 +47,7 @@ keyring_load(const char *path, char why[SECRET_WHY_MAX])
 	struct live *live = calloc(1, sizeof(*live));
 	char *copy = strdup(path);
 	if (ring == NULL || live == NULL || copy == NULL) {
-		(void)snprintf(why, SECRET_WHY_MAX, "there is no memory");
+		(void)snprintf(why, SECRET_WHY_MAX, "out of memory");
 		free(ring);
 		free(live);
 		free(copy);
@@ -120,7 +120,7 @@ read_again(struct live *live, char why[SECRET_WHY_MAX])
 	bool good = keys_read(live->path, &keys, &live->stamp, why);
 	if (good && !follows(&live->keys, &keys)) {
 		(void)snprintf(why, SECRET_WHY_MAX,
-			       "the master key %s was replaced by an older or another one",
+			       "the master key %s was replaced by an older or a different one",
 			       live->path);
 		good = false;
 	}
@@ -130,7 +130,7 @@ read_again(struct live *live, char why[SECRET_WHY_MAX])
 		(void)pthread_rwlock_unlock(&live->lock);
 		log_info("the master key %s has changed: key %u seals", live->path, keys.primary);
 	} else if (!live->bad) {
-		log_error("%s; the keys that were read before stay in use", why);
+		log_error("%s; the keys that were read earlier stay in use", why);
 	}
 	if (!good)
 		live->stamp = (struct stamp){0}; /* what was wrong may pass */

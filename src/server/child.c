@@ -39,7 +39,7 @@ end_if_hanging(const struct pool *pool)
 
 	if (limit == 0 || oldest <= limit)
 		return;
-	log_error("a thread has hung for %lld s: the process ends itself",
+	log_error("a thread has hung for %lld s: the process ends and is replaced",
 		  (long long)(oldest / 1000));
 	own_slot(pool)->hung = 1;
 	board_count(BOARD_HANGS);

@@ -54,7 +54,7 @@ shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *s
 {
 	if (sandbox_enter(pool->settings, sandbox))
 		return true;
-	log_error("a %s cannot shut itself in: %s; sandbox = off goes on without", job->name,
+	log_error("a %s cannot be sandboxed: %s; set sandbox = off to run without", job->name,
 		  sandbox->missing);
 	return false;
 }
@@ -235,7 +235,7 @@ children_go_back(struct pool *pool)
 	pool->replacing = false;
 	pool->announced = true; /* long ago */
 	board_count(BOARD_RELOADS_REFUSED);
-	log_error("reload refused: a new process does not start; the settings of before go on");
+	log_error("reload refused: a new process does not start; the old settings stay in use");
 	children_fill(pool);
 }
 
@@ -338,7 +338,7 @@ child_look(struct pool *pool, struct child *c, int64_t now)
 		child_enter(pool, c, CHILD_READY);
 	if (limit == 0 || silent <= limit || c->killed)
 		return;
-	log_error("%s %d has hung for %lld s: killed", c->job->name, (int)c->pid,
+	log_error("%s %d has hung for %lld s: killed and replaced", c->job->name, (int)c->pid,
 		  (long long)(silent / 1000));
 	kill(c->pid, SIGKILL);
 	c->killed = true;

@@ -41,7 +41,7 @@ const struct setting config_table[] = {
 	{ "key_file", "path", "", "Master key; empty: master.key in $CREDENTIALS_DIRECTORY or in state_dir.", 0, 0, TO(key_file) },
 	{ "socket", "path", "", "Socket that the web server connects to; empty: regcredd.sock in state_dir.", 0, 0, TO(socket) },
 	{ "socket_mode", "octal", "0660", "Permissions of the socket.", 0600, 0777, TO(socket_mode) },
-	{ "allowed_users", "users", "", "Users, besides root and our own, that may connect to the socket.", 0, 0, TO(allowed_uids) },
+	{ "allowed_users", "users", "", "Users, besides root and regcredd's own, that may connect to the socket.", 0, 0, TO(allowed_uids) },
 	{ "pid_file", "path", "", "File that holds the master's process id while it runs; empty: none.", 0, 0, TO(pid_file) },
 	{ "user", "text", "", "User to become when started as root; empty: stay.", 0, 0, TO(user) },
 	{ "group", "text", "", "Group to become when started as root; empty: the user's own.", 0, 0, TO(group) },
@@ -53,25 +53,25 @@ const struct setting config_table[] = {
 	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs, in a request or as a whole, is ended and replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
 	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
 	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
-	{ "min_free_bytes", "number", "16777216", "Room on the disk of the database below which nothing is created or updated; 0: any.", 0, 1099511627776, TO(min_free_bytes) },
-	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal but on a network file system.", 0, 0, TO(journal) },
-	{ "proxy_auth", "yes|no", "no", "Believe the web server about who asks, if it knows the token.", 0, 0, TO(proxy_auth) },
+	{ "min_free_bytes", "number", "16777216", "Free space on the database's disk below which nothing is created or updated; 0: no limit.", 0, 1099511627776, TO(min_free_bytes) },
+	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal except on a network file system.", 0, 0, TO(journal) },
+	{ "proxy_auth", "yes|no", "no", "Accept the web server's word on who is asking, if it sends the token.", 0, 0, TO(proxy_auth) },
 	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
 	{ "proxy_create_users", "yes|no", "no", "Make an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
-	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI believe the environment too: only the web server starts the program.", 0, 0, TO(proxy_trust_cgi) },
+	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI accept the environment too: only the web server may start the program.", 0, 0, TO(proxy_trust_cgi) },
 	{ "auth_failures", "number", "20", "Failed sign-ins of an address, half as many with one key, before it has to wait; 0: any number.", 0, 1000, TO(auth_failures) },
 	{ "auth_failures_window_s", "seconds", "60", "Time in which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
 	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
 	{ "verify_networks", "networks", "", "Loopback networks, like 127.0.0.0/8, at which logins may be checked; empty: none.", 0, 0, TO(verify_networks) },
 	{ "insecure_registries", "text", "", "Registries, like 10.0.0.7:5000, that are asked over plain HTTP although their address does not say http://.", 0, 0, TO(insecure_registries) },
-	{ "verify_ca_file", "path", "", "Certificates that registries are trusted by; empty: the system's.", 0, 0, TO(verify_ca_file) },
+	{ "verify_ca_file", "path", "", "CA certificates for registries; empty: the system's.", 0, 0, TO(verify_ca_file) },
 	{ "verify_proxy", "text", "", "URL of the proxy through which registries are asked; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
 	{ "verify_timeout_s", "seconds", "5", "Time that the check of a login may take.", 1, 30, TO(verify_timeout_s) },
 	{ "verify_per_minute", "number", "60", "Checks that the keys of an account may ask for in a minute, and tokens that are fetched for one key; 0: any number.", 0, 1000, TO(verify_per_minute) },
 	{ "writes_per_minute", "number", "3000", "Changes and hand-outs of an account in a minute; 0: any number.", 0, 16000, TO(writes_per_minute) },
 	{ "rows_per_project", "number", "10000", "Rows of a type that a project, or an account, may have; 0: any number.", 0, 1000000, TO(rows_per_project) },
 	{ "projects_per_user", "number", "100", "Projects that a user may own; 0: any number.", 0, 100000, TO(projects_per_user) },
-	{ "repositories_per_hour", "number", "1000", "Repositories that a key may be given logins for by the web server in an hour; 0: any number.", 0, 16000, TO(repositories_per_hour) },
+	{ "repositories_per_hour", "number", "1000", "Repositories per hour for which the web server may give one key logins; 0: any number.", 0, 16000, TO(repositories_per_hour) },
 	{ "log_format", "text|json", "text", "How a line of the log looks: text, or a JSON object.", 0, 0, TO(log_format) },
 	{ "log_level", "level", "info", "Least important events that are logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "sandbox", "off|on", "on", "Take from workers the files and system calls that they do not need.", 0, 0, TO(sandbox) },
@@ -118,7 +118,7 @@ config_read_text(const struct setting *row, const char *text, struct settings *s
 		return fail(why, "must be shorter than %zu bytes", row->size);
 	for (const char *p = text; *p != '\0'; p++)
 		if (iscntrl((unsigned char)*p))
-			return fail(why, "must not hold control characters");
+			return fail(why, "must not contain control characters");
 	memcpy(member(s, row), text, strlen(text) + 1);
 	return true;
 }
@@ -258,9 +258,9 @@ config_read_networks(const struct setting *row, const char *text, struct setting
 	if (right && *text != '\0')
 		list = network_list_parse(a, text, &sentence);
 	if (sentence != NULL)
-		right = fail(why, "holds what is no network: %s", sentence);
+		right = fail(why, "contains something that is not a network: %s", sentence);
 	else if (list == NULL || !right)
-		right = fail(why, "cannot be read without memory");
+		right = fail(why, "cannot be read: out of memory");
 	else
 		right = config_read_text(row, list, s, why);
 	if (a != NULL)
@@ -385,7 +385,7 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 	for (size_t i = 0; i < s->group_count; i++)
 		if (strcmp(s->groups[i].name, line) == 0 &&
 		    s->groups[i].project_id == grant->project_id)
-			return fail(why, "%s:%u: the group \"%.64s\" has a line like that already",
+			return fail(why, "%s:%u: the group \"%.64s\" already has a line like that",
 				    file->name, file->line, line);
 	s->group_count++;
 	return true;
@@ -395,8 +395,9 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 static const struct {
 	const char *name, *instead;
 } dropped[] = {
-	{"ballast_bytes", "min_free_bytes keeps room for what must go on"},
-	{"process_log_keep_s", "the audit log has the steps; audit_keep_s says for how long"},
+	{"ballast_bytes", "min_free_bytes keeps that room now"},
+	{"process_log_keep_s",
+	 "the audit log has the steps; audit_keep_s says how long they are kept"},
 };
 
 static bool
@@ -405,7 +406,7 @@ refuse_unknown(const struct config_file *file, const char *name, char why[CONFIG
 	for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
 		if (strcmp(dropped[i].name, name) == 0)
 			return fail(why,
-				    "%s:%u: there is no setting %s any more: remove this line (%s)",
+				    "%s:%u: the setting %s no longer exists: remove this line (%s)",
 				    file->name, file->line, name, dropped[i].instead);
 	return fail(why, "%s:%u: unknown setting \"%.64s\"", file->name, file->line, name);
 }
@@ -438,7 +439,7 @@ config_take_line(void *arg, unsigned number, char *line)
 		return refuse_unknown(file, line, why);
 	first = &file->first[row - config_table];
 	if (*first != 0)
-		return fail(why, "%s:%u: %s is set a second time, first in line %u", file->name,
+		return fail(why, "%s:%u: %s is set twice; the first time is in line %u", file->name,
 			    file->line, row->name, *first);
 	*first = file->line;
 	snprintf(where, sizeof(where), "%s:%u: %s", file->name, file->line, row->name);
@@ -456,7 +457,7 @@ config_read_file(struct settings *s, const char *name, bool must_exist, char why
 		return true;
 	char *text = malloc(FILE_MAX + 1);
 	if (text == NULL)
-		return fail(why, "there is no memory");
+		return fail(why, "out of memory");
 	ssize_t len = file_read(name, &rules, text, NULL, why, CONFIG_WHY_MAX);
 	bool ok =
 		len >= 0 ? ini_each(text, config_take_line, &file) : errno == ENOENT && !must_exist;
@@ -592,7 +593,7 @@ check_proxy(const struct settings *s, char why[CONFIG_WHY_MAX])
 	if (s->proxy_auth && *s->proxy_token_file == '\0')
 		return fail(why, "proxy_auth needs proxy_token_file");
 	if (s->proxy_auth && s->open)
-		return fail(why, "proxy_auth and open exclude each other");
+		return fail(why, "proxy_auth and open cannot both be set");
 	return true;
 }
 
@@ -601,7 +602,7 @@ static bool
 check_registries(const char *list, char why[CONFIG_WHY_MAX])
 {
 	struct arena *a = arena_new(64 * 1024);
-	bool right = a != NULL || fail(why, "there is no memory");
+	bool right = a != NULL || fail(why, "out of memory");
 
 	for (; right && *list != '\0'; list += strspn(list, ", ")) {
 		size_t len = strcspn(list, ", ");

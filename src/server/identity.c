@@ -41,7 +41,7 @@ identity_note_socket(const struct pool *pool)
 				     (uintmax_t)pool->socket_device, (uintmax_t)pool->socket_inode);
 
 	if (ftruncate(pool->lock_fd, 0) != 0 || pwrite(pool->lock_fd, text, (size_t)len, 0) != len)
-		log_warn("cannot note the socket in the lock file: %s", strerror(errno));
+		log_warn("cannot record the socket in the lock file: %s", strerror(errno));
 }
 
 bool
@@ -59,14 +59,14 @@ identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 	}
 	/* As root in a directory of somebody else: a second link would give the other file away. */
 	if (fstat(pool->lock_fd, &found) != 0 || found.st_nlink != 1) {
-		log_error("%s is not a file of regcredd's own", path);
+		log_error("%s is not a file of regcredd: move it away", path);
 		return false;
 	}
 	if (pread(pool->lock_fd, before, sizeof(before) - 1, 0) < 0)
 		before[0] = '\0';
 	if (flock(pool->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		before[strcspn(before, "\n")] = '\0';
-		log_error("another regcredd (process %s) runs on %s", before,
+		log_error("another regcredd (process %s) is running on %s: stop it first", before,
 			  pool->settings->state_dir);
 		return false;
 	}
@@ -113,7 +113,7 @@ find_identity(const struct settings *s, uid_t *uid, gid_t *gid)
 	if (*s->user != '\0') {
 		user = getpwnam(s->user);
 		if (user == NULL) {
-			log_error("there is no user %s", s->user);
+			log_error("the user %s does not exist", s->user);
 			return false;
 		}
 		*uid = user->pw_uid;
@@ -122,13 +122,13 @@ find_identity(const struct settings *s, uid_t *uid, gid_t *gid)
 	if (*s->group != '\0') {
 		group = getgrnam(s->group);
 		if (group == NULL) {
-			log_error("there is no group %s", s->group);
+			log_error("the group %s does not exist", s->group);
 			return false;
 		}
 		*gid = group->gr_gid;
 	}
 	if (geteuid() != 0 && *uid != geteuid()) {
-		log_error("only root can become %s", s->user);
+		log_error("only root can switch to user %s", s->user);
 		return false;
 	}
 	return true;
@@ -141,7 +141,7 @@ identity_become(const struct settings *s, uid_t uid, gid_t gid)
 		return true;
 	if ((*s->user != '\0' ? initgroups(s->user, gid) : setgroups(0, NULL)) != 0 ||
 	    setgid(gid) != 0 || setuid(uid) != 0 || (uid != 0 && setuid(0) == 0)) {
-		log_error("cannot become user %u, group %u: %s", (unsigned)uid, (unsigned)gid,
+		log_error("cannot switch to user %u and group %u: %s", (unsigned)uid, (unsigned)gid,
 			  strerror(errno));
 		return false;
 	}

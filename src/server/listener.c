@@ -83,11 +83,14 @@ clear_path(const struct pool *pool, const struct sockaddr_un *address)
 	if (lstat(path, &found) != 0 && errno == ENOENT)
 		return true;
 	if (!S_ISSOCK(found.st_mode)) {
-		log_error("%s exists and is not a socket", path);
+		log_error("%s exists and is not a socket: remove it, or set socket to another path",
+			  path);
 		return false;
 	}
 	if (!is_own_file(pool, &found) && is_answered(address)) {
-		log_error("another program answers at %s", path);
+		log_error("another program is using the socket %s: stop it, or set socket to "
+			  "another path",
+			  path);
 		return false;
 	}
 	if (unlink(path) != 0) {
@@ -168,8 +171,8 @@ open_listener(struct pool *pool, uid_t uid, gid_t gid)
 	}
 	pool->unix_socket = domain == AF_UNIX;
 	if (!pool->unix_socket)
-		log_warn(
-			"the listening socket is not a Unix socket: whoever reaches it is trusted");
+		log_warn("the listening socket is not a Unix socket: anyone who can reach it is "
+			 "trusted");
 	return true;
 }
 
@@ -188,7 +191,7 @@ listener_renew(struct pool *pool)
 	int before = pool->listener;
 
 	if (!pool->socket_lost)
-		log_error("the socket %s is gone: it is made again", pool->settings->socket);
+		log_error("the socket %s is gone: creating it again", pool->settings->socket);
 	bool made = (!pool->socket_lost || access(pool->settings->socket, F_OK) != 0) &&
 		    make_socket(pool, geteuid(), getegid());
 	pool->socket_lost = !made;

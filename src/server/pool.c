@@ -164,7 +164,7 @@ pool_prepare(struct pool *pool)
 		return false;
 	}
 	if (pid > 0 && WIFSIGNALED(status))
-		log_error("the check before the start died: signal %d", WTERMSIG(status));
+		log_error("the check before the start died of signal %d", WTERMSIG(status));
 	return pid > 0 && status == 0;
 }
 
@@ -185,7 +185,7 @@ open_board(struct pool *pool)
 		pool->board = board_new(NULL);
 	}
 	if (pool->board == NULL) {
-		log_error("no memory");
+		log_error("out of memory");
 		return false;
 	}
 	pool->board->master = (int32_t)getpid();
@@ -246,7 +246,7 @@ pool_run(const struct settings *s, int argc, char **argv)
 	if (pool != NULL)
 		pool->settings = malloc(sizeof(*s));
 	if (pool == NULL || pool->settings == NULL) {
-		log_error("no memory");
+		log_error("out of memory");
 		free(pool);
 		return 1;
 	}
@@ -260,7 +260,7 @@ pool_run(const struct settings *s, int argc, char **argv)
 	identity_block_signals();
 	pool->limiter = limiter_new();
 	if (pool->limiter == NULL)
-		log_error("no memory");
+		log_error("out of memory");
 	else
 		ok = pool_serve(pool);
 	if (pool->listener >= 0)

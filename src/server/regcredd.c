@@ -88,7 +88,7 @@ check(const struct settings *s)
 		fprintf(stderr, "regcredd: %s\n", why);
 		return EXIT_FAILED;
 	}
-	printf("settings, key and database are in order\n");
+	printf("settings, key and database are fine\n");
 	return 0;
 }
 
@@ -175,9 +175,9 @@ run_cgi(void)
 	if (!harden_dumps(s.core_dumps))
 		return cgi_failed("cannot forbid core files");
 	if (s.open)
-		return cgi_failed(
-			"open is not for a CGI: whoever reaches the program's environment "
-			"could say it");
+		return cgi_failed("open cannot be used for a CGI: anyone who controls the "
+				  "program's environment "
+				  "could set it");
 	if (is_served(&s))
 		return cgi_failed("the state directory is in the web root, where everyone may read "
 				  "it: move it elsewhere");

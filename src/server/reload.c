@@ -23,7 +23,7 @@ refuse_reload(struct pool *pool, const char *why)
 	free(pool->next);
 	pool->next = NULL;
 	board_count(BOARD_RELOADS_REFUSED);
-	log_error("reload refused: %s; the settings of before go on", why);
+	log_error("reload refused: %s; the old settings stay in use", why);
 }
 
 static bool
@@ -61,7 +61,7 @@ read_settings(struct pool *pool, char why[CONFIG_WHY_MAX])
 
 	pool->next = malloc(sizeof(*pool->next));
 	if (pool->next == NULL) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
 		return false;
 	}
 	return config_load(pool->next, pool->argc, pool->argv, &arg, why) &&
@@ -92,7 +92,7 @@ reload_begin(struct pool *pool)
 	if (pool->probe > 0)
 		return;
 	pool->probe = 0;
-	refuse_reload(pool, "the process that checks them cannot be started");
+	refuse_reload(pool, "the process that checks the settings cannot be started");
 }
 
 void
@@ -103,8 +103,9 @@ reload_probe_ended(struct pool *pool, int status)
 		return;
 	if (status != 0) {
 		refuse_reload(pool, WIFSIGNALED(status)
-					    ? "the process that checks them died"
-					    : "they are not in order with key and database");
+					    ? "the process that checks the settings died"
+					    : "the settings do not fit the key and the database: "
+					      "see the lines before this one");
 		return;
 	}
 	pool->before = pool->settings;

@@ -75,7 +75,7 @@ check_peer(struct worker *w, int fd)
 		return true;
 	board_count(BOARD_STRANGERS);
 	if (atomic_exchange(&w->complained_s, now_s) != now_s)
-		log_warn("refused a connection of uid %u: name it in allowed_users if it is the "
+		log_warn("refused a connection from uid %u: add it to allowed_users if it is the "
 			 "web server's",
 			 (unsigned)peer.uid);
 	return false;

@@ -93,7 +93,7 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 		right = false;
 	} else if (count == 0 && how != PREPARE_CREATE) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
-			       "the database %s knows no master key: run `regcred init`",
+			       "the database %s has no master key recorded: run `regcred init`",
 			       s->database);
 		right = false;
 	} else if (!primary && how != PREPARE_CHECK && !rekey_register(store, ring, why)) {
@@ -112,7 +112,7 @@ init_tables(char why[CONFIG_WHY_MAX])
 	if (wrong == NULL)
 		wrong = auth_init();
 	if (wrong == NULL && !secret_init())
-		wrong = "libsodium does not start";
+		wrong = "libsodium cannot be initialised";
 	if (wrong != NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
 		return false;
@@ -135,14 +135,14 @@ tell_journal(const struct settings *s)
 	const char *network = disk_network(s->database);
 
 	if (!app_wants_wal(s))
-		log_warn("the database %s has a rollback journal in place of a write-ahead log, "
+		log_warn("the database %s has a rollback journal instead of a write-ahead log, "
 			 "because %s%s: reads and commits wait for each other",
 			 s->database,
-			 s->journal == JOURNAL_AUTO ? "it lies on " : "the setting journal says so",
+			 s->journal == JOURNAL_AUTO ? "it is on " : "the setting journal says so",
 			 s->journal == JOURNAL_AUTO ? network : "");
 	else if (network != NULL)
-		log_warn("the database %s lies on %s, and the setting journal gives it a "
-			 "write-ahead log: it is damaged if a second host opens it",
+		log_warn("the database %s is on %s, and the setting journal gives it a "
+			 "write-ahead log: it gets damaged if a second host opens it",
 			 s->database, network);
 }
 
@@ -158,7 +158,8 @@ warn_of_groups(const struct settings *s, struct store *store)
 
 		if (g->kind == NULL && store_get(store, a, &family_account, g->project_id,
 						 &owners_all, &project) == STORE_NONE)
-			log_warn("[groups]: %s gets a role in project 1a%lld, which does not exist",
+			log_warn("[groups]: %s gives a role in project 1a%lld, which does not "
+				 "exist: correct the line",
 				 g->name, (long long)g->project_id);
 	}
 	if (a != NULL)
@@ -203,7 +204,7 @@ static bool
 tell_migration(const struct settings *s, struct store *store, struct migration_note *note,
 	       char why[CONFIG_WHY_MAX])
 {
-	log_info("the database %s of version %d was brought up to date; it is kept as it was in "
+	log_info("the database %s of version %d was brought up to date; a copy of the old one is "
 		 "%s.version-%d",
 		 s->database, note->from, s->database, note->from);
 	if (store_write_freeing(store, migration_in_transaction, note) == STORE_OK)
@@ -285,7 +286,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	struct app *app = calloc(1, sizeof(*app));
 
 	if (app == NULL) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
 		return NULL;
 	}
 	app->settings = s;
@@ -312,7 +313,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 		app->inject = inject_new(&app->checks, app->seats);
 	}
 	if (app->verifier == NULL || app->inject == NULL) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
 		app_free(app);
 		return NULL;
 	}

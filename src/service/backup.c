@@ -86,7 +86,7 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 	int fd = mkostemp(out, O_CLOEXEC);
 
 	if (fd < 0)
-		return backup_failed(why, "cannot write beside", path);
+		return backup_failed(why, "cannot write next to", path);
 	(void)close(fd);
 	return true;
 }
@@ -221,7 +221,8 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 		return false;
 	}
 	if (!b->force && access(b->file, F_OK) == 0) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "%s is there: --force replaces it", b->file);
+		(void)snprintf(why, CONFIG_WHY_MAX, "%s already exists: --force replaces it",
+			       b->file);
 		return false;
 	}
 	if (same_file(b->file, b->settings->database)) {
@@ -229,9 +230,10 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 		return false;
 	}
 	if (!is_replaceable(b->file)) {
-		(void)snprintf(why, CONFIG_WHY_MAX,
-			       "%s is not a backup of yours, and is not replaced: remove it first",
-			       b->file);
+		(void)snprintf(
+			why, CONFIG_WHY_MAX,
+			"%s is not a backup of yours and will not be replaced: remove it first",
+			b->file);
 		return false;
 	}
 	if (!make_temporary(b->file, temporary, why))
@@ -267,8 +269,9 @@ backup_take(const struct settings *s, const char *path, const char *who, char wh
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	(void)close(fd);
-	(void)snprintf(why, CONFIG_WHY_MAX, "%s uses the database %s: stop it, or wait for its end",
-		       who, s->database);
+	(void)snprintf(why, CONFIG_WHY_MAX,
+		       "%s is using the database %s: stop it, or wait until it ends", who,
+		       s->database);
 	return -1;
 }
 
@@ -302,7 +305,7 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 	struct store_facts facts;
 
 	if (fresh == NULL) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "there is no memory");
+		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
 		return false;
 	}
 	*fresh = *b->settings;
@@ -323,10 +326,11 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 	if (done && !disk_sync(temporary))
 		done = backup_failed(why, "cannot flush", temporary);
 	if (done && revived.compared)
-		(void)fprintf(b->out,
-			      "%zu keys and %zu logins are valid again that were not any more: see "
-			      "the audit log\n",
-			      revived.keys, revived.logins);
+		(void)fprintf(
+			b->out,
+			"%zu keys and %zu logins that were no longer valid are valid again: see "
+			"the audit log\n",
+			revived.keys, revived.logins);
 	free(fresh);
 	return done;
 }
@@ -366,7 +370,7 @@ set_aside(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 	for (size_t i = 0; i < BESIDE; i++) {
 		name_beside(from, database, i);
 		if (unlink(from) != 0 && errno != ENOENT)
-			return backup_failed(why, "cannot take away", from);
+			return backup_failed(why, "cannot remove", from);
 	}
 	return disk_sync_directory(database) ? true : backup_failed(why, "cannot flush", database);
 }
@@ -419,8 +423,9 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	if (folded == STORE_BUSY || folded == STORE_FAILED) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%.*s; nothing was changed: %s",
 			       CONFIG_WHY_MAX / 2, reason,
-			       folded == STORE_BUSY ? "something uses the database, stop it first"
-						    : "see to that, or move the old database away");
+			       folded == STORE_BUSY
+				       ? "something is using the database: stop it first"
+				       : "fix that, or move the old database away");
 		return false;
 	}
 	if (folded == STORE_OK) {
@@ -438,7 +443,7 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 		return backup_failed(why, "cannot flush", database);
 	(void)fprintf(b->out, "restored %s from %s\n", database, b->file);
 	if (old)
-		(void)fprintf(b->out, "the database that was there is %s\n", aside);
+		(void)fprintf(b->out, "the old database is %s\n", aside);
 	return true;
 }
 
@@ -453,7 +458,7 @@ read_as_owner(const struct backup *b, int from, const char *copy, char why[CONFI
 	if (stat(log, &st) == 0 && st.st_size > 0) {
 		(void)snprintf(
 			why, CONFIG_WHY_MAX,
-			"%s lies beside the backup: copy a database with `regcred backup`, or "
+			"%s is next to the backup: copy a database with `regcred backup`, or "
 			"restore as the user that owns %s",
 			log, b->settings->state_dir);
 		return false;
@@ -477,9 +482,10 @@ restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 
 	if (access(b->settings->database, F_OK) == 0 &&
 	    rekey_runs_on(b->settings->database, holder)) {
-		(void)snprintf(why, CONFIG_WHY_MAX,
-			       "a `regcred rekey` works on the database (%.200s): wait for its end",
-			       holder);
+		(void)snprintf(
+			why, CONFIG_WHY_MAX,
+			"a `regcred rekey` is working on the database (%.200s): wait until it ends",
+			holder);
 		return false;
 	}
 	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
@@ -531,8 +537,7 @@ backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 	/* Before any lock is taken, and by root as root. */
 	int from = file_open(b->file, NULL);
 	if (from < 0)
-		return backup_failed(why, errno == EINVAL ? "this is not a file," : "cannot read",
-				     b->file);
+		return backup_failed(why, errno == EINVAL ? "not a file:" : "cannot read", b->file);
 	bool done = owner_become(b->settings, false, why) && restore_alone(b, from, why);
 	owner_leave();
 	(void)close(from);

@@ -84,7 +84,7 @@ app_write_refusals(struct app *app, bool all)
 		refusals_forget(refusals, items, w.count);
 	else
 		log_warn("refused sign-ins could not be written to the audit log%s",
-			 all ? " and are lost" : "; it is tried again");
+			 all ? " and are lost" : "; it will be tried again");
 	return rc == STORE_OK;
 }
 
@@ -103,7 +103,7 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 		rc = audit_sweep(app->store, app->ring, limits.now_ms, s->audit_keep_s * 1000,
 				 &cut);
 	if (cut > 0)
-		log_info("housekeeper: %zu rows of the audit log are old and were cut off", cut);
+		log_info("housekeeper: %zu old rows of the audit log were cut off", cut);
 	if (rc == STORE_OK)
 		log_anchor(app);
 	enum store_rc tidied = store_tidy(app->store);
@@ -111,6 +111,6 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 	if (rc == STORE_OK)
 		board_swept(clock_wall_ms(), (int64_t)(done + cut));
 	else
-		log_warn("housekeeper: the pass did not end; it is tried again");
+		log_warn("housekeeper: the pass did not finish; it will be tried again");
 	return rc == STORE_OK;
 }

@@ -67,7 +67,7 @@ struct rotation {
 static bool
 rekey_failed(struct rotation *x, const char *what)
 {
-	(void)snprintf(x->why, SECRET_WHY_MAX, "%s; call `regcred rekey` again to go on", what);
+	(void)snprintf(x->why, SECRET_WHY_MAX, "%s; run `regcred rekey` again to continue", what);
 	return false;
 }
 
@@ -80,7 +80,7 @@ failed_store(struct rotation *x, enum store_rc rc)
 	case STORE_BUSY:
 		return rekey_failed(x, "the database is busy");
 	case STORE_NO_MEMORY:
-		return rekey_failed(x, "there is no memory");
+		return rekey_failed(x, "out of memory");
 	case STORE_OK:
 	case STORE_NONE:
 	case STORE_CONSTRAINT:
@@ -241,10 +241,11 @@ keep_lease(struct store_tx *tx, struct rotation *x)
 	if (rc == STORE_OK || rc == STORE_NONE)
 		rc = store_take_lease(tx, LEASE, x->holder, now, now + LEASE_MS);
 	if (rc == STORE_NONE)
-		(void)snprintf(x->why, SECRET_WHY_MAX,
-			       "another `regcred rekey` works on this database (%s): wait for its "
-			       "end; if it was killed on another host, ten minutes",
-			       lease.holder);
+		(void)snprintf(
+			x->why, SECRET_WHY_MAX,
+			"another `regcred rekey` is working on this database (%s): wait until it "
+			"ends, or ten minutes if it was killed on another host",
+			lease.holder);
 	if (a != NULL)
 		arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_CONFLICT;
@@ -309,7 +310,8 @@ register_key(struct store_tx *tx, const struct registration *r, struct arena *a,
 	if (rc != STORE_OK || keyring_matches(r->ring, check->key_id, check->use, &known))
 		return rc;
 	(void)snprintf(r->why, SECRET_WHY_MAX,
-		       "the database knows another key %" PRId64 " than this key file has: put the "
+		       "the database has a different key %" PRId64
+		       " from the one in this key file: put the "
 		       "file of its last `regcred rekey` in place",
 		       check->key_id);
 	return STORE_ABORTED;
@@ -372,7 +374,8 @@ fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, u
 		rc = rekey_count(x->r->store, rows, &count);
 	for (size_t i = 0; rc == STORE_OK && i < count; i++)
 		if (rows[i].id == *id)
-			return rekey_failed(x, "a row names a key that is not in the key file");
+			return rekey_failed(x, "a row names a key that is not in the key file: put "
+					       "the right file back");
 	return rc == STORE_OK ? true : failed_store(x, rc);
 }
 
@@ -419,7 +422,7 @@ rekey_tell(struct rotation *x)
 	if (x->r->progress == NULL || now - x->began_ms < QUIET_MS || now - x->told_ms < TELL_MS)
 		return;
 	x->told_ms = now;
-	(void)fprintf(x->r->progress, "regcred: %" PRId64 " of %" PRId64 " values sealed again\n",
+	(void)fprintf(x->r->progress, "regcred: %" PRId64 " of %" PRId64 " values resealed\n",
 		      x->done, x->todo > x->done ? x->todo : x->done);
 	(void)fflush(x->r->progress);
 }
@@ -639,7 +642,7 @@ rekey_complain(struct rotation *x)
 	(void)snprintf(
 		x->why, SECRET_WHY_MAX,
 		"%zu values do not open with any key (%s:%s%s): give these rows a new "
-		"secret or remove them; an old key that one of them names is kept; then call "
+		"secret or remove them (an old key that one of them names is kept), then run "
 		"`regcred rekey` again",
 		x->bad, x->bad_family->table, names, x->bad > BAD_NAMED ? " ..." : "");
 	return false;
@@ -730,7 +733,7 @@ find_next(struct rotation *x, uint32_t *next)
 		under_way = under_way || !keys[i].primary;
 	}
 	if (under_way) {
-		(void)fprintf(x->r->out, "going on with the rotation that is under way\n");
+		(void)fprintf(x->r->out, "continuing the rotation in progress\n");
 		(void)fflush(x->r->out);
 		return true;
 	}
@@ -773,8 +776,7 @@ prove_end(struct rotation *x)
 	if (!keyring_follow(x->r->ring, x->why))
 		return false;
 	if (keyring_sealing(x->r->ring, keys) != 1 || keys[0].id != x->primary)
-		return rekey_failed(x,
-				    "the key file still has a key that seals beside the new one");
+		return rekey_failed(x, "the key file still has a second key that seals");
 	enum store_rc rc = rekey_count(x->r->store, rows, &count);
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
@@ -800,7 +802,7 @@ rotate(struct rotation *x)
 		return false;
 	x->primary = primary_of(x->r->ring);
 	if (next != 0 && x->primary != next)
-		return rekey_failed(x, "the key file was changed by somebody else");
+		return rekey_failed(x, "the key file was changed by someone else");
 	x->began_ms = clock_ms();
 	if (!rekey_register(x->r->store, x->r->ring, x->why))
 		return false;
@@ -811,7 +813,7 @@ rotate(struct rotation *x)
 		x->todo += rows[i].id != x->primary ? rows[i].rows : 0;
 	if (!retire(x, clock_ms() + rekey_pause_ms()) || !prove_end(x))
 		return false;
-	(void)fprintf(x->r->out, "%" PRId64 " values are sealed again, all with key %" PRId64 "\n",
+	(void)fprintf(x->r->out, "%" PRId64 " values are resealed, all with key %" PRId64 "\n",
 		      x->done, x->primary);
 	return true;
 }
@@ -829,7 +831,7 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 	bool done = x.arena != NULL ? rotate(&x) : failed_store(&x, STORE_NO_MEMORY);
 	/* One that stays behind ends by itself. */
 	if (store_write(r->store, end_in_transaction, &x) != STORE_OK)
-		log_info("rekey: its lease could not be given back");
+		log_info("rekey: its lease could not be released");
 	if (x.arena != NULL)
 		arena_free(x.arena);
 	(void)close(lock);

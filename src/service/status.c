@@ -165,8 +165,9 @@ look_for_socket(struct status_walk *s, const struct board *b)
 	struct stat found;
 
 	if (b->socket_lost || (b->own_socket && lstat(s->settings->socket, &found) != 0))
-		status_complain(s, "the socket of the pool is gone, or another program's: restart "
-				   "regcredd");
+		status_complain(
+			s, "the socket of the pool is gone or belongs to another program: restart "
+			   "regcredd");
 }
 
 static void
@@ -252,7 +253,7 @@ put_keys(struct status_walk *s, const struct context *c)
 	size_t key_count = keyring_sealing(c->ring, keys), count = 0;
 
 	if (rekey_count(c->store, rows, &count) != STORE_OK)
-		status_complain(s, "the sealed values cannot be counted");
+		status_complain(s, "the sealed values cannot be counted: run `regcred check`");
 	json_name(&s->w, "keys");
 	json_begin_array(&s->w);
 	for (size_t k = 0; k < key_count; k++) {
@@ -284,8 +285,8 @@ put_database(struct status_walk *s, const struct context *c)
 	put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
 	json_end_object(&s->w);
 	if (store_is_low(c->store))
-		status_complain(
-			s, "less than min_free_bytes is left on the disk: changes are refused");
+		status_complain(s, "less than min_free_bytes is left on the disk: changes are "
+				   "refused until space is freed");
 	put_rows(s, c);
 	put_doubles(s, c);
 	put_keys(s, c);

@@ -78,7 +78,7 @@ class Base(harness.Case):
     def right(self, *words, state=None):
         done = self.verify(*words, state=state)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("right: rows", done.stdout)
+        self.assertIn("intact: rows", done.stdout)
         return done.stdout
 
 
@@ -389,7 +389,7 @@ class Chain(Base):
             connection.close()
             done = self.verify(state=state)
             self.assertEqual(done.returncode, 1 if says else 0, done.stdout)
-            self.assertIn("WRONG: " + says if says else "right: ", done.stdout)
+            self.assertIn("WRONG: " + says if says else "intact: ", done.stdout)
         wrong = anchor[:-1] + ("0" if anchor[-1] != "0" else "1")
         self.assertIn("not the one whose hash was noted", self.verify("--anchor", wrong).stdout)
         self.assertIn("is missing", self.verify("--anchor", "%d:%s" % (last + 1000, anchor.split(":")[1])).stdout)

@@ -408,8 +408,8 @@ class Broken(CgiCase):
         self.broken("REGCRED_THREADS must be", REGCRED_THREADS="many")
 
     def test_nobody_is_let_in_by_the_environment(self):
-        self.broken("open is not for a CGI", REGCRED_OPEN="yes", REMOTE_ADDR="127.0.0.1", HTTP_HOST="127.0.0.1")
-        self.broken("open is not for a CGI", REGCRED_CONFIG=self.settings("state_dir = %s\nopen = yes\n" % state))
+        self.broken("open cannot be used for a CGI", REGCRED_OPEN="yes", REMOTE_ADDR="127.0.0.1", HTTP_HOST="127.0.0.1")
+        self.broken("open cannot be used for a CGI", REGCRED_CONFIG=self.settings("state_dir = %s\nopen = yes\n" % state))
 
     def test_a_state_directory_that_the_web_server_may_serve(self):
         link = os.path.join(directory, "link")

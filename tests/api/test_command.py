@@ -49,7 +49,7 @@ class Command(harness.Case):
 
     def test_what_is_wrong_is_named(self):
         for words, text in ((["ls"], 'unknown command "ls"'), (["key", "frob"], 'unknown command "key frob"'), (["frob", "--help"], 'unknown command "frob"'), (["audit"], "which command"), ([], "which command"),
-                            (["status", "--nonsense"], "there is no option --nonsense"), (["--nonsense", "status"], "--nonsense"), (["status", "more"], "too much: more"),
+                            (["status", "--nonsense"], "unknown option --nonsense"), (["--nonsense", "status"], "--nonsense"), (["status", "more"], "too much: more"),
                             (["key", "list", "--json=yes"], "takes no value: --json"), (["key", "create", "--account"], "value is missing: --account"), (["logout", "--state-dir", "/x"], "--state-dir"),
                             (["ls\x1b[2J\u202e"], 'unknown command "ls?[2J?"')):
             done = self.run_command(*words)

@@ -284,10 +284,10 @@ class Keys(Base):
         reveal, plain = self.key(role="reveal"), site.new_key(self.project.admin, name="plain")
         self.get("ghcr.io", reveal)
         for done in (self.store("ghcr.io", "u", site.plant(), reveal), self.run_helper("erase", stdin="ghcr.io", key=reveal)):
-            self.fails(done, "this key may not")
+            self.fails(done, "your key may not")
         for word, stdin in (("get", "ghcr.io"), ("list", "")):
-            self.fails(self.run_helper(word, stdin=stdin, key=plain), "this key may not", "403")
-            self.fails(self.run_helper(word, stdin=stdin, key=("nobody", site.plant())), "does not know this key", "401")
+            self.fails(self.run_helper(word, stdin=stdin, key=plain), "your key may not", "403")
+            self.fails(self.run_helper(word, stdin=stdin, key=("nobody", site.plant())), "does not accept this key", "401")
         self.says(self.store("ghcr.io", "u", site.plant(), plain), 0, "")
 
     def test_key_files(self):
@@ -374,7 +374,7 @@ class Keys(Base):
             self.fails(self.run_helper("get", stdin="ghcr.io", key=key, url=url), "is http: the key and all logins could be read")
         for url, more in (("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "yes"}), ("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "1"}), ("https://no-such-host.invalid", {})):
             done = self.run_helper("get", stdin="ghcr.io", key=key, url=url, env=self.environ(REGCRED_URL=url, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], **more))
-            self.fails(done, "cannot be asked")
+            self.fails(done, "failed: ")
         # Over http no proxy is told the key.
         env = self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], http_proxy="http://127.0.0.1:9", all_proxy="http://127.0.0.1:9")
         self.assertEqual(self.run_helper("list", env=env).returncode, 0)
@@ -471,7 +471,7 @@ class Trouble(Base):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))                     # nobody listens
             for word in ("get", "store", "erase", "list"):
-                self.fails(self.ask(s.getsockname()[1], word), "cannot be asked")
+                self.fails(self.ask(s.getsockname()[1], word), "failed: ")
         self.fails(self.run_helper("get", stdin="ghcr.io", key=self.key_of_nobody, url="http://no-such-host.invalid"))
 
     def test_hangs(self):
@@ -486,16 +486,16 @@ class Trouble(Base):
         elsewhere = self.stand_in(http(200, good))
         # The answer, what is said
         for answer, *words in (
-                (http(200, "<html>welcome</html>"), "not regcred's"), (http(200, ""), "not regcred's"), (http(200, "[]"), "not regcred's"),
-                (http(200, '"x"'), "not regcred's"), (http(200, "{}"), "no login"), (http(200, '{"Username":"u","Secret":null}'), "no login"),
-                (http(200, '{"Username":1,"Secret":"s"}'), "no login"), (http(200, good[:-1]), "not regcred's"), (http(200, good + "x"), "not regcred's"), (http(200, good, length=500), "cannot be asked"),
-                (http(500, "oops"), "status 500", "not regcred's"), (http(401, "{}"), "does not know this key"), (http(404, "{}"), "not there"),
+                (http(200, "<html>welcome</html>"), "not come from regcred"), (http(200, ""), "not come from regcred"), (http(200, "[]"), "not come from regcred"),
+                (http(200, '"x"'), "not come from regcred"), (http(200, "{}"), "not a login"), (http(200, '{"Username":"u","Secret":null}'), "not a login"),
+                (http(200, '{"Username":1,"Secret":"s"}'), "not a login"), (http(200, good[:-1]), "not come from regcred"), (http(200, good + "x"), "not come from regcred"), (http(200, good, length=500), "failed: "),
+                (http(500, "oops"), "status 500", "not come from regcred"), (http(401, "{}"), "does not accept this key"), (http(404, "{}"), "not found"),
                 (http(401, error % (401, "Unauthorized")), "401", "Unauthorized"), (http(403, error % (403, "Forbidden")), "403", "may not", "a?[2Jb"),
                 (http(404, error % (404, "Not Found")), "404"), (http(429, error % (429, "TooManyRequests")), "429", "try again later"),
                 (http(503, error % (503, "Service Unavailable")), "503"), (http(507, error % (507, "Insufficient Storage")), "507", "full"),
-                (http(302, good, "Location: http://127.0.0.1:%d/" % elsewhere.port), "status 302"), (http(200, '{"x":"%s"}' % ("y" * 1100000)), "too much"),
-                (http(200, '{"x":[%s0]}' % ("0," * 110000)), "not regcred's"), ([b"\0\1\2\3"], "cannot be asked"), ([b""], "cannot be asked"),
-                (["HTTP/1.1 200 OK\r\nX: {}\r\n".format("y" * 400000).encode()], "cannot be asked"), (http(204, ""), "not regcred's")):
+                (http(302, good, "Location: http://127.0.0.1:%d/" % elsewhere.port), "status 302"), (http(200, '{"x":"%s"}' % ("y" * 1100000)), "too large"),
+                (http(200, '{"x":[%s0]}' % ("0," * 110000)), "not come from regcred"), ([b"\0\1\2\3"], "failed: "), ([b""], "failed: "),
+                (["HTTP/1.1 200 OK\r\nX: {}\r\n".format("y" * 400000).encode()], "failed: "), (http(204, ""), "not come from regcred")):
             with self.subTest(answer=answer[0][:200]):
                 self.fails(self.ask(self.stand_in(answer).port), *words)
         self.assertEqual(elsewhere.asked, [], "a redirect was followed")
@@ -531,7 +531,7 @@ class Trouble(Base):
         asked = len(server.asked)
         for other in ({"REGCRED_API_CA_FILE": None}, {"REGCRED_URL": "https://localhost.invalid:%d" % server.port}, {"REGCRED_API_CA_FILE": "/nonexistent"}):
             env = dict(self.environ(REGCRED_URL=url, REGCRED_API_KEY_FILE=key, REGCRED_API_CA_FILE=paths[1]), **{k: v or "" for k, v in other.items()})
-            self.fails(self.run_helper("get", stdin="ghcr.io", env=env), "cannot be asked")
+            self.fails(self.run_helper("get", stdin="ghcr.io", env=env), "failed: ")
         self.assertEqual(len(server.asked), asked, "a key was sent to a server that is not trusted")
 
 

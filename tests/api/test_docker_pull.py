@@ -161,7 +161,7 @@ class Pull(harness.Case):
         began = time.monotonic()
         done = self.pull()
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("regcred: the server does not know this key", done.stderr)
+        self.assertIn("regcred: the server does not accept this key", done.stderr)
         self.assertLess(time.monotonic() - began, 50)
 
 

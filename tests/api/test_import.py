@@ -66,7 +66,7 @@ class Login(Base):
         before = os.stat(self.ini).st_ino
         done = self.regcred("login", site.base, stdin="access_key = x\nsecret_key = y\n")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertIn("does not know this key", done.stderr)
+        self.assertIn("does not accept this key", done.stderr)
         self.assertEqual(os.stat(self.ini).st_ino, before)
         self.assertEqual(os.listdir(os.path.dirname(self.ini)), ["client.ini"])
         for words in (("removed",), ("was not logged in",)):
@@ -113,10 +113,10 @@ class Login(Base):
         good = "access_key = %s\nsecret_key = %s\n" % self.key
         for words, stdin, status, text in (
                 (("login",), good, 1, "which server"), (("login", "a", "b"), good, 1, "which server"), (("login", "creds.example"), good, 1, "URL"),
-                (("login", "http://127.0.0.1:9"), good, 1, "cannot be asked"), (("login", site.base), "", 1, "no key"), (("login", site.base), "hello\n", 1, "standard input:1"),
+                (("login", "http://127.0.0.1:9"), good, 1, "failed: "), (("login", site.base), "", 1, "no key"), (("login", site.base), "hello\n", 1, "standard input:1"),
                 (("login", site.base), "access_key = a\n", 1, "no key"), (("login", site.base, "--ca-file", "/nonexistent"), good, 1, "--ca-file"),
                 (("login", site.base + "\nx = y"), good, 1, "URL"), (("login", "--nonsense", "x"), good, 2, "usage"), (("login", "--key-file"), good, 2, "usage"),
-                (("login", "--key-file", "/nonexistent", site.base), "", 1, "No such file"), (("import",), "", 1, "which files"), (("logout", "x"), "", 1, "no words"),
+                (("login", "--key-file", "/nonexistent", site.base), "", 1, "No such file"), (("import",), "", 1, "which files"), (("logout", "x"), "", 1, "no arguments"),
                 (("import", "--dry-run=yes", "x"), "", 2, "usage"), (("import", "x"), "", 1, "regcred login")):
             with self.subTest(words=words):
                 done = self.regcred(*words, stdin=stdin)
@@ -150,7 +150,7 @@ class Import(Base):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual(done.stdout.splitlines(), [
             HUB + "  hub  made, with its registry", "https://ghcr.io  me  made, with its registry", "token.example  <token>  made, with its registry",
-            "quay.io/acme  team  made, with its registry", "localhost:5000  u  made, with its registry", "ghcr.io  me  kept: there is one already",
+            "quay.io/acme  team  made, with its registry", "localhost:5000  u  made, with its registry", "ghcr.io  me  kept: one exists already",
             "5 made, 0 updated, 1 kept, 0 not imported"])
         self.assertEqual(self.handed_out(serverAddress="docker.io"), ("hub", secrets[0]))
         self.assertEqual(self.handed_out(serverAddress="ghcr.io"), ("me", secrets[1]))

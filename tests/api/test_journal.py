@@ -52,9 +52,9 @@ class Journal(harness.Case):
         self.assertEqual(self.mode(), "rollback")
         self.ok(self.create(), 201)
         self.assertFalse(os.path.exists(self.site.db + "-wal"))
-        before = self.said("has a rollback journal in place of a write-ahead log")
+        before = self.said("has a rollback journal instead of a write-ahead log")
         self.restart("rollback")
-        self.assertEqual(self.said("has a rollback journal in place of a write-ahead log"), before + 1)
+        self.assertEqual(self.said("has a rollback journal instead of a write-ahead log"), before + 1)
         self.assertIn("journal: rollback\n", self.site.cli("check", "--state-dir", self.site.state))
         self.assertIn("makes it write-ahead log", self.site.cli("check", "--journal", "wal", "--state-dir", self.site.state))
 

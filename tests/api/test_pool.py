@@ -525,7 +525,7 @@ class Masters(PoolCase):
         finally:
             shutil.rmtree(state)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("another program answers at " + self.site.socket, only_line(done))
+        self.assertIn("another program is using the socket " + self.site.socket, only_line(done))
         self.assertTrue(stat.S_ISSOCK(os.lstat(self.site.socket).st_mode))
         self.status(project.env.get("registries"), 200)
 
@@ -566,7 +566,7 @@ class Masters(PoolCase):
             early.sendall(request())
             self.assertEqual(Answer(read_all(early)).status, 401)
             self.assertTrue(wait_until(lambda: not before & set(pool.children()) and len(pool.children()) == 3), pool.text())
-            self.assertEqual(pool.text().count("is gone: it is made again"), 1)
+            self.assertEqual(pool.text().count("is gone: creating it again"), 1)
             self.assertNotIn(" died", pool.text())
             self.assertEqual(pool.stop(), 0)
             self.assertFalse(os.path.exists(pool.socket))
@@ -579,10 +579,10 @@ class Masters(PoolCase):
                 other.listen(1)
                 os.rename(pool.socket + ".new", pool.socket)
                 made = os.lstat(pool.socket).st_ino
-                self.assertTrue(wait_until(lambda: "another program answers at" in pool.text() or "made again" in pool.text()))
+                self.assertTrue(wait_until(lambda: "another program is using the socket" in pool.text() or "creating it again" in pool.text()))
                 time.sleep(2.5)
                 if os.lstat(pool.socket).st_ino == made: # else the pool was faster
-                    self.assertEqual(pool.text().count("another program answers at"), 1)
+                    self.assertEqual(pool.text().count("another program is using the socket"), 1)
                     done = self.site.cli("status", "--state-dir", pool.state, check=False)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn("socket", done.stdout)

@@ -185,7 +185,7 @@ class Rekey(Rotation):
                 self.assertEqual(self.keys()[0], [old, new])
                 done = self.site.cli("check", "--state-dir", self.state, check=False)
                 self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("rotation is under way", done.stdout)
+                self.assertIn("rotation is in progress", done.stdout)
                 self.assertSecrets(dict(list(secrets.items())[::10]))
                 self.assertWorks()
         # What was left half done does not stop a start.
@@ -195,7 +195,7 @@ class Rekey(Rotation):
         self.site.wait_ready()
         self.site.remember_children()
         done = self.rekey()
-        self.assertIn("under way", done.stdout)
+        self.assertIn("in progress", done.stdout)
         self.assertRotated(new)
         self.assertSecrets(secrets)
 
@@ -207,7 +207,7 @@ class Rekey(Rotation):
         new = before + 1
         for sig, reached in ((signal.SIGINT, lambda: self.keys() == ([before, new], before)), (signal.SIGTERM, lambda: self.keys()[1] == new)):
             error = self.cut(reached, sig=sig)
-            self.assertIn("interrupted; call `regcred rekey` again to go on", error)
+            self.assertIn("interrupted; run `regcred rekey` again to continue", error)
             self.assertEqual(len(error.strip().splitlines()), 1, error)
         self.rekey()
         self.assertRotated(before + 1)
@@ -338,7 +338,7 @@ class KeyFile(Rotation):
         secrets = self.make(3)
         time.sleep(LOOKED_S)
         self.everybody_reads(secrets)
-        cases = [("damaged", b"garbage", 0o400, "damaged"), ("of another database", foreign, 0o400, "older or another"),
+        cases = [("damaged", b"garbage", 0o400, "damaged"), ("of another database", foreign, 0o400, "older or a different"),
                  ("open to others", good, 0o444, "read by others"), ("gone", None, 0, "cannot be read")]
         for name, data, mode, text in cases:
             with self.subTest(name):
@@ -425,7 +425,7 @@ class Command(Rotation):
         out = self.site.cli("check", "--state-dir", self.state)
         primary, rows = self.keys()[1], len(self.sealed())
         self.assertIn("key %d (primary): %d sealed values\n" % (primary, rows), out)
-        self.assertNotIn("under way", out)
+        self.assertNotIn("in progress", out)
         row, value = list(self.sealed().items())[0]
         self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (b"\1\0\0\3\xe7" + value[5:], row), write=True)
         try:
@@ -438,7 +438,7 @@ class Command(Rotation):
     def test_exit_statuses(self):
         before = self.keys()
         for words, text in ((["--batch", "0"], "--batch"), (["--batch", "x"], "--batch"), (["--batch", "10001"], "--batch"),
-                            (["--batch", "-1"], "--batch"), (["--batch="], "--batch"), (["--nonsense", "1"], "no option")):
+                            (["--batch", "-1"], "--batch"), (["--batch="], "--batch"), (["--nonsense", "1"], "unknown option")):
             self.assertIn(text, self.rekey(*words, status=2).stderr)
         self.assertIn("master key", self.rekey("--key-file", "/nonexistent", status=1).stderr)
         self.assertEqual(self.keys(), before)
@@ -468,7 +468,7 @@ class Command(Rotation):
         try:
             done = self.site.cli("rekey", "--state-dir", self.state, "--key-file", os.path.join(directory, "master.key"), check=False)
             self.assertEqual(done.returncode, 1)
-            self.assertIn("its directory cannot be written to", done.stderr)
+            self.assertIn("its directory is not writable", done.stderr)
         finally:
             os.chmod(directory, 0o700)
             shutil.rmtree(directory)

@@ -371,8 +371,8 @@ static const struct { const char *sql, *says; } tampering[] = {
 	{ "UPDATE audit_log SET id = 0 WHERE id = 2; UPDATE audit_log SET id = 2 WHERE id = 11; UPDATE audit_log SET id = 11 WHERE id = 0",
 	                                                                       "row 2: order: it was written as row 11" },
 
-	{ COPY("12", "13"),                                                    "row 13 was inserted behind the end" },
-	{ COPY("12", "1000"),                                                  "row 1000 was inserted behind the end" },
+	{ COPY("12", "13"),                                                    "row 13 was inserted after the end" },
+	{ COPY("12", "1000"),                                                  "row 1000 was inserted after the end" },
 	{ COPY("1", "0"),                                                      "row 0 was inserted before the first" },
 	{ COPY("1", "-5"),                                                     "row -5 was inserted before the first" },
 	{ SHIFT("6", "1") COPY("5", "6") "UPDATE audit_log SET event_type = 'x' WHERE id = 6", "row 6 was inserted" },
@@ -380,8 +380,8 @@ static const struct { const char *sql, *says; } tampering[] = {
 
 	{ "DELETE FROM audit_segment",                                         "there is no head: all segments of the log are gone" },
 	{ "DELETE FROM audit_segment; DELETE FROM audit_log",                  "there is no head: all segments of the log are gone" },
-	{ "DELETE FROM audit_segment WHERE id = 3",                            "there is no head: the segments behind 2 are gone" },
-	{ "DELETE FROM audit_segment WHERE id = 3; DELETE FROM audit_log WHERE id > 8", "there is no head: the segments behind 2 are gone" },
+	{ "DELETE FROM audit_segment WHERE id = 3",                            "there is no head: the segments after 2 are gone" },
+	{ "DELETE FROM audit_segment WHERE id = 3; DELETE FROM audit_log WHERE id > 8", "there is no head: the segments after 2 are gone" },
 	{ "DELETE FROM audit_segment WHERE id = 2",                            "segment 2 is missing" },
 	{ "DELETE FROM audit_segment WHERE id = 1",                            "segment 1 is missing" },
 	{ "DELETE FROM audit_segment WHERE id < 3; DELETE FROM audit_log WHERE id < 9", "segment 2 is missing" },
@@ -397,7 +397,7 @@ static const struct { const char *sql, *says; } tampering[] = {
 	{ "UPDATE audit_segment SET id = 4 WHERE id = 3",                      "segment 4 is altered" },
 	/* As the migration left it: the rows are still there. */
 	{ "DELETE FROM audit_segment; INSERT INTO audit_segment (id, first_id, last_id, began, previous, last, mac) "
-	  "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')",              "row 1 was inserted behind the end" },
+	  "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')",              "row 1 was inserted after the end" },
 	/* A log that was never used, beside what was made. */
 	{ "INSERT INTO storage_pool (uuid, kind, account_id, state) VALUES ('u', 'registry', 5, 'active'); DELETE FROM audit_log; DELETE FROM audit_segment; INSERT INTO audit_segment (id, first_id, last_id, began, previous, last, mac) "
 	  "VALUES (1, 1, 0, 0, zeroblob(32), zeroblob(32), x'')",              "segment 1 is altered" },

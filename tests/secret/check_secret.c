@@ -852,7 +852,7 @@ static const struct {
 } locks[] = {
 	{CALL_REALPATH, EACCES, NULL, NULL, "cannot be read"},
 	{CALL_ACCESS, EROFS, NULL, NULL, "its file system is read-only"},
-	{CALL_ACCESS, EACCES, NULL, NULL, "its directory cannot be written to"},
+	{CALL_ACCESS, EACCES, NULL, NULL, "its directory is not writable"},
 	{CALL_OPEN, EMFILE, NULL, NULL, "cannot open the directory"},
 	{CALL_FLOCK, EWOULDBLOCK, NULL, NULL, "another `regcred rekey`"},
 	{0, 0, "DIR", NULL, "a copy that systemd made"},
@@ -1005,7 +1005,7 @@ START_TEST(a_file_that_is_mounted_by_itself_is_not_replaced)
 	call_fails(CALL_RENAME, 1, EBUSY);
 	ck_assert(!keyring_set_primary(path, 2, why));
 	ck_assert(calls_go_on());
-	ck_assert_ptr_nonnull(strstr(why, "mounted by itself"));
+	ck_assert_ptr_nonnull(strstr(why, "mounted on its own"));
 	ck_assert_str_eq(slurp(path), edits[2].before);
 	ck_assert(!keyring_add(rig_path("nothing.key"), 2, why));
 	ck_assert_ptr_nonnull(strstr(why, "nothing.key"));

@@ -193,12 +193,12 @@ static const struct {
 	{"state-dir = /x\n", ":1: unknown setting"},
 	{"config = /x\n", ":1: unknown setting"},
 	{"= 2\n", ":1: unknown setting"},
-	{"\n\nworkers = 2\n#\nworkers = 2\n", ":5: workers is set a second time, first in line 3"},
+	{"\n\nworkers = 2\n#\nworkers = 2\n", ":5: workers is set twice; the first time is in line 3"},
 	{"workers\n", ":1: neither"},
 	{"[other]\n", ":1: neither"},
 	{"[regcred] workers = 1\n", ":1: unknown setting"},
-	{"[groups]\nops = admin\nops = user\n", ":3: the group \"ops\" has a line like that"},
-	{"[groups]\nops = 1a5:owner\nops = 1a5:member\n", ":3: the group \"ops\" has a line"},
+	{"[groups]\nops = admin\nops = user\n", ":3: the group \"ops\" already has a line like that"},
+	{"[groups]\nops = 1a5:owner\nops = 1a5:member\n", ":3: the group \"ops\" already has a line"},
 	{"[groups]\nops = superadmin\n",
 	 ":2: a group gives admin, readAdmin, user, or PROJECT:ROLE"},
 	{"[groups]\nops = 1a5:\n", ":2: a group gives"},
@@ -286,7 +286,7 @@ START_TEST(sign_on_needs_a_token_and_excludes_the_open_mode)
 	write_file("proxy_auth = yes\n");
 	refuse(NULL, "proxy_auth needs proxy_token_file");
 	write_file("proxy_auth = yes\nproxy_token_file = /x\nopen = yes\n");
-	refuse(NULL, "proxy_auth and open exclude each other");
+	refuse(NULL, "proxy_auth and open cannot both be set");
 }
 END_TEST
 
