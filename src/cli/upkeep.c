@@ -33,7 +33,7 @@ command_init(struct session *s)
 	bool fresh = access(settings->key_file, F_OK) != 0;
 
 	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {
-		(void)fprintf(stderr, "regcred: cannot make %s: %s\n", settings->state_dir,
+		(void)fprintf(stderr, "regcred: cannot create %s: %s\n", settings->state_dir,
 			      strerror(errno));
 		return EXIT_FAILED;
 	}

@@ -254,7 +254,8 @@ read_auth(struct arena *a, const char *auth, struct remote_store *out)
 	while (len > 0 && pair[len - 1] == '\0')
 		len--;
 	/* What is between two NULs would be lost. */
-	return colon + 1 + strlen(colon + 1) >= pair + len ? NULL : "its password holds a NUL.";
+	return colon + 1 + strlen(colon + 1) >= pair + len ? NULL
+							   : "its password contains a NUL byte.";
 }
 
 /* Fills user and secret from what docker and podman write.  NULL, or why not. */

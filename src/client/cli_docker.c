@@ -267,7 +267,7 @@ cli_docker_run(struct arena *a, const struct docker_setup *setup)
 		return docker_setup_fail("docker-setup", "the home directory is unknown: set HOME");
 	if (setup->podman && setup->all)
 		return docker_setup_fail("docker-setup",
-					 "auth.json cannot name one for all registries: put "
+					 "auth.json cannot name a helper for all registries: put "
 					 "credential-helpers = [\"regcred\"] into "
 					 "registries.conf");
 	status = read_config(&e, path);

@@ -189,7 +189,7 @@ client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	if (*out->access_key == '\0' || *out->secret_key == '\0')
 		return client_refuse(
 			why, by_environment
-				     ? "there is no key: set REGCRED_API_KEY_FILE to a file "
+				     ? "no key: set REGCRED_API_KEY_FILE to a file "
 				       "of mode 0600 with access_key and secret_key"
 				     : "the file of `regcred login` has no key: log in again");
 	return true;

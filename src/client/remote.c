@@ -182,7 +182,8 @@ find_registry(struct client *c, const struct remote_store *store, const char **i
 
 	*id = s.active != NULL ? client_text(s.active, "id") : NULL;
 	if (rc == REMOTE_OK && s.active == NULL && s.other != NULL) {
-		(void)snprintf(c->why, CLIENT_WHY_MAX, "the registry %s (%s) is not active",
+		(void)snprintf(c->why, CLIENT_WHY_MAX,
+			       "the registry %s (%s) is not active: activate it",
 			       store->address.key, client_text(s.other, "id"));
 		return REMOTE_FAILED;
 	}

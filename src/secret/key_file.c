@@ -89,7 +89,7 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	make_key(&keys, false, 1);
 	bool done = key_file_write(path, &keys, NULL);
 	if (!done)
-		(void)snprintf(why, SECRET_WHY_MAX, "cannot make the key file %s: %s", path,
+		(void)snprintf(why, SECRET_WHY_MAX, "cannot create the key file %s: %s", path,
 			       strerror(errno));
 	sodium_memzero(&keys, sizeof(keys));
 	return done;

@@ -466,7 +466,7 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 			 "like /creds, or nothing",
 			 p->mount);
 	if (p->twice != NULL)
-		log_info("%s came twice", p->twice);
+		log_info("the request has %s twice: refused", p->twice);
 }
 
 /* Its answer, to the last byte. */

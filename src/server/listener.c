@@ -112,7 +112,7 @@ bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t 
 
 	umask(old);
 	if (rc != 0) {
-		log_error("cannot make %s: %s", s->socket, strerror(errno));
+		log_error("cannot create %s: %s", s->socket, strerror(errno));
 		return false;
 	}
 	struct stat found = {0};
@@ -147,7 +147,7 @@ make_socket(struct pool *pool, uid_t uid, gid_t gid)
 		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		log_error("cannot make a socket: %s", strerror(errno));
+		log_error("cannot create a socket: %s", strerror(errno));
 	if (fd >= 0 && bind_socket(pool, fd, &address, uid, gid))
 		return true;
 	if (fd >= 0)

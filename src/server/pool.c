@@ -180,7 +180,7 @@ open_board(struct pool *pool)
 	snprintf(path, sizeof(path), BOARD_FILE, pool->settings->state_dir);
 	pool->board = board_new(path);
 	if (pool->board == NULL) {
-		log_warn("cannot make %s, so `regcred status` will not see this pool: %s", path,
+		log_warn("cannot create %s, so `regcred status` will not see this pool: %s", path,
 			 strerror(errno));
 		pool->board = board_new(NULL);
 	}

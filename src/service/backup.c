@@ -157,7 +157,7 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 	if (rc != 0 && errno == EINVAL && access(b->file, F_OK) != 0)
 		rc = rename(from, b->file); /* a file system that cannot tell in one step */
 	if (rc != 0)
-		return backup_failed(why, "cannot make", b->file);
+		return backup_failed(why, "cannot create", b->file);
 	return disk_sync_directory(b->file) ? true : backup_failed(why, "cannot flush", b->file);
 }
 
@@ -403,7 +403,7 @@ exchange(const char *database, const char *temporary, const char *aside, char wh
 	/* A file system without second names: both change places in one step. */
 	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, database, RENAME_EXCHANGE) != 0)
 		return backup_failed(why, "cannot replace", database);
-	return rename(temporary, aside) == 0 ? true : backup_failed(why, "cannot make", aside);
+	return rename(temporary, aside) == 0 ? true : backup_failed(why, "cannot create", aside);
 }
 
 static bool

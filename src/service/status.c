@@ -119,7 +119,7 @@ put_processes(struct status_walk *s, const struct board *b)
 	}
 	json_end_array(&s->w);
 	if (ready == 0)
-		status_complain(s, "no worker is ready");
+		status_complain(s, "no worker is ready: see the log of regcredd");
 }
 
 static void
@@ -218,7 +218,9 @@ put_rows(struct status_walk *s, const struct context *c)
 
 		if (store_count_states(c->store, s->arena, families[i], s->now_ms, &counts,
 				       &count) != STORE_OK) {
-			status_complain(s, "the rows of the database cannot be counted");
+			status_complain(
+				s,
+				"the rows of the database cannot be counted: run `regcred check`");
 			break;
 		}
 		for (size_t k = 0; k < count; k++) {

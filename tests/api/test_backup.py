@@ -85,7 +85,7 @@ class Backup(harness.Case):
         self.assertEqual(self.temporaries(), [])
         last = max(int(path.rsplit("c", 1)[1]) for path in {**before, **after})
         # While it runs nothing is put back.
-        self.assertIn("regcredd, or another restore, uses", self.run_cli("restore", self.file, status=1).stderr)
+        self.assertIn("regcredd, or another restore, is using", self.run_cli("restore", self.file, status=1).stderr)
         self.stop()
         for wreck in ("garbage", "truncated", "gone", "whole"):
             with self.subTest(wreck):

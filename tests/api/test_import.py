@@ -163,7 +163,7 @@ class Import(Base):
         for words in ((), ("--dry-run",)):
             again = self.regcred("import", *words, docker, podman)
             self.assertEqual(again.returncode, 0)
-            self.assertTrue(again.stdout.startswith("%s  hub  %s: there is one already\n" % (HUB, "would be kept" if words else "kept")), again.stdout)
+            self.assertTrue(again.stdout.startswith("%s  hub  %s: one exists already\n" % (HUB, "would be kept" if words else "kept")), again.stdout)
             self.assertIn("nothing to do\n", again.stdout)
         self.assertEqual(len(self.rows("registrycredentials")), 5)
         self.assertEqual(before[0], site.snapshot()["credential"][0])
@@ -207,7 +207,7 @@ class Import(Base):
                             ("acr.example", ("00000000-0000-0000-0000-000000000000", secrets[3])), ("token.example", ("<token>", secrets[4])), ("echo.example", ("ci", secrets[5] + "\n")),
                             ("plain.example:5000", ("ci", secrets[6])), ("port.example:443", ("ci", secrets[7]))):
             self.assertEqual(self.handed_out(serverAddress=host), login, host)
-        for host, why in (("latin", "not UTF-8"), ("empty", "password is empty"), ("nobody", "no user name"), ("half", "no colon"), ("bad", "not valid base64"), ("middle", "holds a NUL")):
+        for host, why in (("latin", "not UTF-8"), ("empty", "password is empty"), ("nobody", "no user name"), ("half", "no colon"), ("bad", "not valid base64"), ("middle", "contains a NUL")):
             self.assertRegex(done.stdout, r"(?m)^%s\.example .*NOT IMPORTED: .*%s" % (host, why))
         self.assertIn("echo.example: the password ends with a line break", done.stderr)
         self.assertLessEqual({"http://plain.example:5000", "port.example:443"}, {row["serverAddress"] for row in self.rows("registries")})
@@ -255,7 +255,7 @@ class Import(Base):
         self.log_in()
         done = self.regcred("import", self.file("config.json", {"auths": {"x.example": auth("u", site.plant())}}))
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"x\.example  u  NOT IMPORTED: .*this key may not")
+        self.assertRegex(done.stdout, r"x\.example  u  NOT IMPORTED: .*your key")
         self.assertEqual(self.rows("registries"), [])
 
 
@@ -357,7 +357,7 @@ class DockerSetup(Base):
         self.assertEqual((dry.returncode, self.text()), (0, old))
         self.assertIn("credHelpers ghcr.io: regcred (was other)\n", dry.stdout)
         self.assertIn("credsStore: regcred (was desktop)\n", dry.stdout)
-        self.assertIn("note: a password for ghcr.io lies in the file", dry.stdout)
+        self.assertIn("note: a password for ghcr.io is in the file", dry.stdout)
         done = self.regcred("docker-setup", "--all", "ghcr.io")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.text(), old.replace("desktop", "regcred").replace("other", "regcred") + "\n")

@@ -660,7 +660,7 @@ class Refusals(PoolCase):
     def test_paths_that_cannot_be_used(self):
         long = os.path.join(self.state, "x" * 120)
         self.refused("--socket", long, text=("longer than the 107 bytes", long))
-        self.refused("--socket", os.path.join(self.state, "no/such/s"), text=("cannot make", "No such file or directory"))
+        self.refused("--socket", os.path.join(self.state, "no/such/s"), text=("cannot create", "No such file or directory"))
         self.refused("--pid-file", os.path.join(self.state, "no/such/pid"), text=("cannot write", "No such file or directory"))
         self.refused("--state-dir", os.path.join(self.state, "nowhere"), text=("nowhere/regcredd.lock", "No such file or directory"))
         self.refused("--state-dir", "", text="state_dir must not be empty", status=2)
@@ -670,8 +670,8 @@ class Refusals(PoolCase):
         self.refused("--state-dir", "/" + "d" * 1022, text=("state_dir", "too long"), status=2)
 
     def test_users_that_do_not_exist(self):
-        self.refused("--user", "no-such-user", text="there is no user no-such-user")
-        self.refused("--group", "no-such-group", text="there is no group no-such-group")
+        self.refused("--user", "no-such-user", text="the user no-such-user does not exist")
+        self.refused("--group", "no-such-group", text="the group no-such-group does not exist")
         self.refused("--allowed-users", "root,no-such-user", text=("--allowed-users", "no-such-user"), status=2)
 
     def test_options_that_do_not_exist_or_make_no_sense(self):
@@ -692,7 +692,7 @@ class Refusals(PoolCase):
         for ini, line, text in (
                 ("[regcred]\nworkers = 2\nworkerz = 3\n", 3, 'unknown setting "workerz"'),
                 ("# c\n\nthreads = 300\n", 3, "threads must be a whole number from 1 to 256"),
-                ("threads = 2\nthreads = 2\n", 2, "threads is set a second time, first in line 1"),
+                ("threads = 2\nthreads = 2\n", 2, "threads is set twice; the first time is in line 1"),
                 ("workers\n", 1, "neither"), ("[other]\n", 1, "neither"), ("Workers = 2\n", 1, 'unknown setting "Workers"'),
                 ("config = x\n", 1, 'unknown setting "config"'), ("user = a\x07b\n", 1, "control characters"),
                 ("open = true\n", 1, "open must be yes or no"), ("user = %s\n" % ("u" * 2000), 1, "user must be shorter"),
@@ -818,7 +818,7 @@ class Peers(PoolCase):
     def test_a_stranger_is_shut_out_without_an_answer_and_the_log_says_so(self):
         with self.pool() as pool:
             self.assertEqual(self.ask_as(NOBODY, 20), b"nothing")
-            warnings = re.findall(r" warn \[\d+\] - refused a connection of uid %d: .*allowed_users" % NOBODY, pool.text())
+            warnings = re.findall(r" warn \[\d+\] - refused a connection from uid %d: .*allowed_users" % NOBODY, pool.text())
             self.assertGreaterEqual(len(warnings), 1)
             self.assertLessEqual(len(warnings), 10, "one warning for each connection")
             self.assertNotIn("GET /v1", pool.text())
@@ -833,8 +833,8 @@ class Peers(PoolCase):
             self.assertEqual(Answer(self.ask_as(NOBODY)).status, 401)
             self.assertEqual(Answer(self.ask_as(54321)).status, 401)
             self.assertEqual(self.ask_as(54322), b"nothing")
-            self.assertIn("refused a connection of uid 54322", pool.text())
-            self.assertNotIn("refused a connection of uid %d" % NOBODY, pool.text())
+            self.assertIn("refused a connection from uid 54322", pool.text())
+            self.assertNotIn("refused a connection from uid %d" % NOBODY, pool.text())
 
     def test_a_pool_that_gives_up_root_gives_up_all_of_it(self):
         name = pwd.getpwuid(NOBODY).pw_name

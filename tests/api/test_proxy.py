@@ -341,7 +341,7 @@ class Refusing(ProxyCase):
             os.waitpid(pid, 0)
             with os.fdopen(read, "rb") as f:
                 self.assertEqual(f.read(), b"None")
-            self.assertIn("refused a connection of uid %d" % NOBODY, pool.text())
+            self.assertIn("refused a connection from uid %d" % NOBODY, pool.text())
 
     def test_the_pool_does_not_start_without_a_good_token(self):
         cases = [("short", TOKEN[:31], 0o600, "at least 32 characters"), ("empty", "", 0o600, "at least 32 characters"),

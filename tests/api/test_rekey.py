@@ -226,7 +226,7 @@ class Rekey(Rotation):
         line = process.stderr.readline()
         rest = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 0, line + rest)
-        self.assertRegex(line, r"^regcred: \d+ of \d+ values sealed again$")
+        self.assertRegex(line, r"^regcred: \d+ of \d+ values resealed$")
         self.assertGreaterEqual(int(line.split()[3]), 400)
 
     def test_old_sealed_bytes_are_nowhere(self):

@@ -263,7 +263,7 @@ class Upkeep(unittest.TestCase):
         self.assertEqual(run("key", "revoke", access, "--state-dir", state).returncode, 0)
         done = run("restore", copy, "--state-dir", state)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("1 keys and 0 logins are valid again", done.stdout)
+        self.assertIn("1 keys and 0 logins that were no longer valid are valid again", done.stdout)
         self.assertIn("restore", run("audit", "list", "--state-dir", state).stdout)
 
     def test_an_init_of_a_running_pool_changes_nothing(self):
