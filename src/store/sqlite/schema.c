@@ -60,13 +60,20 @@ column_text(sqlite3_stmt *stmt, bool row, int column)
 	return text != NULL ? text : "";
 }
 
-/* Goes through both lists side by side; true at the end of both. */
+/* Goes through both lists side by side; true at the end of both.  A list that cannot be read to its
+ * end proves nothing. */
 static bool
 same_lists(sqlite3_stmt *have, sqlite3_stmt *want, const char *path, char why[STORE_WHY_MAX])
 {
 	for (;;) {
-		bool one = sqlite3_step(have) == SQLITE_ROW,
-		     other = sqlite3_step(want) == SQLITE_ROW;
+		int mine_rc = sqlite3_step(have), right_rc = sqlite3_step(want);
+		bool one = mine_rc == SQLITE_ROW, other = right_rc == SQLITE_ROW;
+
+		if ((!one && mine_rc != SQLITE_DONE) || (!other && right_rc != SQLITE_DONE)) {
+			(void)snprintf(why, STORE_WHY_MAX, "the tables of %s cannot be read: %s",
+				       path, sqlite3_errmsg(sqlite3_db_handle(!one ? have : want)));
+			return false;
+		}
 		const char *mine = column_text(have, one, 0), *right = column_text(want, other, 0);
 		int order = !one ? 1 : !other ? -1 : strcmp(mine, right);
 
