@@ -92,7 +92,7 @@ static const struct command {
 	{ "audit restart", "", 0, "reason force", command_audit_restart, true, NULL, "restart an audit log that cannot be proven or continued" },
 	{ "backup", " FILE", 1, "force", command_backup, false, NULL, "copy the database to a file while regcredd runs, and check the copy" },
 	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database with a copy while nothing runs; the old one is kept" },
-	{ "check", "", 0, "nginx", command_check, false, NULL, "read the configuration, open the database with the key, count what each key has sealed; look for known mistakes in an nginx configuration" },
+	{ "check", "", 0, "nginx", command_check, false, NULL, "check the configuration, the database and its key, and count what each key has sealed; or look for known mistakes in an nginx configuration" },
 	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
 	{ "logout", "", ARGUMENT_WORDS_MAX, "", NULL, false, client_logout, "remove that file" },
 	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
