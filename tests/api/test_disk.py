@@ -104,6 +104,11 @@ class Full(harness.Case):
                 pass
         self.assertLessEqual(self.free(), leave)
 
+    def full(self):
+        """Each process has seen that too little is left."""
+        self.fill(leave=MIN_FREE - 65536)                # again: a log that is emptied gives room back
+        return all(self.create().status == 507 for _ in range(16))
+
     def create(self):
         return self.env.post("registrycredentials", {"registryId": self.registry, "publicValue": "u", "email": "e@x",
                                                      "secretValue": self.site.plant()})
@@ -129,12 +134,7 @@ class Full(harness.Case):
 
     def one_round(self, known):
         made = [self.ok(self.create(), 201)["id"] for _ in range(40)]
-
-        def full():
-            self.fill(leave=MIN_FREE - 65536)            # again: a log that is emptied gives room back
-            return all(self.create().status == 507 for _ in range(16))
-
-        self.until(full)                                 # each process has looked
+        self.until(self.full)
         # From now on nothing that takes room is done, and everything else is.
         for _ in range(3):
             self.refused(self.create())
@@ -199,8 +199,7 @@ class Full(harness.Case):
 
     def test_the_mark_refuses_before_the_disk_is_full(self):
         before = self.said("nothing is created or updated")
-        self.fill(leave=MIN_FREE - 65536)
-        self.until(lambda: self.create().status == 507)
+        self.until(self.full)
         self.ok(self.env.get("registrycredentials"))
         for _ in range(20):
             self.refused(self.create())
@@ -212,8 +211,7 @@ class Full(harness.Case):
         """From the command line too; and a key whose last use cannot be noted works."""
         access, secret = self.site.new_key(self.p.admin)
         client = harness.Client(self.site, (access, secret), self.p.root)
-        self.fill(leave=MIN_FREE - 65536)
-        self.until(lambda: all(self.create().status == 507 for _ in range(16)))
+        self.until(self.full)
         for _ in range(5):
             self.ok(client.get("registries"))
         self.site.cli("key", "revoke", access, "--state-dir", self.site.state)
