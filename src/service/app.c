@@ -167,7 +167,7 @@ warn_of_groups(const struct settings *s, struct store *store)
 }
 
 /* A row of the audit log about the database as a whole. */
-static enum err
+static enum err __attribute__((format(printf, 4, 5)))
 note_database(struct store_tx *tx, const struct keyring *ring, const char *event,
 	      const char *format, ...)
 {
