@@ -1,7 +1,7 @@
 /* arena: bump allocation from a list of chunks.
  *
- * Chunks come zeroed and what was handed out is wiped at a reset, so every unused byte is zero at
- * any time and an allocation has nothing to clear.
+ * New chunks are zeroed and a reset wipes all allocations, so unused bytes are always zero and an
+ * allocation need not clear anything.
  */
 #include "base/arena.h"
 
@@ -23,10 +23,10 @@ struct chunk {
 
 struct arena {
 	struct chunk *first;   /* kept over resets */
-	struct chunk *current; /* where small allocations go */
+	struct chunk *current; /* serves small allocations */
 	size_t limit;
 	size_t used;
-	size_t peak;	 /* the most that was used or reserved */
+	size_t peak;	 /* maximum used or reserved */
 	size_t reserved; /* of the current chunk */
 	unsigned fail_at;
 	bool failed;
@@ -41,7 +41,8 @@ chunk_new(size_t size)
 		size = CHUNK_SIZE;
 	if (size > SIZE_MAX - sizeof(*c))
 		return NULL;
-	/* From the system and back to it: the C library would keep what one large answer took. */
+	/* Allocated with mmap and returned to the system: the C library would keep the memory of
+	 * one large answer. */
 	if (size > CHUNK_SIZE)
 		c = mmap(NULL, sizeof(*c) + size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -86,8 +87,8 @@ arena_new(size_t limit)
 	return a;
 }
 
-/* Wipes all chunks and keeps one, large enough for the same request again unless that is very
- * large: a thread that answers the same kind of request again and again allocates nothing. */
+/* Wipes all chunks and keeps one that is large enough for the same request again, unless that is
+ * very large: a thread that keeps answering similar requests allocates nothing. */
 static void
 keep_one(struct arena *a)
 {
@@ -126,12 +127,12 @@ arena_free(struct arena *a)
 	free(a);
 }
 
-/* Adds a chunk for size bytes.  What has more room left afterwards, the old or the new one, serves
- * the next allocations. */
+/* Adds a chunk for size bytes.  The chunk with more room left afterwards, old or new, serves the
+ * next allocations. */
 static struct chunk *
 arena_grow(struct arena *a, size_t size)
 {
-	/* Chunks grow with the request, so that one of them can serve the next one alone. */
+	/* Chunks grow with the request, so that a single one is enough for the next request. */
 	size_t wanted = a->used * 2 < KEEP_SIZE ? a->used * 2 : KEEP_SIZE;
 	struct chunk *c = chunk_new(size > wanted ? size : wanted);
 

@@ -1,4 +1,4 @@
-/* arguments: a command line, read by tables. */
+/* arguments: parses a command line. */
 #include "base/arguments.h"
 
 #include <string.h>

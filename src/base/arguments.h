@@ -1,4 +1,4 @@
-/* arguments: a command line, read by tables: words and options. */
+/* arguments: parses a command line into words and options. */
 #ifndef REGCRED_BASE_ARGUMENTS_H
 #define REGCRED_BASE_ARGUMENTS_H
 
@@ -8,9 +8,9 @@
 enum { ARGUMENT_WORDS_MAX = 128, ARGUMENT_OPTIONS_MAX = 64 };
 
 struct argument_option {
-	const char *name;  /* without its dashes; with "=value" if it came so */
-	const char *value; /* NULL: none came */
-	int at, count;	   /* its places on the command line */
+	const char *name;  /* without its dashes; includes "=value" if written that way */
+	const char *value; /* NULL: none given */
+	int at, count;	   /* its first place in argv, and how many places it takes */
 };
 
 struct arguments {
@@ -20,17 +20,17 @@ struct arguments {
 	size_t option_count;
 };
 
-/* Whether an option needs a value, which is then behind "=" or the next word.  For an option that
- * does not exist false: who knows the command refuses it. */
+/* Whether an option needs a value, given after "=" or as the next word. False for an unknown
+ * option: the command itself rejects those. */
 typedef bool (*argument_value_fn)(const char *name, size_t len);
 
-/* "-h" is "--help"; what follows "--" is words.  False if there is too much. */
+/* "-h" means "--help"; everything after "--" is a word. False if there are too many arguments. */
 bool arguments_read(struct arguments *out, int argc, char **argv, argument_value_fn needs_value)
 	__attribute__((warn_unused_result));
 
-/* The option of this name, whole; NULL: it was not given. */
+/* The option with exactly this name; NULL if it was not given. */
 const struct argument_option *arguments_find(const struct arguments *a, const char *name);
-/* Its value; the fallback if it was not given. */
+/* The option's value, or the fallback if it was not given. */
 const char *arguments_value(const struct arguments *a, const char *name, const char *fallback);
 
 /* Whether an option has this name. */

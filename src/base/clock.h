@@ -1,4 +1,5 @@
-/* clock: what time it is, in milliseconds; for tests it is a parameter of whatever decides by it.
+/* clock: the current time. Code that makes decisions by the time takes it as a parameter, for
+ * tests.
  */
 #ifndef REGCRED_CLOCK_H
 #define REGCRED_CLOCK_H
@@ -15,7 +16,7 @@ clock_read_us(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Since some moment before: for pauses and deadlines. */
+/* Monotonic: for pauses and deadlines. */
 static inline int64_t
 clock_us(void)
 {

@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* f_type of statfs(2).  Written out: not every system's headers have all of them. */
+/* f_type of statfs(2).  As numbers, because not all systems' headers define all of them. */
 static const struct {
 	uint32_t type;
 	const char *name;
@@ -106,6 +106,6 @@ disk_sync_directory(const char *path)
 	char directory[DISK_PATH_MAX];
 
 	disk_directory_of(path, directory);
-	/* Some file systems of networks cannot, and need not. */
+	/* Some network file systems do not support it, and do not need it. */
 	return sync_with(directory, O_DIRECTORY) || errno == EINVAL;
 }

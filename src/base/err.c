@@ -1,4 +1,4 @@
-/* err: the table of err.def, and how an error is noted. */
+/* err: the table of err.def, and filling struct error. */
 #include "base/err.h"
 
 #include <assert.h>

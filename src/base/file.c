@@ -1,4 +1,4 @@
-/* file: a small file read whole, and a file replaced in one step. */
+/* file: reads a small file whole, and replaces a file atomically. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ file_open(const char *path, struct stat *st)
 	return -1;
 }
 
-/* Up to room bytes; more than the file should have tell that it is too long. */
+/* Reads up to room bytes; the extra room shows when the file is too long. */
 static ssize_t
 file_read_all(int fd, char *text, size_t room)
 {
@@ -50,7 +50,7 @@ file_read_all(int fd, char *text, size_t room)
 	return n < 0 ? -1 : (ssize_t)len;
 }
 
-/* Says in why that a file may not be read; true: it may. */
+/* Whether a file may be read; false with a sentence in why. */
 static bool
 file_may_read(const char *path, const struct file_rules *rules, const struct stat *st, char *why,
 	      size_t why_size)
@@ -125,8 +125,8 @@ file_write_all(int fd, const char *text, size_t len)
 	return true;
 }
 
-/* Fills an open file; false with errno.  Closes it.  The owner comes first: a change of it may take
- * bits of the mode away.  Where the group cannot be kept, no other one gets what it might do. */
+/* Fills an open file and closes it; false with errno. Sets the owner first, because that may clear
+ * mode bits. If the group cannot be kept, the group gets no permissions. */
 static bool
 file_fill(int fd, const char *text, size_t len, const struct file_put *put)
 {

@@ -1,4 +1,4 @@
-/* harden: no core file and no debugger may carry secrets away. */
+/* harden: keeps core files and debuggers from leaking secrets. */
 #include "base/harden.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 bool
 harden_descriptors(void)
 {
-	/* Reading from the first and writing to the others fails, as it did while they were closed.
+	/* Reading from the first and writing to the others fails, as if they were closed.
 	 */
 	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
 
@@ -29,7 +29,7 @@ harden_dumps(bool core_dumps)
 
 	if (core_dumps)
 		return true;
-	/* The limit alone does not stop a core that is piped to a program; the flag does. */
+	/* The limit does not stop a core that is piped to a program; the flag does. */
 	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
 	    (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)) {
 		log_error("cannot forbid core files: %s", strerror(errno));

@@ -1,10 +1,10 @@
-/* harden: what a process that holds secrets forbids itself. */
+/* harden: restrictions that a process with secrets puts on itself. */
 #ifndef REGCRED_HARDEN_H
 #define REGCRED_HARDEN_H
 
 #include <stdbool.h>
 
-/* A sanitizer looks into its own process as a debugger would: such a build stays open to it. */
+/* A sanitizer inspects its own process as a debugger does, so such builds stay dumpable. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
 #elif defined(__has_feature)
@@ -16,14 +16,14 @@
 #define SANITIZED false
 #endif
 
-/* Gives standard input, output and error, where the caller has closed them, a descriptor that can
- * be neither read nor written to: else the next file that is opened gets the number, and what is
- * printed or logged goes into it.  The first thing that each program does; false if it cannot. */
+/* Opens standard input, output and error, where they are closed, on a descriptor that can be
+ * neither read nor written. Otherwise the next file opened would get that number, and output and
+ * log lines would end up in it. Each program calls this first; false if it fails. */
 bool harden_descriptors(void) __attribute__((warn_unused_result));
 
-/* With core_dumps false: no core file, also where the system pipes them to a program, and no
- * debugger of the same user can attach. Children inherit both; becoming another user undoes the
- * second, so it is called after that.  False, with a line in the log, if the system refuses. */
+/* With core_dumps false: no core file, even where the system pipes them to a program, and no
+ * debugger of the same user can attach. Children inherit both; changing the user undoes the second,
+ * so call this afterwards. False, logged, if the system refuses. */
 bool harden_dumps(bool core_dumps) __attribute__((warn_unused_result));
 
 #endif

@@ -1,4 +1,4 @@
-/* header: one reader of tokens and quoted strings for all headers. */
+/* header: reads tokens and quoted strings for all headers. */
 #include "base/header.h"
 
 #include <ctype.h>

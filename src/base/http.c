@@ -1,6 +1,6 @@
 /* http: methods, targets, forms, the Basic header; plain strings in, plain structs out.
  *
- * A text is decoded once, into a buffer as long as itself: percent-decoding never makes a text
+ * A text is decoded once, into a buffer of the same length: percent-decoding never makes a text
  * longer.
  */
 #include "base/http.h"
@@ -24,7 +24,7 @@ enum {
 };
 
 #define HOST_CHARS DIGITS LETTERS ".-_"
-/* Unquoted values as they are seen: a boundary may have more in it than a token. */
+/* Unquoted values as seen in practice: a boundary may contain more than token characters. */
 #define LENIENT_CHARS TOKEN_CHARS "()<>@,:\\/[]?={}"
 #define PATH_CHARS UNRESERVED_CHARS "/%!$&'()*+,;=:@" /* RFC 3986, 3.3 */
 
@@ -113,8 +113,8 @@ hex_digit(char c)
 
 enum { PLUS_STAYS, PLUS_IS_BLANK };
 
-/* Decodes len bytes to *to, puts a NUL behind them and moves *to behind that.  Returns what is
- * wrong with the text, or NULL. */
+/* Decodes len bytes to *to, adds a NUL and moves *to past it. Returns what is wrong with the text,
+ * or NULL. */
 static const char *
 decode(const char *text, size_t len, int plus, char **to)
 {
@@ -155,7 +155,7 @@ pairs_find(const struct pairs *pairs, const char *name)
 	return NULL;
 }
 
-/* How many non-empty pieces there are between the '&'. */
+/* Counts the non-empty parts between the '&'. */
 static size_t
 count_pairs(const char *text, size_t len)
 {
@@ -232,7 +232,7 @@ http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out
 
 /* Targets. */
 
-/* Decodes one segment and keeps it if there is still a place for it. */
+/* Decodes one segment, and keeps it if there is room. */
 static enum err
 parse_segment(const char *text, size_t len, char **to, struct target *out, struct error *e)
 {
@@ -302,8 +302,9 @@ http_target_parse(struct arena *a, const char *raw, struct target *out, struct e
 
 /* Entity tags. */
 
-/* Texts are folded first: the cryptographic hash would take longer than all else that a list costs.
- * A step of a lane can be undone, so that two texts that differ in one word of a lane never agree.
+/* Texts are reduced by a fast hash first, because the cryptographic hash alone would take longer
+ * than the rest of a list request. Each step of a lane is invertible, so two texts that differ in
+ * one word of a lane never collide.
  */
 enum { LANES = 8, BLOCK = LANES * sizeof(uint64_t) };
 
@@ -436,7 +437,8 @@ http_basic_parse(struct arena *a, const char *authorization, const char **user,
 		return false;
 	variant = authorization[len - 1] == '=' ? sodium_base64_VARIANT_ORIGINAL
 						: sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
-	/* The text gets shorter by a quarter: there is room for the NUL, which is there already. */
+	/* Decoding shortens the text by a quarter, so there is room for the NUL, which is already
+	 * there. */
 	if (sodium_base642bin((unsigned char *)decoded, len - 1, authorization, len, NULL,
 			      &decoded_len, NULL, variant) != 0)
 		return false;
@@ -487,7 +489,8 @@ is_port(const char *text)
 	return port <= 65535;
 }
 
-/* The length of the IPv6 literal that a '[' begins, with its brackets; 0 if there is none. */
+/* The length of an IPv6 literal that begins with '[', including its brackets; 0 if there is none.
+ */
 static size_t
 ipv6_length(const char *host)
 {

@@ -1,6 +1,6 @@
 /* http: the parts of a request and an answer, as plain strings; nothing here knows FastCGI.
  *
- * Everything that is returned lives in the arena that was passed in.
+ * All results are in the arena that was passed in.
  */
 #ifndef REGCRED_HTTP_H
 #define REGCRED_HTTP_H
@@ -16,26 +16,26 @@
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER, HTTP__COUNT };
 
 enum {
-	HTTP_BODY_MAX = 64 * 1024,   /* bytes of a body; more is 413 */
-	HTTP_TARGET_MAX = 32 * 1024, /* bytes of path and query: Rancher's tests send 16 KB */
-	HTTP_SEGMENTS_MAX = 8, /* path segments that can mean something; the rest is ignored */
-	HTTP_PAIRS_MAX = 512,  /* query parameters or form fields */
-	HTTP_HEADERS_MAX = 16, /* of an answer */
+	HTTP_BODY_MAX = 64 * 1024,   /* bytes of a body; more answers 413 */
+	HTTP_TARGET_MAX = 32 * 1024, /* bytes of path and query; Rancher's tests send 16 KB */
+	HTTP_SEGMENTS_MAX = 8,	     /* path segments that are kept; further ones are ignored */
+	HTTP_PAIRS_MAX = 512,	     /* query parameters or form fields */
+	HTTP_HEADERS_MAX = 16,	     /* of an answer */
 };
 
-/* What the web server says about somebody whom it has signed in: REGCRED_PROXY_USER and the like.
- * NULL: not sent; "": sent empty.  Worth nothing before proxy_check(). */
+/* What the web server says about a user it has authenticated: REGCRED_PROXY_USER and the like.
+ * NULL: not sent; "": sent empty. Not to be trusted before proxy_check(). */
 struct proxy_claim {
 	const char *user;
 	const char *groups;
 	const char *email;
 	const char *token;
-	bool repeated; /* one of them came twice */
-	bool cgi;      /* from a CGI's environment, where nobody checked who started the program */
+	bool repeated; /* one of them was sent twice */
+	bool cgi;      /* from a CGI environment, where nothing proves who started the program */
 };
 
-/* What the gateway knows of a request.  Absent headers are NULL.  Strings may hold any bytes but
- * NUL: whoever uses one checks it. */
+/* A request as the gateway received it. Absent headers are NULL. Strings may hold any bytes but
+ * NUL: the code that uses one has to check it. */
 struct request {
 	const char *method; /* "GET" */
 	const char *target; /* raw path and query, after the prefix under which regcred is mounted:
@@ -51,7 +51,7 @@ struct request {
 	const char *accept;
 	const char *user_agent;
 	const char *cookie;
-	bool session_link; /* the cookie is a link's token: api/session.c says so */
+	bool session_link; /* the cookie is the token of a link; set by api/session.c */
 	const char *accept_encoding;
 	const char *content_type;
 	const char *project_id;	  /* X-API-Project-Id */
@@ -68,9 +68,9 @@ struct request {
 	const char *forwarded_host;
 	const char *forwarded_port;
 	struct proxy_claim proxy;
-	const char *metrics; /* REGCRED_METRICS: this location of the web server may see /metrics */
+	const char *metrics;	     /* REGCRED_METRICS: this location may read /metrics */
 	const char *inject_registry; /* REGCRED_INJECT_REGISTRY: this location asks for the login of
-					that registry: inject.h */
+					that registry (login/inject.h) */
 	const char *inject_scheme;   /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry */
 	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
@@ -94,21 +94,21 @@ struct response {
 	size_t header_count;
 	const char *body;
 	size_t body_len;
-	bool head;	/* send the headers only; Content-Length still tells the body's length */
-	unsigned route; /* of app.c's list of routes, for the counters */
-	int64_t account, key; /* who asked, and with which key; 0: unknown, none */
+	bool head;	/* send only the headers; Content-Length still gives the body's length */
+	unsigned route; /* index of the route, for the counters */
+	int64_t account, key; /* the caller and its key; 0: unknown, none */
 };
 
-/* Appends a header; one whose value holds a control character is left out, because it would start a
- * header of its own. */
+/* Appends a header; one whose value holds a control character is left out, because it could inject
+ * another header. */
 void response_header(struct response *response, const char *name, const char *value);
-/* "Created" for 201; "" for a status that regcred never sends. */
+/* "Created" for 201; "" for a status that regcred does not use. */
 const char *http_reason(int status);
 
 enum http_method http_method_parse(const char *text);
 
-/* One decoded name and value of a query or form.  value is "" for a bare name.  Neither can hold a
- * NUL; both are valid UTF-8. */
+/* One decoded name and value of a query or form.  value is "" for a bare name.  Both are valid
+ * UTF-8 without NUL. */
 struct pair {
 	const char *name;
 	const char *value;
@@ -117,49 +117,50 @@ struct pairs {
 	struct pair *items;
 	size_t count;
 };
-/* The first value of a name (case matters), NULL if it is not there. */
+/* The first value of a name (case-sensitive); NULL if absent. */
 const char *pairs_find(const struct pairs *pairs, const char *name);
 
-/* A request target, taken apart. */
+/* A parsed request target. */
 struct target {
 	const char *path;			 /* raw path, without the query, as typed */
 	const char *raw_query;			 /* raw, without the '?', "" if none */
-	const char *segments[HTTP_SEGMENTS_MAX]; /* decoded once; empty ones left out; data from
-						    then on, never split again */
+	const char *segments[HTTP_SEGMENTS_MAX]; /* decoded once, without empty ones; never split
+						    again */
 	size_t segment_count;			 /* of those kept; further ones are ignored */
 	struct pairs query;
 };
 
-/* Takes a raw target apart.  ERR_BAD_REQUEST with a sentence in detail: broken percent-encoding,
+/* Parses a raw target.  ERR_BAD_REQUEST with a sentence in detail: broken percent-encoding,
  * NUL, invalid UTF-8, a control character in the path, a target that does not begin with '/',
  * longer than HTTP_TARGET_MAX, or more than HTTP_PAIRS_MAX parameters.  ERR_NOT_FOUND: a segment
  * that is "." or "..", or one that holds an encoded slash or backslash. */
 enum err http_target_parse(struct arena *a, const char *raw, struct target *out, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* application/x-www-form-urlencoded text (a query or a body), '+' is a blank.  ERR_BAD_REQUEST as
- * above. */
+/* Parses application/x-www-form-urlencoded text (a query or a body); '+' means a blank.
+ * ERR_BAD_REQUEST as above. */
 enum err http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out,
 			 struct error *e) __attribute__((warn_unused_result));
 
 /* The strong entity tag of a body, in its quotes; NULL without memory. */
 const char *http_etag(struct arena *a, const char *body, size_t len);
-/* Whether a list of entity tags has this one, or is "*".  Weak ones count if weak says so. */
+/* Whether a list of entity tags contains this one, or is "*". Weak tags match only if `weak` is
+ * set. */
 bool http_etag_in(const char *list, const char *etag, bool weak);
 
 /* The media type of a Content-Type, lower-cased, without parameters; "" for NULL. */
 const char *http_media_type(struct arena *a, const char *content_type);
 
 /* "Basic <base64 of user:password>", the scheme in any case, split at the first colon.  False if it
- * is not so built, or if one part holds a NUL.  Secrets are bytes: no UTF-8 check of the password.
- * (libsodium's base64 decoder is used.) */
+ * is malformed, or if one part holds a NUL. The password is not checked for UTF-8: secrets are
+ * bytes. */
 bool http_basic_parse(struct arena *a, const char *authorization, const char **user,
 		      const char **password);
 
-/* The value of a cookie, NULL if it is not there. */
+/* The value of a cookie; NULL if absent. */
 const char *http_cookie(struct arena *a, const char *header, const char *name);
 
-/* host[:port] in the form that a link may carry: letters, digits, '.', '-', '_', an IPv6 literal in
+/* Whether host[:port] may be used in a link: letters, digits, '.', '-', '_', an IPv6 literal in
  * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
  * or markup into every link. */
 bool http_host_valid(const char *host);
@@ -173,9 +174,9 @@ const char *http_prefix_tidy(struct arena *a, const char *path);
 
 enum param { PARAM_NONE, PARAM_FOUND, PARAM_BROKEN, PARAM_NO_MEMORY };
 
-/* Looks for a parameter (; name=token or ; name="quoted"), the name in lower case, in what follows
- * a header's value proper. One that is there twice counts as broken: two readers would take two
- * different ones.  Empty parameters are seen in the wild and do no harm. */
+/* Looks for a parameter (; name=token or ; name="quoted"), its name in lower case, in the text
+ * after the header's main value. A repeated parameter is malformed, because two programs could pick
+ * different ones. Empty parameters occur in practice and are accepted. */
 enum param http_find_param(struct arena *a, const char *text, const char *name, const char **value);
 
 #endif

@@ -1,11 +1,11 @@
-/* ini: the lines of a file of settings. */
+/* ini: reads the lines of a settings file. */
 #include "base/ini.h"
 
 #include <string.h>
 
 #define BLANKS " \t\r\n"
 
-/* Cuts the blanks off the end; what comes after those at the beginning. */
+/* Trims blanks at the end; returns the text after those at the beginning. */
 static char *
 ini_trim(char *text)
 {

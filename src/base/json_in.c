@@ -1,8 +1,8 @@
-/* json_in: a strict gate, then cJSON, then a tree in the request's arena.
+/* json_in: a strict check, then cJSON, then a tree in the request's arena.
  *
- * The gate reads the bytes before cJSON sees them and refuses whatever cJSON would let through.  It
- * also notes what cJSON loses: the text of each number, in the order of the document, which is the
- * order in which the tree is copied afterwards.
+ * The check (struct gate) reads the bytes before cJSON does and refuses what cJSON would wrongly
+ * accept. It also records what cJSON loses: the text of each number, in the order of the document,
+ * which is the order in which the tree is copied afterwards.
  */
 #include "base/json_in.h"
 
@@ -15,10 +15,10 @@
 #include "base/err.h"
 #include "base/text.h"
 
-/* cJSON reads a number through a buffer of 64 bytes and trips over what is left of a longer one. */
+/* cJSON parses a number in a buffer of 64 bytes and fails on the rest of a longer one. */
 enum { NUMBER_MAX = 63 };
 
-/* cJSON's memory: each block knows its size, so that it can be wiped when it is freed. */
+/* cJSON's memory: each block stores its size, so that it can be wiped when freed. */
 
 union block {
 	size_t size;
@@ -80,7 +80,7 @@ struct gate {
 	struct error *error;
 };
 
-/* A name that an object has already, as it is decoded.  An object keeps them by their hash. */
+/* A decoded name that an object already has. An object keeps them in a hash table. */
 enum { BUCKETS = 32 };
 
 struct name {
@@ -112,7 +112,7 @@ no_memory(struct gate *g)
 	return err_set(g->error, ERR_INTERNAL, NULL, NULL);
 }
 
-/* The next byte; NUL at the end, which is no legal byte anywhere outside of it. */
+/* The next byte; NUL at the end, which is not legal anywhere else. */
 static char
 peek(const struct gate *g)
 {
@@ -157,7 +157,7 @@ take_hex(struct gate *g, unsigned *unit)
 	return true;
 }
 
-/* Writes a character as UTF-8 and returns what is behind it. */
+/* Writes a character as UTF-8 and returns the end. */
 static char *
 encode(char *out, unsigned c)
 {
@@ -179,7 +179,7 @@ encode(char *out, unsigned c)
 	return out;
 }
 
-/* The part of a \u escape, or of two that make up a pair of surrogates, behind the first "\u". */
+/* The rest of a \u escape, or of a surrogate pair, after the first "\u". */
 static enum err
 gate_unicode(struct gate *g, unsigned *c)
 {
@@ -199,7 +199,7 @@ gate_unicode(struct gate *g, unsigned *c)
 	return ERR_NONE;
 }
 
-/* The part of an escape behind the backslash; *c becomes the character. */
+/* The rest of an escape after the backslash; *c becomes the character. */
 static enum err
 gate_escape(struct gate *g, unsigned *c)
 {
@@ -229,7 +229,7 @@ gate_character(struct gate *g)
 	return ERR_NONE;
 }
 
-/* One character of a string, raw or escaped, which is appended to *out if that is wanted. */
+/* One character of a string, raw or escaped, appended to *out unless that is NULL. */
 static enum err
 gate_string_part(struct gate *g, char **out)
 {
@@ -256,8 +256,8 @@ gate_string_part(struct gate *g, char **out)
 	return code;
 }
 
-/* A string behind its opening quote.  Its decoded bytes go to *out, which moves behind them, if
- * that is wanted. */
+/* A string after its opening quote. Its decoded bytes go to *out, which moves past them, unless out
+ * is NULL. */
 static enum err
 gate_string(struct gate *g, char **out)
 {
@@ -365,7 +365,7 @@ is_repeated(const struct name *names, const struct name *name)
 	return false;
 }
 
-/* A member's name behind its opening quote.  It is decoded before it is compared: "a" and "\u0061"
+/* A member's name after its opening quote.  It is decoded before it is compared: "a" and "\u0061"
  * are the same name.  nodes_max bounds the number of comparisons. */
 static enum err
 gate_name(struct gate *g, struct name **names)
@@ -490,7 +490,7 @@ gate_text(struct gate *g)
 
 /* The tree. */
 
-/* What is not a string, a number or a container is as good as its type. */
+/* Values other than strings, numbers and containers need only their type. */
 static bool
 fill_value(struct gate *g, const cJSON *from, struct json *to)
 {
@@ -518,7 +518,8 @@ fill_value(struct gate *g, const cJSON *from, struct json *to)
 	return true;
 }
 
-/* Copies a node and what hangs below it; NULL without memory, or if it is not what the gate saw. */
+/* Copies a node and its children; NULL if out of memory, or if cJSON read something other than the
+ * check. */
 static struct json *
 copy_node(struct gate *g, const cJSON *from)
 {
@@ -542,8 +543,8 @@ copy_node(struct gate *g, const cJSON *from)
 	return node;
 }
 
-/* Has cJSON read what the gate has let through, and copies it.  The bytes are copied first, because
- * cJSON looks for the NUL that proves that it has read everything. */
+/* Parses the accepted text with cJSON, and copies the result. The bytes are copied first, because
+ * cJSON needs a final NUL to see that it has read everything. */
 static enum err
 read_tree(struct gate *g, struct json **out)
 {
@@ -631,7 +632,7 @@ string_node(struct arena *a, const char *value)
 	return node->text != NULL ? node : NULL;
 }
 
-/* Turns a member into an array of what it was. */
+/* Turns a member into an array that contains its old value. */
 static bool
 wrap(struct arena *a, struct json *member)
 {

@@ -1,7 +1,7 @@
-/* json_in: the strict gate in front of cJSON, and what comes out behind it: a tree in the request's
+/* json_in: a strict check before cJSON parses a text, and the result: a tree in the request's
  * arena.
  *
- * The only file that includes cJSON.h.  The gate refuses what cJSON would let through (invalid
+ * Only json_in.c includes cJSON.h. The check refuses what cJSON would accept (invalid
  * UTF-8, NUL and \u0000, duplicate keys, raw control characters, a byte order mark, 01, trailing
  * text, lone surrogates) and what would cost too much (depth, nodes). cJSON's nodes are wiped when
  * freed.
@@ -31,7 +31,7 @@ enum json_type {
 
 struct json {
 	enum json_type type;
-	const char *name; /* of an object's member, else NULL */
+	const char *name; /* for a member of an object, else NULL */
 	const char *text; /* STRING: decoded; NUMBER: as it was written; TRUE, FALSE: "true",
 			     "false"; else NULL */
 	struct json *
@@ -42,12 +42,12 @@ struct json {
 /* Once per program, before the first thread: gives cJSON the wiping allocator. */
 void json_in_init(void);
 
-/* Parses len bytes into *out.  An empty (or blank) text is an empty object: an action comes without
- * a body. ERR_INVALID_BODY with a sentence in e->detail that says what is wrong and at which byte;
- * ERR_INTERNAL without memory. */
+/* Parses len bytes into *out. An empty or blank text counts as an empty object, because actions are
+ * sent without a body. ERR_INVALID_BODY with a sentence in e->detail that says what is wrong and at
+ * which byte; ERR_INTERNAL without memory. */
 enum err json_parse(struct arena *a, const char *text, size_t len, struct json **out,
 		    struct error *e) __attribute__((warn_unused_result));
-/* The same with another limit on the number of values: for answers of a server, and files. */
+/* The same with its own limit on the number of values: for files and for answers from a server. */
 enum err json_parse_many(struct arena *a, const char *text, size_t len, unsigned nodes_max,
 			 struct json **out, struct error *e) __attribute__((warn_unused_result));
 
@@ -55,8 +55,8 @@ enum err json_parse_many(struct arena *a, const char *text, size_t len, unsigned
  */
 const struct json *json_member(const struct json *node, const char *name);
 
-/* For forms and queries: a new empty object, and a string member appended to it (a name that is
- * there already becomes an array of strings).  NULL without memory. */
+/* For forms and queries: a new empty object, and appending a string member to it (a repeated name
+ * becomes an array of strings). NULL if out of memory. */
 struct json *json_object(struct arena *a);
 struct json *json_add_string(struct arena *a, struct json *object, const char *name,
 			     const char *value);

@@ -1,8 +1,8 @@
-/* json_out: every answer goes through here, so the ordinary byte is the fast one.
+/* json_out: writes JSON, fast for ordinary bytes because every answer is written here.
  *
- * A string is tested eight bytes at a time and, if plain, copied whole; any other one goes through
- * a table of what each byte needs.  The buffer doubles inside the arena, and what it leaves behind
- * is wiped with the arena.
+ * A string is tested eight bytes at a time and, if plain, copied whole; otherwise a table says how
+ * to write each byte. The buffer doubles inside the arena, and old buffers are wiped with the
+ * arena.
  */
 #include "base/json_out.h"
 
@@ -39,7 +39,7 @@ json_out_init(struct json_out *w, struct arena *a)
 	*w = (struct json_out){.arena = a};
 }
 
-/* The slow half of need(): moves to a buffer with twice the room, or as much as is asked for. */
+/* Moves to a buffer of twice the size, or as large as needed. */
 static bool
 writer_grow(struct json_out *w, size_t more)
 {
@@ -64,7 +64,7 @@ writer_grow(struct json_out *w, size_t more)
 	return true;
 }
 
-/* Makes room for so many bytes; false if there is none, now or before. */
+/* Makes room for so many bytes; false if that fails or failed before. */
 static inline bool
 need(struct json_out *w, size_t more)
 {
@@ -80,7 +80,7 @@ writer_put(struct json_out *w, const char *bytes, size_t len)
 	w->len += len;
 }
 
-/* A value that is short and known, with the comma before it. */
+/* A short fixed value, with the comma before it. */
 static inline void
 writer_put_value(struct json_out *w, const char *bytes, size_t len)
 {
@@ -145,8 +145,8 @@ put_escape(struct json_out *w, unsigned char byte, unsigned char letter)
 	writer_put(w, text, 2);
 }
 
-/* The length of the UTF-8 character at p, 0 if it is none.  The text's final NUL ends a character
- * that is cut short. */
+/* The length of the UTF-8 character at p; 0 if it is invalid. The final NUL of the text ends a
+ * truncated character. */
 static size_t
 character(const unsigned char *p)
 {
@@ -206,7 +206,7 @@ writer_is_plain(const char *text, size_t len)
 	return rest == 0;
 }
 
-/* A string, with the comma before it and what comes behind it: a quote, or a quote and a colon. */
+/* A string, with the comma before it and its ending: a quote, or a quote and a colon. */
 static inline void
 writer_put_string(struct json_out *w, const char *text, size_t len, const char *close,
 		  size_t close_len)

@@ -1,7 +1,7 @@
 /* json_out: the streaming writer that every response uses.
  *
- * Sticky: write freely, ask json_out_failed() once before sending.  Commas are the writer's
- * business.  Strings must be UTF-8; what is not is written as U+FFFD, so that an answer is always
+ * Failure is sticky: write everything, then check json_out_failed() once before sending. The writer
+ * adds the commas. Invalid UTF-8 in strings is written as U+FFFD, so that the output is always
  * valid JSON.
  */
 #ifndef REGCRED_JSON_OUT_H
@@ -23,7 +23,7 @@ struct json_out {
 };
 
 void json_out_init(struct json_out *w, struct arena *a);
-/* Makes room for that many bytes at once, where the size can be guessed. */
+/* Allocates that many bytes at once, where the size can be estimated. */
 void json_reserve(struct json_out *w, size_t bytes);
 void json_begin_object(struct json_out *w);
 void json_end_object(struct json_out *w);
@@ -41,13 +41,13 @@ void json_end_string(struct json_out *w);
 void json_int(struct json_out *w, int64_t number);
 void json_bool(struct json_out *w, bool value);
 void json_null(struct json_out *w);
-/* Text that is JSON already: a value; a piece of a string. */
+/* Text that is already JSON: a value, or part of a string. */
 void json_raw(struct json_out *w, const char *text, size_t len);
 void json_raw_piece(struct json_out *w, const char *text, size_t len);
 
-/* A text that is written once and used again, with gaps for what differs.  json_gap() leaves out
- * what comes next: a value, or any number of members.  json_until() writes such a text from a place
- * in it up to a gap, and what belongs there can follow. */
+/* A template: a text that is written once and reused, with gaps for the parts that differ.
+ * json_gap() leaves a gap for a value or for any number of members. json_until() writes the
+ * template from a position up to a gap, which the caller then fills. */
 struct json_gap {
 	size_t at;
 	bool comma;
@@ -56,7 +56,7 @@ struct json_gap json_gap(struct json_out *w);
 void json_until(struct json_out *w, const struct json_out *from, size_t at, struct json_gap gap);
 
 bool json_out_failed(const struct json_out *w);
-/* The text, NUL-terminated; NULL if something failed. */
+/* The text, NUL-terminated; NULL if any write failed. */
 const char *json_out_text(struct json_out *w, size_t *len);
 
 #endif

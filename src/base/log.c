@@ -1,4 +1,4 @@
-/* log: a line is built in one buffer of fixed size and leaves by one write. */
+/* log: a line is built in a buffer of fixed size and written by one write. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-/* Lines of up to PIPE_BUF bytes are written whole, also to a pipe that others write to. */
+/* Lines of up to PIPE_BUF bytes are written whole, even to a pipe with other writers. */
 enum { LINE_MAX_BYTES = 2048, END_MAX_BYTES = 3 };
 
 static const char *const level_names[LOG__COUNT] = {
@@ -76,9 +76,8 @@ log_put(struct line *line, const char *bytes, size_t len)
 	return true;
 }
 
-/* What a client sent must not be able to start a line of its own or to talk to a terminal: what is
- * not shown becomes \xNN, byte by byte.  In JSON a backslash is doubled, so that its reader sees
- * the same text. */
+/* Text from a client must not start a new log line or control a terminal: unsafe bytes are written
+ * as \xNN. In JSON the backslash is doubled, so that a parser sees the same text. */
 static void
 log_put_escaped(struct line *line, const char *text)
 {
@@ -140,7 +139,7 @@ log_fill(struct line *line, enum log_level level, const char *request, const cha
 void
 log_write(enum log_level level, const char *format, ...)
 {
-	int saved = errno; /* callers go on with the errno that they have just logged */
+	int saved = errno; /* callers may still use the errno they have just logged */
 	const char *request = own_request != NULL ? own_request : "-";
 	char text[LINE_MAX_BYTES];
 	struct line line = {.len = 0};

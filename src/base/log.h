@@ -1,7 +1,7 @@
 /* log: one line per event to stderr, with level, time and request id; never a secret.
  *
  * The text is written by one write(2), so lines of several processes do not mix.  Control
- * characters in what a client sent are written as \xNN.
+ * characters from clients are written as \xNN.
  */
 #ifndef REGCRED_LOG_H
 #define REGCRED_LOG_H
@@ -14,7 +14,7 @@ void log_set_level(enum log_level level);
 /* Each line is a JSON object: time, level, pid, request, message. */
 void log_set_json(bool json);
 bool log_level_parse(const char *text, enum log_level *level);
-/* The request id that this thread's lines carry; NULL for none.  The pointer is kept, not the text.
+/* Sets the request id of this thread's lines; NULL for none. The text is not copied.
  */
 void log_set_request(const char *request_id);
 const char *log_request(void);

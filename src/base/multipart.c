@@ -1,4 +1,4 @@
-/* multipart: reads multipart/form-data. */
+/* multipart: parses multipart/form-data. */
 #include "base/multipart.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ enum {
 
 struct multipart {
 	struct arena *arena;
-	const char *at; /* what has not been read yet */
+	const char *at; /* the rest of the input */
 	const char *end;
 	char mark[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
 	size_t mark_len;
@@ -61,9 +61,8 @@ starts_with(const struct multipart *m, const char *text, size_t len)
 	return (size_t)(m->end - m->at) >= len && memcmp(m->at, text, len) == 0;
 }
 
-/* Moves behind the rest of a delimiter's line, the boundary of which has been read.  A line that
- * only begins with the boundary is refused: whether it belongs to the content is anybody's guess,
- * and secrets come through here. */
+/* Skips the rest of a delimiter's line after the boundary. A line that only begins with the
+ * boundary is refused: it is unclear whether it belongs to the content, which may be a secret. */
 static enum err
 end_of_delimiter(struct multipart *m, bool *last)
 {
@@ -81,7 +80,7 @@ end_of_delimiter(struct multipart *m, bool *last)
 	return ERR_NONE;
 }
 
-/* Skips the preamble and the first delimiter, which may stand at the very beginning. */
+/* Skips the preamble and the first delimiter, which may be at the very beginning. */
 static enum err
 first_delimiter(struct multipart *m, bool *last)
 {
@@ -99,7 +98,7 @@ first_delimiter(struct multipart *m, bool *last)
 	return end_of_delimiter(m, last);
 }
 
-/* The content in front of the next delimiter. */
+/* The content before the next delimiter. */
 static enum err
 part_content(struct multipart *m, const char **content)
 {
@@ -119,7 +118,7 @@ part_content(struct multipart *m, const char **content)
 	return *content != NULL ? ERR_NONE : err_set(m->error, ERR_INTERNAL, NULL, NULL);
 }
 
-/* One header line, cut into a name and a value that end with a NUL; *name is NULL for the empty
+/* One header line, split into NUL-terminated name and value; *name is NULL for the empty
  * line that ends the headers. */
 static enum err
 part_header(struct multipart *m, const char **name, const char **value)
@@ -176,8 +175,8 @@ field_name(struct multipart *m, const char *disposition, const char **name)
 		       : broken(m, "The Content-Disposition of a field has no name: add one.");
 }
 
-/* base64 and quoted-printable are gone from RFC 7578; taken literally they would store something
- * else than what was meant. */
+/* RFC 7578 no longer allows base64 and quoted-printable; taken literally, the wrong value would be
+ * stored. */
 static bool
 is_plain_encoding(const char *encoding)
 {
@@ -188,7 +187,7 @@ is_plain_encoding(const char *encoding)
 	       (len == 6 && strncasecmp(encoding, "binary", len) == 0);
 }
 
-/* Reads the headers of a part and what they say about its name. */
+/* Reads the headers of a part and its name from them. */
 static enum err
 part_name(struct multipart *m, const char **name)
 {

@@ -1,4 +1,4 @@
-/* multipart: reads multipart/form-data. */
+/* multipart: parses multipart/form-data. */
 #ifndef REGCRED_BASE_MULTIPART_H
 #define REGCRED_BASE_MULTIPART_H
 
@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/http.h"
 
-/* multipart/form-data: text fields only; a part with a file name counts as a field of its content.
- * ERR_INVALID_BODY: no boundary in content_type, a body that is not so built, invalid UTF-8, a NUL,
- * or more than HTTP_PAIRS_MAX parts. */
+/* Reads text fields only; a part with a file name counts as a field with that content.
+ * ERR_INVALID_BODY: no boundary in content_type, a malformed body, invalid UTF-8, a NUL, or more
+ * than HTTP_PAIRS_MAX parts. */
 enum err http_multipart_parse(struct arena *a, const char *content_type, const char *body,
 			      size_t len, struct pairs *out, struct error *e)
 	__attribute__((warn_unused_result));

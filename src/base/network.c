@@ -1,4 +1,4 @@
-/* network: addresses and networks; the system's inet_pton reads them. */
+/* network: addresses and networks, parsed by inet_pton. */
 #include "base/network.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* pulse: one word for each thread, set by it and read by the thread that watches. */
+/* pulse: one word for each thread, set by it and read by the watching thread. */
 #include "base/pulse.h"
 
 #include <stdatomic.h>
@@ -12,7 +12,7 @@ static _Atomic int64_t pulses[THREADS_MAX]; /* monotonic clock; 0: nothing */
 static atomic_uint used;
 static _Thread_local _Atomic int64_t *own;
 
-/* A thread beyond the last place is not watched. */
+/* A thread that finds no free place is not watched. */
 static _Atomic int64_t *
 pulse_own(void)
 {

@@ -1,7 +1,7 @@
-/* pulse: since when each thread of this process does something that has to come to an end.
+/* pulse: for how long each thread of this process has been busy with work that must finish.
  *
- * What is waited for from outside, the writers' lock or a registry, has limits of its own and does
- * not count: a thread pauses meanwhile.
+ * Waits for something outside, such as the writers' lock or a registry, have their own time limits
+ * and do not count: the thread pauses its pulse meanwhile.
  */
 #ifndef REGCRED_BASE_PULSE_H
 #define REGCRED_BASE_PULSE_H
@@ -9,17 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The calling thread begins or ends something. */
+/* The calling thread begins or ends a piece of work. */
 void pulse_begin(void);
 void pulse_end(void);
 
-/* Around a wait: pause returns whether there was something to pause, which resume is given. */
+/* Around a wait: pass what pulse_pause() returned, whether work was under way, to pulse_resume().
+ */
 bool pulse_pause(void) __attribute__((warn_unused_result));
 void pulse_resume(bool was);
 
-/* For how long the oldest has gone on; 0 if there is none. */
+/* How long the longest-running work has taken so far; 0 if there is none. */
 int64_t pulse_oldest_ms(void);
-/* All begin now: after the whole process was stopped for a while. */
+/* Restarts all clocks, after the whole process was suspended for a while. */
 void pulse_renew(void);
 
 #endif

@@ -6,9 +6,9 @@
 
 #include "base/arena.h"
 
-/* How many bytes the well-formed character at p has; 0 if there is none within len bytes.  The
- * bounds of the second byte are those of table 3-7 of the Unicode standard.  The bytes are looked
- * at in order and none behind the first wrong one. */
+/* The length in bytes of the well-formed character at p; 0 if there is none within len bytes.  The
+ * bounds of the second byte are those of table 3-7 of the Unicode standard.  The bytes are read in
+ * order, and none after the first wrong one. */
 static size_t
 utf8_step(const unsigned char *p, size_t len)
 {
@@ -59,7 +59,7 @@ http_utf8_length(const char *text)
 	return count;
 }
 
-/* Characters of two and three bytes that are not shown. */
+/* Characters of two and three bytes that are not safe to print. */
 static bool
 text_is_control(const unsigned char *p, size_t n)
 {
@@ -83,7 +83,7 @@ text_shown(const char *text, size_t len)
 	return n == 0 || text_is_control(p, n) ? 0 : n;
 }
 
-/* The bytes that one '?' stands for: a whole character, or one byte of what is none. */
+/* The number of bytes that one '?' replaces: a whole character, or one invalid byte. */
 static size_t
 text_hidden(const char *text, size_t len)
 {
