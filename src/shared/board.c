@@ -1,4 +1,4 @@
-/* board: counters in memory that the processes of a pool share. */
+/* board: counters in memory shared by the processes of a pool. */
 #include "shared/board.h"
 
 #include <errno.h>
@@ -34,8 +34,8 @@ _Static_assert((int)STATUS_COUNT < (int)BOARD_STATUSES, "room for all others");
 static struct board *board;
 static struct board_slot *own_slot;
 
-/* Memory of a file that has all its blocks: a write to one that the disk has no room for would be a
- * SIGBUS.  -1 for the descriptor: anonymous. */
+/* Maps a file with all its blocks allocated: writing to a block that does not fit on the disk would
+ * raise SIGBUS. Descriptor -1: anonymous memory. */
 static struct board *
 board_map(int fd, bool writing)
 {
@@ -68,7 +68,7 @@ board_new(const char *path)
 		errno = ENAMETOOLONG;
 		return NULL;
 	}
-	/* Never in place: the workers of a master that was killed may still look at the old one. */
+	/* Never in place: workers of a killed master may still use the old one. */
 	(void)unlink(name);
 	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)

@@ -1,12 +1,12 @@
 /* board: the scoreboard: what the processes of a pool show each other and `regcred status`:
- * counters, and who of them is alive.
+ * counters, and which processes are alive.
  *
  * One block of shared memory of fixed size, changed only by atomic operations, so a process that
- * dies leaves nothing locked.  It is a file in the state directory, so that it can be read from
- * outside; where it cannot be made it is anonymous memory.
+ * dies leaves nothing locked. It is a file in the state directory, so that other programs can read
+ * it; if it cannot be created, anonymous memory is used.
  *
- * Like the log it is there for the whole process: before board_use(), as in a plain CGI, counting
- * does nothing.
+ * Like the log it is global to the process: before board_use(), as in a plain CGI, counting does
+ * nothing.
  */
 #ifndef REGCRED_BOARD_H
 #define REGCRED_BOARD_H
@@ -21,8 +21,8 @@
 
 enum {
 	BOARD_SLOTS = 130, /* processes: twice 64 workers and a housekeeper */
-	BOARD_ROUTES = 16, /* rows that app.c may name */
-	BOARD_BOUNDS = 16, /* of a histogram, the open end included */
+	BOARD_ROUTES = 16, /* routes that are counted separately */
+	BOARD_BOUNDS = 16, /* buckets of a histogram, including the open-ended one */
 	BOARD_VERSION_SIZE = 32,
 };
 
@@ -68,21 +68,21 @@ enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER };
 /* The life of a process: server/children.c has the table. */
 enum child_state {
 	CHILD_NONE,	/* a free slot */
-	CHILD_DUE,	/* to be started after a pause */
+	CHILD_DUE,	/* waiting to be started after a pause */
 	CHILD_STARTING, /* forked, not yet serving */
 	CHILD_READY,
 	CHILD_DRAINING, /* told to end */
 };
 
-/* A process of the pool; the master's own row is board.master. */
+/* A process of the pool; the master is in board.master. */
 struct board_slot {
 	_Atomic int32_t pid;	    /* 0: nobody */
 	_Atomic int32_t job, state; /* enum board_job, enum child_state */
-	_Atomic int32_t ready;	    /* the process says that it serves */
-	_Atomic int32_t hung;	    /* it ends itself, or is killed, because it hangs */
+	_Atomic int32_t ready;	    /* the process has reported that it serves */
+	_Atomic int32_t hung;	    /* it hangs, and exits or is killed for that */
 	_Atomic int32_t running;    /* requests at this moment */
 	_Atomic int64_t since_ms;   /* wall clock, when the state began */
-	_Atomic int64_t tick_ms;    /* monotonic clock, when it last showed that it is alive */
+	_Atomic int64_t tick_ms;    /* monotonic clock, last sign of life */
 	_Atomic uint64_t requests;
 };
 
@@ -90,14 +90,16 @@ struct board {
 	uint64_t magic, size;
 	char version[BOARD_VERSION_SIZE];
 	_Atomic int32_t master;
-	_Atomic int64_t started_ms, loaded_ms; /* wall clock: the master, its configuration */
+	_Atomic int64_t started_ms, loaded_ms; /* wall clock: when the master started, when it
+						  loaded its configuration */
 	_Atomic int64_t tick_ms;
 	_Atomic int64_t workers;		 /* as configured */
-	_Atomic int32_t own_socket, socket_lost; /* made by the pool; its file is gone */
-	_Atomic int64_t died_ms; /* the last death: when, who, wait(2)'s status; 0: none */
+	_Atomic int32_t own_socket, socket_lost; /* created by the pool; its file is gone */
+	_Atomic int64_t died_ms; /* the last unexpected exit: when, which process, status of
+				    wait(2); 0: none */
 	_Atomic int32_t died_pid, died_status, died_hanging;
 	_Atomic int64_t swept_ms,
-		swept_rows; /* the housekeeper's last whole pass: when it ended; 0: none */
+		swept_rows; /* the housekeeper's last complete pass: when it ended; 0: none */
 	_Atomic uint64_t counters[BOARD__COUNT];
 	_Atomic uint64_t requests[BOARD_ROUTES][HTTP__COUNT][BOARD_STATUSES];
 	struct histogram durations[BOARD_ROUTES];
@@ -105,16 +107,16 @@ struct board {
 	struct board_slot slots[BOARD_SLOTS];
 };
 
-/* Makes an empty board in place of the one at the path; NULL for the path: anonymous.  NULL with
- * errno set. */
+/* Creates an empty scoreboard that replaces the one at path; path NULL: anonymous memory. NULL with
+ * errno on failure. */
 struct board *board_new(const char *path);
-/* The one at the path, to read; NULL if there is none of this program's layout. */
+/* Opens the scoreboard at path for reading; NULL if there is none with this program's layout. */
 struct board *board_open(const char *path);
 void board_close(struct board *b);
 
-/* From now on this process counts there; NULL: nowhere. */
+/* From now on this process counts in b; NULL: nowhere. */
 void board_use(struct board *b);
-/* This process has that slot. */
+/* Assigns the slot to this process. */
 void board_take_slot(size_t slot);
 
 void board_count(enum board_counter counter);
@@ -127,10 +129,10 @@ void board_commit(size_t pieces);
 void board_swept(int64_t now_ms, int64_t rows);
 
 /* The upper bounds of the histograms, BOARD_BOUNDS - 1 at most, in microseconds and in pieces;
- * their number. */
+ * returns how many there are. */
 extern const int64_t board_us_bounds[], board_piece_bounds[];
 extern const size_t board_us_count, board_piece_count;
-/* The status of a column of `requests`; 0 for the one that takes all others, which is the last. */
+/* The status of a column of `requests`; 0 for the last one, which counts all other statuses. */
 int board_status(size_t column);
 
 #endif

@@ -1,15 +1,14 @@
 /* limiter: a table of counts in shared memory.
  *
- * Eight entries make a bucket; a keyed hash says which bucket, and which entry in it is meant.  An
- * entry is one word, read and changed as a whole, so there is no lock that a dying process could
- * keep:
+ * Eight entries make a bucket; a keyed hash selects the bucket and the entry in it. An entry is one
+ * atomic word, so there is no lock that a dying process could hold:
  *
  *   63        36 35     14 13       0
  *   [    tag    ][  end  ][  count  ]     count 0: free
  *
- * The tag is a part of the hash: that two share bucket and tag is as good as impossible, and since
- * the key of the hash is random nobody can look for two that do.  The end of its window is in
- * seconds, modulo 2^22: an entry that was left alone for seven weeks would count once more.
+ * The tag is part of the hash: two names with the same bucket and tag are practically impossible,
+ * and nobody can search for them because the hash key is random. The end of the window is in
+ * seconds, modulo 2^22: an entry untouched for seven weeks would count once more.
  */
 #include "shared/limiter.h"
 
@@ -28,7 +27,7 @@ enum {
 	TAG_BITS = 64 - COUNT_BITS - TIME_BITS,
 	COUNT_MASK = (1 << COUNT_BITS) - 1,
 	TIME_MASK = (1 << TIME_BITS) - 1,
-	IPV6_BYTES = 8, /* one customer has a whole /64 of IPv6 */
+	IPV6_BYTES = 8, /* a customer usually has a whole /64 of IPv6 */
 };
 _Static_assert((int)LIMITER_MOST <= (int)COUNT_MASK, "a count fits its bits");
 _Static_assert((int)LIMITER_WINDOW_MAX_S < (int)TIME_MASK / 2, "a window fits its bits");
@@ -71,7 +70,7 @@ count_of(uint64_t entry)
 	return (unsigned)(entry & COUNT_MASK);
 }
 
-/* Seconds until the entry's window is over, 0 if it is; also right across the wrap. */
+/* Seconds until the entry's window ends, 0 if it has ended; handles wrap-around. */
 static unsigned
 left_of(uint64_t entry, int64_t now_s)
 {
@@ -106,8 +105,8 @@ wait_of(const struct limit *limit, uint64_t h, unsigned most, int64_t now_s)
 	return 0;
 }
 
-/* The entry to count in: its own, else a free or old one, else the one with the smallest count, and
- * of those the one that ends first. */
+/* The entry to count in: the matching one, else a free or expired one, else the one with the
+ * smallest count, and of those the one that ends first. */
 static unsigned
 limiter_choose(const uint64_t *entries, uint64_t tag, int64_t now_s)
 {

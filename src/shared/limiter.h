@@ -1,9 +1,10 @@
-/* limiter: how often something has happened, in one table that the processes of a pool share.
+/* limiter: rate limits, in one table that the processes of a pool share.
  *
  * Failed sign-ins are counted for each address, and for each key together with the address, so that
- * nobody can lock out a key from elsewhere; other things for each one who does them.  A count
- * begins with the first and is forgotten when the window is over.  The size of the table is fixed:
- * a flood overwrites the smallest and oldest counts.  The time is the caller's, in seconds.
+ * nobody can lock out a key from another address; other events are counted for each caller. A
+ * window starts with the first event, and the count is dropped when it ends.  The size of the table
+ * is fixed: a flood overwrites the smallest and oldest counts.  The caller passes the time, in
+ * seconds.
  */
 #ifndef REGCRED_LIMITER_H
 #define REGCRED_LIMITER_H
@@ -16,17 +17,17 @@ struct limiter;
 
 enum { LIMITER_MOST = 16000, LIMITER_WINDOW_MAX_S = 86400 };
 
-/* So many in a window.  Each limit has a kind of its own, so that its counts are not those of
- * another.  Without a table, or with 0 for the most, there is no limit. */
+/* At most so many events in a window. Each limit has its own kind, so that limits do not share
+ * counts. Without a table, or with a maximum of 0, there is no limit. */
 struct limit {
 	struct limiter *table;
 	char kind;
 	unsigned most, window_s;
 };
 
-/* In memory that children share after a fork.  NULL without memory. */
+/* In memory that children share after a fork. NULL if out of memory. */
 struct limiter *limiter_new(void);
-/* Of this process: others keep theirs. */
+/* Frees this process's mapping only. */
 void limiter_free(struct limiter *l);
 
 /* 0 if the address may try the key, else the seconds until it may.  A key may fail half as often
@@ -37,7 +38,7 @@ unsigned limiter_wait_s(const struct limit *limit, const char *address, const ch
  * wait. */
 bool limiter_failed(const struct limit *limit, const char *address, const char *key, int64_t now_s);
 
-/* Counts a use: 0, or the seconds to wait if all of the window are used up. */
+/* Counts a use: 0, or the seconds to wait if the window is used up. */
 unsigned limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 	__attribute__((warn_unused_result));
 

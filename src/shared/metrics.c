@@ -1,4 +1,4 @@
-/* metrics: the board as Prometheus text. */
+/* metrics: the scoreboard as Prometheus text. */
 #include "shared/metrics.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "base/http.h"
 #include "shared/board.h"
 
-enum { TEXT_MAX = 512 * 1024 }; /* every row of the board printed takes less than half of it */
+enum { TEXT_MAX = 512 * 1024 }; /* the whole scoreboard takes less than half of it */
 
 struct text {
 	char *bytes;

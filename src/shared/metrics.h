@@ -1,4 +1,4 @@
-/* metrics: the counters of a pool as Prometheus reads them (text format 0.0.4).
+/* metrics: the counters of a pool in Prometheus text format 0.0.4.
  *
  * Labels are route templates, methods and statuses, never an id, a name or an address.
  */
@@ -13,10 +13,9 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* What is measured when it is asked for. */
-/* A figure of the moment. */
+/* A gauge: a current value. */
 struct gauge {
-	const char *name;   /* in the status */
+	const char *name;   /* in `regcred status` */
 	const char *metric; /* in /metrics */
 	const char *help;
 	int64_t value;
@@ -28,8 +27,8 @@ struct metrics_now {
 	size_t gauge_count;
 };
 
-/* routes: BOARD_ROUTES names, NULL for a row that is not used.  The text and its length; NULL
- * without memory. */
+/* routes: BOARD_ROUTES names, NULL for an unused row. Returns the text and its length; NULL if out
+ * of memory. */
 const char *metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 			 const struct metrics_now *now, size_t *len);
 
