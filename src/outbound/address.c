@@ -12,16 +12,16 @@
 
 /* Never, whatever the settings say. */
 static const char *const refused[] = {
-	"0.0.0.0/8",	      /* this host, unspecified */
-	"169.254.0.0/16",     /* the link; metadata of most clouds: 169.254.169.254 */
+	"0.0.0.0/8",	      /* this host */
+	"169.254.0.0/16",     /* link-local; metadata of most clouds: 169.254.169.254 */
 	"100.100.100.200/32", /* metadata: Alibaba */
 	"168.63.129.16/32",   /* the platform of Azure */
 	"192.0.0.0/24",	      /* protocol assignments; metadata: Oracle */
 	"224.0.0.0/4",	      /* multicast */
 	"240.0.0.0/4",	      /* reserved, broadcast */
 	"::/128",	      /* unspecified */
-	"fe80::/10",	      /* the link */
-	"fec0::/10",	      /* the site, as it was once */
+	"fe80::/10",	      /* link-local */
+	"fec0::/10",	      /* site-local, deprecated */
 	"ff00::/8",	      /* multicast */
 	"fd00:ec2::/32",      /* metadata: AWS */
 	"fd20:ce::/32",	      /* metadata: Google */
@@ -32,15 +32,15 @@ static const char *const refused[] = {
 /* Unless the settings allow them. */
 static const char *const loopback[] = {"127.0.0.0/8", "::1/128"};
 
-/* Where registries may be, and much else that is not for everybody. */
+/* Networks where registries may be, but also services that callers must not learn about. */
 static const char *const inside[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
 				     "100.64.0.0/10", "fc00::/7"};
 
-/* IPv6 networks whose addresses hold one of IPv4, and where. */
+/* IPv6 networks whose addresses contain an IPv4 address, and where. */
 static const struct embedding {
 	const char *network;
 	unsigned offset[4];    /* of its bytes */
-	unsigned char flipped; /* the bits are kept inverted */
+	unsigned char flipped; /* XOR mask: Teredo stores it inverted */
 } embeddings[] = {
 	{"::/96", {12, 13, 14, 15}, 0},		  /* IPv4-compatible */
 	{"::ffff:0:0:0/96", {12, 13, 14, 15}, 0}, /* IPv4-translated */
@@ -90,7 +90,7 @@ extract(const struct network *n, const struct embedding *e)
 	return inner;
 }
 
-/* All IPv4 addresses that may be meant by one of IPv6. */
+/* Checks all IPv4 addresses that an IPv6 address may contain. */
 static bool
 embedded_allowed(const struct network *n, const char *networks)
 {
@@ -146,7 +146,7 @@ outbound_allowed(const struct sockaddr *address, const char *networks)
 	}
 	if (!is_allowed_itself(&n, networks))
 		return false;
-	/* ::1 lies in ::/96, and is no IPv4 address. */
+	/* ::1 is in ::/96, but is not an IPv4 address. */
 	if (network_parse("::1/128", &loop) == NULL && network_contains(&loop, &n))
 		return true;
 	return embedded_allowed(&n, networks);
@@ -160,7 +160,7 @@ is_own(const struct network *n)
 	bool found = false;
 
 	if (getifaddrs(&list) != 0)
-		return true; /* not known: it might be */
+		return true; /* unknown: it might be internal */
 	for (const struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next)
 		found = i->ifa_addr != NULL && address_read_address(i->ifa_addr, &own) &&
 			network_contains(&own, n);

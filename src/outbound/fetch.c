@@ -17,13 +17,13 @@
 
 struct fetch {
 	CURL *curl;
-	bool inside; /* a connection to an inner network was tried */
-	/* Of the request that runs: */
+	bool inside; /* a connection to an internal network was tried */
+	/* Of the current request: */
 	const struct fetch_request *request;
 	struct arena *arena;
 	char *body;
 	size_t len, room; /* of the body */
-	size_t all;	  /* bytes that came */
+	size_t all;	  /* bytes received */
 };
 
 /* Memory that is wiped when it is freed */
@@ -87,8 +87,8 @@ fetch_free(struct fetch *f)
 
 /* What curl calls */
 
-/* For each connection, with the address to which it goes: whatever a name resolves to, and however
- * often, no other place is looked at. */
+/* Called for each connection with its address: this is the only check, whatever a name resolves to
+ * and however often. */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -154,7 +154,7 @@ take_body(char *bytes, size_t size, size_t n, void *arg)
 
 /* A request */
 
-/* Of curl_easy_setopt's results only those about memory can differ between two builds. */
+/* Of curl_easy_setopt's errors only out-of-memory can occur at run time. */
 #define SET(option, value) (ok = ok && curl_easy_setopt(f->curl, option, value) == CURLE_OK)
 
 static bool
@@ -169,7 +169,7 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-	SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
+	SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a hanging resolver */
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -215,12 +215,14 @@ make_headers(const char *const *lines)
 	return more != NULL ? list : NULL;
 }
 
-/* Whether a connection could not be made because this process has no descriptors left to make one:
- * libcurl does not tell that apart from a name that does not exist. */
+/* Whether a connection failed because this process is out of descriptors: libcurl does not
+ * distinguish that from an unknown name. */
 static bool
 is_exhausted(void)
 {
-	enum { NEEDED = 4 }; /* a pair to its resolver, what that asks with, the connection */
+	enum {
+		NEEDED = 4
+	}; /* a socket pair to curl's resolver, the resolver's socket, the connection */
 	int fds[NEEDED];
 	size_t n = 0;
 
@@ -268,10 +270,10 @@ fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
 
 	*f = (struct fetch){.curl = f->curl, .inside = f->inside, .request = request, .arena = a};
 	*out = (struct fetch_answer){.body = ""};
-	if (request->timeout_ms <= 0) /* 0 would be for ever */
+	if (request->timeout_ms <= 0) /* 0 would mean no limit */
 		goto out;
 	headers = make_headers(request->headers);
-	bool busy = pulse_pause(); /* curl keeps the time */
+	bool busy = pulse_pause(); /* curl enforces the timeout */
 	code = headers != NULL && set_options(f, request, headers) ? curl_easy_perform(f->curl)
 								   : CURLE_OUT_OF_MEMORY;
 	pulse_resume(busy);

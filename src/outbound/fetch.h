@@ -1,4 +1,4 @@
-/* fetch: one HTTP request to someone else; the only place that carries out requests with libcurl.
+/* fetch: one outgoing HTTP request, by libcurl.
  *
  *   struct fetch *f = fetch_new();
  *   if (f != NULL && fetch_do(f, arena, &request, &answer) == FETCH_OK)
@@ -23,36 +23,35 @@ enum fetch_rc {
 	FETCH_UNREACHABLE, /* no such name, no connection, or an address that is refused */
 	FETCH_TIMEOUT,
 	FETCH_TLS,	 /* no trusted connection */
-	FETCH_TOO_LONG,	 /* more than answer_max */
-	FETCH_NOT_HTTP,	 /* what came is not an answer of HTTP */
-	FETCH_EXHAUSTED, /* this process has no memory or descriptor left: nothing is known */
+	FETCH_TOO_LONG,	 /* longer than answer_max */
+	FETCH_NOT_HTTP,	 /* the answer is not HTTP */
+	FETCH_EXHAUSTED, /* out of memory or descriptors: nothing was found out */
 };
 
 struct fetch_request {
 	const char *url;	     /* http: or https: */
 	const char *method;	     /* NULL: GET, or POST with a body */
 	const char *const *headers;  /* "Name: value", ended by NULL */
-	const char *user, *password; /* for Basic; NULL: none */
+	const char *user, *password; /* for Basic authentication; NULL: none */
 	const char *body;	     /* NULL: none; else it ends with a NUL */
 	size_t answer_max;	     /* bytes, headers and body */
-	int64_t timeout_ms;	     /* for all of it */
-	const char *ca_file;	     /* "": the system's */
-	const char *proxy;	     /* "": none; NULL: as the environment says */
-	const char *networks;	     /* loopback networks that are allowed, see address.h; NULL:
-					every address may be connected to.  With a proxy it is
-					the proxy that decides. */
+	int64_t timeout_ms;	     /* for the whole request */
+	const char *ca_file;	     /* "": the system's CA certificates */
+	const char *proxy;	     /* "": none; NULL: from the environment */
+	const char *networks; /* loopback networks that are allowed, see address.h; NULL: every
+				 address is allowed. With a proxy, the proxy decides. */
 };
 
 struct fetch_answer {
-	long status;	  /* 0: no answer came */
-	const char *body; /* in the arena, with a NUL behind it */
+	long status;	  /* 0: no answer */
+	const char *body; /* in the arena, NUL-terminated */
 	size_t len;
 	const char *problem; /* static; NULL: none */
 };
 
 struct fetch;
 
-/* NULL without memory, or if libcurl does not start. */
+/* NULL if out of memory, or if libcurl cannot be initialised. */
 struct fetch *fetch_new(void);
 void fetch_free(struct fetch *f);
 
@@ -60,10 +59,10 @@ enum fetch_rc fetch_do(struct fetch *f, struct arena *a, const struct fetch_requ
 		       struct fetch_answer *out) __attribute__((warn_unused_result));
 
 /* The value of the n-th header of this name (0: the first) in the last answer; NULL if there is
- * none.  It lives until the next request. */
+ * none.  Valid until the next request. */
 const char *fetch_header(struct fetch *f, const char *name, size_t n);
 
-/* Whether any of its requests, with `networks`, went to an inner network (address.h). */
+/* Whether any of its requests with `networks` went to an internal network (address.h). */
 bool fetch_went_inside(const struct fetch *f);
 
 #endif

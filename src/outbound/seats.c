@@ -1,4 +1,4 @@
-/* seats: who sits where, under one lock. */
+/* seats: the taken seats, under one lock. */
 #include "outbound/seats.h"
 
 #include <pthread.h>
@@ -7,7 +7,7 @@
 struct seats {
 	pthread_mutex_t mutex;
 	unsigned count, each, taken;
-	int64_t who[]; /* of the seats that are taken, in no order */
+	int64_t who[]; /* who takes each seat, in no order */
 };
 
 struct seats *
