@@ -2,8 +2,8 @@
  *
  *   Bearer realm="https://auth.example/token",service="registry.example", Basic realm="x"
  *
- * Read strictly: a header that does not follow the grammar counts for nothing, because whoever
- * guesses what it means may send a password to the wrong place.
+ * Parsed strictly: a header that does not follow the grammar is ignored, because guessing its
+ * meaning could send a password to the wrong place.
  */
 #ifndef REGCRED_CHALLENGE_H
 #define REGCRED_CHALLENGE_H
@@ -24,17 +24,17 @@ struct challenge {
 	size_t param_count;
 };
 
-/* Of all headers of one answer, in their order. */
+/* The challenges of all headers of one answer, in order. */
 struct challenge_list {
 	struct challenge items[CHALLENGES_MAX];
 	size_t count;
 };
 
-/* Appends the challenges of one header.  False, with the list as it was: the header is not well
- * formed, there are more than the list takes, or there is no memory (the arena has failed). */
+/* Appends the challenges of one header.  False, with the list unchanged: the header is malformed,
+ * the list is full, or out of memory (the arena has failed). */
 bool challenge_parse(struct arena *a, const char *header, struct challenge_list *list)
 	__attribute__((warn_unused_result));
-/* The first of a scheme; NULL for none. */
+/* The first challenge of a scheme; NULL if there is none. */
 const struct challenge *challenge_find(const struct challenge_list *list, const char *scheme);
 /* NULL: not given. */
 const char *challenge_param(const struct challenge *challenge, const char *name);
