@@ -8,11 +8,12 @@
 /* "2024-05-06T07:08:09Z", 21 bytes with the NUL. */
 void date_format(int64_t ms, char out[21]);
 
-/* A date and time of RFC 3339, with fraction and offset or without; a day alone; a number of
- * milliseconds since the epoch; or "now".  What is no day of the calendar is not a date. */
+/* A date and time of RFC 3339, with fraction and offset or without; a day without a time; a number
+ * of milliseconds since the epoch; or "now".  A day that is not in the calendar is refused. */
 bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
 
-/* A date to be stored: all of these but "now" and a day alone, from 1970 to 9999, in whole seconds.
+/* A date to be stored: all of these but "now" and a day without a time, from 1970 to 9999, in whole
+ * seconds.
  */
 bool date_read(const char *text, int64_t *ms);
 

@@ -32,13 +32,13 @@ enum condition_op {
 };
 
 struct condition {
-	enum column column;   /* COL_NONE: of a field that is always null */
-	enum condition_op op; /* OP_NOTHING matches no row: a value that cannot be */
+	enum column column;   /* COL_NONE: a field that is always null */
+	enum condition_op op; /* OP_NOTHING matches no row: for an impossible value */
 	struct value value;
-	bool any_case; /* EQ and NE: letters A to Z match a to z */
+	bool any_case; /* EQ and NE: A to Z match a to z */
 };
 
-/* Where a page begins: behind (or, backwards, before) the row that had this sort value and id. */
+/* Where a page begins: after (or, backwards, before) the row with this sort value and id. */
 struct position {
 	bool set;
 	bool backwards;
@@ -51,13 +51,13 @@ enum { CONDITIONS_MAX = 32 };
 struct list_query {
 	const struct family *family;
 	const char *kind; /* NULL: any */
-	uint64_t columns; /* COL_BIT of those that are needed; the rest is null.  0: all */
+	uint64_t columns; /* COL_BIT of those needed; the rest is null. 0: all */
 	struct owners owners;
 	bool with_removed;
 	struct condition conditions[CONDITIONS_MAX];
 	size_t condition_count;
 	enum column sort; /* COL_ID or COL_NONE: by id */
-	bool sort_cut; /* a long text: only its first SORT_CHARS characters count, so that a marker
+	bool sort_cut; /* sort a long text only by its first SORT_CHARS characters, so that a marker
 			  stays short */
 	bool descending;
 	struct position from;
@@ -65,10 +65,10 @@ struct list_query {
 };
 
 struct record_list {
-	struct record *items; /* in the order of the page, also when it was read backwards */
+	struct record *items; /* in the order of the page, even when read backwards */
 	size_t count;
-	bool more; /* rows follow in the direction of reading, or the page was cut because it grew
-		      too large */
+	bool more; /* more rows follow in the direction of reading, or the page was cut because it
+		      became too large */
 };
 
 enum { SORT_CHARS = 255 };

@@ -1,4 +1,4 @@
-/* process: which action may run in which state, and where it leads.
+/* process: which action may run in which state, and which state it leads to.
  *
  *   requested ─create─► registering ─► (activate) ─► activating ─► active
  *                                        ▲                           │
@@ -6,7 +6,7 @@
  *                                        └─remove─► removing ─► removed ─purge─► purging ─► purged
  *
  * A request runs a whole chain of processes and commits its last state; its answer shows the first
- * transitional one.  Only the check of a login takes time: a chain that waits for it is held in the
+ * transitional one.  Only checking a login takes time: a chain that waits for it stays in the
  * transitional state of its last process, in the database.
  */
 #ifndef REGCRED_PROCESS_H
@@ -33,17 +33,17 @@ enum state {
 
 #define ST_BIT(state) (1U << (state))
 
-/* Whether a process of a registry login waits until the login has been checked (verifier.h). */
+/* Whether a process of a registry login waits until the login has been checked (login/verifier.h).
+ */
 enum waiting { WAITS_NEVER, WAITS_IF_ASKED, WAITS_ALWAYS };
 
 struct process {
 	const char *name;
 	unsigned from;	   /* ST_BIT of each state it may start in */
 	enum state during; /* while it runs; shown in the answer */
-	enum state done;   /* when it is done, unless another follows */
-	const char
-		*then; /* the process that follows at once, starting from `during`; NULL for none */
-	bool frees;    /* frees room or protects: goes on while the disk is full */
+	enum state done;   /* when it is done, unless another process follows */
+	const char *then; /* the process that follows at once, starting from `during`; NULL: none */
+	bool frees;	  /* frees space or protects: still allowed while the disk is full */
 	enum waiting waits;
 };
 
@@ -53,7 +53,7 @@ struct step {
 	enum state before, during, after;
 };
 
-enum { PROCESS_STEPS_MAX = 3 }; /* deactivate and remove, and one to spare */
+enum { PROCESS_STEPS_MAX = 3 }; /* deactivate and remove, and one spare */
 
 struct plan {
 	struct step steps[PROCESS_STEPS_MAX];
@@ -61,14 +61,14 @@ struct plan {
 	enum state before; /* state that the row must have */
 	enum state shown;  /* transitional state of the answer */
 	enum state after;  /* state that is committed */
-	bool frees;	   /* each of its processes does */
+	bool frees;	   /* all of its processes do */
 };
 
 /* Ends with a row whose name is NULL. */
 extern const struct process process_table[];
 
 const char *state_name(enum state state);
-/* False for a name that is no state. */
+/* False for an unknown name. */
 bool state_parse(const char *name, enum state *state);
 /* transitioning: yes. */
 bool state_is_transitional(enum state state);
@@ -78,14 +78,14 @@ const struct process *process_find(const char *name, enum state state);
 
 /* The chain that the process starts in this state; false if it may not start. */
 bool process_plan(const char *name, enum state state, struct plan *plan);
-/* Puts the chain of a second process behind the first; false if it may not start where the first
+/* Appends the chain of a second process; false if it may not start in the state where the first
  * ends. */
 bool process_plan_append(struct plan *plan, const char *name);
-/* Stops a plan in the middle of its last process. */
+/* Makes a plan stop in the middle of its last process. */
 void process_plan_hold(struct plan *plan);
 
-/* NULL if the table is sound, else a sentence: every follower exists and may start where it must,
- * every state is reachable. */
+/* Checks that every following process exists and may start in its state, and that every state is
+ * reachable. NULL, or a sentence. */
 const char *process_check(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* record: one row in memory: columns, values, ids. */
+/* record: a row in memory: columns, values, ids. */
 #ifndef REGCRED_MODEL_RECORD_H
 #define REGCRED_MODEL_RECORD_H
 

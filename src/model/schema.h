@@ -1,7 +1,7 @@
-/* schema: what a resource type is, as tables, and how a JSON body becomes a record by them.
+/* schema: resource types as tables, from which JSON bodies become records.
  *
- * The tables themselves are in types.c.  Validation, SQL text, /v1/schemas, links and actions are
- * all made from them.
+ * The tables are in types.c. Validation, SQL text, /v1/schemas, links and actions are all derived
+ * from them.
  */
 #ifndef REGCRED_SCHEMA_H
 #define REGCRED_SCHEMA_H
@@ -19,8 +19,8 @@ enum api_version { API_V1, API_V2_BETA, API__COUNT };
 #define IN_V2 (1U << API_V2_BETA)
 const char *api_version_name(enum api_version version);
 
-/* Places of columns in a record; column.def says which of them families share.  The widest family
- * is the last: a record has room for it. */
+/* Indexes of columns in a record; column.def says which ones families share. The widest family
+ * comes last, so that a record has room for every family. */
 enum column {
 	COL_NONE,
 #define COLUMN(name, sql, type, families) COL_##name,
@@ -58,13 +58,13 @@ struct column_row {
 	enum value_type type; /* when it is not null */
 };
 
-/* A table of the database; ids are shared in it. */
+/* A table of the database, whose types share its ids. */
 struct family {
 	const char *table;
 	const char *prefix;	       /* of external ids: "c" for 1c7 */
-	enum column owner;	       /* the account whose row it is */
+	enum column owner;	       /* the account that owns the row */
 	const struct column_row *rows; /* by enum column */
-	uint64_t columns;	       /* COL_BIT of each that it has */
+	uint64_t columns;	       /* COL_BIT of each column that it has */
 };
 
 struct resource_type;
@@ -81,9 +81,9 @@ enum field_type {
 	FT_CONSTANT,   /* no column: `constant` is printed */
 	FT_TRANSITION, /* transitioning, from the state */
 	FT_MESSAGE,    /* transitioningMessage, from the state */
-	FT_DATA,       /* data: the fields with F_IN_DATA, as the original kept them */
+	FT_DATA,       /* data: the fields with F_IN_DATA, as in the original */
 	FT_IDENTITY,   /* identity of an account */
-	FT_MEMBERS,    /* members of a project: taken on create, shown as null */
+	FT_MEMBERS,    /* members of a project: accepted on create, shown as null */
 	FT_NETWORKS,   /* networks of a key: an array of texts, stored as one (network.h) */
 	FT_PATH,       /* of repositories: "acme/app" */
 	FT_PATHS,      /* an array of them, stored as one text with blanks between */
@@ -94,22 +94,22 @@ enum field_type {
 enum filter_set { FILTER_NONE, FILTER_V, FILTER_S, FILTER_N };
 
 enum {
-	F_CREATE = 1 << 0,   /* may be given in POST by roles that write */
-	F_UPDATE = 1 << 1,   /* may be given in PUT by roles that write */
+	F_CREATE = 1 << 0,   /* may be set in POST by roles that may write */
+	F_UPDATE = 1 << 1,   /* may be set in PUT by roles that may write */
 	F_REQUIRED = 1 << 2, /* on create */
 	F_NULLABLE = 1 << 3,
-	F_READ_ON_CREATE = 1 << 4, /* shown in the answer to the create alone */
-	F_SEALED = 1 << 5,	   /* stored sealed (or hashed, by the type); never a filter */
-	F_IN_DATA = 1 << 6,	   /* shown in data.fields as well: the original kept it there */
+	F_READ_ON_CREATE = 1 << 4, /* shown only in the answer to the create */
+	F_SEALED = 1 << 5,  /* stored sealed (or hashed, depending on the type); never a filter */
+	F_IN_DATA = 1 << 6, /* also shown in data.fields, as in the original */
 };
 
 struct field {
 	const char *name;
 	enum column column; /* COL_NONE for what is not stored */
 	enum field_type type;
-	const char *type_text; /* as the schema prints it, where the type does not say it all:
+	const char *type_text; /* as the schema prints it, if not simply the type's name:
 				  "reference[x]", "array[x]" */
-	const struct resource_type *reference; /* FT_REFERENCE: the type that it names */
+	const struct resource_type *reference; /* FT_REFERENCE: the type that it refers to */
 	unsigned flags;
 	unsigned min_len, max_len; /* in characters; 0: none */
 	enum filter_set filter;
@@ -136,7 +136,7 @@ struct action {
 	unsigned versions;
 };
 
-/* Rows of `type` whose `column` names a row are removed when that is purged. */
+/* Rows of `type` whose `column` refers to a row are removed when that row is purged. */
 struct cascade {
 	const struct resource_type *type;
 	enum column column;
@@ -146,38 +146,38 @@ enum {
 	TYPE_DOCUMENT = 1 << 6, /* no collection either: only its schema is published */
 	TYPE_API_KEY = 1 << 1,	/* publicValue and secretValue are made by the server unless a role
 				   may give them; hashed */
-	TYPE_HASHED = 1 << 2,	/* secretValue is hashed: nobody ever reads it again */
-	TYPE_PROJECT = 1 << 3, /* members, owners act alone, DELETE deactivates first, list of one's
-				  own */
-	TYPE_SELF = 1 << 4, /* ordinary callers list only the account they act as */
-	TYPE_THROUGH_PROJECT = 1 << 7, /* changed by its project's setmembers alone */
+	TYPE_HASHED = 1 << 2,	/* secretValue is hashed: it can never be read again */
+	TYPE_PROJECT = 1 << 3,	/* has members, only owners act on it, DELETE deactivates first,
+				   callers list their own */
+	TYPE_SELF = 1 << 4,	/* ordinary callers list only the account they act for */
+	TYPE_THROUGH_PROJECT = 1 << 7, /* changed only by its project's setmembers */
 	TYPE_QUESTION = 1 << 10,       /* POST to its collection answers it; nothing is stored */
-	TYPE_VERIFIED = 1 << 12,       /* a login that its registry can be asked about */
-	TYPE_OWN_ROWS = 1 << 8, /* who does not see every account sees the rows of the one that it
-				   acts as, not those of all its projects */
-	TYPE_NEWEST_FIRST = 1 << 9, /* how a list is sorted unless it is asked for otherwise */
+	TYPE_VERIFIED = 1 << 12,       /* a login that can be checked at its registry */
+	TYPE_OWN_ROWS = 1 << 8, /* callers who do not see every account see the rows of the one they
+				   act for, not those of all their projects */
+	TYPE_NEWEST_FIRST = 1 << 9, /* default order of lists */
 };
 
 struct resource_type {
 	const char *id;
 	const char *plural;
-	const char *kind; /* of its rows; NULL: those of its family that no other type claims */
-	const char *default_kind;     /* of a new row, where that is not the type's id */
+	const char *kind; /* kind of its rows; NULL: rows of its family that no other type claims */
+	const char *default_kind;     /* kind of a new row, if it is not the type's id */
 	const char *base;	      /* base type; NULL: itself */
 	const struct family *family;  /* NULL: no rows */
-	const struct field *fields;   /* ends with a NULL name; in the order of the schema */
+	const struct field *fields;   /* in the order of the schema; ends with a NULL name */
 	const struct link *links;     /* ends with a NULL name; NULL for none */
 	const struct action *actions; /* ends with a NULL name; NULL for none */
 	unsigned flags;
-	enum column unique; /* column of its unique index; the error and field when it is hit */
+	enum column unique; /* column of its unique index; error and field for duplicates */
 	enum err unique_error;
 	const char *unique_field;
 	const struct cascade
-		*cascades; /* what its purge removes; ends with a NULL type; NULL for nothing */
+		*cascades; /* what its purge removes; ends with a NULL type; NULL: nothing */
 };
 
-/* Places of the types in the table, for rows that point to each other; in the order of their plural
- * names, as links are printed. */
+/* Indexes of the types in the table, so that rows can refer to each other; in the order of their
+ * plural names, as links are printed. */
 enum type_place {
 	T_ACCOUNT,
 	T_API_KEY,
@@ -206,8 +206,8 @@ extern const struct resource_type types_table[];
 extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
 extern const struct family family_credential, family_storage_pool, family_account,
 	family_project_member, family_audit_log;
-extern const struct family *const families[]; /* ends with NULL; those that name rows of
-						  others come before these */
+extern const struct family *const
+	families[]; /* ends with NULL; a family that refers to rows of another comes before it */
 
 enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
 _Static_assert((int)T__COUNT <= (int)TYPES_MAX, "a place for each type");
@@ -218,14 +218,14 @@ const struct resource_type *type_find(const char *id);
 const struct resource_type *type_find_segment(const char *segment);
 /* The type of a row of the family by its kind. */
 const struct resource_type *type_of_row(const struct family *family, const char *kind);
-/* Its number in the table, an enum type_place. */
+/* Its index in the table, an enum type_place. */
 size_t type_index(const struct resource_type *type);
 /* True if type is a child of base, not base itself. */
 bool type_is_child(const struct resource_type *type, const struct resource_type *base);
 /* The field in that version; NULL if there is none. */
 const struct field *type_field(const struct resource_type *type, const char *name,
 			       enum api_version version);
-/* Its number in the type's table, below FIELDS_MAX. */
+/* Its index in the type's table, below FIELDS_MAX. */
 size_t field_index(const struct resource_type *type, const struct field *field);
 bool field_in_version(const struct field *field, enum api_version version);
 const struct link *type_link(const struct resource_type *type, const char *name);
@@ -233,36 +233,36 @@ bool action_in_version(const struct action *action, enum api_version version);
 const struct action *type_action(const struct resource_type *type, const char *name,
 				 enum api_version version);
 
-/* One row in memory.  Columns that the family lacks stay null. */
+/* A row in memory. Columns that the family lacks stay null. */
 struct record {
 	const struct resource_type *type;
 	struct value columns[COL__COUNT];
 };
 
-/* The same without an arena; its length. */
+/* The same without an arena; returns its length. */
 enum { ID_TEXT_SIZE = 32 };
 
-/* What a body asks to set. */
+/* The values that a body sets. */
 struct change {
 	struct value columns[COL__COUNT];
-	uint64_t given;	    /* COL_BIT of each column that the body names and the caller may set */
+	uint64_t given;	    /* COL_BIT of each column that the body sets and the caller may set */
 	const char *secret; /* plain text of a sealed field, NULL for null */
 	const struct json *members; /* of a project */
 };
 
 enum schema_use { SCHEMA_CREATE, SCHEMA_UPDATE };
 
-/* How schema_read() judges a body. */
+/* How schema_read() validates a body. */
 struct schema_rules {
 	const struct resource_type *type;
 	enum api_version version;
 	enum schema_use use;
-	const struct record *stored; /* UPDATE: the row, if it is there: null for what is null
-					already is no change */
+	const struct record
+		*stored; /* UPDATE: the row, if it exists: setting null to null is not a change */
 	bool (*may)(const void *context,
 		    const struct field *field); /* whether the caller may set the field */
 	const void *context;
-	struct arena *arena; /* for values that are not stored as they were given */
+	struct arena *arena; /* for values that are not stored as given */
 };
 
 enum {
