@@ -1,10 +1,9 @@
-/* secret: sealing, opening and hashing with libsodium: the only file that sees plain text and key
- * together.
+/* secret: the keys for sealing, opening and hashing with libsodium.
  *
  * A secret is sealed with XChaCha20-Poly1305 under a random nonce; the stored form is version, key
  * id, nonce, cipher text; the plain text is padded to 32 bytes first.  The associated data binds it
- * to table, row (by its uuid), account and field, so that a sealed value that was moved does not
- * open.
+ * to table, row (by its uuid), account and field, so that a sealed value does not open anywhere
+ * else.
  */
 #ifndef REGCRED_SECRET_KEYRING_H
 #define REGCRED_SECRET_KEYRING_H
@@ -24,31 +23,30 @@ enum {
 	KEYRING_PATH_MAX = 4096,
 };
 
-/* The keys of a file, which it follows: while it is used it looks at the file once a second, and at
- * once when a sealed value names a key that it does not know.  A file that cannot be used, or that
- * no rotation leads to, is logged once and changes nothing.  Shared by threads. */
+/* The keys of a file, and its changes: while in use it checks the file once a second, and at once
+ * when a sealed value names an unknown key. A file that is unusable, or that no rotation can lead
+ * to, is logged once and ignored. Shared by threads. */
 struct keyring;
 
 /* Once per program; false if libsodium does not start. */
 bool secret_init(void);
 
-/* Reads a key file.  NULL with a sentence in why: not there, readable by others, not well-formed.
- * The keys are wiped by _free. */
+/* Reads a key file.  NULL with a sentence in why: missing, readable by others, malformed.
+ * keyring_free() wipes the keys. */
 struct keyring *keyring_load(const char *path, char why[SECRET_WHY_MAX]);
 void keyring_free(struct keyring *ring);
-/* The least time between two looks at the file: a second.  Tests set REGCRED_KEYRING_LOOK_MS. */
+/* The shortest time between two checks of the file: a second. Tests set REGCRED_KEYRING_LOOK_MS. */
 int keyring_look_ms(void);
-/* Looks at the file now.  False with a sentence in why: it cannot be used, and the keys are those
- * of before. */
+/* Checks the file now. False with a sentence in why: it is unusable, and the old keys stay. */
 bool keyring_follow(const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* The same for those who go on with what there is. */
+/* The same for callers that continue with the old keys on failure. */
 void keyring_refresh(const struct keyring *ring);
 
-/* The keys that seal, in the order of the file; their number. */
+/* The keys that seal, in the order of the file; returns their number. */
 struct sealing_key {
 	uint32_t id;
-	bool primary; /* seals what is new */
+	bool primary; /* seals new values */
 };
 size_t keyring_sealing(const struct keyring *ring, struct sealing_key out[KEYRING_MAX]);
 

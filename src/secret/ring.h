@@ -1,4 +1,4 @@
-/* ring: what the parts of this wing know of a key ring; nobody else includes it. */
+/* ring: the inside of a key ring; for use within secret/ only. */
 #ifndef REGCRED_SECRET_RING_H
 #define REGCRED_SECRET_RING_H
 
@@ -21,18 +21,18 @@ enum {
 
 struct ring_key {
 	uint32_t id;
-	bool sealing; /* else for hashing */
+	bool sealing; /* false: for hashing */
 	unsigned char bytes[KEY_BYTES];
 };
 
-/* What a key file holds. */
+/* The content of a key file. */
 struct keys {
 	struct ring_key keys[KEYS_MAX];
 	size_t count;
-	uint32_t primary; /* seals what is new */
+	uint32_t primary; /* seals new values */
 };
 
-/* By what a changed file is known: it is replaced, never written in place. */
+/* Identifies a version of the file: it is replaced, never written in place. */
 struct stamp {
 	dev_t dev;
 	ino_t ino;
@@ -40,24 +40,24 @@ struct stamp {
 	struct timespec changed;
 };
 
-/* The keys that are in use, and the file that they follow. */
+/* The keys in use, and the file they come from. */
 struct live {
 	char *path;
 	pthread_rwlock_t lock; /* guards keys: held while they are used, which takes microseconds */
 	struct keys keys;
-	atomic_llong next_look_ms; /* no thread looks at the file before that, unless it must */
-	pthread_mutex_t look;	   /* guards what follows: one thread at a time looks */
+	atomic_llong next_look_ms; /* no thread checks the file before that, unless it must */
+	pthread_mutex_t look; /* guards the members below: one thread at a time checks the file */
 	struct stamp stamp;
-	bool bad; /* the file could not be used at the last look, which was logged */
+	bool bad; /* the file was unusable at the last check, which was logged */
 };
 
-/* Behind a pointer, because whoever may use a ring may also make it look at its file. */
+/* A pointer, so that code with a const ring can still make it check its file. */
 struct keyring {
 	struct live *live;
 };
 
-/* The keys, locked for reading; looks at the file if the last look was some time ago.  The clock
- * costs no system call. */
+/* The keys, locked for reading; checks the file if the last check is older than a second. Reading
+ * the clock costs no system call. */
 const struct keys *keyring_use_keys(const struct keyring *ring);
 
 void keyring_keys_used(const struct keyring *ring);
@@ -68,7 +68,7 @@ const struct ring_key *keys_find(const struct keys *keys, uint32_t id, bool seal
 
 struct stamp keys_stamp(const struct stat *st);
 
-/* False with the sentence in why, and nothing in *keys. */
+/* False with a sentence in why, and nothing in *keys. */
 bool keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SECRET_WHY_MAX]);
 
 #endif

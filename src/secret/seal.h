@@ -11,7 +11,7 @@
 #include "secret/keyring.h"
 #include "secret/ring.h"
 
-/* What a sealed value is bound to. */
+/* The place that a sealed value is bound to. */
 struct seal_place {
 	const char *table, *uuid, *field;
 	int64_t account_id;
@@ -19,8 +19,8 @@ struct seal_place {
 
 enum { SECRET_MAC_SIZE = 32 };
 
-/* The check value of a key that the database keeps: proves at start that the key file is the right
- * one.  `use` is "seal" or "hash".  i counts from 0; false behind the last key. */
+/* The check value of a key, stored in the database: proves at start that the key file is the right
+ * one. `use` is "seal" or "hash". i counts from 0; false after the last key. */
 bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id,
 			 const char **use, struct value *value);
 
@@ -28,10 +28,10 @@ bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, 
 bool keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
 		     const struct value *value);
 
-/* Whether nothing is sealed, or an empty text: that is not padded, so that it shows. */
+/* Whether nothing is sealed, or an empty text, which is recognisable because it is not padded. */
 bool secret_is_empty(const struct value *sealed);
 
-/* False only without memory. */
+/* False only if out of memory. */
 bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 		 const char *text, struct value *out) __attribute__((warn_unused_result));
 
@@ -40,22 +40,22 @@ bool secret_seal(const struct keyring *ring, struct arena *a, const struct seal_
 const char *secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 			const struct value *sealed);
 
-/* The id of the key that a sealed value names; 0 if it is none. */
+/* The id of the key that a sealed value names; 0 if it is not a sealed value. */
 int64_t secret_key_id(const struct value *sealed);
 
-/* What every value begins with that was sealed with that key. */
+/* The prefix of every value sealed with that key. */
 void secret_seal_prefix(uint32_t id, char out[SECRET_PREFIX]);
 
-/* A keyed hash: worth nothing without the key file.  Not a slow hash: API keys are random, and a
- * slow one would be a lever to stall the service. */
+/* A keyed hash, useless without the key file. It need not be slow, because API keys are random, and
+ * a slow hash would make it easy to overload the service. */
 bool secret_hash(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
 	__attribute__((warn_unused_result));
 
-/* In constant time; costs the same when stored is NULL (an unknown key), and is false then. */
+/* In constant time. If stored is NULL (an unknown key) it takes the same time and returns false. */
 bool secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored);
 
-/* A keyed hash of bytes, for a purpose: each has a key of its own, made from the hashing key, which
- * no rotation replaces. */
+/* A keyed hash of bytes for one purpose: each purpose has its own key, derived from the hashing
+ * key, which rotation does not replace. */
 void secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
 		unsigned char out[SECRET_MAC_SIZE]);
 
