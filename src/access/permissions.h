@@ -1,4 +1,4 @@
-/* permissions: what a role may do with a type and each of its fields, as one table of letters. */
+/* permissions: what a role may do with a type and each of its fields, as one table. */
 #ifndef REGCRED_ACCESS_PERMISSIONS_H
 #define REGCRED_ACCESS_PERMISSIONS_H
 
@@ -18,8 +18,8 @@ enum role {
 	ROLE_PROJECT,
 	ROLE_PROJECTADMIN,
 	ROLE_READONLY,
-	ROLE_REVEAL, /* of a key: asks which login is used, is handed logins, and nothing else */
-	ROLE_NONE,   /* agents, tokens and kinds that nobody knows: they see no type but schema */
+	ROLE_REVEAL, /* of a key: may ask which login is used and retrieve logins, nothing else */
+	ROLE_NONE,   /* agents, tokens and unknown kinds: they see only the type schema */
 	ROLE__COUNT
 };
 
@@ -27,16 +27,16 @@ enum role {
 #define ROLE(name) (1U << ROLE_##name)
 #define OPERATOR                                                                                   \
 	(MACHINE | ROLE(ADMIN) |                                                                   \
-	 ROLE(READADMIN)) /* see what belongs to operation: data, removeTime */
+	 ROLE(READADMIN)) /* see the operational fields, such as data and removeTime */
 #define MACHINE (ROLE(SUPERADMIN) | ROLE(SERVICE))
 #define WATCHER (ROLE(READADMIN) | ROLE(READONLY)) /* never change anything */
 #define HANDED                                                                                     \
 	(ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(USER) | ROLE(OWNER) | ROLE(PROJECT) |               \
-	 ROLE(PROJECTADMIN) | ROLE(REVEAL)) /* may be handed logins, if their key may */
+	 ROLE(PROJECTADMIN) | ROLE(REVEAL)) /* may retrieve logins, if their key may */
 
 /* Letters: c create (POST to the collection, a field in POST), r read, u update (PUT), d delete, o
- * shown in the answer to the create alone, s the secret may be opened in any answer, x actions are
- * declared.  What a schema declares is not offered on every row: auth_may_manage(). */
+ * shown only in the answer to the create, s the secret may be opened in any answer, x actions are
+ * declared. A row may offer less than its schema declares: see auth_may_manage(). */
 enum {
 	MAY_CREATE = 1 << 0,
 	MAY_READ = 1 << 1,
@@ -47,8 +47,8 @@ enum {
 	MAY_ACT = 1 << 6,
 };
 
-/* What an account of a kind is when it acts unscoped; manages: a project of which it is an owner.
- * Others are nobody. */
+/* The roles of an account of a kind: unscoped, and in a project that it owns. Other kinds have
+ * none. */
 struct account_kind {
 	const char *kind;
 	enum role role;
@@ -59,7 +59,7 @@ struct account_kind {
  * names nothing. */
 const char *auth_init(void);
 
-/* MAY_… of a role on a type; 0: it does not see the type. */
+/* MAY_… of a role on a type; 0: the role does not see the type. */
 unsigned auth_type(enum role role, const struct resource_type *type);
 
 unsigned auth_field(enum role role, const struct resource_type *type, const struct field *field);

@@ -1,8 +1,8 @@
-/* proxy: people whom the web server has signed in already.
+/* proxy: reverse-proxy authentication: users whom the web server has authenticated.
  *
- * The web server says who somebody is in parameters of its own (REGCRED_PROXY_*), never in headers.
- * They are claims until the token, which only the web server and regcredd can read, proves them.
- * Plain strings in, verdicts out: accounts are auth.c's.
+ * The web server passes the user in parameters (REGCRED_PROXY_*), never in headers. They count only
+ * with the token, which only the web server and regcredd can read. This file only checks strings;
+ * sign_in.c handles the accounts.
  */
 #ifndef REGCRED_PROXY_H
 #define REGCRED_PROXY_H
@@ -17,39 +17,40 @@
 enum {
 	PROXY_TOKEN_MIN = 32, /* characters: 128 bits even as hexadecimal digits */
 	PROXY_TOKEN_SIZE = 513,
-	PROXY_USER_MAX = 255, /* bytes of each claim: what an account's externalId takes */
+	PROXY_USER_MAX = 255, /* bytes of each claim: the limit of an account's externalId */
 	PROXY_GROUPS_MAX = 4096,
 	PROXY_EMAIL_MAX = 255,
 };
 
-/* Reads the token: the one line of a file of mode 0600 or 0400.  False with a sentence in why,
- * which never holds the token. */
+/* Reads the token from a one-line file of mode 0600 or 0400. False with a sentence in why, which
+ * never contains the token. */
 bool proxy_token_load(const char *path, char token[PROXY_TOKEN_SIZE], char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Whether the request speaks of an identity, or of the token, at all. */
+/* Whether the request claims an identity or sends the token. */
 bool proxy_claimed(const struct proxy_claim *claim);
 
-/* ERR_UNAUTHORIZED, logged: the token is missing or wrong.  ERR_BAD_REQUEST: a parameter came
- * twice, is empty, too long, no UTF-8, or holds a control character; or a group or address without
- * a user. After ERR_NONE claim->user is NULL if there was nothing but the token. */
+/* ERR_UNAUTHORIZED, logged: the token is missing or wrong.  ERR_BAD_REQUEST: a parameter was sent
+ * twice, is empty, too long, not UTF-8, or holds a control character; or a group or e-mail address
+ * without a user. After ERR_NONE claim->user is NULL if only the token was sent. */
 enum err proxy_check(const struct proxy_claim *claim, const char *token, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* "admin", "readAdmin", "user", or "1a5:member": what a group gives.  The name is left alone. */
+/* "admin", "readAdmin", "user", or "1a5:member": what a group grants. Does not set the name. */
 bool proxy_grant_parse(const char *text, struct group_grant *out)
 	__attribute__((warn_unused_result));
-/* Whether a group of that name could be in a list: not empty, not too long, no separator in it. */
+/* Whether a group name can be in a list: not empty, not too long, without separators. */
 bool proxy_group_name_valid(const char *name);
 
-/* Whether the name is in the list.  Commas separate, or bars if the list holds one; a separator at
- * its very beginning decides.  Blanks around a name do not count, its case does.  NULL: no groups.
+/* Whether the name is in the list.  Names are separated by commas, or by bars if the list has one;
+ * a separator at the very beginning takes precedence. Blanks around a name are ignored; case
+ * matters.  NULL: no groups.
  */
 bool proxy_in_groups(const char *list, const char *name);
 
-/* Whether an account of that kind may be signed in so: people, not machines or projects. */
+/* Whether an account of that kind may sign in this way: people, not machines or projects. */
 bool proxy_may_be(const char *kind);
-/* The strongest of the account's kind and those that the groups give. */
+/* The strongest of the account's kind and the kinds that its groups grant. */
 const char *proxy_kind(const char *kind, const char *list, const struct group_grant *grants,
 		       size_t count);
 

@@ -1,4 +1,5 @@
-/* rights: what an identity may do beside its role: own, grant, reveal, inject, manage. */
+/* rights: what an identity may do besides what its role allows: own, grant, reveal, inject, manage.
+ */
 #ifndef REGCRED_ACCESS_RIGHTS_H
 #define REGCRED_ACCESS_RIGHTS_H
 
@@ -10,12 +11,12 @@
 #include "base/err.h"
 #include "model/schema.h"
 
-/* Whether the role may make accounts of that kind, or give keys to them: nobody raises itself above
- * an administrator, who sees no secret. */
+/* Whether the role may create accounts of that kind, or keys for them: nobody can raise themselves
+ * above an administrator, who sees no secrets. */
 bool auth_may_name(enum role role, const char *kind);
 
-/* Whether the caller manages this project as an owner by a row of projectMember and by nothing
- * else: then its right ends with that row. */
+/* Whether the caller owns this project only through a projectMember row: then its right ends with
+ * that row. */
 bool auth_owns_by_row(const struct identity *id, int64_t project);
 
 /* Whether accounts of that kind can act as owners of a project. */
@@ -24,32 +25,33 @@ bool auth_may_own(const char *kind);
 /* Whether the caller may read this row's secret in the clear, if its role may open any. */
 bool auth_may_open(const struct identity *id, const struct record *row);
 
-/* Whether the caller may be handed logins at all: nobody gets that by a key that does not say so.
+/* Whether the caller may retrieve logins at all: only with a key that explicitly allows it.
  */
 bool auth_may_reveal(const struct identity *id);
 
-/* Whether the web server may add logins to the caller's requests: all of those, and keys of the
- * role inject, which never see one. */
+/* Whether the web server may add logins to the caller's requests: callers who may retrieve logins,
+ * and keys with the role inject, which never see one. */
 bool auth_may_inject(const struct identity *id);
 
 bool auth_is_inject_only(const char *key_role);
 
 /* Fails with ERR_METHOD_NOT_ALLOWED if the caller's role lacks that right (MAY_CREATE and the like)
- * on the type; the detail says where an owner has it: in a project. */
+ * on the type; the detail tells an owner to use the project's URL. */
 enum err auth_may_method(const struct identity *id, const struct resource_type *type,
 			 unsigned right, struct error *e) __attribute__((warn_unused_result));
 
-/* Whether the caller may make keys that may be handed logins. */
+/* Whether the caller may create keys that may retrieve logins. */
 bool auth_may_grant(const struct identity *id);
 
-/* Whether this row's login may be handed to the caller, if it may be handed any. */
+/* Whether the caller may retrieve this row's login, if it may retrieve any. */
 bool auth_may_hand_out(const struct identity *id, const struct record *row);
 
-/* What the caller can do among the rows of an account, as far as it may give that to a key. */
+/* What the caller can do with the rows of an account, as far as it may grant that to a key. */
 struct power auth_power(const struct identity *id, int64_t account);
 
-/* Whether the caller's key leaves it rows of that type to make and change.  One for some logins
- * writes logins and keys; one with another bound makes nobody who would be without it. */
+/* Whether the caller's key allows creating and changing rows of that type. A key limited to some
+ * logins may write logins and keys; a key with any other limit may not create anything that would
+ * escape the limit. */
 bool auth_may_write(const struct identity *id, const struct resource_type *type);
 
 /* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
