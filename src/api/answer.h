@@ -1,4 +1,4 @@
-/* answer: a response from what a handler made: headers, documents, errors. */
+/* answer: builds the response from the result of a handler: headers, documents, errors. */
 #ifndef REGCRED_API_ANSWER_H
 #define REGCRED_API_ANSWER_H
 
@@ -7,14 +7,15 @@
 #include "api/call.h"
 #include "base/http.h"
 
-/* What is left when there is no memory for anything else. */
+/* The static response for when there is no memory for anything else. */
 void answer_without_memory(struct response *response);
 
-/* The whole response from what the handler left.  False without memory, and never after a commit.
+/* Builds the whole response from what the handler left in the call. False if out of memory; never
+ * false after a commit.
  */
 bool answer_compose(struct call *c);
 
-/* Starts over: an answer that was begun is dropped, but for the cookie of a browser. */
+/* Builds an error response: discards what was written so far, except for the cookies. */
 void answer_compose_error(struct call *c);
 
 #endif

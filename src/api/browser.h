@@ -8,13 +8,13 @@
 #include "api/call.h"
 #include "base/err.h"
 
-/* Whether somebody with a browser and without a key asks, who is shown the page instead of JSON. */
+/* Whether the request comes from a browser without a key, which gets the web page instead of JSON.
+ */
 bool browser_wants_page(const struct call *c);
 
 bool browser_wants_html(const struct call *c);
 
-/* A browser's write shows that it comes from a page of ours.  The
- * cookie is set, or sent again. */
+/* Checks that a browser's write comes from one of our pages. Sets the cookie, or sends it again. */
 enum err browser_check_csrf(struct call *c);
 
 const char *browser_as_html(struct call *c, const char *json, size_t *len);

@@ -19,7 +19,7 @@
 #include "resource/resource.h"
 #include "service/app.h"
 
-/* What is asked for: how far the path goes. */
+/* What a path refers to. */
 enum place {
 	AT_NOWHERE,
 	AT_ROOT,
@@ -37,26 +37,26 @@ enum place {
 	AT__COUNT
 };
 
-/* What an answer is. */
+/* The kind of an answer. */
 enum answer {
-	ANSWER_DOCUMENT, /* the JSON that was written, as a page for browsers */
-	ANSWER_FILE,	 /* for another program, as it is */
-	ANSWER_NOTHING,	 /* headers alone */
+	ANSWER_DOCUMENT, /* the JSON that was written; for browsers as a page */
+	ANSWER_FILE,	 /* a file for another program, sent as is */
+	ANSWER_NOTHING,	 /* headers only */
 };
 
-/* One request on its way. */
+/* One request while it is handled. */
 struct call {
 	struct app *app;
 	const struct request *request;
 	struct response *response;
 	struct arena *arena;
 	struct target target;
-	enum http_method method; /* the effective one */
+	enum http_method method; /* the effective method, see request_method() */
 	enum api_version version;
 	const char *base;		   /* "https://r.example.test" */
 	const char *root;		   /* base and version */
 	const char *scope;		   /* root and project */
-	const char *project;		   /* of the path, NULL if it is not scoped */
+	const char *project;		   /* project in the path; NULL if not scoped */
 	const char *type_name, *id, *link; /* the rest of the path, NULL where it ends */
 	const struct resource_type *type;
 	struct json *body;
@@ -69,13 +69,13 @@ struct call {
 	struct json_out out;
 	struct opened opened; /* secrets that the answer shows */
 	struct error error;
-	int64_t now_ms; /* one moment for all that the request does */
+	int64_t now_ms; /* the same time for everything that the request does */
 	int status;
 	enum answer answer;
 	struct hand_out file; /* ANSWER_FILE */
-	bool committed;	      /* a change: from then on the answer does not fail */
-	bool check_due;	      /* a login waits to be checked */
-	size_t early_headers; /* of the response, that every answer keeps */
+	bool committed;	      /* a change was committed: from then on the answer must not fail */
+	bool check_due;	      /* a login is waiting to be checked */
+	size_t early_headers; /* headers that every answer keeps, even an error */
 };
 
 #endif

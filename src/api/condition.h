@@ -5,12 +5,12 @@
 
 #include "api/call.h"
 
-/* Puts the conditions of a write into its context, to be decided in its transaction.
- * ERR_PRECONDITION_FAILED: one that cannot be decided here. */
+/* Puts the conditions of a write into its context, to be checked in its transaction.
+ * ERR_PRECONDITION_FAILED: a condition that cannot be checked for this request. */
 enum err condition_read(struct call *c) __attribute__((warn_unused_result));
 
-/* Gives a read document its entity tag, and makes it 304 if the caller has it.
- * ERR_PRECONDITION_FAILED: it is not the one that the caller wants. */
+/* Adds the entity tag to the answer of a read, and makes it 304 if the caller already has it.
+ * ERR_PRECONDITION_FAILED: a condition does not hold. */
 enum err condition_tag(struct call *c) __attribute__((warn_unused_result));
 
 #endif

@@ -1,4 +1,4 @@
-/* handlers: one function for each route: it calls an operation and prints what came of it. */
+/* handlers: one function for each route, which calls an operation and prints the result. */
 #ifndef REGCRED_API_HANDLERS_H
 #define REGCRED_API_HANDLERS_H
 

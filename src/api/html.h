@@ -1,7 +1,7 @@
 /* html: the page that a browser gets instead of JSON: the same document, readable,
  * with links to click.
  *
- * No script runs and nothing is loaded from elsewhere; the data lies in non-executable script
+ * No script runs and nothing is loaded from elsewhere; the data is in non-executable script
  * elements for a richer page to use.
  */
 #ifndef REGCRED_HTML_H
@@ -23,10 +23,10 @@ struct page {
 /* The value of the page's Content-Security-Policy. */
 extern const char html_policy[];
 
-/* At most how many bytes of a page a piece of JSON becomes. */
+/* The maximum size of a piece of JSON in a page, in bytes. */
 size_t html_size(const char *json, size_t len);
 
-/* The page; NULL without memory. */
+/* The page; NULL if out of memory. */
 const char *html_page(struct arena *a, const struct page *page, size_t *len);
 
 #endif

@@ -1,4 +1,4 @@
-/* identify: who sent a request, and the accounts that are made for people seen first. */
+/* identify: finds out who sent a request, and creates accounts for new users. */
 #ifndef REGCRED_API_IDENTIFY_H
 #define REGCRED_API_IDENTIFY_H
 

@@ -12,7 +12,7 @@
 struct outside {
 	const char *path;
 	enum place place;
-	bool counters; /* only where the web server says so */
+	bool counters; /* only where the web server allows it */
 	void (*answer)(struct app *app, const struct request *request, struct arena *arena,
 		       struct response *response);
 };

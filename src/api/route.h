@@ -1,4 +1,4 @@
-/* route: the table of routes, and one request from its first byte to its last. */
+/* route: the table of routes, and the handling of a request from beginning to end. */
 #ifndef REGCRED_API_ROUTE_H
 #define REGCRED_API_ROUTE_H
 
@@ -9,7 +9,7 @@
 #include "service/app.h"
 
 /* Answers a request.  Always fills *response, whatever fails; everything it points to lives in the
- * arena or is static.  Safe to be called by several threads, each with its own arena. */
+ * arena or is static.  May be called by several threads, each with its own arena. */
 void app_handle(struct app *app, const struct request *request, struct arena *arena,
 		struct response *response);
 
