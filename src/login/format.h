@@ -1,4 +1,4 @@
-/* format: the formats in which a login is handed out, as a table. */
+/* format: the formats in which logins are retrieved, as a table. */
 #ifndef REGCRED_LOGIN_FORMAT_H
 #define REGCRED_LOGIN_FORMAT_H
 
@@ -11,18 +11,18 @@
 #include "login/resolve.h"
 #include "resource/resource.h"
 
-/* One login on its way into a file. */
+/* One login to be written to a file. */
 struct entry {
 	const struct login *login;
 	const char *key; /* what the file calls the registry, or a part of it */
 	const char *user, *secret;
-	bool again; /* a second name for the one before: noted once */
+	bool again; /* another name for the previous one: recorded only once */
 };
 
 /* The user name by which docker says that the secret is an identity token. */
 #define FORMAT_TOKEN_USER "<token>"
 
-/* A hand-out on its way. */
+/* The writing of a hand_out. */
 struct format;
 
 struct hand_out_work {
@@ -32,7 +32,7 @@ struct hand_out_work {
 	const char *name, *namespace; /* of a Kubernetes object */
 	struct entry *entries;
 	size_t count, logins; /* logins: entries without their second names */
-	bool stale;	      /* a login was changed after it was chosen */
+	bool stale;	      /* a login has changed since it was chosen */
 	struct hand_out *out;
 	struct error *error;
 };
@@ -40,10 +40,10 @@ struct hand_out_work {
 struct format {
 	const char *name, *content_type;
 	bool paths;	 /* can hold a login for a part of a registry: "ghcr.io/acme" */
-	bool one;	 /* holds one login */
-	bool auth;	 /* holds user:password, so that the user name cannot hold a colon */
-	bool kubernetes; /* is read by Kubernetes only */
-	bool names;	 /* has no passwords: nothing is opened, nothing leaves */
+	bool one;	 /* holds only one login */
+	bool auth;	 /* holds user:password, so the user name must not contain a colon */
+	bool kubernetes; /* only for Kubernetes */
+	bool names;	 /* holds no passwords: nothing is opened or revealed */
 	const char *hub; /* its name for Docker Hub */
 	void (*write)(struct json_out *w, const struct hand_out_work *work);
 };

@@ -1,12 +1,11 @@
 /* resolve: which login is used for an image, and why.
  *
- * Of the logins whose registry has the address of the image's, and that can be used at all, the
- * first by this order is taken:
+ * Of the usable logins whose registry has the image's address, the first in this order is used:
  *
- *   1. one of the account that asks goes before one of a project that its key names
- *   2. the longest path that holds the image's, in whole segments
+ *   1. a login of the caller's account before one of a project that its key names
+ *   2. the longest path that contains the image's, by whole segments
  *   3. a default before others
- *   4. the newest, and of one second the highest id
+ *   4. the newest; within the same second the highest id
  */
 #ifndef REGCRED_RESOLVE_H
 #define REGCRED_RESOLVE_H
@@ -32,38 +31,38 @@ enum login_reason {
 
 struct login {
 	const struct record *row;	     /* the registryCredential */
-	const struct registry_url *registry; /* what the address of its registry means */
-	const char *path;		     /* repositories that it is for; "": all */
-	bool own;			     /* belongs to the account that is acted for */
-	bool fits;			     /* resolve_order(): can be used for what is asked */
+	const struct registry_url *registry; /* the parsed address of its registry */
+	const char *path;		     /* repositories it is for; "": all */
+	bool own;			     /* belongs to the account that the caller acts for */
+	bool fits; /* set by resolve_order(): can be used for the request */
 	enum login_reason reason;
 };
 
 struct login_list {
 	struct login *items;
 	size_t count, room;
-	bool named; /* of a project that was named; else of the caller's own account and of what its
-		       key names */
+	bool named; /* logins of a project named in the request; else of the caller's own account
+		       and the projects that its key names */
 };
 
-/* What a login is wanted for. */
+/* What a login is requested for. */
 struct wanted {
-	const char *image;	     /* as it was asked with; NULL: no image was named */
-	const char *address;	     /* likewise, a serverAddress */
+	const char *image;	     /* as given; NULL: no image */
+	const char *address;	     /* a serverAddress, as given */
 	struct registry_image parts; /* .key NULL: any registry; .repository NULL: no image */
 	int64_t registry_id;	     /* 0: any */
 };
 
-/* What a body asks for: image, serverAddress, and registryId where the type has it; one of them at
- * most. */
+/* Reads what a body asks for: at most one of image, serverAddress and, where the type has it,
+ * registryId. */
 enum err resolve_read(const struct context *c, const struct resource_type *type,
 		      const struct json *body, struct wanted *out, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* Every login for the registries that are wanted, within the bounds of the caller's key; of each
- * whether it can be used, its path apart.  Those alone that the caller may be handed, if `revealed`
- * or its role says so.  What was chosen is looked at again in the transaction that records its use:
- * use_check(). */
+/* Finds every login for the requested registries within the limits of the caller's key, and whether
+ * each can be used, apart from its path. If `revealed` or the caller's role requires it, only those
+ * that the caller may retrieve. The chosen ones are checked again in the transaction that records
+ * their use: use_check(). */
 enum err resolve_find(const struct context *c, const struct wanted *wanted, bool revealed,
 		      struct login_list *out, struct error *e) __attribute__((warn_unused_result));
 
@@ -72,13 +71,13 @@ enum err resolve_find(const struct context *c, const struct wanted *wanted, bool
  * that they double it: same registry, user name and path.  repository NULL: for all of a registry,
  * so that a login with a path does not fit. */
 void resolve_order(struct login_list *list, const char *repository);
-/* The order alone: of logins whatever their paths, those that cannot be used last. */
+/* Only sorts, whatever the paths; logins that cannot be used come last. */
 void resolve_sort(struct login_list *list);
 
-/* Whether nothing was found because the caller, who belongs to projects, named none of them. */
+/* Whether nothing was found because the caller belongs to projects but did not name one. */
 bool resolve_is_lost(const struct context *c, const struct login_list *list);
 
-/* A sentence: why the login was chosen, or why not.  login NULL: why there is none. */
+/* A sentence why the login was chosen, or why not. login NULL: why there is none. */
 const char *resolve_text(const struct login_list *list, const struct login *login);
 
 #endif

@@ -1,8 +1,8 @@
-/* use: opening a login that was chosen, looking again whether it is as it was, noting its use.
+/* use: opens a chosen login, checks that it is unchanged, notes its use.
  *
- * A login is chosen and opened before the writers' lock is taken.  In the transaction that records
- * its use it is looked at once more: what was deactivated, removed or changed meanwhile does not
- * leave.
+ * A login is chosen and opened before the writers' lock is taken. The transaction that records its
+ * use checks it again: a login that has been deactivated, removed or changed meanwhile is not
+ * revealed.
  */
 #ifndef REGCRED_LOGIN_USE_H
 #define REGCRED_LOGIN_USE_H
@@ -10,14 +10,15 @@
 #include "base/err.h"
 #include "login/format.h"
 
-/* The reason that is the server's fault. */
+/* The reason when the server is at fault. */
 extern const char use_unopened[];
 
-/* Fills in user and secret of an entry.  *why: NULL, or why the login cannot be in the file. */
+/* Fills in user and secret of an entry. *why is NULL, or says why the login cannot be in the file.
+ */
 enum err use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 	__attribute__((warn_unused_result));
 
-/* Whether the login and its registry are as they were when it was chosen. */
+/* Checks that the login and its registry are unchanged since it was chosen. */
 enum store_rc use_check(struct store_tx *tx, const struct context *c, const struct record *login,
 			bool *same) __attribute__((warn_unused_result));
 
