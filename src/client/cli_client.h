@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "client/client.h"
 
-/* Each: the exit status. */
+/* Each returns the exit status. */
 int client_login(const struct arguments *arguments);
 int client_logout(const struct arguments *arguments);
 int client_import(const struct arguments *arguments);
@@ -20,7 +20,7 @@ int client_docker_setup(const struct arguments *arguments);
 /* The text of a file of at most 1 MiB; NULL with a sentence in why, and errno as file_read() sets
  * it. */
 char *cli_client_read(struct arena *a, const char *path, char why[CLIENT_WHY_MAX]);
-/* file_write() after the directories of the path were made. */
+/* file_write() that creates the directories of the path first. */
 bool cli_client_write(struct arena *a, const char *path, const char *text,
 		      const struct file_put *put) __attribute__((warn_unused_result));
 

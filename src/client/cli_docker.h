@@ -1,4 +1,4 @@
-/* cli_docker: `regcred docker-setup`: docker's config.json names docker-credential-regcred. */
+/* cli_docker: `regcred docker-setup`: makes docker's config.json use docker-credential-regcred. */
 #ifndef REGCRED_CLI_DOCKER_H
 #define REGCRED_CLI_DOCKER_H
 
@@ -8,16 +8,16 @@
 #include "base/arena.h"
 
 struct docker_setup {
-	const char *const *registries; /* these are asked of regcred: entries of credHelpers */
+	const char *const *registries; /* to look up in regcred: entries of credHelpers */
 	size_t count;
 	bool all;    /* every registry: credsStore */
-	bool undo;   /* takes out what names regcred */
-	bool podman; /* auth.json of podman, skopeo and buildah instead */
+	bool undo;   /* remove the entries that name regcred */
+	bool podman; /* use auth.json of podman, skopeo and buildah instead */
 	bool dry_run;
 };
 
-/* Shows on standard output what changes.  All other members stay as they are and where they are;
- * the file that was there is kept as FILE.regcred-backup-DATE.  The exit status. */
+/* Prints the changes on standard output. All other members stay unchanged and in place; the old
+ * file is kept as FILE.regcred-backup-DATE. Returns the exit status. */
 int cli_docker_run(struct arena *a, const struct docker_setup *setup);
 
 #endif

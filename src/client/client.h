@@ -1,8 +1,8 @@
 /* client: a session with a regcred server, for the programs that run on other machines.
  *
- * Where the server is and which key opens it: from the environment if REGCRED_URL is set there,
- * else from the file that `regcred login` wrote.  The two are never mixed, so that a key is only
- * sent to the server that it was given for.
+ * The server's address and the key come from the environment if REGCRED_URL is set, else from the
+ * file that `regcred login` wrote. The two are never mixed, so that a key is sent only to the
+ * server it belongs to.
  *
  *   struct client_settings settings;
  *   struct client c;
@@ -27,7 +27,7 @@
 
 enum {
 	CLIENT_TEXT_MAX = 1024,		 /* bytes of a setting */
-	CLIENT_FILE_MAX = 16 * 1024,	 /* of a file of settings */
+	CLIENT_FILE_MAX = 16 * 1024,	 /* bytes of a settings file */
 	CLIENT_ANSWER_MAX = 1024 * 1024, /* of an answer */
 	CLIENT_NODES_MAX = 100000,	 /* values in an answer */
 	CLIENT_WHY_MAX = 1024,
@@ -37,20 +37,20 @@ struct client_settings {
 	char url[CLIENT_TEXT_MAX];	  /* "https://creds.example[/prefix][/v1/projects/1a5]" */
 	char access_key[CLIENT_TEXT_MAX]; /* these two: */
 	char secret_key[CLIENT_TEXT_MAX]; /* an apiKey of the server */
-	char ca_file[CLIENT_TEXT_MAX];	  /* certificates to trust it by; "": the system's */
-	char allow_http[CLIENT_TEXT_MAX]; /* "yes": the key may be sent unencrypted; loopback needs
-					     no permission */
+	char ca_file[CLIENT_TEXT_MAX]; /* CA certificates to verify the server; "": the system's */
+	char allow_http[CLIENT_TEXT_MAX]; /* "yes": the key may be sent unencrypted; always allowed
+					     on loopback */
 };
 
-/* From the environment or the file; false with a sentence. */
+/* Loads the settings from the environment or the file; false with a sentence in why. */
 bool client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* The lines `name = value` of one file: url, access_key, secret_key, ca_file.  What `regcred key
- * create` prints (REGCRED_ACCESS_KEY=…) is read as well.  Refused unless it belongs to the caller
- * or root and nobody else may read it. */
+/* The lines `name = value` of one file: url, access_key, secret_key, ca_file.  The output of
+ * `regcred key create` (REGCRED_ACCESS_KEY=…) is accepted as well.  Refuses a file unless it
+ * belongs to the caller or root and nobody else may read it. */
 bool client_settings_read(struct client_settings *out, const char *path, char why[CLIENT_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* The same from a text, which is changed; path is what a sentence calls it. */
+/* The same from a text, which is modified; path is its name in messages. */
 bool client_settings_parse(struct client_settings *out, char *text, const char *path,
 			   char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
 /* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini; NULL without a home or
@@ -63,7 +63,7 @@ struct client {
 	struct fetch *fetch;
 	const char *root; /* "https://creds.example/v2-beta/projects/1a5" */
 	int64_t timeout_ms, deadline_ms, each_ms;
-	char *why; /* of CLIENT_WHY_MAX bytes: a sentence, after a failure */
+	char *why; /* CLIENT_WHY_MAX bytes: a sentence after a failure */
 };
 
 /* An answer, in the session's arena. */
@@ -74,10 +74,10 @@ struct client_answer {
 	const struct json *body; /* an object */
 };
 
-/* Both stay the caller's: settings and why.  The whole session has this long. */
+/* The caller keeps settings and why. The timeout is for the whole session. */
 bool client_open(struct client *c, struct arena *a, const struct client_settings *settings,
 		 int64_t timeout_ms, char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
-/* From now on each request has this long. */
+/* From now on the timeout is for each request. */
 void client_each(struct client *c, int64_t timeout_ms);
 void client_close(struct client *c);
 
@@ -85,9 +85,9 @@ void client_close(struct client *c);
  * came, and for an error of the API, which `out` then holds. */
 bool client_do(struct client *c, const char *method, const char *path, const char *body,
 	       struct client_answer *out) __attribute__((warn_unused_result));
-/* The text of a member of an answer; NULL if there is none or it is no string. */
+/* The text of a member of an answer; NULL if it is missing or not a string. */
 const char *client_text(const struct json *node, const char *name);
-/* A value in a query. */
+/* Encodes a value for a query. */
 const char *client_escape(struct client *c, const char *value);
 
 #endif

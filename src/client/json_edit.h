@@ -1,8 +1,7 @@
-/* json_edit: members of a JSON text set and removed, while all else in it stays as it is written:
- * order, numbers, escapes, blanks and line breaks.  A new member is written in the manner of its
- * neighbours.
+/* json_edit: sets and removes members of a JSON text and keeps everything else as written: order,
+ * numbers, escapes, blanks and line breaks. A new member is formatted like its neighbours.
  *
- * The text has passed json_parse() as an object.  What comes back is in the arena; NULL without
+ * The text must have passed json_parse() as an object. Results are in the arena; NULL if out of
  * memory.
  */
 #ifndef REGCRED_CLIENT_JSON_EDIT_H
@@ -11,7 +10,7 @@
 #include "base/arena.h"
 
 /* Sets a member of the object, or of the object that is its member `outer`, to a string; either is
- * made if it is not there.  outer NULL: of the object itself. */
+ * created if it does not exist. outer NULL: a member of the object itself. */
 const char *json_edit_set(struct arena *a, const char *text, const char *outer, const char *name,
 			  const char *value);
 const char *json_edit_remove(struct arena *a, const char *text, const char *outer,

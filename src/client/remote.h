@@ -1,8 +1,9 @@
-/* remote: logins on a regcred server, as the programs on other machines need them: the one for an
- * address, all of them, stored and removed.
+/* remote: access to logins on a regcred server for programs on other machines: get the one for an
+ * address, list, store and remove them.
  *
- * An address is whatever docker and its relatives call a registry: "ghcr.io",
- * "https://index.docker.io/v1/", "localhost:5000".  Two that mean the same registry are the same.
+ * An address is any name that docker and similar tools use for a registry: "ghcr.io",
+ * "https://index.docker.io/v1/", "localhost:5000".  Two addresses of the same registry are treated
+ * as equal.
  */
 #ifndef REGCRED_REMOTE_H
 #define REGCRED_REMOTE_H
@@ -15,49 +16,48 @@
 
 enum remote_rc {
 	REMOTE_OK,
-	REMOTE_NONE,	/* there is no such login */
-	REMOTE_FOREIGN, /* erase: there is one, but remote_store() did not make it */
-	REMOTE_FAILED,	/* client->why says why */
+	REMOTE_NONE,	/* no such login */
+	REMOTE_FOREIGN, /* erase: it exists, but was not created by remote_store() */
+	REMOTE_FAILED,	/* see client->why */
 };
 
-/* Texts live in the session's arena. */
+/* Texts are in the session's arena. */
 struct remote_login {
 	const char *user, *secret;
 };
 
-/* An address that docker uses for a registry; false with a sentence in why.  One with a path, such
- * as ".../v1/access-token", is none; registry_url_parse() takes such. */
+/* An address that docker uses for a registry; false with a sentence in why.  Refuses one with a
+ * path, such as ".../v1/access-token"; registry_url_parse() accepts those. */
 bool remote_address(struct arena *a, const char *address, struct registry_url *out,
 		    const char **why);
 
-/* The login that the server hands out for a registry.  On record there. */
+/* Retrieves the login for a registry. The server records it in the audit log. */
 enum remote_rc remote_get(struct client *c, const char *address, struct remote_login *out)
 	__attribute__((warn_unused_result));
 
-/* Calls each(arg, address, user) for all that remote_get() would find. */
+/* Calls each(arg, address, user) for every login that remote_get() would find. */
 enum remote_rc remote_list(struct client *c,
 			   void (*each)(void *arg, const char *address, const char *user),
 			   void *arg) __attribute__((warn_unused_result));
 
-/* What to store.  A login is the same if registry, path and user are. */
+/* What to store. Logins with the same registry, path and user are the same login. */
 struct remote_store {
 	struct registry_url address; /* its path is the pathPrefix of the login */
 	const char *user, *secret;
-	const char *description; /* of a login that is made */
-	bool shared;	/* note by which keys it was stored: remote_erase() then leaves it to the
-			   others */
-	bool preferred; /* what remote_get() answers from then on */
-	bool keep;	/* leave a login that is there as it is */
+	const char *description; /* of a new login */
+	bool shared;	/* note which keys stored it: remote_erase() then keeps it for the others */
+	bool preferred; /* make it the login that remote_get() returns from then on */
+	bool keep;	/* do not change an existing login */
 	bool dry;	/* change nothing */
 };
-/* What was done, or would be. */
+/* What was done, or would be done. */
 enum remote_done { REMOTE_KEPT, REMOTE_UPDATED, REMOTE_MADE, REMOTE_MADE_BOTH };
 
 enum remote_rc remote_store(struct client *c, const struct remote_store *store,
 			    enum remote_done *done) __attribute__((warn_unused_result));
 
-/* Takes the key of the session off the logins of a registry that have this description; those that
- * no other key has stored are deactivated and removed. */
+/* Removes the session's key from the logins of a registry with this description; those that no
+ * other key has stored are deactivated and removed. */
 enum remote_rc remote_erase(struct client *c, const struct registry_url *address,
 			    const char *description) __attribute__((warn_unused_result));
 

@@ -1,13 +1,13 @@
-/* terminal: questions to the person at it. */
+/* terminal: asks the user questions. */
 #ifndef REGCRED_CLIENT_TERMINAL_H
 #define REGCRED_CLIENT_TERMINAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One line from the terminal at standard input, which does not show it if it is secret.  A signal
- * that comes meanwhile does what it does once the terminal is as it was.  False if nothing was
- * typed. */
+/* Reads one line from the terminal at standard input, without echo if it is secret. A signal that
+ * arrives meanwhile takes effect after the terminal has been restored. False if nothing was typed.
+ */
 bool terminal_ask(const char *question, bool secret, char *out, size_t size)
 	__attribute__((warn_unused_result));
 
