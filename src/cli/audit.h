@@ -10,7 +10,7 @@ int command_audit_verify(struct session *s);
 
 int command_audit_restart(struct session *s);
 
-/* Newest first, page after page. */
+/* Newest first, page by page. */
 int command_audit_list(struct session *s);
 
 #endif

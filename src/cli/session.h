@@ -1,4 +1,4 @@
-/* session: what the commands of regcred share: their options, the open store, tables on a terminal.
+/* session: what the commands of regcred share: options, the open store, tables on a terminal.
  */
 #ifndef REGCRED_CLI_SESSION_H
 #define REGCRED_CLI_SESSION_H
@@ -43,8 +43,8 @@ const char *show_date(struct session *s, const struct record *row, enum column c
 const char *show_id(struct session *s, const struct record *row, enum column column);
 const char *show_account(struct session *s, const struct record *row, enum column column);
 
-/* Lists what is asked for, page after page: at most so many rows, as a table with a line of titles,
- * or with --json as the API shows them. */
+/* Lists a collection page by page, up to so many rows: as a table with a title line, or with --json
+ * as the API returns them. */
 int session_list(struct session *s, const char *type_id, struct list_request *request, size_t most,
 		 const struct table_column *columns, size_t count);
 
@@ -52,12 +52,12 @@ extern volatile sig_atomic_t stop_asked;
 
 bool stop_was_asked(void);
 
-/* The first signal ends the work between two steps, a second one at once, which does no harm
+/* The first signal stops the work after the current step, a second one at once, which does no harm
  * either.
  */
 void stop_on_signals(void);
 
-/* A whole number from 1 to max; 0 for anything else. */
+/* Reads a whole number from 1 to max; 0 for anything else. */
 size_t session_read_count(const char *text, size_t max);
 
 #endif

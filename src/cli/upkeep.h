@@ -1,4 +1,4 @@
-/* upkeep: the commands that keep a server well: init, sweep, status, rekey, backup, restore, check.
+/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check.
  */
 #ifndef REGCRED_CLI_UPKEEP_H
 #define REGCRED_CLI_UPKEEP_H
