@@ -1,7 +1,6 @@
-/* app: one request from its first byte to its last, without FastCGI: route, authenticate,
- * authorize, act, represent.
+/* app: handles a request without FastCGI: route, authenticate, authorize, act, represent.
  *
- * An app is shared by all threads of a process.  It is made after the fork, because it holds
+ * An app is shared by all threads of a process.  Create it after the fork, because it holds
  * database connections.
  */
 #ifndef REGCRED_APP_H
@@ -31,41 +30,41 @@
 
 struct app;
 
-/* Checks the key file against the database, prepares the database, and releases everything again.
- * Run by a short-lived child of the master before it forks workers, so that a wrong key or a newer
- * database is one clear line and a non-zero exit.  False with the sentence in why. */
+/* Checks the key file against the database, prepares the database, and releases everything again. A
+ * short-lived child of the master runs it before any worker starts, so that a wrong key or a newer
+ * database gives one clear message and a non-zero exit. False with a sentence in why. */
 enum prepare {
 	PREPARE_CHECK,	 /* change nothing */
-	PREPARE_MIGRATE, /* bring an old database up to date; one that is not there is an error */
-	PREPARE_RESTORE, /* the same, of a copy that nobody else knows yet */
-	PREPARE_CREATE,	 /* make the database if there is none */
+	PREPARE_MIGRATE, /* migrate an old database; a missing one is an error */
+	PREPARE_RESTORE, /* the same, for a copy that nobody else uses yet */
+	PREPARE_CREATE,	 /* create the database if there is none */
 };
-/* Writes into the audit log that the database was put back, and how many keys and logins are valid
- * again by that. */
+/* Records in the audit log that the database was restored, and how many keys and logins became
+ * valid again. */
 bool app_note_restore(const struct settings *s, size_t keys, size_t logins,
 		      char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Whether the database is to have a write-ahead log: by the setting, and by where it lies. */
+/* Whether the database should use a write-ahead log, by the setting and its file system. */
 bool app_wants_wal(const struct settings *s);
 
-/* NULL with a sentence in why.  The settings are kept by reference. */
+/* NULL with a sentence in why.  The settings must outlive it. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
-/* As a worker of a pool: counts what is limited there, answers /metrics from there, and keeps
- * refused sign-ins until app_write_refusals().  Both are kept by reference.  False without memory.
+/* Makes it a worker of a pool: uses the pool's rate limits and counters, and keeps refused sign-ins
+ * until app_write_refusals(). Both arguments must outlive it. False if out of memory.
  */
 bool app_use_pool(struct app *app, struct limiter *limiter, const struct board *board)
 	__attribute__((warn_unused_result));
-/* Starts the threads that check logins; without them the request that asks for a check does it
- * before it is answered.  False if they cannot be started. */
+/* Starts the threads that check logins; without them a request for a check runs it before it is
+ * answered.  False if they cannot be started. */
 bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
-/* Does the checks that are due: for CGI alone. */
+/* Runs the checks that are due: only for CGI. */
 void app_run_checks(struct app *app);
 
-/* For the command line of whoever may read key and database: acts as superadmin.  Both structs are
- * the caller's. */
+/* For the command line of a user who may read key and database: acts as superadmin. The caller owns
+ * both structs. */
 void app_local(struct app *app, struct arena *a, struct identity *id, struct context *c);
 
 enum {
@@ -80,18 +79,18 @@ struct template
 
 struct app {
 	const struct settings *settings;
-	const struct board *board; /* of the pool; NULL for none */
+	const struct board *board; /* scoreboard of the pool; NULL: no pool */
 	struct store *store;
 	struct keyring *ring;
 	struct auth auth;
 	struct check_settings checks;
-	struct seats *seats; /* of threads that wait for registries */
+	struct seats *seats; /* for threads that wait for registries */
 	struct verifier *verifier;
 	struct inject *inject;
 	struct limits limits;
 	char proxy_token[PROXY_TOKEN_SIZE];
-	_Atomic uint64_t failures_met; /* of the database, by all processes, at the last ping */
-	int64_t anchor_id;	       /* row of the audit log that the log was told last */
+	_Atomic uint64_t failures_met; /* database failures of all processes at the last ping */
+	int64_t anchor_id;	       /* row of the audit log that was last written to the log */
 	pthread_mutex_t template_mutex;
 	struct template templates[ROLE__COUNT][API__COUNT];
 };

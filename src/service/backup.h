@@ -1,8 +1,9 @@
-/* backup: copies of the database that are whole, and putting one back.
+/* backup: makes consistent copies of the database, and restores them.
  *
- * A copy is made beside writers, checked, flushed, and takes its name last.  A restore prepares the
- * new database beside the old one and exchanges the two in one step: interrupted anywhere, either
- * the old or the new one is there.  Secrets stay sealed; the key file is not part of a copy.
+ * A copy is made while others write, checked, flushed, and only then renamed to its final name. A
+ * restore prepares the new database next to the old one and swaps them in one step: if interrupted,
+ * either the old or the new one is in place. Secrets stay sealed; a copy does not include the key
+ * file.
  */
 #ifndef REGCRED_BACKUP_H
 #define REGCRED_BACKUP_H
@@ -16,12 +17,12 @@
 struct backup {
 	const struct settings *settings;
 	const char *file;
-	bool force;			   /* a copy may replace a file that is there */
-	const volatile sig_atomic_t *stop; /* not 0: end soon */
+	bool force;			   /* a copy may replace an existing file */
+	const volatile sig_atomic_t *stop; /* not 0: stop soon */
 	FILE *out, *progress;
 };
 
-/* False with a sentence in why; nothing is left then. */
+/* False with a sentence in why; leaves nothing behind then. */
 bool backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 /* Refused while a pool runs on the state directory.  The old database is kept under a dated name.

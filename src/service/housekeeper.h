@@ -7,15 +7,15 @@
 #include "service/app.h"
 
 /* Writes the refused sign-ins of past minutes, or all, to the audit log.  True if that worked;
- * until then they stay where they are.  Few rows, so a disk that is low takes them too. */
+ * otherwise they are kept. Also done when the disk is low, because they are few rows. */
 bool app_write_refusals(struct app *app, bool all);
 
-/* Asked between the steps of a pass whether it goes on. */
+/* Called between the steps of a pass; false stops it. */
 typedef bool (*app_goes_on)(void *arg);
 
 /* One pass of the housekeeper: purges what is due, deletes what was purged long ago, cuts the audit
- * log, tidies the database.  True if it did all of it.  Two at once do no harm, since each step is
- * a compare and set.  goes_on may be NULL. */
+ * log, tidies the database. True if it did everything. Two passes at once do no harm, because each
+ * step is a compare-and-set. goes_on may be NULL. */
 bool app_sweep(struct app *app, app_goes_on goes_on, void *arg);
 
 #endif

@@ -1,5 +1,5 @@
-/* owner: root works on a state directory as its owner, who could else lead root by names and
- * journals to any file.
+/* owner: lets root work on a state directory as its owner, who could otherwise make root touch any
+ * file, through file names and journals.
  */
 #ifndef REGCRED_SERVICE_OWNER_H
 #define REGCRED_SERVICE_OWNER_H
@@ -8,14 +8,14 @@
 
 #include "base/settings.h"
 
-/* As root, becomes the owner of the state directory: for good, or until owner_leave().  Called
- * before anything in it is touched.  True also for anybody else, and where the directory is root's
- * or is not there.  False with a sentence in why. */
+/* As root, becomes the owner of the state directory: permanently, or until owner_leave(). Call it
+ * before touching anything in it. Does nothing, and returns true, for other users and if the
+ * directory belongs to root or does not exist. False with a sentence in why. */
 bool owner_become(const struct settings *s, bool for_good, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* Root again, who was that before. */
+/* Becomes root again, if it was root before. */
 void owner_leave(void);
-/* Whether root works as somebody else. */
+/* Whether root currently acts as another user. */
 bool owner_is_borrowed(void);
 
 #endif

@@ -1,13 +1,14 @@
 /* rekey: rotation of the key that seals secrets, while the pool runs.
  *
- * What the key file says is the state of a rotation, so that any run goes on where another ended:
+ * The key file holds the state of a rotation, so any run continues where another stopped:
  *
  *   seal 1, primary 1 ─add─► seal 1 2, primary 1 ─► seal 1 2, primary 2 ─► seal 2, primary 2
  *                            2 gets its check value  1 is looked for in all   1 was needed by
  *                                                    rows, which are sealed   nobody any more
  *                                                    again
  *
- * A key above the primary is to become it; keys below it are to go.  Ids only grow.
+ * A key above the primary is about to become primary; keys below it are to be removed. Ids only
+ * grow.
  */
 #ifndef REGCRED_REKEY_H
 #define REGCRED_REKEY_H
@@ -23,7 +24,7 @@
 
 enum {
 	REKEY_BATCH_DEFAULT = 200,
-	REKEY_BATCH_MAX = 10000, /* values that one transaction seals again */
+	REKEY_BATCH_MAX = 10000, /* values that one transaction reseals */
 };
 
 struct rekey {
@@ -31,30 +32,30 @@ struct rekey {
 	const struct keyring *ring; /* of key_file */
 	const char *key_file;
 	size_t batch;
-	const volatile sig_atomic_t *stop; /* not 0: end soon */
-	FILE *out, *progress;		   /* steps; what is done of what is to do */
+	const volatile sig_atomic_t *stop; /* not 0: stop soon */
+	FILE *out, *progress;		   /* where to print the steps, and the progress */
 };
 
-/* True when the rotation has ended: one key seals, and everything is sealed with it.  Else false
- * with a sentence in why; calling it again goes on. */
+/* True when the rotation is complete: one key seals, and everything is sealed with it. Else false
+ * with a sentence in why; another call continues. */
 bool rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX]) __attribute__((warn_unused_result));
 
-/* Gives each key that seals, or will, a check value in the database if it has none; refuses, with a
- * sentence in why, where the database knows another key of that number.  Called at start as well,
- * for a database that was put back from before a rotation. */
+/* Stores a check value in the database for each key that seals or will seal and has none. False
+ * with a sentence in why if the database knows another key with that number. Also called at start,
+ * for a database restored from before a rotation. */
 bool rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Whether a rotation of that database is under way, by its lease; who runs it, "HOST:PROCESS". */
+/* Whether a rotation of that database is under way, by its lease; holder is "HOST:PROCESS". */
 enum { REKEY_HOLDER_SIZE = 320 };
 bool rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE]);
 
-/* Opens every sealed value: a key has a number, but only what it opens proves it.  False with a
+/* Opens every sealed value: only that proves that the keys are the right ones. False with a
  * sentence in why. */
 bool rekey_opens_all(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* How many values each key id has sealed; id 0: what is no sealed value. */
+/* The number of values sealed by each key id; id 0: not a sealed value. */
 struct key_rows {
 	int64_t id;
 	int64_t rows;

@@ -1,4 +1,4 @@
-/* status: what `regcred status` says of the pool, the database and the work that is due. */
+/* status: what `regcred status` reports about the pool, the database and the work that is due. */
 #ifndef REGCRED_STATUS_H
 #define REGCRED_STATUS_H
 
@@ -7,14 +7,14 @@
 
 #include "base/settings.h"
 
-/* How things stand, also the exit status of the command. */
+/* The state, also the exit status of the command. */
 enum status {
 	STATUS_HEALTHY = 0,
 	STATUS_UNHEALTHY = 1, /* the report says what is wrong */
-	STATUS_NO_POOL = 3,   /* all is well but for the pool, which a CGI does not need */
+	STATUS_NO_POOL = 3,   /* healthy except that no pool runs, which is normal for CGI */
 };
 
-/* Looks, changes nothing, and prints a report: for people, or one JSON object. */
+/* Prints a report, as text or as one JSON object. Changes nothing. */
 enum status status_report(const struct settings *s, bool json, FILE *out);
 
 #endif
