@@ -1,4 +1,4 @@
-/* children: the children of the master: started, watched, replaced, ended. */
+/* children: child processes of the master: starts, watches, replaces and stops them. */
 #ifndef REGCRED_SERVER_CHILDREN_H
 #define REGCRED_SERVER_CHILDREN_H
 
@@ -17,16 +17,16 @@ struct child *child_find(struct pool *pool, pid_t pid);
 
 size_t children_in_state(const struct pool *pool, enum child_state state);
 
-/* A new generation beside the one that runs, which goes when the new one is ready. */
+/* Starts a new generation next to the running one, which stops when the new one is ready. */
 void children_replace_all(struct pool *pool);
 
-/* Tells all to end. */
+/* Tells all children to exit. */
 void children_stop(struct pool *pool);
 
 void child_gone(struct pool *pool, struct child *c, int status);
 
-/* What time brings: starts who is due, sees who is ready, kills who is silent or drains too long.
- * The time until the next such moment. */
+/* Starts children that are due, notices those that are ready, kills those that hang or drain too
+ * long. Returns the time until it has to run again. */
 int64_t children_tend(struct pool *pool, int64_t now);
 
 #endif

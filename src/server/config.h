@@ -3,8 +3,8 @@
  *
  * The table makes the INI file's keys, the REGCRED_* variables, the long options of both programs,
  * `regcredd --help`, the man pages' option lists and the tests.  Later sources win: default, file,
- * environment, option.  An unknown key, a bad value and a key given twice in the file are start
- * errors that name the file and the line.
+ * environment, option.  An unknown key, a bad value or a repeated key in the file prevents the
+ * start, with an error that names the file and the line.
  */
 #ifndef REGCRED_CONFIG_H
 #define REGCRED_CONFIG_H
@@ -24,31 +24,31 @@ struct setting {
 	const char *
 		type; /* "path", "text", "number", "octal", "seconds", "yes|no", "level", "users" */
 	const char *fallback; /* default as text */
-	const char *help;     /* one sentence; NULL: for tests, in no list */
+	const char *help;     /* one sentence; NULL: for tests, not listed */
 	int64_t min, max;     /* of numbers */
 	size_t offset, size;  /* of the member of struct settings that it fills */
 };
 /* Ends with a row whose name is NULL. */
 extern const struct setting config_table[];
 
-/* Defaults, then the file (NULL: the default file if it exists), then the environment, then the
- * options of argv from *arg on as long as they are settings ("--workers 4", "--workers=4", "--open"
- * for a yes|no one).  *arg is left at the first argument that is none of them.  "--config FILE"
- * names the file.  False with a sentence in why. */
+/* Loads defaults, then the file ("--config FILE", or the default file if it exists), then the
+ * environment, then options from argv[*arg] on as long as they are settings ("--workers 4",
+ * "--workers=4", "--open" for a yes|no setting). *arg is left at the first argument that is not a
+ * setting. False with a sentence in why. */
 bool config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Logs as they say from now on. */
+/* Applies the log settings. */
 void config_use_log(const struct settings *s);
 
-/* Logs what is dangerous about settings that are in force. */
+/* Logs a warning for each dangerous setting in force. */
 void config_warn(const struct settings *s);
 
 /* Whether an argument is an option that config_load() takes, and whether its value is the next
- * argument: for programs that take settings between arguments of their own. */
+ * argument: for programs that accept settings among their own arguments. */
 bool config_is_option(const char *argument, bool *takes_next);
 
-/* Prints the option list of --help, and that of regcred.conf(5). */
+/* Print the option list of --help, and the one of regcred.conf(5). */
 void config_help(FILE *out);
 void config_man(FILE *out);
 

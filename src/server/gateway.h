@@ -1,9 +1,8 @@
-/* gateway: the only file that includes fcgiapp.h: a FastCGI or CGI request in, struct request;
- * struct response out.
+/* gateway: turns a FastCGI or CGI request into a struct request, and sends a struct response. Only
+ * gateway.c includes fcgiapp.h.
  *
- * Parameters are read once; one that appears twice and matters is noted in header_repeated.  The
- * body is read to its end, whatever the answer will be, because libfcgi does not drain what is
- * left.
+ * Parameters are read once; header_repeated notes if one that matters appears twice. The body is
+ * always read to its end, because libfcgi does not drain the rest.
  */
 #ifndef REGCRED_GATEWAY_H
 #define REGCRED_GATEWAY_H
@@ -12,7 +11,7 @@
 
 #include "service/app.h"
 
-struct gateway; /* of one thread: an FCGX_Request and its arena */
+struct gateway; /* one per thread: an FCGX_Request and its arena */
 
 /* Once per process, before its threads. */
 bool gateway_init(void);
@@ -23,11 +22,12 @@ struct gateway *gateway_new(struct app *app);
 void gateway_free(struct gateway *g);
 /* Serves one request from a connected descriptor, which it closes. */
 void gateway_serve(struct gateway *g, int fd);
-/* Closes the connection that it waits for if that takes too long.  By another thread, each second.
+/* Closes the connection it is waiting for if that takes too long. Called by another thread, each
+ * second.
  */
 void gateway_hurry(struct gateway *g);
-/* Serves the CGI request of this process; 0 or 1 as an exit status.  open_app is called when the
- * body has been read; if it returns NULL it has answered. */
+/* Serves the CGI request of this process; returns exit status 0 or 1. Calls open_app after reading
+ * the body; if that returns NULL, it has already answered. */
 int gateway_serve_cgi(const struct settings *s, struct app *(*open_app)(const struct settings *s));
 
 #endif

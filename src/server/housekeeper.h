@@ -6,7 +6,7 @@
 
 int housekeeper_run(const struct pool *pool);
 
-/* The check before the start, which also brings the database up to date; and that of a reload. */
+/* The check before the start, which also migrates the database; and the check of a reload. */
 int prepare_run(const struct pool *pool);
 int check_run(const struct pool *pool);
 

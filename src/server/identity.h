@@ -1,4 +1,4 @@
-/* identity: whom the pool runs as, its lock and its pid file. */
+/* identity: the user the pool runs as, its lock and its pid file. */
 #ifndef REGCRED_SERVER_IDENTITY_H
 #define REGCRED_SERVER_IDENTITY_H
 
@@ -8,19 +8,20 @@
 #include "base/settings.h"
 #include "server/pool_state.h"
 
-/* Only one master on a state directory.  The lock file says who it is, and which socket it made. */
+/* Allows only one master for a state directory. The lock file holds its pid and the socket it
+ * created. */
 bool identity_take_lock(struct pool *pool, uid_t uid, gid_t gid);
 void identity_note_socket(const struct pool *pool);
 
 bool identity_write_pid_file(const struct pool *pool, uid_t uid, gid_t gid);
 
-/* Whom to become: the settings' user and group if started as root, else whom we are. */
+/* The user and group to run as: those of the settings if started as root, else the current ones. */
 bool find_identity(const struct settings *s, uid_t *uid, gid_t *gid);
 
 bool identity_become(const struct settings *s, uid_t uid, gid_t gid);
 
-/* Blocks all signals but those that a fault of our own raises: blocked, these would hide where it
- * happened. */
+/* Blocks all signals but those raised by a program error, such as SIGSEGV: blocking these would
+ * hide where it happened. */
 void identity_block_signals(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* listener: the socket that the pool listens at: made, or taken over. */
+/* listener: the pool's listening socket, created or inherited. */
 #ifndef REGCRED_SERVER_LISTENER_H
 #define REGCRED_SERVER_LISTENER_H
 
@@ -9,11 +9,11 @@
 
 bool open_listener(struct pool *pool, uid_t uid, gid_t gid);
 
-/* Whether the file of a socket that we made is gone, or another's. */
+/* Whether the file of a socket that we created is gone or has been replaced. */
 bool listener_is_lost(const struct pool *pool);
-/* Makes it again; false with one line in the log, however often it is tried. */
+/* Creates it again; false on failure, which is logged only once. */
 bool listener_renew(struct pool *pool);
-/* Removes the file, if it is ours. */
+/* Removes the socket file if it is ours. */
 void listener_remove(struct pool *pool);
 
 #endif

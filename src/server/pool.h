@@ -1,5 +1,5 @@
-/* pool: the master: makes or takes over the listening socket, forks workers, replaces the dead
- * ones, ends them cleanly.
+/* pool: the master: creates or inherits the listening socket, forks workers, replaces those that
+ * die, stops them cleanly.
  *
  *   regcredd (master: socket, lock; never opens the database)
  *      ├─ prepare: migrates, checks the key, exits (once, before the others)
@@ -11,8 +11,8 @@
 
 #include "base/settings.h"
 
-/* Runs until SIGTERM or SIGINT; the exit status.  argc, argv: the options, which a reload reads
- * again. */
+/* Runs until SIGTERM or SIGINT; returns the exit status. argc, argv: the options, which a reload
+ * reads again. */
 int pool_run(const struct settings *s, int argc, char **argv);
 
 #endif

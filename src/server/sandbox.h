@@ -1,8 +1,8 @@
-/* sandbox: what a process that serves requests gives up before the first one.
+/* sandbox: restricts a process before it serves its first request.
  *
- * Landlock leaves it the files of the settings and what name resolution and TLS read; seccomp takes
- * away the system calls that sandbox.c lists.  Both are for the calling thread and those that it
- * starts, so this is called before there are others, and cannot be taken back.
+ * Landlock allows only the files of the settings and those that name resolution and TLS read;
+ * seccomp blocks the system calls that sandbox.c lists. Both apply to the calling thread and those
+ * it starts later, so call this before starting threads. It cannot be undone.
  */
 #ifndef REGCRED_SANDBOX_H
 #define REGCRED_SANDBOX_H
@@ -11,17 +11,17 @@
 
 #include "base/settings.h"
 
-/* What is in force afterwards. */
+/* What is in force. */
 struct sandbox {
 	bool landlock;
 	bool seccomp;
-	char missing[96]; /* why something is not in force; "" if all of it is, or if none was
-			     wanted */
+	char missing[96]; /* why something is not in force; "" if everything is, or if none was
+			     requested */
 };
 
-/* Shuts the calling process in as s->sandbox says.  What the kernel or the build lacks is left out
- * and named in `missing`; false, with `missing` set, if a filter was there and could not be put
- * on: then the process must not serve. */
+/* Restricts the calling process as s->sandbox says. What the kernel or the build does not support
+ * is skipped and named in `missing`. False, with `missing` set, if a supported filter could not be
+ * installed: then the process must not serve. */
 bool sandbox_enter(const struct settings *s, struct sandbox *out)
 	__attribute__((warn_unused_result));
 

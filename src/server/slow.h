@@ -1,7 +1,7 @@
-/* slow: the threads of this process that wait for someone to read an answer.
+/* slow: limits how many threads of this process wait for slow clients to read an answer.
  *
- * What a socket does not take at once is waited for; but by half of the threads at most, and by a
- * quarter for one account, so that slow readers leave threads to others.
+ * A thread waits if the socket does not take the whole answer at once; but at most half of the
+ * threads may wait, and a quarter for one account, so that slow readers leave threads for others.
  */
 #ifndef REGCRED_SERVER_SLOW_H
 #define REGCRED_SERVER_SLOW_H
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether no more may wait for that account. */
+/* Whether no more threads may wait for that account. threads: how many there are in all. */
 bool slow_is_full(int64_t account, int64_t threads);
-/* False if no more may wait, of threads in all; else slow_end() has to follow. */
+/* False if no more threads may wait; otherwise slow_end() must follow. */
 bool slow_begin(int64_t account, int64_t threads) __attribute__((warn_unused_result));
 void slow_end(int64_t account);
 

@@ -1,9 +1,9 @@
-/* systemd: tells systemd how the pool is. */
+/* systemd: reports the state of the pool to systemd. */
 #ifndef REGCRED_SERVER_SYSTEMD_H
 #define REGCRED_SERVER_SYSTEMD_H
 
-/* What sd_notify(3) does: one datagram to the address that systemd named, where it did; "@" stands
- * for the first byte of an abstract one.  Nobody waits for us: nothing is lost with it. */
+/* Like sd_notify(3): sends one datagram to the socket in $NOTIFY_SOCKET, if that is set; a leading
+ * "@" means an abstract socket. Errors are ignored. */
 void systemd_notify(const char *state);
 
 #endif
