@@ -1,5 +1,5 @@
-/* identity: an account, its memberships and its key become an identity: role, scope, whose rows it
- * sees. */
+/* identity: turns an account, its memberships and its key into an identity: role, scope, visible
+ * rows. */
 #include "access/identity.h"
 
 #include <string.h>
@@ -106,7 +106,7 @@ identity_actor(const struct identity *id)
 			      .proxy_user = id->proxy_user};
 }
 
-/* What a role becomes when it may only look. */
+/* What a role becomes when it may only read. */
 static enum role
 only_reading(enum role role, bool scoped)
 {
@@ -115,7 +115,7 @@ only_reading(enum role role, bool scoped)
 	return !scoped && (OPERATOR & (1U << role)) != 0 ? ROLE_READADMIN : ROLE_READONLY;
 }
 
-/* What a role becomes when it may only be handed logins: nothing, if it may not. */
+/* What a role becomes when it may only retrieve logins: ROLE_NONE if it may not. */
 static enum role
 only_revealing(enum role role, bool scoped)
 {
@@ -123,7 +123,7 @@ only_revealing(enum role role, bool scoped)
 	return (HANDED & (1U << role)) != 0 ? ROLE_REVEAL : ROLE_NONE;
 }
 
-/* Roles of keys: what each makes of the role of its account. */
+/* Roles of keys: how each narrows the role of its account. */
 static const struct key_role {
 	const char *name;
 	enum role (*of)(enum role role, bool scoped);

@@ -1,4 +1,4 @@
-/* permissions: what a role may do with a type and each of its fields, as one table of letters. */
+/* permissions: what a role may do with a type and each of its fields, as one table. */
 #include "access/permissions.h"
 
 #include <string.h>
@@ -17,8 +17,8 @@
  *	s the secret of a row may be opened in any answer
  *
  * For a type: what a role may do with it.  For type.field or *.field: what it may do with the
- * field, instead of what the field's flags say.  The last row that fits wins.  A type without a row
- * for a role is not there for it: 404. */
+ *field, instead of what the field's flags say. The last matching row wins. A type without a row for
+ *a role does not exist for it: 404. */
 /* clang-format off */
 static const struct permission { unsigned roles; const char *what; const char *letters; } permissions[] = {
 	{ EVERYBODY,                      "schema",                 "r" },
@@ -56,7 +56,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY,                          "registry",               "rx" },
 	{ MACHINE | IN_PROJECT,           "registry",               "crudx" },
 
-	/* No action is even declared to a readonly member; a readAdmin sees them declared, as in the original. */
+	/* For a readonly member no action is declared at all; for a readAdmin they are, as in the original. */
 	{ ROLE(READONLY),                 "account",                "r" },
 	{ ROLE(READONLY),                 "project",                "r" },
 	{ ROLE(READONLY),                 "projectMember",          "r" },
@@ -126,7 +126,7 @@ const struct account_kind account_kinds[] = {
 	{ 0 },
 };
 
-/* Made from the tables by auth_init(), read only afterwards. */
+/* Built from the tables by auth_init(), read-only afterwards. */
 static struct {
 	unsigned char types[ROLE__COUNT][TYPES_MAX];
 	unsigned char fields[ROLE__COUNT][TYPES_MAX][FIELDS_MAX];

@@ -1,4 +1,4 @@
-/* power: what a key can do, as one value, and whether it can do more than another. */
+/* power: what a key can do, as one value, and whether one key can do more than another. */
 #include "access/power.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ lists_hold(const char *outer, const char *inner)
 	return true;
 }
 
-/* For each attribute: whether `a` can do, in this respect, all that `b` can. */
+/* For each attribute: whether, in this respect, `a` can do all that `b` can. */
 
 static bool
 holds_account(const struct power *a, const struct power *b)

@@ -1,4 +1,4 @@
-/* proxy: the token, the claims, and what groups give. */
+/* proxy: the token, the claims, and what groups grant. */
 #include "access/proxy.h"
 
 #include <stdio.h>
@@ -59,7 +59,7 @@ proxy_claimed(const struct proxy_claim *claim)
 	       claim->token != NULL;
 }
 
-/* Control characters are those of ASCII and U+0080 to U+009F. */
+/* Control characters: ASCII, and U+0080 to U+009F. */
 static bool
 proxy_is_plain(const char *text)
 {
@@ -127,7 +127,7 @@ static const char *const project_roles[] = {"owner", "member", "restricted", "re
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-/* KINDS if it is none that people have. */
+/* KINDS if people cannot have that kind. */
 static size_t
 proxy_rank(const char *kind)
 {

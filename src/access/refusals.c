@@ -1,4 +1,4 @@
-/* refusals: counts of refused sign-ins. */
+/* refusals: counts of refused requests. */
 #include "access/refusals.h"
 
 #include <pthread.h>
@@ -38,7 +38,7 @@ is_same(const struct refusal *a, const struct refusal *b)
 	       strcmp(a->user, b->user) == 0;
 }
 
-/* The place of one like it, or a free one for it; NULL if its minute, or the table, has none. */
+/* The slot that already counts it, or a free one; NULL if its minute or the table is full. */
 static struct refusal *
 refusals_find_place(struct refusals *r, const struct refusal *one, size_t most)
 {
@@ -59,7 +59,7 @@ refusals_find_place(struct refusals *r, const struct refusal *one, size_t most)
 	return of_minute < most ? place : NULL;
 }
 
-/* Where everything goes that has no place of its own: the rest of its minute, or of any. */
+/* The slot for refusals without their own: the rest of its minute, or of any minute. */
 static struct refusal *
 find_rest(struct refusals *r, struct refusal *one)
 {

@@ -1,4 +1,5 @@
-/* rights: what an identity may do beside its role: own, grant, reveal, inject, manage. */
+/* rights: what an identity may do besides what its role allows: own, grant, reveal, inject, manage.
+ */
 #include "access/rights.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ owns_project(const struct identity *id, int64_t project)
 {
 	const struct membership *m = identity_membership(id, project);
 
-	/* An administrator acts as owner in every project; scoped it has the role itself. */
+	/* An administrator acts as owner in every project; when scoped it already has that role. */
 	if (id->role == ROLE_SUPERADMIN || id->role == ROLE_SERVICE || id->role == ROLE_ADMIN)
 		return true;
 	return identity_owns(m) || (id->role == ROLE_OWNER && id->scope_id == project);
@@ -88,7 +89,7 @@ auth_is_inject_only(const char *key_role)
 bool
 auth_may_grant(const struct identity *id)
 {
-	/* A project's key speaks for nobody: it gives on what it was given. */
+	/* A project's key acts for no person: it can pass on only what it was granted. */
 	return (HANDED & (1U << id->role)) != 0 &&
 	       (id->account_role != ROLE_PROJECT || id->key.reveal);
 }

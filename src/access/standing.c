@@ -1,4 +1,4 @@
-/* standing: whether a caller may still do what it might when its request began. */
+/* standing: whether a caller still has the rights it had when its request began. */
 #include "access/standing.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ account_stands(const struct identity *id, const struct standing *now)
 	       (id->key_id == 0 || key_stands(id, now));
 }
 
-/* A membership that a group gives is as old as the request. */
+/* Memberships by group were granted with this request. */
 static bool
 project_stands(const struct identity *id, int64_t project, const struct standing *now)
 {

@@ -1,4 +1,4 @@
-/* audit: appending to the audit log, walking it, cutting it. */
+/* audit: appends to the audit log. */
 #include "audit/audit.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "store/store.h"
 
 enum {
-	VALUE_HEAD = 9, /* bytes of a value in the canonical form that are not its own */
+	VALUE_HEAD = 9, /* bytes that the canonical form adds to each value */
 };
 
 static const char row_purpose[] = "audit row 1", segment_purpose[] = "audit segment 1";
@@ -46,7 +46,7 @@ static const enum column hashed[] = {
 enum { HASHED = sizeof(hashed) / sizeof(*hashed) };
 
 /* The canonical form: value after value, each with its type, its length or number in eight bytes,
- * and its bytes.  So no two rows have the same. */
+ * and its bytes.  So no two different rows have the same form. */
 
 static unsigned char *
 audit_put_value(unsigned char *out, const struct value *v)

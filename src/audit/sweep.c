@@ -1,4 +1,4 @@
-/* sweep: cuts old segments of the audit log, and begins it again after damage. */
+/* sweep: deletes old segments of the audit log, and restarts it after damage. */
 
 #include "audit/audit.h"
 #include "base/arena.h"
@@ -11,7 +11,7 @@
 #include "secret/keyring.h"
 #include "store/store.h"
 
-/* No row has a higher number: what does was put there by somebody else. */
+/* Rows with higher ids were not written by regcred. */
 static const int64_t id_max = INT64_C(1) << 53;
 
 struct restart {
@@ -23,7 +23,7 @@ struct restart {
 	enum store_rc rc;
 };
 
-/* The highest number of a row, 0 for none. */
+/* The highest id of a row; 0 if there are none. */
 static enum store_rc
 last_row(struct store_tx *tx, struct arena *a, int64_t *id)
 {
@@ -67,7 +67,7 @@ restart_in_transaction(struct store_tx *tx, void *arg)
 		return ERR_INTERNAL;
 	if (old.last_id > last && old.last_id < id_max)
 		last = old.last_id;
-	/* Above whatever number somebody may have put there. */
+	/* Above any id that someone else may have inserted. */
 	fresh.id = old.id < 0 ? 1 : old.id < INT64_MAX ? old.id + 1 : old.id;
 	fresh.first_id = (last < 0 ? 0 : last) + 1;
 	fresh.last_id = fresh.first_id - 1;
@@ -101,7 +101,7 @@ struct pass {
 	const struct keyring *ring;
 	struct arena *arena;
 	int64_t now_ms, keep_ms;
-	size_t deleted; /* in this transaction */
+	size_t deleted; /* rows deleted in this transaction */
 	enum store_rc rc;
 };
 
@@ -111,7 +111,7 @@ end_of(struct pass *p)
 	return p->rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-/* Begins a new segment where the head is long or old enough. */
+/* Begins a new segment if the head is long or old enough. */
 static enum err
 turn_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -119,7 +119,7 @@ turn_in_transaction(struct store_tx *tx, void *arg)
 	struct audit_segment head;
 	int64_t span_ms = AUDIT_SEGMENT_MS;
 
-	/* So that what is kept is longer than asked for by a quarter at most. */
+	/* So that rows are kept at most a quarter longer than requested. */
 	if (p->keep_ms > 0 && p->keep_ms / 4 < span_ms)
 		span_ms = p->keep_ms / 4;
 	p->rc = audit_find_head(tx, p->arena, p->ring, &head);
@@ -154,7 +154,7 @@ cut_json(struct arena *a, const struct audit_segment *last)
 	return json_out_text(&json, &len);
 }
 
-/* Signs that the segment and all before it are cut off, and says so in the log. */
+/* Signs that the segment and all before it are deleted, and records it in the log. */
 static enum store_rc
 mark_cut(struct store_tx *tx, struct pass *p, struct audit_segment *last)
 {
@@ -168,7 +168,7 @@ mark_cut(struct store_tx *tx, struct pass *p, struct audit_segment *last)
 	return rc == STORE_OK ? audit_append(tx, p->arena, p->ring, &entry) : rc;
 }
 
-/* Everything before the newest segment that is old enough itself goes, some rows at a time. */
+/* Deletes everything before the newest expired segment, some rows at a time. */
 static enum err
 cut_in_transaction(struct store_tx *tx, void *arg)
 {

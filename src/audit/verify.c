@@ -1,4 +1,4 @@
-/* verify: proves the chain of the audit log, row by row. */
+/* verify: verifies the chain of the audit log, row by row. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,19 +15,18 @@
 #include "store/store.h"
 
 enum {
-	PAGE = 500, /* rows that are read at a time */
+	PAGE = 500, /* rows read at a time */
 	PAGE_ARENA = 64 * 1024 * 1024,
-	TELL_MS = 1000, /* between two lines of progress */
-	NEAR = 1000,	/* rows on either side among which a misplaced one is looked for */
+	TELL_MS = 1000, /* between progress lines */
+	NEAR = 1000,	/* how many rows on either side to search for a misplaced one */
 };
 
 struct walk {
 	const struct audit_check *check;
 	struct audit_report *report;
 	struct store_tx *tx;
-	struct arena *arena; /* of a page */
-	struct audit_segment
-		segment; /* the one that the walk is in; its hashes are the two below */
+	struct arena *arena;	      /* for one page */
+	struct audit_segment segment; /* the current segment; its hashes are the two below */
 	unsigned char segment_last[SECRET_MAC_SIZE];
 	unsigned char previous[SECRET_MAC_SIZE]; /* hash of the row before */
 	int64_t expected;			 /* the next row */
@@ -36,7 +35,7 @@ struct walk {
 	enum store_rc rc;
 };
 
-/* The first problem counts. */
+/* Only the first problem is reported. */
 static void __attribute__((format(printf, 2, 3))) problem(struct walk *w, const char *format, ...)
 {
 	va_list args;
@@ -48,7 +47,7 @@ static void __attribute__((format(printf, 2, 3))) problem(struct walk *w, const 
 	va_end(args);
 }
 
-/* What is worth knowing, and not wrong; one after the other. */
+/* Adds a note: worth knowing, but not a problem. */
 static void __attribute__((format(printf, 2, 3))) note(struct walk *w, const char *format, ...)
 {
 	size_t len = strlen(w->report->note), room = sizeof(w->report->note) - len;
@@ -93,13 +92,13 @@ keep_hash(unsigned char out[SECRET_MAC_SIZE], const struct value *v)
 		memcpy(out, v->text, SECRET_MAC_SIZE);
 }
 
-/* The segment is where the log is provable from: rows behind a cut, or from a new beginning on. */
+/* The log is provable from this segment on: it follows a cut or a restart. */
 static void
 begin_at(struct walk *w, const struct audit_segment *s)
 {
 	struct audit_report *r = w->report;
 
-	r->problem[0] = '\0'; /* what was before does not count any more */
+	r->problem[0] = '\0'; /* problems before it no longer count */
 	r->cut = s->cut_ms != 0;
 	(void)snprintf(r->reason, sizeof(r->reason), "%s",
 		       r->cut || s->reason == NULL ? "" : s->reason);
@@ -109,7 +108,7 @@ begin_at(struct walk *w, const struct audit_segment *s)
 	w->segment = *s;
 }
 
-/* One segment after another: signed, numbered, each where the one before ends. */
+/* Checks that the segment is signed, numbered, and begins where the previous one ends. */
 static void
 look_at_segment(struct walk *w, const struct audit_segment *s, bool first, int64_t last_id,
 		const unsigned char last[SECRET_MAC_SIZE])
@@ -160,7 +159,7 @@ walk_segments(struct walk *w)
 		problem(w, "there is no head: the segments after %" PRId64 " are gone", s.id);
 }
 
-/* Which row this one was written as, if it is a row of this log that stands elsewhere; else 0. */
+/* The original id of this row, if it was moved from elsewhere in this log; else 0. */
 static int64_t
 written_as(struct walk *w, const struct record *row)
 {
@@ -203,7 +202,7 @@ check_anchor(struct walk *w, int64_t id, const struct value *hash)
 		problem(w, "row %" PRId64 " is not the one whose hash was noted", id);
 }
 
-/* The end of the segment was reached: goes on with the next. */
+/* At the end of a segment: continues with the next. */
 static void
 next_segment(struct walk *w)
 {
@@ -256,7 +255,7 @@ look_at_row(struct walk *w, const struct record *row, const struct record *next)
 		next_segment(w);
 }
 
-/* Rows below the first: they are being deleted, or they are strangers. */
+/* Rows below the first: they are about to be deleted, or do not belong to the log. */
 static void
 look_before(struct walk *w)
 {
@@ -300,7 +299,7 @@ walk_rows(struct walk *w)
 			w->head_last);
 }
 
-/* What the rows cannot say of the anchor: it lies before or behind them. */
+/* Reports an anchor that is before or after all rows. */
 static void
 look_for_anchor(struct walk *w)
 {
@@ -330,7 +329,7 @@ verify_in_snapshot(struct store_tx *tx, void *arg)
 	w->report->last_id = w->expected - 1;
 	look_for_anchor(w);
 	look_before(w);
-	/* The segment that the walk begins in: the next one behind a cut. */
+	/* Begin with the first segment after a cut. */
 	if (is_sound(w))
 		w->rc = store_audit_after(tx, w->arena,
 					  w->report->cut ? w->segment.id : w->segment.id - 1,

@@ -1,4 +1,4 @@
-/* body: a JSON body, read by the field table. */
+/* body: reads a JSON body by the field table. */
 #include "model/body.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "model/schema.h"
 #include "registry/url.h"
 
-/* Text of a scalar: numbers and booleans become their text (docs/api.md, Writing); NULL for an
- * object or array. */
+/* Text of a scalar: numbers and booleans are written out (docs/api.md, Writing); NULL for an object
+ * or array. */
 static const char *
 scalar_text(const struct json *node)
 {
@@ -57,7 +57,7 @@ read_reference(const struct field *field, const struct json *node, struct change
 {
 	int64_t id;
 
-	/* A bare number is no id (docs/api.md, Writing). */
+	/* A bare number is not an id (docs/api.md, Writing). */
 	if (node->type != JSON_STRING || !id_parse(field->reference->family, node->text, &id))
 		return err_set(e, ERR_INVALID_REFERENCE, field->name, NULL);
 	out->columns[field->column] = value_int(id);
@@ -105,8 +105,8 @@ read_item(const struct schema_rules *rules, const struct field *field, const cha
 	return *why == NULL ? item : NULL;
 }
 
-/* An array of texts, or, as a form has it, one text with commas between.  An empty array says
- * nothing where nothing is stored; where a bound is, it would let nobody in. */
+/* An array of texts or, in forms, one comma-separated text. An empty array has no effect if nothing
+ * is stored; if a limit is stored, it would exclude everybody. */
 static enum err
 read_list(const struct schema_rules *rules, const struct field *field, const struct json *node,
 	  struct change *out, struct error *e)
@@ -167,7 +167,7 @@ read_null(const struct schema_rules *rules, const struct field *field, struct ch
 		out->columns[field->column] = value_null();
 		return ERR_NONE;
 	}
-	/* A field with a default keeps what it has, and a row made without an e-mail address
+	/* A field with a default keeps its value, so that a row created without an e-mail address
 	 * survives a round trip. */
 	if (field->fallback != NULL ||
 	    (stored != NULL && stored->columns[field->column].type == VALUE_NULL))
@@ -186,7 +186,7 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		out->members = node->type == JSON_ARRAY ? node : NULL;
 		return ERR_NONE;
 	}
-	/* Forms of Rancher's clients send a blank for a date that was left empty. */
+	/* Rancher's clients send an empty date as a blank. */
 	if (node->type == JSON_NULL ||
 	    (field->type == FT_DATE && node->type == JSON_STRING && *node->text == '\0'))
 		return read_null(rules, field, out, e);

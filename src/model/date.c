@@ -35,8 +35,7 @@ civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 
 static const int64_t date_last_ms = INT64_C(253402300799000); /* end of 9999 */
 
-/* Without the library's calendar, which takes a lock for the time zone: every row has a date or
- * two. */
+/* Does not use gmtime, which takes a lock for the time zone: every row has a date or two. */
 void
 date_format(int64_t ms, char out[21])
 {
@@ -59,7 +58,7 @@ date_format(int64_t ms, char out[21])
 	put_number(out + 17, seconds % 60, 2);
 }
 
-/* The days since 1970-01-01 of a date of the calendar. */
+/* The days since 1970-01-01 of a calendar date. */
 static bool
 days_of(int64_t year, int64_t month, int64_t day, int64_t *days)
 {
@@ -88,7 +87,7 @@ take_number(const char **text, size_t digits, int64_t most, char after, int64_t 
 	return true;
 }
 
-/* What follows the day: the time of RFC 3339, with a fraction and an offset. */
+/* The time after the day in RFC 3339, with fraction and offset. */
 static bool
 take_time(const char *text, int64_t *ms)
 {
@@ -106,7 +105,7 @@ take_time(const char *text, int64_t *ms)
 			return false;
 		text += digits;
 	}
-	/* A '+' that was not encoded in a query is a blank. */
+	/* An unencoded '+' in a query arrives as a blank. */
 	int sign = *text == '-' ? -1 : *text == '+' || *text == ' ' ? 1 : 0;
 	if (sign == 0 && *text != 'Z' && *text != 'z')
 		return false;
@@ -144,7 +143,7 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 bool
 date_read(const char *text, int64_t *ms)
 {
-	/* A day alone does not say when it is over. */
+	/* A day without a time does not say when it ends. */
 	bool is_day = strspn(text, "0123456789-") == strlen(text) && strchr(text, '-') != NULL;
 
 	if (is_day || strcmp(text, "now") == 0 || !date_parse(text, 0, ms) || *ms < 0 ||

@@ -86,8 +86,8 @@ process_plan_append(struct plan *plan, const char *name)
 			return false;
 		struct step *step = &plan->steps[plan->count++];
 		*step = (struct step){.process = p, .before = plan->after, .during = p->during};
-		/* A follower takes over in the middle: `inactive` is never seen between create and
-		 * activate. */
+		/* The next process takes over in the middle: `inactive` is never seen between
+		 * create and activate. */
 		step->after = p->then != NULL ? p->during : p->done;
 		plan->after = step->after;
 		plan->frees = plan->frees && p->frees;

@@ -34,9 +34,9 @@ const struct modifier modifier_table[] = {
 };
 /* clang-format on */
 
-enum { LIKE_PATTERN_MAX = 1024 }; /* bytes: a longer pattern costs too much and matches nothing */
+enum { LIKE_PATTERN_MAX = 1024 }; /* bytes; a longer pattern costs too much and matches nothing */
 
-/* What query_parse() works on. */
+/* The state of query_parse(). */
 struct parser {
 	struct arena *arena;
 	const struct resource_type *type;
@@ -76,7 +76,7 @@ query_read_number(const char *text, int64_t *number)
 	return end != text && *end == '\0' && errno == 0;
 }
 
-/* "1c7" or "7" of the type's family. */
+/* Parses "1c7" or "7", of the type's family. */
 static bool
 query_parse_id(const struct family *family, const char *text, int64_t *id)
 {
@@ -90,8 +90,8 @@ query_parse_id(const struct family *family, const char *text, int64_t *id)
 	return true;
 }
 
-/* False: the value cannot be read.  What is not an id leads to no row, as one that nobody has does:
- * clients look names up so. */
+/* False: the value cannot be parsed. An invalid id matches no row, like an unknown one: clients use
+ * that to look up names. */
 static bool
 condition_of(const struct parser *p, const struct field *field, enum condition_op op,
 	     const char *text, struct condition *c)
@@ -123,7 +123,7 @@ condition_of(const struct parser *p, const struct field *field, enum condition_o
 	return true;
 }
 
-/* A blank id, uuid or name of a project is not looked at, as in the original. */
+/* A blank id, uuid or name of a project is ignored, as in the original. */
 static bool
 is_unasked(const struct parser *p, const struct field *field, const struct modifier *m,
 	   const char *value)
@@ -132,7 +132,7 @@ is_unasked(const struct parser *p, const struct field *field, const struct modif
 	       (field->column == COL_ID || field->column == COL_UUID || field->column == COL_NAME);
 }
 
-/* "field" or "field_modifier", split at the last underscore; what is neither is ignored. */
+/* "field" or "field_modifier", split at the last underscore; anything else is ignored. */
 static enum err
 read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 {

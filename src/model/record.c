@@ -1,4 +1,4 @@
-/* record: one row in memory: columns, values, ids. */
+/* record: a row in memory: columns, values, ids. */
 #include "model/record.h"
 
 #include <stdlib.h>
@@ -61,8 +61,7 @@ record_text(const struct record *record, enum column column)
 enum state
 record_state(const struct record *record)
 {
-	enum state state =
-		ST_PURGED; /* of a row that holds nonsense: nothing can be done with it */
+	enum state state = ST_PURGED; /* for a corrupt state: no action is possible then */
 	const char *name = record_text(record, COL_STATE);
 
 	if (name != NULL && !state_parse(name, &state))

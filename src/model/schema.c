@@ -1,4 +1,4 @@
-/* schema: lookups in the type tables, and bodies read by them. */
+/* schema: lookups in the type tables. */
 #include "model/schema.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
-/* types: the resource types, as tables only.  The file to edit to add a type.
+/* types: the resource types, as tables only.  Edit this file to add a type.
  *
- * The fields stand in the order of the schema document: by name, then those that the original kept
- * outside its columns, because that order decides which missing field is reported first.  Which
- * role may do what is in auth.c.
+ * The fields are in the order of the schema document: by name, then those that the original kept
+ * outside its columns. The order decides which missing field is reported first. What roles may do
+ * is in access/permissions.c.
  */
 
 #include "base/err.h"
@@ -13,7 +13,7 @@ static const char *const states_v2[] = {
 	"activating", "active", "deactivating", "inactive", "purged", "purging", "registering", "removed", "removing",
 	"requested", "updating-active", "updating-inactive", NULL
 };
-/* Storage pools, accounts and members could be restored in v1; nothing here ever is. */
+/* Storage pools, accounts and members could be restored in v1; regcred never offers that. */
 static const char *const states_v1[] = {
 	"activating", "active", "deactivating", "inactive", "purged", "purging", "registering", "removed", "removing",
 	"requested", "restoring", "updating-active", "updating-inactive", NULL
@@ -127,7 +127,7 @@ const struct family *const families[] = {
                       { .name = "transitioningProgress", .type = FT_CONSTANT, .type_text = "int", .flags = F_NULLABLE }
 #define UUID          { .name = "uuid", .column = COL_UUID, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 128, .filter = FILTER_S }
 #define BOOLEAN(field, column_, in) { .name = field, .column = column_, .type = FT_BOOLEAN, .flags = F_CREATE | F_UPDATE, .fallback = "false", .versions = in }
-/* What the original has and regcred has no use for. */
+/* Fields of the original that regcred does not use. */
 #define NOTHING(field, text, length, filter_) { .name = field, .type = FT_CONSTANT, .type_text = text, .flags = F_NULLABLE, .max_len = length, .filter = filter_ }
 #define NOTHING_IN(field, text, in) { .name = field, .type = FT_CONSTANT, .type_text = text, .flags = F_NULLABLE, .versions = in }
 
@@ -281,11 +281,11 @@ static const struct field set_project_members_fields[] = {
 
 #define PUBLIC_VALUE(extra) { .name = "publicValue", .column = COL_PUBLIC_VALUE, .type = FT_STRING, .flags = F_NULLABLE | (extra), .max_len = 4096, \
                               .filter = FILTER_S }
-/* Of a login: as long as a body has room for.  Tokens and keys of clouds have more than 4,096 characters. */
+/* Of a login: as long as fits in a body. Tokens and keys of clouds can exceed 4,096 characters. */
 enum { SECRET_MAX = 64 * 1024 };
 #define SECRET_VALUE(extra, max) { .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_NULLABLE | F_SEALED | (extra), \
                               .max_len = (max) }
-/* Only superadmin sees it on a type that is not a registryCredential; the filter is published all the same, as in the original. */
+/* Only superadmin sees it on a type that is not a registryCredential; the filter is published anyway, as in the original. */
 #define REGISTRY_HIDDEN     { .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(STORAGE_POOL), \
                               .type_text = "reference[storagePool]", .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V }
 
@@ -368,7 +368,7 @@ static const struct field session_fields[] = {
 	REMOVED,
 	{ .name = "secretKey", .type = FT_STRING, .type_text = "password", .flags = F_CREATE | F_NULLABLE, .max_len = 4096 },
 	STATE(states_v2), TRANSITIONS, UUID,
-	/* Of a link, which begins the session later, once. */
+	/* Of a link, which starts the session when it is used, once. */
 	{ .name = "link", .type = FT_BOOLEAN, .flags = F_CREATE, .fallback = "false" },
 	{ .name = "token", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_CREATE | F_NULLABLE | F_SEALED | F_READ_ON_CREATE, .max_len = 255 },
 	{ 0 }
@@ -379,7 +379,7 @@ static const struct field password_fields[] = {
 	{ 0 }
 };
 
-/* The names are those of the original where it had the same; rows have no state, and nobody sets anything. */
+/* Names are as in the original where it has the same field; rows have no state, and nobody can set fields. */
 #define LOGGED_TEXT(field, column_, length) { .name = field, .column = column_, .type = FT_STRING, .flags = F_NULLABLE, .max_len = length, .filter = FILTER_S }
 #define LOGGED_INT(field, column_)          { .name = field, .column = column_, .type = FT_INT, .flags = F_NULLABLE, .filter = FILTER_N }
 static const struct field audit_log_fields[] = {
@@ -404,7 +404,7 @@ static const struct field audit_log_fields[] = {
 	{ 0 }
 };
 
-/* What a question is asked with is created; the rest is its answer. */
+/* The fields of the question are set on create; the rest is the answer. */
 #define ASKED(field, length) { .name = field, .type = FT_STRING, .flags = F_CREATE | F_NULLABLE, .min_len = 1, .max_len = length }
 
 const char *const login_reasons[] = {
@@ -471,7 +471,7 @@ static const struct field registry_fields[] = {
 	{ 0 }
 };
 
-/* No row points to a type whose rows are not published: images, hosts, volumes and agents of the original have no link here. */
+/* No links to types whose rows are not published: images, hosts, volumes and agents of the original. */
 const struct resource_type types_table[] = {
 	[T_ACCOUNT] = { .id = "account", .plural = "accounts", .default_kind = "user", .family = &family_account, .fields = account_fields, .links = account_links, .actions = account_actions,
 	  .flags = TYPE_SELF, .cascades = account_cascades,

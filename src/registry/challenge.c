@@ -1,4 +1,4 @@
-/* challenge: a reader for the list of challenges, one element after the other. */
+/* challenge: parses the list of challenges element by element. */
 #include "registry/challenge.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ read_param(struct header_reader *r, const char *name, struct challenge *challeng
 	return challenge->params[n].value != NULL;
 }
 
-/* The one opaque value that a scheme may have in place of parameters; it is passed over. */
+/* Skips the single opaque value that a scheme may have instead of parameters. */
 static bool
 skip_token68(struct header_reader *r)
 {

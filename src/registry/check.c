@@ -1,4 +1,4 @@
-/* check: which questions a registry is asked, and what its answers mean. */
+/* check: which requests a registry is sent, and what its answers mean. */
 #include "registry/check.h"
 
 #include <string.h>
@@ -62,7 +62,7 @@ check_open(struct inquiry *c)
 
 /* Tokens */
 
-/* Cases 3 and 4: what is left open is decided by a login that nobody has. */
+/* Cases 3 and 4: the remaining cases are decided with a login that does not exist. */
 static enum check_result
 compare_with_nobody(struct inquiry *c, const struct realm *realm, const char *ours)
 {
@@ -100,7 +100,7 @@ check_bearer(struct inquiry *c, const struct challenge *challenge)
 		result = token_ask_with(c, token, false);
 	if (result != OPEN)
 		return result;
-	c->is_registry = true; /* it spoke the token protocol to its end */
+	c->is_registry = true; /* it completed the token protocol */
 	result = inquiry_prove_registry(c, arena_printf(c->arena, "Bearer %s", token));
 	return result == OPEN ? compare_with_nobody(c, &realm, token) : result;
 }
@@ -143,7 +143,7 @@ registry_check(const struct check_settings *s, struct arena *a, const char *addr
 
 /* A login, or a token for it */
 
-/* The login itself, for a registry that takes it so. */
+/* The login itself, for a registry that accepts it directly. */
 static enum check_result
 grant_login(struct inquiry *c)
 {

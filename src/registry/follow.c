@@ -1,7 +1,7 @@
-/* follow: where a registry sends a client for what comes next.
+/* follow: where a registry redirects a client.
  *
- * A registry may name any URL for the next step of an upload or for the bytes of a blob.  What a
- * client says it was sent to proves nothing, so the registry is asked.
+ * A registry may name any URL for the next step of an upload or for the bytes of a blob.  A
+ * client's claim where it was redirected proves nothing, so the registry is asked again.
  */
 #include <curl/curl.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 enum { PARTS = 3 };
 static const CURLUPart origin[PARTS] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
 
-/* Whether two URLs are of the same scheme, host and port. */
+/* Whether two URLs have the same scheme, host and port. */
 static bool
 has_same_origin(CURLU *a, CURLU *b)
 {
@@ -30,7 +30,8 @@ has_same_origin(CURLU *a, CURLU *b)
 	return same;
 }
 
-/* Path and query of a URL in visible ASCII, so that it can go into a header; NULL if it is not. */
+/* Path and query of a URL in visible ASCII, so that it can go into a header; NULL if it has other
+ * characters. */
 static const char *
 path_of(struct arena *a, CURLU *url)
 {
@@ -50,8 +51,8 @@ path_of(struct arena *a, CURLU *url)
 	return text;
 }
 
-/* The path to which a location sends from a path of the registry; NULL: to another host, or
- * nowhere. */
+/* The path that a Location resolves to, relative to a path of the registry; NULL: another host, or
+ * invalid. */
 static const char *
 resolve_location(struct inquiry *c, const char *from, const char *location)
 {
@@ -70,7 +71,7 @@ resolve_location(struct inquiry *c, const char *from, const char *location)
 	return path;
 }
 
-/* One answer; *path is what follows.  OPEN: it may lead on. */
+/* Handles one answer and sets *path to its target. OPEN: another redirect may follow. */
 static enum check_result
 follow_step(struct inquiry *c, const struct follow *f, const char **path)
 {
@@ -83,7 +84,7 @@ follow_step(struct inquiry *c, const struct follow *f, const char **path)
 	bool leads = f->upload ? answer.status == 202 : answer.status >= 300 && answer.status < 400;
 
 	if (!f->upload && answer.status == 200)
-		return CHECK_VALID; /* the bytes themselves, as many as there may be */
+		return CHECK_VALID; /* the content itself, of any length */
 	if (result != OPEN)
 		return result;
 	if (!leads)

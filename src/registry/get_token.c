@@ -50,7 +50,7 @@ token_read_realm(struct inquiry *c, const struct challenge *challenge, struct re
 	return right;
 }
 
-/* Adds "service=…" and the like, with what joins it to what is before. */
+/* Adds "service=…" and the like, with the separator before it. */
 static const char *
 add_pair(struct inquiry *c, const char *text, const char *first, const char *name,
 	 const char *value)
@@ -62,7 +62,7 @@ add_pair(struct inquiry *c, const char *text, const char *first, const char *nam
 			    encoded != NULL ? encoded : "");
 }
 
-/* "service=…&scope=…", with the scopes that are asked for. */
+/* "service=…&scope=…", with the requested scopes. */
 static const char *
 offered(struct inquiry *c, const struct realm *realm, const char *const *scopes, const char *first)
 {
@@ -93,7 +93,7 @@ token_is_one(const char *text)
 	return len > 0 && len <= TOKEN_MAX && text[len] == '\0';
 }
 
-/* How long a token is good: a minute, unless its server says more. */
+/* How long a token is valid: a minute, unless its server says longer. */
 static int64_t
 lasts_ms(const struct json *grant)
 {
@@ -134,9 +134,9 @@ ask_for_token(struct inquiry *c, const struct realm *realm, const struct given_l
 	return inquiry_ask(c, &q, out);
 }
 
-/* A check asks for no scope, as `docker login` does: whether a login is right does not depend on a
- * repository that the challenge happens to name.  A server that gives no token without a scope is
- * asked once more with the one that it offers; to a refused login (401) that makes no difference.
+/* A check requests no scope, like `docker login`: a login's validity does not depend on the
+ * repository that the challenge happens to name. A server that gives no token without a scope is
+ * asked again with the scope it offers, except after it refused the login (401).
  */
 static enum check_result
 ask_with_scopes(struct inquiry *c, const struct realm *realm, const struct given_login *login,
@@ -160,7 +160,7 @@ token_get(struct inquiry *c, const struct realm *realm, const struct given_login
 
 	if (result != OPEN)
 		return result;
-	/* RFC 6749, 5.2: invalid_grant comes with 400. */
+	/* RFC 6749, 5.2: invalid_grant is sent with status 400. */
 	result = is_identity(login) && answer.status == 400 ? CHECK_INVALID_CREDENTIAL
 							    : inquiry_result_of(answer.status);
 	if (result != OPEN)

@@ -1,4 +1,4 @@
-/* inquiry: asks, and reads what every answer of a registry may show. */
+/* inquiry: sends requests to a registry, and evaluates its answers. */
 #include "registry/inquiry.h"
 
 #include <sodium.h>
@@ -24,7 +24,7 @@ check_result_word(enum check_result result)
 }
 
 enum {
-	MADE_UP_BYTES = 12, /* of randomness in what no registry knows */
+	MADE_UP_BYTES = 12, /* random bytes in made-up names */
 	MADE_UP_TEXT = 2 * MADE_UP_BYTES + 1,
 };
 
@@ -62,7 +62,8 @@ read_document(struct inquiry *c, const struct fetch_answer *got, struct registry
 	if (got->len == 0 || json_parse(c->arena, got->body, got->len, &document, &e) != ERR_NONE)
 		return;
 	out->document = document;
-	/* {"errors":[{"code":"NAME_UNKNOWN",…}]} is how a registry, and little else, says no. */
+	/* {"errors":[{"code":"NAME_UNKNOWN",…}]} is an error that practically only registries send.
+	 */
 	const struct json *errors = json_member(document, "errors");
 	if (errors != NULL && errors->type == JSON_ARRAY && errors->child != NULL) {
 		const struct json *code = json_member(errors->child, "code");
@@ -71,7 +72,7 @@ read_document(struct inquiry *c, const struct fetch_answer *got, struct registry
 	}
 }
 
-/* Whether only a registry, or its token server, answers so: it says what it is, asks for a login,
+/* Whether only a registry or its token server would answer so: it names the API, asks for a login,
  * or answers about one. */
 static bool
 speaks_api(const struct registry_answer *answer)
@@ -209,7 +210,7 @@ inquiry_made_up_login(struct inquiry *c)
 				    arena_strdup(c->arena, secret)};
 }
 
-/* Whether the settings say that the registry speaks plain HTTP. */
+/* Whether the settings say that the registry uses plain HTTP. */
 static bool
 is_insecure(struct arena *a, const char *list, const char *key)
 {

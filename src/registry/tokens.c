@@ -14,7 +14,7 @@ enum token_state { FREE, FETCHING, THERE, FAILED };
 struct token {
 	enum token_state state;
 	unsigned char key[TOKENS_KEY_SIZE];
-	char *text; /* of one that is THERE */
+	char *text; /* set if the state is THERE */
 	int64_t until_ms;
 };
 
@@ -63,7 +63,7 @@ tokens_free(struct tokens *t)
 	free(t);
 }
 
-/* NULL for none; what has expired is dropped on the way. */
+/* Finds a token, and drops expired ones; NULL if there is none. */
 static struct token *
 tokens_find(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t now_ms)
 {
@@ -80,7 +80,7 @@ tokens_find(struct tokens *t, const unsigned char key[TOKENS_KEY_SIZE], int64_t 
 	return found;
 }
 
-/* A free place, or that of the next to expire; NULL if all are being fetched. */
+/* A free slot, or the one that expires next; NULL if all are being fetched. */
 static struct token *
 find_room(struct tokens *t)
 {
@@ -97,7 +97,7 @@ find_room(struct tokens *t)
 	return room;
 }
 
-/* Waits while somebody else fetches it; false when the time is up. */
+/* Waits while another thread fetches it; false when the time is up. */
 static bool
 wait_fetched(struct tokens *t, int64_t deadline_ms)
 {

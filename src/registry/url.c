@@ -1,4 +1,4 @@
-/* registry_url: addresses of registries and references of images, read by their grammar. */
+/* registry_url: parses addresses of registries and references of images. */
 #include "registry/url.h"
 
 #include <arpa/inet.h>
@@ -25,7 +25,7 @@ static const char bad_host[] =
 static const char bad_port[] =
 	"The port is not valid: write a number from 1 to 65535 after the colon.";
 
-/* What may stand before "://".  The tools' own ones mean a registry with TLS. */
+/* What may be before "://". The schemes of tools mean a registry with TLS. */
 static const struct scheme {
 	const char *name;
 	bool plain_http;
@@ -36,7 +36,7 @@ static const struct scheme {
 	{"oci", false},
 };
 
-/* Names under which Docker Hub is written down, and the host of its API. */
+/* Names that mean Docker Hub, and the host of its API. */
 static const char *const hub_names[] = {
 	REGISTRY_HUB,	      "index.docker.io",	 "registry-1.docker.io",
 	"registry.docker.io", "registry.hub.docker.com", "hub.docker.com",
@@ -44,11 +44,11 @@ static const char *const hub_names[] = {
 };
 static const char hub_host[] = "registry-1.docker.io";
 
-/* A host and its port, as they stand in an address or before an image's name. */
+/* A host and its port, as in an address or before an image's name. */
 struct authority {
 	char host[REGISTRY_HOST_MAX + 1]; /* canonical, without brackets */
 	bool ipv6;
-	unsigned port; /* 0: none is named */
+	unsigned port; /* 0: not given */
 };
 
 static bool
@@ -57,7 +57,7 @@ only(const char *text, size_t len, const char *characters)
 	return strspn(text, characters) >= len;
 }
 
-/* Labels of letters, digits, - and _ (which private networks use), as DNS knows them. */
+/* Labels of letters, digits, - and _ (used in private networks), as in DNS. */
 static bool
 url_is_name(const char *host)
 {
@@ -107,7 +107,7 @@ url_read_name(const char *text, size_t len, struct authority *out)
 	unsigned char bytes[4];
 
 	if (len > 1 && text[len - 1] == '.')
-		len--; /* the root of DNS */
+		len--; /* the final dot: the root of DNS */
 	if (len == 0 || len >= sizeof(out->host))
 		return false;
 	for (size_t i = 0; i < len; i++)
@@ -157,7 +157,7 @@ usual_port(bool plain_http)
 	return plain_http ? HTTP_PORT : HTTPS_PORT;
 }
 
-/* As an image reference names it. */
+/* The key, as in an image reference. */
 static const char *
 url_key_of(struct arena *a, const struct authority *at, bool plain_http)
 {
@@ -183,8 +183,8 @@ is_api_version(const char *text, size_t len)
 	return len == 2 && (memcmp(text, "v1", 2) == 0 || memcmp(text, "v2", 2) == 0);
 }
 
-/* The path without empty segments and without the version of the API that configurations of docker
- * put in front ("https://index.docker.io/v1/").  NULL: a character that no repository has. */
+/* The path without empty segments and without the API version that docker configurations add
+ * ("https://index.docker.io/v1/"). NULL: a character that no repository has. */
 static const char *
 url_read_path(struct arena *a, const char *text)
 {
@@ -208,7 +208,7 @@ url_read_path(struct arena *a, const char *text)
 	return out;
 }
 
-/* The part of the address behind its scheme; NULL for a scheme that is none of a registry. */
+/* The part of the address after its scheme; NULL if the scheme does not fit a registry. */
 static const char *
 skip_scheme(const char *text, bool *plain_http)
 {
@@ -289,13 +289,13 @@ registry_url_parse(struct arena *a, const char *address, struct registry_url *ou
 	out->hub = out->key != NULL && is_hub(out->key);
 	if (out->hub) {
 		out->key = REGISTRY_HUB;
-		out->plain_http = false; /* it only redirects there */
+		out->plain_http = false; /* Docker Hub only redirects there */
 	}
 	set_api(a, &at, out);
 	return arena_failed(a) ? no_memory : NULL;
 }
 
-/* Whether docker takes what stands before the first slash for a registry. */
+/* Whether docker treats the part before the first slash as a registry. */
 static bool
 names_registry(const char *text, size_t len)
 {
@@ -307,7 +307,8 @@ names_registry(const char *text, size_t len)
 	return false;
 }
 
-/* Words of small letters and digits, between them one dot, one or two underscores, or dashes. */
+/* Words of lower-case letters and digits, separated by one dot, one or two underscores, or dashes.
+ */
 static bool
 is_component(const char *text, size_t len)
 {
@@ -327,7 +328,7 @@ is_component(const char *text, size_t len)
 		    (text[mark] == '_' && i > mark + 2))
 			return false;
 	}
-	return false; /* empty, or it ends in a mark */
+	return false; /* empty, or ends with a separator */
 }
 
 static bool
@@ -353,7 +354,7 @@ is_tag(const char *text)
 	       only(text, len, LOWER UPPER DIGITS "_.-");
 }
 
-/* "sha256:" and 64 hexadecimal digits; methods that are not known with at least 32. */
+/* "sha256:" and 64 hexadecimal digits; other algorithms need at least 32. */
 static bool
 is_digest(const char *text)
 {
@@ -375,7 +376,7 @@ is_digest(const char *text)
 	return true;
 }
 
-/* Cuts tag and digest off the end. */
+/* Removes tag and digest from the end. */
 static const char *
 split_name(char *name, struct registry_image *out)
 {
@@ -422,7 +423,7 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 		reference += len + 1;
 	}
 	char *name = arena_strdup(a, reference);
-	if (name == NULL) /* as it is too if there was none for the key */
+	if (name == NULL) /* also if out of memory for the key */
 		return no_memory;
 	why = split_name(name, out);
 	if (why != NULL)

@@ -1,4 +1,4 @@
-/* key_file: the key file: read, made, changed. */
+/* key_file: reads, creates and changes the key file. */
 #include "secret/key_file.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ keys_find(const struct keys *keys, uint32_t id, bool sealing)
 	return NULL;
 }
 
-/* The text of a key file; its length.  Wiped by the caller. */
+/* Writes the text of a key file; returns its length. The caller wipes it. */
 static size_t
 key_file_print_keys(const struct keys *keys, char text[FILE_MAX + 1])
 {
@@ -53,7 +53,7 @@ key_file_print_keys(const struct keys *keys, char text[FILE_MAX + 1])
 	return (size_t)len;
 }
 
-/* Writes the file, of mode 0400; false with errno, and what was there is as it was. */
+/* Writes the file with mode 0400; false with errno, and the old file is unchanged. */
 static bool
 key_file_write(const char *path, const struct keys *keys, const struct stat *like)
 {
@@ -69,7 +69,7 @@ key_file_write(const char *path, const struct keys *keys, const struct stat *lik
 	return done;
 }
 
-/* A fresh key behind the others. */
+/* Appends a new key. */
 static void
 make_key(struct keys *keys, bool sealing, uint32_t id)
 {
@@ -95,7 +95,7 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	return done;
 }
 
-/* "12": digits alone, not 0. */
+/* "12": only digits, not 0. */
 static bool
 key_file_parse_id(const char *text, uint32_t *id)
 {
@@ -113,7 +113,8 @@ add_key(struct keys *keys, bool sealing, uint32_t id, const char *hex)
 {
 	struct ring_key *key = &keys->keys[keys->count];
 
-	/* Without a place for its end a text is hexadecimal digits alone, or refused. */
+	/* Without an end pointer, sodium_hex2bin() refuses any character that is not a hexadecimal
+	 * digit. */
 	if (keys->count == KEYS_MAX || keys_find(keys, id, sealing) != NULL ||
 	    strlen(hex) != (size_t)2 * KEY_BYTES ||
 	    sodium_hex2bin(key->bytes, KEY_BYTES, hex, strlen(hex), NULL, NULL, NULL) != 0)
@@ -124,7 +125,7 @@ add_key(struct keys *keys, bool sealing, uint32_t id, const char *hex)
 	return true;
 }
 
-/* One line; it is cut into its words. */
+/* Parses one line, which it splits into words. */
 static bool
 key_file_parse_line(void *arg, unsigned number_of_line, char *line)
 {
@@ -242,7 +243,7 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 	return fd;
 }
 
-/* Puts these keys in place of the file, which keeps its owner. */
+/* Replaces the file with one that holds these keys; the owner stays. */
 static bool
 key_file_replace(const char *path, const struct keys *keys, char why[SECRET_WHY_MAX])
 {

@@ -1,4 +1,4 @@
-/* secret: the key ring and what is done with it. */
+/* secret: loads the key ring and follows its file. */
 #include "secret/keyring.h"
 
 #include <pthread.h>
@@ -19,9 +19,9 @@ secret_init(void)
 	return sodium_init() >= 0;
 }
 
-/* The key file: one key in a line, `seal ID HEX` or `hash ID HEX`, and `primary ID`. */
+/* The key file has one key per line, `seal ID HEX` or `hash ID HEX`, and `primary ID`. */
 
-/* A thread that waits to write goes first: busy readers would keep it waiting for ever. */
+/* Prefer waiting writers: busy readers would block them for ever. */
 static void
 init_lock(pthread_rwlock_t *lock)
 {
@@ -88,8 +88,8 @@ same_stamp(const struct stamp *a, const struct stamp *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-/* Whether a rotation leads from the one to the other: no key has changed, hashing keys stay, and
- * the primary never goes back.  Any other file would make stored secrets unreadable. */
+/* Whether a rotation can lead from old to new: no key has changed, hashing keys stay, and the
+ * primary never goes back.  Any other file would make stored secrets unreadable. */
 static bool
 follows(const struct keys *old, const struct keys *new)
 {
@@ -104,7 +104,7 @@ follows(const struct keys *old, const struct keys *new)
 	return new->primary >= old->primary;
 }
 
-/* Called with `look` held.  False with the sentence in why: the old keys stay in use. */
+/* Called with `look` held.  False with a sentence in why: the old keys stay in use. */
 static bool
 read_again(struct live *live, char why[SECRET_WHY_MAX])
 {
@@ -116,7 +116,7 @@ read_again(struct live *live, char why[SECRET_WHY_MAX])
 	if (there && same_stamp(&stamp, &live->stamp))
 		return true;
 	live->stamp = stamp;
-	/* live->keys is written here alone, so this thread may read it without the lock. */
+	/* Only this function writes live->keys, so it may read them without the lock. */
 	bool good = keys_read(live->path, &keys, &live->stamp, why);
 	if (good && !follows(&live->keys, &keys)) {
 		(void)snprintf(why, SECRET_WHY_MAX,
@@ -133,7 +133,7 @@ read_again(struct live *live, char why[SECRET_WHY_MAX])
 		log_error("%s; the keys that were read earlier stay in use", why);
 	}
 	if (!good)
-		live->stamp = (struct stamp){0}; /* what was wrong may pass */
+		live->stamp = (struct stamp){0}; /* the problem may be temporary */
 	live->bad = !good;
 	sodium_memzero(&keys, sizeof(keys));
 	return good;

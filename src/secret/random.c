@@ -1,4 +1,4 @@
-/* random: ids, keys and tokens by chance. */
+/* random: random ids, keys and tokens. */
 #include "secret/random.h"
 
 #include <sodium.h>

@@ -32,7 +32,7 @@ get_id(const unsigned char *in)
 	       (uint32_t)in[3];
 }
 
-/* Unambiguous: none of the parts can hold the separator. */
+/* Unambiguous: none of the parts can contain the separator. */
 static char *
 associated(struct arena *a, const struct seal_place *place)
 {
@@ -50,7 +50,7 @@ seal_with(const struct ring_key *key, struct arena *a, const char *ad, const cha
 		arena_alloc(a, SEAL_OVERHEAD + room + crypto_aead_xchacha20poly1305_ietf_ABYTES);
 	unsigned long long sealed_len = 0;
 
-	if (plain == NULL || sealed == NULL) /* without any for ad there is none here either */
+	if (plain == NULL || sealed == NULL) /* also NULL if ad could not be allocated */
 		return false;
 	memcpy(plain, text, len);
 	if (len > 0 && sodium_pad(&padded, plain, len, PAD_BLOCK, room) != 0)
@@ -129,7 +129,7 @@ secret_open(const struct keyring *ring, struct arena *a, const struct seal_place
 	if (id == 0)
 		return NULL;
 	if (!has_key(ring, id))
-		keyring_refresh(ring); /* perhaps another process has just made it */
+		keyring_refresh(ring); /* another process may have just created the key */
 	const char *text = seal_open_with(keyring_use_keys(ring), id, a, ad, sealed);
 	keyring_keys_used(ring);
 	return text;
@@ -195,7 +195,7 @@ void
 secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
 	   unsigned char out[SECRET_MAC_SIZE])
 {
-	/* Apart from the hashes that are stored: a text that somebody chose must not make a key. */
+	/* Distinct from stored hashes, so that a text chosen by a caller cannot produce a key. */
 	static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES] =
 		"regcred purpose";
 	unsigned char key[KEY_BYTES];
