@@ -7,21 +7,21 @@
 
 /* Logins
  *
- * That /v2/ answers 200 to our login proves nothing by itself.  Four kinds of servers answer so
- * without having looked at it; each is ruled out by a question of its own:
+ * A 200 from /v2/ to our login proves nothing.  Four kinds of servers answer so without having
+ * checked it; each is ruled out by another request:
  *
- *   1. a web page, or a front that sends everything to one: 200 to whatever is asked.
+ *   1. a web page, or a proxy that sends everything to one: 200 to any request.
  *      inquiry_prove_registry(): a repository that cannot exist must be refused, as registries do.
  *   2. a registry whose /v2/ is open, with or without a login.
- *      check_open(): it must refuse a login that nobody has.  If not: anonymousAccess.
- *   3. a token server that gives anybody a token, also one that is worth nothing.
- *      token_ask_with(): /v2/ must take ours; and compare_with_nobody(): it must take none that is
- *      given to nobody, unless the two tokens name different subjects.
- *   4. a token server that gives tokens to nobody as well, for what is public (Docker Hub).
- *      compare_with_nobody(), its end: a login that nobody has must get no such token.
+ *      check_open(): it must refuse a made-up login.  If not: anonymousAccess.
+ *   3. a token server that gives anybody a token, perhaps a useless one.
+ *      token_ask_with(): /v2/ must accept ours; and compare_with_nobody(): it must refuse an
+ *      anonymous token, unless the two tokens name different subjects.
+ *   4. a token server that also gives anonymous tokens, for public images (Docker Hub).
+ *      compare_with_nobody(), at its end: a made-up login must not get such a token.
  *
- * The question as nobody comes before the one with a made-up login: most servers show by then what
- * they are, and a failed sign-in stays in few logs.
+ * The anonymous request comes before the one with a made-up login: it is enough for most servers,
+ * and so failed sign-ins appear in few logs.
  */
 
 static enum check_result

@@ -1,5 +1,5 @@
-/* child: what every lasting child does: it shows that it is alive, watches its threads, says that
- * it is ready, waits for its end. */
+/* child: what every long-running child does: shows that it is alive, watches its threads, reports
+ * that it is ready, waits for the signal to exit. */
 #include "server/child.h"
 
 #include <pthread.h>
@@ -30,7 +30,7 @@ child_is_orphan(const struct pool *pool)
 	return getppid() != pool->master;
 }
 
-/* One thread that hangs holds its request, and perhaps the writers' lock, for good: the master
+/* A hanging thread holds its request, and perhaps the writers' lock, for ever: exit, and the master
  * starts another process. */
 static void
 end_if_hanging(const struct pool *pool)
@@ -58,7 +58,7 @@ child_watch(void *arg)
 
 		own_slot(pool)->tick_ms = now;
 		if (now - last > 3 * TICK_MS)
-			pulse_renew(); /* it was stopped as a whole */
+			pulse_renew(); /* the whole process was suspended */
 		last = now;
 		end_if_hanging(pool);
 		if (watch.each_second != NULL)
@@ -66,7 +66,7 @@ child_watch(void *arg)
 		if (child_is_orphan(pool) && orphan_ms == 0)
 			orphan_ms = now;
 		if (orphan_ms != 0 && now - orphan_ms > pool->settings->drain_timeout_s * 1000)
-			_exit(1); /* nobody is left who would kill it */
+			_exit(1); /* no master is left to kill it */
 		nanosleep(&pause, NULL);
 	}
 	return arg;

@@ -1,22 +1,23 @@
 // clang-format off
-/* children: the children of the master: started, watched, replaced, ended.
+/* children: child processes of the master: starts, watches, replaces and stops them.
  *
- * The life of a child: what happens to it, and the state that it is in then.
+ * The states of a child: the new state after each event.
  *
- *   state      its time has come   says that it is ready   dies       pool stops   newer ones are ready
+ *   state      its time is up      reports that it is      dies       pool stops   newer ones are ready
+ *                                  ready
  *   NONE       -                   -                       -          -            -
  *   DUE        STARTING (1)        -                       -          NONE         NONE
  *   STARTING   -                   READY                   DUE (2)    DRAINING     DRAINING
  *   READY      -                   -                       DUE (2)    DRAINING     DRAINING
  *   DRAINING   is killed (3)       -                       NONE       -            -
  *
- *   (1) stays DUE, for longer, if it cannot be forked
- *   (2) at once after a life, after a pause that doubles if it hardly lived.  While a new generation
- *       starts beside an old one it is NONE; and if it was a new one, the new generation is told to
- *       end, and the old one goes on, in full strength.  There is no way back to a socket without a
- *       file: then the new one is started until it serves
- *   (3) after drain_timeout_s.  STARTING and READY are killed if they give no sign of life for
- *       request_timeout_s; then they die
+ *   (1) stays DUE, with a longer pause, if fork fails
+ *   (2) at once, or after a pause that doubles if it lived only briefly.  While a new generation
+ *       starts next to an old one it becomes NONE; if it belonged to the new one, the new generation
+ *       is told to exit and the old one continues in full.  If the socket's file was lost, there is
+ *       no way back: then the new generation is restarted until it serves
+ *   (3) after drain_timeout_s.  STARTING and READY are killed, and so die, if they show no sign of
+ *       life for request_timeout_s
  */
 // clang-format on
 #include "server/children.h"
@@ -38,10 +39,10 @@
 #include "server/worker.h"
 
 enum {
-	SHORT_LIFE_MS = 1000, /* who dies younger is started again later and later */
+	SHORT_LIFE_MS = 1000, /* children that die sooner are restarted with growing delays */
 	DELAY_MIN_MS = 100,
 	DELAY_MAX_MS = 5000,
-	READY_LOOK_MS = 20, /* how often the master looks while somebody starts */
+	READY_LOOK_MS = 20, /* how often the master checks while a child starts */
 };
 
 static const struct child_kind worker_job = {"worker", worker_run, true};
@@ -60,7 +61,7 @@ shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *s
 }
 
 /* What a child does between fork and exit.  Only the master keeps the lock; when the master dies,
- * its children end too. */
+ * its children exit too. */
 static _Noreturn void
 child_main(struct pool *pool, const struct child_kind *job, size_t self)
 {
@@ -70,12 +71,13 @@ child_main(struct pool *pool, const struct child_kind *job, size_t self)
 	pool->self = self;
 	close(pool->lock_fd);
 	if (!job->listens)
-		close(pool->listener); /* or it would look alive after the master's death */
+		close(pool->listener); /* otherwise the socket would seem alive after the master's
+					  death */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != pool->master || !shut_in(pool, job, &sandbox))
 		exit(1);
 	status = job->run(pool);
-	if (job == &prepare_job && status == 0) /* once for all of them */
+	if (job == &prepare_job && status == 0) /* load once for all children */
 		log_info("sandbox: %s%s%s", sandbox_text(&sandbox),
 			 *sandbox.missing != '\0' ? "; " : "", sandbox.missing);
 	exit(status);
@@ -99,7 +101,7 @@ slot_of(const struct pool *pool, const struct child *c)
 	return &pool->board->slots[c - pool->children];
 }
 
-/* Also shows it on the board. */
+/* Also shows the state on the scoreboard. */
 static void
 child_enter(struct pool *pool, struct child *c, enum child_state state)
 {
@@ -113,7 +115,7 @@ child_enter(struct pool *pool, struct child *c, enum child_state state)
 	slot->pid = state > CHILD_DUE ? c->pid : 0;
 }
 
-/* A clean slot for a new process. */
+/* Clears a slot for a new process. */
 static void
 clear_slot(struct board_slot *slot)
 {
@@ -185,7 +187,7 @@ children_in_state(const struct pool *pool, enum child_state state)
 	return count;
 }
 
-/* Adds those of the generation that are missing. */
+/* Adds the missing children of the current generation. */
 static void
 children_fill(struct pool *pool)
 {
@@ -213,11 +215,11 @@ children_replace_all(struct pool *pool)
 	pool->generation++;
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (pool->children[i].state == CHILD_DUE)
-			child_end(pool, &pool->children[i], 0); /* a new one comes anyway */
+			child_end(pool, &pool->children[i], 0); /* it is replaced anyway */
 	children_fill(pool);
 }
 
-/* The new generation has failed: it ends, and the old one goes on with the settings of before. */
+/* The new generation has failed: stops it, and the old one continues with the old settings. */
 static void
 children_go_back(struct pool *pool)
 {
@@ -233,7 +235,7 @@ children_go_back(struct pool *pool)
 	config_use_log(pool->settings);
 	pool->generation--;
 	pool->replacing = false;
-	pool->announced = true; /* long ago */
+	pool->announced = true; /* was announced long ago */
 	board_count(BOARD_RELOADS_REFUSED);
 	log_error("reload refused: a new process does not start; the old settings stay in use");
 	children_fill(pool);
@@ -308,7 +310,7 @@ child_gone(struct pool *pool, struct child *c, int status)
 		children_go_back(pool);
 }
 
-/* All of the generation are ready: the one before may go. */
+/* The whole generation is ready: stops the previous one. */
 static void
 children_are_ready(struct pool *pool)
 {
@@ -327,7 +329,7 @@ children_are_ready(struct pool *pool)
 	pool->announced = true;
 }
 
-/* What a process shows on its slot: that it is ready, that it is alive. */
+/* Reads from its slot whether a child is ready and alive. */
 static void
 child_look(struct pool *pool, struct child *c, int64_t now)
 {
@@ -346,7 +348,7 @@ child_look(struct pool *pool, struct child *c, int64_t now)
 	board_count(BOARD_HANGS);
 }
 
-/* The time has come that its state waits for. */
+/* The time limit of its state has been reached. */
 static void
 child_time_is_up(struct pool *pool, struct child *c)
 {
@@ -359,7 +361,7 @@ child_time_is_up(struct pool *pool, struct child *c)
 	c->killed = true;
 }
 
-/* When that is; INT64_MAX for never. */
+/* When that will be; INT64_MAX: never. */
 static int64_t
 child_time(const struct pool *pool, const struct child *c)
 {
@@ -370,7 +372,7 @@ child_time(const struct pool *pool, const struct child *c)
 	return INT64_MAX;
 }
 
-/* If the master itself was stopped, so were the others, perhaps: they get their time. */
+/* If the master itself was suspended, the children may have been as well: extend their time. */
 static void
 forgive_silence(struct pool *pool, int64_t now)
 {

@@ -1,7 +1,7 @@
-/* config: reads the settings; the table below is the only list of them.
+/* config: reads the settings. The table below is the only list of them.
  *
- * A value takes the same road from wherever it comes: config_table says which type it has,
- * value_types how that type is read.
+ * Values from all sources are handled alike: config_table gives the type, value_types says how that
+ * type is parsed.
  */
 #include "server/config.h"
 
@@ -27,8 +27,8 @@
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
 enum {
-	NAME_MAX_BYTES = 64,	/* of a setting's name with "REGCRED_" before it */
-	FILE_MAX = 1024 * 1024, /* bytes of a file of settings */
+	NAME_MAX_BYTES = 64,	/* bytes of a setting's name with "REGCRED_" before it */
+	FILE_MAX = 1024 * 1024, /* bytes of a settings file */
 	SETTINGS_MAX = 64,	/* rows of the table: one bit each while a file is read */
 };
 
@@ -107,7 +107,7 @@ member(struct settings *s, const struct setting *row)
 	return (char *)s + row->offset;
 }
 
-/* The readers of values: each puts text into the member of its row, or says in why what it must be.
+/* Parsers of values: each stores text in the member of its row, or says in why what it must be.
  */
 
 static bool
@@ -181,7 +181,7 @@ read_level(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
-/* One of the words of the type; which, as in the enum of the member. */
+/* One of the words of the type; stores its index, as in the member's enum. */
 static bool
 read_word(const struct setting *row, const char *text, struct settings *s, char why[CONFIG_WHY_MAX])
 {
@@ -200,8 +200,8 @@ read_word(const struct setting *row, const char *text, struct settings *s, char 
 	return fail(why, "must be one of %s", row->type);
 }
 
-/* A user's name, or a number as it stands: the user of a web server in a container may have no name
- * here. */
+/* A user name or a number: the user of a web server in a container may have no name on this
+ * machine. */
 static bool
 find_uid(const char *name, uid_t *uid)
 {
@@ -219,7 +219,8 @@ find_uid(const char *name, uid_t *uid)
 	return true;
 }
 
-/* Names or numbers between blanks or commas.  A later source replaces the list of an earlier one.
+/* Names or numbers separated by blanks or commas.  A later source replaces the list of an earlier
+ * one.
  */
 static bool
 read_users(const struct setting *row, const char *text, struct settings *s,
@@ -246,7 +247,7 @@ read_users(const struct setting *row, const char *text, struct settings *s,
 	return true;
 }
 
-/* Networks between commas; kept as network.h keeps a list. */
+/* Comma-separated networks, stored as a list as in network.h. */
 static bool
 config_read_networks(const struct setting *row, const char *text, struct settings *s,
 		     char why[CONFIG_WHY_MAX])
@@ -290,7 +291,7 @@ static const struct setting_type {
 };
 // clang-format on
 
-/* The table's own texts are the only ones looked up here, so there always is a type. */
+/* Only texts of the table are looked up here, so a type is always found. */
 static const struct setting_type *
 type_of(const struct setting *row)
 {
@@ -301,7 +302,7 @@ type_of(const struct setting *row)
 	return type;
 }
 
-/* where: what to blame in why: "FILE:LINE: workers", "REGCRED_WORKERS", "--workers". */
+/* where: prefix of the message in why: "FILE:LINE: workers", "REGCRED_WORKERS", "--workers". */
 static bool
 config_set(struct settings *s, const struct setting *row, const char *text, const char *where,
 	   char why[CONFIG_WHY_MAX])
@@ -322,7 +323,7 @@ set_defaults(struct settings *s, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-/* Whole names only; as an option a name is written with '-' for '_'. */
+/* Whole names only; option names have '-' for '_'. */
 static bool
 same_name(const char *name, const char *typed, size_t len, bool option)
 {
@@ -343,14 +344,14 @@ config_find_setting(const char *typed, size_t len, bool option)
 	return NULL;
 }
 
-/* A file while it is read. */
+/* A settings file while it is read. */
 struct config_file {
 	struct settings *settings;
 	char *why;
 	const char *name;
 	unsigned line;
-	bool in_groups;		      /* behind the line [groups] */
-	unsigned first[SETTINGS_MAX]; /* line that set the row of this index, 0 for none */
+	bool in_groups;		      /* after the line [groups] */
+	unsigned first[SETTINGS_MAX]; /* line that set the row with this index; 0: none */
 };
 
 /* "NAME = admin", "NAME = 1a5:member".  A group may have several lines, but one kind, and one role
@@ -366,7 +367,7 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 			    file->name, file->line);
 	value = ini_split(line, value);
 	if (line[0] == '\\' && line[1] != '\0' && strchr("#;[", line[1]) != NULL)
-		line++; /* else it would be a comment or a section */
+		line++; /* otherwise the name would be a comment or a section */
 	if (s->group_count == CONFIG_GROUPS_MAX)
 		return fail(why, "%s:%u: there are more than %d lines in [groups]", file->name,
 			    file->line, CONFIG_GROUPS_MAX);
@@ -391,7 +392,7 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 	return true;
 }
 
-/* Settings of earlier versions, and what has taken their place. */
+/* Settings of earlier versions, and their replacements. */
 static const struct {
 	const char *name, *instead;
 } dropped[] = {
@@ -446,14 +447,14 @@ config_take_line(void *arg, unsigned number, char *line)
 	return config_set(s, row, value, where, why);
 }
 
-/* must_exist: false for the default file, whose absence is no error. */
+/* must_exist: false for the default file, which may be missing. */
 static bool
 config_read_file(struct settings *s, const char *name, bool must_exist, char why[CONFIG_WHY_MAX])
 {
 	static const struct file_rules rules = {.max = FILE_MAX};
 	struct config_file file = {.settings = s, .why = why, .name = name};
 
-	if (strcmp(name, "/dev/null") == 0) /* how one says that there is none */
+	if (strcmp(name, "/dev/null") == 0) /* means: no file */
 		return true;
 	char *text = malloc(FILE_MAX + 1);
 	if (text == NULL)
@@ -483,8 +484,8 @@ config_read_environment(struct settings *s, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-/* Takes the value of the option argv[*arg], which may be the next argument, and moves *arg behind
- * it. */
+/* Gets the value of the option argv[*arg], which may be the next argument, and moves *arg past it.
+ */
 static bool
 option_value(int argc, char **argv, int *arg, const char **value, char why[CONFIG_WHY_MAX])
 {
@@ -502,7 +503,7 @@ option_value(int argc, char **argv, int *arg, const char **value, char why[CONFI
 }
 
 /* Walks over the options that are settings.  With s NULL it only looks for --config FILE, which has
- * to be read before them. */
+ * to be loaded first. */
 static bool
 read_options(struct settings *s, int argc, char **argv, int *arg, const char **file,
 	     char why[CONFIG_WHY_MAX])
@@ -542,7 +543,7 @@ derive_path(char path[CONFIG_PATH_MAX], const char *directory, const char *name,
 	return true;
 }
 
-/* systemd hands keys over in a directory of their own (LoadCredential=). */
+/* systemd passes keys in a separate directory (LoadCredential=). */
 static void
 find_credential(char key_file[CONFIG_PATH_MAX])
 {
@@ -597,7 +598,7 @@ check_proxy(const struct settings *s, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
-/* Each registry must be one: a name with a mistake in it would be none, silently. */
+/* Each entry must be a registry: a misspelt name would silently have no effect. */
 static bool
 check_registries(const char *list, char why[CONFIG_WHY_MAX])
 {
@@ -636,7 +637,7 @@ complete(struct settings *s, char why[CONFIG_WHY_MAX])
 bool
 config_load(struct settings *s, int argc, char **argv, int *arg, char why[CONFIG_WHY_MAX])
 {
-	const char *file = getenv("REGCRED_CONFIG"); /* a CGI has no options */
+	const char *file = getenv("REGCRED_CONFIG"); /* for CGI, which has no options */
 	int ahead = *arg;
 
 	memset(s, 0, sizeof(*s));
@@ -665,7 +666,7 @@ config_warn(const struct settings *s)
 			 "can read and change every login. Use it on loopback for tests only.");
 }
 
-/* What a row says beside its sentence: its range and default. */
+/* Prints the range and default of a row after its sentence. */
 static void
 print_default(FILE *out, const struct setting *row)
 {

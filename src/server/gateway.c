@@ -1,8 +1,8 @@
 /* gateway: FastCGI or CGI in, struct request; struct response out.
  *
- * One road for both: a table says where each parameter goes, struct wire how bytes are read and
- * written.  fcgiapp itself cannot read a CGI's request, so that one is taken from the environment
- * and the standard descriptors.
+ * Both share their code: a table says where each parameter goes, and struct wire how bytes are read
+ * and written. fcgiapp cannot read a CGI request, so that is taken from the environment and the
+ * standard descriptors.
  */
 #include "server/gateway.h"
 
@@ -31,37 +31,37 @@
 #include "shared/board.h"
 
 enum {
-	DRAIN_MAX = 8192 * 1024, /* bytes of a body that are read away before it is given up */
-	HEAD_MAX = 16 * 1024,	 /* bytes of an answer's header: 16 lines, a URL is the longest */
+	DRAIN_MAX = 8192 * 1024, /* bytes of a body to discard before giving up */
+	HEAD_MAX = 16 * 1024,	 /* bytes of an answer's header: 16 lines, the longest is a URL */
 	ID_MAX = 64,		 /* bytes of a request id */
 	LOG_PATH_MAX = 200,	 /* bytes of a path in the access log */
 };
 
 enum {
-	PART_MAX = 16 * 1024,  /* bytes that a socket takes at once which is ready for more */
-	AT_ONCE_MS = 250,      /* a web server with room takes a part in this time, or else waits
-				  for its client, */
-	AT_ONCE_FULL_MS = 5,   /* as it does where that account has many that wait */
-	SEND_MS = 10000,       /* for an answer of any size, and */
-	SEND_BYTES_A_MS = 256, /* for a long one: who reads more slowly gets no more */
+	PART_MAX = 16 * 1024, /* bytes that a writable socket takes at once */
+	AT_ONCE_MS = 250, /* a web server with buffer space takes a part in this time, otherwise it
+			     waits for its client; */
+	AT_ONCE_FULL_MS = 5,   /* the same if the account already has many waiting */
+	SEND_MS = 10000,       /* for an answer of any size, */
+	SEND_BYTES_A_MS = 256, /* plus this for long ones; slower readers are cut off */
 	LOG_REFUSALS = 10,     /* lines for an address and status in a minute, */
 	LOG_REFUSALS_ALL = 600 /* and for all */
 };
 
-/* How the bytes of a request come in and those of the answer go out. */
+/* How the bytes of a request are read and those of the answer written. */
 struct wire {
 	void *with;
 	/* Up to size bytes; fewer only at the end of the body or on an error. */
 	size_t (*read)(void *with, char *bytes, size_t size);
 	bool (*write)(void *with, const char *bytes, size_t len);
-	/* From now on reading, or writing that answer, may take so long; 0: nothing is waited for.
+	/* Sets the time limit for reading, or for writing that answer; 0: do not wait.
 	 */
 	void (*limit)(void *with, int64_t ms, const struct response *answer);
-	/* FastCGI says where a body ends.  A CGI must not read beyond CONTENT_LENGTH. */
+	/* FastCGI marks the end of a body.  A CGI must not read beyond CONTENT_LENGTH. */
 	bool has_end;
 };
 
-/* What a request brings along that struct request does not show. */
+/* The parts of a request that are not in struct request. */
 struct params {
 	struct request request;
 	const char *uri;
@@ -73,17 +73,18 @@ struct params {
 	const char *cgi_scheme;
 	const char *https;
 	const char *http_host;
-	const char *twice; /* one that may come once and did not */
+	const char *twice; /* name of a parameter that was repeated but must not be */
 };
 
 enum {
-	P_ONCE = 1, /* a client's header that must not come twice */
-	P_LAST = 2, /* ours, from the web server's configuration: a later line overrides an included
-		       one */
-	P_SOLE = 8, /* the web server's word on who asks: a second one, empty or not, spoils it */
-	P_JOIN = 16, /* a list: what comes in several headers is one, RFC 9110, 5.3 */
-	P_EMPTY = 4, /* an empty value means something; else it is taken for absent: nginx blanks a
-			header so */
+	P_ONCE = 1,  /* a client's header that must not be repeated */
+	P_LAST = 2,  /* ours, from the web server's configuration: the last one wins, so that a line
+			can override an included file */
+	P_SOLE = 8,  /* the web server's claim of who the user is: a second one, even if empty,
+			invalidates it */
+	P_JOIN = 16, /* a list, which may be split over several headers: RFC 9110, 5.3 */
+	P_EMPTY = 4, /* an empty value has a meaning; otherwise it counts as absent, because nginx
+			removes a header that way */
 };
 
 #define TO(member) offsetof(struct params, member)
@@ -144,13 +145,13 @@ struct gateway {
 	struct app *app;
 	struct arena *arena;
 	FCGX_Request fcgx;
-	pthread_mutex_t mutex; /* of what follows: another thread looks at it */
-	int fd;		       /* the connection that is waited for; -1 for none */
-	int end;	       /* how to end it: SHUT_RD still lets the answer out */
+	pthread_mutex_t mutex; /* guards the members below, which another thread reads */
+	int fd;		       /* the connection being waited for; -1: none */
+	int end;	       /* how to end it: SHUT_RD still allows the answer */
 	int64_t until_ms;
-	int64_t account; /* whose answer is written */
+	int64_t account; /* account whose answer is being written */
 	size_t sent;
-	bool slow; /* it is waited for someone who reads */
+	bool slow; /* waiting for the client to read */
 };
 
 /* "NAME=value" against a row: whole names only. */
@@ -187,7 +188,7 @@ take_param(struct params *p, const char *text, struct arena *a)
 		*slot = value + 1;
 }
 
-/* True if path lies at or below prefix, in whole segments. */
+/* True if path is prefix or below it, compared by whole segments. */
 static bool
 begins_with(const char *path, const char *prefix)
 {
@@ -197,7 +198,7 @@ begins_with(const char *path, const char *prefix)
 	       (path[len] == '/' || path[len] == '?' || path[len] == '\0');
 }
 
-/* PATH_INFO is decoded and the target must not be: what would be decoded or split again is encoded.
+/* PATH_INFO is decoded but the target must not be: encodes what would be decoded or split again.
  */
 static const char *
 target_of_path_info(struct arena *a, const struct params *p)
@@ -261,8 +262,8 @@ find_scheme(struct params *p)
 		p->request.scheme = "http";
 }
 
-/* The web server's id if it is a plain word, so that its log and ours can be compared; else one of
- * our own. */
+/* The web server's id if it is a plain word, so that its log and ours can be compared; else a new
+ * one. */
 static const char *
 request_id(const char *given, struct arena *a)
 {
@@ -311,7 +312,7 @@ parse_length(const char *text, uint64_t *length)
 	return true;
 }
 
-/* Reads away up to limit bytes; how many there were. */
+/* Reads and discards up to limit bytes; returns how many there were. */
 static uint64_t
 drain(const struct wire *wire, uint64_t limit)
 {
@@ -331,9 +332,8 @@ drain(const struct wire *wire, uint64_t limit)
 	return total;
 }
 
-/* Reads the body to its end whatever becomes of it.  An announced length that does not match what
- * came makes the request worthless: a timeout in the middle of a read looks like the end of the
- * body. */
+/* Always reads the body to its end. If its size does not match Content-Length the request is
+ * rejected, because a timeout during a read looks like the end of the body. */
 static void
 read_body(struct params *p, const struct wire *wire, struct arena *a)
 {
@@ -353,8 +353,7 @@ read_body(struct params *p, const struct wire *wire, struct arena *a)
 	r->body_cut = !valid || body == NULL || got != announced;
 }
 
-/* A growing line of text in a fixed buffer; a header that does not fit spoils the answer, not the
- * memory. */
+/* A growing line of text in a fixed buffer; a header that does not fit fails the answer. */
 struct head {
 	char bytes[HEAD_MAX];
 	size_t len;
@@ -406,7 +405,7 @@ send_response(const struct wire *wire, struct response *response)
 	       (response->head || wire->write(wire->with, response->body, response->body_len));
 }
 
-/* A flood of refusals fills no disk: they are counted in /metrics and in the audit log. */
+/* A flood of refusals must not fill the disk; /metrics and the audit log count them. */
 static bool
 is_worth_a_line(const struct app *app, const struct request *request, int status, char who[64])
 {
@@ -418,7 +417,7 @@ is_worth_a_line(const struct app *app, const struct request *request, int status
 	return limiter_take(&each, who, now_s) == 0 && limiter_take(&all, "", now_s) == 0;
 }
 
-/* Without the query, in which people send secrets.  Who was refused is named. */
+/* Without the query, which may hold secrets. Names the caller of a refused request. */
 static void
 log_access(const struct app *app, const struct request *request, const struct response *response,
 	   bool sent, int64_t us)
@@ -442,8 +441,9 @@ log_access(const struct app *app, const struct request *request, const struct re
 		 response->head ? 0 : response->body_len, us, sent ? "" : " (not delivered)", from);
 }
 
-/* A request whose parameters are at hand, with its body.  The pool's web server says these three;
- * what it leaves out, because it did not fit, would make it another request. */
+/* Reads a request whose parameters are available, and its body. In a pool the web server always
+ * sends these three parameters; if it dropped one that did not fit, the meaning of the request
+ * would change. */
 static void
 request_take(struct params *p, struct arena *a, char **list, const struct wire *wire)
 {
@@ -456,7 +456,7 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 	wire->limit(wire->with, 0, NULL);
 	if (wire->has_end)
 		r->incomplete = p->uri == NULL || *r->method == '\0' || *r->client == '\0';
-	/* What is wrong with a web server's configuration shows with the first request. */
+	/* An error in the web server's configuration shows at the first request. */
 	if (r->incomplete)
 		log_warn("the web server sent no %s", p->uri == NULL	   ? "REQUEST_URI"
 						      : *r->method == '\0' ? "REQUEST_METHOD"
@@ -469,7 +469,7 @@ request_take(struct params *p, struct arena *a, char **list, const struct wire *
 		log_info("the request has %s twice: refused", p->twice);
 }
 
-/* Its answer, to the last byte. */
+/* Sends the whole answer. */
 static bool
 request_answer(struct app *app, struct arena *a, struct params *p, int64_t began,
 	       const struct wire *wire)
@@ -538,8 +538,8 @@ fcgi_read(void *with, char *bytes, size_t size)
 	return got < 0 ? 0 : (size_t)got;
 }
 
-/* Until the web server takes more.  If it does not at once, its client is slow: then only a share
- * of the threads wait. */
+/* Waits until the web server takes more. If that takes time, the client is slow: then only a share
+ * of the threads may wait. */
 static bool
 can_write(struct gateway *g)
 {
@@ -548,7 +548,7 @@ can_write(struct gateway *g)
 	bool full = !g->slow && slow_is_full(g->account, threads);
 
 	if (poll(&out, 1, full ? AT_ONCE_FULL_MS : AT_ONCE_MS) == 1)
-		return true; /* also to find that it is gone */
+		return true; /* also if the connection is gone: writing will fail */
 	if (!g->slow)
 		g->slow = slow_begin(g->account, threads);
 	int64_t left = g->until_ms - clock_ms();
@@ -581,8 +581,8 @@ gateway_init(void)
 {
 	for (size_t i = 1; i < PARAM_COUNT; i++)
 		assert(strcmp(params_table[i - 1].name, params_table[i].name) < 0);
-		/* libfcgi frees its stream buffers with bodies and answers in them; this lets glibc
-		 * overwrite what is freed. */
+		/* libfcgi frees its stream buffers with bodies and answers in them; this makes
+		 * glibc overwrite freed memory. */
 #ifdef M_PERTURB
 	mallopt(M_PERTURB, 0x5a);
 #endif
@@ -619,9 +619,9 @@ gateway_free(struct gateway *g)
 	free(g);
 }
 
-/* libfcgi's own close waits until the web server has closed too, a thread idling meanwhile, so that
- * a reset over TCP cannot overtake the answer.  With the body read to its end nothing is left that
- * could cause one, and the descriptor is closed at once. */
+/* libfcgi's own close blocks the thread until the web server has closed too, so that a TCP reset
+ * cannot overtake the answer. Because the body has been read to its end, no reset can occur, and
+ * the descriptor is closed at once. */
 static void
 close_connection(struct gateway *g)
 {
@@ -637,7 +637,7 @@ close_connection(struct gateway *g)
 	fcgx->keepConnection = 0;
 }
 
-/* libfcgi frees its copies of Authorization and the like as they are. */
+/* libfcgi frees its copies of Authorization and the like without wiping them. */
 static void
 wipe(char **list)
 {
@@ -719,7 +719,7 @@ cgi_write(void *with, const char *bytes, size_t len)
 	return true;
 }
 
-/* The kernel ends a process that waits for longer. */
+/* The kernel kills a process that waits longer. */
 static void
 cgi_limit(void *with, int64_t ms, const struct response *answer)
 {
@@ -728,7 +728,7 @@ cgi_limit(void *with, int64_t ms, const struct response *answer)
 	alarm((unsigned)((ms + 999) / 1000));
 }
 
-/* The body first: while it comes nothing is open. */
+/* Read the body first: nothing is open while it arrives. */
 int
 gateway_serve_cgi(const struct settings *s, struct app *(*open_app)(const struct settings *s))
 {

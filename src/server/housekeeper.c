@@ -1,4 +1,4 @@
-/* housekeeper: the housekeeper process of the pool, and those that only check. */
+/* housekeeper: the housekeeper process of the pool, and the short-lived check processes. */
 #include "server/housekeeper.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "service/app.h"
 #include "service/housekeeper.h"
 
-/* Between two steps of a pass, none of which may hang: false if it has been told to end. */
+/* Called between the steps of a pass, none of which may hang: false after the signal to exit. */
 static bool
 housekeeper_goes_on(void *arg)
 {
@@ -42,7 +42,7 @@ housekeeper_run(const struct pool *pool)
 	}
 	child_tell_ready(pool);
 	do {
-		(void)app_sweep(app, housekeeper_goes_on, NULL); /* logs what it could not do */
+		(void)app_sweep(app, housekeeper_goes_on, NULL); /* logs its failures */
 		pulse_end();
 	} while (child_wait_for_end(pool->settings->sweep_every_s) == 0);
 	app_free(app);

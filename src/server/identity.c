@@ -1,4 +1,4 @@
-/* identity: whom the pool runs as, its lock and its pid file. */
+/* identity: the user the pool runs as, its lock and its pid file. */
 #include "server/identity.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "base/settings.h"
 #include "server/pool_state.h"
 
-/* Notes our pid in a file, which belongs to the user that we become. */
+/* Writes our pid to a file, and gives the file to the user that we will run as. */
 static bool
 write_pid(int fd, uid_t uid, gid_t gid)
 {
@@ -30,7 +30,7 @@ write_pid(int fd, uid_t uid, gid_t gid)
 	       pwrite(fd, text, (size_t)len, 0) == len;
 }
 
-/* "PID\nDEVICE:INODE\n", the second line only with a socket that the pool made. */
+/* "PID\nDEVICE:INODE\n", the second line only if the pool created the socket. */
 void
 identity_note_socket(const struct pool *pool)
 {
@@ -57,7 +57,8 @@ identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 		log_error("cannot open %s: %s", path, strerror(errno));
 		return false;
 	}
-	/* As root in a directory of somebody else: a second link would give the other file away. */
+	/* As root in another user's directory: with a second link, chown would change the owner of
+	 * some other file. */
 	if (fstat(pool->lock_fd, &found) != 0 || found.st_nlink != 1) {
 		log_error("%s is not a file of regcredd: move it away", path);
 		return false;

@@ -1,4 +1,4 @@
-/* listener: the socket that the pool listens at: made, or taken over. */
+/* listener: the pool's listening socket, created or inherited. */
 #include "server/listener.h"
 
 #include <errno.h>
@@ -36,8 +36,8 @@ set_nonblocking(int fd)
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
-/* A socket that somebody else made: systemd's LISTEN_FDS, or fd 0 from spawn-fcgi or supervisor. -1
- * if there is none. */
+/* An inherited socket: systemd's LISTEN_FDS, or fd 0 from spawn-fcgi or supervisor. -1 if there is
+ * none. */
 static int
 inherited_socket(void)
 {
@@ -49,7 +49,8 @@ inherited_socket(void)
 	return is_listening(STDIN_FILENO) ? STDIN_FILENO : -1;
 }
 
-/* Somebody answers at the address: it is in use.  Nobody: a socket left over from a crash. */
+/* Whether something accepts connections at the address; if not, the socket is left over from a
+ * crash. */
 static bool
 is_answered(const struct sockaddr_un *address)
 {
@@ -64,7 +65,7 @@ is_answered(const struct sockaddr_un *address)
 	return answered;
 }
 
-/* Whether the file at the path is the socket that we made, or the master before us. */
+/* Whether the file at the path is the socket that we, or the previous master, created. */
 static bool
 is_own_file(const struct pool *pool, const struct stat *found)
 {
@@ -72,8 +73,9 @@ is_own_file(const struct pool *pool, const struct stat *found)
 	       found->st_ino == pool->socket_inode;
 }
 
-/* Removes what a crash left at the path, and nothing else.  The lock is ours, so whoever answers at
- * the socket of the master before us is one of its workers, which serves what it has and ends. */
+/* Removes a socket that a crash left at the path, and nothing else. We hold the lock, so if the
+ * previous master's socket is still answered, that is one of its workers, which finishes its
+ * requests and exits. */
 static bool
 clear_path(const struct pool *pool, const struct sockaddr_un *address)
 {
@@ -101,8 +103,7 @@ clear_path(const struct pool *pool, const struct sockaddr_un *address)
 	return true;
 }
 
-/* Made by ourselves, not by FCGX_OpenSocket, which binds with whatever umask there is and exits on
- * a failure. */
+/* Not by FCGX_OpenSocket, which binds with the current umask and exits on failure. */
 static bool
 bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t uid, gid_t gid)
 {

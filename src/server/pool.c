@@ -1,14 +1,15 @@
 // clang-format off
 /* pool: the master and the processes that it keeps running.
  *
- * Signals are blocked in every thread and fetched in one place of each process: the master's loop, a worker's main thread.
+ * Signals are blocked in every thread and received in one place of each process: the master's
+ * loop, a worker's main thread.
  *
- *   to the master   TERM INT QUIT  finish what runs, exit
- *                   HUP            read the settings again; new workers first, then the old ones finish
- *   to a worker     TERM           finish what runs, exit
- *                   USR1           serve what waits at the socket too, then exit
+ *   to the master   TERM INT QUIT  finish current requests, exit
+ *                   HUP            reload the settings; start new workers, then stop the old ones
+ *   to a worker     TERM           finish current requests, exit
+ *                   USR1           also serve the connections waiting at the socket, then exit
  *
- * A worker sends none: that it serves and that it is alive it shows on its slot of the scoreboard.
+ * A worker sends no signals: its slot of the scoreboard shows that it serves and is alive.
  */
 // clang-format on
 #include "server/pool.h"
@@ -33,10 +34,10 @@
 #include "server/reload.h"
 #include "server/systemd.h"
 
-enum { PROBE_MAX_MS = 30000 }; /* for the look before a reload */
+enum { PROBE_MAX_MS = 30000 }; /* for the check before a reload */
 
-/* A connection wakes one thread.  If that dies before it takes the connection, the wake-up dies
- * with it, and the connection would wait for the next one: here that is. */
+/* A connection wakes one thread. If that thread dies before accepting it, the connection would wait
+ * until the next one arrives: this makes one. */
 static void
 nudge(const struct pool *pool)
 {
@@ -71,8 +72,8 @@ reap(struct pool *pool)
 	}
 }
 
-/* Makes the socket go away first, so that nobody joins the queue that the workers then serve to its
- * end.  A socket that was handed over stays, and so does its queue, for whoever serves it next. */
+/* Removes the socket first, so that no new connections join the queue, which the workers then serve
+ * to its end. An inherited socket stays, with its queue, for the next process that serves it. */
 static void
 stop(struct pool *pool, int signal_number)
 {
@@ -106,14 +107,14 @@ handle_signal(struct pool *pool, int number)
 		stop(pool, number);
 }
 
-/* Without its file nobody reaches the socket: another one is made, and workers for it. */
+/* Without its file the socket cannot be reached: creates another one, and workers for it. */
 static void
 keep_socket(struct pool *pool)
 {
 	if (pool->replacing || !listener_is_lost(pool) || !listener_renew(pool))
 		return;
 	children_replace_all(pool);
-	pool->farewell = SIGUSR1; /* who connected before is served */
+	pool->farewell = SIGUSR1; /* connections made before are served */
 }
 
 static void
@@ -142,8 +143,8 @@ master_loop(struct pool *pool)
 	}
 }
 
-/* Runs the preparing child to its end.  A signal to stop ends it: the database rolls back what was
- * not committed. */
+/* Runs the preparing child to its end. A stop signal kills it: the database rolls back what was not
+ * committed. */
 static bool
 pool_prepare(struct pool *pool)
 {
@@ -170,8 +171,8 @@ pool_prepare(struct pool *pool)
 
 /* ---- the master: lock, socket, privileges ---- */
 
-/* Counting goes on without a file: it must not keep a pool from starting that a full disk leaves
- * able to answer reads. */
+/* Continues without a file: on a full disk a pool can still answer reads, so this must not prevent
+ * its start. */
 static bool
 open_board(struct pool *pool)
 {
@@ -231,7 +232,7 @@ pool_serve(struct pool *pool)
 		children_replace_all(pool);
 		master_loop(pool);
 	}
-	ok = pool->stopping; /* asked for, not a failure */
+	ok = pool->stopping; /* stopped on request is not a failure */
 out:
 	remove_files(pool);
 	return ok;

@@ -23,7 +23,7 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
-/* Options that are no settings. */
+/* Options that are not settings. */
 struct wishes {
 	bool help;
 	bool man;
@@ -58,7 +58,7 @@ print_help(void)
 	return 0;
 }
 
-/* Takes the wishes out of argv, wherever they stand; the new argc. */
+/* Takes these options out of argv, wherever they are; returns the new argc. */
 static int
 take_wishes(int argc, char **argv, struct wishes *wishes)
 {
@@ -92,7 +92,7 @@ check(const struct settings *s)
 	return 0;
 }
 
-/* The client of a CGI gets a short answer; the reason is for the web server's log. */
+/* The CGI client gets a short answer; the reason goes to the web server's log. */
 static int
 cgi_answer(enum err code, const char *why)
 {
@@ -114,7 +114,7 @@ cgi_failed(const char *why)
 	return cgi_answer(ERR_INTERNAL, why);
 }
 
-/* Whether path is at or below directory; both as they really are. */
+/* Whether path is at or below directory; both with symbolic links resolved. */
 static bool
 is_below(const char *path, const char *directory)
 {
@@ -127,7 +127,7 @@ is_below(const char *path, const char *directory)
 	return len > 1 && strncmp(real, root, len) == 0 && (real[len] == '/' || real[len] == '\0');
 }
 
-/* A web server may serve what is beside its programs. */
+/* A web server may serve the files next to its programs. */
 static bool
 is_served(const struct settings *s)
 {
@@ -158,7 +158,7 @@ cgi_open(const struct settings *s)
 	return app;
 }
 
-/* One request.  The arguments are left alone: a web server puts words of the query there. */
+/* Serves one request. Ignores the arguments, where a web server may put words of the query. */
 static int
 run_cgi(void)
 {

@@ -1,4 +1,4 @@
-/* reload: reads the settings again; if they are in order, new processes take over with them. */
+/* reload: reads the settings again; if they are valid, new processes take over with them. */
 #include "server/reload.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "server/children.h"
 #include "server/config.h"
 
-/* What a reload cannot change: the master holds it, or both old and new processes use it. */
+/* Settings that a reload cannot change: the master uses them, or both old and new processes do. */
 static const char *const fixed_settings[] = {
 	"state_dir", "database", "socket", "socket_mode", "pid_file", "user", "group", "core_dumps",
 };
@@ -35,7 +35,7 @@ setting_is_same(const struct setting *row, const struct settings *a, const struc
 					   : memcmp(one, other, row->size) == 0;
 }
 
-/* False with the sentence in why if a setting differs that cannot. */
+/* False with a sentence in why if one of those differs. */
 static bool
 check_fixed(const struct settings *now, const struct settings *next, char why[CONFIG_WHY_MAX])
 {
@@ -79,7 +79,7 @@ reload_begin(struct pool *pool)
 		children_in_state(pool, CHILD_DRAINING) + children_in_state(pool, CHILD_STARTING) >
 			0;
 	if (pool->reload_wanted)
-		return; /* one is under way: again when it is over */
+		return; /* one is under way: repeat when it is over */
 	log_info("reload");
 	if (!read_settings(pool, why)) {
 		refuse_reload(pool, why);

@@ -1,9 +1,9 @@
-/* sandbox: the files (Landlock) and the system calls (seccomp) that are left to a worker.
+/* sandbox: the files (Landlock) and the system calls (seccomp) that a worker may use.
  *
- * The tables are the whole policy.  Files: what is not named is out of reach.  System calls: what
- * only an intruder makes ends the process, which the master logs; some more answer ENOSYS, as an
- * older kernel would; the rest is allowed, so that a new C library works as it is.  The systemd
- * unit adds the allow-list that systemd keeps.
+ * The tables are the whole policy.  Files: those not listed are inaccessible. System calls: those
+ * that only an intruder makes kill the process, which the master logs; some more fail with ENOSYS,
+ * as on an older kernel; the rest is allowed, so that a new C library works. The systemd unit adds
+ * systemd's own allow-list.
  */
 #include "server/sandbox.h"
 
@@ -32,8 +32,8 @@
 #include "base/harden.h"
 #include "base/settings.h"
 
-/* The sanitizers look into the process from outside of it, and read files that are none of ours.
- * Coverage is written into the build tree when a process ends. */
+/* Sanitizers trace the process from outside and read other files. Coverage data is written into the
+ * build tree at exit. */
 #ifdef REGCRED_COVERAGE
 enum { STAYS_OPEN = true };
 #else
@@ -61,14 +61,14 @@ static bool __attribute__((unused)) failed(struct sandbox *out, const char *what
 #define CHANGE                                                                                     \
 	(LOOK | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                   \
 	 LANDLOCK_ACCESS_FS_MAKE_REG)
-/* All rights of the first version of Landlock.  Truncation (third version) is left alone: whoever
- * may write may truncate. */
+/* All rights of the first version of Landlock.  Truncation (third version) is not handled: a
+ * process that may write may truncate. */
 #define HANDLED                                                                                    \
 	(CHANGE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                     \
 	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |                              \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |                             \
 	 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
-/* The rights that there are on something that is not a directory. */
+/* The rights that apply to a file that is not a directory. */
 #define OF_FILES                                                                                   \
 	((uint64_t)LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |                     \
 	 LANDLOCK_ACCESS_FS_WRITE_FILE)
@@ -84,7 +84,7 @@ static const struct {
 	{ "/usr", LOOK },			/* libraries of nsswitch.conf, CA files, time zones */
 	{ "/lib", LOOK },
 	{ "/lib64", LOOK },
-	{ "/run/systemd/resolve", LOOK },	/* what resolv.conf may be a link to */
+	{ "/run/systemd/resolve", LOOK },	/* possible target of the link resolv.conf */
 	{ "/run/resolvconf", LOOK },
 	{ "/run/NetworkManager", LOOK },
 	{ "/run/nscd", LOOK },
@@ -97,7 +97,7 @@ static const struct {
 };
 // clang-format on
 
-/* True also if there is nothing at the path: then nothing is lost. */
+/* Also true if the path does not exist. */
 static bool
 allow_path(int rules, const char *path, uint64_t access)
 {
@@ -117,7 +117,8 @@ allow_path(int rules, const char *path, uint64_t access)
 	return ok;
 }
 
-/* The directory of a file: the file may be replaced, and its neighbours be made. */
+/* Allows the directory of a file, so that the file can be replaced and others created next to it.
+ */
 static bool
 allow_around(int rules, const char *file, uint64_t access)
 {
@@ -202,7 +203,7 @@ add_calls(scmp_filter_ctx filter, uint32_t action, const char *const *names, siz
 		int rc =
 			number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, action, number, 0);
 
-		if (rc != 0 && rc != -EDOM) /* not of this architecture */
+		if (rc != 0 && rc != -EDOM) /* does not exist on this architecture */
 			return rc;
 	}
 	return 0;
@@ -216,8 +217,8 @@ argument(unsigned number, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
 
 static const uint32_t refuse = SCMP_ACT_ERRNO(ENOSYS);
 
-/* Sockets of other kinds than those in use: raw ones, packets, kernel interfaces except the one
- * that getaddrinfo asks for our addresses. */
+/* Refuses unused kinds of sockets: raw, packet, and kernel interfaces except the one that
+ * getaddrinfo uses to list addresses. */
 static int
 add_sockets(scmp_filter_ctx filter)
 {
@@ -235,8 +236,8 @@ add_sockets(scmp_filter_ctx filter)
 	return rc;
 }
 
-/* What is refused with some arguments: processes instead of threads, signals to others, debuggers
- * and core files, limits that are changed. */
+/* Calls refused only with certain arguments: creating processes rather than threads, signals to
+ * others, enabling debuggers and core files, changing limits. */
 static int
 add_narrow(scmp_filter_ctx filter)
 {
@@ -262,7 +263,7 @@ add_narrow(scmp_filter_ctx filter)
 	return add_sockets(filter);
 }
 
-/* Asks the kernel, not the library, which never says that there is nothing. */
+/* Asks the kernel, because the library always claims support. */
 static bool
 can_kill(void)
 {

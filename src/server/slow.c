@@ -1,23 +1,23 @@
-/* slow: the threads of this process that wait for someone to read an answer. */
+/* slow: limits how many threads of this process wait for slow clients to read an answer. */
 #include "server/slow.h"
 
 #include <pthread.h>
 #include <stddef.h>
 
-enum { WAITING_MAX = 128 }; /* half of the threads that a worker may have */
+enum { WAITING_MAX = 128 }; /* half of the most threads that a worker may have */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int64_t waiting[WAITING_MAX]; /* the account that each waits for */
 static size_t count;
 
-/* At least one, of a pool however small. */
+/* At least one, even in the smallest pool. */
 static size_t
 share(int64_t threads, int64_t part)
 {
 	return threads < part ? 1 : (size_t)(threads / part);
 }
 
-/* With the mutex. */
+/* Called with the mutex held. */
 static bool
 slow_has_room(int64_t account, int64_t threads)
 {

@@ -1,4 +1,4 @@
-/* systemd: tells systemd how the pool is. */
+/* systemd: reports the state of the pool to systemd. */
 #include "server/systemd.h"
 
 #include <errno.h>

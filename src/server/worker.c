@@ -24,7 +24,7 @@
 #include "shared/board.h"
 
 enum {
-	ACCEPT_PAUSE_MS = 100, /* after an accept that failed for want of descriptors */
+	ACCEPT_PAUSE_MS = 100, /* after accept failed because descriptors ran out */
 };
 
 /* What the threads of a worker share. */
@@ -43,7 +43,7 @@ struct worker {
 	const struct pool *pool;
 	struct app *app;
 	struct thread *threads;
-	int wake; /* eventfd: readable from the moment on when drain is set */
+	int wake; /* eventfd: readable once drain is set */
 	atomic_int drain;
 	atomic_llong complained_s; /* when a refused peer was last logged */
 };
@@ -59,8 +59,8 @@ peer_allowed(const struct settings *s, uid_t uid)
 	return false;
 }
 
-/* Whoever can write to the socket could be anyone, so only known users may.  At most one complaint
- * a second. */
+/* Accepts only connections from known users, because others may be able to write to the socket.
+ * Logs at most one refusal a second. */
 static bool
 check_peer(struct worker *w, int fd)
 {
@@ -81,7 +81,7 @@ check_peer(struct worker *w, int fd)
 	return false;
 }
 
-/* After a failed accept: true if another try makes sense now. */
+/* After a failed accept: true if it makes sense to try again at once. */
 static bool
 accept_failed(int error)
 {
@@ -137,7 +137,8 @@ worker_thread_run(void *arg)
 		struct epoll_event events[2];
 		int count = epoll_wait(t->epoll, events, 2, -1);
 
-		/* Woken for a connection, it serves one, also while draining: nobody else was. */
+		/* Woken for a connection, it serves one even while draining, because no other
+		 * thread was woken. */
 		for (int i = 0; i < count; i++)
 			if (events[i].data.fd == w->pool->listener)
 				(void)serve_one(w, t->gateway);
@@ -156,7 +157,7 @@ thread_start(struct thread *t, struct worker *w)
 	return t->gateway != NULL && pthread_create(&t->id, NULL, worker_thread_run, t) == 0;
 }
 
-/* Each second, by the thread that watches the others. */
+/* Called each second by the watching thread. */
 static void
 worker_each_second(void *arg)
 {
@@ -167,7 +168,7 @@ worker_each_second(void *arg)
 			gateway_hurry(w->threads[i].gateway);
 }
 
-/* Waits for the end.  Refused sign-ins are written soon after their minute. */
+/* Waits for the signal to exit. Writes refused sign-ins soon after their minute. */
 static enum drain
 worker_wait(struct worker *w)
 {
@@ -176,14 +177,15 @@ worker_wait(struct worker *w)
 
 	child_tell_ready(w->pool);
 	while ((end = child_wait_for_end(STEP_S)) == 0)
-		(void)app_write_refusals(w->app, false); /* logs what it could not do */
+		(void)app_write_refusals(w->app, false); /* logs its failures */
 	if (!child_is_orphan(w->pool) || !w->pool->own_socket)
 		return end == SIGUSR1 ? DRAIN_QUEUE : DRAIN_CURRENT;
-	(void)shutdown(w->pool->listener, SHUT_RD); /* nobody may join a queue that nobody serves */
+	(void)shutdown(w->pool->listener,
+		       SHUT_RD); /* no connection may join a queue that no one serves */
 	return DRAIN_QUEUE;
 }
 
-/* Starts the threads, waits for the end, joins them. */
+/* Starts the threads, waits for the signal to exit, joins them. */
 static int
 worker_serve(struct worker *w, size_t count)
 {
@@ -211,7 +213,7 @@ worker_run(const struct pool *pool)
 {
 	char why[CONFIG_WHY_MAX];
 	size_t count = (size_t)pool->settings->threads;
-	static struct worker w; /* until the process ends: another thread looks at it */
+	static struct worker w; /* static, because another thread uses it until the process exits */
 
 	w.pool = pool;
 	w.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
