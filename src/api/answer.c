@@ -1,4 +1,4 @@
-/* answer: a response from what a handler made: headers, documents, errors. */
+/* answer: builds the response from the result of a handler: headers, documents, errors. */
 #include "api/answer.h"
 
 #include <strings.h>
@@ -18,7 +18,7 @@
 
 enum {
 	HTML_JSON_MAX =
-		4 * 1024 * 1024, /* a longer answer stays JSON: a page is three times as long */
+		4 * 1024 * 1024, /* longer answers stay JSON: a page is three times as long */
 };
 
 static const char json_type[] = "application/json; charset=utf-8";
@@ -68,7 +68,7 @@ answer_add_headers(struct call *c)
 		response_header(r, "WWW-Authenticate", challenge);
 }
 
-/* JSON, or a page for a browser; of a change JSON also where there is no memory for a page. */
+/* JSON, or a page for a browser; after a change also JSON if there is no memory for the page. */
 static bool
 answer_document(struct call *c)
 {
@@ -107,8 +107,8 @@ answer_compose(struct call *c)
 		r->content_type = c->file.content_type;
 		r->body = c->file.text;
 		r->body_len = c->file.len;
-		/* No web server compresses it: how long a password and a text that someone chose
-		 * are together says what is equal in them. */
+		/* Keeps web servers from compressing it: the compressed size of a password together
+		 * with a text chosen by an attacker reveals what they have in common. */
 		response_header(r, "Content-Encoding", "identity");
 		if (c->file.left_out != NULL)
 			response_header(r, "X-Regcred-Left-Out", c->file.left_out);

@@ -82,8 +82,8 @@ browser_check_csrf(struct call *c)
 	char fresh[SECRET_CSRF_SIZE];
 
 	if (!is_browser(c->request) && c->identity.session_id == 0) {
-		/* A sign-on in front goes with every request of a browser, whatever it calls
-		 * itself; a key in a header has to be put there. */
+		/* Reverse-proxy authentication applies to every request of a browser, whatever its
+		 * User-Agent; a key in a header has to be set deliberately. */
 		bool elsewhere = c->identity.proxy_user != NULL && !request_is_read(c) &&
 				 find_origin(c) == ORIGIN_FOREIGN;
 
@@ -106,7 +106,8 @@ browser_check_csrf(struct call *c)
 	const char *token =
 		c->request->csrf != NULL ? c->request->csrf : pairs_find(&c->target.query, "CSRF");
 	enum origin origin = find_origin(c);
-	/* A sibling site can plant a cookie, and its value in a URL, but not hide where it is. */
+	/* A site under the same domain can set a cookie, and put its value in a URL, but cannot
+	 * hide its origin. */
 	bool right = origin != ORIGIN_FOREIGN &&
 		     (token != NULL ? cookie != NULL && secret_equal(token, cookie)
 				    : origin == ORIGIN_OWN);

@@ -8,7 +8,7 @@
 static const char cannot_decide[] =
 	"Conditions are for reads, and for writes to one resource: send the request without.";
 
-/* The tag of a row is that of the document that a GET of its URL answers. */
+/* The tag of a row is the one of the document that GET of its URL returns. */
 static bool
 tags_hold(void *arg, const struct record *row)
 {

@@ -1,4 +1,4 @@
-/* handlers: one function for each route: it calls an operation and prints what came of it. */
+/* handlers: one function for each route, which calls an operation and prints the result. */
 #include "api/handlers.h"
 
 #include <pthread.h>
@@ -27,8 +27,8 @@
 #include "secret/seal.h"
 #include "service/app.h"
 
-/* A schema collection, written once for a role and version with this in place of the scope, and
- * then copied with the real one. */
+/* A schema collection is written once for each role and version with this in place of the scope,
+ * and then copied with the real scope. */
 static const char scope_mark[] = "{scope}";
 
 enum err
@@ -45,7 +45,7 @@ handle_version(struct call *c)
 	return ERR_NONE;
 }
 
-/* Writes the template of a role and version, or finds it written. */
+/* Finds the template of a role and version, or writes it. */
 static const struct template *
 schemas_template(struct call *c)
 {
@@ -164,7 +164,7 @@ handle_link(struct call *c)
 	return ERR_NONE;
 }
 
-/* The answer to a change that was committed: what it needs was made ready before. */
+/* The answer to a committed change: everything it needs was prepared before. */
 static enum err
 answer_change(struct call *c, const struct record *row, const char *secret)
 {
@@ -176,7 +176,7 @@ answer_change(struct call *c, const struct record *row, const char *secret)
 	return ERR_NONE;
 }
 
-/* Keyed: a body may have a password in it. */
+/* Keyed, because a body may contain a password. */
 static const char *
 once_hash(struct call *c, const char *purpose, const char *text, size_t len)
 {
@@ -251,7 +251,7 @@ handle_delete(struct call *c)
 	return answer_change(c, &row, NULL);
 }
 
-/* The action test: tries a login that is not stored. */
+/* The action test: checks a login that is not stored. */
 static enum err
 handle_test(struct call *c)
 {
@@ -281,7 +281,7 @@ handle_set_members(struct call *c)
 	return ERR_NONE;
 }
 
-/* Actions with a function of their own, by what they take. */
+/* Actions with their own function, by the kind of their argument. */
 static const struct {
 	const char *input;
 	enum err (*act)(struct call *c);

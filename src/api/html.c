@@ -1,4 +1,4 @@
-/* html: a JSON document as a page. */
+/* html: a JSON document as an HTML page. */
 #include "api/html.h"
 
 #include <string.h>
@@ -71,7 +71,8 @@ html_put_escaped(struct writer *w, const char *text, size_t len)
 	}
 }
 
-/* JSON within a script element: no '<' can end it, and no line separator can break a parser. */
+/* JSON inside a script element: escapes '<', which could end the element, and line separators,
+ * which break some parsers. */
 static void
 put_data(struct writer *w, const char *json, size_t len)
 {
@@ -89,7 +90,7 @@ put_data(struct writer *w, const char *json, size_t len)
 	}
 }
 
-/* Length of the string that begins at the quote json[0], both quotes included. */
+/* Length of the string that begins at the quote json[0], including both quotes. */
 static size_t
 string_length(const char *json, size_t len)
 {
@@ -104,8 +105,8 @@ static void
 html_put_string(struct writer *w, const char *json, size_t len, const char *base)
 {
 	size_t base_len = strlen(base);
-	/* A URL of ours with an escape in it is left as text: the link would lead elsewhere.  So is
-	 * that of an action, which a link does not run. */
+	/* A URL of ours that contains an escape stays text, because the link would lead elsewhere;
+	 * so does the URL of an action, which a link cannot run. */
 	bool url = memmem(json, len, "?action=", 8) == NULL && len > base_len + 2 &&
 		   strncmp(json + 1, base, base_len) == 0 && json[1 + base_len] == '/' &&
 		   memchr(json, '\\', len) == NULL;
@@ -129,7 +130,7 @@ new_line(struct writer *w, size_t depth)
 		html_put_text(w, "  ");
 }
 
-/* Compact JSON, laid out and linked. */
+/* Writes compact JSON with line breaks, indentation and links. */
 static void
 put_document(struct writer *w, const char *json, size_t len, const char *base)
 {
@@ -166,10 +167,11 @@ put_document(struct writer *w, const char *json, size_t len, const char *base)
 size_t
 html_size(const char *json, size_t len)
 {
-	size_t size = 3 * len; /* twice as a link, and as data */
+	size_t size = 3 * len; /* twice as a link, once as data */
 
 	for (size_t i = 0; i < len; i++)
-		size += strchr(",{}[]\"&<>'", json[i]) != NULL ? 17 : 0; /* escapes, or a line */
+		size += strchr(",{}[]\"&<>'", json[i]) != NULL ? 17
+							       : 0; /* an escape, or a new line */
 	return size;
 }
 
@@ -178,7 +180,8 @@ html_page(struct arena *a, const struct page *page, size_t *len)
 {
 	struct writer w = {.arena = a};
 
-	w.room = html_size(page->json, page->json_len) + 4096; /* so that the buffer seldom moves */
+	w.room = html_size(page->json, page->json_len) +
+		 4096; /* so that the buffer rarely has to grow */
 	w.bytes = arena_alloc(a, w.room);
 	if (w.bytes == NULL)
 		return NULL;

@@ -1,4 +1,4 @@
-/* identify: who sent a request, and the accounts that are made for people seen first. */
+/* identify: finds out who sent a request, and creates accounts for new users. */
 #include "api/identify.h"
 
 #include "access/identity.h"
@@ -16,8 +16,8 @@
 #include "shared/board.h"
 #include "store/store.h"
 
-/* The account of somebody whom the web server signed in and whom nobody has seen before.  Of two
- * first requests at once the unique index lets one through; the other one finds the account. */
+/* Creates the account of a new user whom the web server has authenticated. If two first requests
+ * arrive at once, the unique index lets one create it and the other finds it. */
 static enum err
 create_proxy_user(struct call *c)
 {
@@ -61,7 +61,7 @@ create_proxy_user(struct call *c)
 	return rc == ERR_NOT_UNIQUE ? ERR_NONE : rc;
 }
 
-/* A request without any key is no sign-in. */
+/* A request without any key is not a sign-in. */
 static enum err
 count_refusal(const struct call *c, enum err rc)
 {

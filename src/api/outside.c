@@ -15,7 +15,7 @@
 #include "shared/metrics.h"
 #include "store/store.h"
 
-/* As /metrics names them; a project's scope is left out. */
+/* Names in /metrics, without a project's scope. */
 _Static_assert((int)AT__COUNT <= (int)BOARD_ROUTES, "the board has a row for each place");
 
 static const char *const place_names[BOARD_ROUTES] = {
@@ -34,7 +34,7 @@ static const char *const place_names[BOARD_ROUTES] = {
 	[AT_UI] = "/ui/",
 };
 
-/* For load balancers.  Who cannot read the database is not healthy. */
+/* For load balancers. Unhealthy if the database cannot be read. */
 static void
 answer_ping(struct app *app, const struct request *request, struct arena *arena,
 	    struct response *response)
@@ -44,7 +44,7 @@ answer_ping(struct app *app, const struct request *request, struct arena *arena,
 			       : 0;
 
 	(void)request, (void)arena;
-	/* What another worker met counts for all. */
+	/* A failure in another worker counts as well. */
 	if (met != atomic_exchange(&app->failures_met, met))
 		store_suspect(app->store);
 	bool healthy = store_ping(app->store) == STORE_OK;
@@ -54,7 +54,7 @@ answer_ping(struct app *app, const struct request *request, struct arena *arena,
 	response->body_len = strlen(response->body);
 }
 
-/* Only for a location of the web server that says so, and only where there is a pool to count. */
+/* Only for a location of the web server that allows it, and only in a pool. */
 static void
 answer_metrics(struct app *app, const struct request *request, struct arena *arena,
 	       struct response *response)

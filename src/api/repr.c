@@ -1,4 +1,4 @@
-/* repr: what goes over the wire. */
+/* repr: writes the parts that all representations share. */
 #include "api/repr.h"
 
 #include <ctype.h>
@@ -19,7 +19,7 @@ size_t repr_field_count[TYPES_MAX];
 
 uint32_t repr_offered[TYPES_MAX][ST__COUNT];
 
-/* The plural names as they stand in generated URLs: wholly lower-case. */
+/* The plural names in generated URLs: all lower case. */
 char repr_segment[TYPES_MAX][SEGMENT_MAX];
 
 static int

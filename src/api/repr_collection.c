@@ -12,8 +12,8 @@
 #include "model/query.h"
 #include "model/schema.h"
 
-/* Parameters that a link must not carry on: those that are set anew, and what may be a secret:
- * gdapi's command line puts its key into every query. */
+/* Parameters that a link must not keep: those that it sets itself, and possible secrets (gdapi's
+ * command line puts its key into every query). */
 static bool
 is_carried(const char *name, bool sorting)
 {
@@ -27,7 +27,7 @@ is_carried(const char *name, bool sorting)
 	return !sorting || (strcmp(name, "sort") != 0 && strcmp(name, "order") != 0);
 }
 
-/* The page's URL with the parameters that it was asked with; ends so that "name=value" can follow.
+/* The page's URL with the parameters of the request; ends so that "name=value" can follow.
  */
 static char *
 page_url(const struct view *v, bool sorting)
@@ -134,7 +134,7 @@ write_pagination(struct json_out *w, const struct view *v, const struct list_req
 		previous = marker_url(v, query_marker(w->arena, request, &list->items[0], true));
 		first = page_url(v, false);
 	}
-	/* The first page is the page without a marker: its URL ends in "?" or "&". */
+	/* The first page has no marker: its URL ends in "?" or "&". */
 	if (first != NULL)
 		first = arena_copy(w->arena, first, strlen(first) - 1);
 	json_name(w, "pagination");
@@ -171,7 +171,7 @@ write_sort(struct json_out *w, const struct view *v, const struct list_request *
 	json_end_object(w);
 }
 
-/* What can be created through an abstract collection: its child types. */
+/* The types that can be created through an abstract collection: its child types. */
 static void
 write_create_types(struct json_out *w, const struct view *v, const struct resource_type *type)
 {
@@ -184,7 +184,8 @@ write_create_types(struct json_out *w, const struct view *v, const struct resour
 	json_end_object(w);
 }
 
-/* The rows of a page until the answer is full: of a page that was read backwards the last ones. */
+/* Writes the rows of a page until the answer is full; if the page was read backwards, its last
+ * ones. */
 static void
 write_rows(struct json_out *w, struct repr_page *page, const struct list_request *request,
 	   struct record_list *list)
@@ -218,7 +219,7 @@ void
 repr_collection(struct json_out *w, const struct view *v, const struct resource_type *type,
 		const struct list_request *request, const struct record_list *list)
 {
-	enum { GUESS = 1536 }; /* bytes of a resource: a login with an email has 1240 */
+	enum { GUESS = 1536 }; /* bytes of a resource; a login with an e-mail address has 1240 */
 	struct record_list shown = *list;
 	struct repr_page page = {.view = v};
 

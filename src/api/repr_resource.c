@@ -95,7 +95,7 @@ write_identity(struct json_out *w, const struct record *row)
 			w, arena_printf(w->arena, "1i!rancher_id:%lld", (long long)record_id(row)));
 }
 
-/* What was never chosen is what the schema says. */
+/* A value that was never set is the schema's default. */
 static void
 write_option(struct json_out *w, const struct field *field, const struct value *value)
 {
@@ -105,7 +105,7 @@ write_option(struct json_out *w, const struct field *field, const struct value *
 		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
 }
 
-/* A text beside an inactive row says why it did not become active. */
+/* A message on an inactive row says why it did not become active. */
 static const char *
 transition_of(const struct record *row)
 {
@@ -150,7 +150,7 @@ write_constant(struct json_out *w, const struct field *field)
 		json_null(w);
 }
 
-/* The value of a field, and behind it what else a field of its type shows. */
+/* The value of a field, followed by anything else that a field of its type shows. */
 static void
 write_field(struct json_out *w, const struct view *v, const struct record *row,
 	    const struct field *field, const char *secret)
@@ -305,7 +305,7 @@ form_fields(struct form *form, const struct view *v, const struct resource_type 
 	}
 }
 
-/* The form of a type; NULL without memory. */
+/* The form of a type; NULL if out of memory. */
 static const struct form *
 form_of(struct repr_page *page, const struct resource_type *type)
 {
@@ -334,7 +334,7 @@ form_of(struct repr_page *page, const struct resource_type *type)
 	return form;
 }
 
-/* The actions that a row offers the caller, as bits. */
+/* The actions that a row offers to the caller, as bits. */
 static uint32_t
 resource_actions_of(const struct view *v, const struct form *form, const struct record *row)
 {
@@ -411,7 +411,7 @@ repr_resource(struct json_out *w, const struct view *v, const struct record *row
 bool
 repr_is_full(struct repr_page *page, const struct json_out *w)
 {
-	enum { JSON_MAX = 1920 * 1024, HTML_MAX = 4 * 1024 * 1024 }; /* and what is around */
+	enum { JSON_MAX = 1920 * 1024, HTML_MAX = 4 * 1024 * 1024 }; /* plus the surrounding text */
 	const char *rest = w->bytes + page->counted;
 	size_t len = w->len - page->counted;
 
@@ -420,8 +420,8 @@ repr_is_full(struct repr_page *page, const struct json_out *w)
 	return page->size > (page->view->html ? HTML_MAX : JSON_MAX);
 }
 
-/* The rows of a child link, page after page until the answer is full; then the resource is
- * `partial`, and the link leads to all of them. */
+/* The rows of a child link, page by page until the answer is full; then the resource is `partial`,
+ * and the link gives access to all of them. */
 static enum err
 write_children(struct json_out *w, struct repr_page *page, const struct record *row,
 	       const struct link *link)
@@ -460,8 +460,8 @@ write_children(struct json_out *w, struct repr_page *page, const struct record *
 	return ERR_NONE;
 }
 
-/* Embeds what a link leads to under its name; nothing if that is nothing.  Any other
- * failure spoils the answer: a client must not take it for nothing. */
+/* Embeds the target of a link under the link's name; nothing if there is none. Any other failure
+ * fails the answer, so that a client cannot mistake it for an empty result. */
 static void
 write_include(struct json_out *w, struct repr_page *page, const struct record *row,
 	      const char *name)

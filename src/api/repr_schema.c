@@ -179,7 +179,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 		*p = (char)tolower((unsigned char)*p);
 	json_name(w, "self");
 	repr_write_url(w, scope, "/schemas/", id);
-	/* Not of a question: clients list every collection that they find. */
+	/* Not for a question, because clients list every collection that they find. */
 	if (repr_is_listable(role, type))
 		repr_name_and_collection(w, "collection", scope, type);
 	json_end_object(w);
@@ -213,7 +213,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	json_end_object(w);
 }
 
-/* The envelope of a collection that has neither rows in the database nor pages. */
+/* The envelope of a collection without database rows and pages. */
 static void
 begin_plain_collection(struct json_out *w, const char *resource_type, const char *self,
 		       const char *latest)

@@ -1,4 +1,4 @@
-/* request: reads a request: the base of its links, version, path, method, body, query. */
+/* request: parses a request: base of its links, version, path, method, body, query. */
 #include "api/request.h"
 
 #include <ctype.h>
@@ -24,7 +24,7 @@ lower(struct arena *a, const char *text)
 	return copy;
 }
 
-/* The first of a comma list. */
+/* The first item of a comma-separated list. */
 static const char *
 first_of(struct arena *a, const char *list)
 {
@@ -39,9 +39,9 @@ has_port(const char *host)
 	return colon != NULL && (bracket == NULL || colon > bracket);
 }
 
-/* scheme://host from the forwarding headers, where the settings trust them (docs/api.md, Forwarding
- * headers).  The port of the host is what the client typed; that of the other header may be of a
- * hop between, which takes https off: then it is 80.  What is wrong, or NULL. */
+/* scheme://host from the forwarding headers, if the settings trust them (docs/api.md, Forwarding
+ * headers). The port in X-Forwarded-Host is the one the client used; X-Forwarded-Port may come from
+ * a proxy in between that terminates TLS: then it is 80. Returns what is wrong, or NULL. */
 static const char *
 use_forwarded(const struct call *c, const char **scheme, const char **host)
 {
@@ -152,7 +152,7 @@ request_find_path(struct call *c)
 		int64_t id;
 
 		c->project = t->segments[2];
-		/* What cannot be a project's id is refused later, and not repeated in a URL. */
+		/* An invalid project id is refused later, and not repeated in a URL. */
 		if (id_parse(&family_account, c->project, &id))
 			c->scope = arena_printf(c->arena, "%s/projects/%s", c->root, c->project);
 	}
@@ -247,8 +247,7 @@ request_merge_query(struct call *c)
 		return ERR_NONE;
 	if (c->body->type != JSON_OBJECT)
 		c->body = json_object(c->arena);
-	/* Looked at before anything is added: a parameter that comes twice is an array, as in a
-	 * form. */
+	/* Checked before anything is added: a repeated parameter becomes an array, as in a form. */
 	for (size_t i = 0; c->body != NULL && i < query->count; i++)
 		missing[i] = json_member(c->body, query->items[i].name) == NULL;
 	for (size_t i = 0; c->body != NULL && i < query->count; i++)

@@ -1,4 +1,4 @@
-/* route: the table of routes, and one request from its first byte to its last. */
+/* route: the table of routes, and the handling of a request from beginning to end. */
 #include "api/route.h"
 
 #include <pthread.h>
@@ -59,7 +59,7 @@ set_context(struct call *c)
 enum {
 	GATE_TYPE = 1 << 0,
 	GATE_ACTION = 1 << 1
-}; /* the type must be there for the caller; `action` must be given */
+}; /* the caller must see the type; `action` must be given */
 
 /* clang-format off */
 static const struct route { enum place place; unsigned methods; enum err (*handler)(struct call *c); unsigned gates; } routes[] = {
@@ -110,14 +110,14 @@ route_find_place(const struct call *c)
 	return c->id == NULL ? AT_COLLECTION : c->link == NULL ? AT_RESOURCE : AT_LINK;
 }
 
-/* The methods that the caller has at this place, but for the one that was refused. */
+/* The methods that the caller may use here, except for the refused one. */
 static const char *
 route_allow(const struct call *c)
 {
 	static const struct {
 		enum http_method method;
 		const char *name;
-		unsigned right; /* that the role must have on the type, where there is one */
+		unsigned right; /* permission that the role needs on the type, if there is one */
 	} methods[] = {
 		{HTTP_GET, "GET, HEAD", MAY_READ},
 		{HTTP_POST, "POST", MAY_CREATE | MAY_ACT},
@@ -168,7 +168,7 @@ route_request(struct call *c)
 	return handle_not_allowed(c);
 }
 
-/* Everything up to the document. */
+/* Handles the request up to the document. */
 static enum err
 route_act(struct call *c)
 {
@@ -203,8 +203,7 @@ route_act(struct call *c)
 	return route_request(c);
 }
 
-/* For auth_request of nginx: whatever the URL is, it is the one that the client asks the registry
- * for.  A key it must be: then docker's login works, and no browser can be made to ask. */
+/* For auth_request of nginx: the URL is the one that the client requests from the registry. A key is required: it works with docker login, and another site cannot make a browser send one. */
 static enum err
 act_inject(struct call *c)
 {
@@ -235,7 +234,7 @@ act_inject(struct call *c)
 	return ERR_NONE;
 }
 
-/* What somebody who had signed in was not allowed goes to the audit log, too. */
+/* Also records in the audit log what a signed-in caller was not allowed. */
 static void
 note_refused(const struct call *c, enum err rc)
 {
@@ -290,7 +289,7 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 					       : err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 	response->account = c->identity.user_id;
 	response->key = c->identity.key_id;
-	/* A secret leaves only when that is recorded. */
+	/* A secret is sent only after that has been recorded. */
 	if (rc == ERR_NONE && c->opened.count > c->opened.recorded)
 		rc = resource_record_opened(&c->context, &c->error);
 	if (rc != ERR_NONE) {

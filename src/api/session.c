@@ -1,4 +1,5 @@
-/* session: sessions of the page: an API key that a browser has as a cookie, for a while. */
+/* session: sessions of the web page: an API key that a browser uses through a cookie, for a limited
+ * time. */
 #include "api/session.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@ is_about_sessions(const struct call *c)
 	return c->type_name != NULL && type_find_segment(c->type_name) == &types_table[T_SESSION];
 }
 
-/* The token of a link stands in the cookie's place. */
+/* The token of a link takes the place of the cookie. */
 static enum err
 take_token(struct call *c, const char *token)
 {
@@ -72,7 +73,7 @@ session_take_key(struct call *c)
 struct session_work {
 	struct call *call;
 	struct record *row;
-	bool link; /* makes a link that begins the session later, once */
+	bool link; /* create a link that starts the session later, once */
 };
 
 static enum err
@@ -85,7 +86,7 @@ insert_session(struct store_tx *tx, void *arg)
 	enum store_rc rc;
 
 	if (c->request->session_link) {
-		/* Of two who follow a link at once the first is let in. */
+		/* If two clients follow a link at once, only the first is let in. */
 		rc = store_transition(tx, w->row->type->family, c->identity.session_id, ST_INACTIVE,
 				      ST_ACTIVE, w->row->columns,
 				      COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_EXPIRES) |
@@ -159,7 +160,7 @@ session_begin(struct call *c)
 		return ERR_NONE;
 	}
 	set_cookie(c, token, AUTH_SESSION_MS / 1000);
-	/* A form without scripts leads back to the page. */
+	/* A form without scripts redirects back to the page. */
 	if (browser_wants_html(c)) {
 		c->status = 303;
 		response_header(c->response, "Location", arena_printf(c->arena, "%s/ui/", c->base));

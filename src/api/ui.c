@@ -1,9 +1,9 @@
-/* ui: the web page, as files that are part of the program. */
+/* ui: the web page, whose files are built into the program. */
 #include "api/ui.h"
 
 #include <string.h>
 
-/* Nothing but this site's own files; no text ever becomes HTML.  nginx/regcred_ui.conf says the
+/* Allows only this site's own files, and no text to become HTML. nginx/regcred_ui.conf sets the
  * same for a web server that serves the files itself. */
 static const struct header page_headers[] = {
 	{"Content-Security-Policy",
@@ -15,7 +15,7 @@ static const struct header page_headers[] = {
 	{"Cross-Origin-Opener-Policy", "same-origin"},
 	{"Cross-Origin-Resource-Policy", "same-origin"},
 	{"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
-	{"Cache-Control", "no-cache"}, /* asked for again at each visit */
+	{"Cache-Control", "no-cache"}, /* revalidated at each visit */
 };
 
 static const struct ui_file *
@@ -44,7 +44,7 @@ ui_answer(struct app *app, const struct request *request, struct arena *arena,
 		response_header(response, page_headers[i].name, page_headers[i].value);
 	response->content_type = "text/plain; charset=utf-8";
 	if (file == NULL) {
-		/* "/ui": its files are named relative to "/ui/". */
+		/* "/ui" redirects, because the files are relative to "/ui/". */
 		bool moved = strcspn(request->target, "?") == strlen("/ui");
 
 		response->status = moved ? 301 : 404;

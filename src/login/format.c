@@ -1,4 +1,4 @@
-/* format: the formats in which a login is handed out, as a table. */
+/* format: the formats in which logins are retrieved, as a table. */
 #include "login/format.h"
 
 #include <string.h>
@@ -17,8 +17,8 @@ format_name_and_text(struct json_out *w, const char *name, const char *text)
 	json_string(w, text);
 }
 
-/* "auth": user and password with a colon between, in base64; an identity token stands apart, and
- * the password is empty then.  For Kubernetes also both by themselves, as kubectl writes them. */
+/* "auth": user:password in base64; an identity token is a separate member, and the password is then
+ * empty. For Kubernetes also user and password separately, as kubectl writes them. */
 static void
 write_auth(struct json_out *w, const struct entry *entry, bool kubernetes)
 {
@@ -68,7 +68,7 @@ write_helper(struct json_out *w, const struct hand_out_work *work)
 	json_end_object(w);
 }
 
-/* What `docker-credential-… list` prints: who is used where. */
+/* What `docker-credential-… list` prints: the user for each registry. */
 static void
 write_names(struct json_out *w, const struct hand_out_work *work)
 {
@@ -78,7 +78,7 @@ write_names(struct json_out *w, const struct hand_out_work *work)
 	json_end_object(w);
 }
 
-/* The configuration as the value of a Secret; NULL without memory, or, with the error set, if an
+/* The configuration as the value of a Secret; NULL if out of memory, or, with the error set, if an
  * API server would refuse it. */
 static const char *
 secret_data(const struct hand_out_work *work)
@@ -128,7 +128,7 @@ yaml_line(struct json_out *w, const char *name, const char *value)
 	json_raw(w, name, strlen(name));
 	w->comma = false;
 	if (value != NULL)
-		json_string(w, value); /* a string of JSON is one of YAML */
+		json_string(w, value); /* a JSON string is also a YAML string */
 	w->comma = false;
 	json_raw(w, "\n", 1);
 }
@@ -147,7 +147,7 @@ write_kubernetes(struct json_out *w, const struct hand_out_work *work)
 	yaml_line(w, "  .dockerconfigjson: ", secret_data(work));
 }
 
-/* What docker calls Docker Hub, and what everybody calls a part of it. */
+/* Docker's name for Docker Hub, and the name that all tools use for a part of it. */
 static const char hub_v1[] = "https://index.docker.io/v1/";
 
 const struct format format_table[] = {

@@ -20,13 +20,13 @@
 #include "store/store.h"
 
 enum {
-	LEFT_OUT_MAX = 200, /* bytes of the ids that are named */
-	TRIES_MAX = 5,	    /* to choose logins that nobody changes meanwhile */
+	LEFT_OUT_MAX = 200, /* bytes of the list of ids */
+	TRIES_MAX = 5,	    /* attempts to choose logins that do not change meanwhile */
 };
 
 /* Choosing */
 
-/* The login is the only one that could be in the file. */
+/* The login is the only candidate for the file. */
 static enum err
 handout_refuse(const struct hand_out_work *w, const struct login *login, const char *why)
 {
@@ -39,8 +39,8 @@ handout_refuse(const struct hand_out_work *w, const struct login *login, const c
 		       arena_printf(a, "The login %s %s.", id != NULL ? id : "", why));
 }
 
-/* What the reader of the file looks for, letter by letter: the host as the question names it; else
- * as an image without a port does. */
+/* The exact name that readers of the file look up: the host as written in the request; else as in
+ * an image without a port. */
 static const char *
 handout_host(const struct hand_out_work *w, const struct login *login)
 {
@@ -68,7 +68,7 @@ handout_has_name(const struct hand_out_work *w, const char *key)
 	return false;
 }
 
-/* A second name for a login that is in the file. */
+/* Adds a second name for a login in the file. */
 static enum err
 handout_add_name(struct hand_out_work *w, const struct entry *entry, const char *key)
 {
@@ -82,9 +82,8 @@ handout_add_name(struct hand_out_work *w, const struct entry *entry, const char 
 	return ERR_NONE;
 }
 
-/* How an image may write the address, if not as all others do; NULL: not otherwise.  A port that
- * images need not have is looked for with and without it, and some names of Docker Hub are not the
- * Hub's to the readers. */
+/* Another way to write the address in an image; NULL: there is none. Readers may look up a default
+ * port with and without the number, and do not recognise all names of Docker Hub. */
 static const char *
 handout_other_host(const struct hand_out_work *w, const struct registry_url *url)
 {
@@ -119,7 +118,7 @@ handout_leave_out(struct hand_out_work *w, const struct login *login)
 	return w->out->left_out != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
 
-/* Takes a login into the file, if the format can hold it; *why says why not. */
+/* Adds a login to the file if the format can hold it; *why says why not. */
 static enum err
 handout_add(struct hand_out_work *w, const struct login *login, const char **why)
 {
@@ -140,8 +139,8 @@ handout_add(struct hand_out_work *w, const struct login *login, const char **why
 	return handout_add_other(w, &w->entries[w->count - 1]);
 }
 
-/* Kubernetes takes the old name of Docker Hub only where nothing else fits: beside a part of it the
- * whole needs the name that images have. */
+/* Kubernetes uses the old name of Docker Hub only if nothing else matches: next to a login for a
+ * part of it, the one for the whole needs the name used in images. */
 static enum err
 handout_add_hub(struct hand_out_work *w)
 {
@@ -161,7 +160,7 @@ handout_add_hub(struct hand_out_work *w)
 		       : ERR_NONE;
 }
 
-/* The first of the list that can be used for each name. */
+/* For each name, adds the first usable login of the list. */
 static enum err
 choose_each(struct hand_out_work *w, const struct login_list *logins)
 {
@@ -190,7 +189,7 @@ choose_each(struct hand_out_work *w, const struct login_list *logins)
 	return handout_add_hub(w);
 }
 
-/* The one for an image: the first that the format can hold. */
+/* Adds the login for an image: the first that the format can hold. */
 static enum err
 choose_one(struct hand_out_work *w, struct login_list *logins)
 {
@@ -219,7 +218,7 @@ handout_choose(struct hand_out_work *w)
 	w->out->left_out = NULL;
 	if (resolve_find(w->context, wanted, true, &logins, w->error) != ERR_NONE)
 		return w->error->code;
-	/* Each has two names at most, and the whole of Docker Hub a third. */
+	/* Each has at most two names, and a login for all of Docker Hub a third. */
 	size_t most = logins.count < HANDOUT_LOGINS_MAX ? logins.count : HANDOUT_LOGINS_MAX;
 	w->entries = arena_array(w->context->arena, 2 * most + 1, sizeof(*w->entries));
 	if (w->entries == NULL)
@@ -240,7 +239,7 @@ handout_choose(struct hand_out_work *w)
 
 /* Opening and noting */
 
-/* What was asked for, for the audit log. */
+/* What was requested, for the audit log. */
 static const char *
 asked(const struct hand_out_work *w)
 {
@@ -280,7 +279,7 @@ record_all(struct store_tx *tx, const struct hand_out_work *w)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
-/* The file, before the lock is taken. */
+/* Writes the file, before the lock is taken. */
 static enum err
 handout_write(struct hand_out_work *w)
 {
@@ -297,7 +296,7 @@ handout_write(struct hand_out_work *w)
 	return ERR_NONE;
 }
 
-/* In the lock nothing is searched for: what was chosen is looked at again, and recorded. */
+/* Under the lock nothing is searched: the chosen logins are checked again and recorded. */
 static enum err
 hand_out_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -339,7 +338,7 @@ handout_try(struct hand_out_work *w)
 
 /* Reading what is asked for */
 
-/* A name of DNS, as Kubernetes has it: labels of small letters, digits and inner dashes. */
+/* A DNS name as defined by Kubernetes: labels of lower-case letters, digits and inner dashes. */
 static bool
 is_dns_name(const char *name, bool dots)
 {

@@ -1,4 +1,4 @@
-/* inject: choose the login, turn it into a header, say where the request goes, record it. */
+/* inject: chooses the login, turns it into a header, says where the request goes, records it. */
 #include "login/inject.h"
 
 #include <pthread.h>
@@ -30,9 +30,9 @@
 #include "store/store.h"
 
 enum {
-	BASIC_KEPT_MS = 60 * 1000, /* that a registry wants no token is asked so often */
-	NOTED_MAX = 1024, /* uses that a process knows to be on record; what is overwritten is
-			     recorded again */
+	BASIC_KEPT_MS = 60 * 1000, /* how long to remember that a registry needs no token */
+	NOTED_MAX = 1024, /* recorded uses that a process remembers; a forgotten one is recorded
+			     again */
 };
 
 struct inject {
@@ -72,7 +72,7 @@ inject_free(struct inject *inject)
 
 /* Choosing */
 
-/* A request on its way. */
+/* A request while it is handled. */
 struct inject_work {
 	struct inject *inject;
 	const struct context *context;
@@ -81,7 +81,7 @@ struct inject_work {
 	struct wanted wanted;
 	const struct login *login;
 	const char *user, *secret;
-	unsigned char note[SECRET_MAC_SIZE]; /* names the use, and the hour */
+	unsigned char note[SECRET_MAC_SIZE]; /* identifies the use, and the hour */
 	struct error *error;
 };
 
@@ -110,7 +110,7 @@ read_wish(struct inject_work *w)
 	return why == NULL ? ERR_NONE : deny(w, why);
 }
 
-/* For /v2/ any login will do that the key may use. */
+/* For /v2/ any login that the key may use will do. */
 static enum err
 inject_choose(struct inject_work *w)
 {
@@ -162,8 +162,8 @@ use_basic(const struct inject_work *w, const char **out)
 	return arena_failed(a) ? err_set(w->error, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }
 
-/* Whether the key of the use could be made: of whose login, in which version (a sealed value is
- * never the same twice), for what. */
+/* Makes the key of the token in the cache: the login and its version (sealing the same value twice
+ * gives different results), and the purpose. False on failure. */
 static bool
 token_key(const struct inject_work *w, const char *const *scopes,
 	  unsigned char out[TOKENS_KEY_SIZE])
@@ -209,7 +209,7 @@ static const char busy[] =
 	"The server waits for registries with as many threads as it may, or as one "
 	"key may have: try again.";
 
-/* A part of its time is left to a token that was found, so that it does not end on its way. */
+/* A cached token must have some time left, so that it does not expire before it is used. */
 static enum err
 fetch(const struct inject_work *w, const char *const *scopes,
       const unsigned char key[TOKENS_KEY_SIZE], const char **out)
@@ -237,8 +237,8 @@ fetch(const struct inject_work *w, const char *const *scopes,
 	return registry_down(w, report.message);
 }
 
-/* So many fetches of one key in a minute; that it is over says nothing to others who want the
- * token.
+/* Limits the fetches of one key in a minute; reaching the limit does not affect other callers that
+ * want the token.
  */
 static bool
 may_fetch(const struct inject_work *w, const unsigned char key[TOKENS_KEY_SIZE])
@@ -303,7 +303,7 @@ use_token(const struct inject_work *w, const char **out)
 
 enum { NEXT_MAC_SIZE = 16, NEXT_WORD_SIZE = 2 * NEXT_MAC_SIZE + 1 };
 
-/* The word for a path of the registry without its query. */
+/* Computes the word for a path of the registry without its query. */
 static bool
 next_word(const struct inject_work *w, const char *path, size_t len, char out[NEXT_WORD_SIZE])
 {
@@ -319,7 +319,8 @@ next_word(const struct inject_work *w, const char *path, size_t len, char out[NE
 	return true;
 }
 
-/* What nginx puts before a path of the registry; and before what is relative to the path `from`. */
+/* Sets the prefixes that nginx adds to a path of the registry, and to a location relative to the
+ * path `from`. */
 static void
 set_next(const struct inject_work *w, const char *word, const char *from, struct injection *out)
 {
@@ -334,7 +335,7 @@ set_next(const struct inject_work *w, const char *word, const char *from, struct
 	out->base = arena_printf(w->context->arena, "%s%.*s", out->next, (int)len, from);
 }
 
-/* What may be added to a path without leading out of it, however it is read. */
+/* Whether a text can be appended to a path without leaving it, however a program interprets it. */
 static bool
 is_plain(const char *rest)
 {
@@ -345,8 +346,8 @@ is_plain(const char *rest)
 	       strstr(rest, "//") == NULL;
 }
 
-/* Whether the word was made for the path that the registry is said to have named, or for one above
- * it. */
+/* Whether the word was made for the path that the registry is claimed to have given, or for one
+ * above it. */
 static bool
 is_named(const struct inject_work *w)
 {
@@ -354,7 +355,7 @@ is_named(const struct inject_work *w)
 	char word[NEXT_WORD_SIZE];
 
 	for (size_t len = strlen(named); len > 0; len--) {
-		bool below = named[len - 1] == '/'; /* of a path that ends with a slash */
+		bool below = named[len - 1] == '/'; /* the path ends with a slash */
 		unsigned char differs = 0;
 
 		if (named[len] != '\0' && named[len] != '/' && !below)
@@ -370,7 +371,7 @@ is_named(const struct inject_work *w)
 	return false;
 }
 
-/* What the client adds to a URL of its registry is the digest of what it has uploaded. */
+/* The only parameter that a client adds to a URL from its registry is the digest of its upload. */
 static const char *
 with_digest(const struct inject_work *w, const char *path)
 {
@@ -390,7 +391,7 @@ with_digest(const struct inject_work *w, const char *path)
 	return path;
 }
 
-/* Asks the registry where it sends a client from the path. */
+/* Asks the registry where it redirects a client from the path. */
 static enum err
 follow_path(const struct inject_work *w, unsigned hops, struct injection *out)
 {
@@ -508,7 +509,7 @@ struct recording {
 	const char *what;
 };
 
-/* A token may have been waited for: what was revoked meanwhile is not used. */
+/* Waiting for a token may have taken time: do not use what was revoked meanwhile. */
 static enum err
 stands_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -542,7 +543,7 @@ record_in_transaction(struct store_tx *tx, void *arg)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
-/* Each new use is a row: whoever invents repositories must not fill the log. */
+/* Each new use adds a row: a client that makes up repositories must not fill the log. */
 static enum err
 inject_count(const struct inject_work *w)
 {
@@ -558,8 +559,8 @@ inject_count(const struct inject_work *w)
 				 "wait as long as Retry-After says.");
 }
 
-/* Once an hour for each key, login, repository and kind of access; before the answer, so that what
- * cannot be put on record is not used. */
+/* Recorded once an hour for each key, login, repository and kind of access; before the answer, so
+ * that what cannot be recorded is not used. */
 static enum err
 record(struct inject_work *w)
 {

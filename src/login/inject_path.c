@@ -1,4 +1,4 @@
-/* inject_path: what a request to a registry asks for, by its method, path and query. */
+/* inject_path: parses what a request to a registry asks for, from its method, path and query. */
 #include <string.h>
 #include <strings.h>
 
@@ -14,7 +14,8 @@ struct path {
 	size_t count;
 };
 
-/* What means the same to everybody: no escapes, no empty segments but a last one, no dots. */
+/* Accepts only paths that all programs read alike: no escapes, no empty segments except the last,
+ * no dot segments. */
 static bool
 split(struct arena *a, const char *target, struct path *out)
 {
@@ -43,14 +44,14 @@ is_at(const struct path *p, size_t from_end, const char *name)
 	return p->count > from_end && strcmp(p->segments[p->count - 1 - from_end], name) == 0;
 }
 
-/* How a path of the API ends, behind the repository's name: the word, how many segments it takes
- * with what follows. */
+/* The endings of API paths after the repository's name: the word, and the number of segments from
+ * there on. */
 static size_t
 tail(const struct path *p)
 {
 	// clang-format off
 	static const struct { const char *word, *second; size_t len; } tails[] = {
-		{ "blobs", "uploads", 3 }, /* an id, or "" behind a final slash */
+		{ "blobs", "uploads", 3 }, /* an id, or "" after a final slash */
 		{ "blobs", "uploads", 2 },
 		{ "tags", "list", 2 },
 		{ "manifests", NULL, 2 },
@@ -93,7 +94,7 @@ inject_actions_of(const char *method)
 	return NULL;
 }
 
-/* Registries look for parameters in a form as well, so no form may pass. */
+/* Registries also read parameters from a form, so forms are refused. */
 static bool
 is_form(struct arena *a, const struct wish *wish)
 {
@@ -107,8 +108,8 @@ is_form(struct arena *a, const struct wish *wish)
 	return false;
 }
 
-/* A name of a parameter that the registry API knows.  An upload that has begun has others, which
- * its registry made up; but none that a registry could read as `mount` or `from`. */
+/* Whether the registry API has a parameter of this name. During an upload other parameters, chosen
+ * by the registry, are allowed, except any that could be read as `mount` or `from`. */
 static bool
 is_query_name(const char *name, bool upload)
 {
@@ -121,7 +122,7 @@ is_query_name(const char *name, bool upload)
 	return upload && strncasecmp(name, "mount", 5) != 0 && strncasecmp(name, "from", 4) != 0;
 }
 
-/* ?mount=…&from=… takes a blob out of another repository. */
+/* ?mount=…&from=… mounts a blob from another repository. */
 static const char *
 read_query(struct arena *a, const char *query, bool upload, struct registry_request *out)
 {
@@ -147,8 +148,8 @@ read_query(struct arena *a, const char *query, bool upload, struct registry_requ
 	return NULL;
 }
 
-/* The path up to the mark, as the API has it; behind the mark a word, and what the client says that
- * the registry named. */
+/* Splits a path at the mark: before it the API's path; after it a word, and the location that the
+ * client claims to be from the registry. */
 static bool
 split_mark(struct arena *a, const char *target, const char *mark, struct registry_request *out)
 {
