@@ -25,12 +25,12 @@
 #include "registry/url.h"
 
 enum {
-	TIMEOUT_MS = 30 * 1000, /* of one request */
-	NODES_MAX = 100000,	/* values in it */
+	TIMEOUT_MS = 30 * 1000, /* for one request */
+	NODES_MAX = 100000,	/* values in the file */
 	ARENA_MAX = 64 * 1024 * 1024,
 };
 
-/* By it an administrator sees where a login came from. */
+/* Tells administrators where a login came from. */
 static const char imported[] = "Imported by regcred import.";
 
 struct planned {
@@ -41,10 +41,10 @@ struct planned {
 struct client_call {
 	const struct arguments *arguments;
 	bool dry_run, replace;
-	bool may_store;		 /* a dry run looked */
-	struct planned *planned; /* what it would have made so far */
-	struct arena *arena;	 /* of the call */
-	struct arena *work;	 /* of one login: emptied after it */
+	bool may_store;		 /* dry run: checked that logins may be stored */
+	struct planned *planned; /* dry run: what would have been created so far */
+	struct arena *arena;	 /* for the whole command */
+	struct arena *work;	 /* for one login: reset after it */
 	struct client_settings settings;
 	struct client client;
 	char why[CLIENT_WHY_MAX];
@@ -202,7 +202,7 @@ run_logout(struct client_call *c)
 
 /* import */
 
-/* A line for a login: address, user, what became of it. */
+/* Prints a line for a login: address, user, outcome. */
 static void
 client_cli_tell(const char *address, const char *user, const char *outcome)
 {
@@ -222,7 +222,7 @@ client_cli_refuse(struct client_call *c, const char *address, const char *user, 
 	client_cli_tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
 }
 
-/* Base64 as docker reads it, line breaks and all; NULL for anything else. */
+/* Decodes base64 as docker does, ignoring line breaks; NULL for anything else. */
 static char *
 decode_auth(struct arena *a, const char *text, size_t *len)
 {
@@ -235,8 +235,8 @@ decode_auth(struct arena *a, const char *text, size_t *len)
 	return ok ? out : NULL;
 }
 
-/* Fills user and secret from "auth": what is before the first colon, and after it without the NULs
- * that some programs fill it up with.  NULL, or what is wrong. */
+/* Fills user and secret from "auth": the parts before and after the first colon, without trailing
+ * NULs, which some programs add as padding. NULL, or what is wrong. */
 static const char *
 read_auth(struct arena *a, const char *auth, struct remote_store *out)
 {
@@ -258,7 +258,7 @@ read_auth(struct arena *a, const char *auth, struct remote_store *out)
 							   : "its password contains a NUL byte.";
 }
 
-/* Fills user and secret from what docker and podman write.  NULL, or why not. */
+/* Fills user and secret from an entry written by docker or podman. NULL, or why not. */
 static const char *
 read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 {
@@ -274,7 +274,7 @@ read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 			return wrong;
 	}
 	if (token != NULL && *token != '\0') {
-		/* Where a user is named, the token does for its password everywhere. */
+		/* If there is a user, the token works as its password everywhere. */
 		if (out->user == NULL || *out->user == '\0')
 			out->user = "<token>";
 		out->secret = token;
@@ -291,7 +291,7 @@ read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 	return NULL;
 }
 
-/* What the server would refuse, so that a dry run knows it too. */
+/* Checks what the server would refuse, so that a dry run reports it too. */
 static const char *
 foresee(const struct client_call *c, const struct remote_store *store)
 {
@@ -306,7 +306,7 @@ foresee(const struct client_call *c, const struct remote_store *store)
 	return *store->address.path != '\0' ? registry_path_check(store->address.path) : NULL;
 }
 
-/* What a run would have made before, of which a dry run's server knows nothing. */
+/* Notes what a real run would have created, which the server does not know in a dry run. */
 static void
 plan(struct client_call *c, const struct remote_store *store, enum remote_done *done)
 {
@@ -337,7 +337,7 @@ plan(struct client_call *c, const struct remote_store *store, enum remote_done *
 		c->planned = made;
 }
 
-/* docker keeps tokens of its own below Docker Hub's address. */
+/* docker stores its own tokens below Docker Hub's address. */
 static bool
 is_docker_token(const struct registry_url *url)
 {
@@ -345,7 +345,7 @@ is_docker_token(const struct registry_url *url)
 			    strstr(url->path, "refresh-token") != NULL);
 }
 
-/* As `echo user:password | base64` makes one: it is stored as it is, and rarely meant. */
+/* `echo user:password | base64` adds a line break: it is stored as is, but rarely intended. */
 static void
 note_line_break(const char *address)
 {
@@ -401,7 +401,7 @@ warn_of_helper(const char *path, const char *address, const char *helper)
 	(void)fputc('\n', stderr);
 }
 
-/* Passwords that lie with other programs are not in the file. */
+/* Passwords kept by credential helpers are not in the file. */
 static void
 warn_of_helpers(const char *path, const struct json *file)
 {
@@ -416,7 +416,7 @@ warn_of_helpers(const char *path, const struct json *file)
 		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
 }
 
-/* The older .dockercfg is what "auths" is now. */
+/* The older .dockercfg has the content of "auths". */
 static bool
 is_dockercfg(const struct json *file)
 {
@@ -428,7 +428,7 @@ is_dockercfg(const struct json *file)
 	return true;
 }
 
-/* Whether the key may make logins, as the schema of the type says. */
+/* Whether the key may create logins, according to the schema of the type. */
 static bool
 may_store_logins(struct client_call *c)
 {
@@ -536,7 +536,8 @@ client_run(int (*command)(struct client_call *c), const struct arguments *argume
 	(void)mallopt(M_PERTURB, 0x5a);
 #endif
 	json_in_init();
-	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
+	(void)signal(SIGXFSZ,
+		     SIG_IGN); /* exceeding a file size limit is an error, like a full disk */
 	call.arena = arena_new(ARENA_MAX);
 	if (call.arena == NULL || !harden_dumps(false))
 		(void)client_cli_fail("out of memory, or core files cannot be switched off");

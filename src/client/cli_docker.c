@@ -1,4 +1,5 @@
-/* cli_docker: reads a configuration of docker or podman, changes what names regcred, writes it. */
+/* cli_docker: reads a configuration of docker or podman, changes the entries for regcred, writes
+ * it. */
 #include "client/cli_docker.h"
 
 #include <errno.h>
@@ -27,11 +28,11 @@ static const char helper[] = "regcred";
 struct edit {
 	struct arena *arena;
 	const struct docker_setup *setup;
-	const char *path; /* of the file itself, behind symbolic links */
+	const char *path; /* of the file itself, with symbolic links resolved */
 	struct json *file;
-	const char *old;  /* its text; NULL: there is none */
-	const char *text; /* what it becomes */
-	struct stat st;	  /* of the file; its mode is what a new one gets */
+	const char *old;  /* its text; NULL: no file */
+	const char *text; /* the new text */
+	struct stat st;	  /* of the file; if it is new, the mode it gets */
 	unsigned changes;
 };
 
@@ -46,7 +47,7 @@ docker_setup_fail(const char *what, const char *why)
 	return 1;
 }
 
-/* Where docker, or podman, looks. */
+/* The path that docker, or podman, uses. */
 static const char *
 find_path(struct arena *a, bool podman)
 {
@@ -78,7 +79,7 @@ names_us(const struct json *node)
 	return node->type == JSON_STRING && strcmp(node->text, helper) == 0;
 }
 
-/* After a change of the text; false, and it was said, without memory. */
+/* Parses the changed text; false, with a message, if out of memory. */
 static bool
 docker_setup_parse(struct edit *e)
 {
@@ -91,8 +92,8 @@ docker_setup_parse(struct edit *e)
 	return false;
 }
 
-/* A string member, of the file or of its member `outer`, that is to name us; what it named is
- * shown. */
+/* Sets a string member, of the file or of its member `outer`, to our name, and prints the old
+ * value. */
 static bool
 docker_setup_set(struct edit *e, const char *outer, const char *name)
 {
@@ -137,8 +138,8 @@ warn_of_password(const struct edit *e, const char *key)
 			     key);
 }
 
-/* docker and podman compare letter by letter: a registry has the name that it was given here, and
- * the one that images have. */
+/* docker and podman compare names exactly: adds the registry under the given name and under the one
+ * used in images. */
 static bool
 docker_setup_add_registry(struct edit *e, const struct registry_url *url)
 {
@@ -191,8 +192,8 @@ docker_setup_remove_all(struct edit *e)
 
 /* The file */
 
-/* From the reading to the writing nobody else of us changes the file: the lock of its directory
- * ends with the program. */
+/* Keeps other runs of this program from changing the file between reading and writing: the lock on
+ * its directory ends with the process. */
 static void
 docker_setup_lock(const struct edit *e)
 {

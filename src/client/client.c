@@ -1,4 +1,4 @@
-/* client: settings of the programs on other machines, and their requests, with libcurl. */
+/* client: settings and requests of the programs on other machines. */
 #include "client/client.h"
 
 #include <curl/curl.h>
@@ -49,7 +49,7 @@ client_refuse(char why[CLIENT_WHY_MAX], const char *format, ...)
 	return false;
 }
 
-/* Where a setting is kept; NULL for an unknown name. */
+/* The place of a setting; NULL for an unknown name. */
 static char *
 client_find_setting(struct client_settings *out, const char *name)
 {
@@ -69,7 +69,7 @@ struct client_reading {
 	char *why;
 };
 
-/* A name that is not one of ours is left alone: files for other programs hold more. */
+/* Unknown names are ignored: the file may be shared with other programs. */
 static bool
 client_take_line(void *arg, unsigned number, char *line)
 {
@@ -144,7 +144,7 @@ client_read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 
 	if (key_file != NULL && *key_file != '\0' && !client_settings_read(out, key_file, why))
 		return false;
-	/* The key file says which key, not for which server. */
+	/* The file gives only the key, not the server. */
 	*out->url = '\0';
 	if (key_file == NULL && (!copy_setting(out->access_key, "REGCRED_ACCESS_KEY", why) ||
 				 !copy_setting(out->secret_key, "REGCRED_SECRET_KEY", why)))
@@ -197,7 +197,7 @@ client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 
 /* The session */
 
-/* The place of "/v1" or "/v2-beta" as a whole segment of a path, and what follows it. */
+/* Finds "/v1" or "/v2-beta" as a whole segment of a path, and the rest after it. */
 static bool
 split_version(char *path, const char **scope)
 {
@@ -220,8 +220,8 @@ split_version(char *path, const char **scope)
 	return false;
 }
 
-/* What requests begin with: the scope that the URL names, in the version whose logins need no
- * e-mail address.  NULL for a URL that is none. */
+/* The beginning of request URLs: the scope of the configured URL, in the API version whose logins
+ * need no e-mail address. NULL if it is not a URL. */
 static const char *
 root_of(struct arena *a, const char *url)
 {
@@ -268,7 +268,7 @@ is_loopback(char *host)
 	return strcasecmp(host, "localhost") == 0 || network_list_has("127.0.0.0/8 ::1/128", host);
 }
 
-/* Over http anybody on the way can read the key and all logins. */
+/* Over http anyone on the network path can read the key and all logins. */
 static bool
 may_be_asked(const char *url, const char *allow_http)
 {
@@ -381,8 +381,9 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 		.answer_max = CLIENT_ANSWER_MAX,
 		.timeout_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms(),
 		.ca_file = c->settings->ca_file,
-		.proxy = strncmp(c->root, "http:", 5) == 0 ? ""
-							   : NULL}; /* it would be told the key */
+		.proxy = strncmp(c->root, "http:", 5) == 0
+				 ? ""
+				 : NULL}; /* over http a proxy would see the key */
 	struct fetch_answer got = {.body = ""};
 	enum fetch_rc rc = request.url != NULL ? fetch_do(c->fetch, c->arena, &request, &got)
 					       : FETCH_EXHAUSTED;
@@ -427,7 +428,7 @@ client_do(struct client *c, const char *method, const char *path, const char *bo
 			    code != NULL ? code : "", field != NULL ? ": " : "",
 			    field != NULL ? field : "", detail != NULL ? ": " : "",
 			    detail != NULL ? detail : "");
-	text_make_plain(c->why); /* it is for terminals */
+	text_make_plain(c->why); /* it is printed on terminals */
 	return false;
 }
 

@@ -1,9 +1,9 @@
-/* docker_credential: docker-credential-regcred, which docker, podman, skopeo, buildah and others
- * ask for logins: one word as an argument, a question on standard input, an answer on standard
- * output.
+/* docker_credential: docker-credential-regcred, the credential helper for docker, podman, skopeo,
+ * buildah and others: one word as an argument, the request on standard input, the answer on
+ * standard output.
  *
- * The protocol is that of docker's own helpers.  Errors go to standard output too, with exit status
- * 1; three of them have texts that the callers compare.
+ * The protocol is that of docker's own helpers. Errors also go to standard output, with exit status
+ * 1; callers compare the texts of three of them.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -22,19 +22,19 @@
 #include "registry/url.h"
 
 enum {
-	TIMEOUT_MS = 1900, /* of all that one call asks of the server: under two seconds */
+	TIMEOUT_MS = 1900, /* for all requests of one call: under two seconds */
 	TIMEOUT_MAX_S = 60,
-	INPUT_MAX = 256 * 1024, /* bytes of a question: a login of 64 KiB with escapes */
+	INPUT_MAX = 256 * 1024, /* bytes of input: a login of 64 KiB with escapes */
 	ARENA_MAX = 64 * 1024 * 1024,
 };
 
 static const char not_found[] = "credentials not found in native keychain";
 static const char no_server[] = "no credentials server URL";
 static const char no_user[] = "no credentials username";
-/* By it erase knows what store has made. */
+/* Tells erase which logins store has created. */
 static const char stored_by[] = "Stored by docker-credential-regcred.";
 
-/* One call. */
+/* One call of the helper. */
 struct helper_call {
 	struct arena *arena;
 	struct client_settings settings;
@@ -45,7 +45,7 @@ struct helper_call {
 	size_t input_len;
 };
 
-/* What the callers compare is printed as it is, the rest says who speaks. */
+/* Texts that callers compare are printed as they are; others name this program. */
 static int
 helper_fail(const char *text)
 {
@@ -75,8 +75,8 @@ answer(struct helper_call *c)
 	return EXIT_SUCCESS;
 }
 
-/* For slow lines: REGCRED_API_TIMEOUT, in seconds.  What is no number from 1 to TIMEOUT_MAX_S does
- * not count. */
+/* For slow connections: REGCRED_API_TIMEOUT, in seconds. Ignored unless it is a number from 1 to
+ * TIMEOUT_MAX_S. */
 static int64_t
 timeout_ms(void)
 {
@@ -96,7 +96,7 @@ start(struct helper_call *c)
 	       client_open(&c->client, c->arena, &c->settings, timeout_ms(), c->why);
 }
 
-/* The address on standard input, without blanks around it; NULL if there is none. */
+/* The address on standard input, trimmed; NULL if there is none. */
 static char *
 helper_read_address(struct helper_call *c)
 {
@@ -118,7 +118,7 @@ run_get(struct helper_call *c)
 
 	if (address == NULL)
 		return helper_fail(no_server);
-	/* docker asks for tokens of its own below Hub's address: nobody stores them here. */
+	/* docker asks for its own tokens below Docker Hub's address; they are never stored here. */
 	if (!remote_address(c->arena, address, &url, &wrong))
 		return helper_fail(not_found);
 	if (!start(c))
@@ -250,7 +250,7 @@ helper_usage(int status)
 	return status;
 }
 
-/* All of standard input; what follows INPUT_MAX would be cut, so it is refused. */
+/* Reads all of standard input; more than INPUT_MAX bytes are refused. */
 static bool
 helper_read_input(struct helper_call *c)
 {
@@ -286,7 +286,7 @@ main(int argc, char **argv)
 {
 	if (!harden_descriptors())
 		return EXIT_FAILURE;
-	/* A file of settings, or a core file, would show what goes through here. */
+	/* A settings file or a core file could expose secrets. */
 	(void)umask(0077);
 #ifdef M_PERTURB
 	(void)mallopt(M_PERTURB, 0x5a);

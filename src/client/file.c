@@ -1,4 +1,4 @@
-/* file: files of the user that a client reads and replaces whole. */
+/* file: reads and replaces files of the user. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 #include "client/cli_client.h"
 
 enum {
-	FILE_MAX = 1024 * 1024, /* of a configuration, or a file to import */
+	FILE_MAX = 1024 * 1024, /* bytes of a configuration or a file to import */
 };
 
 static bool

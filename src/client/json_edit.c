@@ -1,4 +1,4 @@
-/* json_edit: members of a JSON text set and removed. */
+/* json_edit: sets and removes members of a JSON text. */
 #include "client/json_edit.h"
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #define BLANKS " \t\r\n"
 
-/* A member in the text: its name with the quotes, its value. */
+/* A member in the text: its name with quotes, its value. */
 struct span {
 	const char *name, *name_end, *value, *value_end;
 };
@@ -20,7 +20,7 @@ struct edit_place {
 	const char *open; /* its brace */
 	struct span first, last, before, member;
 	size_t count;
-	bool found; /* the member that was looked for; `before` is the one before it */
+	bool found; /* the requested member was found; `before` is the one before it */
 };
 
 static const char *
@@ -100,7 +100,7 @@ json_edit_find(struct arena *a, const char *open, const char *name)
 	return p;
 }
 
-/* text with what is between from and to replaced. */
+/* text with the part from `from` to `to` replaced. */
 static const char *
 splice(struct arena *a, const char *text, const char *from, const char *to, const char *with)
 {
@@ -118,7 +118,7 @@ quoted(struct arena *a, const char *text)
 	return json_out_text(&w, &len);
 }
 
-/* What is between the brace and the first member; of an empty object as docker writes one. */
+/* The blanks between the brace and the first member; for an empty object, as docker writes them. */
 static const char *
 lead_of(struct arena *a, const struct edit_place *p)
 {
@@ -134,7 +134,7 @@ colon_of(struct arena *a, const struct edit_place *p)
 					  (size_t)(p->first.value - p->first.name_end));
 }
 
-/* The blanks of the next level; the first level shows how far it is indented. */
+/* The blanks of the next level; the first level shows the indentation. */
 static const char *
 deeper(struct arena *a, const char *lead)
 {
@@ -143,8 +143,8 @@ deeper(struct arena *a, const char *lead)
 	return indent != NULL ? arena_printf(a, "%s%s", lead, indent + 1) : "";
 }
 
-/* Adds a member at the end of an object; lead: what its members have before them, close: what
- * the brace has. */
+/* Adds a member at the end of an object; lead: the blanks before its members, close: those before
+ * its closing brace. */
 static const char *
 insert(struct arena *a, const char *text, const struct edit_place *p, const char *member,
        const char *lead, const char *close)
@@ -154,7 +154,7 @@ insert(struct arena *a, const char *text, const struct edit_place *p, const char
 
 		return splice(a, text, p->open + 1, strchr(p->open, '}'), all);
 	}
-	if (p->count > 1) { /* as after the last comma */
+	if (p->count > 1) { /* same blanks as after the last comma */
 		const char *comma = p->last.name;
 
 		while (comma[-1] != ',')
@@ -162,7 +162,7 @@ insert(struct arena *a, const char *text, const struct edit_place *p, const char
 		lead = arena_copy(a, comma, (size_t)(p->last.name - comma));
 	}
 	if (lead != NULL && *lead == '\0' && p->count == 1 && p->last.value[-1] == ' ')
-		lead = " "; /* one line, with blanks after colons, and so after commas */
+		lead = " "; /* on one line, with blanks after colons, so also after commas */
 	return splice(a, text, p->last.value_end, p->last.value_end,
 		      arena_printf(a, ",%s%s", lead != NULL ? lead : "", member));
 }

@@ -1,4 +1,4 @@
-/* remote: what is asked of a server to read, store and remove a login. */
+/* remote: the requests to read, store and remove a login. */
 #include "client/remote.h"
 
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include "registry/url.h"
 
 enum {
-	PAGE = 100,	  /* rows asked for at once: about 200 KB */
-	PAGES_MAX = 1000, /* a list that is longer has no end */
+	PAGE = 100,	  /* rows per request: about 200 KB */
+	PAGES_MAX = 1000, /* a longer list is assumed to be endless */
 };
 
 static enum remote_rc
@@ -34,7 +34,7 @@ remote_address(struct arena *a, const char *address, struct registry_url *out, c
 	return *why == NULL;
 }
 
-/* {"name":"value",…} of pairs up to a NULL; NULL without memory. */
+/* {"name":"value",…} from pairs, ended by NULL; NULL if out of memory. */
 static const char *
 remote_body_of(struct arena *a, const char *const (*pairs)[2])
 {
@@ -112,11 +112,11 @@ next_page(struct client *c, const char *collection, const struct json *body)
 	const char *next = client_text(json_member(body, "pagination"), "next");
 	const char *query = next != NULL ? strchr(next, '?') : NULL;
 
-	/* Of the server's URL only the question: our key goes where we send it. */
+	/* Use only the query of the server's URL, so that the key is not sent anywhere else. */
 	return query != NULL ? arena_printf(c->arena, "%s%s", collection, query) : NULL;
 }
 
-/* Calls each(arg, row) for the rows of a collection until it says false. */
+/* Calls each(arg, row) for the rows of a collection until it returns false. */
 static enum remote_rc
 walk(struct client *c, const char *collection, const char *query,
      bool (*each)(void *arg, const struct json *row), void *arg)
@@ -152,7 +152,7 @@ has_text(const struct json *row, const char *name, const char *wanted)
 struct search {
 	struct client *client;
 	const struct remote_store *store;
-	const struct json *active, *other; /* the registry, or one that is not active */
+	const struct json *active, *other; /* the registry; an inactive one */
 };
 
 static bool
@@ -173,7 +173,7 @@ look_at_registry(void *arg, const struct json *row)
 	return false;
 }
 
-/* The registry of an address: its id, NULL if there is none. */
+/* Finds the registry of an address: its id, NULL if there is none. */
 static enum remote_rc
 find_registry(struct client *c, const struct remote_store *store, const char **id)
 {
@@ -207,11 +207,11 @@ look_at_login(void *arg, const struct json *row)
 	    !same_path(row, s->store->address.path))
 		return true;
 	if (s->active == NULL || has_text(row, "state", "active"))
-		s->active = row; /* an active one before others, then the newest */
+		s->active = row; /* active ones first, then the newest */
 	return true;
 }
 
-/* Shows look the logins of a registry that have this user. */
+/* Passes the logins of a registry with this user to look(). */
 static enum remote_rc
 find_doubles(struct client *c, const struct remote_store *store, const char *registry,
 	     bool (*look)(void *arg, const struct json *row), struct search *s)
@@ -262,13 +262,13 @@ remote_put(struct client *c, const char *id, const char *name, const char *value
 
 /* Keys that have stored a login
  *
- * Jobs and hosts log in and out of the same registry at the same time, each with its key: the one
- * that logs out must not take the login from the others.  Its name lists the keys.  One that an
- * administrator gave another name belongs to whoever logs out. */
+ * Several jobs and hosts may log in to and out of the same registry, each with its own key: one
+ * that logs out must not remove the login for the others. The login's name lists the keys. If an
+ * administrator has renamed the login, anyone who logs out removes it. */
 
 static const char keys_begin[] = "docker login:";
 
-/* The list of keys, with blanks before them; NULL: the row has none. */
+/* The list of keys, each preceded by a blank; NULL: the row has none. */
 static const char *
 keys_of(const struct json *row)
 {
@@ -279,7 +279,7 @@ keys_of(const struct json *row)
 		       : NULL;
 }
 
-/* The name without this key and, at the end, with it. */
+/* The name without this key, or with it at the end. */
 static const char *
 name_with(struct client *c, const char *keys, bool with)
 {
@@ -319,8 +319,8 @@ update(struct client *c, const struct remote_store *store, const struct json *ro
 	return rc;
 }
 
-/* As images name it: with the scheme, without which it would be asked over TLS, and with a port
- * that may be left out only where it was. */
+/* The address as in images: with the scheme if it is http, because the default is TLS, and without
+ * a port only if it was given without one. */
 static const char *
 address_of(struct client *c, const struct registry_url *url)
 {
@@ -331,7 +331,7 @@ address_of(struct client *c, const struct registry_url *url)
 		       : arena_printf(c->arena, "%s%s", scheme, url->key);
 }
 
-/* Another program may make the same one at the same time: then it is looked for again. */
+/* Another program may create the same one at the same time: then search again. */
 static enum remote_rc
 make_registry(struct client *c, const struct remote_store *store, const char **id)
 {
@@ -378,7 +378,8 @@ look_at_double(void *arg, const struct json *row)
 	if (!has_text(row, "publicValue", s->store->user) ||
 	    !same_path(row, s->store->address.path))
 		return true;
-	/* Of ids of one kind the shorter one, or the first of the same length, is the older. */
+	/* Among ids of one kind the shorter one is older; with equal length, the one that sorts
+	 * first. */
 	const char *id = client_text(row, "id");
 	const char *best = s->active != NULL ? client_text(s->active, "id") : NULL;
 	if (best == NULL || strlen(id) < strlen(best) ||
@@ -401,8 +402,8 @@ remote_remove(struct client *c, const char *id, bool active)
 	return rc;
 }
 
-/* Who makes a login while another program makes the same one gives way to the older: it gets the
- * password, and ours goes. */
+/* If another program created the same login at the same time, the older one wins: it gets the
+ * password, and ours is removed. */
 static enum remote_rc
 give_way(struct client *c, const struct remote_store *store, const char *registry, const char **id)
 {
@@ -419,8 +420,8 @@ give_way(struct client *c, const struct remote_store *store, const char *registr
 	return rc;
 }
 
-/* Who stores a login wants it to be used: where another one would be chosen, it becomes the default
- * instead of that. */
+/* A stored login is meant to be used: if another one would be chosen, ours becomes the default
+ * instead. */
 static enum remote_rc
 prefer(struct client *c, const struct remote_store *store, const char *id)
 {
@@ -435,7 +436,7 @@ prefer(struct client *c, const struct remote_store *store, const char *id)
 	if (chosen == NULL || strcmp(chosen, id) == 0)
 		return REMOTE_OK;
 	rc = remote_put(c, id, "isDefault", "true");
-	if (rc == REMOTE_OK) /* which may be gone by now */
+	if (rc == REMOTE_OK) /* it may be gone by now */
 		(void)!remote_put(c, chosen, "isDefault", "false");
 	return rc;
 }
@@ -495,7 +496,7 @@ look_at_stored(void *arg, const struct json *row)
 	return f->count < ERASE_MAX;
 }
 
-/* Ours, as far as it is: another key may have stored the same login. */
+/* Removes our part: another key may have stored the same login. */
 static enum remote_rc
 erase_one(struct client *c, const struct json *row)
 {

@@ -1,4 +1,4 @@
-/* terminal: questions to the person at it. */
+/* terminal: asks the user questions. */
 #include "client/terminal.h"
 
 #include <errno.h>
@@ -9,8 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Signals that end a program, or stop it: the terminal must not stay as it is while a secret is
- * typed. */
+/* Signals that end or stop a program: the terminal must be restored before they take effect. */
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
 enum { ENDING_COUNT = sizeof(ending) / sizeof(*ending) };
@@ -22,14 +21,14 @@ static void catch (int number)
 	caught = number;
 }
 
-/* What is put back after a secret was typed. */
+/* What is restored after a secret was typed. */
 struct terminal {
 	struct termios shown;
 	struct sigaction actions[ENDING_COUNT];
 	sigset_t mask;
 };
 
-/* From here on the signals wait, except in ppoll(): one that comes before it is not lost. */
+/* From here on the signals are blocked, except in ppoll(), so that none is lost. */
 static bool
 terminal_hide(struct terminal *t)
 {
@@ -47,14 +46,14 @@ terminal_hide(struct terminal *t)
 	(void)sigprocmask(SIG_BLOCK, &blocked, &t->mask);
 	for (size_t i = 0; i < ENDING_COUNT; i++) {
 		(void)sigaction(ending[i], &action, &t->actions[i]);
-		if (t->actions[i].sa_handler == SIG_IGN) /* as nohup has it */
+		if (t->actions[i].sa_handler == SIG_IGN) /* for example under nohup */
 			(void)sigaction(ending[i], &t->actions[i], NULL);
 	}
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
 }
 
-/* As it was; then what a signal asked for happens. */
+/* Restores the terminal; then pending signals take effect. */
 static void
 terminal_show(const struct terminal *t)
 {
@@ -67,7 +66,7 @@ terminal_show(const struct terminal *t)
 	(void)sigprocmask(SIG_SETMASK, &t->mask, NULL);
 }
 
-/* A terminal gives a line at once, when it has been typed. */
+/* A terminal delivers a whole line at once, after it has been typed. */
 static bool
 terminal_read_line(const sigset_t *mask, char *out, size_t size)
 {

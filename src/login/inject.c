@@ -289,16 +289,16 @@ use_token(const struct inject_work *w, const char **out)
 
 /* Where it goes
  *
- * A registry may name any URL for what comes after a request: for the next step of an upload, for
- * the bytes of a blob.  nginx rewrites those on the registry's own host to
+ * A registry may name any URL for the step after a request: for the next part of an upload, or for
+ * the content of a blob.  nginx rewrites URLs on the registry's own host to
  *
  *   PATH/.regcred/WORD/what/the/registry/named
  *
- * PATH is the request of the API that it came from, so that the repository is known.  nginx cannot
- * sign, so the first such URL has a number as its WORD, and what the registry named counts for
- * nothing: the registry is asked again, and the answers are followed, so many as the number says.
- * For an upload that is another POST.  From then on WORD is a MAC over the repository and the path
- * that the registry named; the query is the registry's own from answer to answer.
+ * PATH is the API request that the URL came from, which tells the repository.  nginx cannot sign,
+ * so in the first such URL WORD is a number, and the rest is ignored: regcred asks the registry
+ * again and follows as many answers as the number says.  For an upload that is another POST.  From
+ * then on WORD is a MAC over the repository and the path that the registry named; the query is
+ * whatever the registry last gave.
  */
 
 enum { NEXT_MAC_SIZE = 16, NEXT_WORD_SIZE = 2 * NEXT_MAC_SIZE + 1 };

@@ -1,4 +1,4 @@
-/* resolve: find the logins for a registry, judge them, put them in order. */
+/* resolve: finds the logins for a registry, checks whether they fit, sorts them. */
 #include "login/resolve.h"
 
 #include <stdlib.h>
@@ -20,8 +20,8 @@
 #include "secret/seal.h"
 #include "store/store.h"
 
-/* The store makes room for a whole page before it reads, and most registries have few logins: so
- * the first page of one is small. */
+/* The store allocates a whole page before it reads, and most registries have few logins, so the
+ * first page is small. */
 enum { PAGE = 500, FIRST_PAGE = 8, ROOM = 16 };
 
 /* Reading the question */
@@ -64,7 +64,7 @@ read_registry(const struct resource_type *type, const struct json *body, struct 
 {
 	const char *id = NULL;
 
-	if (type_field(type, "registryId", API_V1)->type != FT_STRING) /* a part of the answer */
+	if (type_field(type, "registryId", API_V1)->type != FT_STRING) /* part of the answer */
 		return ERR_NONE;
 	if (schema_read_question(type, "registryId", body, &id, e) != ERR_NONE)
 		return e->code;
@@ -101,10 +101,10 @@ resolve_read(const struct context *c, const struct resource_type *type, const st
 
 /* Finding */
 
-/* A registry, as far as its logins need it. */
+/* What has to be known of a registry to choose its logins. */
 struct known_registry {
 	int64_t id, owner;
-	const struct registry_url *url; /* NULL: none that is wanted, or that the key is for */
+	const struct registry_url *url; /* NULL: not requested, or not allowed to the key */
 	bool active;
 };
 
@@ -115,10 +115,10 @@ struct finder {
 	const struct wanted *wanted;
 	bool revealed;
 	struct owners owners;
-	bool *active; /* of each owner: a login of a project that is not is of no use */
+	bool *active; /* for each owner: logins of an inactive project cannot be used */
 	struct login_list *out;
 	struct error *error;
-	struct known_registry *known; /* the last ones that were looked at, by their ids */
+	struct known_registry *known; /* a small cache, by id */
 };
 
 static enum err
@@ -150,7 +150,7 @@ is_owner_active(const struct finder *f, int64_t owner)
 	return false;
 }
 
-/* Whether it can be used now, whatever for. */
+/* Whether it can be used now, for any purpose. */
 static enum login_reason
 judge(const struct finder *f, const struct known_registry *registry, const struct record *row)
 {
@@ -160,7 +160,7 @@ judge(const struct finder *f, const struct known_registry *registry, const struc
 		return LOGIN_PROJECT_INACTIVE;
 	if (!registry->active)
 		return LOGIN_REGISTRY_INACTIVE;
-	/* One that is being checked again is in use meanwhile. */
+	/* A login that is being checked again stays in use meanwhile. */
 	if (record_state(row) != ST_ACTIVE && record_state(row) != ST_UPDATING_ACTIVE)
 		return LOGIN_INACTIVE;
 	if (expires->type == VALUE_INT && expires->number <= f->context->now_ms)
@@ -171,12 +171,12 @@ judge(const struct finder *f, const struct known_registry *registry, const struc
 	return LOGIN_ADDRESS;
 }
 
-/* What the choice needs no room for. */
+/* Columns that the choice does not need. */
 static const uint64_t unused_columns = COL_BIT(COL_NAME) | COL_BIT(COL_DESCRIPTION) |
 				       COL_BIT(COL_EMAIL) | COL_BIT(COL_TRANSITION_TEXT) |
 				       COL_BIT(COL_VERIFY_MESSAGE);
 
-/* The address of a registry may have a path too; both hold. */
+/* The address of a registry may have a path too; both apply. */
 static void
 set_path(struct login *login)
 {
@@ -187,7 +187,7 @@ set_path(struct login *login)
 		login->reason = LOGIN_OTHER_PATH;
 }
 
-/* The address means something, and the registry is one that is wanted and that the key is for. */
+/* Checks that the address is valid, and that the registry is requested and allowed to the key. */
 static enum err
 know_registry(struct finder *f, const struct record *row, struct known_registry *out)
 {
@@ -206,7 +206,7 @@ know_registry(struct finder *f, const struct record *row, struct known_registry 
 	return ERR_NONE;
 }
 
-/* The registry of a login, which is read once for a while. */
+/* The registry of a login, read once and cached. */
 static enum err
 registry_of(struct finder *f, const struct record *login, struct known_registry **out)
 {
@@ -242,7 +242,7 @@ add_login(struct finder *f, const struct known_registry *registry, const struct 
 	return resolve_add(f, &login);
 }
 
-/* The logins of a registry; of all of them if that is NULL. */
+/* The logins of a registry; NULL: of all registries. */
 static enum err
 add_logins(struct finder *f, struct known_registry *registry)
 {
@@ -274,7 +274,7 @@ add_logins(struct finder *f, struct known_registry *registry)
 	return ERR_NONE;
 }
 
-/* The logins of all registries with this value in a column, by the index of that. */
+/* The logins of all registries with this value in a column, which has an index. */
 static enum err
 add_registries(struct finder *f, enum column column, struct value value, bool plain_http)
 {
@@ -307,7 +307,7 @@ add_registries(struct finder *f, enum column column, struct value value, bool pl
 	return ERR_NONE;
 }
 
-/* An image names the port of a registry whose address has that of http, or none. */
+/* An image may name the port of a registry whose address has the port of http, or none. */
 static enum err
 add_by_key(struct finder *f, const char *key)
 {
@@ -323,7 +323,7 @@ add_by_key(struct finder *f, const char *key)
 			    : err_set(f->error, ERR_INTERNAL, NULL, NULL);
 }
 
-/* Whether the project is one that the caller belongs to, and is active. */
+/* Whether the caller belongs to the project, and the project is active. */
 static enum err
 look_at_project(const struct finder *f, int64_t project, bool *joined, bool *active)
 {
@@ -333,7 +333,7 @@ look_at_project(const struct finder *f, int64_t project, bool *joined, bool *act
 
 	*joined = identity_role_in_project(c->id, project) != ROLE_NONE;
 	*active = m != NULL && m->active;
-	if (m != NULL || !*joined) /* an administrator is in all of them */
+	if (m != NULL || !*joined) /* administrators belong to all projects */
 		return ERR_NONE;
 	enum store_rc rc =
 		store_get(c->store, c->arena, &family_account, project, &owners_all, &row);
@@ -343,9 +343,9 @@ look_at_project(const struct finder *f, int64_t project, bool *joined, bool *act
 	return ERR_NONE;
 }
 
-/* Whose logins are looked at: in a project the project's; else those of the caller's own account,
- * and of the projects that its key names.  Others can make anybody a member of theirs, and must not
- * so choose what he is given. */
+/* The accounts whose logins are considered: when scoped, the project; else the caller's own account
+ * and the projects that its key names. Not all of the caller's projects, because anybody can be
+ * added to someone else's project, which must not decide which login they get. */
 static enum err
 find_owners(struct finder *f)
 {
@@ -403,7 +403,7 @@ resolve_find(const struct context *c, const struct wanted *wanted, bool revealed
 
 /* Ordering */
 
-/* The rules, in their order: positive if a goes before b. */
+/* The rules, in order: positive if a goes before b. */
 static int64_t
 by_account(const struct login *a, const struct login *b)
 {
@@ -422,7 +422,7 @@ by_default(const struct login *a, const struct login *b)
 	return a->row->columns[COL_IS_DEFAULT].number - b->row->columns[COL_IS_DEFAULT].number;
 }
 
-/* By number, not by date: the clock may have been wrong once. */
+/* By id, not by date: the clock may have been wrong. */
 static int64_t
 by_age(const struct login *a, const struct login *b)
 {
@@ -437,7 +437,7 @@ static const struct {
 	     {by_default, LOGIN_IS_DEFAULT},
 	     {by_age, LOGIN_NEWEST}};
 
-/* The first rule by which the two differ. */
+/* Applies the first rule by which the two differ. */
 static int64_t
 compare(const struct login *a, const struct login *b, enum login_reason *why)
 {

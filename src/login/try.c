@@ -1,4 +1,4 @@
-/* try: the action test: tries a login that is not stored. */
+/* try: the action test: checks a login that is not stored. */
 #include "login/try.h"
 
 #include "access/standing.h"
@@ -66,7 +66,7 @@ note_test_in_transaction(struct store_tx *tx, void *arg)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, n->error);
 }
 
-/* Whose login was tried where is recorded before it is. */
+/* The test is recorded in the audit log before it runs. */
 static enum err
 note_test(const struct context *c, const struct record *row, const char *user, struct error *e)
 {

@@ -1,4 +1,4 @@
-/* use: the last use of a login, and opening it. */
+/* use: opens a chosen login, checks that it is unchanged, notes its use. */
 #include "login/use.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 	return ERR_NONE;
 }
 
-/* What a login is chosen by, and what of it leaves. */
+/* The columns by which a login is chosen, and those that are revealed. */
 static const enum column use_columns[] = {COL_STATE,	  COL_PUBLIC_VALUE, COL_SECRET_VALUE,
 					  COL_EXPIRES,	  COL_PATH_PREFIX,  COL_REGISTRY_ID,
 					  COL_ACCOUNT_ID, COL_REMOVED};

@@ -1,4 +1,4 @@
-/* verifier: take, ask, finish; and the threads that do so. */
+/* verifier: takes a check, asks the registry, finishes; and the threads that do so. */
 #include "login/verifier.h"
 
 #include <pthread.h>
@@ -25,12 +25,12 @@ struct verifier {
 	struct store *store;
 	const struct keyring *ring;
 	const struct check_settings *settings;
-	struct seats *tests;  /* the caller's: of threads of requests */
-	struct seats *checks; /* of its own threads */
+	struct seats *tests;  /* the caller's: for the threads of requests */
+	struct seats *checks; /* for its own threads */
 	pthread_mutex_t mutex;
 	pthread_cond_t work;
 	bool stopping, woken;
-	int64_t last; /* the account whose login was taken last: the next one has its turn */
+	int64_t last; /* the account whose login was taken last: it is the next one's turn */
 	pthread_t threads[THREADS_MAX];
 	size_t thread_count;
 };
@@ -53,15 +53,15 @@ verdict_of(enum check_result result)
 	}
 }
 
-/* Where a row goes from the state in which it waits.  A login that is in use is not given up
- * because its registry is down. */
+/* What happens to a row in the state in which it waits. A login in use is not deactivated because
+ * its registry is down. */
 static const struct ending {
 	enum state during;
 	const char *process;
-	enum state before; /* a state that the process may start in */
+	enum state before; /* a state in which the process may start */
 	enum state passed, refused;
-	enum verdict
-		refuses; /* the mildest verdict that does, where the project requires a check */
+	enum verdict refuses; /* the mildest verdict that refuses the login, if the project requires
+				 a check */
 } endings[] = {
 	{ST_ACTIVATING, "activate", ST_INACTIVE, ST_ACTIVE, ST_INACTIVE, DOUBTFUL},
 	{ST_UPDATING_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_INACTIVE, BAD},
@@ -81,14 +81,14 @@ find_ending(enum state during)
 struct job {
 	struct verifier *verifier;
 	struct arena *arena;
-	int64_t account; /* that has its turn */
+	int64_t account; /* whose turn it is */
 	bool taken;
 	struct record row, registry;
-	int64_t due_ms; /* the lease: who finds another one there was overtaken */
+	int64_t due_ms; /* the lease: if it has changed, another thread has taken over */
 	struct check_report report;
 };
 
-/* Those of one account in their order, 0 for those of nobody; or, if it is NULL, of the accounts
+/* Due checks of one account in order, 0: those without an owner; or, if NULL, those of the accounts
  * after `after`. */
 static struct list_query
 due_query(const int64_t *account, int64_t after)
@@ -151,9 +151,8 @@ give_up(struct job *job, enum check_result result, const char *message)
 	job->report = (struct check_report){.result = result, .message = message};
 }
 
-/* False: the server itself could not carry it out, for want of memory or because the stored
- * password does not open.  That says nothing about the login: the lease ends, and it is tried
- * again. */
+/* False: the check could not be carried out, because memory ran out or the stored password does not
+ * open. That says nothing about the login: the lease ends, and the check is tried again. */
 static bool
 ask(struct job *job)
 {
@@ -182,7 +181,7 @@ is_rule(const struct record *row, const char *rule)
 	return text != NULL && strcmp(text, rule) == 0;
 }
 
-/* What the row becomes: its columns; and its state. */
+/* Sets the new columns of the row; returns its new state. */
 static enum state
 conclude(const struct job *job, const struct record *row, const struct ending *ending,
 	 struct value *columns)
@@ -204,7 +203,7 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	return refused ? ending->refused : ending->passed;
 }
 
-/* On record, as any other change of a state. */
+/* Recorded like any other change of state. */
 static enum store_rc
 note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 	 const struct ending *ending, enum state after)
@@ -223,7 +222,7 @@ note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 	return resource_note(tx, &context, job->arena, ending->process, 0, row, changes);
 }
 
-/* Whoever changed the row meanwhile was right: then the result is about something that is gone. */
+/* A change made meanwhile wins: then the result is about an old version of the row. */
 static enum err
 finish_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -247,7 +246,7 @@ finish_in_transaction(struct store_tx *tx, void *arg)
 	for (size_t i = 0; i < sizeof(set) / sizeof(*set); i++)
 		given |= COL_BIT(set[i]);
 	const struct ending *ending = find_ending(record_state(&row));
-	if (ending == NULL) /* a state in which nothing waits */
+	if (ending == NULL) /* not a state that waits for a check */
 		return store_update(tx, &family_credential, record_id(&row), columns,
 				    COL_BIT(COL_VERIFY_DUE)) == STORE_OK
 			       ? ERR_NONE
@@ -283,8 +282,8 @@ run_job(struct job *job)
 	return false;
 }
 
-/* The next account, after the one whose turn it was, for which a check is due and a thread free:
- * one after the other, however many wait for one of them.  A look costs no writer anything. */
+/* Takes the next account with a due check and a free thread: accounts take turns, however many
+ * checks one of them has. Looking needs no writers' lock. */
 static bool
 verifier_take_turn(struct job *job)
 {
