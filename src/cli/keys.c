@@ -18,7 +18,7 @@
 #include "resource/resource.h"
 #include "store/store.h"
 
-/* "90d" and "12h" from now on; anything else as it is. */
+/* Converts "90d" and "12h", counted from now; anything else is unchanged. */
 static const char *
 date_of(struct session *s, const char *text)
 {
@@ -92,7 +92,7 @@ key_revoke(struct session *s, const char *id, struct error *e)
 	return ERR_NONE;
 }
 
-/* A key that nobody has seen must not stay. */
+/* Revokes a key whose secret could not be printed. */
 static int
 take_back(struct session *s, const struct record *row)
 {
@@ -131,7 +131,7 @@ command_key_create(struct session *s)
 	return fflush(stdout) == 0 ? EXIT_OK : take_back(s, &row);
 }
 
-/* The kinds that --help lists, and those of the original that can do nothing here. */
+/* The kinds listed in --help, and kinds of the original that have no rights here. */
 static bool
 is_kind(const char *kind)
 {

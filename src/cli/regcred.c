@@ -1,7 +1,7 @@
 /* cli: the `regcred` command: administration on the machine that holds the database and the key,
  * and the commands that ask a server from any machine.
  *
- * Who can read database and key can do everything; the command therefore acts as superadmin,
+ * A user who can read database and key can do everything anyway, so the command acts as superadmin,
  * through the same operations as the API.
  */
 #include <stdio.h>
@@ -30,12 +30,12 @@ static void print_kinds(FILE *out);
 
 /* clang-format off */
 
-/* An option means the same wherever it is taken. */
+/* An option has the same meaning in every command. */
 static const struct option {
 	const char *name;
-	const char *value;                /* as --help shows it; NULL: the option stands alone */
+	const char *value;                /* as --help shows it; NULL: the option has no value */
 	const char *help;
-	void (*values)(FILE *out);        /* what the value can be */
+	void (*values)(FILE *out);        /* prints the possible values */
 } options[] = {
 	{ "account",     "ID",       "account or project that the key is for, such as 1a5", NULL },
 	{ "all",         NULL,       "for every registry that is not named", NULL },
@@ -69,10 +69,10 @@ static const struct command {
 	const char *name;                         /* one or two words */
 	const char *operands;                     /* as --help shows them */
 	size_t most;                              /* operands */
-	const char *options;                      /* of the table above */
+	const char *options;                      /* names in the table above */
 	int (*run)(struct session *s);
 	bool opens;                               /* needs database and key */
-	int (*ask)(const struct arguments *a);    /* instead of run: asks a server, reads no settings */
+	int (*ask)(const struct arguments *a);    /* instead of run: talks to a server, reads no settings */
 	const char *help;
 } commands[] = {
 	{ "init", "", 0, "", command_init, false, NULL, "create the state directory, the master key and the database" },
@@ -218,7 +218,7 @@ print_command_help(const struct command *c)
 
 /* Finding and checking */
 
-/* How many of the words are the command's name; 0: another command. */
+/* The number of words in the command's name; 0: not this command. */
 static size_t
 match(const struct command *c, const struct arguments *a)
 {
@@ -233,7 +233,7 @@ match(const struct command *c, const struct arguments *a)
 	return a->word_count > 1 && strcmp(a->words[1], space + 1) == 0 ? 2 : 0;
 }
 
-/* The command, whose words are then operands only; NULL if there is none. */
+/* Finds the command, and leaves only its operands in the words; NULL if there is none. */
 static const struct command *
 find_command(struct arguments *a)
 {
@@ -265,7 +265,7 @@ wrong_usage(const struct command *c, const char *what, const char *which, const 
 	return EXIT_USAGE;
 }
 
-/* "key", "audit": the commands that begin so. */
+/* Lists the commands that begin with a word such as "key" or "audit". */
 static bool
 print_group(const char *word)
 {
@@ -313,7 +313,7 @@ takes(const struct command *c, const struct argument_option *option)
 	return false;
 }
 
-/* What is neither an option of the command nor, as its values say, in the right form. */
+/* Reports options that do not belong to the command, and values in the wrong form. */
 static int
 check_arguments(const struct command *c, const struct arguments *a)
 {
@@ -365,8 +365,8 @@ cli_run(const struct command *command, struct session *s)
 	return status;
 }
 
-/* Settings may be before and after the command: what is not an option of its own goes through their
- * loader at once. */
+/* Settings may be before and after the command: all options that are not the command's own are
+ * loaded together. */
 static int
 run_with_settings(const struct command *command, const struct arguments *a, char **argv)
 {

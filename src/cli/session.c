@@ -1,4 +1,4 @@
-/* session: what the commands of regcred share: their options, the open store, tables on a terminal.
+/* session: what the commands of regcred share: options, the open store, tables on a terminal.
  */
 #include "cli/session.h"
 
@@ -20,7 +20,7 @@
 #include "model/schema.h"
 #include "resource/resource.h"
 
-enum { CELL_MAX = 128 }; /* bytes of a cell that are shown */
+enum { CELL_MAX = 128 }; /* bytes of a cell to show */
 
 int
 session_fail(const char *what)
@@ -70,7 +70,7 @@ show_account(struct session *s, const struct record *row, enum column column)
 	return id_format(s->arena, &family_account, row->columns[column].number);
 }
 
-/* What is shown of a cell; NULL without memory. */
+/* The visible part of a cell; NULL if out of memory. */
 static char *
 cell_text(struct session *s, const struct table_column *column, const struct record *row)
 {
@@ -92,7 +92,7 @@ print_cell(const char *text, size_t width, bool last)
 		(void)putchar('\n');
 }
 
-/* As wide as what is in them.  False without memory. */
+/* Columns are as wide as their content. False if out of memory. */
 static bool
 print_table(struct session *s, const struct table_column *columns, size_t count,
 	    const struct record *rows, size_t row_count, bool titles)
@@ -184,7 +184,7 @@ void
 stop_on_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_stop,
-				   /* the header has it as an unsigned number */
+				   /* the system header defines it as unsigned */
 				   .sa_flags = (int)SA_RESETHAND | SA_RESTART};
 
 	(void)sigemptyset(&action.sa_mask);

@@ -1,4 +1,4 @@
-/* upkeep: the commands that keep a server well: init, sweep, status, rekey, backup, restore, check.
+/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check.
  */
 #include "cli/upkeep.h"
 
@@ -71,7 +71,7 @@ command_status(struct session *s)
 				  stdout);
 }
 
-/* Reports known mistakes in an nginx configuration; path NULL: there is none to check. */
+/* Reports known mistakes in an nginx configuration; path NULL: none to check. */
 static int
 check_nginx(const char *path, bool behind_proxy)
 {
@@ -116,7 +116,7 @@ command_rekey(struct session *s)
 	return EXIT_OK;
 }
 
-/* One line for each key that the file has or that a value names. */
+/* One line for each key that is in the file or named by a value. */
 static int
 upkeep_print_keys(const struct session *s)
 {
@@ -156,7 +156,7 @@ upkeep_print_keys(const struct session *s)
 	return status;
 }
 
-/* Like the other commands, but only after the check has said what is wrong. */
+/* Becomes the owner like other commands, but only after the check has reported problems. */
 static int
 check_sealed(struct session *s)
 {
@@ -184,7 +184,8 @@ copy_or_restore(struct session *s, bool (*work)(const struct backup *b, char why
 	if (b.file == NULL)
 		return session_fail("which file? name one");
 	stop_on_signals();
-	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error like a full disk */
+	(void)signal(SIGXFSZ,
+		     SIG_IGN); /* exceeding a file size limit is an error, like a full disk */
 	return work(&b, why) ? EXIT_OK : session_fail(why);
 }
 
@@ -200,7 +201,7 @@ command_restore(struct session *s)
 	return copy_or_restore(s, backup_restore);
 }
 
-/* What the database has, where it lies, and what the next start makes of it. */
+/* Prints the journal mode, the file system, and the mode after the next start. */
 static void
 print_journal(const struct session *s)
 {

@@ -1,4 +1,4 @@
-/* app: routes, gates and answers.
+/* app: starts and stops an app: settings, keys, database, threads.
  *
  * The order of the checks: body, key, project, CSRF, versions and schemas,
  * type, id, action, method, fields.
@@ -40,8 +40,8 @@ enum {
 
 /* Starting */
 
-/* The first check value that the keys do not make; NULL if they make all of them.  *primary:
- * whether the key that seals has one. */
+/* The first check value that does not match the keys; NULL if all match. *primary: whether the
+ * primary key has one. */
 static const struct key_check *
 find_stranger(const struct keyring *ring, const struct key_check *checks, size_t count,
 	      bool *primary)
@@ -63,8 +63,8 @@ find_stranger(const struct keyring *ring, const struct key_check *checks, size_t
 	return stranger;
 }
 
-/* Compares the keys with the check values in the database; a new database takes those of this key
- * file.  A rotation may have changed file and database between the two looks: then it looks again.
+/* Compares the keys with the check values in the database; a new database gets those of this key
+ * file. A rotation may change file and database between the two reads: then it compares again.
  */
 static bool
 check_keys(const struct settings *s, struct store *store, struct keyring *ring, enum prepare how,
@@ -128,7 +128,7 @@ app_wants_wal(const struct settings *s)
 	       (s->journal == JOURNAL_AUTO && disk_network(s->database) == NULL);
 }
 
-/* What is not as everywhere is said at the start. */
+/* Logs an unusual journal mode at the start. */
 static void
 tell_journal(const struct settings *s)
 {
@@ -146,7 +146,7 @@ tell_journal(const struct settings *s)
 			 s->database, network);
 }
 
-/* A role in a project that does not exist is a mistake that nobody would notice. */
+/* A role in a project that does not exist would otherwise go unnoticed. */
 static void
 warn_of_groups(const struct settings *s, struct store *store)
 {
@@ -189,7 +189,7 @@ note_database(struct store_tx *tx, const struct keyring *ring, const char *event
 
 struct migration_note {
 	const struct keyring *ring;
-	int from; /* version; 0: none */
+	int from; /* old version of the schema; 0: none */
 };
 
 static enum err
@@ -305,8 +305,8 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 					      .ca_file = s->verify_ca_file,
 					      .proxy = s->verify_proxy,
 					      .timeout_ms = s->verify_timeout_s * 1000};
-	/* Tests of logins and tokens that are waited for hold the threads of their requests: some
-	 * are left for others, and one account or key has no more than half. */
+	/* Tests of logins, and waiting for tokens, block the threads of their requests: some are
+	 * reserved for other requests, and one account or key gets at most half. */
 	app->seats = seats_new((unsigned)(s->threads * 3 + 3) / 4, (unsigned)(s->threads + 1) / 2);
 	if (app->seats != NULL) {
 		app->verifier = verifier_new(app->store, app->ring, &app->checks, app->seats);

@@ -23,7 +23,7 @@
 
 enum {
 	NAME_MAX_BYTES = CONFIG_PATH_MAX + 64,
-	QUIET_MS = 2000, /* a copy that is faster shows no progress */
+	QUIET_MS = 2000, /* a faster copy shows no progress */
 	TELL_MS = 1000,
 };
 
@@ -39,7 +39,7 @@ struct watch {
 	int64_t began_ms, told_ms;
 };
 
-/* Called while a copy is written, or, with -1 for what is done, while one is checked. */
+/* Called while a copy is written, or, with done -1, while one is checked. */
 static bool
 go_on(void *arg, int64_t done, int64_t all)
 {
@@ -78,7 +78,7 @@ backup_verify(const struct backup *b, const char *path, struct store_facts *fact
 	return store_verify(path, go_on, &w, facts, why);
 }
 
-/* An empty file of mode 0600 with a name of its own beside `path`. */
+/* Creates an empty file of mode 0600 with a unique name next to `path`. */
 static bool
 make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_MAX])
 {
@@ -93,7 +93,7 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 
 /* Making */
 
-/* Removes a new database that did not get its name, and what lies beside it. */
+/* Removes a new database that was not renamed, and its journal files. */
 static void
 clear(const char *temporary)
 {
@@ -106,7 +106,7 @@ clear(const char *temporary)
 	}
 }
 
-/* For what root may not read, or write, as the owner of the database. */
+/* For files that cannot be read or written as the owner of the database. */
 static bool
 copy_bytes(int from, int to)
 {
@@ -129,8 +129,8 @@ same_file(const char *a, const char *b)
 	       one.st_ino == other.st_ino;
 }
 
-/* Only what looks like an earlier copy of the caller's own, or is an empty file, is replaced: the
- * key file, for one, could not be made again. */
+/* Only an empty file, or what looks like an earlier copy of the caller's own, may be replaced, so
+ * that a mistake cannot overwrite something like the key file. */
 static bool
 is_replaceable(const char *path)
 {
@@ -147,7 +147,7 @@ is_replaceable(const char *path)
 	       (n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(head)) == 0));
 }
 
-/* The copy takes its name; without force only if nothing else has it. */
+/* Gives the copy its final name; without force only if the name is free. */
 static bool
 put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 {
@@ -155,13 +155,13 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 	int rc = renameat2(AT_FDCWD, from, AT_FDCWD, b->file, flags);
 
 	if (rc != 0 && errno == EINVAL && access(b->file, F_OK) != 0)
-		rc = rename(from, b->file); /* a file system that cannot tell in one step */
+		rc = rename(from, b->file); /* the file system does not support that atomically */
 	if (rc != 0)
 		return backup_failed(why, "cannot create", b->file);
 	return disk_sync_directory(b->file) ? true : backup_failed(why, "cannot flush", b->file);
 }
 
-/* The copy under that name, whole and on the disk. */
+/* Makes a complete copy with that name, flushed to disk. */
 static bool
 make(const struct backup *b, const char *temporary, struct store_facts *facts,
      char why[CONFIG_WHY_MAX])
@@ -180,7 +180,7 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 	return disk_sync(temporary) ? true : backup_failed(why, "cannot flush", temporary);
 }
 
-/* Root reads the database as its owner, into a copy beside it, and writes as root. */
+/* Root reads the database as its owner, into a copy next to it, and writes as root. */
 static bool
 make_as_owner(const struct backup *b, const char *temporary, struct store_facts *facts,
 	      char why[CONFIG_WHY_MAX])
@@ -254,7 +254,7 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 
 /* Restoring */
 
-/* A lock that must be free; the descriptor, -1 with a sentence in why. */
+/* Takes a lock that must be free; returns its descriptor, or -1 with a sentence in why. */
 static int
 backup_take(const struct settings *s, const char *path, const char *who, char why[CONFIG_WHY_MAX])
 {
@@ -275,7 +275,7 @@ backup_take(const struct settings *s, const char *path, const char *who, char wh
 	return -1;
 }
 
-/* What becomes valid again, for the audit log and for the caller. */
+/* What becomes valid again, for the audit log and the caller. */
 struct revived {
 	const struct backup *backup;
 	size_t keys, logins;
@@ -295,7 +295,8 @@ tell_revived(void *arg, const char *kind, int64_t id)
 			      key ? "key" : "login", id);
 }
 
-/* The new database under a name of its own, with the key, up to date and on the disk. */
+/* Prepares the new database under a temporary name: checked against the key, migrated, flushed to
+ * disk. */
 static bool
 backup_prepare(const struct backup *b, const char *source, const char *temporary,
 	       char why[CONFIG_WHY_MAX])
@@ -335,7 +336,7 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 	return done;
 }
 
-/* What lies beside a database and belongs to it. */
+/* Suffixes of the files that belong to a database. */
 static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
 enum { BESIDE = sizeof(beside) / sizeof(*beside) };
 
@@ -345,9 +346,9 @@ name_beside(char out[NAME_MAX_BYTES + 16], const char *path, size_t i)
 	(void)snprintf(out, NAME_MAX_BYTES + 16, "%s%s", path, beside[i]);
 }
 
-/* Gives a damaged database, and its log, the names aside as well; then takes the first ones away,
- * the database before its log: at no moment one is there without the other.  False: all is as it
- * was. */
+/* Links a damaged database and its log to their new names as well; then removes the old names, the
+ * database before its log, so that the database never exists without its log. False: nothing has
+ * changed. */
 static bool
 set_aside(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 {
@@ -389,7 +390,7 @@ put_back(const char *database, const char *aside)
 	return true;
 }
 
-/* A database whose log is in it gets a second name, then the new one takes its first. */
+/* For a checkpointed database: links it to a second name, then renames the new one over it. */
 static bool
 exchange(const char *database, const char *temporary, const char *aside, char why[CONFIG_WHY_MAX])
 {
@@ -400,7 +401,7 @@ exchange(const char *database, const char *temporary, const char *aside, char wh
 		(void)unlink(aside);
 		return false;
 	}
-	/* A file system without second names: both change places in one step. */
+	/* On a file system without hard links both swap names in one step. */
 	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, database, RENAME_EXCHANGE) != 0)
 		return backup_failed(why, "cannot replace", database);
 	return rename(temporary, aside) == 0 ? true : backup_failed(why, "cannot create", aside);
@@ -447,7 +448,8 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	return true;
 }
 
-/* The backup as a file that the owner of the database can read: itself, or, for root, a copy. */
+/* The backup as a file that the owner of the database can read: itself, or a copy if run by root.
+ */
 static bool
 read_as_owner(const struct backup *b, int from, const char *copy, char why[CONFIG_WHY_MAX])
 {
@@ -490,7 +492,7 @@ restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 	}
 	(void)snprintf(temporary, sizeof(temporary), "%s.restoring", b->settings->database);
 	(void)snprintf(copy, sizeof(copy), "%s.restore-copy", b->settings->database);
-	clear(temporary); /* of a restore that was cut off */
+	clear(temporary); /* left by an interrupted restore */
 	clear(copy);
 	bool read = (source == b->file || read_as_owner(b, from, copy, why)) &&
 		    backup_verify(b, source, &facts, why);
@@ -506,7 +508,7 @@ restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 	return done;
 }
 
-/* With the pool's lock and the writers'. */
+/* Called with the pool's lock and the writers' lock held. */
 static bool
 restore_alone(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 {
@@ -534,7 +536,7 @@ backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
 		return false;
 	}
-	/* Before any lock is taken, and by root as root. */
+	/* Opened before any lock is taken, and with root's own rights if run by root. */
 	int from = file_open(b->file, NULL);
 	if (from < 0)
 		return backup_failed(why, errno == EINVAL ? "not a file:" : "cannot read", b->file);

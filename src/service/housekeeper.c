@@ -13,8 +13,8 @@
 #include "shared/board.h"
 #include "store/store.h"
 
-/* The end of the audit log goes to the other log now and then, which lies elsewhere: a row that was
- * noted there cannot be cut off or replaced unseen. */
+/* Now and then writes the end of the audit log to the process log, which is stored elsewhere: a row
+ * noted there cannot be deleted or replaced unnoticed. */
 static void
 log_anchor(struct app *app)
 {

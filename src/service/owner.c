@@ -1,4 +1,4 @@
-/* owner: the ids of a process. */
+/* owner: changes the user and group ids of a process. */
 #include "service/owner.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 static bool borrowed;
 
-/* Of root's powers none is kept, but one where the owner could not come to his own directory, below
- * one of root's: to look, which changes nothing. */
+/* Drops all of root's capabilities. Keeps only CAP_DAC_READ_SEARCH, which cannot change anything,
+ * if the owner cannot reach the state directory because a parent is closed to others. */
 static bool
 keep_powers(const char *directory, bool for_good)
 {
@@ -45,7 +45,7 @@ owner_become(const struct settings *s, bool for_good, char why[CONFIG_WHY_MAX])
 	if (geteuid() != 0 || stat(s->state_dir, &st) != 0 || st.st_uid == 0)
 		return true;
 	gid_t group = st.st_gid;
-	/* Without root's own groups; the group first, while it may be changed. */
+	/* Drops root's groups; changes the group first, while that is still allowed. */
 	bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setgroups(1, &group) == 0 &&
 		    (for_good ? setresgid(group, group, group) == 0 &&
 					setresuid(st.st_uid, st.st_uid, st.st_uid) == 0
@@ -64,7 +64,7 @@ owner_leave(void)
 	if (!borrowed)
 		return;
 	if (seteuid(0) != 0 || setegid(0) != 0)
-		abort(); /* it was root: that cannot fail */
+		abort(); /* it was root before, so this cannot fail */
 	borrowed = false;
 }
 

@@ -1,7 +1,7 @@
 /* rekey: the steps of a rotation.
  *
- * Each step can be cut off anywhere and done again.  Old sealed forms leave the write-ahead log
- * before the old key leaves its file: a file with one key alone means that everything is done.
+ * Each step can be interrupted anywhere and repeated. Old sealed values leave the write-ahead log
+ * before the old key leaves the key file: a file with only one key means that everything is done.
  */
 #include "service/rekey.h"
 
@@ -29,20 +29,21 @@
 #include "store/store.h"
 
 enum {
-	PAGE = 500, /* rows that are read at a time */
+	PAGE = 500, /* rows read at a time */
 	PAGE_ARENA = 32 * 1024 * 1024,
 	CHECK_ARENA = 256 * 1024,
-	BAD_NAMED = 5,		/* rows that cannot be opened and are named */
-	ROUNDS_MAX = 20,	/* passes over all rows before giving up: an old program seals on */
-	SETTLE_MS = 100 * 1000, /* readers may hold up the end */
-	QUIET_MS = 2000,	/* a run that is faster shows no progress */
-	TELL_MS = 1000,		/* between two lines of progress */
-	STEP_MS = 50,		/* of a pause, so that a signal ends it soon */
-	LAST_PAUSE_MS = 500,	/* for a request that still holds a row as it was */
-	LEASE_MS = 10 * 60 * 1000, /* made to last again with each transaction */
+	BAD_NAMED = 5, /* unreadable rows to name in the report */
+	ROUNDS_MAX =
+		20, /* passes over all rows before giving up, if an old process keeps sealing */
+	SETTLE_MS = 100 * 1000,	   /* how long readers may delay the end */
+	QUIET_MS = 2000,	   /* a faster run shows no progress */
+	TELL_MS = 1000,		   /* between progress lines */
+	STEP_MS = 50,		   /* pauses are split so that a signal ends them soon */
+	LAST_PAUSE_MS = 500,	   /* for requests that still hold an old version of a row */
+	LEASE_MS = 10 * 60 * 1000, /* renewed with each transaction */
 };
 
-/* A value that gets sealed again. */
+/* A value to reseal. */
 struct item {
 	int64_t id;
 	struct value from, to;
@@ -55,9 +56,9 @@ struct rotation {
 	int64_t primary;
 	int64_t todo, done; /* values */
 	int64_t began_ms, told_ms;
-	bool looks; /* nothing is changed */
+	bool looks; /* read-only run */
 	/* Of the last pass: */
-	size_t changed; /* values that were not sealed with the primary and open */
+	size_t changed; /* values that open but were not sealed with the primary */
 	size_t bad;	/* values that do not open */
 	int64_t bad_ids[BAD_NAMED];
 	const struct family *bad_family;
@@ -109,8 +110,8 @@ wait_until(struct rotation *x, int64_t then_ms)
 
 /* Families with a sealed field */
 
-/* The sealed field of a family's rows that is at place *i or behind it, and its family; false if
- * there is none.  A family is told once, whatever types share it. */
+/* Finds the next family with a sealed field, from type *i on; false if there is none. Each family
+ * is returned once, even if several types share it. */
 static bool
 next_sealed(size_t *i, const struct family **family, enum column *column)
 {
@@ -171,7 +172,7 @@ rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
 
 /* The audit log */
 
-/* In the transaction of a step: which key it was about, and how many values. */
+/* Records a step in its transaction: the key, and the number of values. */
 static enum store_rc
 note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t key, size_t values)
 {
@@ -192,7 +193,8 @@ note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t
 
 #define LEASE "rekey"
 
-/* The lease: a database has one rotation, whoever runs it, with whichever copy of the key file. */
+/* The lease: a database has only one rotation at a time, whichever process and copy of the key file
+ * it uses. */
 
 /* "HOST:PROCESS". */
 static void
@@ -205,7 +207,7 @@ name_holder(char holder[REKEY_HOLDER_SIZE])
 	(void)snprintf(holder, REKEY_HOLDER_SIZE, "%s:%d", host, (int)getpid());
 }
 
-/* Whether it is a process of this host that has ended. */
+/* Whether the holder is a process of this host that no longer exists. */
 static bool
 is_dead(const char *holder)
 {
@@ -227,7 +229,7 @@ rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE])
 	       !is_dead(holder);
 }
 
-/* In the transaction of each step, so that none is done without it. */
+/* Checked in the transaction of each step, so that no step runs without the lease. */
 static enum err
 keep_lease(struct store_tx *tx, struct rotation *x)
 {
@@ -265,7 +267,7 @@ end_in_transaction(struct store_tx *tx, void *arg)
 	return store_end_lease(tx, LEASE, x->holder) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-/* A transaction of the rotation.  What it refuses it says in why. */
+/* Runs a transaction of the rotation; false with a sentence in why. */
 static bool
 rekey_write(struct rotation *x, store_fn fn, void *arg)
 {
@@ -295,7 +297,7 @@ struct registration {
 	char *why;
 };
 
-/* One key: it gets its check value, or has the one that is there. */
+/* Stores the check value of a key, or compares it with the stored one. */
 static enum store_rc
 register_key(struct store_tx *tx, const struct registration *r, struct arena *a,
 	     const struct key_check *check)
@@ -317,7 +319,8 @@ register_key(struct store_tx *tx, const struct registration *r, struct arena *a,
 	return STORE_ABORTED;
 }
 
-/* The file is read in the transaction: a key is retired in one, and is no longer primary then. */
+/* Reads the file inside the transaction, because keys are retired in transactions and are then no
+ * longer primary. */
 static enum err
 register_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -352,7 +355,7 @@ rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_
 	return rc == STORE_OK;
 }
 
-/* An id that no key of the file or the database had. */
+/* An id that no key of the file or the database has had. */
 static bool
 fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, uint32_t *id)
 {
@@ -369,7 +372,7 @@ fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, u
 		if (keys[i].id > highest)
 			highest = keys[i].id;
 	*id = (uint32_t)highest + 1;
-	/* Nor any row: a key that was lost is not made again. */
+	/* No row may name it either: the id of a lost key is not reused. */
 	if (rc == STORE_OK)
 		rc = rekey_count(x->r->store, rows, &count);
 	for (size_t i = 0; rc == STORE_OK && i < count; i++)
@@ -392,7 +395,7 @@ struct batch {
 	int64_t primary;
 };
 
-/* A value that a PUT or a purge changed meanwhile is left to the next pass. */
+/* Values changed meanwhile by a PUT or a purge are left to the next pass. */
 static enum err
 replace_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -451,8 +454,8 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 	return true;
 }
 
-/* Opens a row's value, whatever key it names; false if it does not open.  One that another key than
- * the primary has sealed is sealed again; else item->to stays null. */
+/* Opens a row's value with the key that it names; false if it does not open. Reseals it if that is
+ * not the primary; else item->to stays null. */
 static bool
 seal_again(struct rotation *x, const struct record *row, const struct field *field,
 	   struct item *item)
@@ -551,7 +554,7 @@ struct retirement {
 	bool needed;
 };
 
-/* Looks for the last time, and forgets the key in the same transaction. */
+/* Makes the last check, and deletes the key's check value in the same transaction. */
 static enum err
 retire_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -579,12 +582,12 @@ retire_in_transaction(struct store_tx *tx, void *arg)
 	size_t forgotten = 0;
 	if (store_delete_key_check(tx, old->id, "seal", &forgotten) != STORE_OK)
 		return ERR_INTERNAL;
-	if (forgotten == 0) /* done before, in a run that was cut off */
+	if (forgotten == 0) /* already done by an interrupted run */
 		return ERR_NONE;
 	return note(tx, old->ring, "keyRetired", old->id, 0) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
-/* Whether a value still needs a key below the primary, which stays then. */
+/* Whether a value still needs a key below the primary; then that key stays. */
 static bool
 forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *needed)
 {
@@ -605,20 +608,20 @@ forget_checks(struct rotation *x, struct retirement *old, size_t *count, bool *n
 	return true;
 }
 
-/* A running process has certainly noticed a changed key file after that. */
+/* By then every running process has noticed a changed key file. */
 static int64_t
 rekey_pause_ms(void)
 {
 	return keyring_look_ms() + keyring_look_ms() * 3 / 10;
 }
 
-/* Empties the write-ahead log, which holds old sealed forms. */
+/* Empties the write-ahead log, which holds old sealed values. */
 static bool
 checkpoint(struct rotation *x)
 {
 	enum store_rc rc = STORE_BUSY;
 
-	/* Readers may hold it up; writers do not wait for it meanwhile. */
+	/* Readers may delay it; writers do not have to wait meanwhile. */
 	for (int64_t end_ms = clock_ms() + SETTLE_MS;;) {
 		rc = store_settle(x->r->store);
 		if (rc != STORE_BUSY || clock_ms() >= end_ms ||
@@ -657,8 +660,8 @@ retire(struct rotation *x, int64_t not_before_ms)
 
 	if (!seal_all(x) || !wait_until(x, not_before_ms))
 		return false;
-	/* Who had not noticed the new primary has by now: once more for what it sealed, and for
-	 * what it was about to write. */
+	/* By now all processes have noticed the new primary: repeat for what they sealed before,
+	 * and for what they were about to write. */
 	for (int round = 0; round < ROUNDS_MAX && needed; round++) {
 		if (!seal_all(x))
 			return false;
@@ -672,7 +675,8 @@ retire(struct rotation *x, int64_t not_before_ms)
 				       "regcredd running?");
 	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
 		return false;
-	/* Not if somebody has taken the database away meanwhile, or the rotation over. */
+	/* Not if the database was replaced meanwhile, or another process has taken over the
+	 * rotation. */
 	if (!rekey_write(x, lease_in_transaction, x))
 		return false;
 	for (size_t i = 0; i < count; i++) {
@@ -700,7 +704,7 @@ primary_in_transaction(struct store_tx *tx, void *arg)
 									   : ERR_INTERNAL;
 }
 
-/* Makes a key known to everybody, and then the one that seals. */
+/* Makes a key known to all processes, and then primary. */
 static bool
 introduce(struct rotation *x, uint32_t id)
 {
@@ -717,7 +721,7 @@ introduce(struct rotation *x, uint32_t id)
 	return true;
 }
 
-/* The key that is to become primary, made if no rotation is under way; 0 if that has happened
+/* The key that is to become primary, created if no rotation is under way; 0 if it is primary
  * already. */
 static bool
 find_next(struct rotation *x, uint32_t *next)
@@ -744,7 +748,7 @@ find_next(struct rotation *x, uint32_t *next)
 	return true;
 }
 
-/* A key file may be a copy that another rotation has left behind. */
+/* The key file may be an outdated copy from before another rotation. */
 static bool
 prove_keys(struct rotation *x)
 {
@@ -765,7 +769,7 @@ prove_keys(struct rotation *x)
 	return rc == STORE_OK ? true : failed_store(x, rc);
 }
 
-/* What the caller is told is looked at once more: one key seals, and nothing names another. */
+/* Verifies the result before reporting it: one key seals, and no value names another. */
 static bool
 prove_end(struct rotation *x)
 {
@@ -829,7 +833,7 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 	name_holder(x.holder);
 	x.arena = arena_new(PAGE_ARENA);
 	bool done = x.arena != NULL ? rotate(&x) : failed_store(&x, STORE_NO_MEMORY);
-	/* One that stays behind ends by itself. */
+	/* A lease that is not released expires. */
 	if (store_write(r->store, end_in_transaction, &x) != STORE_OK)
 		log_info("rekey: its lease could not be released");
 	if (x.arena != NULL)

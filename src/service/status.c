@@ -1,5 +1,5 @@
-/* status: one walk over the board and the database makes one JSON object; people get the same
- * members as lines. */
+/* status: one pass over the scoreboard and the database writes a JSON object; the text report
+ * prints the same members as lines. */
 #include "service/status.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@
 
 enum {
 	STATUS_ARENA_MAX = 16 * 1024 * 1024,
-	SILENT_MS = 10000, /* the master shows itself each second */
+	SILENT_MS = 10000, /* the master shows that it is alive each second */
 	PROBLEM_SIZE = CONFIG_WHY_MAX,
 };
 
@@ -157,8 +157,8 @@ put_housekeeping(struct status_walk *s, const struct board *b)
 	json_end_object(&s->w);
 }
 
-/* A pool whose socket's file is gone or another's is not reached; that it makes it again is up to
- * it. */
+/* A pool cannot be reached if the file of its socket is gone or was replaced; the pool itself
+ * creates it again. */
 static void
 look_for_socket(struct status_walk *s, const struct board *b)
 {
@@ -320,7 +320,7 @@ is_scalar(const struct json *value)
 	return value->type != JSON_OBJECT && value->type != JSON_ARRAY;
 }
 
-/* A value for people. */
+/* Prints a value as text. */
 static void
 print_value(const struct json *m, FILE *out)
 {
@@ -339,7 +339,7 @@ print_line(const struct json *object, FILE *out)
 	(void)fputc('\n', out);
 }
 
-/* A member in a line; an object or list below its name, indented, its items a line each. */
+/* A simple member on one line; an object or list indented below its name, one item per line. */
 static void
 print_members(const struct json *object, const char *indent, FILE *out)
 {
