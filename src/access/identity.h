@@ -25,7 +25,8 @@ struct identity {
 	int64_t user_id;	 /* the account of the key */
 	int64_t scope_id;	 /* the account it acts for: a project when scoped, else user_id */
 	const char *kind;	 /* of the account of the key, for this request */
-	const char *stored_kind; /* without what groups give; NULL: it rests on no row */
+	const char *stored_kind; /* kind as stored, without what groups grant; NULL: not backed by a
+				    row */
 	enum role role;
 	enum role account_role; /* role of the account itself, unscoped and without the limits of
 				   its key */

@@ -10,7 +10,7 @@
 	(ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
 #define EVERYBODY (EVERY | ROLE(REVEAL) | ROLE(NONE))
 
-/* The letters
+/* The letters of a permission
  *
  *	c create: POST to the collection; a field in it	r read	u update: PUT	d delete x actions
  *	o a field is shown in the answer to the create, and never again

@@ -55,8 +55,8 @@ struct account_kind {
 	bool all_accounts, joins_projects, manages;
 };
 
-/* Once at start: makes the matrix of letters from the table.  NULL, or a sentence about a row that
- * names nothing. */
+/* Call once at start: builds the matrix of permissions from the table. NULL, or a sentence about a
+ * row with an unknown name. */
 const char *auth_init(void);
 
 /* MAY_… of a role on a type; 0: the role does not see the type. */

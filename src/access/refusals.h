@@ -34,7 +34,7 @@ struct refusal {
 	int64_t account_id, key_id;
 };
 
-/* NULL without memory. */
+/* NULL if out of memory. */
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
 

@@ -54,8 +54,8 @@ struct power auth_power(const struct identity *id, int64_t account);
  * escape the limit. */
 bool auth_may_write(const struct identity *id, const struct resource_type *type);
 
-/* Whether the caller may change, or act on, this row of the type at all, besides what its role may:
- * only owners manage a project, and a readonly member is readonly in the unscoped URL as well. */
+/* Whether the caller may change or act on this row, in addition to what its role allows: only
+ * owners manage a project, and a readonly member is readonly at the unscoped URL as well. */
 bool auth_may_manage(const struct identity *id, const struct record *row);
 
 #endif

@@ -90,7 +90,7 @@ sign_in_failed(const struct auth *auth, const char *client, const char *access, 
 	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 }
 
-/* A key of a project has the role of the member who made it. */
+/* A project's key has the role of the member who created it. */
 static enum err
 identify_maker(const struct auth *auth, struct arena *a, const struct record *key,
 	       struct identity *out, struct error *e)

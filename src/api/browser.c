@@ -50,7 +50,7 @@ browser_wants_page(const struct call *c)
 
 enum origin { ORIGIN_UNKNOWN, ORIGIN_OWN, ORIGIN_FOREIGN };
 
-/* What the browser itself says about the page that made the request. */
+/* What the browser reports about the page that sent the request. */
 static enum origin
 find_origin(const struct call *c)
 {

@@ -78,7 +78,7 @@ static const char bad_prefix[] =
 	"The path that the web server names for this service "
 	"(REGCRED_PREFIX or SCRIPT_NAME) is not valid: correct its configuration.";
 
-/* scheme://host and prefix, from what the web server says. */
+/* scheme://host and prefix, from the web server's parameters. */
 static const char *
 base_of_request(struct call *c)
 {
@@ -95,7 +95,7 @@ base_of_request(struct call *c)
 		       "configuration.";
 	if (r->prefix != NULL && !http_prefix_valid(r->prefix))
 		return bad_prefix;
-	/* The prefix stays as the web server has it: its locations know upper case. */
+	/* The prefix keeps its case, because the web server's locations are case-sensitive. */
 	c->base = arena_printf(c->arena, "%s%s",
 			       lower(c->arena, arena_printf(c->arena, "%s://%s", scheme, host)),
 			       r->prefix != NULL ? r->prefix : "");

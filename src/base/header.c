@@ -22,7 +22,7 @@ header_skip_blanks(struct header_reader *r)
 	r->at += strspn(r->at, " \t");
 }
 
-/* A word of these characters; NULL if there is none, or no memory. */
+/* A word of these characters; NULL if there is none, or out of memory. */
 static char *
 header_word(struct header_reader *r, const char *chars)
 {

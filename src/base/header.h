@@ -20,7 +20,7 @@ bool http_is_blank(char c);
 bool http_is_control(char c);
 
 void header_skip_blanks(struct header_reader *r);
-/* A token in lower case; NULL if there is none, or no memory. */
+/* A token in lower case; NULL if there is none, or out of memory. */
 char *header_name(struct header_reader *r);
 /* The value after the '=' of a parameter: a quoted string, in which \x means x, or a word of these
  * characters. NULL: neither of them, a control character, no closing quote, or out of memory. */

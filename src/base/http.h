@@ -74,10 +74,11 @@ struct request {
 	const char *inject_scheme;   /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry */
 	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
-	bool body_too_large;  /* over HTTP_BODY_MAX: drained and dropped */
-	bool incomplete;      /* the web server left out what it asks for, or who asks */
+	bool body_too_large;  /* over HTTP_BODY_MAX: read and discarded */
+	bool incomplete;      /* the web server did not send the method, the target or the client's
+				 address */
 	bool prefix_refused;  /* REGCRED_PREFIX cannot be the beginning of a path */
-	bool body_cut;	      /* shorter than its announced length: the request cannot be trusted */
+	bool body_cut;	      /* shorter than Content-Length: the request cannot be trusted */
 	bool header_repeated; /* Authorization, X-API-Key, X-API-Project-Id, Content-Type or Cookie
 				 twice: 400 */
 };
@@ -142,7 +143,7 @@ enum err http_target_parse(struct arena *a, const char *raw, struct target *out,
 enum err http_form_parse(struct arena *a, const char *text, size_t len, struct pairs *out,
 			 struct error *e) __attribute__((warn_unused_result));
 
-/* The strong entity tag of a body, in its quotes; NULL without memory. */
+/* The strong entity tag of a body, in its quotes; NULL if out of memory. */
 const char *http_etag(struct arena *a, const char *body, size_t len);
 /* Whether a list of entity tags contains this one, or is "*". Weak tags match only if `weak` is
  * set. */
@@ -164,10 +165,10 @@ const char *http_cookie(struct arena *a, const char *header, const char *name);
  * brackets, a port from 1 to 65535; at most 255 bytes.  Anything else could smuggle a path, a user
  * or markup into every link. */
 bool http_host_valid(const char *host);
-/* A path in the form that a link may carry: empty, or a slash and what may stand in the path of a
- * URL, without the segments . and ..: no path of a request begins with those.  A web server that
- * decodes the path of a request and calls that the script's would put the client's words into every
- * link otherwise. */
+/* Whether a prefix may be used in a link: empty, or a slash and characters that a URL path may
+ * hold, without the segments . and .., with which no request path begins. Otherwise a web server
+ * that passes the decoded request path as the script's would let the client put its own text into
+ * every link. */
 bool http_prefix_valid(const char *path);
 /* The path with one slash where there are several, and none at its end; NULL: no memory. */
 const char *http_prefix_tidy(struct arena *a, const char *path);

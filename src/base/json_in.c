@@ -61,7 +61,7 @@ json_in_init(void)
 	cJSON_InitHooks(&hooks);
 }
 
-/* The gate. */
+/* The check. */
 
 struct number {
 	struct number *next;

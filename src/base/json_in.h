@@ -44,7 +44,7 @@ void json_in_init(void);
 
 /* Parses len bytes into *out. An empty or blank text counts as an empty object, because actions are
  * sent without a body. ERR_INVALID_BODY with a sentence in e->detail that says what is wrong and at
- * which byte; ERR_INTERNAL without memory. */
+ * which byte; ERR_INTERNAL if out of memory. */
 enum err json_parse(struct arena *a, const char *text, size_t len, struct json **out,
 		    struct error *e) __attribute__((warn_unused_result));
 /* The same with its own limit on the number of values: for files and for answers from a server. */

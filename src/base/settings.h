@@ -35,7 +35,7 @@ struct settings {
 	char database[CONFIG_PATH_MAX];	 /* default: STATE_DIR/regcred.db */
 	char key_file[CONFIG_PATH_MAX];	 /* default: $CREDENTIALS_DIRECTORY/master.key if that
 					    exists, else STATE_DIR/master.key */
-	char socket[CONFIG_PATH_MAX];	 /* default: STATE_DIR/regcredd.sock; regcredd makes it */
+	char socket[CONFIG_PATH_MAX];	 /* default: STATE_DIR/regcredd.sock; created by regcredd */
 	char pid_file[CONFIG_PATH_MAX];	 /* "" for none */
 	char user[CONFIG_TEXT_MAX];	 /* user to switch to when started as root; "": stay root */
 	char group[CONFIG_TEXT_MAX];

@@ -348,7 +348,7 @@ cli_run(const struct command *command, struct session *s)
 	s->arena = arena_new(APP_ARENA_MAX);
 	if (s->arena == NULL)
 		return session_fail("out of memory");
-	/* What reads or writes elsewhere becomes the owner for a while, by itself. */
+	/* Commands that also use other files become the owner temporarily themselves. */
 	bool whole = command->run == command_backup || command->run == command_restore ||
 		     command->run == command_check;
 	if (!whole && !owner_become(s->settings, true, why)) {

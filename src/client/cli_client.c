@@ -253,7 +253,7 @@ read_auth(struct arena *a, const char *auth, struct remote_store *out)
 	out->secret = colon + 1;
 	while (len > 0 && pair[len - 1] == '\0')
 		len--;
-	/* What is between two NULs would be lost. */
+	/* Text after the first NUL would be lost. */
 	return colon + 1 + strlen(colon + 1) >= pair + len ? NULL
 							   : "its password contains a NUL byte.";
 }

@@ -1,4 +1,4 @@
-/* handout: choose the logins, open them, write the file. */
+/* handout: chooses the logins, opens them, writes the file. */
 #include "login/handout.h"
 
 #include <string.h>
@@ -336,7 +336,7 @@ handout_try(struct hand_out_work *w)
 	return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
 }
 
-/* Reading what is asked for */
+/* Reading the request */
 
 /* A DNS name as defined by Kubernetes: labels of lower-case letters, digits and inner dashes. */
 static bool

@@ -472,7 +472,7 @@ resolve_sort(struct login_list *list)
 		qsort(list->items, list->count, sizeof(*list->items), in_order);
 }
 
-/* One of the two is what a create that was sent twice has left behind. */
+/* One of the two was left by a create request that was sent twice. */
 static bool
 is_double(const struct login *a, const struct login *b)
 {

@@ -66,10 +66,10 @@ enum err resolve_read(const struct context *c, const struct resource_type *type,
 enum err resolve_find(const struct context *c, const struct wanted *wanted, bool revealed,
 		      struct login_list *out, struct error *e) __attribute__((warn_unused_result));
 
-/* Puts the list in the order above, those that do not fit last, and says of each why: of the first
- * by which rule it goes before the second, of the others by which they come behind it, or
- * that they double it: same registry, user name and path.  repository NULL: for all of a registry,
- * so that a login with a path does not fit. */
+/* Sorts the list in the order above, those that do not fit last, and sets the reasons: for the
+ * first login, the rule by which it precedes the second; for the others, the rule by which they
+ * come after the first, or that they are duplicates of it: same registry, user name and path.
+ * repository NULL: the whole registry, so that a login with a path does not fit. */
 void resolve_order(struct login_list *list, const char *repository);
 /* Only sorts, whatever the paths; logins that cannot be used come last. */
 void resolve_sort(struct login_list *list);

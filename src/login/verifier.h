@@ -1,9 +1,9 @@
 /* verifier: checks registry logins in the background, in its own threads.
  *
- *   a request   holds the row in its transitional state and notes that a check is due (resource.c)
- *   a thread    takes a due row: moves its time behind a lease, in a transaction
- *               asks the registry, in no transaction
- *               moves the row on, if it is still the one that was taken
+ *   a request   leaves the row in its transitional state, with a check due (resource/hold.c)
+ *   a thread    takes a due row: sets its time to the end of a lease, in a transaction
+ *               asks the registry, outside of any transaction
+ *               moves the row to its next state, if no other thread has taken it since
  *
  * The whole state of a check is in its row. If the process that runs it dies, the lease ends and
  * the next thread of any process that looks takes the row again. Accounts take turns, and none gets

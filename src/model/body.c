@@ -89,7 +89,7 @@ body_read_option(const struct field *field, const char *text, struct change *out
 	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
 }
 
-/* One item of a list as it is stored.  NULL: a sentence in *why, or no memory. */
+/* One item of a list as it is stored.  NULL: a sentence in *why, or out of memory. */
 static const char *
 read_item(const struct schema_rules *rules, const struct field *field, const char *item,
 	  const char **why)

@@ -201,7 +201,7 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 	return ok;
 }
 
-/* NULL without memory. */
+/* NULL if out of memory. */
 static struct curl_slist *
 make_headers(const char *const *lines)
 {

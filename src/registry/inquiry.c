@@ -156,7 +156,7 @@ inquiry_result_of(long status)
 	return status >= 500 ? CHECK_UNREACHABLE : CHECK_NOT_A_REGISTRY;
 }
 
-/* The made-up, and the login */
+/* Made-up names, and the login */
 
 static void
 make_up(char out[MADE_UP_TEXT])

@@ -232,7 +232,8 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "cannot open the directory of the master key: %s", strerror(errno));
 	else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-		/* Some file systems of networks cannot; the database has a lease as well. */
+		/* Some network file systems do not support locks; the lease in the database
+		 * protects as well. */
 		(void)snprintf(why, SECRET_WHY_MAX,
 			       "another `regcred rekey` is changing this key file: wait until it "
 			       "finishes");

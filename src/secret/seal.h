@@ -24,7 +24,7 @@ enum { SECRET_MAC_SIZE = 32 };
 bool keyring_check_value(const struct keyring *ring, struct arena *a, size_t i, int64_t *key_id,
 			 const char **use, struct value *value);
 
-/* True if the ring has that key and it makes (or opens) that check value. */
+/* True if the ring has that key and the check value was made with it. */
 bool keyring_matches(const struct keyring *ring, int64_t key_id, const char *use,
 		     const struct value *value);
 

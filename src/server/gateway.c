@@ -223,9 +223,9 @@ or_empty(const char *text)
 	return text == NULL ? "" : text;
 }
 
-/* The raw URI after the prefix.  nginx says the prefix in REGCRED_PREFIX.  Elsewhere it is
- * SCRIPT_NAME, as long as the URI really begins with it; where a rewrite hides the script only
- * PATH_INFO tells what is ours. */
+/* The raw URI after the prefix.  nginx gives the prefix in REGCRED_PREFIX. Otherwise it is
+ * SCRIPT_NAME, if the URI really begins with it; if a rewrite hides the script, only PATH_INFO
+ * gives our part. */
 static void
 find_target(struct params *p, struct arena *a)
 {
@@ -281,7 +281,7 @@ request_id(const char *given, struct arena *a)
 	return sodium_bin2hex(id, 2 * sizeof(random) + 1, random, sizeof(random));
 }
 
-/* Fills everything but the body.  The strings stay where the parameters lie. */
+/* Fills everything but the body.  The strings are not copied from the parameters. */
 static void
 read_params(struct params *p, char **list, struct arena *a)
 {

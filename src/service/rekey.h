@@ -3,9 +3,8 @@
  * The key file holds the state of a rotation, so any run continues where another stopped:
  *
  *   seal 1, primary 1 ─add─► seal 1 2, primary 1 ─► seal 1 2, primary 2 ─► seal 2, primary 2
- *                            2 gets its check value  1 is looked for in all   1 was needed by
- *                                                    rows, which are sealed   nobody any more
- *                                                    again
+ *                            2 gets its check value  values sealed with 1     1 is no longer
+ *                                                    are sealed again         needed
  *
  * A key above the primary is about to become primary; keys below it are to be removed. Ids only
  * grow.

@@ -76,7 +76,7 @@ enum child_state {
 
 /* A process of the pool; the master is in board.master. */
 struct board_slot {
-	_Atomic int32_t pid;	    /* 0: nobody */
+	_Atomic int32_t pid;	    /* 0: none */
 	_Atomic int32_t job, state; /* enum board_job, enum child_state */
 	_Atomic int32_t ready;	    /* the process has reported that it serves */
 	_Atomic int32_t hung;	    /* it hangs, and exits or is killed for that */
