@@ -180,8 +180,7 @@ html_page(struct arena *a, const struct page *page, size_t *len)
 {
 	struct writer w = {.arena = a};
 
-	w.room = html_size(page->json, page->json_len) +
-		 4096; /* so that the buffer rarely has to grow */
+	w.room = html_size(page->json, page->json_len) + 4096; /* the buffer rarely grows */
 	w.bytes = arena_alloc(a, w.room);
 	if (w.bytes == NULL)
 		return NULL;

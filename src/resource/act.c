@@ -33,7 +33,7 @@ move_in_transaction(struct store_tx *tx, void *arg)
 		return w->error->code;
 	enum store_rc rc = row_move(tx, w->context, w->context->arena, w->event, w->row, plan);
 
-	/* Another request was faster: what was asked for is not possible any more. */
+	/* Another request was faster: the action is no longer possible. */
 	if (rc == STORE_NONE)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (rc != STORE_OK)

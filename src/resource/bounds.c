@@ -20,7 +20,7 @@
 
 /* Lists of a key */
 
-/* Whether the row is there for the caller, and lives. */
+/* Whether the row is live and visible to the caller. */
 static enum store_rc
 find_live(struct store_tx *tx, const struct context *c, const struct family *family,
 	  const char *text)
@@ -80,8 +80,8 @@ refuse_wider(const char *field, struct error *e)
 			  "them.");
 }
 
-/* A member's rank is that of the keys that he makes; of what others made it is not known, and it
- * may be the highest. */
+/* Keys created by a member have the member's rank; the rank of other keys is unknown and may be the
+ * highest. */
 static struct power
 power_seen_by(const struct context *c, const struct record *key, const struct power *own)
 {
@@ -93,8 +93,8 @@ power_seen_by(const struct context *c, const struct record *key, const struct po
 	return power;
 }
 
-/* The right to be handed logins is given on purpose, or with the role that is good for nothing
- * else; it is not inherited. */
+/* The right to retrieve logins is granted explicitly, or by the role that allows nothing else; it
+ * is not inherited. */
 static enum err
 bound_reveal(struct record *row, struct error *e)
 {
@@ -117,7 +117,7 @@ inherit(struct record *row, enum column column, const char *text)
 		row->columns[column] = value_text(text);
 }
 
-/* Who made it; of a key that a key of a project makes whoever made that. */
+/* Sets the creator; a key created with a project's key has the creator of that key. */
 static enum err
 note_maker(const struct context *c, struct record *row, struct error *e)
 {
@@ -160,7 +160,7 @@ bounds_inherit(const struct context *c, struct record *row, struct error *e)
 	return field == NULL ? ERR_NONE : refuse_wider(field, e);
 }
 
-/* Somebody else's keys may be made weaker, not stronger than they were. */
+/* Keys of others may be restricted further, but not widened. */
 static const char *
 wider_than_allowed(const struct context *c, const struct record *old, const struct record *row,
 		   bool taken_over)
@@ -221,7 +221,8 @@ bounds_make_key(const struct context *c, struct record *row, struct change *chan
 {
 	const char *given = record_text(row, COL_PUBLIC_VALUE);
 
-	/* Both are made, or none: a key whose maker gave it no secret lets nobody in. */
+	/* Generate both or neither: a key created with an access key but no secret lets nobody in.
+	 */
 	if (given != NULL && *given != '\0') {
 		if (change->secret != NULL && *change->secret == '\0')
 			change->secret = NULL;
@@ -255,7 +256,7 @@ bounds_hold(const struct context *c, struct store_tx *tx, const struct record *r
 	*holds = power_holds_registry(key, registry_id);
 	if (!*holds || key->path_prefixes == NULL)
 		return ERR_NONE;
-	if (path == NULL) { /* the address of its registry may have one */
+	if (path == NULL) { /* the registry's address may have a path */
 		enum store_rc rc = tx != NULL ? store_tx_get(tx, c->arena, &family_storage_pool,
 							     registry_id, &owners_all, &registry)
 					      : store_get(c->store, c->arena, &family_storage_pool,

@@ -11,31 +11,32 @@
 #include "resource/work.h"
 #include "store/store.h"
 
-/* Whether the key that asks leaves the caller rows of that type to make or change: ERR_FORBIDDEN.
+/* ERR_FORBIDDEN if the caller's key does not allow creating or changing rows of that type.
  */
 enum err bounds_may_write(const struct context *c, const struct resource_type *type,
 			  struct error *e);
 
-/* The registries and projects that a key is given are there for whoever makes or changes it. */
+/* Checks that whoever creates or changes a key can see the registries and projects in its lists. */
 enum err bounds_check_lists(struct store_tx *tx, const struct work *w);
 
-/* A new key takes the bounds of the key that makes it, unless it is given narrower ones, and the
- * role of whoever makes it. */
+/* A new key inherits the limits of the key that creates it, unless it is given narrower ones, and
+ * the role of its creator. */
 enum err bounds_inherit(const struct context *c, struct record *row, struct error *e);
 
-/* Access key and secret of a new API key, where the caller did not, or may not, give its own. */
+/* Generates access key and secret of a new API key if the caller did not, or may not, choose them.
+ */
 void bounds_make_key(const struct context *c, struct record *row, struct change *change);
 
-/* A key that can do more than before must not do more than the caller may give. */
+/* A changed key that can do more than before must not exceed what the caller may grant. */
 enum err bounds_check_update(const struct work *w, const struct record *old,
 			     const struct record *row, uint64_t columns);
 enum err bounds_check_activate(struct store_tx *tx, const struct work *w);
 
-/* Whether a login lies within what the key that asks is for; other rows do.  Reads in the
- * transaction unless that is NULL. */
+/* Checks that the caller's key covers a login; other rows pass. Reads in the transaction unless
+ * that is NULL. */
 enum err bounds_hold(const struct context *c, struct store_tx *tx, const struct record *row,
 		     bool *holds, struct error *e);
-/* The same of a login as it would be: ERR_INVALID_OPTION. */
+/* The same for a login as it would be after a change: ERR_INVALID_OPTION. */
 enum err bounds_check_login(struct store_tx *tx, const struct work *w, const struct record *row);
 
 #endif

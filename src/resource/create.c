@@ -31,8 +31,7 @@ may_create_field(const void *context, const struct field *field)
 	return (auth_field(view->role, view->type, field) & MAY_CREATE) != 0;
 }
 
-/* The account that the new row will belong to lives, whoever named it: its removal may be under
- * way. */
+/* Checks that the account that will own the row is live: its removal may be under way. */
 static enum err
 check_account(struct store_tx *tx, struct work *w)
 {
@@ -53,7 +52,7 @@ check_account(struct store_tx *tx, struct work *w)
 	return ERR_NONE;
 }
 
-/* Every other reference that was given names a live row of that account. */
+/* Checks that every other reference is to a live row of that account. */
 static enum err
 check_references(struct store_tx *tx, const struct work *w)
 {
@@ -78,7 +77,7 @@ check_references(struct store_tx *tx, const struct work *w)
 	return ERR_NONE;
 }
 
-/* So much of one account that enough is left for others. */
+/* Checks the limits of the account, so that enough is left for others. */
 static enum err
 check_room(struct store_tx *tx, const struct work *w)
 {
@@ -110,7 +109,7 @@ check_room(struct store_tx *tx, const struct work *w)
 static enum err
 note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 {
-	/* What every row has says nothing about this one. */
+	/* Columns that every row has say nothing about this one. */
 	uint64_t silent =
 		COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_STATE) | COL_BIT(COL_CREATED);
 
@@ -125,7 +124,7 @@ note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 
 enum { ONCE_MS = 24 * 60 * 60 * 1000 };
 
-/* The row that the same request has made within the last day. */
+/* Finds the row that the same request has created within the last day. */
 static enum err
 find_repeated(struct store_tx *tx, struct work *w)
 {
@@ -189,7 +188,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	return note_create(tx, w, plan) == ERR_NONE ? note_once(tx, w) : w->error->code;
 }
 
-/* Those of the body; and whoever makes a project without an owner is its owner. */
+/* The members from the body; the creator of a project without an owner becomes its owner. */
 static enum err
 members_of_new(const struct context *c, const struct json *list, struct member_list *out,
 	       struct error *e)
@@ -204,7 +203,7 @@ members_of_new(const struct context *c, const struct json *list, struct member_l
 	return self != NULL ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
-/* By it logins are found; an address that cannot be read has none. */
+/* The key by which logins are found; an invalid address has none. */
 static struct value
 address_key_of(const struct context *c, const char *address)
 {
@@ -215,7 +214,7 @@ address_key_of(const struct context *c, const char *address)
 		       : value_null();
 }
 
-/* The row as the body, the caller and the type make it. */
+/* Builds the row from the body, the caller and the type. */
 static void
 fill_row(const struct context *c, const struct resource_type *type, const struct change *change,
 	 struct record *row)
@@ -239,7 +238,7 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 	row_start(c, row);
 }
 
-/* What a caller that may choose more than others must not choose. */
+/* Checks values that the field table does not restrict. */
 static enum err
 check_new(const struct context *c, const struct record *row, struct error *e)
 {
@@ -247,11 +246,11 @@ check_new(const struct context *c, const struct record *row, struct error *e)
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:";
 
-	/* A sealed value is bound to it, part by part. */
+	/* Sealed values are bound to the uuid, so its form is checked. */
 	if (uuid != NULL && (*uuid == '\0' || uuid[strspn(uuid, plain)] != '\0'))
 		return err_set(e, ERR_INVALID_CHARACTERS, "uuid",
 			       "A uuid has letters, digits, - _ . and : only: leave the rest out.");
-	/* HTTP Basic ends the user name there. */
+	/* In HTTP Basic a colon ends the user name. */
 	if ((row->type->flags & TYPE_API_KEY) != 0 && access != NULL && strchr(access, ':') != NULL)
 		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue",
 			       "An access key cannot contain a colon, where HTTP Basic ends it: "

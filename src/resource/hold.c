@@ -35,7 +35,7 @@ hold_read_account(struct store_tx *tx, struct work *w)
 	return rc;
 }
 
-/* What the account of a row asks for before a login becomes active. */
+/* What the row's account requires before a login becomes active. */
 static enum err
 read_rule(struct store_tx *tx, struct work *w, const char **out)
 {

@@ -8,19 +8,20 @@
 #include "resource/work.h"
 #include "store/store.h"
 
-/* One more check that the caller asks for.  Counted for the account: a key can make others. */
+/* Counts a check requested by the caller. Counted for the account, because a key can create others.
+ */
 enum err hold_count_check(const struct context *c, struct error *e);
 
-/* The account that the row belongs to, read once in a transaction. */
+/* The account that owns the row, read once in a transaction. */
 enum store_rc hold_read_account(struct store_tx *tx, struct work *w);
 
-/* A plan that has to wait until the login is checked is held, and the row says so; *plan stays as
- * it is if there is nothing to wait for. */
+/* Holds a plan that has to wait until the login is checked, and notes it in the row; *plan is
+ * unchanged if there is nothing to wait for. */
 enum err hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan,
 			struct plan *held);
 
-/* An active login whose user name or password has changed is checked again where its project
- * requires that: *held, and the row in memory says so.  It is in use meanwhile. */
+/* An active login whose user name or password has changed is checked again if its project requires
+ * that: sets *held, and notes it in the row in memory. The login stays in use meanwhile. */
 enum err hold_changed(struct store_tx *tx, struct work *w, bool *held);
 #define HOLD_COLUMNS                                                                               \
 	(COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT) | COL_BIT(COL_VERIFY_FOR) |         \

@@ -39,7 +39,7 @@ option_of(const struct resource_type *type, const char *field_name, const struct
 	return NULL;
 }
 
-/* A key with bounds makes no members but its own account. */
+/* A limited key cannot add members other than its own account. */
 static bool
 members_may_name(const struct context *c, const struct member_list *members)
 {
@@ -87,7 +87,7 @@ members_read(const struct context *c, const struct json *list, struct member_lis
 				 "them: use a key without.");
 }
 
-/* A rancher_id must name a live account that is no project. */
+/* A rancher_id must refer to a live account that is not a project. */
 static enum err
 check_member(struct store_tx *tx, const struct work *w, const struct member *m)
 {
@@ -160,7 +160,7 @@ begin_members(struct member_changes *m, struct arena *a)
 	json_begin_array(&m->come);
 }
 
-/* {"old":[...],"new":[...]}, and how many there were if that is more than are told. */
+/* {"old":[...],"new":[...]}, and the counts if not all are listed. */
 static const char *
 end_members(struct member_changes *m, struct arena *a)
 {
@@ -253,7 +253,7 @@ members_in_transaction(struct store_tx *tx, void *arg)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (owners_still_own(tx, w) != ERR_NONE || members_set(tx, w) != ERR_NONE)
 		return w->error->code;
-	/* A member who stays is not looked at again, and may have gone meanwhile. */
+	/* Members who stay are not checked again, and their accounts may be gone. */
 	rc = owners_find(tx, w->context->arena, record_id(w->row), 0, &found);
 	if (rc == STORE_OK && !found)
 		return err_set(w->error, ERR_INVALID_REFERENCE, "members", owners_refuse_last);

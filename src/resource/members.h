@@ -23,20 +23,21 @@ struct member_list {
 	size_t count;
 };
 
-/* For the audit log: who goes and who comes, each a list that ends where it gets long. */
+/* For the audit log: removed and added members, each a list that is cut when it gets long. */
 struct member_changes {
 	struct json_out gone, come;
 	size_t gone_count, come_count;
 };
 
-/* A list of a body; NULL: an empty one. */
+/* Reads the list of a body; NULL: an empty one. */
 enum err members_read(const struct context *c, const struct json *list, struct member_list *out,
 		      struct error *e);
 
 /* Removes the members that are not in the work's list and adds those that are new. */
 enum err members_set(struct store_tx *tx, struct work *w);
 
-/* An owner whom regcred can know: with ids of the other kinds nobody signs in here. */
+/* Whether there is an owner that regcred can identify: users with other kinds of ids cannot sign in
+ * here. */
 bool members_have_owner(const struct member_list *members);
 
 #endif

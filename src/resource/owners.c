@@ -1,4 +1,4 @@
-/* owners: the last owner of a project stays. */
+/* owners: keeps a project from losing its last owner. */
 #include "resource/owners.h"
 
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "model/record.h"
 #include "resource/resource.h"
 
-/* Whether the audit log has a change of the row from the second after that one on. */
+/* Whether the audit log has a change of the row after that second. */
 static enum store_rc
 find_change(struct store_tx *tx, const struct context *c, const struct record *row,
 	    int64_t since_ms, bool *changed)
@@ -49,7 +49,7 @@ precondition_check(struct store_tx *tx, const struct context *c, const struct re
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
 	bool holds = rc == STORE_OK && !changed && p->holds(p->arg, &now);
-	/* What was printed to compare leaves nothing. */
+	/* Discard the secrets that were opened only for comparing. */
 	if (c->opened != NULL)
 		c->opened->count = c->opened->recorded = 0;
 	if (arena_failed(c->arena))

@@ -1,4 +1,4 @@
-/* read: reading: one row, a list, what a link leads to. */
+/* read: reads a row, a list, or the target of a link. */
 #include "resource/read.h"
 
 #include "access/identity.h"
@@ -32,7 +32,7 @@ store_failed(enum store_rc rc, struct error *e)
 	return rc == STORE_NONE ? resource_not_found(e) : store_err(rc, e);
 }
 
-/* Whose rows of the type the caller sees. */
+/* The accounts whose rows of the type the caller sees. */
 static struct owners
 owners_of(const struct context *c, const struct resource_type *type)
 {
@@ -76,7 +76,7 @@ resource_field_visible(const void *context, const struct field *field)
 	return (auth_field(view->role, view->type, field) & MAY_READ) != 0;
 }
 
-/* Whose rows a collection shows, where that is not simply whose rows the caller may see. */
+/* The accounts whose rows a collection shows, if not all that the caller may see. */
 static struct owners
 owners_of_list(const struct context *c, const struct resource_type *type,
 	       const struct list_request *request)
@@ -87,14 +87,14 @@ owners_of_list(const struct context *c, const struct resource_type *type,
 
 	if ((type->flags & TYPE_SELF) != 0 && !id->all_accounts)
 		return (struct owners){.ids = &id->scope_id, .count = 1};
-	/* An administrator's own projects, unless it asks for all of them. */
+	/* An administrator's own projects, unless all are requested. */
 	if ((type->flags & TYPE_PROJECT) != 0 && administers && !request->all)
 		return (struct owners){.ids = id->owners.ids, .count = id->owners.count};
 	return owners_of(c, type);
 }
 
-/* What a page needs of the rows of a type: neither what its family keeps for other types, nor a
- * secret that the caller may not read. */
+/* The columns that a page needs: without those that the family keeps for other types, and without
+ * secrets that the caller may not read. */
 static uint64_t
 columns_of_list(const struct context *c, const struct resource_type *type, enum column sort)
 {
@@ -102,7 +102,7 @@ columns_of_list(const struct context *c, const struct resource_type *type, enum 
 			   COL_BIT(COL_STATE) | COL_BIT(COL_TRANSITION_TEXT) | COL_BIT(sort) |
 			   COL_BIT(type->family->owner);
 
-	if (type->kind == NULL) /* the rows of other types are listed as well */
+	if (type->kind == NULL) /* rows of other types are listed as well */
 		return type->family->columns;
 	for (const struct field *f = type->fields; f->name != NULL; f++)
 		if ((f->flags & F_SEALED) == 0 ||
@@ -114,8 +114,8 @@ columns_of_list(const struct context *c, const struct resource_type *type, enum 
 	return columns;
 }
 
-/* Keeps the rows that the caller's key is for: as many as there is room for, from the side where
- * the page begins.  False: more were left. */
+/* Keeps the rows that the caller's key covers: as many as fit, from the side where the page begins.
+ * False: more were left. */
 static enum err
 keep_within(const struct context *c, const struct record_list *page, bool backwards, size_t limit,
 	    struct record_list *out, struct error *e)
@@ -134,7 +134,7 @@ keep_within(const struct context *c, const struct record_list *page, bool backwa
 	return ERR_NONE;
 }
 
-/* Page after page until one is full: a page of the store may hold logins that the key is not for.
+/* Reads pages until one is full: a page from the store may hold logins that the key does not cover.
  */
 static enum err
 list_within(const struct context *c, const struct list_request *request, struct record_list *out,

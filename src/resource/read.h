@@ -1,4 +1,4 @@
-/* read: reading: one row, a list, what a link leads to. */
+/* read: reads a row, a list, or the target of a link. */
 #ifndef REGCRED_RESOURCE_READ_H
 #define REGCRED_RESOURCE_READ_H
 
@@ -14,7 +14,7 @@ bool record_is_of_type(const struct record *row, const struct resource_type *typ
 
 enum err resource_not_found(struct error *e);
 
-/* Live rows of a type that name a row in a column. */
+/* Live rows of a type that refer to a row in a column. */
 struct list_query query_naming(const struct resource_type *type, enum column column, int64_t id,
 			       const struct owners *owners, size_t limit);
 

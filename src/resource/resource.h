@@ -1,7 +1,7 @@
-/* resource: list, read, create, update, delete, action: once, for every type.
+/* resource: list, read, create, update, delete, action: one implementation for every type.
  *
- * What a type has of its own stands in its row of types.c.  A write commits its last state and its
- * process log together; the record that it returns is the snapshot for the answer, in the first
+ * What is special to a type is in its row of types.c. A write commits its last state and its
+ * process log together; the record it returns is a snapshot for the answer, in the first
  * transitional state.
  */
 #ifndef REGCRED_RESOURCE_H
@@ -24,8 +24,8 @@
 #include "secret/seal.h"
 #include "store/store.h"
 
-/* Secrets that an answer shows.  A change opens its own before it is committed; the answer, which
- * is printed afterwards, finds them here. */
+/* Secrets that an answer shows. A change opens them before it is committed, so that they are here
+ * when the answer is printed afterwards. */
 struct opened {
 	struct opened_row {
 		const struct resource_type *type;
@@ -33,17 +33,17 @@ struct opened {
 		const char *text;
 	} * rows; /* in the arena */
 	size_t count, room;
-	size_t recorded; /* so many of them are in the audit log */
+	size_t recorded; /* how many of them are in the audit log */
 };
 
-/* How much one account may take, so that enough is left for others. */
+/* Limits for one account, so that enough is left for others. */
 struct limits {
-	struct limit checks; /* of logins that an account asks for, in a minute */
-	struct limit writes; /* of an account, in a minute; withdrawals do not count */
-	struct limit
-		repositories; /* that a key is given logins for by the web server, in an hour */
-	int64_t rows;	      /* of a type in a project, or account; 0: any number */
-	int64_t projects;     /* that a user owns; 0: any number */
+	struct limit checks;	   /* checks of logins requested by an account, per minute */
+	struct limit writes;	   /* per minute; deactivating or removing is free */
+	struct limit repositories; /* repositories for which the web server gives a key logins, per
+				      hour */
+	int64_t rows;		   /* rows of a type in a project or account; 0: any number */
+	int64_t projects;	   /* projects that a user owns; 0: any number */
 };
 
 /* What every operation of a request needs. */
@@ -52,7 +52,7 @@ struct context {
 	struct store *store;
 	const struct keyring *ring;
 	struct actor actor;
-	const struct identity *id; /* what the actor may do, if it is a caller */
+	const struct identity *id; /* rights of the actor, if it is a caller */
 	enum api_version version;
 	int64_t now_ms;
 	int64_t removed_keep_ms;
@@ -62,12 +62,12 @@ struct context {
 	struct limits limits;
 };
 
-/* A row by its external id.  ERR_NOT_FOUND: no such id, another type's, somebody else's, or no type
- * of the caller's role. */
+/* A row by its external id.  ERR_NOT_FOUND: no such id, or the row has another type or belongs to
+ * someone else, or the caller's role does not see the type. */
 enum err resource_read(const struct context *c, const struct resource_type *type, const char *id,
 		       struct record *out, struct error *e) __attribute__((warn_unused_result));
 
-/* Whether a field exists for the caller: context is a struct view_of_type. */
+/* Whether the caller sees a field: context is a struct view_of_type. */
 struct view_of_type {
 	enum role role;
 	const struct resource_type *type;
@@ -79,16 +79,16 @@ enum err resource_list(const struct context *c, const struct resource_type *type
 		       struct list_request *request, struct record_list *out, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* The row that a reference link of this row leads to.  STORE_NONE: null, removed, not visible. */
+/* The target row of a reference link of this row.  STORE_NONE: null, removed, not visible. */
 enum err resource_follow(const struct context *c, const struct record *row, const struct link *link,
 			 struct record *out, struct error *e) __attribute__((warn_unused_result));
-/* The live rows that a child link of this row leads to: a page of at most LIMIT_MAX. */
+/* The live target rows of a child link of this row: a page of at most LIMIT_MAX. */
 enum err resource_children(const struct context *c, const struct record *row,
 			   const struct link *link, struct list_request *request,
 			   struct record_list *out, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* *secret: plain text to be shown in this answer alone, NULL for none. */
+/* *secret: plain text to show only in this answer, NULL: none. */
 enum err resource_create(const struct context *c, const struct resource_type *type,
 			 const struct json *body, struct record *out, const char **secret,
 			 struct error *e) __attribute__((warn_unused_result));
@@ -97,17 +97,17 @@ enum err resource_update(const struct context *c, const struct resource_type *ty
 	__attribute__((warn_unused_result));
 enum err resource_delete(const struct context *c, const struct resource_type *type, const char *id,
 			 struct record *out, struct error *e) __attribute__((warn_unused_result));
-/* A row and an action of it that the caller may carry out now: its row in the table of the type. */
+/* Finds a row and an action on it that the caller may perform now: the action's row in the table of
+ * the type. */
 enum err resource_find_action(const struct context *c, const struct resource_type *type,
 			      const char *id, const char *name, struct record *row,
 			      const struct action **action, struct error *e)
 	__attribute__((warn_unused_result));
-/* An action that moves the row along a process; those that take an input have functions of their
- * own. */
+/* An action that runs a process on the row; actions with an input have their own functions. */
 enum err resource_action(const struct context *c, const struct resource_type *type, const char *id,
 			 const char *action, struct record *out, struct error *e)
 	__attribute__((warn_unused_result));
-/* The action setmembers: *members are those of the project from then on. */
+/* The action setmembers: *members are the project's new members. */
 enum err resource_set_members(const struct context *c, const char *id, const struct json *body,
 			      struct record_list *members, struct error *e)
 	__attribute__((warn_unused_result));
@@ -116,20 +116,21 @@ bool resource_may_act(const struct identity *id, const struct record *row);
 bool resource_has_action(const struct resource_type *type, enum state state,
 			 const struct action *action);
 
-/* Appends a row to the audit log, in the transaction of what it records: what happened to this row;
+/* Appends to the audit log what happened to this row, in the transaction that did it;
  * changes is JSON, or NULL.  The status is that of the answer, if there is one. */
 enum store_rc resource_note(struct store_tx *tx, const struct context *c, struct arena *a,
 			    const char *event, int status, const struct record *row,
 			    const char *changes) __attribute__((warn_unused_result));
 
 /* The plain text of its sealed field, for callers who may open it; NULL if there is none, if they
- * may not, or (logged) if it does not open.  The row is noted in c->opened, and must not leave
- * before resource_record_opened() has recorded that; a change does so by itself, in its
+ * may not, or (logged) if it does not open.  The row is noted in c->opened, and must not be
+ * revealed before resource_record_opened() has recorded that; a change does so itself, in its
  * transaction. */
 const char *resource_open(const struct context *c, const struct record *row);
 
-/* The one place where the password of a login is unsealed.  NULL: there is none, the caller may not
- * have it for that purpose, or (logged) it does not open.  Whoever lets it out records that. */
+/* The only place where the password of a login is unsealed.  NULL: there is none, the caller may
+ * not have it for that purpose, or (logged) it does not open.  The caller has to record that it is
+ * revealed. */
 enum opening {
 	OPEN_TO_SHOW,	  /* secretValue in an answer */
 	OPEN_TO_HAND_OUT, /* in a file for another program */
@@ -138,18 +139,21 @@ enum opening {
 };
 const char *login_open(const struct context *c, const struct record *row, enum opening why);
 
-/* Writes to the audit log what was opened and is not in there yet.  An error: show nothing. */
+/* Writes opened secrets to the audit log, unless already recorded. On an error nothing may be
+ * shown. */
 enum err resource_record_opened(const struct context *c, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* The sealed field of a type, NULL for none; and what its value in a row is bound to. */
+/* The sealed field of a type, NULL if it has none; and the place that its value in a row is bound
+ * to. */
 const struct field *resource_sealed_field(const struct resource_type *type);
 struct seal_place resource_seal_place(const struct record *row, const struct field *field);
 
-/* One pass over removed and purged rows; *done counts what was moved or deleted. */
+/* One pass over removed and purged rows; *done counts the rows moved or deleted. */
 struct sweep {
 	int64_t now_ms, removed_keep_ms, purged_keep_ms;
-	/* Asked between two batches; false ends the sweep early, which is no failure.  May be NULL.
+	/* Called between two batches; false ends the sweep early, which is not a failure. May be
+	 * NULL.
 	 */
 	bool (*goes_on)(void *arg);
 	void *arg;

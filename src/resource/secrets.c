@@ -1,4 +1,4 @@
-/* secrets: secrets of rows: sealed, opened, recorded. */
+/* secrets: seals, opens and records the secrets of rows. */
 #include "resource/secrets.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ resource_sealed_field(const struct resource_type *type)
 	return NULL;
 }
 
-/* False without memory: then nothing is shown. */
+/* False if out of memory: then nothing is shown. */
 static bool
 note_opened(const struct context *c, const struct record *row, const char *text)
 {
@@ -99,7 +99,7 @@ login_open(const struct context *c, const struct record *row, enum opening why)
 	return text;
 }
 
-/* What a change has opened already, for its answer. */
+/* A secret that a change has already opened for its answer. */
 static const char *
 find_opened(const struct opened *o, const struct record *row)
 {
@@ -160,7 +160,7 @@ enum err
 resource_record_opened(const struct context *c, struct error *e)
 {
 	struct opened_work w = {c, e};
-	/* Whoever needs a secret now gets it while there is room for this row. */
+	/* Secrets stay available as long as there is room for this row. */
 	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
 
 	if (rc == STORE_OK)
@@ -187,8 +187,8 @@ secrets_protect(const struct context *c, struct record *row, const char *text, s
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }
 
-/* Whether the database knows the key that sealed the value, by its proof: another key may have the
- * same number. */
+/* Whether the database knows the key that sealed the value, by its check value: another key may
+ * have the same id. */
 static enum store_rc
 knows_key(struct store_tx *tx, const struct context *c, const struct value *sealed)
 {

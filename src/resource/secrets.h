@@ -1,4 +1,4 @@
-/* secrets: secrets of rows: sealed, opened, recorded. */
+/* secrets: seals, opens and records the secrets of rows. */
 #ifndef REGCRED_RESOURCE_SECRETS_H
 #define REGCRED_RESOURCE_SECRETS_H
 
@@ -14,8 +14,9 @@ enum err trail_note_opened(struct store_tx *tx, const struct context *c, struct 
 enum err secrets_protect(const struct context *c, struct record *row, const char *text,
 			 struct error *e);
 
-/* In the transaction that stores a fresh secret: a key that `regcred rekey` retired since the
- * sealing must not come back, whatever kept this process.  Seals again with what the file says now.
+/* In the transaction that stores a fresh secret: a key that `regcred rekey` has retired since the
+ * value was sealed must not be used again, even if this process was delayed. Reseals with the
+ * current keys of the file.
  */
 enum err secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
 			      const char *text, struct error *e);

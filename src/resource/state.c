@@ -1,4 +1,4 @@
-/* state: moves rows through their states, with what belongs to them. */
+/* state: moves rows through their states, with their dependent rows. */
 #include "resource/state.h"
 
 #include <string.h>

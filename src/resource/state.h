@@ -1,4 +1,4 @@
-/* state: moves rows through their states, with what belongs to them. */
+/* state: moves rows through their states, with their dependent rows. */
 #ifndef REGCRED_RESOURCE_STATE_H
 #define REGCRED_RESOURCE_STATE_H
 
@@ -14,18 +14,18 @@ bool plan_runs(const struct plan *plan, const char *process);
 
 void row_forget_waiting(struct record *row);
 
-/* Moves a row along a plan, with what belongs to it.  STORE_NONE: somebody else moved it first. */
+/* Moves a row along a plan, with its dependent rows. STORE_NONE: another request moved it first. */
 enum store_rc plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
 		       const struct plan *plan);
 
-/* The same, on record. */
+/* The same, and records it in the audit log. */
 enum store_rc row_move(struct store_tx *tx, const struct context *c, struct arena *a,
 		       const char *event, const struct record *row, const struct plan *plan);
 
-/* Deactivates first where that is needed; false if the row cannot be removed from where it is. */
+/* Deactivates first if needed; false if the row cannot be removed in this state. */
 bool plan_removal(enum state state, bool from_active, struct plan *plan);
 
-/* Fills in what every new row has. */
+/* Fills in the columns that every new row has. */
 void row_start(const struct context *c, struct record *row);
 
 enum store_rc row_insert(struct store_tx *tx, struct record *row, const struct plan *plan);

@@ -60,7 +60,7 @@ forget_in_transaction(struct store_tx *tx, void *arg)
 		       : ERR_INTERNAL;
 }
 
-/* Batch after batch, each in a transaction of its own, so that writers are not kept waiting. */
+/* Works in batches, each in its own transaction, so that other writers do not have to wait. */
 static enum store_rc
 sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sweep,
 	     const struct family *family, store_fn fn, size_t *done)

@@ -1,4 +1,4 @@
-/* trail: what happens to rows, written to the audit log. */
+/* trail: writes to the audit log what happens to rows. */
 #include "resource/trail.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ resource_note(struct store_tx *tx, const struct context *c, struct arena *a, con
 	      int status, const struct record *row, const char *changes)
 {
 	const struct family *family = row->type->family;
-	/* Whoever makes a project acts for its own account: nobody acts for the project yet. */
+	/* The creator of a project acts for its own account: nobody can act for the project yet. */
 	bool makes_project = (row->type->flags & TYPE_PROJECT) != 0 &&
 			     strcmp(event, "create") == 0 && c->actor.account_id != 0;
 	const struct audit_entry entry = {
@@ -90,7 +90,7 @@ trail_same_value(const struct value *a, const struct value *b)
 }
 
 /* The fields of these columns, {"name":{"old":...,"new":...}}: those that differ, or, without an
- * old row, those that are not null.  Of a secret only that it was set. */
+ * old row, those that are not null.  For a secret only that it was set. */
 static void
 write_changes(struct json_out *w, const struct record *old, const struct record *row,
 	      uint64_t columns)
@@ -101,7 +101,8 @@ write_changes(struct json_out *w, const struct record *old, const struct record 
 
 		if (f->column == COL_NONE || (columns & COL_BIT(f->column)) == 0)
 			continue;
-		columns &= ~COL_BIT(f->column); /* a field may stand there once for each version */
+		columns &=
+			~COL_BIT(f->column); /* a field may be in the table once for each version */
 		if (old != NULL ? !secret && trail_same_value(&old->columns[f->column], v)
 				: v->type == VALUE_NULL)
 			continue;

@@ -1,4 +1,4 @@
-/* trail: what happens to rows, written to the audit log. */
+/* trail: writes to the audit log what happens to rows. */
 #ifndef REGCRED_RESOURCE_TRAIL_H
 #define REGCRED_RESOURCE_TRAIL_H
 
@@ -12,14 +12,14 @@
 #include "resource/resource.h"
 #include "store/store.h"
 
-/* A text, cut where it is long. */
+/* Writes a text, cut if it is long. */
 void trail_write_text(struct json_out *w, const char *text);
 
 bool trail_same_text(const char *a, const char *b);
 
 bool trail_same_value(const struct value *a, const struct value *b);
 
-/* plan: of a new row, or NULL. */
+/* plan: for a new row, or NULL. */
 enum store_rc trail_note_changes(struct store_tx *tx, const struct context *c, const char *event,
 				 int status, const struct record *old, const struct record *row,
 				 uint64_t columns, const struct plan *plan, const char *members);

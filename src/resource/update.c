@@ -27,8 +27,8 @@ may_update_field(const void *context, const struct field *field)
 	return (auth_field(view->role, view->type, field) & MAY_UPDATE) != 0;
 }
 
-/* A secret that was given as null is left alone unless the caller can read it: to others it always
- * was null. A purged row keeps no secret. */
+/* A secret given as null is not changed unless the caller can read it: other callers always see
+ * null. A purged row has no secret. */
 static enum err
 update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
 	      struct record *row, uint64_t *columns, struct error *e)
@@ -49,7 +49,8 @@ update_secret(struct store_tx *tx, const struct context *c, const struct change 
 	return secrets_keep_current(tx, c, row, given->secret, e);
 }
 
-/* An account does not become one of a kind that cannot act while a project would be left to nobody.
+/* Refuses to change an account to a kind that cannot act if that would leave a project without an
+ * owner.
  */
 static enum err
 update_kind(struct store_tx *tx, const struct work *w, const struct record *old,
@@ -76,8 +77,8 @@ update_kind(struct store_tx *tx, const struct work *w, const struct record *old,
 	return last ? err_set(w->error, ERR_INVALID_OPTION, "kind", owners_refuse_last) : ERR_NONE;
 }
 
-/* A result is about the login that was checked.  Of another one nothing is known, and a check that
- * is under way begins again. */
+/* A result applies to the login that was checked. After a change nothing is known, and a running
+ * check starts again. */
 static uint64_t
 forget_result(const struct context *c, const struct record *old, struct record *row,
 	      uint64_t columns)

@@ -1,8 +1,8 @@
-/* work: the transaction of a change, from its first look to the room for its answer.
+/* work: the transaction of a change, including the memory for its answer.
  *
- * The answer is printed after the commit.  Whatever could fail on the way is done before: the
- * secret that it shows is opened and recorded, and the room is reserved, so that nobody is told of
- * a failure that did not happen.
+ * The answer is printed after the commit.  Everything that could fail is done before: the secret
+ * that it shows is opened and recorded, and memory is reserved, so that a client never gets an
+ * error for a change that was committed.
  */
 #include "resource/work.h"
 
@@ -14,9 +14,9 @@
 
 enum {
 	ROOM_LEAST = 28 * 1024, /* the document without its texts, its form, and the headers */
-	ROOM_OF_ROW = 2 * 1024, /* of a row in a list: keys, links, dates */
+	ROOM_OF_ROW = 2 * 1024, /* for each row in a list: keys, links, dates */
 	ROOM_OF_BYTE =
-		24, /* a byte may become six, stand there twice, and be copied as the text grows */
+		24, /* a byte may become six, appear twice, and be copied as the text grows */
 };
 
 const char work_too_many[] = "Your account has made too many changes in the last minute: wait as "

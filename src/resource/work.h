@@ -1,4 +1,4 @@
-/* work: the transaction of a change, from its first look to the room for its answer. */
+/* work: the transaction of a change, including the memory for its answer. */
 #ifndef REGCRED_RESOURCE_WORK_H
 #define REGCRED_RESOURCE_WORK_H
 
@@ -34,15 +34,15 @@ struct work {
 	/* --- */
 	store_fn run;
 	const char *member_changes; /* for the audit log */
-	struct record account;	    /* that the row belongs to: see hold_read_account() */
+	struct record account;	    /* the account that owns the row: see hold_read_account() */
 	bool account_read;
-	bool repeated; /* the same request made the row before */
+	bool repeated; /* the same request has created the row before */
 };
 
-/* The account whose limits count: of a key of a project that of the member who made it. */
+/* The account whose limits apply: for a project's key the member who created it. */
 int64_t work_account(const struct context *c);
 
-/* One more of what is limited for that account: ERR_TOO_MANY with the sentence. */
+/* Counts one more use of a limit for that account: ERR_TOO_MANY with the sentence. */
 enum err work_count(const struct context *c, const struct limit *limit, const char *why,
 		    struct error *e);
 
@@ -52,12 +52,12 @@ enum err work_fail(const struct work *w, enum store_rc rc);
 
 enum err work_conflict(const struct work *w, const struct store_tx *tx);
 
-/* A change that changes nothing: only its precondition is looked at. */
+/* A change that changes nothing: only checks its precondition. */
 enum err work_nothing(const struct context *c, struct record *row, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* Runs a transaction and turns its failure into the request's error.  Afterwards the answer can be
- * printed without any further memory. */
+ * printed without allocating memory. */
 enum err work_run(struct work *w, store_fn fn);
 
 #endif

@@ -79,7 +79,7 @@ reload_begin(struct pool *pool)
 		children_in_state(pool, CHILD_DRAINING) + children_in_state(pool, CHILD_STARTING) >
 			0;
 	if (pool->reload_wanted)
-		return; /* one is under way: repeat when it is over */
+		return; /* one is under way: again after it */
 	log_info("reload");
 	if (!read_settings(pool, why)) {
 		refuse_reload(pool, why);

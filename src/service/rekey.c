@@ -32,9 +32,8 @@ enum {
 	PAGE = 500, /* rows read at a time */
 	PAGE_ARENA = 32 * 1024 * 1024,
 	CHECK_ARENA = 256 * 1024,
-	BAD_NAMED = 5, /* unreadable rows to name in the report */
-	ROUNDS_MAX =
-		20, /* passes over all rows before giving up, if an old process keeps sealing */
+	BAD_NAMED = 5,		   /* unreadable rows to name in the report */
+	ROUNDS_MAX = 20,	   /* passes before giving up: an old process may seal on */
 	SETTLE_MS = 100 * 1000,	   /* how long readers may delay the end */
 	QUIET_MS = 2000,	   /* a faster run shows no progress */
 	TELL_MS = 1000,		   /* between progress lines */
