@@ -1,17 +1,17 @@
 /* store: the storage interface: named operations on records, and transactions.
  *
- * No SQL and no SQLite type is in here, so that another engine can stand behind it.  A store is of
- * one process and shared by its threads; it must not cross a fork.  Texts that are returned live in
- * the arena.
+ * It contains no SQL and no SQLite types, so that another engine can implement it. A store belongs
+ * to one process and is shared by its threads; it must not be used across a fork. Returned texts
+ * are in the arena.
  *
  * What each engine promises (tests/store/conformance.c):
  *
  *   - a write is acknowledged only when it is on the disk;
- *   - bodies of transactions run one after another, over all processes: what one reads stays true until
- *     its commit.  A body runs once, perhaps in another thread;
+ *   - bodies of transactions run one after another, in all processes: what one reads stays true
+ *     until its commit.  A body runs once, perhaps in another thread;
  *   - after STORE_CONSTRAINT the body returns an error, and nothing of it happens;
- *   - texts are compared by bytes, NULL sorts before them; LIKE, and what asks for any case, ignores the
- *     case of A to Z only;
+ *   - texts are compared by bytes, NULL sorts before them; LIKE and comparisons in any case
+ *     ignore only the case of A to Z;
  *   - a read ends after two seconds, a wait for the lock after five: STORE_BUSY.
  */
 #ifndef REGCRED_STORE_H
@@ -30,15 +30,15 @@
 
 enum store_rc {
 	STORE_OK,
-	STORE_NONE,	  /* no such row, or it is not in the state that was asked for */
-	STORE_CONSTRAINT, /* a unique index was hit: store_conflict() says which column */
-	STORE_BUSY,	  /* the lock could not be had in time */
-	STORE_FULL,	  /* no room on the disk; nothing was changed */
+	STORE_NONE,	  /* no such row, or it is not in the expected state */
+	STORE_CONSTRAINT, /* duplicate in a unique index: store_conflict() tells the column */
+	STORE_BUSY,	  /* the lock could not be taken in time */
+	STORE_FULL,	  /* no space on the disk; nothing was changed */
 	STORE_ABORTED,	  /* the body of the transaction returned an error; nothing was changed */
 	STORE_NO_MEMORY,
 	STORE_FAILED, /* I/O error, damage, a bug: logged */
 };
-/* The error of the client for anything but OK, NONE, CONSTRAINT and ABORTED. */
+/* The error for the client, for anything but OK, NONE, CONSTRAINT and ABORTED. */
 enum err store_err(enum store_rc rc, struct error *e);
 
 struct store;
@@ -46,10 +46,10 @@ struct store_tx;
 
 enum { STORE_WHY_MAX = 4096 };
 
-/* Brings the database at path up to date, in one transaction; makes it if `create` says so.  A
- * newer one than this program is refused.  From then on it has a write-ahead log, or, if not `wal`,
- * a rollback journal, which network file systems need: there reads and a commit wait for each
- * other.  To change that, or its tables, nobody else may have it open.  An old database is copied
+/* Migrates the database at path in one transaction; creates it if `create` is set. Refuses one that
+ * is newer than this program. Afterwards it has a write-ahead log or, without `wal`, a rollback
+ * journal, which network file systems need; with that, reads and commits wait for each other. To
+ * change the journal or the tables, no other process may have it open.  An old database is copied
  * to PATH.version-N first, and *from is its version, 0 if nothing was changed; neither if from is
  * NULL.  False with a sentence in why. */
 bool store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
@@ -59,8 +59,8 @@ bool store_migrate(const char *path, bool create, bool wal, int *from, char why[
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void store_close(struct store *s);
 
-/* With less room on the disk store_write() is refused; looked at once a second.  Without a call, or
- * 0, it never is. */
+/* With less free disk space store_write() is refused; checked once a second. Without this call, or
+ * with 0, it never is. */
 void store_use_room(struct store *s, int64_t min_free_bytes);
 /* Whether store_write() is refused now. */
 bool store_is_low(struct store *s);
@@ -71,14 +71,14 @@ enum store_rc store_get(struct store *s, struct arena *a, const struct family *f
 enum store_rc store_list(struct store *s, struct arena *a, const struct list_query *q,
 			 struct record_list *out) __attribute__((warn_unused_result));
 
-/* An API key by its access key, whatever its state, and the account that it belongs to: what
- * signing in needs of both.  STORE_NONE if there is none. */
+/* An API key by its access key, in any state, and the account that owns it: the columns of both
+ * that signing in needs.  STORE_NONE if there is none. */
 enum store_rc store_find_key(struct store *s, struct arena *a, const char *access_key,
 			     struct record *key, struct record *account)
 	__attribute__((warn_unused_result));
 
-/* The account of somebody whom the web server signs in, by the exact name, whatever its state: its
- * external_id, with this external_id_type.  STORE_NONE if there is none. */
+/* The account of a user authenticated by the web server, by the exact name, in any state:
+ * external_id with this external_id_type.  STORE_NONE if there is none. */
 #define STORE_PROXY_TYPE "proxy"
 enum store_rc store_find_proxy_user(struct store *s, struct arena *a, const char *name,
 				    struct record *account) __attribute__((warn_unused_result));
@@ -86,26 +86,26 @@ enum store_rc store_find_proxy_user(struct store *s, struct arena *a, const char
 struct membership {
 	int64_t project_id;
 	const char *role; /* owner, member, restricted, readonly */
-	bool active;	  /* the project is */
-	bool granted;	  /* by a group of the sign-on, not by a row */
+	bool active;	  /* whether the project is active */
+	bool granted;	  /* by a group of reverse-proxy authentication, not by a row */
 };
-/* The projects that the account is a member of, removed ones of which it is an owner included. */
+/* The projects that the account is a member of, including removed ones that it owns. */
 enum store_rc store_memberships(struct store *s, struct arena *a, int64_t account_id,
 				struct membership **out, size_t *count)
 	__attribute__((warn_unused_result));
 
-/* What the rights of a caller rest on, as it is now. */
+/* The current state of what a caller's rights depend on. */
 struct standing {
-	bool has_key; /* it is there, and of that account */
+	bool has_key; /* the key exists and belongs to that account */
 	struct record key;
 	const char *kind, *state; /* of the account */
-	const char *role;	  /* of its membership in the project; NULL: it is no member */
+	const char *role;	  /* role of its membership in the project; NULL: not a member */
 	bool project_active;
-	/* Who made the key, where that is known: kind and state, and the role in the key's account.
+	/* The creator of the key, if known: kind and state, and the role in the key's account.
 	 */
 	const char *maker_kind, *maker_state, *maker_role;
 };
-/* key_id, project_id: 0 for none.  STORE_NONE: there is no such account. */
+/* key_id, project_id: 0: none. STORE_NONE: no such account. */
 enum store_rc store_standing(struct store *s, struct arena *a, int64_t account_id, int64_t key_id,
 			     int64_t project_id, struct standing *out)
 	__attribute__((warn_unused_result));
@@ -121,30 +121,30 @@ struct key_check {
 enum store_rc store_key_checks(struct store *s, struct arena *a, struct key_check **out,
 			       size_t *count) __attribute__((warn_unused_result));
 
-/* How many values of a family's column begin with the same bytes; rows of a kind whose secrets are
- * hashed, not sealed, do not count. */
+/* How many values of a family's column begin with the same bytes; rows of kinds with hashed rather
+ * than sealed secrets do not count. */
 struct prefix_count {
 	struct value prefix;
 	int64_t rows;
 };
-enum { PREFIXES_MAX = 64 }; /* further ones are left out: they are damage */
+enum { PREFIXES_MAX = 64 }; /* more are not counted: the data is damaged */
 enum store_rc store_count_sealed(struct store *s, struct arena *a, const struct family *family,
 				 enum column column, size_t prefix_len, struct prefix_count **out,
 				 size_t *count) __attribute__((warn_unused_result));
 
-/* Runs fn(tx, arg), which only reads, on one state of the database.  However long it takes, nobody
- * waits for it, but the write-ahead log grows meanwhile.  STORE_ABORTED as for store_write(). */
+/* Runs fn(tx, arg), which only reads, on a snapshot of the database. It blocks nobody, however long
+ * it takes, but the write-ahead log grows meanwhile.  STORE_ABORTED as for store_write(). */
 typedef enum err (*store_fn)(struct store_tx *tx, void *arg);
 enum store_rc store_read(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
-/* Runs fn(tx, arg) once, in a transaction of its own, perhaps in another thread.  STORE_OK:
- * committed and on the disk.  STORE_ABORTED: fn returned something else than ERR_NONE.  Anything
- * else: nothing has happened, though fn may have run; STORE_FULL also where little room is left,
- * STORE_BUSY where others kept the lock for seconds.  Transactions that wait share one commit. */
+/* Runs fn(tx, arg) once, in its own transaction, perhaps in another thread. STORE_OK: committed and
+ * on the disk. STORE_ABORTED: fn did not return ERR_NONE. Anything else: nothing has changed,
+ * though fn may have run; STORE_FULL also if little space is left, STORE_BUSY if others held the
+ * lock for seconds. Waiting transactions share one commit. */
 enum store_rc store_write(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
-/* For what frees room or protects somebody: little room does not refuse it. */
+/* For changes that free space or protect someone: not refused when little space is left. */
 enum store_rc store_write_freeing(struct store *s, store_fn fn, void *arg)
 	__attribute__((warn_unused_result));
 
@@ -176,23 +176,24 @@ enum store_rc store_transition(struct store_tx *tx, const struct family *family,
  * before_ms. */
 enum store_rc store_touch_key(struct store_tx *tx, int64_t id, int64_t before_ms, int64_t now_ms,
 			      const char *address) __attribute__((warn_unused_result));
-/* The same with the next commit, for which nobody waits once the store was started; else in a
- * transaction of its own.  What could not be noted is logged. */
+/* The same with the next commit, without waiting for it, once the store was started; before that in
+ * its own transaction. Failures are logged. */
 void store_note_use(struct store *s, int64_t id, int64_t before_ms, int64_t now_ms,
 		    const char *address);
-/* Which column a STORE_CONSTRAINT of this transaction was about; COL_NONE if it is not known. */
+/* The column of this transaction's STORE_CONSTRAINT; COL_NONE if unknown. */
 enum column store_conflict(const struct store_tx *tx);
 
 enum store_rc store_add_key_check(struct store_tx *tx, const struct key_check *check)
 	__attribute__((warn_unused_result));
 
-/* The value of a check; STORE_NONE if there is none. */
+/* The check value of a key; STORE_NONE if there is none. */
 enum store_rc store_tx_key_check(struct store_tx *tx, struct arena *a, int64_t key_id,
 				 const char *use, struct value *out)
 	__attribute__((warn_unused_result));
 enum store_rc store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use,
 				     size_t *deleted) __attribute__((warn_unused_result));
-/* Whether a value of the column begins so: STORE_OK or STORE_NONE.  Reads the whole family. */
+/* Whether a value of the column begins with that prefix: STORE_OK or STORE_NONE.  Reads the whole
+ * family. */
 enum store_rc store_tx_find_sealed(struct store_tx *tx, const struct family *family,
 				   enum column column, const struct value *prefix)
 	__attribute__((warn_unused_result));

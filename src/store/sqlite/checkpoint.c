@@ -1,12 +1,12 @@
-/* checkpoint: brings the write-ahead log into the database, beside those who write.
+/* checkpoint: checkpoints the write-ahead log while others write.
  *
- * SQLite before 3.51.3 has a fault: a checkpoint that runs while a commit begins the log anew may
- * lose that commit.  Two cases, in both of which `hold` is in a read transaction meanwhile:
+ * SQLite before 3.51.3 has a bug: a checkpoint that runs while a commit restarts the log may lose
+ * that commit.  There are two safe cases; in both `hold` is in a read transaction meanwhile:
  *
- *   hold reads in the log      a commit goes on behind the last frame: the log cannot begin anew
- *   hold reads the file alone  everything was in the file already: the checkpoint writes nothing
+ *   hold reads in the log      commits are appended to the log: it cannot restart
+ *   hold reads only the file   everything was in the file already: the checkpoint writes nothing
  *
- * What came meanwhile is done under the lock file, where nobody commits; it is little.
+ * The little that is committed meanwhile is checkpointed under the lock file, when nobody commits.
  */
 #include "store/sqlite/checkpoint.h"
 
@@ -40,7 +40,7 @@ checkpoint_beside(struct store *s, struct checkpointer *f)
 	return done;
 }
 
-/* The next commit begins the log anew. */
+/* The next commit restarts the log. */
 static void
 checkpoint_rest(struct store *s)
 {

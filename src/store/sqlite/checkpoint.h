@@ -1,4 +1,4 @@
-/* checkpoint: the thread that brings the write-ahead log into the database. */
+/* checkpoint: the thread that checkpoints the write-ahead log. */
 #ifndef REGCRED_STORE_SQLITE_CHECKPOINT_H
 #define REGCRED_STORE_SQLITE_CHECKPOINT_H
 

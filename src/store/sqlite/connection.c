@@ -21,10 +21,10 @@
 enum {
 	CACHE_KIB =
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
-	/* What the log keeps when it begins anew: writing over is cheaper than growing. */
+	/* Size the log keeps when it restarts: overwriting is cheaper than growing. */
 	WAL_KEEP_BYTES = 15 * 1024 * 1024,
-	QUERY_MS = 2000, /* a list that takes longer is given up: filters can be made to cost any
-			    time */
+	QUERY_MS = 2000, /* a list that takes longer is aborted: filters can be made arbitrarily
+			    expensive */
 };
 
 void
@@ -45,12 +45,12 @@ connection_meet_trouble(struct trouble *t, const char *what, int code)
 		  what, code, more);
 }
 
-/* Whether a failure means that there is no room.  SQLite knows ENOSPC at writing alone; a quota or
- * a limit on the size of files is as full.  connection_begin() has cleared errno before. */
+/* Whether a failure means that there is no room.  SQLite recognises only ENOSPC on writes; a quota
+ * or a file size limit means the same.  connection_begin() has cleared errno before. */
 static bool
 is_full(struct connection *c, int rc)
 {
-	/* What SQLite has noted may be of an earlier failure. */
+	/* SQLite's stored errno may be from an earlier failure. */
 	int error = errno != 0 ? errno : sqlite3_system_errno(c->db);
 
 	switch (rc & 0xff) {
@@ -108,7 +108,7 @@ connection_rc(struct connection *c, int rc)
 	return result;
 }
 
-/* After start nothing but plain reading and writing of rows is allowed, whatever text reaches the
+/* After the start only plain reading and writing of rows is allowed, whatever SQL reaches the
  * database. */
 static int
 connection_authorize(void *reading, int action, const char *a, const char *b, const char *c,
@@ -203,9 +203,9 @@ uses_wal(sqlite3 *db, bool *wal)
 	return done;
 }
 
-/* Without a write-ahead log: the journal is cut and flushed at a commit, rather than deleted, which
- * would need a flush of the directory.  Pages that a long transaction changed stay in memory: to
- * write them early would keep readers away until its end. */
+/* Without a write-ahead log: the journal is truncated and flushed at a commit; deleting it would
+ * need a flush of the directory. Pages changed by a long transaction stay in memory, because
+ * writing them early would block readers until its end. */
 static bool
 use_rollback(sqlite3 *db)
 {
@@ -237,7 +237,7 @@ configure(sqlite3 *db, bool reading, bool *wal)
 		"PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = 0; PRAGMA query_only "
 		"= %s;",
 		CACHE_KIB, WAL_KEEP_BYTES, reading ? "ON" : "OFF");
-	/* json_each is set up at its first use, which the authorizer would take for the making of a
+	/* json_each is set up at its first use, which the authorizer would treat as creating a
 	 * table. */
 	return connection_run(db, sql) && uses_wal(db, wal) && (*wal || use_rollback(db)) &&
 	       connection_run(db, "SELECT 1 FROM json_each('[]')") &&
@@ -273,7 +273,7 @@ connection_close(struct connection *c)
 		free(c->statements[i].sql);
 	}
 	c->statement_count = 0;
-	/* The last to close would bring the log into a file that may be damaged. */
+	/* The last connection to close would checkpoint the log into a file that may be damaged. */
 	if (c->db != NULL && atomic_load(&c->trouble->met))
 		(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(c->db);

@@ -13,19 +13,19 @@
 #include "store/store.h"
 
 enum {
-	STATEMENTS_MAX = 64, /* prepared ones kept by a connection */
+	STATEMENTS_MAX = 64, /* prepared statements kept by a connection */
 };
 
 struct statement {
 	char *sql;
-	size_t len; /* of sql: looked at first, since many texts begin alike */
+	size_t len; /* of sql: compared first, because many texts begin alike */
 	sqlite3_stmt *stmt;
 	unsigned long used;
 };
 
-/* Damage and I/O errors, as met by the threads of this process. */
+/* Damage and I/O errors seen by the threads of this process. */
 struct trouble {
-	atomic_bool met;	/* until store_ping() has looked through the file */
+	atomic_bool met;	/* until store_ping() has checked the file */
 	atomic_llong looked_ms; /* when it did */
 	atomic_llong told_ms;
 	atomic_uint untold;
@@ -38,13 +38,13 @@ struct connection {
 	size_t statement_count;
 	unsigned long clock;
 	bool wal;		  /* when it was opened; else a rollback journal */
-	bool broken;		  /* to be opened again before its next use */
+	bool broken;		  /* has to be opened again before its next use */
 	enum store_rc failure;	  /* the last that connection_rc() told */
-	struct timespec deadline; /* of the statement that runs, for readers */
+	struct timespec deadline; /* of the running statement, for readers */
 	struct connection *next;
 };
 
-/* Told once a minute. */
+/* Logged once a minute. */
 void connection_meet_trouble(struct trouble *t, const char *what, int code);
 
 enum store_rc connection_rc(struct connection *c, int rc);
@@ -53,8 +53,8 @@ void connection_set_deadline(struct connection *c);
 
 bool connection_run(sqlite3 *db, const char *sql);
 
-/* Called before SQLite's first use in a process, later it changes nothing.  Otherwise SQLite counts
- * its memory, for nobody, under one lock that all threads take at every allocation. */
+/* Called before SQLite's first use in a process, later it changes nothing.  Otherwise SQLite keeps
+ * memory statistics that nobody uses, under one lock that all threads take at every allocation. */
 void connection_count_no_memory(void);
 
 /* Called by SQLite while others hold a lock: 0 gives up. */

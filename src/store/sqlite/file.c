@@ -1,4 +1,4 @@
-/* file: the database as a file: opened alone, copied, verified. */
+/* file: the database as a file: opens it separately, copies it, verifies it. */
 #include "store/sqlite/file.h"
 
 #include <errno.h>
@@ -71,7 +71,7 @@ file_has_harmless_journal(const char *path, char why[STORE_WHY_MAX])
 	(void)snprintf(journal, sizeof(journal), "%s-journal", path);
 	int fd = open(journal, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return true; /* there is none, or SQLite says why it cannot be read */
+		return true; /* there is none, or SQLite will report why it cannot be read */
 	bool names = fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(end) &&
 		     pread(fd, end, sizeof(end), st.st_size - (off_t)sizeof(end)) ==
 			     (ssize_t)sizeof(end) &&
@@ -87,7 +87,7 @@ file_has_harmless_journal(const char *path, char why[STORE_WHY_MAX])
 	return harmless;
 }
 
-/* A file that may be anybody's: nothing that it says is done. */
+/* Opens an untrusted file: nothing in it gets executed. */
 static bool
 db_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
 {
@@ -156,7 +156,7 @@ on_copying(void *arg)
 	return c->go_on(c->arg, done, c->all) ? 0 : 1;
 }
 
-/* Not the backup functions of SQLite: beside writers these begin again and again. */
+/* Does not use SQLite's backup functions, which restart again and again while others write. */
 bool
 store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
 	   char why[STORE_WHY_MAX])
@@ -183,7 +183,7 @@ store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, i
 	return done;
 }
 
-/* Counts what is in a file that is whole. */
+/* Counts the contents of an intact file. */
 static bool
 count_facts(sqlite3 *db, struct store_facts *out)
 {
@@ -203,7 +203,7 @@ count_facts(sqlite3 *db, struct store_facts *out)
 		       out->keys, sizeof(out->keys));
 }
 
-/* Whether each text can be read as the pool reads it; SQLite refuses one that is longer. */
+/* Whether each text can be read as the pool reads it; SQLite refuses longer ones. */
 static bool
 texts_fit(sqlite3 *db)
 {
@@ -375,7 +375,7 @@ store_fold(const char *path, char why[STORE_WHY_MAX])
 	sqlite3 *db;
 	int rc = SQLITE_CANTOPEN;
 
-	/* Out of WAL: that needs that nobody else has it open. */
+	/* Leave WAL mode, which requires that no one else has it open. */
 	if (db_open(path, SQLITE_OPEN_READWRITE, &db, why)) {
 		rc = sqlite3_exec(db,
 				  "PRAGMA journal_mode = DELETE; SELECT count(*) FROM key_check",
@@ -391,7 +391,7 @@ store_fold(const char *path, char why[STORE_WHY_MAX])
 		return STORE_BUSY;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-	case SQLITE_ERROR: /* its tables are gone */
+	case SQLITE_ERROR: /* its tables are missing */
 		return STORE_NONE;
 	default:
 		return STORE_FAILED;

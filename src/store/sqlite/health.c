@@ -1,4 +1,4 @@
-/* health: whether the database is there and whole. */
+/* health: whether the database is present and intact. */
 #include "store/sqlite/health.h"
 
 #include <stdatomic.h>
@@ -37,8 +37,8 @@ store_suspect(struct store *s)
 	atomic_store(&s->trouble.met, true);
 }
 
-/* After damage or an I/O error the whole file has to be well, as far as can be read in the time of
- * a query, before it is trusted again. */
+/* After damage or an I/O error the whole file, as far as it can be read in the time of a query, has
+ * to be intact before it is trusted again. */
 static enum store_rc
 look_through(struct store *s)
 {
@@ -51,7 +51,7 @@ look_through(struct store *s)
 	    !atomic_compare_exchange_strong(&s->trouble.looked_ms, &looked, now))
 		return STORE_FAILED;
 	c = reader_take(s);
-	c->broken = true; /* what it has in memory is not believed */
+	c->broken = true; /* do not trust its cache */
 	if (connection_ready(s, c, true)) {
 		bool read =
 			connection_ask_text(c->db, "PRAGMA quick_check(1)", found, sizeof(found));

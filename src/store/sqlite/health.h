@@ -1,4 +1,4 @@
-/* health: whether the database is there and whole. */
+/* health: whether the database is present and intact. */
 #ifndef REGCRED_STORE_SQLITE_HEALTH_H
 #define REGCRED_STORE_SQLITE_HEALTH_H
 
@@ -6,7 +6,7 @@
 
 #include "store/sqlite/sqlite.h"
 
-/* Whether the names still lead to the files that are open: what is written to others is lost. */
+/* Whether the paths still name the open files: writes to replaced files are lost. */
 bool file_is_here(struct store *s);
 
 #endif

@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 enum {
-	COUNT_PAGE = 20000, /* rows that one statement of a count looks at, so that none is late */
+	COUNT_PAGE = 20000, /* rows counted by one statement, so that none takes too long */
 	KINDS_TEXT_MAX = 512,
 	SEALED_TEXT_MAX = 1024,
 };

@@ -1,4 +1,4 @@
-/* lease: one process does what must be done once. */
+/* lease: lets only one process do a job. */
 #include "base/arena.h"
 #include "model/record.h"
 #include "store/sqlite/rows.h"
@@ -16,7 +16,7 @@ store_take_lease(struct store_tx *tx, const char *name, const char *holder, int6
 		tx,
 		"INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?4) "
 		"ON CONFLICT (name) DO UPDATE SET until = ?4, holder = ?2 "
-		/* One that lasts far longer than any was taken when the clock was wrong. */
+		/* A lease that lasts too long was taken when the clock was wrong. */
 		"WHERE holder = ?2 OR until <= ?3 OR until > ?4 + (?4 - ?3)",
 		binds, 4, &changed);
 	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;

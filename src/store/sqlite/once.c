@@ -1,4 +1,4 @@
-/* once: what was made with an Idempotency-Key. */
+/* once: what was created with an Idempotency-Key. */
 #include "base/arena.h"
 #include "model/record.h"
 #include "store/sqlite/connection.h"

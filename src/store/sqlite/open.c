@@ -86,7 +86,7 @@ lock_file(const char *path)
 	return fd;
 }
 
-/* A database that is not there is never made by the way: its volume may just not be mounted. */
+/* A missing database is never created implicitly: its volume may just not be mounted. */
 static bool
 open_is_there(const char *path, char why[STORE_WHY_MAX])
 {
@@ -100,7 +100,7 @@ open_is_there(const char *path, char why[STORE_WHY_MAX])
 	return false;
 }
 
-/* Gives the database the kind of journal that is asked for, if it has the other. */
+/* Switches the database to the requested kind of journal, if it has the other. */
 static bool
 set_journal(sqlite3 *db, bool wal)
 {
@@ -113,7 +113,7 @@ set_journal(sqlite3 *db, bool wal)
 	       connection_run(db, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
 }
 
-/* The database as it was, beside it, before its tables are changed. */
+/* Copies the old database to a file next to it before its tables are changed. */
 static bool
 keep_copy(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX])
 {
@@ -149,10 +149,10 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 	int rc = sqlite3_open_v2(path, &db, flags, NULL);
 
 	(void)umask(mask);
-	if (db != NULL) /* it is, without memory */
+	if (db != NULL) /* set even if out of memory */
 		(void)sqlite3_busy_handler(db, connection_nap, NULL);
-	/* A log that lies on a network file system is read without the shared memory that is not
-	 * to be had there. */
+	/* A log on a network file system is read without shared memory, which is not available
+	 * there. */
 	if (rc == SQLITE_OK && !wal && !connection_run(db, "PRAGMA locking_mode = EXCLUSIVE"))
 		rc = SQLITE_ERROR;
 	int version = rc == SQLITE_OK ? file_user_version(db) : -1;
@@ -189,9 +189,9 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 	return done;
 }
 
-/* Everybody who has the database open holds the second byte of the lock file for reading, and who
- * changes its tables for writing.  Where the locks of a network may be one, only the pool's own
- * lock file keeps them apart. */
+/* Every process that has the database open holds a read lock on the second byte of the lock file;
+ * one that changes its tables holds a write lock. On network file systems that do not distinguish
+ * kinds of locks, only the pool's own lock file protects. */
 static bool
 take_users(int fd, short type)
 {
@@ -200,7 +200,7 @@ take_users(int fd, short type)
 
 	for (int64_t end_ms = clock_ms() + BUSY_MS; fcntl(fd, F_OFD_SETLK, &users) != 0;) {
 		if ((errno != EAGAIN && errno != EACCES && errno != EINTR))
-			return true; /* there are no such locks here */
+			return true; /* no such locks on this file system */
 		if (clock_ms() >= end_ms)
 			return false;
 		(void)nanosleep(&nap, NULL);
@@ -286,7 +286,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	s->lock_fd = -1;
 	s->trouble.looked_ms = -LOOK_MS;
 	s->trouble.told_ms = s->busy_told_ms = -TROUBLE_TELL_MS;
-	s->looked_ms = -LOOK_MS; /* the clock may have begun just now */
+	s->looked_ms = -LOOK_MS; /* the clock may have just started at 0 */
 	s->waiting_end = &s->waiting;
 	s->wal_frames = WAL_FRAMES;
 	s->writer.trouble = s->checkpointer.hold.trouble = s->checkpointer.work.trouble =
@@ -342,9 +342,9 @@ out:
 	return NULL;
 }
 
-/* The last to close brings the log into the database; but if two close at the same moment each
- * finds the other, and neither does.  The log has all then, unless its name is gone: so the writer
- * does it before, if the database is still that one. */
+/* The last connection to close checkpoints the log; if two close at the same moment, neither does.
+ * That is harmless unless the log's name is gone: so the writer checkpoints before, if the database
+ * is still the same file. */
 static void
 save_lost_log(struct store *s)
 {

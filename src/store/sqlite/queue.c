@@ -1,22 +1,22 @@
-/* queue: the write queue: transactions that wait share one commit.
+/* queue: the write queue: waiting transactions share one commit.
  *
- *   store_write() ── enters ──► queue ── the leader ──► turn, then lock file ──► a batch is taken
- *        │                                                                            │
- *        │ waits for `woken`; while it is                       bodies, one after another; COMMIT
- *        │ still in the queue, BUSY_MS at most                                        │
- *        ▼                                                                            ▼
- *      result ◄── woken: two, each of whom wakes two of its half ◄── lock given back, next leader
- * called
+ *   store_write() ── enters ──► queue ── the leader ──► ticket, lock file ──► takes a batch
+ *        │                                                                        │
+ *        │ waits for `woken`; while it is                  bodies one by one; COMMIT
+ *        │ still in the queue, BUSY_MS at most                                    │
+ *        ▼                                                                        ▼
+ *      result ◄── wakes two, each of which wakes two of its half ◄── releases the lock,
+ *                                                                    calls the next leader
  *
- * The leader is the committer, a thread of the store's own; without threads, and for work that is
- * not a transaction, it is who is first in the queue.  Three things always hold:
+ * The leader is the committer, a thread of the store; without threads, and for work that is not a
+ * transaction, it is the first waiter in the queue.  Three invariants:
  *
- *   1. `led` is true from when a waiter enters an empty queue until the leader has found it empty:
- * so there is one leader, and nobody waits without one.
- *   2. Only the leader takes waiters out, but for one that has waited too long, which takes out
- * itself. Both do so under the mutex, which guards the list and `led`, not the work.
- *   3. A waiter is memory of its thread's stack: once it is woken, or has taken itself out, nobody
- *      touches it any more.
+ *   1. `led` is true from when a waiter enters an empty queue until the leader finds it empty: so
+ *      there is exactly one leader while anyone waits.
+ *   2. Only the leader takes waiters out of the queue, except one that has waited too long, which
+ *      takes itself out.  Both hold the mutex, which guards the list and `led`, not the work.
+ *   3. A waiter is on the stack of its thread: once it has been woken, or has taken itself out, no
+ *      other thread touches it.
  */
 #include "store/sqlite/queue.h"
 
@@ -54,7 +54,7 @@ enum {
 	BATCH_MAX = 64, /* transactions that share one commit */
 };
 
-/* A request that waits for its transaction, or to work alone; on the stack of its thread. */
+/* A request that waits for its transaction, or for exclusive use; on the stack of its thread. */
 struct waiter {
 	store_fn fn; /* NULL: alone */
 	void *arg;
@@ -68,9 +68,9 @@ struct waiter {
 
 /* The lock file */
 
-/* The turn is a lock of its own kind on the first byte of the same file: who has just had the lock
- * does not get it again before another that waits.  Without it the lock still excludes, though not
- * in turns. False with errno: it could not be had at once. */
+/* Takes the ticket lock, a lock of another kind on the first byte of the same file: the last holder
+ * does not get the lock again before others that wait. Without it the lock still excludes, but not
+ * fairly. False with errno: not available at once. */
 static bool
 take_turn(int fd, short type, enum patience patience)
 {
@@ -162,7 +162,7 @@ tell_busy(struct store *s)
 /* A batch */
 
 /* Runs one body.  STORE_OK and STORE_ABORTED are its own result, anything else is the batch's.  A
- * body that shares its transaction has a savepoint of its own. */
+ * body that shares its transaction has its own savepoint. */
 static enum store_rc
 run_body(struct connection *c, struct waiter *w, bool shares)
 {
@@ -176,7 +176,7 @@ run_body(struct connection *c, struct waiter *w, bool shares)
 	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
 	bool gone = sqlite3_get_autocommit(c->db) != 0; /* the whole transaction */
 	if ((failed || gone) && c->failure == STORE_FULL)
-		return STORE_FULL; /* not the body's fault, and the same for all */
+		return STORE_FULL; /* not the body's fault, and the same for the whole batch */
 	if (gone)
 		return c->failure != STORE_OK ? c->failure : STORE_FAILED;
 	if (failed && shares)
@@ -231,8 +231,8 @@ tell_use(enum store_rc rc)
 		log_info("the last use of a key could not be noted");
 }
 
-/* One transaction, and one wait for the disk, for all bodies of a batch.  If it fails as a whole
- * nothing of it has happened, and each is told so. */
+/* One transaction, and one wait for the disk, for all bodies of a batch. If it fails as a whole
+ * nothing has changed, and each waiter gets the error. */
 static void
 commit_batch(struct store *s, struct waiter *batch)
 {
@@ -265,7 +265,7 @@ commit_batch(struct store *s, struct waiter *batch)
 	}
 	board_count(BOARD_COMMIT_FAILURES);
 	connection_roll_back(c);
-	/* Also of who was refused: it may have been for what another of the batch did. */
+	/* Even if a body was refused: the reason may have been a change by another of the batch. */
 	for (struct waiter *w = batch; w != NULL; w = w->next)
 		w->rc = rc;
 }
@@ -300,7 +300,7 @@ enter(struct store *s, struct waiter *self)
 	(void)pthread_mutex_unlock(&s->line_mutex);
 }
 
-/* Takes itself out; false if it was taken meanwhile, or is to lead. */
+/* Leaves the queue; false if it was taken meanwhile, or has to lead. */
 static bool
 leave_queue(struct store *s, struct waiter *self)
 {
@@ -320,7 +320,7 @@ leave_queue(struct store *s, struct waiter *self)
 	return out;
 }
 
-/* Returns true when this waiter leads, or its transaction has ended: it has left the queue then;
+/* Returns true when this waiter leads, or when its transaction has ended and it has left the queue;
  * false if it has given up. */
 static bool
 stand_in_queue(struct store *s, struct waiter *self)
@@ -344,9 +344,9 @@ stand_in_queue(struct store *s, struct waiter *self)
 	return !out;
 }
 
-/* Takes the head out of the queue, and those after it that may share its transaction.  NULL if who
- * was first when the leader was called has given up, and nobody or one that works alone is first
- * now. */
+/* Takes the first waiter out of the queue, and those after it that may share its transaction. NULL
+ * if the one that was first has given up, and now the queue is empty or the first needs exclusive
+ * use. */
 static struct waiter *
 take_batch(struct store *s, bool alone)
 {
@@ -369,12 +369,13 @@ take_batch(struct store *s, bool alone)
 	return batch;
 }
 
-/* The writing connection, alone in this process and, by the lock file, on this machine.  From then
- * on the thread that leads is seen if it hangs. */
+/* Takes the writing connection for this thread and, by the lock file, this process. From then on it
+ * is noticed if the leader hangs. */
 static enum store_rc
 begin_writing(struct store *s, bool alone, enum patience patience, struct waiter **batch)
 {
-	/* Without a write-ahead log the two kinds of locks may be one, in a network. */
+	/* On network file systems, used without a write-ahead log, the two kinds of locks may be
+	 * the same. */
 	enum store_rc rc = queue_lock(s->lock_fd, s->writer.wal, patience);
 
 	*batch = take_batch(s, alone);
@@ -398,7 +399,7 @@ queue_end_writing(struct store *s)
 	(void)pthread_mutex_unlock(&s->line_mutex);
 }
 
-/* Runs the transactions of the head of the queue, and of others after it. */
+/* Runs the transactions of the first waiter, and of others after it. */
 static struct waiter *
 write_batch(struct store *s, enum patience patience)
 {
@@ -414,9 +415,9 @@ write_batch(struct store *s, enum patience patience)
 	return batch;
 }
 
-/* Wakes those of a batch whose results are there: two, each of whom wakes two of its half.  Woken
- * all at once they would fight for the processor with whoever writes now, one by one the last would
- * wait longest. */
+/* Wakes the waiters of a finished batch: two, each of which wakes two of its half. All at once
+ * would compete with the current writer for the processor; one by one the last would wait too long.
+ */
 static void
 wake(struct waiter *batch)
 {
@@ -518,7 +519,7 @@ store_note_use(struct store *s, int64_t key, int64_t before_ms, int64_t now_ms, 
 	while (i < s->use_count && s->uses[i].key != key)
 		i++;
 	bool first = i < USES_MAX && !s->led;
-	if (i < USES_MAX) { /* else another request will note it */
+	if (i < USES_MAX) { /* otherwise another request will note it */
 		s->uses[i] = use;
 		s->use_count += i == s->use_count;
 		s->led = true;

@@ -1,4 +1,4 @@
-/* queue: the write queue: transactions that wait share one commit. */
+/* queue: the write queue: waiting transactions share one commit. */
 #ifndef REGCRED_STORE_SQLITE_QUEUE_H
 #define REGCRED_STORE_SQLITE_QUEUE_H
 
@@ -7,19 +7,19 @@
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
-/* Whose thread waits for the lock file: one of the store's own waits as long as it takes, since
- * those who wait for it in the queue give up by themselves. */
+/* How long to wait for the lock file: the store's own thread waits as long as it takes, because the
+ * waiters in the queue give up by themselves. */
 enum patience { IMPATIENT, PATIENT };
 
-/* Waits for the lock file: in turns, if `turns` says so.  STORE_BUSY after BUSY_MS; STORE_FAILED
+/* Waits for the lock file, in fair order if `turns` is set.  STORE_BUSY after BUSY_MS; STORE_FAILED
  * where the file system cannot lock. */
 enum store_rc queue_lock(int fd, bool turns, enum patience patience);
 
-/* The process that holds the lock file; 0 if that cannot be told. */
+/* The process that holds the lock file; 0 if unknown. */
 pid_t queue_lock_holder(int fd);
 
-/* For work with the writing connection that is no transaction of its own; if that is STORE_OK it
- * ends with queue_end_writing(). */
+/* For work with the writing connection that is not an ordinary transaction; after STORE_OK call
+ * queue_end_writing(). */
 enum store_rc queue_begin_alone(struct store *s, enum patience patience);
 
 void queue_end_writing(struct store *s);

@@ -1,4 +1,4 @@
-/* ready: a connection, fit for its next use. */
+/* ready: makes a connection ready for its next use. */
 #include "store/sqlite/ready.h"
 
 #include <stdatomic.h>

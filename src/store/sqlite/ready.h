@@ -1,4 +1,4 @@
-/* ready: a connection, fit for its next use. */
+/* ready: makes a connection ready for its next use. */
 #ifndef REGCRED_STORE_SQLITE_READY_H
 #define REGCRED_STORE_SQLITE_READY_H
 
@@ -7,7 +7,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/sqlite.h"
 
-/* A connection that failed badly is opened again; false if that does not help. */
+/* Opens a broken connection again; false if that does not help. */
 bool connection_ready(struct store *s, struct connection *c, bool reading);
 
 #endif

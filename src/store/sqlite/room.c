@@ -1,4 +1,4 @@
-/* room: the room on the disk. */
+/* room: the free space on the disk. */
 #include <inttypes.h>
 #include <stdatomic.h>
 

@@ -13,9 +13,8 @@
 #include "store/store.h"
 
 enum {
-	PAGE_TEXT_MAX =
-		2 * 1024 *
-		1024, /* bytes of text in one page of a list; the page ends there and says so */
+	PAGE_TEXT_MAX = 2 * 1024 *
+			1024, /* bytes of text in one page of a list; a longer page is cut there */
 };
 
 struct value
@@ -89,7 +88,7 @@ reverse(struct record_list *list)
 	}
 }
 
-/* Room for one more record; what an arena hands out is zero. */
+/* Makes room for one more record; arena memory is zeroed. */
 static bool
 rows_grow(struct arena *a, struct record_list *list, size_t limit, size_t *room)
 {

@@ -14,8 +14,8 @@
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
-/* SQLite calls such a value unprotected: by a mutex that would cost as much as the reading.  Here a
- * connection has one user at a time. */
+/* Reads an "unprotected" value of SQLite, because a mutex would cost as much as the read. A
+ * connection has only one user at a time here. */
 struct value row_column(struct arena *a, sqlite3_stmt *stmt, int column);
 
 enum store_rc row_get(struct connection *c, struct arena *a, const struct family *family,
@@ -35,12 +35,12 @@ enum store_rc row_change_fixed(struct store_tx *tx, const char *text, const stru
 
 enum store_rc connection_exec(struct connection *c, const char *sql);
 
-/* Ends what a failure left open; SQLite has rolled back some failures by itself.  Where not even
- * that can be done the connection ends, and with it its lock, which all processes would wait for.
+/* Rolls back what a failure left open, unless SQLite has done so already. If that fails the
+ * connection is closed, and with it its lock, for which all processes would wait.
  */
 void connection_roll_back(struct connection *c);
 
-/* Runs a statement and reads that many columns of its first row; STORE_NONE for no row. */
+/* Runs a statement and reads that many columns of its first row; STORE_NONE if there is none. */
 enum store_rc row_one(struct connection *c, struct arena *a, const struct sql *q, struct value *out,
 		      int columns);
 

@@ -1,4 +1,4 @@
-/* schema: runs migrations, and compares a database with what they make. */
+/* schema: runs migrations, and compares a database with their result. */
 #include "store/sqlite/schema.h"
 
 #include <stdio.h>
@@ -47,7 +47,7 @@ schema_make(sqlite3 *db, int from, int to)
 	return connection_run(db, sql);
 }
 
-/* What ANALYZE of an administrator leaves does no harm. */
+/* Tables left by an administrator's ANALYZE do no harm. */
 static const char listing[] =
 	"SELECT type || ' ' || name, tbl_name || ' ' || coalesce(sql, '') FROM "
 	"sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";

@@ -10,7 +10,7 @@
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
-/* What is needed of whoever asks: id, kind and state, the first columns of the row. */
+/* The columns needed of the caller: id, kind and state, the first ones of the row. */
 static void
 read_account(struct arena *a, sqlite3_stmt *stmt, struct record *account)
 {
@@ -24,9 +24,9 @@ enum store_rc
 store_find_key(struct store *s, struct arena *a, const char *access_key, struct record *key,
 	       struct record *account)
 {
-	/* For a key that there is not the next one is read in vain, behind the last the first: the
-	 * answer must not come sooner.  The second word on the kind is the condition of the partial
-	 * index, which is not used without. */
+	/* For an unknown key the next one is read anyway, or the first after the last, so that the
+	 * time does not reveal it. The second condition on the kind is the one of the partial
+	 * index, which is not used without it. */
 #define OF_KEYS "FROM credential WHERE kind = 'apiKey' AND kind IN ('apiKey', 'password') "
 	static const char text[] =
 		"SELECT a.id, a.kind, a.state, c.id, c.state, c.removed, "
@@ -71,7 +71,7 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
 
-/* One row: the account, and beside it what else there is. */
+/* One row: the account, joined with the rest. */
 #define LIVE_MEMBER(as, project, account)                                                          \
 	"LEFT JOIN project_member " as " ON " as ".project_id = " project " AND " as               \
 	".external_id_type = 'rancher_id' AND " as ".external_id = '1a' || " account " AND " as    \

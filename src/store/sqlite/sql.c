@@ -62,7 +62,7 @@ bind(struct sql *q, struct value value)
 	add_text(q, number);
 }
 
-/* Not by sql_add(): this is most of the text of most statements, in every request. */
+/* Without sql_add(), for speed: this is most of the text of most statements. */
 static void
 add_select(struct sql *q, const struct family *family, uint64_t columns)
 {
@@ -187,7 +187,7 @@ add_condition(struct sql *q, struct arena *a, const struct family *family,
 	sql_add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
 }
 
-/* How the page is sorted: NULL for by id alone. */
+/* The sort expression of the page; NULL: only by id. */
 static const char *
 sort_expression(struct arena *a, const struct list_query *list)
 {
@@ -199,7 +199,7 @@ sort_expression(struct arena *a, const struct list_query *list)
 			    SORT_CHARS);
 }
 
-/* Rows behind a position.  Nulls come first when ascending, as SQLite sorts them. */
+/* Rows after a position.  Nulls come first when ascending, as SQLite sorts them. */
 static void
 add_position(struct sql *q, const struct list_query *list, const char *sort, bool descending)
 {
@@ -232,8 +232,8 @@ add_position(struct sql *q, const struct list_query *list, const char *sort, boo
 }
 
 /* Whether a condition picks rows by a column with an index of its own, which few rows share.
- * SQLite, which counts the columns of an index and not its rows, would rather go through all rows
- * of the account and kind; a plus before the kind keeps it from that. */
+ * SQLite, which rates an index by its columns and not its rows, would prefer to scan all rows of
+ * the account and kind; a plus before the kind prevents that. */
 static bool
 picks_few(const struct list_query *list)
 {

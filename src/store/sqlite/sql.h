@@ -1,7 +1,7 @@
 /* sql: SQL text made from the tables of types.c and from a list_query, with the values to bind.
  *
- * Everything that came from a client is bound, never written into the text; the text has names of
- * our own tables alone.
+ * Everything that came from a client is bound, never written into the text; the text contains only
+ * names of our own tables.
  */
 #ifndef REGCRED_SQL_H
 #define REGCRED_SQL_H
@@ -26,15 +26,15 @@ struct sql {
 			the database */
 };
 
-/* SELECT of all columns of the family, in the order of enum column, of the row ?1 that one of the
- * owners owns. */
+/* SELECT of all columns of the family, in the order of enum column, of row ?1 if one of the owners
+ * owns it. */
 void sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
 	     const struct owners *owners);
 /* SELECT of a page, of sql_columns() in the order of enum column; asks for one row more than the
  * limit. */
 void sql_list(struct sql *q, struct arena *a, const struct list_query *list);
 uint64_t sql_columns(const struct list_query *list);
-/* Without its id the database gives the next one. */
+/* Without an id the database assigns the next one. */
 void sql_insert(struct sql *q, const struct record *record, bool with_id);
 /* UPDATE of the columns of `given`; only if the row is in `from`, unless that is ST__COUNT. */
 void sql_update(struct sql *q, const struct family *family, int64_t id, const struct value *columns,

@@ -16,15 +16,16 @@
 
 enum {
 	APPLICATION_ID = 0x72637264, /* "rcrd" */
-	PROGRESS_STEPS = 20000,	     /* of SQLite's machine, between two looks at the clock */
-	/* For readers during recovery, and without a write-ahead log while somebody commits or
-	 * reads; writers queue at the lock file. */
+	PROGRESS_STEPS =
+		20000, /* steps of SQLite's virtual machine between two checks of the clock */
+	/* For readers during recovery and, without a write-ahead log, during commits or reads;
+	   writers queue at the lock file. */
 	BUSY_MS = 5000,
-	NAP_MS = 5,	/* between two tries: SQLite's own naps grow so long that others go first */
-	LOOK_MS = 1000, /* between two looks at the room on the disk, or through a sick database */
-	USES_MAX = 64,	/* uses of keys that wait to be noted */
+	NAP_MS = 5, /* between two tries: SQLite's own pauses grow so long that others get ahead */
+	LOOK_MS = 1000, /* between two checks of the free space, or of a damaged database */
+	USES_MAX = 64,	/* pending uses of keys */
 	USE_ADDRESS_SIZE = 64,
-	TROUBLE_TELL_MS = 60 * 1000, /* between two lines about damage and I/O errors */
+	TROUBLE_TELL_MS = 60 * 1000, /* between log lines about damage and I/O errors */
 };
 
 /* The use of a key, until it is noted. */
@@ -36,17 +37,17 @@ struct key_use {
 struct store {
 	char *path;
 	int64_t min_free_bytes;
-	atomic_llong looked_ms; /* when the room on the disk was last looked at */
-	atomic_bool low;	/* and what was found */
+	atomic_llong looked_ms; /* when the free space was last checked */
+	atomic_bool low;	/* and the result */
 	struct trouble trouble;
 	struct stat file;	/* the database, as it was opened */
 	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
-	atomic_bool lost;	/* another file, or none, has its name: told */
+	atomic_bool lost;	/* its file is gone or was replaced, which was logged */
 	int lock_fd;
 	pthread_mutex_t line_mutex; /* guards the queue, `led`, `ends` and the uses, not the work */
 	struct waiter *waiting, **waiting_end;
 	bool led;
-	bool ends;		       /* the committer has no more to wait for */
+	bool ends;		       /* the committer has to exit */
 	struct key_use uses[USES_MAX]; /* to be noted with the next commit */
 	size_t use_count;
 	atomic_llong busy_told_ms;

@@ -6,8 +6,8 @@
 #include "store/sqlite/sqlite.h"
 
 enum {
-	FRAMES_MORE =
-		800, /* until a commit does it, because the thread that should does not get on */
+	FRAMES_MORE = 800, /* until a commit does it itself, because the checkpoint thread makes no
+			      progress */
 };
 
 int
@@ -25,7 +25,7 @@ wal_on_commit(void *arg, sqlite3 *db, const char *name, int frames)
 		(void)pthread_cond_signal(&f->called);
 		(void)pthread_mutex_unlock(&f->mutex);
 	}
-	return SQLITE_OK; /* what could not be moved stays in the log */
+	return SQLITE_OK; /* what could not be copied stays in the log */
 }
 
 static enum store_rc

@@ -7,17 +7,17 @@
 #include "store/sqlite/connection.h"
 
 enum {
-	WAL_FRAMES = 2500, /* of 4 KiB: with so many the log is checkpointed */
+	WAL_FRAMES = 2500, /* pages of 4 KiB after which the log is checkpointed */
 };
 
 /* Called by SQLite at the end of each commit of the writer, under the lock file. */
 int wal_on_commit(void *arg, sqlite3 *db, const char *name, int frames);
 
-/* Brings what the log holds into the file, as far as nobody reads older rows. */
+/* Copies the log into the database file, as far as no reader needs older rows. */
 enum store_rc wal_checkpoint(struct connection *c);
 
-/* The same of all of it, and empties the log; called with the lock file.  STORE_BUSY at once where
- * somebody reads: whoever holds the lock must not wait for them. */
+/* Copies everything and empties the log; called with the lock file held. STORE_BUSY at once if
+ * there are readers: the holder of the lock must not wait for them. */
 enum store_rc wal_empty(struct connection *c);
 
 #endif
