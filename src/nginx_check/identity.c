@@ -1,4 +1,4 @@
-/* identity: who says who is signed in, and from where.
+/* identity: checks where the identity of a user comes from.
  *
  * The rule is an allow-list.  Every text that an identity is made from is followed to its
  * variables, and each of those must be one of three:
@@ -18,8 +18,9 @@
 #include "nginx_check/trace.h"
 
 enum {
-	ANSWER_MIN = 16 * 1024, /* bytes of all headers of a service that names 4,096 of groups */
-	BUFFER_DEFAULT = 4096,	/* nginx's own proxy_buffer_size, on most machines */
+	ANSWER_MIN =
+		16 * 1024, /* bytes of all headers of a service that sends 4,096 bytes of groups */
+	BUFFER_DEFAULT = 4096, /* nginx's own proxy_buffer_size, on most machines */
 };
 
 static const char *const identity_params[] = {"REGCRED_PROXY_USER", "REGCRED_PROXY_GROUPS",
@@ -28,20 +29,20 @@ static const char *const passes[] = {"proxy_pass", "fastcgi_pass", "uwsgi_pass",
 				     "grpc_pass"};
 static const char *const answers[] = {"upstream_http_*", NULL};
 // clang-format off
-/* A name, and what tells one certificate from another; $ssl_client_verify does not. */
+/* Variables that identify a certificate; $ssl_client_verify does not. */
 static const char *const proofs[] = {
 	"remote_user", "ssl_client_s_dn", "ssl_client_s_dn_legacy", "ssl_client_serial", "ssl_client_fingerprint", "ssl_client_cert",
 	"ssl_client_raw_cert", "ssl_client_escaped_cert", NULL
 };
 // clang-format on
 
-/* A value of an identity parameter that is being judged. */
+/* A value of an identity parameter that is being checked. */
 struct claim {
 	const struct site *site;
 	const struct rule *rule;
 	const char *param;
 	bool is_user;
-	bool may_be_empty; /* a service may name nobody, a client may bring no certificate */
+	bool may_be_empty; /* a service may name no user, a client may have no certificate */
 	struct trace trace;
 };
 
@@ -74,7 +75,7 @@ auth_location(const struct site *site)
 	return asks == NULL || node_is_off(asks) ? NULL : site_location(site, node_word(asks, 1));
 }
 
-/* Answers that are kept must be kept for one client each. */
+/* Cached answers must be cached separately for each client. */
 static bool
 is_cached_for_all(const struct node *location)
 {
@@ -88,7 +89,7 @@ is_cached_for_all(const struct node *location)
 		!node_mentions(key, "$http_authorization"));
 }
 
-/* Passes the question to a service that no client can choose. */
+/* Whether it asks a service that no client can choose. */
 static bool
 auth_is_asked(const struct site *site)
 {
@@ -143,7 +144,7 @@ certificate_is_verified(const struct site *site)
 	return true;
 }
 
-/* NULL if the variable proves an identity, or is set by something that is judged itself. */
+/* NULL if the variable proves an identity, or is set from something that is checked itself. */
 static const char *
 claim_doubt(struct claim *c, const struct origin *from, const char *name)
 {
@@ -175,7 +176,7 @@ key_may_match_empty(const char *key)
 	       strchr("*?{", key[2]) != NULL || strchr(key, '|') != NULL;
 }
 
-/* A name that comes from nobody must stay empty, for regcred refuses that. */
+/* The name of an unauthenticated client must stay empty, because regcred refuses that. */
 static bool
 names_nobody(const struct claim *c, const struct origin *from)
 {
@@ -300,7 +301,7 @@ look_token_file(const struct site *site, const struct rule *rule)
 			found(site, rule, t.from[i].at, "");
 }
 
-/* Requests that leave the location before anybody is asked do so by an `if`. */
+/* An `if` can make requests leave the location before authentication. */
 static void
 look_shut_out(const struct site *site, const struct rule *rule)
 {
@@ -313,7 +314,7 @@ look_shut_out(const struct site *site, const struct rule *rule)
 		found(site, rule, site->block, "");
 }
 
-/* The first line about everybody turns them away. */
+/* Whether the first line about all addresses denies them. */
 static bool
 denies_others(const struct node *block)
 {
@@ -338,7 +339,7 @@ look_metrics(const struct site *site, const struct rule *rule)
 		found(site, rule, n, "");
 }
 
-/* A service that signs people in chooses its policy by the address that the client asked for. */
+/* An authentication service chooses its policy by the URL that the client requested. */
 static void
 look_auth_host(const struct site *site, const struct rule *rule)
 {
@@ -365,7 +366,7 @@ look_auth_buffer(const struct site *site, const struct rule *rule)
 		found(site, rule, pass, "");
 }
 
-/* A redirect to the page that signs people in, in a server that does. */
+/* A redirect to the sign-in page, in a server that has one. */
 static void
 look_redirect(const struct site *site, const struct rule *rule)
 {

@@ -28,7 +28,7 @@ look_inject_fixed(const struct site *site, const struct rule *rule)
 		const struct node *n = param_find(site, params[i]);
 		struct trace t;
 
-		/* In a part of a configuration what the server sets is not at hand. */
+		/* In a part of a configuration the variables set in the server are unknown. */
 		if (n != NULL && site->server != NULL && trace_run(&t, site, n, node_word(n, 2)) &&
 		    !trace_is_fixed(&t))
 			found(site, rule, n, node_word(n, 2));
@@ -51,7 +51,7 @@ next_asker(const struct site *site, const struct node *n)
 	return NULL;
 }
 
-/* Whether the value, as that block sees it, is made from the login. */
+/* Whether the value, in that block, is derived from the login. */
 static bool
 holds_login(const struct site *site, const struct node *block, const struct node *at,
 	    const char *value)
@@ -73,7 +73,8 @@ holds_login(const struct site *site, const struct node *block, const struct node
 	return false;
 }
 
-/* Everything the client sends goes on, unless another value is said for it or nothing is passed. */
+/* The client's headers are passed on, unless one is set to another value or passing is turned off.
+ */
 static bool
 passes_on(const struct node *block, const char *header)
 {
@@ -101,7 +102,7 @@ look_inject_header(const struct site *site, const struct rule *rule)
 	}
 }
 
-/* Whether a variable holds the path that regcred has answered, and nothing else. */
+/* Whether a variable holds exactly the path that regcred has answered. */
 static bool
 is_answered_path(const struct site *site, const struct node *pass, const char *variable)
 {
@@ -119,8 +120,8 @@ is_answered_path(const struct site *site, const struct node *pass, const char *v
 	return t.count > 1;
 }
 
-/* regcred has looked at the path as the client sent it, and says which one the registry is asked
- * for.  nginx sends just that on if proxy_pass ends with the host, or with that answer. */
+/* regcred has checked the path as the client sent it, and answers which one to request from the
+ * registry. nginx sends exactly that if proxy_pass ends with the host, or with that answer. */
 static void
 look_inject_path(const struct site *site, const struct rule *rule)
 {
@@ -134,8 +135,8 @@ look_inject_path(const struct site *site, const struct rule *rule)
 	}
 }
 
-/* Directives that make another request of it than the one that was asked about, or send it, with
- * key and login, elsewhere too. */
+/* Directives that change the request after regcred was asked about it, or also send it, with key
+ * and login, elsewhere. */
 static void
 look_inject_changed(const struct site *site, const struct rule *rule)
 {
@@ -151,7 +152,7 @@ look_inject_changed(const struct site *site, const struct rule *rule)
 		}
 }
 
-/* The login is for one header of one request. */
+/* The login may be used only in one header of one request. */
 static void
 look_inject_leak(const struct site *site, const struct rule *rule)
 {

@@ -1,4 +1,4 @@
-/* nginx_check: an nginx configuration, read as nginx reads it, against a table of rules.
+/* nginx_check: checks an nginx configuration, parsed as nginx does, against a table of rules.
  *
  *   file ─► tokens ─► tree of directives ─► sites: where requests go to regcred ─► rules ─► lines
  *           (parse)   (tree, trace)         (site)                  (identity, request, inject)
@@ -17,7 +17,7 @@ enum {
 	ARENA_MAX = 128 * 1024 * 1024, /* long lists of addresses take most of it */
 };
 
-/* A file that is missing is nginx's to refuse. */
+/* nginx itself refuses a missing file. */
 static void
 look_unread(const struct site *site, const struct rule *rule)
 {

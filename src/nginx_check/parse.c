@@ -18,7 +18,7 @@ enum {
 	INCLUDE_DEPTH_MAX = 16,		  /* files in files; real ones have three or four */
 };
 
-/* nginx's own directory, from which its includes are named. */
+/* nginx's own directory, to which its includes are relative. */
 static const char nginx_dir[] = "/etc/nginx";
 
 /* A file that is being read, and the one that includes it. */
@@ -78,7 +78,7 @@ parse_skip_blanks(struct source *s)
 	}
 }
 
-/* A copy without escapes.  nginx knows these six and leaves any other backslash in place. */
+/* A copy without escapes.  nginx knows these six and keeps any other backslash. */
 static const char *
 unescaped(struct arena *a, const char *from, const char *end)
 {
@@ -96,7 +96,7 @@ unescaped(struct arena *a, const char *from, const char *end)
 	return word;
 }
 
-/* After the opening quote; nginx wants a gap after the closing one. */
+/* After the opening quote; nginx requires a blank, ; or the like after the closing one. */
 static enum nginx_token
 quoted_word(struct nginx_parser *p, struct source *s, char quote, const char **word)
 {
@@ -324,7 +324,7 @@ open_source(struct nginx_parser *p, const char *path, struct source *s)
 	if (text == NULL || st.st_size > FILE_SIZE_MAX)
 		rc = text == NULL ? ENOMEM : EFBIG;
 	else if (read(fd, text, size) != (ssize_t)size)
-		rc = EIO; /* it has become shorter meanwhile */
+		rc = EIO; /* the file has become shorter meanwhile */
 	(void)close(fd);
 	s->path = path;
 	s->at = text;
@@ -344,7 +344,7 @@ includes_itself(const struct source *s)
 	return false;
 }
 
-/* An included file that cannot be read is left to the rules: the rest may still be judged. */
+/* An included file that cannot be read is left to the rules: the rest can still be checked. */
 static bool
 parse_parse_file(struct nginx_parser *p, const struct source *from, const char *path,
 		 struct node *include)
@@ -405,7 +405,7 @@ parse_include(struct nginx_parser *p, struct source *s, struct node *include)
 	return parse_parse_file(p, s, path, include);
 }
 
-/* The directory of the configuration; nginx's own for whatever is below that, as sites are. */
+/* The directory of the configuration; /etc/nginx for files below that, such as sites. */
 static const char *
 find_prefix(struct arena *a, const char *path)
 {

@@ -10,12 +10,12 @@
 
 struct nginx_parser {
 	struct arena *arena;
-	const char *prefix; /* where relative includes begin; "" is the working directory */
+	const char *prefix; /* directory of relative includes; "": the working directory */
 	char *why;
 	size_t why_size;
 };
 
-/* Puts a sentence into why; false. */
+/* Puts a sentence into why; returns false. */
 bool __attribute__((format(printf, 2, 3)))
 parse_fail(const struct nginx_parser *p, const char *format, ...);
 

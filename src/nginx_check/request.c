@@ -1,4 +1,4 @@
-/* request: what regcred is told about a request, and what becomes of bodies, answers and logs. */
+/* request: the parameters of a request, and the handling of bodies, answers and logs. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,7 +9,7 @@
 enum {
 	BODY_DEFAULT = 1024 * 1024,	 /* nginx's own client_max_body_size */
 	BODY_BUFFER_DEFAULT = 16 * 1024, /* and client_body_buffer_size */
-	NETWORK_MIN = 8,		 /* bits of the widest network that is still a site's own */
+	NETWORK_MIN = 8, /* prefix of the widest network that can still be a site's own */
 };
 
 /* The value has to be one of those between bars in rule->value, or a word before a * there. */
@@ -35,7 +35,7 @@ look_param(const struct site *site, const struct rule *rule)
 	      n == NULL ? "not set" : arena_printf(a, "set to %s", value));
 }
 
-/* Links begin with it, so a client must not choose it, and it has to fit the path as it is. */
+/* Links begin with it, so a client must not choose it, and it has to match the actual path. */
 static void
 look_prefix(const struct site *site, const struct rule *rule)
 {
@@ -49,7 +49,7 @@ look_prefix(const struct site *site, const struct rule *rule)
 		found(site, rule, n, value);
 }
 
-/* Each line: the last one that is not empty counts. */
+/* Each line: the last one that is not empty applies. */
 static void
 look_host(const struct site *site, const struct rule *rule)
 {
@@ -153,7 +153,7 @@ look_answer_file(const struct site *site, const struct rule *rule)
 		found(site, rule, n == NULL ? site->pass : n, "");
 }
 
-/* The error_page of the level that counts which names the status. */
+/* The error_page for the status on the level in effect. */
 static bool
 has_error_page(const struct site *site, const char *status)
 {
@@ -167,8 +167,8 @@ has_error_page(const struct site *site, const char *status)
 	return false;
 }
 
-/* Each status that nginx answers by itself, with the directive that makes it do so, and the one
- * that may say another status. */
+/* Each status that nginx itself answers, with the directive that causes it, and the one that may
+ * set another status. */
 static void
 look_error_page(const struct site *site, const struct rule *rule)
 {
@@ -228,7 +228,7 @@ log_format(const struct check *c, const char *name)
 	return NULL;
 }
 
-/* What a map cuts out of a URL holds its query, too, unless the expression ends before it. */
+/* A capture of a URL in a map includes the query, unless the expression ends before it. */
 static bool
 is_cut_before_query(const struct origin *from, const char *const *secrets)
 {
@@ -238,8 +238,8 @@ is_cut_before_query(const struct origin *from, const char *const *secrets)
 	       node_word(from->row, 0)[0] != '~' || strstr(node_word(from->row, 0), "[^?") != NULL;
 }
 
-/* A variable that the log format writes and should not; NULL if there is none.  A format that is
- * not here is nginx's own "combined", or in a part that is not at hand. */
+/* A variable that the log format writes and should not; NULL if there is none.  An unknown format
+ * is nginx's own "combined", or in a part of the configuration that was not given. */
 static const char *
 log_tells(const struct site *site, const struct node *block, const char *name,
 	  const char *const *secrets)
@@ -270,7 +270,7 @@ look_at_log(const struct site *site, const struct rule *rule, const struct node 
 	const char *format = log->word_count > 2 ? log->words[2] : "combined", *variable;
 
 	if (strchr(format, '=') != NULL)
-		format = "combined"; /* a parameter: the name was left out */
+		format = "combined"; /* a parameter: the name was omitted */
 	if (!node_is_off(log) && (variable = log_tells(site, block, format, secrets)) != NULL)
 		found(site, rule, log,
 		      arena_printf(site->check->arena, "\"%s\" writes $%s", format, variable));
@@ -329,7 +329,7 @@ look_error_log(const struct site *site, const struct rule *rule)
 // clang-format off
 
 static const struct rule request_rows[] = {
-	/* What regcred is told. */
+	/* The parameters for regcred. */
 	{ "method", PROBLEM, look_param, "REQUEST_METHOD", "$request_method", "REQUEST_METHOD is {}, so another request is checked than the one that was sent; say `fastcgi_param REQUEST_METHOD $request_method;`" },
 	{ "uri", PROBLEM, look_param, "REQUEST_URI", "$request_uri", "REQUEST_URI is {}, so another request is checked than the one that was sent; say `fastcgi_param REQUEST_URI $request_uri;`" },
 	{ "address", PROBLEM, look_param, "REMOTE_ADDR", "$remote_addr", "REMOTE_ADDR is {}, so the networks of keys and the limit of failed sign-ins do not hold; say `fastcgi_param REMOTE_ADDR $remote_addr;`, and set_real_ip_from for a proxy" },
@@ -341,7 +341,7 @@ static const struct rule request_rows[] = {
 	{ "real-ip-missing", WARNING, look_real_ip_missing, NULL, NULL, "trust_forwarded says that another proxy is in front, and here all clients have its address, so one that fails to sign in locks out all; say set_real_ip_from with the proxy's address, and real_ip_header" },
 	{ "underscores", WARNING, look_is, "underscores_in_headers", "on", "headers with an underscore look like those with a dash to regcred; say `underscores_in_headers off` for this server" },
 
-	/* Where secrets would stay. */
+	/* Places where secrets would be stored. */
 	{ "cache", PROBLEM, look_is_not, "fastcgi_cache", "off", "answers of regcred belong to one caller and may hold a secret; say `fastcgi_cache off`" },
 	{ "store", PROBLEM, look_is_not, "fastcgi_store", "off", "answers of regcred belong to one caller and may hold a secret; say `fastcgi_store off`" },
 	{ "mirror", PROBLEM, look_is_not, "mirror", "off", "each request, with its key and its secret, is sent elsewhere too; say `mirror off`" },

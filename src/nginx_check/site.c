@@ -1,4 +1,4 @@
-/* site: the blocks that lead to regcred, and what was found in them. */
+/* site: the blocks that pass requests to regcred, and the findings. */
 #include "nginx_check/site.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ found(const struct site *site, const struct rule *rule, const struct node *at, c
 		return;
 	f = arena_alloc(c->arena, sizeof(*f));
 	if (f == NULL)
-		return; /* the end of the check asks the arena */
+		return; /* the end of the check tests the arena */
 	*f = (struct finding){c->findings, rule, at->file, detail, at->line};
 	c->findings = f;
 	if (rule->severity == PROBLEM)
@@ -80,7 +80,7 @@ param_find(const struct site *site, const char *name)
 	return last;
 }
 
-/* `if` and `limit_except` are locations without a name: they take fastcgi_pass from around them. */
+/* `if` and `limit_except` are locations without a name: they inherit fastcgi_pass. */
 static const struct node *
 pass_of(const struct node *block)
 {

@@ -1,4 +1,4 @@
-/* site: a location that leads to regcred, the rules for it, and what was found. */
+/* site: a location that passes requests to regcred, the rules for it, and the findings. */
 #ifndef REGCRED_NGINX_CHECK_SITE_H
 #define REGCRED_NGINX_CHECK_SITE_H
 
@@ -22,8 +22,9 @@ struct check {
 	size_t pass_count;	  /* of all fastcgi_pass */
 };
 
-/* A location whose requests go to regcred, or a block in it with directives of its own.  A location
- * that asks for logins of a registry stands for itself; the one that uses the login is its asker.
+/* A location whose requests go to regcred, or a block in it with its own directives. A location
+ * that asks for logins of a registry is a site of its own; the one that uses the login is its
+ * asker.
  */
 struct site {
 	struct check *check;
@@ -31,7 +32,7 @@ struct site {
 	const struct node *pass;   /* its fastcgi_pass, which may be in the location around it */
 	const struct node *server; /* NULL in a part of a configuration */
 	const struct node
-		*params; /* the block whose fastcgi_params count; NULL if there are none */
+		*params; /* the block whose fastcgi_params apply; NULL if there are none */
 };
 
 enum severity { WARNING, PROBLEM };
@@ -40,11 +41,12 @@ struct rule {
 	const char *name;
 	enum severity severity;
 	void (*look)(const struct site *site, const struct rule *rule);
-	const char *directive, *value; /* what look asks for, where one function serves many rows */
-	const char *text;	       /* {} stands for the detail */
+	const char *directive,
+		*value;	  /* what the function `look` checks, if it serves several rows */
+	const char *text; /* {} is replaced by the detail */
 };
 
-/* Prints the finding at that directive, unless it is known already. */
+/* Prints the finding at that directive, unless it was printed already. */
 void found(const struct site *site, const struct rule *rule, const struct node *at,
 	   const char *detail);
 
@@ -57,13 +59,13 @@ bool site_is_inject(const struct site *site);
 /* The location of the site's server that a request for this path, or @name, reaches; NULL. */
 const struct node *site_location(const struct site *site, const char *path);
 
-/* The next line after n, or the first, that gives the parameter a value: regcred takes an empty one
- * for absent.  The last one counts, as in regcred. */
+/* The next line after n, or the first, that gives the parameter a value: an empty one counts as
+ * absent. The last one applies, as in regcred. */
 const struct node *param_next(const struct site *site, const struct node *n, const char *name);
 const struct node *param_find(const struct site *site, const char *name);
 
-/* Rows for each site: who is signed in; what regcred is told, and what becomes of it; logins that
- * nginx adds, only for sites that ask for them. */
+/* Rows for each site: authentication; the parameters for regcred, bodies, answers and logs; logins
+ * that nginx adds, only for sites that ask for them. */
 struct rule_table {
 	const struct rule *rows;
 	size_t count;
@@ -71,7 +73,7 @@ struct rule_table {
 
 extern const struct rule_table identity_rules, request_rules, inject_rules;
 
-/* Whether the directive in effect has the row's value, or has one and it is another. */
+/* Whether the directive in effect has the row's value, or another one. */
 void look_is(const struct site *site, const struct rule *rule);
 void look_is_not(const struct site *site, const struct rule *rule);
 

@@ -76,7 +76,8 @@ is_variable(const char *text, const char *name)
 	return text[0] == '$' && strcasecmp(text + 1, name) == 0;
 }
 
-/* `set` counts in the blocks around a location and in their `if`s; auth_request_set is inherited.
+/* `set` takes effect in the blocks around a location and in their `if`s; auth_request_set is
+ * inherited.
  */
 static bool
 is_in_reach(const struct trace *t, const struct node *n)
@@ -118,7 +119,7 @@ trace_defines(const struct trace *t, const char *name)
 	return defined;
 }
 
-/* Constants may be added twice, for nothing follows from them. */
+/* Constants may be added twice, because nothing is derived from them. */
 static bool
 trace_add(struct trace *t, const struct node *at, const char *text, const struct node *row)
 {

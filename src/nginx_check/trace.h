@@ -9,8 +9,8 @@
 #include "nginx_check/site.h"
 #include "nginx_check/tree.h"
 
-/* All texts that a value may be made from: the value itself, what its variables are set to, and
- * both what a map looks at and what it gives. */
+/* All texts from which a value may be derived: the value itself, the values of its variables, and
+ * both the source and the results of maps. */
 struct trace {
 	const struct site *site;
 	const struct node *block;
@@ -18,29 +18,29 @@ struct trace {
 	struct origin {
 		const struct node *at;
 		const char *text;
-		const struct node *row; /* the row of a map that gives it; NULL elsewhere */
+		const struct node *row; /* the row of a map that gives it; else NULL */
 	} * from;
 };
 
-/* False without memory; *t then has no origins, and the end of the check says so. */
+/* False if out of memory; *t then has no origins, and the check fails at its end. */
 bool trace_run(struct trace *t, const struct site *site, const struct node *at, const char *text);
 
-/* The same, but without what maps look at. */
+/* The same, but without the sources of maps. */
 bool trace_run_values(struct trace *t, const struct site *site, const struct node *block,
 		      const struct node *at);
 
-/* True if nothing but constants is in it. */
+/* True if it contains only constants. */
 bool trace_is_fixed(const struct trace *t);
 
 /* True if a `set`, auth_request_set or map in reach defines it, and no regular expression outside
  * maps captures under the same name. */
 bool trace_defines(const struct trace *t, const char *name);
 
-/* The name of the next variable in *text, which moves past it; NULL if there is none, and if there
- * is no memory. */
+/* The name of the next variable in *text, which moves past it; NULL if there is none or out of
+ * memory. */
 const char *variable_next(struct arena *a, const char **text);
 
-/* The name if the text is one variable and nothing else; NULL. */
+/* The name if the text is exactly one variable; else NULL. */
 const char *variable_only(struct arena *a, const char *text);
 
 /* Whether the name, in any case as in nginx, is in the list, in which * stands for any end.  The

@@ -1,4 +1,4 @@
-/* tree: questions to the tree: what a directive says, and which one is in effect. */
+/* tree: queries on the tree: what a directive says, and which one is in effect. */
 #include "nginx_check/tree.h"
 
 #include <errno.h>
