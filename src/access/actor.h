@@ -1,5 +1,4 @@
-/* actor: who acts, as recorded in logs: a caller with a key or sign-in, or a part of regcred.
- */
+/* actor: who acts, as recorded in logs: a caller with a key or sign-in, or a part of regcred. */
 #ifndef REGCRED_ACCESS_ACTOR_H
 #define REGCRED_ACCESS_ACTOR_H
 

@@ -75,8 +75,7 @@ bool identity_is_of_all(const char *kind);
  * valid. */
 enum role identity_role_of_maker(const struct standing *standing);
 
-/* The role in a project of a caller who is not already scoped to one; ROLE_NONE if there is none.
- */
+/* The role in a project of a caller who is not already scoped to one; ROLE_NONE if none. */
 enum role identity_role_in_project(const struct identity *id, int64_t project);
 
 enum rank identity_rank_of_role(enum role role);

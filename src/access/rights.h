@@ -25,8 +25,7 @@ bool auth_may_own(const char *kind);
 /* Whether the caller may read this row's secret in the clear, if its role may open any. */
 bool auth_may_open(const struct identity *id, const struct record *row);
 
-/* Whether the caller may retrieve logins at all: only with a key that explicitly allows it.
- */
+/* Whether the caller may retrieve logins at all: only with a key that explicitly allows it. */
 bool auth_may_reveal(const struct identity *id);
 
 /* Whether the web server may add logins to the caller's requests: callers who may retrieve logins,

@@ -202,8 +202,7 @@ auth_is_local(const struct request *r)
 	return false;
 }
 
-/* The row named by a cookie or the token of a link: ID.SECRET. False, whatever the reason.
- */
+/* The row named by a cookie or the token of a link: ID.SECRET. False, whatever the reason. */
 static bool
 find_session(const struct auth *auth, struct arena *a, const char *cookie, bool link,
 	     int64_t now_ms, struct record *out)

@@ -27,8 +27,7 @@ is_carried(const char *name, bool sorting)
 	return !sorting || (strcmp(name, "sort") != 0 && strcmp(name, "order") != 0);
 }
 
-/* The page's URL with the parameters of the request; ends so that "name=value" can follow.
- */
+/* The page's URL with the parameters of the request; ends so that "name=value" can follow. */
 static char *
 page_url(const struct view *v, bool sorting)
 {

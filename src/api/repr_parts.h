@@ -42,8 +42,7 @@ void repr_write_url(struct json_out *w, const char *start, const char *between, 
 void repr_name_and_collection(struct json_out *w, const char *name, const char *scope,
 			      const struct resource_type *type);
 
-/* A project's own URL has no scope: it is the scope of the resources in the project.
- */
+/* A project's own URL has no scope: it is the scope of the resources in the project. */
 const char *repr_scope_of_type(const struct view *v, const struct resource_type *type);
 
 void repr_name_and_url(struct json_out *w, const char *name, const char *url);

@@ -25,8 +25,7 @@ bool request_is_read(const struct call *c);
  * if it looks like JSON. */
 enum err request_read_body(struct call *c);
 
-/* Query parameters fill in what the body does not set.
- */
+/* Query parameters fill in what the body does not set. */
 enum err request_merge_query(struct call *c);
 
 #endif

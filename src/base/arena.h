@@ -14,8 +14,7 @@
 
 struct arena;
 
-/* A new arena that allocates at most limit bytes between two resets. NULL if out of memory.
- */
+/* A new arena that allocates at most limit bytes between two resets. NULL if out of memory. */
 struct arena *arena_new(size_t limit);
 /* Wipes and releases everything. */
 void arena_free(struct arena *a);

@@ -12,8 +12,7 @@
 bool
 harden_descriptors(void)
 {
-	/* Reading from the first and writing to the others fails, as if they were closed.
-	 */
+	/* Reading from the first and writing to the others fails, as if they were closed. */
 	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
 
 	for (int fd = 0; fd < (int)(sizeof(flags) / sizeof(*flags)); fd++)

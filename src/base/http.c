@@ -489,8 +489,7 @@ is_port(const char *text)
 	return port <= 65535;
 }
 
-/* The length of an IPv6 literal that begins with '[', including its brackets; 0 if there is none.
- */
+/* The length of an IPv6 literal that begins with '[', including its brackets; 0 if none. */
 static size_t
 ipv6_length(const char *host)
 {

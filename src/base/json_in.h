@@ -51,8 +51,7 @@ enum err json_parse(struct arena *a, const char *text, size_t len, struct json *
 enum err json_parse_many(struct arena *a, const char *text, size_t len, unsigned nodes_max,
 			 struct json **out, struct error *e) __attribute__((warn_unused_result));
 
-/* The member of an object with exactly this name; NULL if there is none or node is not an object.
- */
+/* The member of an object with exactly this name; NULL if none or node is not an object. */
 const struct json *json_member(const struct json *node, const char *name);
 
 /* For forms and queries: a new empty object, and appending a string member to it (a repeated name

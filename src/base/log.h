@@ -14,8 +14,7 @@ void log_set_level(enum log_level level);
 /* Each line is a JSON object: time, level, pid, request, message. */
 void log_set_json(bool json);
 bool log_level_parse(const char *text, enum log_level *level);
-/* Sets the request id of this thread's lines; NULL for none. The text is not copied.
- */
+/* Sets the request id of this thread's lines; NULL for none. The text is not copied. */
 void log_set_request(const char *request_id);
 const char *log_request(void);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -27,8 +27,7 @@ size_t text_shown(const char *text, size_t len);
 void text_make_plain(char *text);
 void text_print_plain(FILE *out, const char *text);
 
-/* Percent-encodes everything but unreserved characters (RFC 3986), for rebuilding a query.
- */
+/* Percent-encodes everything but unreserved characters (RFC 3986), for rebuilding a query. */
 char *http_encode(struct arena *a, const char *text);
 
 /* Base64 with padding; NULL if out of memory. */

@@ -1,5 +1,4 @@
-/* session: what the commands of regcred share: options, the open store, tables on a terminal.
- */
+/* session: what the commands of regcred share: options, the open store, tables on a terminal. */
 #include "cli/session.h"
 
 #include <signal.h>

@@ -1,5 +1,4 @@
-/* session: what the commands of regcred share: options, the open store, tables on a terminal.
- */
+/* session: what the commands of regcred share: options, the open store, tables on a terminal. */
 #ifndef REGCRED_CLI_SESSION_H
 #define REGCRED_CLI_SESSION_H
 

@@ -1,5 +1,4 @@
-/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check.
- */
+/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check. */
 #include "cli/upkeep.h"
 
 #include <errno.h>

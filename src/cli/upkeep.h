@@ -1,5 +1,4 @@
-/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check.
- */
+/* upkeep: maintenance commands: init, sweep, status, rekey, backup, restore, check. */
 #ifndef REGCRED_CLI_UPKEEP_H
 #define REGCRED_CLI_UPKEEP_H
 

@@ -203,8 +203,7 @@ append(struct node *n)
 	parent->last_child = n;
 }
 
-/* The name and the words after it, up to `;` or `{`.  T_CLOSE and T_EOF come without a directive.
- */
+/* The name and the words after it, up to `;` or `{`. T_CLOSE and T_EOF come without a directive. */
 static enum nginx_token
 read_directive(struct nginx_parser *p, struct source *s, struct node *parent,
 	       struct node **directive)

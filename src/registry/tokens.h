@@ -28,8 +28,7 @@ enum tokens_rc {
 	TOKENS_NO_MEMORY, /* the arena has failed */
 };
 
-/* Threads that fetch or wait take one of the seats, which the caller keeps. NULL if out of memory.
- */
+/* Threads that fetch or wait take one of the seats, which the caller keeps. NULL: no memory. */
 struct tokens *tokens_new(struct seats *seats);
 void tokens_free(struct tokens *t);
 

@@ -11,8 +11,7 @@
 #include "resource/work.h"
 #include "store/store.h"
 
-/* ERR_FORBIDDEN if the caller's key does not allow creating or changing rows of that type.
- */
+/* ERR_FORBIDDEN if the caller's key does not allow creating or changing rows of that type. */
 enum err bounds_may_write(const struct context *c, const struct resource_type *type,
 			  struct error *e);
 

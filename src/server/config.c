@@ -107,8 +107,7 @@ member(struct settings *s, const struct setting *row)
 	return (char *)s + row->offset;
 }
 
-/* Parsers of values: each stores text in the member of its row, or says in why what it must be.
- */
+/* Parsers of values: each stores text in the member of its row, or says in why what it must be. */
 
 static bool
 config_read_text(const struct setting *row, const char *text, struct settings *s,

@@ -54,8 +54,7 @@ struct wire {
 	/* Up to size bytes; fewer only at the end of the body or on an error. */
 	size_t (*read)(void *with, char *bytes, size_t size);
 	bool (*write)(void *with, const char *bytes, size_t len);
-	/* Sets the time limit for reading, or for writing that answer; 0: do not wait.
-	 */
+	/* Sets the time limit for reading, or for writing that answer; 0: do not wait. */
 	void (*limit)(void *with, int64_t ms, const struct response *answer);
 	/* FastCGI marks the end of a body.  A CGI must not read beyond CONTENT_LENGTH. */
 	bool has_end;
@@ -198,8 +197,7 @@ begins_with(const char *path, const char *prefix)
 	       (path[len] == '/' || path[len] == '?' || path[len] == '\0');
 }
 
-/* PATH_INFO is decoded but the target must not be: encodes what would be decoded or split again.
- */
+/* PATH_INFO is decoded but the target must not be: encodes what would be decoded or split again. */
 static const char *
 target_of_path_info(struct arena *a, const struct params *p)
 {

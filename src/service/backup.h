@@ -25,8 +25,7 @@ struct backup {
 /* False with a sentence in why; leaves nothing behind then. */
 bool backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* Refused while a pool runs on the state directory.  The old database is kept under a dated name.
- */
+/* Refused while a pool runs on the state directory. The old database is kept under a dated name. */
 bool backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 

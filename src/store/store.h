@@ -101,8 +101,7 @@ struct standing {
 	const char *kind, *state; /* of the account */
 	const char *role;	  /* role of its membership in the project; NULL: not a member */
 	bool project_active;
-	/* The creator of the key, if known: kind and state, and the role in the key's account.
-	 */
+	/* The creator of the key, if known: kind and state, and the role in the key's account. */
 	const char *maker_kind, *maker_state, *maker_role;
 };
 /* key_id, project_id: 0: none. STORE_NONE: no such account. */
