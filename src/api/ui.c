@@ -58,6 +58,11 @@ ui_answer(struct app *app, const struct request *request, struct arena *arena,
 	response->content_type = file->type;
 	response_header(response, "ETag", file->tag);
 	response_header(response, "Vary", "Accept-Encoding");
+	if (request->if_none_match != NULL &&
+	    http_etag_in(request->if_none_match, file->tag, true)) {
+		response->status = 304;
+		return;
+	}
 	bool packed = request->accept_encoding != NULL &&
 		      strstr(request->accept_encoding, "gzip") != NULL;
 	if (packed)

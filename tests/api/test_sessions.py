@@ -157,6 +157,8 @@ class Sessions(harness.Case):
                 self.assertEqual((r.status, r.header("Content-Type").split(";")[0], r.header("Content-Encoding")), (200, kind, "gzip" if coding == "gzip" else None))
                 self.assertIn("default-src 'none'", r.header("Content-Security-Policy"))
                 self.assertEqual(r.header("X-Content-Type-Options"), "nosniff")
+                again = self.nobody.get(path, headers={"If-None-Match": r.header("ETag")}, auth=False, check=False)
+                self.assertEqual((again.status, again.body), (304, b""))
         for path, status in (("/ui", 301), ("/ui/nothing.js", 404), ("/ui/../ui/app.js", 404), ("/ui/app.js/", 404)):
             self.assertEqual(self.nobody.get(path, auth=False, check=False).status, status, path)
         r = self.nobody.get("/", headers={"User-Agent": "Mozilla/5.0", "Accept": "text/html,*/*"}, auth=False, check=False, agent=False)
