@@ -412,9 +412,11 @@ bool
 repr_is_full(struct repr_page *page, const struct json_out *w)
 {
 	enum { JSON_MAX = 1920 * 1024, HTML_MAX = 4 * 1024 * 1024 }; /* plus the surrounding text */
+
+	if (w->bytes == NULL) /* out of memory: the writer says so */
+		return false;
 	const char *rest = w->bytes + page->counted;
 	size_t len = w->len - page->counted;
-
 	page->size += page->view->html ? html_size(rest, len) : len;
 	page->counted = w->len;
 	return page->size > (page->view->html ? HTML_MAX : JSON_MAX);

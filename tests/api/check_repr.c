@@ -192,7 +192,7 @@ static void
 find_files(void)
 {
 	char *path = source_path("tests/data/documents");
-	struct dirent **found;
+	static struct dirent **found; /* holds the names */
 	int count = scandir(path, &found, is_name, alphasort);
 
 	for (int i = 0; i < count && i < FILES_MAX; i++)

@@ -115,9 +115,10 @@ read_file(const char *name, size_t *len)
 
 	*len = f != NULL ? fread(bytes, 1, HTTP_BODY_MAX - 1, f) : 0;
 	free(path);
-	if (f != NULL)
-		(void)fclose(f);
-	return f != NULL ? bytes : NULL;
+	if (f != NULL && fclose(f) == 0)
+		return bytes;
+	free(bytes);
+	return NULL;
 }
 
 static void
@@ -133,8 +134,10 @@ read_texts(void)
 		char name[512];
 		size_t len;
 
-		if (strlen(file) < 5 || strcmp(file + strlen(file) - 5, ".json") != 0)
+		if (strlen(file) < 5 || strcmp(file + strlen(file) - 5, ".json") != 0) {
+			free(found[i]);
 			continue;
+		}
 		(void)snprintf(name, sizeof(name), "tests/data/json/%s", file);
 		text.name = strdup(file);
 		text.bytes = read_file(name, &text.len);
@@ -144,7 +147,10 @@ read_texts(void)
 			accepted[accepted_count++] = text;
 		else
 			refused[refused_count++] = text;
+		free(found[i]);
 	}
+	if (count >= 0)
+		free(found);
 	free(directory);
 }
 
