@@ -87,7 +87,8 @@ static const char *const create[] = {
 	"credential), 201, '{\"accountId\":{\"new\":\"1a5\"},\"name\":{\"new\":\"bench\"},"
 	"\"publicValue\":{\"new\":\"user\"},\"registryId\":{\"new\":\"1sp1\"},"
 	"\"secretValue\":{\"secret\":true},\"email\":{\"new\":\"user@bench.example.test\"},"
-	"\"state\":{\"new\":\"active\",\"passed\":[\"requested\",\"registering\",\"activating\"]}}', 1, "
+	"\"state\":{\"new\":\"active\",\"passed\":[\"requested\",\"registering\",\"activating\"]}}'"
+	", 1, "
 	"last, randomblob(32) FROM audit_segment WHERE id = 1",
 	"UPDATE audit_segment SET last_id = last_id + 1, last = (SELECT hash FROM audit_log ORDER "
 	"BY id DESC LIMIT 1), mac = randomblob(32) WHERE id = 1",

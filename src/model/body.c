@@ -121,11 +121,14 @@ read_list(const struct schema_rules *rules, const struct field *field, const str
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
 			       "It is not an array of texts: send one, or null for all.");
 	while (list != NULL && (rest != NULL || item != NULL)) {
-		const char *one = rest != NULL		      ? strsep(&rest, ",")
-				  : item->type == JSON_STRING ? item->text
-							      : "";
+		const char *one = "";
 
-		item = item != NULL ? item->next : NULL;
+		if (text) {
+			one = strsep(&rest, ",");
+		} else {
+			one = item->type == JSON_STRING ? item->text : "";
+			item = item->next;
+		}
 		one = read_item(rules, field, one, &why);
 		if (one != NULL && count++ == LIST_ITEMS_MAX)
 			why = "It has more than 32 members: send fewer.";

@@ -262,8 +262,6 @@ backup_take(const struct settings *s, const char *path, const char *who, char wh
 
 	if (fd < 0) {
 		(void)backup_failed(why, "cannot open", path);
-		if (fd >= 0)
-			(void)close(fd);
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -39,7 +39,8 @@ teardown(void)
 /* The order */
 
 /* Logins as "id:path:flags:created", flags o for the account's own, d for a default, x for one that
- * has expired, u for one with the user name of others; what is asked for; and the order with the reason of each. */
+ * has expired, u for one with the user name of others; what is asked for; and the order with the
+ * reason of each. */
 /* clang-format off */
 static const struct { const char *logins[5]; const char *repository; const char *order; } cases[] = {
 	{{"1:-:-:5"}, NULL, "1 address"},

@@ -211,10 +211,9 @@ static const struct {
 	const char *target;
 	bool pong;
 } pings[] = {
-	{"/ping", true},     {"/ping?x=1", true},      {"/healthcheck", true},
-	{"/ping/", true},    {"//ping//?x", true},     {"/healthcheck/", true},
-	{"/pingx", false},   {"/ping/x", false},       {"/Ping", false},
-	{"/v1/ping", false}, {"/healthchecks", false}, {"/pin", false},
+	{"/ping", true},      {"/ping?x=1", true},     {"/healthcheck", true},	 {"/ping/", true},
+	{"//ping//?x", true}, {"/healthcheck/", true}, {"/pingx", false},	 {"/ping/x", false},
+	{"/Ping", false},     {"/v1/ping", false},     {"/healthchecks", false}, {"/pin", false},
 };
 
 START_TEST(a_ping_is_answered_without_key_and_headers)
