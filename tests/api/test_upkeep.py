@@ -36,10 +36,13 @@ ERRORS = {"openat": "EMFILE", "newfstatat": "EIO", "read": "EIO", "rename": "EPE
 def run(*words, inject=(), environment=None, wait=True):
     """A command, perhaps with calls that fail: (call, what) as strace writes it."""
     line = [harness.program("regcred"), *words]
+    environment = dict(environment or {})
     if inject:
+        # What is traced cannot look for leaks.
+        environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         line = [STRACE, "-f", "-qq", "-o", "/dev/null", *("--inject=%s:%s" % pair for pair in inject), *line]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-                               env=dict(os.environ, REGCRED_KEYRING_LOOK_MS="50", **(environment or {})))
+                               env={**os.environ, "REGCRED_KEYRING_LOOK_MS": "50", **environment})
     if not wait:
         return process
     out, err = process.communicate(timeout=120)
