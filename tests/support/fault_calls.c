@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,12 @@ static const char *const names[CALL__COUNT] = {
 
 struct fault_answers fault_answers;
 
+/* Other threads of a test make calls too. */
 static struct {
-	enum fault_call call;
-	unsigned left; /* calls until the one that fails; 0: none does */
-	int error;
-	bool failed;
+	_Atomic enum fault_call call;
+	atomic_uint left; /* calls until the one that fails; 0: none does */
+	atomic_int error;
+	atomic_bool failed;
 } fault;
 
 const char *
@@ -66,7 +68,12 @@ calls_go_on(void)
 static bool
 fails(enum fault_call call)
 {
-	if (fault.left == 0 || fault.call != call || --fault.left > 0)
+	unsigned left = fault.left;
+
+	while (left > 0 && fault.call == call &&
+	       !atomic_compare_exchange_weak(&fault.left, &left, left - 1))
+		;
+	if (left != 1 || fault.call != call)
 		return false;
 	fault.failed = true;
 	errno = fault.error;
