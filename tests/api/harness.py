@@ -548,7 +548,8 @@ class Site:
             return []
 
     def remember_children(self):
-        self.known_children = set(self.children())
+        # Through a CGI nothing waits for the pool: it may still be starting.
+        self.known_children = set() if self.is_cgi else set(self.children())
 
     # -- what the tests need made
 
