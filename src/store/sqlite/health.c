@@ -10,6 +10,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/reader.h"
 #include "store/sqlite/ready.h"
+#include "store/sqlite/rows.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -84,10 +85,7 @@ store_ping(struct store *s)
 
 	if (stmt == NULL)
 		return result;
-	int rc = sqlite3_step(stmt);
-	result = rc == SQLITE_ROW    ? STORE_OK
-		 : rc == SQLITE_DONE ? STORE_NONE
-				     : connection_rc(c, rc);
+	result = row_step(c, stmt);
 	reader_done(s, c, stmt);
 	return result;
 }

@@ -11,25 +11,19 @@ store_once_find(struct store_tx *tx, struct arena *a, const struct once *once, i
 {
 	const struct value binds[] = {value_int(once->account_id), value_text(once->key),
 				      value_int(since_ms)};
-	enum store_rc result = STORE_OK;
+	struct value found[2];
 	struct sql q;
 
 	sql_fixed(&q,
 		  "SELECT request, row_id FROM once WHERE account_id = ?1 AND key = ?2 AND "
 		  "created > ?3",
 		  binds, 3);
-	sqlite3_stmt *stmt = connection_begin(tx->connection, &q, &result);
-	if (stmt == NULL)
-		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		*request = row_column(a, stmt, 0).text;
-		*row_id = sqlite3_column_int64(stmt, 1);
-	} else {
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(tx->connection, rc);
+	enum store_rc result = row_one(tx->connection, a, &q, found, 2);
+	if (result == STORE_OK) {
+		*request = found[0].text;
+		*row_id = found[1].number;
 	}
-	statement_release(stmt);
-	return arena_failed(a) ? STORE_NO_MEMORY : result;
+	return result;
 }
 
 enum store_rc

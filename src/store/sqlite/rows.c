@@ -56,6 +56,14 @@ read_record(struct arena *a, sqlite3_stmt *stmt, const struct family *family, ui
 }
 
 enum store_rc
+row_step(struct connection *c, sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	return rc == SQLITE_ROW ? STORE_OK : rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
+}
+
+enum store_rc
 row_get(struct connection *c, struct arena *a, const struct family *family, int64_t id,
 	const struct owners *owners, struct record *out)
 {
@@ -66,12 +74,10 @@ row_get(struct connection *c, struct arena *a, const struct family *family, int6
 	sqlite3_stmt *stmt = connection_begin(c, &q, &result);
 	if (stmt == NULL)
 		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
+	result = row_step(c, stmt);
+	if (result == STORE_OK) {
 		*out = (struct record){0};
 		read_record(a, stmt, family, family->columns, out);
-	} else {
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
 	}
 	statement_release(stmt);
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
@@ -243,10 +249,8 @@ row_one(struct connection *c, struct arena *a, const struct sql *q, struct value
 
 	if (stmt == NULL)
 		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
-	for (int i = 0; rc == SQLITE_ROW && i < columns; i++)
+	result = row_step(c, stmt);
+	for (int i = 0; result == STORE_OK && i < columns; i++)
 		out[i] = row_column(a, stmt, i);
 	statement_release(stmt);
 	return a != NULL && arena_failed(a) ? STORE_NO_MEMORY : result;

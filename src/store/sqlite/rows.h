@@ -40,6 +40,9 @@ enum store_rc connection_exec(struct connection *c, const char *sql);
  */
 void connection_roll_back(struct connection *c);
 
+/* The next row of a statement: STORE_OK, STORE_NONE after the last, else what failed. */
+enum store_rc row_step(struct connection *c, sqlite3_stmt *stmt);
+
 /* Runs a statement and reads that many columns of its first row; STORE_NONE if there is none. */
 enum store_rc row_one(struct connection *c, struct arena *a, const struct sql *q, struct value *out,
 		      int columns);

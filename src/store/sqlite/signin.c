@@ -43,8 +43,8 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 
 	if (stmt == NULL)
 		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
+	result = row_step(c, stmt);
+	if (result == STORE_OK) {
 		read_account(a, stmt, account);
 		*key = (struct record){.type = &types_table[T_API_KEY]};
 		key->columns[COL_ACCOUNT_ID] = account->columns[COL_ID];
@@ -62,8 +62,6 @@ store_find_key(struct store *s, struct arena *a, const char *access_key, struct 
 		key->columns[COL_MADE_BY] = row_column(a, stmt, 14);
 		key->columns[COL_PROJECT_IDS] = row_column(a, stmt, 15);
 		result = sqlite3_column_int(stmt, 16) != 0 ? STORE_OK : STORE_NONE;
-	} else {
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
 	}
 	reader_done(s, c, stmt);
 	if (result != STORE_OK)
@@ -97,11 +95,11 @@ read_standing(struct arena *a, struct connection *c, sqlite3_stmt *stmt, struct 
 					     COL_REVEAL,      COL_REGISTRY_IDS, COL_PATH_PREFIXES,
 					     COL_PROJECT_IDS, COL_MADE_BY};
 	enum { FIRST = 7, OF_KEY = sizeof(of_key) / sizeof(*of_key) };
-	int rc = sqlite3_step(stmt);
+	enum store_rc rc = row_step(c, stmt);
 
 	*out = (struct standing){.key.type = &types_table[T_API_KEY]};
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
+	if (rc != STORE_OK)
+		return rc;
 	const char *project_state = row_column(a, stmt, 3).text;
 
 	out->kind = row_column(a, stmt, 0).text;
@@ -164,13 +162,9 @@ store_find_proxy_user(struct store *s, struct arena *a, const char *name, struct
 
 	if (stmt == NULL)
 		return result;
-	int rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
+	result = row_step(c, stmt);
+	if (result == STORE_OK)
 		read_account(a, stmt, account);
-		result = STORE_OK;
-	} else {
-		result = rc == SQLITE_DONE ? STORE_NONE : connection_rc(c, rc);
-	}
 	reader_done(s, c, stmt);
 	return arena_failed(a) ? STORE_NO_MEMORY : result;
 }
