@@ -14,7 +14,7 @@ set -- $(find . -name '*.[ch]' -o -name '*.def' | sed 's|^\./||' | sort)
 awk '
 BEGIN {
 	# The wings, from the one that knows nothing of the others down; HACKING.md says what each is for.
-	count = split("base shared outbound registry nginx_check model secret store store/sqlite access audit resource login client service api server cli", wing, " ")
+	count = split("base shared outbound registry nginx_check model secret store store/sqlite access audit resource login renew client service api server cli", wing, " ")
 	for (i = 1; i <= count; i++)
 		place[wing[i]] = i
 

@@ -1,0 +1,137 @@
+/* source: the table of sources, and sourceConfig against it. */
+#include "model/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct source_row source_table[SOURCE__COUNT] = {
+#define SOURCE(id, word, class_of_it, needs, list)                                                 \
+	[SOURCE_##id] = {.name = (word),                                                           \
+			 .class = SOURCE_##class_of_it,                                            \
+			 .needs_secret = (needs),                                                  \
+			 .members = (list)},
+#include "model/source.def"
+#undef SOURCE
+};
+
+const char *const source_names[] = {
+#define SOURCE(id, word, ...) word,
+#include "model/source.def"
+#undef SOURCE
+	NULL};
+
+const struct source_row *
+source_find(const char *name)
+{
+	for (size_t i = 0; i < SOURCE__COUNT; i++)
+		if (strcmp(source_table[i].name, name) == 0)
+			return &source_table[i];
+	return NULL;
+}
+
+/* A member of the table: where its name ends, and what is behind it. */
+struct member {
+	const char *name;
+	size_t len;
+	bool required;
+	enum json_type type;
+	const char *type_text;
+};
+
+static bool
+next_member(const char **list, struct member *out)
+{
+	static const struct {
+		const char *mark;
+		enum json_type type;
+		const char *text;
+	} types[] = {{"/boolean", JSON_TRUE, "true or false"},
+		     {"/number", JSON_NUMBER, "a number"},
+		     {"/list", JSON_ARRAY, "a list of texts"}};
+	const char *mark;
+
+	*list += strspn(*list, " ");
+	if (**list == '\0')
+		return false;
+	*out = (struct member){*list, strcspn(*list, " */"), false, JSON_STRING, "a text"};
+	mark = *list + out->len;
+	out->required = *mark == '*';
+	mark += out->required;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (strncmp(mark, types[i].mark, strlen(types[i].mark)) == 0) {
+			out->type = types[i].type;
+			out->type_text = types[i].text;
+		}
+	*list += strcspn(*list, " ");
+	return true;
+}
+
+static bool
+has_type(const struct json *value, enum json_type type)
+{
+	if (type == JSON_TRUE)
+		return value->type == JSON_TRUE || value->type == JSON_FALSE;
+	if (value->type != type)
+		return false;
+	for (const struct json *item = value->child; item != NULL; item = item->next)
+		if (item->type != JSON_STRING)
+			return false;
+	return true;
+}
+
+static enum err
+check_member(const struct json *value, const char *members, struct arena *a, struct error *e)
+{
+	struct member m;
+
+	for (const char *rest = members; next_member(&rest, &m);) {
+		if (strlen(value->name) != m.len || strncmp(value->name, m.name, m.len) != 0)
+			continue;
+		if (value->type == JSON_NULL || has_type(value, m.type))
+			return ERR_NONE;
+		return err_set(e, ERR_INVALID_FORMAT, "sourceConfig",
+			       arena_printf(a, "The member \"%s\" of sourceConfig has to be %s.",
+					    value->name, m.type_text));
+	}
+	return err_set(
+		e, ERR_INVALID_OPTION, "sourceConfig",
+		arena_printf(a, "This source has no member \"%.64s\" of sourceConfig: it has %s.",
+			     value->name, members));
+}
+
+enum err
+source_check(const struct source_row *source, const struct json *config, struct arena *a,
+	     struct error *e)
+{
+	struct member m;
+
+	if (config->type != JSON_OBJECT)
+		return err_set(e, ERR_INVALID_FORMAT, "sourceConfig",
+			       "sourceConfig has to be an object.");
+	for (const struct json *value = config->child; value != NULL; value = value->next)
+		if (check_member(value, source->members, a, e) != ERR_NONE)
+			return e->code;
+	for (const char *rest = source->members; next_member(&rest, &m);) {
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)m.len, m.name);
+		const struct json *value = json_member(config, name);
+		if (m.required && (value == NULL || value->type == JSON_NULL ||
+				   (value->text != NULL && *value->text == '\0')))
+			return err_set(e, ERR_MISSING_REQUIRED, "sourceConfig",
+				       arena_printf(a,
+						    "The source \"%s\" needs the member \"%s\" of "
+						    "sourceConfig.",
+						    source->name, name));
+	}
+	return ERR_NONE;
+}
+
+const char *
+source_text(const struct json *config, const char *name)
+{
+	const struct json *value = json_member(config, name);
+
+	return value != NULL && value->type == JSON_STRING && *value->text != '\0' ? value->text
+										   : NULL;
+}

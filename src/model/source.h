@@ -1,0 +1,53 @@
+/* source: where the secret of a login comes from, as a table.  renew/ asks them.
+ *
+ * The class decides what may be done after a call whose outcome is not known:
+ *
+ *   ADDITIVE   the old secret lives until its own end: call again
+ *   CHOSEN     we choose the new value, and the old one dies at once: the value is stored, sealed,
+ *              before the call, and the call is made again with the same value
+ *   READABLE   the source chooses, the old one dies at once: read the present one
+ *   SECOND     a second secret is made; the first is deleted later, when nobody uses it
+ */
+#ifndef REGCRED_MODEL_SOURCE_H
+#define REGCRED_MODEL_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json_in.h"
+
+enum source_class { SOURCE_ADDITIVE, SOURCE_CHOSEN, SOURCE_READABLE, SOURCE_SECOND };
+
+enum source_id {
+#define SOURCE(name, ...) SOURCE_##name,
+#include "model/source.def"
+#undef SOURCE
+	SOURCE__COUNT
+};
+
+struct source_row {
+	const char *name; /* "ecr" */
+	enum source_class class;
+	bool needs_secret;
+	const char *members; /* see source.def */
+};
+
+extern const struct source_row source_table[SOURCE__COUNT];
+/* Their names, ended by NULL. */
+extern const char *const source_names[];
+
+/* By its name; NULL if there is none. */
+const struct source_row *source_find(const char *name);
+
+/* Checks the object `config` against the row's members.  ERR_INVALID_OPTION for a member that is
+ * not in the table, ERR_MISSING_REQUIRED for one that is missing, ERR_INVALID_TYPE for one of
+ * another type; the member's name is in the sentence. */
+enum err source_check(const struct source_row *source, const struct json *config, struct arena *a,
+		      struct error *e) __attribute__((warn_unused_result));
+
+/* A text member; NULL if it is missing or null. */
+const char *source_text(const struct json *config, const char *name);
+
+#endif

@@ -1,0 +1,24 @@
+/* source: the functions of the sources, and the words of their results. */
+#include "renew/source.h"
+
+static const struct {
+	const char *word, *sentence;
+} results[RENEW__COUNT] = {
+#define RESULT(name, word, sentence) [RENEW_##name] = {word, sentence},
+#include "renew/result.def"
+#undef RESULT
+};
+
+const char *
+renew_result_word(enum renew_result result)
+{
+	return results[result].word;
+}
+
+const char *
+renew_result_sentence(enum renew_result result)
+{
+	return results[result].sentence;
+}
+
+const struct source sources[SOURCE__COUNT] = {{0}};
