@@ -2,12 +2,10 @@
 #include "secret/key_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -209,16 +207,16 @@ not_writable(const char *path, const char *reason, char why[SECRET_WHY_MAX])
 		path, reason);
 }
 
-int
-keyring_lock(const char *path, char why[SECRET_WHY_MAX])
+bool
+keyring_is_changeable(const char *path, char why[SECRET_WHY_MAX])
 {
 	char directory[DISK_PATH_MAX], *real = realpath(path, NULL);
-	int fd = -1;
+	bool is = false;
 
 	if (real == NULL) {
 		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s cannot be read: %s", path,
 			       strerror(errno));
-		return -1;
+		return false;
 	}
 	disk_directory_of(real, directory);
 	if (is_credential(path) || is_credential(real))
@@ -228,20 +226,10 @@ keyring_lock(const char *path, char why[SECRET_WHY_MAX])
 			     errno == EROFS ? "its file system is read-only"
 					    : "its directory is not writable",
 			     why);
-	else if ((fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		(void)snprintf(why, SECRET_WHY_MAX,
-			       "cannot open the directory of the master key: %s", strerror(errno));
-	else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-		/* Some network file systems do not support locks; the lease in the database
-		 * protects as well. */
-		(void)snprintf(why, SECRET_WHY_MAX,
-			       "another `regcred rekey` is changing this key file: wait until it "
-			       "finishes");
-		(void)close(fd);
-		fd = -1;
-	}
+	else
+		is = true;
 	free(real);
-	return fd;
+	return is;
 }
 
 /* Replaces the file with one that holds these keys; the owner stays. */

@@ -11,13 +11,13 @@
  * also if the file exists. */
 bool keyring_create(const char *path, char why[SECRET_WHY_MAX]) __attribute__((warn_unused_result));
 
-/* Takes the lock for changing a key file: a descriptor for the caller to close. -1 with a sentence
- * in why: another process has it, or the file cannot be replaced in its directory. */
-int keyring_lock(const char *path, char why[SECRET_WHY_MAX]);
+/* Whether the file can be replaced where it is; else a sentence in why. */
+bool keyring_is_changeable(const char *path, char why[SECRET_WHY_MAX])
+	__attribute__((warn_unused_result));
 
-/* Change the file, under that lock: it is replaced by a new one of mode 0400 and the same owner,
- * flushed to disk. Add a new key that seals nothing yet; make a key of the file seal; remove one
- * that does not. False with a sentence in why. */
+/* Change the file: it is replaced by a new one of mode 0400 and the same owner, flushed to disk.
+ * Add a new key that seals nothing yet; make a key of the file seal; remove one that does not. The
+ * caller sees to it that nobody else changes the file meanwhile. False with a sentence in why. */
 bool keyring_add(const char *path, uint32_t id, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,20 +194,24 @@ note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t
 #define LEASE "rekey"
 
 /* The lease: a database has only one rotation at a time, whichever process and copy of the key file
- * it uses. */
+ * it uses. The key file too is changed only under it, in a transaction that has just renewed it. */
 
-/* "HOST:PROCESS". */
+/* "HOST:NAMESPACE:PROCESS"; containers on one host may have its name, and processes of their own.
+ */
 static void
 name_holder(char holder[REKEY_HOLDER_SIZE])
 {
 	char host[REKEY_HOLDER_SIZE / 2] = "";
+	struct stat space;
 
-	if (gethostname(host, sizeof(host) - 1) != 0)
-		(void)snprintf(host, sizeof(host), "?");
-	(void)snprintf(holder, REKEY_HOLDER_SIZE, "%s:%d", host, (int)getpid());
+	if (gethostname(host, sizeof(host) - 1) != 0 || stat("/proc/self/ns/pid", &space) != 0)
+		(void)snprintf(holder, REKEY_HOLDER_SIZE, "?:?:%d", (int)getpid());
+	else
+		(void)snprintf(holder, REKEY_HOLDER_SIZE, "%s:%llu:%d", host,
+			       (unsigned long long)space.st_ino, (int)getpid());
 }
 
-/* Whether the holder is a process of this host that no longer exists. */
+/* Whether the holder is a process that this one would see, and does not exist. */
 static bool
 is_dead(const char *holder)
 {
@@ -215,7 +220,8 @@ is_dead(const char *holder)
 
 	name_holder(own);
 	size_t host = (size_t)(strrchr(own, ':') - own);
-	if (colon == NULL || (size_t)(colon - holder) != host || strncmp(own, holder, host) != 0)
+	if (colon == NULL || (size_t)(colon - holder) != host || strncmp(own, holder, host) != 0 ||
+	    *own == '?')
 		return false;
 	pid_t pid = (pid_t)strtol(colon + 1, NULL, 10);
 	return pid > 0 && pid != getpid() && kill(pid, 0) != 0 && errno == ESRCH;
@@ -258,6 +264,29 @@ lease_in_transaction(struct store_tx *tx, void *arg)
 	return keep_lease(tx, arg);
 }
 
+/* A change of the key file, with what the audit log says of it; NULL: nothing. */
+struct key_change {
+	struct rotation *rotation;
+	bool (*make)(const char *path, uint32_t id, char why[SECRET_WHY_MAX]);
+	uint32_t id;
+	const char *event;
+};
+
+/* Holds the writers' lock meanwhile: who was stopped here for longer than the lease lasts still
+ * keeps others away from the file. */
+static enum err
+change_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct key_change *c = arg;
+	struct rotation *x = c->rotation;
+
+	if (keep_lease(tx, x) != ERR_NONE)
+		return ERR_CONFLICT;
+	if (c->event != NULL && note(tx, x->r->ring, c->event, c->id, 0) != STORE_OK)
+		return ERR_INTERNAL;
+	return c->make(x->r->key_file, c->id, x->why) ? ERR_NONE : ERR_CONFLICT;
+}
+
 static enum err
 end_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -275,6 +304,13 @@ rekey_write(struct rotation *x, store_fn fn, void *arg)
 
 	return rc == STORE_OK ||
 	       (rc == STORE_ABORTED && *x->why != '\0' ? false : failed_store(x, rc));
+}
+
+static bool
+change_key_file(struct rotation *x, bool (*make)(const char *, uint32_t, char *), uint32_t id,
+		const char *event)
+{
+	return rekey_write(x, change_in_transaction, &(struct key_change){x, make, id, event});
 }
 
 /* Check values */
@@ -674,14 +710,12 @@ retire(struct rotation *x, int64_t not_before_ms)
 				       "regcredd running?");
 	if (!wait_until(x, clock_ms() + LAST_PAUSE_MS) || !checkpoint(x))
 		return false;
-	/* Not if the database was replaced meanwhile, or another process has taken over the
+	/* Fails if the database was replaced meanwhile, or another process has taken over the
 	 * rotation. */
-	if (!rekey_write(x, lease_in_transaction, x))
-		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (old[i].needed)
 			continue;
-		if (!keyring_remove(x->r->key_file, old[i].id, x->why))
+		if (!change_key_file(x, keyring_remove, old[i].id, NULL))
 			return false;
 		(void)fprintf(x->r->out, "key %u is retired\n", old[i].id);
 	}
@@ -692,28 +726,13 @@ retire(struct rotation *x, int64_t not_before_ms)
 
 /* Introducing */
 
-static enum err
-primary_in_transaction(struct store_tx *tx, void *arg)
-{
-	const struct retirement *next = arg;
-
-	if (keep_lease(tx, next->rotation) != ERR_NONE)
-		return ERR_CONFLICT;
-	return note(tx, next->ring, "keyPrimary", next->id, 0) == STORE_OK ? ERR_NONE
-									   : ERR_INTERNAL;
-}
-
 /* Makes a key known to all processes, and then primary. */
 static bool
 introduce(struct rotation *x, uint32_t id)
 {
-	struct retirement next = {.rotation = x, .ring = x->r->ring, .id = id};
-
 	if (!rekey_register(x->r->store, x->r->ring, x->why) ||
 	    !wait_until(x, clock_ms() + rekey_pause_ms()) ||
-	    !rekey_write(x, primary_in_transaction, &next))
-		return false;
-	if (!keyring_set_primary(x->r->key_file, id, x->why))
+	    !change_key_file(x, keyring_set_primary, id, "keyPrimary"))
 		return false;
 	(void)fprintf(x->r->out, "key %u seals\n", id);
 	(void)fflush(x->r->out);
@@ -740,7 +759,7 @@ find_next(struct rotation *x, uint32_t *next)
 		(void)fflush(x->r->out);
 		return true;
 	}
-	if (!fresh_id(x, keys, count, next) || !keyring_add(x->r->key_file, *next, x->why))
+	if (!fresh_id(x, keys, count, next) || !change_key_file(x, keyring_add, *next, NULL))
 		return false;
 	(void)fprintf(x->r->out, "key %u is added\n", *next);
 	(void)fflush(x->r->out);
@@ -825,9 +844,8 @@ bool
 rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 {
 	struct rotation x = {.r = r, .why = why};
-	int lock = keyring_lock(r->key_file, why);
 
-	if (lock < 0)
+	if (!keyring_is_changeable(r->key_file, why))
 		return false;
 	name_holder(x.holder);
 	x.arena = arena_new(PAGE_ARENA);
@@ -837,7 +855,6 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 		log_info("rekey: its lease could not be released");
 	if (x.arena != NULL)
 		arena_free(x.arena);
-	(void)close(lock);
 	return done;
 }
 

@@ -45,7 +45,8 @@ bool rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX]) __attribute__((w
 bool rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Whether a rotation of that database is under way, by its lease; holder is "HOST:PROCESS". */
+/* Whether a rotation of that database is under way, by its lease; holder: "HOST:NAMESPACE:PROCESS".
+ */
 enum { REKEY_HOLDER_SIZE = 320 };
 bool rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE]);
 

@@ -1,9 +1,11 @@
 """Rotation of the master key while the pool runs: no request fails, no secret is lost, nothing old is left, and it can be cut off anywhere."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -496,7 +498,23 @@ class Command(Rotation):
         process = self.start()
         while self.keys()[0] == [before]:
             time.sleep(0.01)
-        self.assertIn("another `regcred rekey` is changing this key file", self.rekey(status=1).stderr)
+        self.assertIn("another `regcred rekey` is working on this database", self.rekey(status=1).stderr)
         process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0)
+        self.assertRotated(before + 1)
+
+    def test_the_lease_of_a_killed_one(self):
+        """Only of a process that this one would see: a container on the same host has its own numbers."""
+        before = self.keys()[1]
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        here = os.stat("/proc/self/ns/pid").st_ino
+        for space, ends in ((here + 1, False), (here, True)):
+            holder = "%s:%d:%d" % (socket.gethostname(), space, gone.pid)
+            with contextlib.closing(sqlite3.connect(os.path.join(self.state, "regcred.db"), isolation_level=None)) as db:
+                db.execute("INSERT OR REPLACE INTO lease (name, holder, until) VALUES ('rekey', ?, ?)", (holder, int(time.time() + 300) * 1000))
+            if ends:
+                self.rekey()
+            else:
+                self.assertIn(holder, self.rekey(status=1).stderr)
         self.assertRotated(before + 1)

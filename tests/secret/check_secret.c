@@ -811,11 +811,6 @@ START_TEST(a_key_file_is_changed_step_by_step)
 	ck_assert(keyring_create(path, why));
 	struct keyring *one = keyring_load(path, why);
 	ck_assert_ptr_nonnull(one);
-	int lock = keyring_lock(path, why);
-	ck_assert_int_ge(lock, 0);
-	ck_assert_int_eq(keyring_lock(path, why), -1);
-	ck_assert_ptr_nonnull(strstr(why, "another"));
-
 	ck_assert(!keyring_set_primary(path, 2, why));
 	ck_assert(keyring_add(path, 2, why));
 	ck_assert(!keyring_add(path, 2, why));
@@ -839,22 +834,19 @@ START_TEST(a_key_file_is_changed_step_by_step)
 	keyring_refresh(one);
 	(void)primary_of(one, &count);
 	ck_assert_uint_eq(count, KEYRING_MAX - 1);
-	(void)close(lock);
 	keyring_free(one);
 }
 END_TEST
 
-/* Why a file cannot be locked; DIR stands for the directory of the test. */
+/* Why a file cannot be changed; DIR stands for the directory of the test. */
 static const struct {
 	enum fault_call call;
 	int error; /* 0: no call fails */
 	const char *credentials, *realpath, *why;
-} locks[] = {
+} places[] = {
 	{CALL_REALPATH, EACCES, NULL, NULL, "cannot be read"},
 	{CALL_ACCESS, EROFS, NULL, NULL, "its file system is read-only"},
 	{CALL_ACCESS, EACCES, NULL, NULL, "its directory is not writable"},
-	{CALL_OPEN, EMFILE, NULL, NULL, "cannot open the directory"},
-	{CALL_FLOCK, EWOULDBLOCK, NULL, NULL, "another `regcred rekey`"},
 	{0, 0, "DIR", NULL, "a copy that systemd made"},
 	{0, 0, "DIR/", NULL, "a copy that systemd made"},
 	{0, 0, NULL, "/run/credentials/regcredd.service/master.key", "a copy that systemd made"},
@@ -873,27 +865,25 @@ in_full(const char *credentials)
 					      : credentials;
 }
 
-START_TEST(a_file_that_cannot_be_replaced_is_not_locked)
+START_TEST(a_file_that_cannot_be_replaced_is_refused)
 {
-	const char *path = rig_path("locked.key");
+	const char *path = rig_path("fixed.key");
 
 	(void)unlink(path);
 	ck_assert_msg(keyring_create(path, why), "%s", why);
-	if (locks[_i].credentials != NULL)
-		ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", in_full(locks[_i].credentials), 1),
-				 0);
-	if (locks[_i].error != 0)
-		call_fails(locks[_i].call, 1, locks[_i].error);
-	fault_answers.realpath = locks[_i].realpath;
-	int lock = keyring_lock(path, why);
+	if (places[_i].credentials != NULL)
+		ck_assert_int_eq(
+			setenv("CREDENTIALS_DIRECTORY", in_full(places[_i].credentials), 1), 0);
+	if (places[_i].error != 0)
+		call_fails(places[_i].call, 1, places[_i].error);
+	fault_answers.realpath = places[_i].realpath;
+	bool is = keyring_is_changeable(path, why);
 	fault_answers.realpath = NULL;
-	ck_assert(calls_go_on() == (locks[_i].error != 0));
+	ck_assert(calls_go_on() == (places[_i].error != 0));
 	ck_assert_int_eq(unsetenv("CREDENTIALS_DIRECTORY"), 0);
-	ck_assert_msg((lock >= 0) == (locks[_i].why == NULL), "%s", why);
-	if (lock < 0)
-		ck_assert_msg(strstr(why, locks[_i].why) != NULL, "%s", why);
-	else
-		(void)close(lock);
+	ck_assert_msg(is == (places[_i].why == NULL), "%s", why);
+	if (!is)
+		ck_assert_msg(strstr(why, places[_i].why) != NULL, "%s", why);
 }
 END_TEST
 
@@ -1270,7 +1260,7 @@ secret_suite(void)
 	tcase_add_loop_test(tc, a_file_that_differs_in_anything_it_is_known_by_is_read_again, 0, 6);
 	tcase_add_test(tc, a_file_is_looked_at_by_one_thread_at_a_time);
 	tcase_add_test(tc, a_key_file_is_changed_step_by_step);
-	tcase_add_loop_test(tc, a_file_that_cannot_be_replaced_is_not_locked, 0, COUNT_OF(locks));
+	tcase_add_loop_test(tc, a_file_that_cannot_be_replaced_is_refused, 0, COUNT_OF(places));
 	tcase_add_loop_test(tc, a_change_that_fails_leaves_the_old_file_or_the_new, 0,
 			    (int)COUNT_OF(edits) * CALL__COUNT);
 	tcase_add_test(tc, a_write_that_was_cut_short_or_interrupted_goes_on);
