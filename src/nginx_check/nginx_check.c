@@ -1,7 +1,7 @@
 /* nginx_check: checks an nginx configuration, parsed as nginx does, against a table of rules.
  *
  *   file ─► tokens ─► tree of directives ─► sites: where requests go to regcred ─► rules ─► lines
- *           (parse)   (tree, trace)         (site)                  (identity, request, inject)
+ *           (parse)   (tree, trace)         (site)                  (identity, request, page, inject)
  *
  * A rule is about something that nginx accepts and that no request shows: what `nginx -t` refuses,
  * or what the first request fails with, has none.
@@ -79,6 +79,7 @@ check_site(const struct site *site)
 {
 	check_by(site, &identity_rules);
 	check_by(site, &request_rules);
+	check_by(site, &page_rules);
 	if (site_is_inject(site))
 		check_by(site, &inject_rules);
 }
