@@ -1,7 +1,7 @@
 /* nginx_check: checks an nginx configuration, parsed as nginx does, against a table of rules.
  *
  *   file ─► tokens ─► tree of directives ─► sites: where requests go to regcred ─► rules ─► lines
- *           (parse)   (tree, trace)         (site)                  (identity, request, page, inject)
+ *           (parse)   (tree, trace)         (site)      (identity, request, page, inject)
  *
  * A rule is about something that nginx accepts and that no request shows: what `nginx -t` refuses,
  * or what the first request fails with, has none.

@@ -64,8 +64,8 @@ const struct node *site_location(const struct site *site, const char *path);
 const struct node *param_next(const struct site *site, const struct node *n, const char *name);
 const struct node *param_find(const struct site *site, const char *name);
 
-/* Rows for each site: authentication; the parameters for regcred, bodies, answers and logs; the page,
- * if nginx serves its files; logins that nginx adds, only for sites that ask for them. */
+/* Rows for each site: authentication; the parameters for regcred, bodies, answers and logs; the
+ * page, if nginx serves its files; logins that nginx adds, only for sites that ask for them. */
 struct rule_table {
 	const struct rule *rows;
 	size_t count;
