@@ -34,6 +34,7 @@ libfcgi-dev     has_library fcgi
 libcjson-dev    has_library libcjson
 libsqlite3-dev  has_library sqlite3
 libsodium-dev   has_library libsodium
+libssl-dev      has_library libcrypto
 libseccomp-dev  has_library libseccomp
 libcurl4-openssl-dev has_library libcurl
 '

@@ -127,16 +127,27 @@ text_print_plain(FILE *out, const char *text)
 	}
 }
 
-char *
-http_base64(struct arena *a, const char *bytes, size_t len)
+static char *
+text_base64(struct arena *a, const char *bytes, size_t len, int variant)
 {
-	size_t room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
+	size_t room = sodium_base64_encoded_len(len, variant);
 	char *out = arena_alloc(a, room);
 
 	if (out != NULL)
-		(void)sodium_bin2base64(out, room, (const unsigned char *)bytes, len,
-					sodium_base64_VARIANT_ORIGINAL);
+		(void)sodium_bin2base64(out, room, (const unsigned char *)bytes, len, variant);
 	return out;
+}
+
+char *
+http_base64(struct arena *a, const char *bytes, size_t len)
+{
+	return text_base64(a, bytes, len, sodium_base64_VARIANT_ORIGINAL);
+}
+
+char *
+http_base64url(struct arena *a, const char *bytes, size_t len)
+{
+	return text_base64(a, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 char *

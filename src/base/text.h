@@ -32,6 +32,8 @@ char *http_encode(struct arena *a, const char *text);
 
 /* Base64 with padding; NULL if out of memory. */
 char *http_base64(struct arena *a, const char *bytes, size_t len);
+/* The same for tokens and URLs: with - and _, without padding. */
+char *http_base64url(struct arena *a, const char *bytes, size_t len);
 
 /* A list stored as one text, separated by blanks. */
 enum { LIST_ITEMS_MAX = 32, LIST_ITEM_SIZE = 256 };

@@ -30,7 +30,7 @@ source_find(const char *name)
 }
 
 /* A member of the table: where its name ends, and what is behind it. */
-struct member {
+struct source_member {
 	const char *name;
 	size_t len;
 	bool required;
@@ -39,7 +39,7 @@ struct member {
 };
 
 static bool
-next_member(const char **list, struct member *out)
+source_next_member(const char **list, struct source_member *out)
 {
 	static const struct {
 		const char *mark;
@@ -53,7 +53,7 @@ next_member(const char **list, struct member *out)
 	*list += strspn(*list, " ");
 	if (**list == '\0')
 		return false;
-	*out = (struct member){*list, strcspn(*list, " */"), false, JSON_STRING, "a text"};
+	*out = (struct source_member){*list, strcspn(*list, " */"), false, JSON_STRING, "a text"};
 	mark = *list + out->len;
 	out->required = *mark == '*';
 	mark += out->required;
@@ -80,11 +80,11 @@ has_type(const struct json *value, enum json_type type)
 }
 
 static enum err
-check_member(const struct json *value, const char *members, struct arena *a, struct error *e)
+source_check_member(const struct json *value, const char *members, struct arena *a, struct error *e)
 {
-	struct member m;
+	struct source_member m;
 
-	for (const char *rest = members; next_member(&rest, &m);) {
+	for (const char *rest = members; source_next_member(&rest, &m);) {
 		if (strlen(value->name) != m.len || strncmp(value->name, m.name, m.len) != 0)
 			continue;
 		if (value->type == JSON_NULL || has_type(value, m.type))
@@ -103,15 +103,15 @@ enum err
 source_check(const struct source_row *source, const struct json *config, struct arena *a,
 	     struct error *e)
 {
-	struct member m;
+	struct source_member m;
 
 	if (config->type != JSON_OBJECT)
 		return err_set(e, ERR_INVALID_FORMAT, "sourceConfig",
 			       "sourceConfig has to be an object.");
 	for (const struct json *value = config->child; value != NULL; value = value->next)
-		if (check_member(value, source->members, a, e) != ERR_NONE)
+		if (source_check_member(value, source->members, a, e) != ERR_NONE)
 			return e->code;
-	for (const char *rest = source->members; next_member(&rest, &m);) {
+	for (const char *rest = source->members; source_next_member(&rest, &m);) {
 		char name[64];
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)m.len, m.name);

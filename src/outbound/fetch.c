@@ -185,8 +185,11 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 	}
 	SET(CURLOPT_USERAGENT, "regcred/" REGCRED_VERSION);
 	SET(CURLOPT_HTTPHEADER, headers);
-	if (r->user != NULL) {
+	if (r->sigv4 != NULL)
+		SET(CURLOPT_AWS_SIGV4, r->sigv4);
+	else if (r->user != NULL)
 		SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+	if (r->user != NULL) {
 		SET(CURLOPT_USERNAME, r->user);
 		SET(CURLOPT_PASSWORD, r->password);
 	}
@@ -201,11 +204,15 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 	return ok;
 }
 
-/* NULL if out of memory. */
+/* NULL if out of memory.  libcurl must not wait for a "100 Continue"; a header without a value says
+ * so, but libcurl before 8.3 would sign it. Nothing large is sent with a signature, so it does not
+ * wait. */
 static struct curl_slist *
-make_headers(const char *const *lines)
+make_headers(const struct fetch_request *r)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more = list;
+	const char *const *lines = r->headers;
+	const char *first = r->sigv4 == NULL ? "Expect:" : *lines++;
+	struct curl_slist *list = curl_slist_append(NULL, first), *more = list;
 
 	for (; *lines != NULL && more != NULL; lines++) {
 		more = curl_slist_append(list, *lines);
@@ -272,7 +279,7 @@ fetch_do(struct fetch *f, struct arena *a, const struct fetch_request *request,
 	*out = (struct fetch_answer){.body = ""};
 	if (request->timeout_ms <= 0) /* 0 would mean no limit */
 		goto out;
-	headers = make_headers(request->headers);
+	headers = make_headers(request);
 	bool busy = pulse_pause(); /* curl enforces the timeout */
 	code = headers != NULL && set_options(f, request, headers) ? curl_easy_perform(f->curl)
 								   : CURLE_OUT_OF_MEMORY;
@@ -296,6 +303,64 @@ fetch_header(struct fetch *f, const char *name, size_t n)
 	return curl_easy_header(f->curl, name, n, CURLH_HEADER, -1, &header) == CURLHE_OK
 		       ? header->value
 		       : NULL;
+}
+
+/* A part of a URL; NULL: it has none, or out of memory. */
+static const char *
+url_copy_part(struct arena *a, CURLU *url, CURLUPart part)
+{
+	char *text = NULL;
+	const char *copy = NULL;
+
+	if (curl_url_get(url, part, &text, 0) == CURLUE_OK)
+		copy = arena_strdup(a, text);
+	curl_free(text);
+	return copy;
+}
+
+static bool
+url_is_base(struct arena *a, CURLU *url)
+{
+	static const CURLUPart none[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+					 CURLUPART_QUERY, CURLUPART_FRAGMENT};
+	const char *scheme = url_copy_part(a, url, CURLUPART_SCHEME);
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		if (url_copy_part(a, url, none[i]) != NULL)
+			return false;
+	return scheme != NULL && (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0);
+}
+
+const char *
+fetch_url_below(struct arena *a, const char *base, const char *path)
+{
+	CURLU *url = curl_url();
+	const char *text = NULL;
+
+	if (url != NULL && curl_url_set(url, CURLUPART_URL, base, 0) == CURLUE_OK &&
+	    url_is_base(a, url))
+		text = url_copy_part(a, url, CURLUPART_URL);
+	curl_url_cleanup(url);
+	if (text == NULL)
+		return NULL;
+	size_t len = strlen(text);
+	while (len > 0 && text[len - 1] == '/')
+		len--;
+	return arena_printf(a, "%.*s%s", (int)len, text, path);
+}
+
+const char *
+fetch_url_host(struct arena *a, const char *url)
+{
+	CURLU *parsed = curl_url();
+	const char *host = NULL, *port = NULL;
+
+	if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK) {
+		host = url_copy_part(a, parsed, CURLUPART_HOST);
+		port = url_copy_part(a, parsed, CURLUPART_PORT);
+	}
+	curl_url_cleanup(parsed);
+	return host == NULL || port == NULL ? host : arena_printf(a, "%s:%s", host, port);
 }
 
 bool

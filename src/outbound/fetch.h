@@ -32,7 +32,10 @@ struct fetch_request {
 	const char *url;	     /* http: or https: */
 	const char *method;	     /* NULL: GET, or POST with a body */
 	const char *const *headers;  /* "Name: value", ended by NULL */
-	const char *user, *password; /* for Basic authentication; NULL: none */
+	const char *user, *password; /* for Basic authentication, or the key of sigv4; NULL: none */
+	const char *sigv4;	     /* "aws:amz:REGION:SERVICE": signed with AWS's version 4.  The
+					URL has no query then, and no header an empty value or a
+					date: libcurl before 8.3 signs those wrongly. NULL: not. */
 	const char *body;	     /* NULL: none; else it ends with a NUL */
 	size_t answer_max;	     /* bytes, headers and body */
 	int64_t timeout_ms;	     /* for the whole request */
@@ -61,6 +64,13 @@ enum fetch_rc fetch_do(struct fetch *f, struct arena *a, const struct fetch_requ
 /* The value of the n-th header of this name (0: the first) in the last answer; NULL if there is
  * none.  Valid until the next request. */
 const char *fetch_header(struct fetch *f, const char *name, size_t n);
+
+/* The URL of a path, which begins with a slash and may have a query, below the URL `base`, which
+ * has to be "http[s]://HOST[:PORT][/PATH]" without user, query or fragment; else NULL, as without
+ * memory. */
+const char *fetch_url_below(struct arena *a, const char *base, const char *path);
+/* The host and port of a URL, "registry.example:5000"; NULL if it is none, or out of memory. */
+const char *fetch_url_host(struct arena *a, const char *url);
 
 /* Whether any of its requests with `networks` went to an internal network (address.h). */
 bool fetch_went_inside(const struct fetch *f);

@@ -1,4 +1,4 @@
-/* source: the functions of the sources, and the words of their results. */
+/* source: the words of results. */
 #include "renew/source.h"
 
 static const struct {
@@ -20,5 +20,3 @@ renew_result_sentence(enum renew_result result)
 {
 	return results[result].sentence;
 }
-
-const struct source sources[SOURCE__COUNT] = {{0}};

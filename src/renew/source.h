@@ -63,13 +63,13 @@ struct renewal {
 	int64_t retry_after_ms; /* the source asked for this; 0: it did not */
 };
 
-struct source {
+struct source_calls {
 	enum renew_result (*fetch)(struct renewal *r);
 	/* SOURCE_SECOND: deletes the secret with r->handle, which may be gone already. */
 	enum renew_result (*discard)(struct renewal *r);
 };
 
-/* By enum source_id; source.c. */
-extern const struct source sources[SOURCE__COUNT];
+/* By enum source_id; sources.c. */
+extern const struct source_calls sources[SOURCE__COUNT];
 
 #endif

@@ -62,7 +62,8 @@ class Standin:
                     self.close_connection = True
                     answer.raw(self)
                     return
-                self.send_response(answer.status)
+                # A Date of the answer's own replaces the usual one.
+                (self.send_response_only if "Date" in answer.headers else self.send_response)(answer.status)
                 for name, value in answer.headers.items():
                     for one in value if isinstance(value, list) else [value]:
                         self.send_header(name, one)

@@ -1,0 +1,119 @@
+/* sources: see the header. */
+#include "support/sources.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json_in.h"
+
+#include "support/support.h"
+
+static pid_t server;
+static int to_server;
+static unsigned port;
+
+struct renew_settings sources_settings;
+
+/* It ends with its standard input, and so with this program. */
+void
+sources_start(void)
+{
+	char text[16] = "";
+	int in[2], out[2];
+	char *path = source_path("tests/api/sources.py");
+
+	ck_assert(pipe(in) == 0 && pipe(out) == 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0) {
+		const char *python = getenv("PYTHON");
+
+		(void)dup2(in[0], STDIN_FILENO);
+		(void)dup2(out[1], STDOUT_FILENO);
+		for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+			(void)close(fd);
+		execlp(python != NULL ? python : "python3", "python3", "-B", path, (char *)NULL);
+		_exit(127);
+	}
+	free(path);
+	(void)close(in[0]);
+	(void)close(out[1]);
+	to_server = in[1];
+	ck_assert_int_gt(read(out[0], text, sizeof(text) - 1), 1);
+	(void)close(out[0]);
+	port = (unsigned)strtoul(text, NULL, 10);
+	ck_assert_uint_ne(port, 0);
+}
+
+void
+sources_stop(void)
+{
+	(void)close(to_server);
+	(void)waitpid(server, NULL, 0);
+}
+
+const char *
+sources_url(struct arena *a, const char *name, const char *fault)
+{
+	return arena_printf(a, "http://127.0.0.1:%u/%s/%s", port, name, fault);
+}
+
+/* The text with each URL(NAME,FAULT) replaced. */
+static const char *
+with_urls(struct arena *a, const char *text)
+{
+	const char *place;
+
+	while ((place = strstr(text, "URL(")) != NULL) {
+		const char *name = place + strlen("URL("), *comma = strchr(name, ',');
+		const char *end = strchr(name, ')');
+		const char *url = sources_url(a, arena_copy(a, name, (size_t)(comma - name)),
+					      arena_copy(a, comma + 1, (size_t)(end - comma - 1)));
+
+		text = arena_printf(a, "%.*s%s%s", (int)(place - text), text, url, end + 1);
+	}
+	return text;
+}
+
+struct renewal
+sources_renewal(struct arena *a, const struct source_row *source, const char *config,
+		const char *address)
+{
+	struct error e = {0};
+	char *text = arena_strdup(a, with_urls(a, config));
+
+	for (char *c = text; *c != '\0'; c++)
+		if (*c == '\'')
+			*c = '"';
+	sources_settings = (struct renew_settings){.networks = "127.0.0.0/8",
+						   .ca_file = "",
+						   .proxy = "",
+						   .timeout_ms = 5000,
+						   .programs = "",
+						   .tokens_dir = ""};
+	struct renewal r = {.settings = &sources_settings,
+			    .arena = a,
+			    .fetch = fetch_new(),
+			    .config = rig_json(a, text),
+			    .address = address,
+			    .login_id = 7,
+			    .now_ms = clock_wall_ms(),
+			    .deadline_ms = clock_ms() + 5000};
+	ck_assert_ptr_nonnull(r.fetch);
+	if (source != NULL)
+		ck_assert_msg(source_check(source, r.config, a, &e) == ERR_NONE, "%s: %s", text,
+			      e.detail);
+	return r;
+}
+
+void
+sources_renewal_end(struct renewal *r)
+{
+	fetch_free(r->fetch);
+}

@@ -1,0 +1,26 @@
+/* sources: the stand-ins of tests/api/sources.py for a program of units, and renewals that ask
+ * them. */
+#ifndef REGCRED_TESTS_SOURCES_H
+#define REGCRED_TESTS_SOURCES_H
+
+#include "base/arena.h"
+#include "model/source.h"
+#include "renew/source.h"
+
+/* Once in a program (an unchecked fixture): starts them, and stops them. */
+void sources_start(void);
+void sources_stop(void);
+
+/* "http://127.0.0.1:PORT/NAME/FAULT" */
+const char *sources_url(struct arena *a, const char *name, const char *fault);
+
+/* A renewal with 5 s of time, for a login at this address, whose settings allow loopback.  `config`
+ * is JSON in which ' stands for " and URL(NAME,FAULT) for such a URL; it has to pass source_check()
+ * if `source` is not NULL. */
+struct renewal sources_renewal(struct arena *a, const struct source_row *source, const char *config,
+			       const char *address);
+void sources_renewal_end(struct renewal *r);
+/* The settings of all of them; a test may change them. */
+extern struct renew_settings sources_settings;
+
+#endif
