@@ -5,12 +5,15 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
+source=$(cd "${REGCRED_SRC:-$(dirname "$0")/..}" && pwd)
 cd "${1:-${REGCRED_BUILD:-.}}"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Every object that make has built, program by program: their mains define main, which nobody uses.
-find src -name '*.o' | sort >"$scratch/objects"
+# Every object that make has built from a source that is still there, program by program: their mains define main, which nobody uses.
+find src -name '*.o' | sort | while read -r object; do
+	if [ -f "$source/${object%.o}.c" ] || [ -f "${object%.o}.c" ]; then echo "$object"; fi
+done >"$scratch/objects"
 xargs nm -A <"$scratch/objects" | awk '
 {
 	split($1, at, ":")

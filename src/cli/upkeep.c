@@ -22,6 +22,7 @@
 #include "service/owner.h"
 #include "service/rekey.h"
 #include "service/status.h"
+#include "store/sqlite/file.h"
 #include "store/store.h"
 
 int
@@ -206,7 +207,7 @@ print_journal(const struct session *s)
 {
 	static const char *const names[] = {"rollback", "write-ahead log"};
 	const char *network = disk_network(s->settings->database);
-	bool wal = store_has_wal(s->context.store), wanted = app_wants_wal(s->settings);
+	bool wal = file_has_wal(s->settings->database), wanted = app_wants_wal(s->settings);
 
 	(void)printf("journal: %s", names[wal]);
 	if (network != NULL)

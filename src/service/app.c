@@ -261,9 +261,8 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	bool ready = how == PREPARE_CHECK ||
 		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s),
 				   how == PREPARE_RESTORE ? NULL : &note.from, why);
-	struct store *store = ready && store_check_schema(s->database, why)
-				      ? store_open(s->database, 1, why)
-				      : NULL;
+	struct store *store =
+		ready && store_check(s->database, why) ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	if (right && how == PREPARE_CREATE && audit_begin(store, ring) != STORE_OK) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);

@@ -19,7 +19,7 @@
 #include "service/app.h"
 #include "service/owner.h"
 #include "service/rekey.h"
-#include "store/store.h"
+#include "store/sqlite/file.h"
 
 enum {
 	NAME_MAX_BYTES = CONFIG_PATH_MAX + 64,
@@ -66,16 +66,16 @@ backup_copy(const struct backup *b, const char *from, const char *to, char why[C
 {
 	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
-	return store_copy(from, to, go_on, &w, why);
+	return file_copy(from, to, go_on, &w, why);
 }
 
 static bool
-backup_verify(const struct backup *b, const char *path, struct store_facts *facts,
+backup_verify(const struct backup *b, const char *path, struct file_facts *facts,
 	      char why[CONFIG_WHY_MAX])
 {
 	struct watch w = {.backup = b, .began_ms = clock_ms()};
 
-	return store_verify(path, go_on, &w, facts, why);
+	return file_verify(path, go_on, &w, facts, why);
 }
 
 /* Creates an empty file of mode 0600 with a unique name next to `path`. */
@@ -163,12 +163,12 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 
 /* Makes a complete copy with that name, flushed to disk. */
 static bool
-make(const struct backup *b, const char *temporary, struct store_facts *facts,
+make(const struct backup *b, const char *temporary, struct file_facts *facts,
      char why[CONFIG_WHY_MAX])
 {
 	int64_t before = 0;
 
-	if (!store_ids(b->settings->database, &before, why) ||
+	if (!file_ids(b->settings->database, &before, why) ||
 	    !backup_copy(b, b->settings->database, temporary, why) ||
 	    !backup_verify(b, temporary, facts, why))
 		return false;
@@ -182,7 +182,7 @@ make(const struct backup *b, const char *temporary, struct store_facts *facts,
 
 /* Root reads the database as its owner, into a copy next to it, and writes as root. */
 static bool
-make_as_owner(const struct backup *b, const char *temporary, struct store_facts *facts,
+make_as_owner(const struct backup *b, const char *temporary, struct file_facts *facts,
 	      char why[CONFIG_WHY_MAX])
 {
 	char own[NAME_MAX_BYTES];
@@ -213,7 +213,7 @@ bool
 backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 {
 	char temporary[NAME_MAX_BYTES];
-	struct store_facts facts;
+	struct file_facts facts;
 
 	if (strcmp(b->file, "-") == 0) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
@@ -301,7 +301,7 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 {
 	struct settings *fresh = malloc(sizeof(*fresh));
 	struct revived revived = {.backup = b};
-	struct store_facts facts;
+	struct file_facts facts;
 
 	if (fresh == NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
@@ -315,11 +315,11 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 	}
 	memcpy(fresh->database, temporary, strlen(temporary) + 1);
 	bool done = backup_copy(b, source, temporary, why) &&
-		    store_raise_ids(temporary, b->settings->database, why) &&
+		    file_raise_ids(temporary, b->settings->database, why) &&
 		    app_prepare(fresh, PREPARE_RESTORE, why);
 	if (done)
 		revived.compared =
-			store_revived(temporary, b->settings->database, tell_revived, &revived);
+			file_revived(temporary, b->settings->database, tell_revived, &revived);
 	done = done && app_note_restore(fresh, revived.keys, revived.logins, why) &&
 	       backup_verify(b, temporary, &facts, why);
 	if (done && !disk_sync(temporary))
@@ -418,7 +418,7 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	for (int i = 2; access(aside, F_OK) == 0; i++)
 		(void)snprintf(aside, sizeof(aside), "%s.old-%s-%d", database, date, i);
 	bool old = access(database, F_OK) == 0, done;
-	enum store_rc folded = old ? store_fold(database, reason) : STORE_NONE;
+	enum store_rc folded = old ? file_checkpoint(database, reason) : STORE_NONE;
 	if (folded == STORE_BUSY || folded == STORE_FAILED) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%.*s; nothing was changed: %s",
 			       CONFIG_WHY_MAX / 2, reason,
@@ -478,7 +478,7 @@ restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 	char temporary[NAME_MAX_BYTES], copy[NAME_MAX_BYTES], reason[CONFIG_WHY_MAX];
 	char holder[REKEY_HOLDER_SIZE];
 	const char *source = owner_is_borrowed() ? copy : b->file;
-	struct store_facts facts = {0};
+	struct file_facts facts = {0};
 
 	if (access(b->settings->database, F_OK) == 0 &&
 	    rekey_runs_on(b->settings->database, holder)) {

@@ -27,6 +27,7 @@
 #include "secret/key_file.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
+#include "store/sqlite/file.h"
 #include "store/store.h"
 
 enum {
@@ -230,7 +231,7 @@ is_dead(const char *holder)
 bool
 rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE])
 {
-	return store_file_lease(database, LEASE, clock_wall_ms(), holder, REKEY_HOLDER_SIZE) &&
+	return file_lease(database, LEASE, clock_wall_ms(), holder, REKEY_HOLDER_SIZE) &&
 	       !is_dead(holder);
 }
 

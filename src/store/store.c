@@ -1,11 +1,133 @@
-/* store: what is the same for every engine. */
+/* store: opens a store and hands on to its engine what is the engine's. */
 #include "store/store.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
+#include "store/engine.h"
 
 enum {
 	RETRY_AFTER_S = 5,
 };
+
+/* The engine for a place; there is one. */
+static const struct engine *
+store_engine(const char *path)
+{
+	(void)path;
+	return &sqlite_engine;
+}
+
+bool
+store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+{
+	return store_engine(path)->migrate(path, create, wal, from, why);
+}
+
+bool
+store_check(const char *path, char why[STORE_WHY_MAX])
+{
+	return store_engine(path)->check(path, why);
+}
+
+struct store *
+store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
+{
+	const struct engine *engine = store_engine(path);
+	struct store *s = engine->open(path, readers, why);
+
+	if (s != NULL)
+		s->engine = engine;
+	return s;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s != NULL)
+		s->engine->close(s);
+}
+
+bool
+store_start(struct store *s)
+{
+	return s->engine->start(s);
+}
+
+void
+store_use_room(struct store *s, int64_t min_free_bytes)
+{
+	s->engine->use_room(s, min_free_bytes);
+}
+
+bool
+store_is_low(struct store *s)
+{
+	return s->engine->is_low(s);
+}
+
+enum store_rc
+store_read(struct store *s, store_fn fn, void *arg)
+{
+	return s->engine->read(s, fn, arg);
+}
+
+enum store_rc
+store_write(struct store *s, store_fn fn, void *arg)
+{
+	return store_is_low(s) ? STORE_FULL : s->engine->write(s, fn, arg);
+}
+
+enum store_rc
+store_write_freeing(struct store *s, store_fn fn, void *arg)
+{
+	return s->engine->write(s, fn, arg);
+}
+
+void
+store_note_use(struct store *s, int64_t id, int64_t before_ms, int64_t now_ms, const char *address)
+{
+	struct key_use use = {.key = id, .before_ms = before_ms, .now_ms = now_ms};
+
+	(void)snprintf(use.address, sizeof(use.address), "%s", address);
+	s->engine->note_use(s, &use);
+}
+
+enum column
+store_conflict(const struct store_tx *tx)
+{
+	return tx->conflict;
+}
+
+void
+store_suspect(struct store *s)
+{
+	s->engine->suspect(s);
+}
+
+enum store_rc
+store_ping(struct store *s)
+{
+	return s->engine->ping(s);
+}
+
+enum store_rc
+store_tidy(struct store *s)
+{
+	return s->engine->tidy(s);
+}
+
+enum store_rc
+store_settle(struct store *s)
+{
+	return s->engine->settle(s);
+}
+
+size_t
+store_gauges(struct store *s, struct gauge out[STORE_GAUGES_MAX])
+{
+	return s->engine->gauges(s, out);
+}
 
 enum err
 store_err(enum store_rc rc, struct error *e)

@@ -54,6 +54,8 @@ enum { STORE_WHY_MAX = 4096 };
  * NULL.  False with a sentence in why. */
 bool store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
+/* Whether the tables are as this program makes them; the first difference in why. */
+bool store_check(const char *path, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
 /* Opens a database that is up to date, with that many connections for reading.  NULL with a
  * sentence in why. */
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
@@ -228,7 +230,6 @@ enum store_rc store_audit_advance(struct store_tx *tx, const struct audit_segmen
 enum store_rc store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment,
 			      size_t max, size_t *deleted) __attribute__((warn_unused_result));
 
-/* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
 /* A request that is done once, however often it is sent: hashes of its Idempotency-Key, and of its
  * URL and body. */
 struct once {
@@ -244,6 +245,7 @@ enum store_rc store_once_note(struct store_tx *tx, const struct once *once, int6
 			      int64_t now_ms, int64_t forget_before_ms)
 	__attribute__((warn_unused_result));
 
+/* Ids of removed rows of the family whose time to be purged has come, at most max, oldest first. */
 enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_t now_ms,
 			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));
@@ -258,47 +260,6 @@ void store_suspect(struct store *s);
 /* Whether the database can be read: STORE_OK, or what stands in the way.  After damage or an I/O
  * error the whole of it, as far as two seconds allow, at most once a second. */
 enum store_rc store_ping(struct store *s) __attribute__((warn_unused_result));
-
-/* Databases as files, opened for the one call, also of older versions.  False with a sentence in
- * why. */
-
-/* Writes a consistent copy into an empty file, beside writers.  go_on is called with the bytes so
- * far and in all; false ends it. */
-bool store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t),
-		void *arg, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
-struct store_facts {
-	int version;
-	int64_t bytes, rows;
-	int64_t ids;   /* sum of the last id of each table: it never falls */
-	char keys[64]; /* ids of the keys that it needs, "1, 2" */
-};
-/* Whether it is a database of regcred, not newer than this program, and whole.  go_on as above,
- * with -1 for the bytes so far, which are not known here. */
-bool store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
-		  struct store_facts *out, char why[STORE_WHY_MAX])
-	__attribute__((warn_unused_result));
-bool store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
-	__attribute__((warn_unused_result));
-/* Whether the tables are as this program makes them; the first difference in why. */
-bool store_check_schema(const char *path, char why[STORE_WHY_MAX])
-	__attribute__((warn_unused_result));
-/* Whether a lease of that name lasts; its holder. */
-bool store_file_lease(const char *path, const char *name, int64_t now_ms, char *holder,
-		      size_t size);
-/* Lets new rows of path get ids that no row of `than` had; far higher ones if that cannot be read.
- * True also where there is no `than`. */
-bool store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
-	__attribute__((warn_unused_result));
-/* Brings the write-ahead log into the database and removes it.  STORE_BUSY if somebody else has it
- * open, STORE_NONE if the database is damaged, anything else with a sentence in why if it cannot be
- * done now. */
-enum store_rc store_fold(const char *path, char why[STORE_WHY_MAX])
-	__attribute__((warn_unused_result));
-/* Tells the credentials that are active in path and were not in `than`; false if the two cannot be
- * compared. */
-bool store_revived(const char *path, const char *than,
-		   void (*tell)(void *arg, const char *what, int64_t id), void *arg)
-	__attribute__((warn_unused_result));
 
 /* Work that one process at a time does, of all that share the database. */
 struct lease {
@@ -344,7 +305,5 @@ enum store_rc store_settle(struct store *s) __attribute__((warn_unused_result));
 /* Figures of the engine; their number. */
 enum { STORE_GAUGES_MAX = 4 };
 size_t store_gauges(struct store *s, struct gauge out[STORE_GAUGES_MAX]);
-/* Whether it has a write-ahead log. */
-bool store_has_wal(const struct store *s);
 
 #endif

@@ -170,7 +170,7 @@ write_a_little(struct store_tx *tx, void *arg)
 static bool
 start_early(struct store *s)
 {
-	s->wal_frames = 20;
+	sqlite_of(s)->wal_frames = 20;
 	return store_start(s);
 }
 

@@ -23,8 +23,9 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "secret/seal.h"
+#include "store/sql.h"
+#include "store/sqlite/file.h"
 #include "store/sqlite/migrations.h"
-#include "store/sqlite/sql.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -145,7 +146,7 @@ START_TEST(the_journal_is_changed_there_and_back)
 		ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), steps[i].mode);
 		struct store *s = store_open(path, 2, why);
 		ck_assert_msg(s != NULL, "%s", why);
-		ck_assert(store_has_wal(s) == steps[i].wal);
+		ck_assert(file_has_wal(path) == steps[i].wal);
 		if (steps[i].wal) {
 			ck_assert(!store_migrate(path, false, false, &migrated, why));
 			ck_assert_ptr_nonnull(strstr(why, "nobody else may use it"));
@@ -762,7 +763,7 @@ START_TEST(a_filter_by_registry_does_not_go_through_the_account)
 
 	q.conditions[0] =
 		(struct condition){.column = COL_REGISTRY_ID, .op = OP_EQ, .value = value_int(1)};
-	sql_list(&sql, rig.arena, &q);
+	sql_list(&sql, &sqlite_engine.dialect, rig.arena, &q);
 	ck_assert(!sql.failed);
 	ck_assert_int_eq(sqlite3_open(rig.database, &db), SQLITE_OK);
 	ck_assert_int_eq(
@@ -1124,16 +1125,16 @@ count_calls(void *arg, int64_t done, int64_t all)
 START_TEST(a_long_check_of_a_file_tells_and_can_be_ended)
 {
 	struct calls to_the_end = {.stop_at = -1}, ended = {.stop_at = 2};
-	struct store_facts facts;
+	struct file_facts facts;
 
 	rig_exec(&rig,
 		 "INSERT INTO account (uuid, kind, state, created) WITH RECURSIVE n (i) AS "
 		 "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT 'u' || i, 'x', "
 		 "'', i FROM n");
-	ck_assert_msg(store_verify(rig.database, count_calls, &to_the_end, &facts, why), "%s", why);
+	ck_assert_msg(file_verify(rig.database, count_calls, &to_the_end, &facts, why), "%s", why);
 	ck_assert_int_gt(to_the_end.count, 2);
 	ck_assert_int_eq(to_the_end.done, -1);
-	ck_assert(!store_verify(rig.database, count_calls, &ended, &facts, why));
+	ck_assert(!file_verify(rig.database, count_calls, &ended, &facts, why));
 	ck_assert_int_eq(ended.count, 2);
 	ck_assert_ptr_nonnull(strstr(why, "interrupted"));
 	ck_assert_ptr_null(strstr(why, "damaged"));
@@ -1367,7 +1368,7 @@ write_and_read(void *arg)
 static void
 use_threads(int i)
 {
-	rig.store->wal_frames = FEW_FRAMES;
+	sqlite_of(rig.store)->wal_frames = FEW_FRAMES;
 	if (i == 1)
 		ck_assert(store_start(rig.store));
 }

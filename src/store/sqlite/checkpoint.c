@@ -18,13 +18,12 @@
 #include "store/sqlite/health.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/ready.h"
-#include "store/sqlite/rows.h"
 #include "store/sqlite/wal.h"
 
 enum { RESET_FAULT_MENDED = 3051003 };
 
 static bool
-checkpoint_beside(struct store *s, struct checkpointer *f)
+checkpoint_beside(struct sqlite_store *s, struct checkpointer *f)
 {
 	bool hold = sqlite3_libversion_number() < RESET_FAULT_MENDED, done = false;
 
@@ -42,7 +41,7 @@ checkpoint_beside(struct store *s, struct checkpointer *f)
 
 /* The next commit restarts the log. */
 static void
-checkpoint_rest(struct store *s)
+checkpoint_rest(struct sqlite_store *s)
 {
 	if (queue_begin_alone(s, PATIENT) != STORE_OK)
 		return;
@@ -53,7 +52,7 @@ checkpoint_rest(struct store *s)
 void *
 checkpoint_run(void *arg)
 {
-	struct store *s = arg;
+	struct sqlite_store *s = arg;
 	struct checkpointer *f = &s->checkpointer;
 
 	(void)pthread_mutex_lock(&f->mutex);
@@ -73,8 +72,9 @@ checkpoint_run(void *arg)
 }
 
 enum store_rc
-store_settle(struct store *s)
+sqlite_settle(struct store *base)
 {
+	struct sqlite_store *s = sqlite_of(base);
 	enum store_rc rc = queue_begin_alone(s, IMPATIENT);
 
 	if (rc != STORE_OK)
@@ -86,17 +86,11 @@ store_settle(struct store *s)
 }
 
 enum store_rc
-store_tidy(struct store *s)
+sqlite_tidy(struct store *base)
 {
-	enum store_rc rc = store_is_low(s) ? store_settle(s) : STORE_OK;
+	enum store_rc rc = sqlite_is_low(base) ? sqlite_settle(base) : STORE_OK;
 
 	return rc == STORE_BUSY ? STORE_OK : rc; /* the next time */
-}
-
-bool
-store_has_wal(const struct store *s)
-{
-	return s->writer.wal;
 }
 
 static int64_t
@@ -110,8 +104,10 @@ size_of(const char *path, const char *suffix)
 }
 
 size_t
-store_gauges(struct store *s, struct gauge out[STORE_GAUGES_MAX])
+sqlite_gauges(struct store *base, struct gauge out[STORE_GAUGES_MAX])
 {
+	const struct sqlite_store *s = sqlite_of(base);
+
 	out[0] = (struct gauge){"bytes", "regcred_database_bytes", "Size of the database file.",
 				size_of(s->path, "")};
 	out[1] = (struct gauge){"walBytes", "regcred_wal_bytes", "Size of the write-ahead log.",

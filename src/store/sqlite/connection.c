@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "model/schema.h"
 #include "shared/board.h"
-#include "store/sqlite/sql.h"
+#include "store/sql.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -374,4 +374,30 @@ connection_begin(struct connection *c, const struct sql *q, enum store_rc *out)
 	statement_release(stmt);
 	*out = connection_rc(c, rc);
 	return NULL;
+}
+
+enum store_rc
+connection_exec(struct connection *c, const char *sql)
+{
+	struct sql q;
+	enum store_rc result = STORE_OK;
+
+	sql_fixed(&q, sql, NULL, 0);
+	sqlite3_stmt *stmt = connection_begin(c, &q, &result);
+	if (stmt == NULL)
+		return result;
+	int rc = sqlite3_step(stmt);
+	if (rc != SQLITE_DONE)
+		result = connection_rc(c, rc);
+	statement_release(stmt);
+	return result;
+}
+
+void
+connection_roll_back(struct connection *c)
+{
+	if (sqlite3_get_autocommit(c->db) != 0 || connection_exec(c, "ROLLBACK") == STORE_OK)
+		return;
+	c->broken = true;
+	connection_close(c);
 }

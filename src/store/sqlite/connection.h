@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "store/sqlite/sql.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 enum {
@@ -52,6 +52,12 @@ enum store_rc connection_rc(struct connection *c, int rc);
 void connection_set_deadline(struct connection *c);
 
 bool connection_run(sqlite3 *db, const char *sql);
+
+enum store_rc connection_exec(struct connection *c, const char *sql);
+
+/* Rolls back what a failure left open, unless SQLite has done so already. If that fails the
+ * connection is closed, and with it its lock, for which all processes would wait. */
+void connection_roll_back(struct connection *c);
 
 /* Called before SQLite's first use in a process, later it changes nothing.  Otherwise SQLite keeps
  * memory statistics that nobody uses, under one lock that all threads take at every allocation. */

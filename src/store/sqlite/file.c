@@ -11,133 +11,10 @@
 #include "base/disk.h"
 #include "model/record.h"
 #include "store/sqlite/connection.h"
-#include "store/sqlite/migrations.h"
+#include "store/sqlite/db.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
-
-int
-file_user_version(sqlite3 *db)
-{
-	sqlite3_stmt *stmt = NULL;
-	int version = -1;
-
-	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
-		version = sqlite3_column_int(stmt, 0);
-	(void)sqlite3_finalize(stmt);
-	return version;
-}
-
-int
-file_newest_migration(void)
-{
-	int newest = 0;
-
-	for (const struct migration *m = migrations; m->sql != NULL; m++)
-		newest = m->number;
-	return newest;
-}
-
-bool
-file_is_ours(sqlite3 *db, int version)
-{
-	sqlite3_stmt *stmt = NULL;
-	int id = 0;
-
-	if (sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
-		id = sqlite3_column_int(stmt, 0);
-	(void)sqlite3_finalize(stmt);
-	return id == APPLICATION_ID || (id == 0 && version == 0);
-}
-
-static bool
-file_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_MAX])
-{
-	(void)snprintf(why, STORE_WHY_MAX, "%s %s: %s", what, path,
-		       db != NULL ? sqlite3_errmsg(db) : "no memory");
-	return false;
-}
-
-bool
-file_has_harmless_journal(const char *path, char why[STORE_WHY_MAX])
-{
-	static const unsigned char magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
-	unsigned char end[16]; /* length of a name, its sum, magic */
-	char journal[DISK_PATH_MAX];
-	struct stat st;
-
-	(void)snprintf(journal, sizeof(journal), "%s-journal", path);
-	int fd = open(journal, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return true; /* there is none, or SQLite will report why it cannot be read */
-	bool names = fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(end) &&
-		     pread(fd, end, sizeof(end), st.st_size - (off_t)sizeof(end)) ==
-			     (ssize_t)sizeof(end) &&
-		     memcmp(end + 8, magic, sizeof(magic)) == 0;
-	bool harmless = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !names;
-	(void)close(fd);
-	if (!harmless)
-		(void)snprintf(
-			why, STORE_WHY_MAX,
-			"%.*s is not a journal that regcred leaves: it is not played back. Look "
-			"who has made it, and move it away",
-			STORE_WHY_MAX / 2, journal);
-	return harmless;
-}
-
-/* Opens an untrusted file: nothing in it gets executed. */
-static bool
-db_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
-{
-	enum { TEXT_MAX = 1 << 20 }; /* as the pool reads it */
-	struct stat st;
-
-	*db = NULL;
-	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path,
-			       stat(path, &st) != 0 ? strerror(errno) : "it is not a file");
-		return false;
-	}
-	if (!file_has_harmless_journal(path, why))
-		return false;
-	if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
-		    SQLITE_OK ||
-	    sqlite3_busy_timeout(*db, BUSY_MS) != SQLITE_OK)
-		return file_failed("cannot open", path, *db, why);
-	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-	(void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	(void)sqlite3_limit(*db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
-	return true;
-}
-
-int
-file_version(const char *path)
-{
-	char why[STORE_WHY_MAX];
-	sqlite3 *db = NULL;
-	int version = db_open(path, SQLITE_OPEN_READWRITE, &db, why) ? file_user_version(db) : -1;
-
-	(void)sqlite3_close(db);
-	return version;
-}
-
-/* The first column of the first row. */
-static bool
-ask_number(sqlite3 *db, const char *sql, int64_t *out)
-{
-	sqlite3_stmt *stmt = NULL;
-	bool done = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-		    sqlite3_step(stmt) == SQLITE_ROW;
-
-	if (done)
-		*out = sqlite3_column_int64(stmt, 0);
-	(void)sqlite3_finalize(stmt);
-	return done;
-}
 
 struct copying {
 	bool (*go_on)(void *arg, int64_t done, int64_t all);
@@ -158,8 +35,8 @@ on_copying(void *arg)
 
 /* Does not use SQLite's backup functions, which restart again and again while others write. */
 bool
-store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
-	   char why[STORE_WHY_MAX])
+file_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	  char why[STORE_WHY_MAX])
 {
 	struct copying copying = {.go_on = go_on, .arg = arg, .to = to};
 	sqlite3_stmt *stmt = NULL;
@@ -167,16 +44,16 @@ store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, i
 	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
 	if (done) {
-		(void)ask_number(db,
-				 "SELECT page_count * page_size FROM pragma_page_count, "
-				 "pragma_page_size",
-				 &copying.all);
+		(void)db_number(db,
+				"SELECT page_count * page_size FROM pragma_page_count, "
+				"pragma_page_size",
+				&copying.all);
 		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &copying);
 		done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
 		       sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC) == SQLITE_OK &&
 		       sqlite3_step(stmt) == SQLITE_DONE;
 		if (!done)
-			(void)file_failed("cannot copy", path, db, why);
+			(void)db_failed("cannot copy", path, db, why);
 	}
 	(void)sqlite3_finalize(stmt);
 	(void)sqlite3_close(db);
@@ -185,17 +62,17 @@ store_copy(const char *path, const char *to, bool (*go_on)(void *arg, int64_t, i
 
 /* Counts the contents of an intact file. */
 static bool
-count_facts(sqlite3 *db, struct store_facts *out)
+count_facts(sqlite3 *db, struct file_facts *out)
 {
-	return ask_number(db,
-			  "SELECT (SELECT count(*) FROM credential) + (SELECT count(*) FROM "
-			  "storage_pool) + (SELECT count(*) FROM account) + (SELECT count(*) FROM "
-			  "project_member)",
-			  &out->rows) &&
-	       ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", &out->ids) &&
-	       ask_number(db,
-			  "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-			  &out->bytes) &&
+	return db_number(db,
+			 "SELECT (SELECT count(*) FROM credential) + (SELECT count(*) FROM "
+			 "storage_pool) + (SELECT count(*) FROM account) + (SELECT count(*) FROM "
+			 "project_member)",
+			 &out->rows) &&
+	       db_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", &out->ids) &&
+	       db_number(db,
+			 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+			 &out->bytes) &&
 	       connection_ask_text(
 		       db,
 		       "SELECT group_concat(key_id, ', ') FROM (SELECT DISTINCT key_id FROM "
@@ -219,37 +96,37 @@ texts_fit(sqlite3 *db)
 					      " + total(length(%s))",
 					      column_name(*f, (enum column)c));
 		(void)snprintf(sql + n, sizeof(sql) - (size_t)n, " FROM %s", (*f)->table);
-		if (!ask_number(db, sql, &sum))
+		if (!db_number(db, sql, &sum))
 			return false;
 	}
 	return true;
 }
 
 static bool
-file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STORE_WHY_MAX])
+verify_all(sqlite3 *db, const char *path, struct file_facts *out, char why[STORE_WHY_MAX])
 {
 	char text[256] = "";
 	int64_t broken = 0;
 
-	out->version = file_user_version(db);
-	if (out->version <= 0 || !file_is_ours(db, out->version)) {
+	out->version = db_version(db);
+	if (out->version <= 0 || !db_is_ours(db, out->version)) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 		return false;
 	}
-	if (out->version > file_newest_migration()) {
+	if (out->version > db_newest()) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "%s has version %d, newer than this program knows (%d)", path,
-			       out->version, file_newest_migration());
+			       out->version, db_newest());
 		return false;
 	}
 	if (!schema_is_right(db, path, out->version, why))
 		return false;
 	bool whole = connection_ask_text(db, "PRAGMA integrity_check(1)", text, sizeof(text)) &&
 		     strcmp(text, "ok") == 0 &&
-		     ask_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) &&
+		     db_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &broken) &&
 		     broken == 0;
 	if (!whole && (sqlite3_errcode(db) & 0xff) == SQLITE_INTERRUPT)
-		return file_failed("cannot check", path, db, why);
+		return db_failed("cannot check", path, db, why);
 	if (!whole) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is damaged: %s", path,
 			       broken != 0 ? "a row names one that is missing"
@@ -257,54 +134,42 @@ file_verify(sqlite3 *db, const char *path, struct store_facts *out, char why[STO
 									  : sqlite3_errmsg(db));
 		return false;
 	}
-	return (out->version != file_newest_migration() || texts_fit(db)) && count_facts(db, out)
+	return (out->version != db_newest() || texts_fit(db)) && count_facts(db, out)
 		       ? true
-		       : file_failed("cannot read", path, db, why);
+		       : db_failed("cannot read", path, db, why);
 }
 
 bool
-store_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
-	     struct store_facts *out, char why[STORE_WHY_MAX])
+file_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), void *arg,
+	    struct file_facts *out, char why[STORE_WHY_MAX])
 {
 	struct copying checking = {.go_on = go_on, .arg = arg};
 	sqlite3 *db;
 
-	*out = (struct store_facts){0};
+	*out = (struct file_facts){0};
 	bool whole = db_open(path, SQLITE_OPEN_READONLY, &db, why);
 	if (whole) {
 		sqlite3_progress_handler(db, PROGRESS_STEPS, on_copying, &checking);
-		whole = file_verify(db, path, out, why);
+		whole = verify_all(db, path, out, why);
 	}
 	(void)sqlite3_close(db);
 	return whole;
 }
 
 bool
-store_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
+file_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 {
 	sqlite3 *db;
 	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
 
-	if (done && !ask_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", ids))
-		done = file_failed("cannot read", path, db, why);
+	if (done && !db_number(db, "SELECT coalesce(sum(seq), 0) FROM sqlite_sequence", ids))
+		done = db_failed("cannot read", path, db, why);
 	(void)sqlite3_close(db);
 	return done;
 }
 
 bool
-store_check_schema(const char *path, char why[STORE_WHY_MAX])
-{
-	sqlite3 *db;
-	bool right = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
-		     (file_user_version(db) != file_newest_migration() || /* store_open() says so */
-		      schema_is_right(db, path, file_newest_migration(), why));
-
-	(void)sqlite3_close(db);
-	return right;
-}
-
-bool
-store_file_lease(const char *path, const char *name, int64_t now_ms, char *holder, size_t size)
+file_lease(const char *path, const char *name, int64_t now_ms, char *holder, size_t size)
 {
 	char why[STORE_WHY_MAX], sql[128];
 	sqlite3 *db;
@@ -355,7 +220,7 @@ raise_to(sqlite3 *db, const char *than)
 }
 
 bool
-store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
+file_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 {
 	sqlite3 *db;
 	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why);
@@ -364,13 +229,13 @@ store_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
 	    (!begin_ids(db) ||
 	     (!raise_to(db, than) &&
 	      !connection_run(db, "UPDATE sqlite_sequence SET seq = seq + 1000000"))))
-		done = file_failed("cannot change", path, db, why);
+		done = db_failed("cannot change", path, db, why);
 	(void)sqlite3_close(db);
 	return done;
 }
 
 enum store_rc
-store_fold(const char *path, char why[STORE_WHY_MAX])
+file_checkpoint(const char *path, char why[STORE_WHY_MAX])
 {
 	sqlite3 *db;
 	int rc = SQLITE_CANTOPEN;
@@ -380,7 +245,7 @@ store_fold(const char *path, char why[STORE_WHY_MAX])
 		rc = sqlite3_exec(db,
 				  "PRAGMA journal_mode = DELETE; SELECT count(*) FROM key_check",
 				  NULL, NULL, NULL);
-		(void)file_failed("cannot bring its write-ahead log into", path, db, why);
+		(void)db_failed("cannot bring its write-ahead log into", path, db, why);
 	}
 	(void)sqlite3_close(db);
 	switch (rc & 0xff) {
@@ -399,14 +264,14 @@ store_fold(const char *path, char why[STORE_WHY_MAX])
 }
 
 bool
-store_revived(const char *path, const char *than,
-	      void (*tell)(void *arg, const char *what, int64_t id), void *arg)
+file_revived(const char *path, const char *than,
+	     void (*tell)(void *arg, const char *what, int64_t id), void *arg)
 {
 	sqlite3_stmt *stmt = NULL;
 	char why[STORE_WHY_MAX];
 	sqlite3 *db;
 	bool done = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
-		    file_has_harmless_journal(than, why);
+		    db_has_harmless_journal(than, why);
 	int rc = SQLITE_ERROR;
 
 	done = done && sqlite3_prepare_v2(db, "ATTACH ?1 AS old", -1, &stmt, NULL) == SQLITE_OK &&
@@ -426,4 +291,16 @@ store_revived(const char *path, const char *than,
 	(void)sqlite3_finalize(stmt);
 	(void)sqlite3_close(db);
 	return rc == SQLITE_DONE;
+}
+
+bool
+file_has_wal(const char *path)
+{
+	char why[STORE_WHY_MAX], mode[16] = "";
+	sqlite3 *db;
+	bool read = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+		    connection_ask_text(db, "PRAGMA journal_mode", mode, sizeof(mode));
+
+	(void)sqlite3_close(db);
+	return read && strcmp(mode, "wal") == 0;
 }

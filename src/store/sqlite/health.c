@@ -10,12 +10,11 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/reader.h"
 #include "store/sqlite/ready.h"
-#include "store/sqlite/rows.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
 bool
-file_is_here(struct store *s)
+file_is_here(struct sqlite_store *s)
 {
 	struct stat now;
 	bool found = stat(s->path, &now) == 0 && now.st_dev == s->file.st_dev &&
@@ -33,15 +32,15 @@ file_is_here(struct store *s)
 }
 
 void
-store_suspect(struct store *s)
+sqlite_suspect(struct store *base)
 {
-	atomic_store(&s->trouble.met, true);
+	atomic_store(&sqlite_of(base)->trouble.met, true);
 }
 
 /* After damage or an I/O error the whole file, as far as it can be read in the time of a query, has
  * to be intact before it is trusted again. */
 static enum store_rc
-look_through(struct store *s)
+look_through(struct sqlite_store *s)
 {
 	struct connection *c;
 	long long now = clock_ms(), looked = atomic_load(&s->trouble.looked_ms);
@@ -72,20 +71,19 @@ look_through(struct store *s)
 }
 
 enum store_rc
-store_ping(struct store *s)
+sqlite_ping(struct store *base)
 {
-	struct connection *c;
+	struct sqlite_store *s = sqlite_of(base);
 
 	if (!file_is_here(s))
 		return STORE_FAILED;
 	if (atomic_load(&s->trouble.met))
 		return look_through(s);
-	enum store_rc result;
-	sqlite3_stmt *stmt = reader_fixed(s, &c, "SELECT 1 FROM account LIMIT 1", NULL, 0, &result);
+	struct connection *c = reader_take(s);
+	enum store_rc rc = connection_ready(s, c, true)
+				   ? connection_exec(c, "SELECT 1 FROM account LIMIT 1")
+				   : STORE_FAILED;
 
-	if (stmt == NULL)
-		return result;
-	result = row_step(c, stmt);
-	reader_done(s, c, stmt);
-	return result;
+	reader_give(s, c);
+	return rc;
 }

@@ -7,6 +7,6 @@
 #include "store/sqlite/sqlite.h"
 
 /* Whether the paths still name the open files: writes to replaced files are lost. */
-bool file_is_here(struct store *s);
+bool file_is_here(struct sqlite_store *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* store_sqlite: the storage interface on SQLite.
+/* open: makes databases, brings them up to date, opens and closes stores.
  *
  * One connection of a process writes.  Requests that wait to write share one transaction, each in a
  * savepoint of its own, and so one wait for the disk.  Between processes a flock on a lock file
@@ -23,7 +23,7 @@
 #include "base/disk.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
-#include "store/sqlite/file.h"
+#include "store/sqlite/db.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/ready.h"
 #include "store/sqlite/schema.h"
@@ -32,8 +32,9 @@
 #include "store/store.h"
 
 bool
-store_start(struct store *s)
+sqlite_start(struct store *base)
 {
+	struct sqlite_store *s = sqlite_of(base);
 	struct checkpointer *f = &s->checkpointer;
 
 	if (pthread_create(&s->committer, NULL, queue_commit_run, s) != 0)
@@ -46,7 +47,7 @@ store_start(struct store *s)
 }
 
 static void
-end_threads(struct store *s)
+end_threads(struct sqlite_store *s)
 {
 	struct checkpointer *f = &s->checkpointer;
 
@@ -142,7 +143,7 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
-	const int newest = file_newest_migration();
+	const int newest = db_newest();
 	sqlite3 *db = NULL;
 	bool done = false;
 	mode_t mask = umask(0077);
@@ -155,7 +156,7 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 	 * there. */
 	if (rc == SQLITE_OK && !wal && !connection_run(db, "PRAGMA locking_mode = EXCLUSIVE"))
 		rc = SQLITE_ERROR;
-	int version = rc == SQLITE_OK ? file_user_version(db) : -1;
+	int version = rc == SQLITE_OK ? db_version(db) : -1;
 	if (rc != SQLITE_OK || version < 0)
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s%s", path,
 			       sqlite3_errmsg(db),
@@ -163,13 +164,13 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 				       ? ": nobody else may use it while its write-ahead log is "
 					 "replaced"
 				       : "");
-	else if (!file_is_ours(db, version))
+	else if (!db_is_ours(db, version))
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
-	else if (version > file_newest_migration())
+	else if (version > db_newest())
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %s has version %d, newer than this program knows "
 			       "(%d): start the program that made it",
-			       path, version, file_newest_migration());
+			       path, version, db_newest());
 	else if (!set_journal(db, wal))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot give the database %s a %s: %s", path,
 			       wal ? "write-ahead log" : "rollback journal", sqlite3_errmsg(db));
@@ -212,7 +213,7 @@ take_users(int fd, short type)
 static bool
 lock_users(int fd, const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
 {
-	if (wal && file_version(path) != file_newest_migration() && !take_users(fd, F_WRLCK)) {
+	if (wal && db_version_at(path) != db_newest() && !take_users(fd, F_WRLCK)) {
 		(void)snprintf(
 			why, STORE_WHY_MAX,
 			"the database %s must be brought up to date, and something uses it: stop "
@@ -224,11 +225,11 @@ lock_users(int fd, const char *path, bool create, bool wal, int *from, char why[
 }
 
 bool
-store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
 {
 	if (from != NULL)
 		*from = 0;
-	if ((!create && !open_is_there(path, why)) || !file_has_harmless_journal(path, why))
+	if ((!create && !open_is_there(path, why)) || !db_has_harmless_journal(path, why))
 		return false;
 	int fd = lock_file(path);
 
@@ -251,7 +252,7 @@ store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE
 }
 
 static bool
-open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
+open_all(struct sqlite_store *s, size_t readers, char why[STORE_WHY_MAX])
 {
 	if (!connection_open(&s->writer, s->path, false, why))
 		return false;
@@ -267,7 +268,7 @@ open_all(struct store *s, size_t readers, char why[STORE_WHY_MAX])
 }
 
 static void
-close_all(struct store *s)
+close_all(struct sqlite_store *s)
 {
 	for (size_t i = 0; s->readers != NULL && i < s->reader_count; i++)
 		connection_close(&s->readers[i]);
@@ -276,9 +277,9 @@ close_all(struct store *s)
 }
 
 struct store *
-store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
+sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
-	struct store *s = calloc(1, sizeof(*s));
+	struct sqlite_store *s = calloc(1, sizeof(*s));
 
 	connection_count_no_memory();
 	if (s == NULL)
@@ -309,7 +310,7 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 		goto failed;
 	if (stat(path, &s->file) != 0)
 		goto failed;
-	if (!file_has_harmless_journal(path, why))
+	if (!db_has_harmless_journal(path, why))
 		goto out;
 	if (!open_all(s, readers, why))
 		goto out;
@@ -318,27 +319,28 @@ store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 			       "the database %s is just brought up to date: try again", path);
 		goto out;
 	}
-	int version = file_user_version(s->readers[0].db);
+	int version = db_version(s->readers[0].db);
 	s->log_file = s->writer.wal ? connection_log_inode(path) : 0;
-	if (!file_is_ours(s->readers[0].db, version)) {
+	if (!db_is_ours(s->readers[0].db, version)) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 		goto out;
 	}
-	if (version != file_newest_migration()) {
+	if (version != db_newest()) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %s has version %d, this program needs %d%s", path,
-			       version, file_newest_migration(),
-			       version < file_newest_migration()
+			       version, db_newest(),
+			       version < db_newest()
 				       ? ": stop regcredd and start it, which brings it up to date"
 				       : "");
 		goto out;
 	}
-	return s;
+	return &s->base;
 failed:
 	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
 		       strerror(errno));
 out:
-	store_close(s);
+	if (s != NULL)
+		sqlite_close(&s->base);
 	return NULL;
 }
 
@@ -346,7 +348,7 @@ out:
  * That is harmless unless the log's name is gone: so the writer checkpoints before, if the database
  * is still the same file. */
 static void
-save_lost_log(struct store *s)
+save_lost_log(struct sqlite_store *s)
 {
 	struct stat now;
 	ino_t log = atomic_load(&s->log_file);
@@ -361,10 +363,10 @@ save_lost_log(struct store *s)
 }
 
 void
-store_close(struct store *s)
+sqlite_close(struct store *base)
 {
-	if (s == NULL)
-		return;
+	struct sqlite_store *s = sqlite_of(base);
+
 	end_threads(s);
 	save_lost_log(s);
 	close_all(s);
@@ -379,4 +381,16 @@ store_close(struct store *s)
 	free(s->readers);
 	free(s->path);
 	free(s);
+}
+
+bool
+sqlite_check(const char *path, char why[STORE_WHY_MAX])
+{
+	sqlite3 *db;
+	bool right = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
+		     (db_version(db) != db_newest() || /* store_open() says so */
+		      schema_is_right(db, path, db_newest(), why));
+
+	(void)sqlite3_close(db);
+	return right;
 }

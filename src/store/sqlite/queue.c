@@ -1,6 +1,6 @@
 /* queue: the write queue: waiting transactions share one commit.
  *
- *   store_write() ── enters ──► queue ── the leader ──► ticket, lock file ──► takes a batch
+ *   write() ── enters ──► queue ── the leader ──► ticket, lock file ──► takes a batch
  *        │                                                                        │
  *        │ waits for `woken`; while it is                  bodies one by one; COMMIT
  *        │ still in the queue, BUSY_MS at most                                    │
@@ -48,7 +48,6 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/health.h"
 #include "store/sqlite/ready.h"
-#include "store/sqlite/rows.h"
 
 enum {
 	BATCH_MAX = 64, /* transactions that share one commit */
@@ -146,7 +145,7 @@ queue_lock_holder(int fd)
 
 /* Once a minute. */
 static void
-tell_busy(struct store *s)
+tell_busy(struct sqlite_store *s)
 {
 	long long now = clock_ms(), told = atomic_load(&s->busy_told_ms);
 
@@ -164,9 +163,10 @@ tell_busy(struct store *s)
 /* Runs one body.  STORE_OK and STORE_ABORTED are its own result, anything else is the batch's.  A
  * body that shares its transaction has its own savepoint. */
 static enum store_rc
-run_body(struct connection *c, struct waiter *w, bool shares)
+run_body(struct sqlite_store *s, struct waiter *w, bool shares)
 {
-	struct store_tx tx = {.connection = c};
+	struct connection *c = &s->writer;
+	struct store_tx tx = {.engine = s->base.engine, .connection = c};
 	enum store_rc rc = shares ? connection_exec(c, "SAVEPOINT body") : STORE_OK;
 
 	if (rc != STORE_OK)
@@ -187,10 +187,10 @@ run_body(struct connection *c, struct waiter *w, bool shares)
 }
 
 static enum store_rc
-run_bodies(struct connection *c, struct waiter *batch, bool share)
+run_bodies(struct sqlite_store *s, struct waiter *batch, bool share)
 {
 	for (struct waiter *w = batch; w != NULL; w = w->next) {
-		w->rc = run_body(c, w, share);
+		w->rc = run_body(s, w, share);
 		if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
 			return w->rc;
 	}
@@ -199,7 +199,7 @@ run_bodies(struct connection *c, struct waiter *batch, bool share)
 
 /* The uses of keys that were to be noted with the next commit. */
 static size_t
-take_uses(struct store *s, struct key_use uses[USES_MAX])
+take_uses(struct sqlite_store *s, struct key_use uses[USES_MAX])
 {
 	(void)pthread_mutex_lock(&s->line_mutex);
 	size_t count = s->use_count;
@@ -211,13 +211,12 @@ take_uses(struct store *s, struct key_use uses[USES_MAX])
 }
 
 static enum store_rc
-note_uses(struct connection *c, const struct key_use *uses, size_t count)
+note_uses(struct store_tx *tx, const struct key_use *uses, size_t count)
 {
-	struct store_tx tx = {.connection = c};
 	enum store_rc rc = STORE_OK;
 
 	for (size_t i = 0; rc == STORE_OK && i < count; i++)
-		rc = store_touch_key(&tx, uses[i].key, uses[i].before_ms, uses[i].now_ms,
+		rc = store_touch_key(tx, uses[i].key, uses[i].before_ms, uses[i].now_ms,
 				     uses[i].address);
 	return rc;
 }
@@ -234,9 +233,10 @@ tell_use(enum store_rc rc)
 /* One transaction, and one wait for the disk, for all bodies of a batch. If it fails as a whole
  * nothing has changed, and each waiter gets the error. */
 static void
-commit_batch(struct store *s, struct waiter *batch)
+commit_batch(struct sqlite_store *s, struct waiter *batch)
 {
 	struct connection *c = &s->writer;
+	struct store_tx tx = {.engine = s->base.engine, .connection = c}; /* for the uses */
 	struct key_use uses[USES_MAX];
 	size_t use_count = take_uses(s, uses), count = 0;
 	bool share = batch != NULL && (batch->next != NULL || use_count > 0);
@@ -249,10 +249,10 @@ commit_batch(struct store *s, struct waiter *batch)
 	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
 		board_write_wait(now_us - w->since_us);
 	if (rc == STORE_OK)
-		rc = run_bodies(c, batch, share);
+		rc = run_bodies(s, batch, share);
 	log_set_request(NULL);
 	if (rc == STORE_OK)
-		rc = note_uses(c, uses, use_count);
+		rc = note_uses(&tx, uses, use_count);
 	if (rc == STORE_OK)
 		rc = connection_exec(c, batch != NULL && !share && batch->rc == STORE_ABORTED
 						? "ROLLBACK"
@@ -274,7 +274,7 @@ commit_batch(struct store *s, struct waiter *batch)
 
 /* With the mutex. */
 static void
-call_leader(struct store *s)
+call_leader(struct sqlite_store *s)
 {
 	struct waiter *head = s->waiting;
 
@@ -287,7 +287,7 @@ call_leader(struct store *s)
 }
 
 static void
-enter(struct store *s, struct waiter *self)
+enter(struct sqlite_store *s, struct waiter *self)
 {
 	(void)pthread_mutex_lock(&s->line_mutex);
 	bool first = !s->led;
@@ -302,7 +302,7 @@ enter(struct store *s, struct waiter *self)
 
 /* Leaves the queue; false if it was taken meanwhile, or has to lead. */
 static bool
-leave_queue(struct store *s, struct waiter *self)
+leave_queue(struct sqlite_store *s, struct waiter *self)
 {
 	struct waiter **place = &s->waiting;
 
@@ -323,7 +323,7 @@ leave_queue(struct store *s, struct waiter *self)
 /* Returns true when this waiter leads, or when its transaction has ended and it has left the queue;
  * false if it has given up. */
 static bool
-stand_in_queue(struct store *s, struct waiter *self)
+stand_in_queue(struct sqlite_store *s, struct waiter *self)
 {
 	struct timespec until;
 	bool out = false;
@@ -348,7 +348,7 @@ stand_in_queue(struct store *s, struct waiter *self)
  * if the one that was first has given up, and now the queue is empty or the first needs exclusive
  * use. */
 static struct waiter *
-take_batch(struct store *s, bool alone)
+take_batch(struct sqlite_store *s, bool alone)
 {
 	(void)pthread_mutex_lock(&s->line_mutex);
 	struct waiter *batch = s->waiting, *last = batch;
@@ -372,7 +372,7 @@ take_batch(struct store *s, bool alone)
 /* Takes the writing connection for this thread and, by the lock file, this process. From then on it
  * is noticed if the leader hangs. */
 static enum store_rc
-begin_writing(struct store *s, bool alone, enum patience patience, struct waiter **batch)
+begin_writing(struct sqlite_store *s, bool alone, enum patience patience, struct waiter **batch)
 {
 	/* On network file systems, used without a write-ahead log, the two kinds of locks may be
 	 * the same. */
@@ -388,7 +388,7 @@ begin_writing(struct store *s, bool alone, enum patience patience, struct waiter
 }
 
 void
-queue_end_writing(struct store *s)
+queue_end_writing(struct sqlite_store *s)
 {
 	pulse_end();
 	(void)flock(s->lock_fd, LOCK_UN);
@@ -401,7 +401,7 @@ queue_end_writing(struct store *s)
 
 /* Runs the transactions of the first waiter, and of others after it. */
 static struct waiter *
-write_batch(struct store *s, enum patience patience)
+write_batch(struct sqlite_store *s, enum patience patience)
 {
 	struct waiter *batch;
 	enum store_rc rc = begin_writing(s, false, patience, &batch);
@@ -439,7 +439,7 @@ wake(struct waiter *batch)
 void *
 queue_commit_run(void *arg)
 {
-	struct store *s = arg;
+	struct sqlite_store *s = arg;
 
 	for (;;) {
 		while (sem_wait(&s->called) != 0)
@@ -455,7 +455,7 @@ queue_commit_run(void *arg)
 }
 
 enum store_rc
-queue_begin_alone(struct store *s, enum patience patience)
+queue_begin_alone(struct sqlite_store *s, enum patience patience)
 {
 	struct waiter self = {0}, *batch;
 	enum store_rc rc = STORE_BUSY;
@@ -470,8 +470,9 @@ queue_begin_alone(struct store *s, enum patience patience)
 }
 
 enum store_rc
-store_write_freeing(struct store *s, store_fn fn, void *arg)
+sqlite_write(struct store *base, store_fn fn, void *arg)
 {
+	struct sqlite_store *s = sqlite_of(base);
 	struct waiter self = {.fn = fn,
 			      .arg = arg,
 			      .request = log_request(),
@@ -490,37 +491,33 @@ store_write_freeing(struct store *s, store_fn fn, void *arg)
 	return self.rc;
 }
 
-enum store_rc
-store_write(struct store *s, store_fn fn, void *arg)
-{
-	return store_is_low(s) ? STORE_FULL : store_write_freeing(s, fn, arg);
-}
-
 /* Uses of keys */
 
 static enum err
 note_use_alone(struct store_tx *tx, void *arg)
 {
-	return note_uses(tx->connection, arg, 1) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	return note_uses(tx, arg, 1) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
 void
-store_note_use(struct store *s, int64_t key, int64_t before_ms, int64_t now_ms, const char *address)
+sqlite_note_use(struct store *base, const struct key_use *use)
 {
-	struct key_use use = {.key = key, .before_ms = before_ms, .now_ms = now_ms};
+	struct sqlite_store *s = sqlite_of(base);
 
-	(void)snprintf(use.address, sizeof(use.address), "%s", address);
-	if (!s->commits || store_is_low(s)) {
-		tell_use(store_write(s, note_use_alone, &use));
+	if (!s->commits || sqlite_is_low(base)) {
+		struct key_use copy = *use;
+
+		tell_use(sqlite_is_low(base) ? STORE_FULL
+					     : sqlite_write(base, note_use_alone, &copy));
 		return;
 	}
 	(void)pthread_mutex_lock(&s->line_mutex);
 	size_t i = 0;
-	while (i < s->use_count && s->uses[i].key != key)
+	while (i < s->use_count && s->uses[i].key != use->key)
 		i++;
 	bool first = i < USES_MAX && !s->led;
 	if (i < USES_MAX) { /* otherwise another request will note it */
-		s->uses[i] = use;
+		s->uses[i] = *use;
 		s->use_count += i == s->use_count;
 		s->led = true;
 	}

@@ -20,9 +20,9 @@ pid_t queue_lock_holder(int fd);
 
 /* For work with the writing connection that is not an ordinary transaction; after STORE_OK call
  * queue_end_writing(). */
-enum store_rc queue_begin_alone(struct store *s, enum patience patience);
+enum store_rc queue_begin_alone(struct sqlite_store *s, enum patience patience);
 
-void queue_end_writing(struct store *s);
+void queue_end_writing(struct sqlite_store *s);
 
 /* The committer: the thread that leads the queue. */
 void *queue_commit_run(void *arg);

@@ -3,19 +3,14 @@
 
 #include <pthread.h>
 
-#include "base/arena.h"
 #include "base/err.h"
-#include "model/list.h"
-#include "model/schema.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/ready.h"
-#include "store/sqlite/rows.h"
-#include "store/sqlite/sql.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
 struct connection *
-reader_take(struct store *s)
+reader_take(struct sqlite_store *s)
 {
 	(void)pthread_mutex_lock(&s->read_mutex);
 	while (s->free_readers == NULL)
@@ -28,7 +23,7 @@ reader_take(struct store *s)
 }
 
 void
-reader_give(struct store *s, struct connection *c)
+reader_give(struct sqlite_store *s, struct connection *c)
 {
 	(void)pthread_mutex_lock(&s->read_mutex);
 	c->next = s->free_readers;
@@ -38,69 +33,41 @@ reader_give(struct store *s, struct connection *c)
 }
 
 enum store_rc
-store_get(struct store *s, struct arena *a, const struct family *family, int64_t id,
-	  const struct owners *owners, struct record *out)
+sqlite_begin_read(struct store *base, struct store_tx *tx)
 {
+	struct sqlite_store *s = sqlite_of(base);
 	struct connection *c = reader_take(s);
-	enum store_rc rc = STORE_FAILED;
 
-	if (connection_ready(s, c, true))
-		rc = row_get(c, a, family, id, owners, out);
-	reader_give(s, c);
-	return rc;
-}
-
-enum store_rc
-store_list(struct store *s, struct arena *a, const struct list_query *q, struct record_list *out)
-{
-	struct connection *c = reader_take(s);
-	enum store_rc rc = STORE_FAILED;
-
-	if (connection_ready(s, c, true))
-		rc = row_list(c, a, q, out);
-	reader_give(s, c);
-	return rc;
-}
-
-sqlite3_stmt *
-reader_fixed(struct store *s, struct connection **c, const char *text, const struct value *binds,
-	     size_t count, enum store_rc *rc)
-{
-	struct sql q;
-	sqlite3_stmt *stmt = NULL;
-
-	*c = reader_take(s);
-	*rc = STORE_FAILED;
-	sql_fixed(&q, text, binds, count);
-	if (connection_ready(s, *c, true))
-		stmt = connection_begin(*c, &q, rc);
-	if (stmt == NULL)
-		reader_give(s, *c);
-	return stmt;
+	if (!connection_ready(s, c, true)) {
+		reader_give(s, c);
+		return STORE_FAILED;
+	}
+	tx->connection = c;
+	return STORE_OK;
 }
 
 void
-reader_done(struct store *s, struct connection *c, sqlite3_stmt *stmt)
+sqlite_end_read(struct store *base, struct store_tx *tx)
 {
-	statement_release(stmt);
-	reader_give(s, c);
+	reader_give(sqlite_of(base), tx->connection);
 }
 
 enum store_rc
-store_read(struct store *s, store_fn fn, void *arg)
+sqlite_read(struct store *base, store_fn fn, void *arg)
 {
 	enum { LONG_S = 365 * 24 * 60 * 60 };
-	struct connection *c = reader_take(s);
-	struct store_tx tx = {.connection = c};
-	enum store_rc rc = STORE_FAILED;
+	struct store_tx tx = {.engine = base->engine};
+	enum store_rc rc = sqlite_begin_read(base, &tx);
 
-	if (connection_ready(s, c, true))
-		rc = connection_exec(c, "BEGIN");
+	if (rc != STORE_OK)
+		return rc;
+	struct connection *c = tx.connection;
+	rc = connection_exec(c, "BEGIN");
 	if (rc == STORE_OK) {
 		c->deadline.tv_sec += LONG_S;
 		rc = fn(&tx, arg) == ERR_NONE ? STORE_OK : STORE_ABORTED;
 		connection_roll_back(c);
 	}
-	reader_give(s, c);
+	sqlite_end_read(base, &tx);
 	return rc;
 }

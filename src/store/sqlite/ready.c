@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 bool
-connection_ready(struct store *s, struct connection *c, bool reading)
+connection_ready(struct sqlite_store *s, struct connection *c, bool reading)
 {
 	char why[STORE_WHY_MAX];
 

@@ -8,6 +8,6 @@
 #include "store/sqlite/sqlite.h"
 
 /* Opens a broken connection again; false if that does not help. */
-bool connection_ready(struct store *s, struct connection *c, bool reading);
+bool connection_ready(struct sqlite_store *s, struct connection *c, bool reading);
 
 #endif

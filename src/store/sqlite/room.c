@@ -9,8 +9,9 @@
 #include "store/store.h"
 
 bool
-store_is_low(struct store *s)
+sqlite_is_low(struct store *base)
 {
+	struct sqlite_store *s = sqlite_of(base);
 	int64_t now = clock_ms();
 
 	if (s->min_free_bytes == 0)
@@ -32,7 +33,7 @@ store_is_low(struct store *s)
 }
 
 void
-store_use_room(struct store *s, int64_t min_free_bytes)
+sqlite_use_room(struct store *base, int64_t min_free_bytes)
 {
-	s->min_free_bytes = min_free_bytes;
+	sqlite_of(base)->min_free_bytes = min_free_bytes;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "model/schema.h"
+#include "store/engine.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/store.h"
@@ -24,17 +25,11 @@ enum {
 	NAP_MS = 5, /* between two tries: SQLite's own pauses grow so long that others get ahead */
 	LOOK_MS = 1000, /* between two checks of the free space, or of a damaged database */
 	USES_MAX = 64,	/* pending uses of keys */
-	USE_ADDRESS_SIZE = 64,
 	TROUBLE_TELL_MS = 60 * 1000, /* between log lines about damage and I/O errors */
 };
 
-/* The use of a key, until it is noted. */
-struct key_use {
-	int64_t key, before_ms, now_ms;
-	char address[USE_ADDRESS_SIZE];
-};
-
-struct store {
+struct sqlite_store {
+	struct store base;
 	char *path;
 	int64_t min_free_bytes;
 	atomic_llong looked_ms; /* when the free space was last checked */
@@ -64,9 +59,29 @@ struct store {
 	struct connection *free_readers;
 };
 
-struct store_tx {
-	struct connection *connection;
-	enum column conflict;
-};
+static inline struct sqlite_store *
+sqlite_of(struct store *s)
+{
+	return (struct sqlite_store *)s; /* base is the first */
+}
+
+/* The table of functions in engine.c; engine.h and store.h say what they do. */
+bool sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX]);
+bool sqlite_check(const char *path, char why[STORE_WHY_MAX]);
+struct store *sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
+void sqlite_close(struct store *base);
+bool sqlite_start(struct store *base);
+enum store_rc sqlite_read(struct store *base, store_fn fn, void *arg);
+enum store_rc sqlite_write(struct store *base, store_fn fn, void *arg);
+void sqlite_note_use(struct store *base, const struct key_use *use);
+void sqlite_use_room(struct store *base, int64_t min_free_bytes);
+bool sqlite_is_low(struct store *base);
+void sqlite_suspect(struct store *base);
+enum store_rc sqlite_ping(struct store *base);
+enum store_rc sqlite_tidy(struct store *base);
+enum store_rc sqlite_settle(struct store *base);
+size_t sqlite_gauges(struct store *base, struct gauge out[STORE_GAUGES_MAX]);
+enum store_rc sqlite_begin_read(struct store *base, struct store_tx *tx);
+void sqlite_end_read(struct store *base, struct store_tx *tx);
 
 #endif

@@ -13,7 +13,7 @@ enum {
 int
 wal_on_commit(void *arg, sqlite3 *db, const char *name, int frames)
 {
-	struct store *s = arg;
+	struct sqlite_store *s = arg;
 	struct checkpointer *f = &s->checkpointer;
 
 	(void)db, (void)name;

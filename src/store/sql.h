@@ -3,8 +3,8 @@
  * Everything that came from a client is bound, never written into the text; the text contains only
  * names of our own tables.
  */
-#ifndef REGCRED_SQL_H
-#define REGCRED_SQL_H
+#ifndef REGCRED_STORE_SQL_H
+#define REGCRED_STORE_SQL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,13 +26,27 @@ struct sql {
 			the database */
 };
 
+/* The words that databases do not share. */
+struct dialect {
+	const char *like; /* compares ignoring the case of A to Z only */
+	struct {
+		const char *before, *after;
+	} any_case_column, any_case_value, /* around both sides of a comparison in any case */
+		any_id;		 /* around the ids, as one text, in "COLUMN is one of ..." */
+	char ids_begin, ids_end; /* of that text */
+	const char *no_index;	 /* before a column: do not choose an index for its sake */
+};
+
+/* A fixed text with the values of one request. */
+void sql_fixed(struct sql *q, const char *text, const struct value *binds, size_t count);
 /* SELECT of all columns of the family, in the order of enum column, of row ?1 if one of the owners
  * owns it. */
-void sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
-	     const struct owners *owners);
+void sql_get(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
+	     int64_t id, const struct owners *owners);
 /* SELECT of a page, of sql_columns() in the order of enum column; asks for one row more than the
  * limit. */
-void sql_list(struct sql *q, struct arena *a, const struct list_query *list);
+void sql_list(struct sql *q, const struct dialect *d, struct arena *a,
+	      const struct list_query *list);
 uint64_t sql_columns(const struct list_query *list);
 /* Without an id the database assigns the next one. */
 void sql_insert(struct sql *q, const struct record *record, bool with_id);

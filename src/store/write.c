@@ -6,35 +6,20 @@
 #include "model/process.h"
 #include "model/record.h"
 #include "model/schema.h"
-#include "store/sqlite/rows.h"
-#include "store/sqlite/sql.h"
-#include "store/sqlite/sqlite.h"
+#include "store/engine.h"
+#include "store/sql.h"
 #include "store/store.h"
-
-enum store_rc
-store_tx_get(struct store_tx *tx, struct arena *a, const struct family *family, int64_t id,
-	     const struct owners *owners, struct record *out)
-{
-	return row_get(tx->connection, a, family, id, owners, out);
-}
-
-enum store_rc
-store_tx_list(struct store_tx *tx, struct arena *a, const struct list_query *q,
-	      struct record_list *out)
-{
-	return row_list(tx->connection, a, q, out);
-}
 
 enum store_rc
 store_insert(struct store_tx *tx, struct record *record)
 {
 	struct sql q;
-	int changed = 0;
+	int64_t id = 0;
 
 	sql_insert(&q, record, false);
-	enum store_rc rc = row_change(tx, &q, &changed);
+	enum store_rc rc = tx->engine->insert(tx, &q, &id);
 	if (rc == STORE_OK)
-		record->columns[COL_ID] = value_int(sqlite3_last_insert_rowid(tx->connection->db));
+		record->columns[COL_ID] = value_int(id);
 	return rc;
 }
 
@@ -45,7 +30,7 @@ store_insert_as(struct store_tx *tx, const struct record *record)
 	int changed = 0;
 
 	sql_insert(&q, record, true);
-	return row_change(tx, &q, &changed);
+	return tx->engine->change(tx, &q, &changed);
 }
 
 enum store_rc
@@ -72,12 +57,6 @@ store_transition(struct store_tx *tx, const struct family *family, int64_t id, e
 	if ((given & family->columns) == 0)
 		return STORE_OK;
 	sql_update(&q, family, id, values, given, from);
-	enum store_rc rc = row_change(tx, &q, &changed);
+	enum store_rc rc = tx->engine->change(tx, &q, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
-}
-
-enum column
-store_conflict(const struct store_tx *tx)
-{
-	return tx->conflict;
 }

@@ -1,7 +1,7 @@
 /* lease: lets only one process do a job. */
 #include "base/arena.h"
 #include "model/record.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 #include "store/store.h"
 
 enum store_rc
@@ -12,13 +12,14 @@ store_take_lease(struct store_tx *tx, const char *name, const char *holder, int6
 				      value_int(until_ms)};
 	int changed = 0;
 
-	enum store_rc rc = row_change_fixed(
-		tx,
-		"INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?4) "
-		"ON CONFLICT (name) DO UPDATE SET until = ?4, holder = ?2 "
-		/* A lease that lasts too long was taken when the clock was wrong. */
-		"WHERE holder = ?2 OR until <= ?3 OR until > ?4 + (?4 - ?3)",
-		binds, 4, &changed);
+	enum store_rc rc =
+		row_change(tx,
+			   "INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?4) "
+			   "ON CONFLICT (name) DO UPDATE SET until = ?4, holder = ?2 "
+			   /* A lease that lasts too long was taken when the clock was wrong. */
+			   "WHERE lease.holder = ?2 OR lease.until <= ?3 OR "
+			   "lease.until > ?4 + (?4 - ?3)",
+			   binds, 4, &changed);
 	return rc == STORE_OK && changed == 0 ? STORE_NONE : rc;
 }
 
@@ -28,8 +29,8 @@ store_end_lease(struct store_tx *tx, const char *name, const char *holder)
 	const struct value binds[] = {value_text(name), value_text(holder)};
 	int changed = 0;
 
-	return row_change_fixed(tx, "DELETE FROM lease WHERE name = ?1 AND holder = ?2", binds, 2,
-				&changed);
+	return row_change(tx, "DELETE FROM lease WHERE name = ?1 AND holder = ?2", binds, 2,
+			  &changed);
 }
 
 enum store_rc
@@ -37,10 +38,9 @@ store_tx_lease(struct store_tx *tx, struct arena *a, const char *name, struct le
 {
 	const struct value binds[] = {value_text(name)};
 	struct value row[2];
-	struct sql q;
 
-	sql_fixed(&q, "SELECT holder, until FROM lease WHERE name = ?1", binds, 1);
-	enum store_rc rc = row_one(tx->connection, a, &q, row, 2);
+	enum store_rc rc =
+		row_one(tx, a, "SELECT holder, until FROM lease WHERE name = ?1", binds, 1, row, 2);
 	if (rc == STORE_OK)
 		*out = (struct lease){.holder = row[0].text, .until_ms = row[1].number};
 	return rc;

@@ -1,16 +1,11 @@
 /* keys: the checks of the master keys, and values that they sealed. */
-#include <string.h>
-
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "model/record.h"
 #include "model/schema.h"
-#include "store/sqlite/connection.h"
-#include "store/sqlite/reader.h"
-#include "store/sqlite/rows.h"
-#include "store/sqlite/sql.h"
-#include "store/sqlite/sqlite.h"
+#include "store/rows.h"
 #include "store/store.h"
 
 enum {
@@ -19,31 +14,33 @@ enum {
 	SEALED_TEXT_MAX = 1024,
 };
 
+static enum store_rc
+read_key_checks(struct store_tx *tx, struct arena *a, struct key_check **out, size_t *count)
+{
+	enum { KEYS_MAX = 64 };
+	struct cursor row;
+	enum store_rc rc = cursor_begin_fixed(
+		tx, "SELECT key_id, use, value FROM key_check ORDER BY key_id, use", NULL, 0, &row);
+
+	if (rc != STORE_OK)
+		return rc;
+	*count = 0;
+	*out = arena_array(a, KEYS_MAX, sizeof(**out));
+	while (*out != NULL && *count < KEYS_MAX && (rc = cursor_step(&row)) == STORE_OK)
+		(*out)[(*count)++] =
+			(struct key_check){cursor_number(&row, 0), cursor_column(&row, a, 1).text,
+					   cursor_column(&row, a, 2)};
+	cursor_end(&row);
+	return arena_failed(a) ? STORE_NO_MEMORY : cursor_rc(rc);
+}
+
 enum store_rc
 store_key_checks(struct store *s, struct arena *a, struct key_check **out, size_t *count)
 {
-	enum { KEYS_MAX = 64 };
-	struct connection *c;
-	enum store_rc result;
-	sqlite3_stmt *stmt =
-		reader_fixed(s, &c, "SELECT key_id, use, value FROM key_check ORDER BY key_id, use",
-			     NULL, 0, &result);
-	int rc = SQLITE_DONE;
+	struct store_tx tx;
+	enum store_rc rc = read_begin(s, &tx);
 
-	if (stmt == NULL)
-		return result;
-	*count = 0;
-	*out = arena_array(a, KEYS_MAX, sizeof(**out));
-	while (*out != NULL && *count < KEYS_MAX && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		struct key_check *k = &(*out)[(*count)++];
-
-		k->key_id = sqlite3_column_int64(stmt, 0);
-		k->use = row_column(a, stmt, 1).text;
-		k->value = row_column(a, stmt, 2);
-	}
-	result = rc == SQLITE_ROW || rc == SQLITE_DONE ? STORE_OK : connection_rc(c, rc);
-	reader_done(s, c, stmt);
-	return arena_failed(a) ? STORE_NO_MEMORY : result;
+	return rc == STORE_OK ? read_end(s, &tx, read_key_checks(&tx, a, out, count)) : rc;
 }
 
 /* " AND kind NOT IN ('apiKey', ...)": the kinds of the family whose secrets are hashed. */
@@ -79,13 +76,38 @@ count_prefix(struct prefix_count *counts, size_t *count, const struct value *pre
 	counts[i].rows += rows;
 }
 
+/* The next page of a count: the rows after *last, which it moves on; how many they were. */
+static enum store_rc
+count_page(struct store_tx *tx, struct arena *a, const char *text, int64_t *last,
+	   struct prefix_count *counts, size_t *count, int64_t *rows)
+{
+	const struct value binds[] = {value_int(*last), value_int(COUNT_PAGE)};
+	struct cursor row;
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, 2, &row);
+
+	*rows = 0;
+	if (rc != STORE_OK)
+		return rc;
+	while ((rc = cursor_step(&row)) == STORE_OK) {
+		const struct value prefix = cursor_column(&row, a, 0);
+		int64_t n = cursor_number(&row, 1), highest = cursor_number(&row, 2);
+
+		*rows += n;
+		*last = highest > *last ? highest : *last;
+		if (!arena_failed(a))
+			count_prefix(counts, count, &prefix, n);
+	}
+	cursor_end(&row);
+	return arena_failed(a) ? STORE_NO_MEMORY : cursor_rc(rc);
+}
+
 enum store_rc
 store_count_sealed(struct store *s, struct arena *a, const struct family *family,
 		   enum column column, size_t prefix_len, struct prefix_count **out, size_t *count)
 {
 	char text[SEALED_TEXT_MAX], kinds[KINDS_TEXT_MAX];
 	int64_t last = 0, rows = COUNT_PAGE;
-	enum store_rc result = STORE_OK;
+	enum store_rc rc = STORE_OK;
 
 	*count = 0;
 	*out = arena_array(a, PREFIXES_MAX, sizeof(**out));
@@ -93,33 +115,18 @@ store_count_sealed(struct store *s, struct arena *a, const struct family *family
 		return STORE_NO_MEMORY;
 	(void)snprintf(
 		text, sizeof(text),
-		"SELECT p, count(*), max(id) FROM (SELECT id, substr(%s, 1, ?1) AS p FROM %s "
-		"WHERE id > ?2 AND %s IS NOT NULL%s ORDER BY id LIMIT ?3) GROUP BY p",
-		column_name(family, column), family->table, column_name(family, column),
+		"SELECT p, count(*), max(id) FROM (SELECT id, substr(%s, 1, %zu) AS p FROM %s "
+		"WHERE id > ?1 AND %s IS NOT NULL%s ORDER BY id LIMIT ?2) x GROUP BY p",
+		column_name(family, column), prefix_len, family->table, column_name(family, column),
 		not_hashed(family, kinds));
-	while (result == STORE_OK && rows == COUNT_PAGE) {
-		const struct value binds[] = {value_int((int64_t)prefix_len), value_int(last),
-					      value_int(COUNT_PAGE)};
-		struct connection *c;
-		sqlite3_stmt *stmt = reader_fixed(s, &c, text, binds, 3, &result);
-		int rc;
+	while (rc == STORE_OK && rows == COUNT_PAGE) {
+		struct store_tx tx;
 
-		if (stmt == NULL)
-			return result;
-		rows = 0;
-		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-			const struct value prefix = row_column(a, stmt, 0);
-			int64_t highest = sqlite3_column_int64(stmt, 2);
-
-			rows += sqlite3_column_int64(stmt, 1);
-			last = highest > last ? highest : last;
-			if (!arena_failed(a))
-				count_prefix(*out, count, &prefix, sqlite3_column_int64(stmt, 1));
-		}
-		result = rc == SQLITE_DONE ? STORE_OK : connection_rc(c, rc);
-		reader_done(s, c, stmt);
+		rc = read_begin(s, &tx);
+		if (rc == STORE_OK)
+			rc = read_end(s, &tx, count_page(&tx, a, text, &last, *out, count, &rows));
 	}
-	return arena_failed(a) ? STORE_NO_MEMORY : result;
+	return rc;
 }
 
 enum store_rc
@@ -129,9 +136,8 @@ store_add_key_check(struct store_tx *tx, const struct key_check *check)
 				      check->value};
 	int changed = 0;
 
-	return row_change_fixed(tx,
-				"INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)",
-				binds, 3, &changed);
+	return row_change(tx, "INSERT INTO key_check (key_id, use, value) VALUES (?1, ?2, ?3)",
+			  binds, 3, &changed);
 }
 
 enum store_rc
@@ -139,10 +145,9 @@ store_tx_key_check(struct store_tx *tx, struct arena *a, int64_t key_id, const c
 		   struct value *out)
 {
 	const struct value binds[] = {value_int(key_id), value_text(use)};
-	struct sql q;
 
-	sql_fixed(&q, "SELECT value FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2);
-	return row_one(tx->connection, a, &q, out, 1);
+	return row_one(tx, a, "SELECT value FROM key_check WHERE key_id = ?1 AND use = ?2", binds,
+		       2, out, 1);
 }
 
 enum store_rc
@@ -151,8 +156,8 @@ store_delete_key_check(struct store_tx *tx, int64_t key_id, const char *use, siz
 	const struct value binds[] = {value_int(key_id), value_text(use)};
 	int changed = 0;
 
-	enum store_rc rc = row_change_fixed(
-		tx, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2", binds, 2, &changed);
+	enum store_rc rc = row_change(tx, "DELETE FROM key_check WHERE key_id = ?1 AND use = ?2",
+				      binds, 2, &changed);
 	*deleted = (size_t)changed;
 	return rc;
 }
@@ -161,15 +166,13 @@ enum store_rc
 store_tx_find_sealed(struct store_tx *tx, const struct family *family, enum column column,
 		     const struct value *prefix)
 {
-	const struct value binds[] = {*prefix, value_int((int64_t)prefix->len)};
-	struct sql q;
+	const struct value binds[] = {*prefix};
 	char text[SEALED_TEXT_MAX], kinds[KINDS_TEXT_MAX];
 
 	(void)snprintf(text, sizeof(text),
-		       "SELECT 1 FROM %s WHERE substr(%s, 1, ?2) = ?1%s LIMIT 1", family->table,
-		       column_name(family, column), not_hashed(family, kinds));
-	sql_fixed(&q, text, binds, 2);
-	return row_one(tx->connection, NULL, &q, NULL, 0);
+		       "SELECT 1 FROM %s WHERE substr(%s, 1, %zu) = ?1%s LIMIT 1", family->table,
+		       column_name(family, column), prefix->len, not_hashed(family, kinds));
+	return row_one(tx, NULL, text, binds, 1, NULL, 0);
 }
 
 enum store_rc
@@ -182,7 +185,7 @@ store_replace_value(struct store_tx *tx, const struct family *family, int64_t id
 
 	(void)snprintf(text, sizeof(text), "UPDATE %s SET %s = ?3 WHERE id = ?1 AND %s = ?2",
 		       family->table, column_name(family, column), column_name(family, column));
-	enum store_rc rc = row_change_fixed(tx, text, binds, 3, &changed);
+	enum store_rc rc = row_change(tx, text, binds, 3, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
 }
 
@@ -192,12 +195,10 @@ store_tx_has_rows(struct store_tx *tx, const struct family *family, const char *
 {
 	const struct value binds[] = {value_int(account_id), value_text(kind), value_int(most - 1)};
 	char text[SEALED_TEXT_MAX];
-	struct sql q;
 
 	(void)snprintf(text, sizeof(text),
 		       "SELECT 1 FROM %s WHERE account_id = ?1 AND kind = ?2 AND removed IS NULL "
 		       "LIMIT 1 OFFSET ?3",
 		       family->table);
-	sql_fixed(&q, text, binds, 3);
-	return row_one(tx->connection, NULL, &q, NULL, 0);
+	return row_one(tx, NULL, text, binds, 3, NULL, 0);
 }

@@ -1,5 +1,5 @@
 /* sql: SQL text from the tables. */
-#include "store/sqlite/sql.h"
+#include "store/sql.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +12,17 @@
 #include "model/schema.h"
 
 static void sql_add(struct sql *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void
+sql_fixed(struct sql *q, const char *text, const struct value *binds, size_t count)
+{
+	q->len = strlen(text);
+	memcpy(q->text, text, q->len + 1);
+	for (size_t i = 0; i < count; i++)
+		q->binds[i] = binds[i];
+	q->bind_count = count;
+	q->failed = false;
+}
 
 static void
 add_text(struct sql *q, const char *text)
@@ -87,10 +98,10 @@ sql_columns(const struct list_query *list)
 	return list->columns != 0 ? list->columns & list->family->columns : list->family->columns;
 }
 
-/* Ids as a JSON array: one place-holder however many there are, so that the statement is prepared
- * once. */
+/* Ids as one text: one place-holder however many there are, so that the statement is prepared once.
+ */
 static char *
-id_array(struct arena *a, const struct owners *owners)
+id_array(const struct dialect *d, struct arena *a, const struct owners *owners)
 {
 	enum { ID_TEXT_MAX = 21 };
 	char *text = arena_alloc(a, owners->count * ID_TEXT_MAX + 3);
@@ -98,22 +109,23 @@ id_array(struct arena *a, const struct owners *owners)
 
 	if (text == NULL)
 		return NULL;
-	text[len++] = '[';
+	text[len++] = d->ids_begin;
 	for (size_t i = 0; i < owners->count; i++)
 		len += (size_t)sprintf(text + len, "%s%lld", i > 0 ? "," : "",
 				       (long long)owners->ids[i]);
-	text[len++] = ']';
+	text[len++] = d->ids_end;
 	text[len] = '\0';
 	return text;
 }
 
 static void
-add_owners(struct sql *q, struct arena *a, const struct family *family, const struct owners *owners)
+add_owners(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
+	   const struct owners *owners)
 {
 	if (owners->all)
 		return;
 	if (owners->count == 0) {
-		sql_add(q, " AND 0");
+		sql_add(q, " AND false");
 		return;
 	}
 	sql_add(q, " AND %s", column_name(family, family->owner));
@@ -122,38 +134,38 @@ add_owners(struct sql *q, struct arena *a, const struct family *family, const st
 		bind(q, value_int(owners->ids[0]));
 		return;
 	}
-	const char *ids = id_array(a, owners);
+	const char *ids = id_array(d, a, owners);
 	if (ids == NULL)
 		q->failed = true;
-	sql_add(q, " IN (SELECT value FROM json_each(");
+	add_text(q, d->any_id.before);
 	bind(q, value_text(ids));
-	sql_add(q, "))");
+	add_text(q, d->any_id.after);
 }
 
 void
-sql_get(struct sql *q, struct arena *a, const struct family *family, int64_t id,
-	const struct owners *owners)
+sql_get(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
+	int64_t id, const struct owners *owners)
 {
 	add_select(q, family, family->columns);
 	sql_add(q, " WHERE id = ");
 	bind(q, value_int(id));
-	add_owners(q, a, family, owners);
+	add_owners(q, d, a, family, owners);
 }
 
 /* clang-format off */
-static const struct { const char *before, *after; bool value; } operators[OP__COUNT] = {
-	[OP_EQ]       = { " = ", "", true },
-	[OP_NE]       = { " <> ", "", true },
-	[OP_LT]       = { " < ", "", true },
-	[OP_LTE]      = { " <= ", "", true },
-	[OP_GT]       = { " > ", "", true },
-	[OP_GTE]      = { " >= ", "", true },
-	[OP_PREFIX]   = { " LIKE ", " ESCAPE '\\'", true },
-	[OP_LIKE]     = { " LIKE ", " ESCAPE '\\'", true },
-	[OP_NOT_LIKE] = { " NOT LIKE ", " ESCAPE '\\'", true },
-	[OP_NULL]     = { " IS NULL", "", false },
-	[OP_NOT_NULL] = { " IS NOT NULL", "", false },
-	[OP_NOTHING]  = { " IS NULL AND 0", "", false },
+static const struct { const char *before, *after; bool like, value; } operators[OP__COUNT] = {
+	[OP_EQ]       = { " = ", "", false, true },
+	[OP_NE]       = { " <> ", "", false, true },
+	[OP_LT]       = { " < ", "", false, true },
+	[OP_LTE]      = { " <= ", "", false, true },
+	[OP_GT]       = { " > ", "", false, true },
+	[OP_GTE]      = { " >= ", "", false, true },
+	[OP_PREFIX]   = { " ", " ESCAPE '\\'", true, true },
+	[OP_LIKE]     = { " ", " ESCAPE '\\'", true, true },
+	[OP_NOT_LIKE] = { " NOT ", " ESCAPE '\\'", true, true },
+	[OP_NULL]     = { " IS NULL", "", false, false },
+	[OP_NOT_NULL] = { " IS NOT NULL", "", false, false },
+	[OP_NOTHING]  = { " IS NULL AND false", "", false, false },
 };
 /* clang-format on */
 
@@ -177,14 +189,18 @@ prefix_pattern(struct arena *a, const char *text)
 }
 
 static void
-add_condition(struct sql *q, struct arena *a, const struct family *family,
+add_condition(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
 	      const struct condition *c)
 {
-	sql_add(q, " AND %s%s", c->column == COL_NONE ? "NULL" : column_name(family, c->column),
-		operators[c->op].before);
+	bool any_case = c->any_case && c->value.type == VALUE_TEXT;
+
+	sql_add(q, " AND %s%s%s%s%s%s", any_case ? d->any_case_column.before : "",
+		c->column == COL_NONE ? "NULL" : column_name(family, c->column),
+		any_case ? d->any_case_column.after : "", operators[c->op].before,
+		operators[c->op].like ? d->like : "", any_case ? d->any_case_value.before : "");
 	if (operators[c->op].value)
 		bind(q, c->op == OP_PREFIX ? prefix_pattern(a, c->value.text) : c->value);
-	sql_add(q, "%s%s", operators[c->op].after, c->any_case ? " COLLATE NOCASE" : "");
+	sql_add(q, "%s%s", any_case ? d->any_case_value.after : "", operators[c->op].after);
 }
 
 /* The sort expression of the page; NULL: only by id. */
@@ -199,7 +215,7 @@ sort_expression(struct arena *a, const struct list_query *list)
 			    SORT_CHARS);
 }
 
-/* Rows after a position.  Nulls come first when ascending, as SQLite sorts them. */
+/* Rows after a position.  Nulls come first when ascending. */
 static void
 add_position(struct sql *q, const struct list_query *list, const char *sort, bool descending)
 {
@@ -232,8 +248,8 @@ add_position(struct sql *q, const struct list_query *list, const char *sort, boo
 }
 
 /* Whether a condition picks rows by a column with an index of its own, which few rows share.
- * SQLite, which rates an index by its columns and not its rows, would prefer to scan all rows of
- * the account and kind; a plus before the kind prevents that. */
+ * A database that rates an index by its columns and not its rows would prefer to scan all rows of
+ * the account and kind. */
 static bool
 picks_few(const struct list_query *list)
 {
@@ -246,27 +262,29 @@ picks_few(const struct list_query *list)
 }
 
 void
-sql_list(struct sql *q, struct arena *a, const struct list_query *list)
+sql_list(struct sql *q, const struct dialect *d, struct arena *a, const struct list_query *list)
 {
 	const char *sort = sort_expression(a, list);
 	bool descending = list->descending != list->from.backwards;
 
 	add_select(q, list->family, sql_columns(list));
-	sql_add(q, " WHERE 1");
+	sql_add(q, " WHERE true");
 	if (list->kind != NULL) {
-		add_text(q, picks_few(list) ? " AND +kind = " : " AND kind = ");
+		add_text(q, " AND ");
+		add_text(q, picks_few(list) ? d->no_index : "");
+		add_text(q, "kind = ");
 		bind(q, value_text(list->kind));
 	}
-	add_owners(q, a, list->family, &list->owners);
+	add_owners(q, d, a, list->family, &list->owners);
 	if (!list->with_removed && (list->family->columns & COL_BIT(COL_REMOVED)) != 0)
 		sql_add(q, " AND removed IS NULL");
 	for (size_t i = 0; i < list->condition_count; i++)
-		add_condition(q, a, list->family, &list->conditions[i]);
+		add_condition(q, d, a, list->family, &list->conditions[i]);
 	if (list->from.set)
 		add_position(q, list, sort, descending);
 	sql_add(q, " ORDER BY ");
 	if (sort != NULL)
-		sql_add(q, "%s %s, ", sort, descending ? "DESC" : "ASC");
+		sql_add(q, "%s %s, ", sort, descending ? "DESC NULLS LAST" : "ASC NULLS FIRST");
 	sql_add(q, "id %s LIMIT ", descending ? "DESC" : "ASC");
 	bind(q, value_int((int64_t)list->limit + 1));
 	if (arena_failed(a))

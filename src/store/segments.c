@@ -1,12 +1,8 @@
 /* segments: the segments of the audit log. */
-
 #include "base/arena.h"
 #include "model/record.h"
 #include "model/schema.h"
-#include "store/sqlite/connection.h"
-#include "store/sqlite/rows.h"
-#include "store/sqlite/sql.h"
-#include "store/sqlite/sqlite.h"
+#include "store/rows.h"
 #include "store/store.h"
 
 #define SEGMENT_COLUMNS "id, first_id, last_id, began, closed, cut, reason, previous, last, mac"
@@ -17,10 +13,8 @@ read_segment(struct store_tx *tx, struct arena *a, const char *text, int64_t bou
 {
 	const struct value binds[] = {value_int(bound)};
 	struct value row[10];
-	struct sql q;
 
-	sql_fixed(&q, text, binds, 1);
-	enum store_rc rc = row_one(tx->connection, a, &q, row, 10);
+	enum store_rc rc = row_one(tx, a, text, binds, 1, row, 10);
 	if (rc == STORE_OK)
 		*out = (struct audit_segment){
 			.id = row[0].number,
@@ -73,7 +67,7 @@ store_audit_put(struct store_tx *tx, const struct audit_segment *s)
 	};
 	int changed = 0;
 
-	return row_change_fixed(
+	return row_change(
 		tx,
 		"INSERT INTO audit_segment (" SEGMENT_COLUMNS
 		") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
@@ -90,7 +84,7 @@ store_audit_advance(struct store_tx *tx, const struct audit_segment *s)
 				      value_int(s->began_ms), s->last, s->mac};
 	int changed = 0;
 
-	enum store_rc rc = row_change_fixed(
+	enum store_rc rc = row_change(
 		tx,
 		"UPDATE audit_segment SET last_id = ?2, began = ?3, last = ?4, mac = ?5 WHERE id = "
 		"?1",
@@ -107,16 +101,15 @@ store_audit_cut(struct store_tx *tx, int64_t first_id, int64_t first_segment, si
 	int changed = 0;
 
 	*deleted = 0;
-	enum store_rc rc = row_change_fixed(tx,
-					    "DELETE FROM audit_log WHERE id IN (SELECT id FROM "
-					    "audit_log WHERE id < ?1 ORDER BY "
-					    "id LIMIT ?2)",
-					    binds, 2, &changed);
+	enum store_rc rc = row_change(tx,
+				      "DELETE FROM audit_log WHERE id IN (SELECT id FROM "
+				      "audit_log WHERE id < ?1 ORDER BY "
+				      "id LIMIT ?2)",
+				      binds, 2, &changed);
 	if (rc != STORE_OK)
 		return rc;
 	*deleted = (size_t)changed;
 	if (*deleted == max)
 		return STORE_OK;
-	return row_change_fixed(tx, "DELETE FROM audit_segment WHERE id < ?1", segment, 1,
-				&changed);
+	return row_change(tx, "DELETE FROM audit_segment WHERE id < ?1", segment, 1, &changed);
 }

@@ -1,0 +1,132 @@
+/* sweep: counts and rows that are due. */
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "store/rows.h"
+#include "store/store.h"
+
+static enum store_rc
+read_states(struct store_tx *tx, struct arena *a, const struct family *family, int64_t now_ms,
+	    struct state_count *out, size_t *count)
+{
+	enum { COUNT_TEXT_MAX = 256 };
+	const struct value binds[] = {value_int(now_ms)};
+	char text[COUNT_TEXT_MAX];
+	struct cursor row;
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT kind, state, count(*), sum(CASE WHEN state = 'removed' AND "
+		       "(remove_time <= ?1 OR removed > ?1) THEN 1 ELSE 0 END) "
+		       "FROM %s GROUP BY kind, state ORDER BY kind, state",
+		       family->table);
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, 1, &row);
+	if (rc != STORE_OK)
+		return rc;
+	while (*count < STATE_COUNTS_MAX && (rc = cursor_step(&row)) == STORE_OK)
+		out[(*count)++] = (struct state_count){.kind = cursor_column(&row, a, 0).text,
+						       .state = cursor_column(&row, a, 1).text,
+						       .rows = cursor_number(&row, 2),
+						       .due = cursor_number(&row, 3)};
+	cursor_end(&row);
+	return arena_failed(a) ? STORE_NO_MEMORY : cursor_rc(rc);
+}
+
+enum store_rc
+store_count_states(struct store *s, struct arena *a, const struct family *family, int64_t now_ms,
+		   struct state_count **out, size_t *count)
+{
+	struct store_tx tx;
+
+	*count = 0;
+	*out = arena_array(a, STATE_COUNTS_MAX, sizeof(**out));
+	if (*out == NULL)
+		return STORE_NO_MEMORY;
+	enum store_rc rc = read_begin(s, &tx);
+	return rc == STORE_OK ? read_end(s, &tx, read_states(&tx, a, family, now_ms, *out, count))
+			      : rc;
+}
+
+enum store_rc
+store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
+{
+	static const char text[] =
+		"SELECT CAST(coalesce(sum(n - 1), 0) AS bigint) FROM (SELECT count(*) AS n FROM "
+		"credential WHERE kind = ?1 AND state = 'active' AND registry_id IS NOT NULL AND "
+		"public_value IS NOT NULL GROUP BY registry_id, public_value, path_prefix) x";
+	const struct value binds[] = {value_text(kind)};
+	struct value sum = value_int(0);
+	struct store_tx tx;
+	enum store_rc rc = read_begin(s, &tx);
+
+	if (rc == STORE_OK)
+		rc = read_end(s, &tx, row_one(&tx, NULL, text, binds, 1, &sum, 1));
+	*doubles = sum.number;
+	return rc;
+}
+
+enum store_rc
+store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids,
+	  size_t max, size_t *count)
+{
+	const struct value binds[] = {value_int(now_ms), value_int((int64_t)max)};
+	struct cursor row;
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT id FROM %s WHERE state = 'removed' AND (remove_time <= ?1 OR "
+		       "removed > ?1) ORDER BY remove_time NULLS FIRST LIMIT ?2",
+		       family->table);
+	*count = 0;
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, 2, &row);
+	if (rc != STORE_OK)
+		return rc;
+	while (*count < max && (rc = cursor_step(&row)) == STORE_OK)
+		ids[(*count)++] = cursor_number(&row, 0);
+	cursor_end(&row);
+	return cursor_rc(rc);
+}
+
+/* " AND NOT EXISTS (...)" for the rows that name one of the family, by the links of its base type
+ * to children; members alone go with their project. */
+static size_t
+add_unnamed(char *text, size_t size, const struct family *family)
+{
+	size_t n = 0;
+
+	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
+		if (t->family != family || t->kind != NULL)
+			continue;
+		for (const struct link *l = t->links; l != NULL && l->name != NULL; l++) {
+			const struct family *child = l->target->family;
+
+			if (l->kind == LINK_CHILDREN &&
+			    (l->target->flags & TYPE_THROUGH_PROJECT) == 0)
+				n += (size_t)snprintf(
+					text + n, size - n,
+					" AND NOT EXISTS (SELECT 1 FROM %s WHERE %s = x.id)",
+					child->table, column_name(child, l->column));
+		}
+	}
+	return n;
+}
+
+enum store_rc
+store_forget(struct store_tx *tx, const struct family *family, int64_t removed_before_ms,
+	     size_t max, size_t *deleted)
+{
+	char text[1536];
+	int changed = 0;
+	const struct value binds[] = {value_int(removed_before_ms), value_int((int64_t)max)};
+
+	size_t n = (size_t)snprintf(text, sizeof(text),
+				    "DELETE FROM %s WHERE id IN (SELECT id FROM %s x WHERE "
+				    "state = 'purged' AND removed < ?1",
+				    family->table, family->table);
+	n += add_unnamed(text + n, sizeof(text) - n, family);
+	(void)snprintf(text + n, sizeof(text) - n, " ORDER BY removed LIMIT ?2)");
+	enum store_rc rc = row_change(tx, text, binds, 2, &changed);
+	*deleted = rc == STORE_OK ? (size_t)changed : 0;
+	return rc;
+}
