@@ -191,6 +191,116 @@ add_member(struct rig *rig, size_t i)
 	rig_insert(rig, &row);
 }
 
+/* SQLite, past the store */
+
+static sqlite3 *
+open_database(const struct rig *rig)
+{
+	sqlite3 *db = NULL;
+
+	ck_assert_int_eq(sqlite3_open(rig->database, &db), SQLITE_OK);
+	return db;
+}
+
+static const char *
+column_text(struct rig *rig, sqlite3_stmt *stmt, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	return arena_strdup(rig->arena, text != NULL ? text : "null");
+}
+
+static const char *
+sqlite_sql(struct rig *rig, const char *sql)
+{
+	sqlite3 *db = open_database(rig);
+	sqlite3_stmt *stmt = NULL;
+	const char *text = "no row";
+
+	ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+		      sqlite3_errmsg(db));
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		text = column_text(rig, stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return text;
+}
+
+static void
+sqlite_exec(struct rig *rig, const char *sql)
+{
+	sqlite3 *db = open_database(rig);
+	char *why = NULL;
+
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &why) == SQLITE_OK, "%s: %s", sql, why);
+	(void)sqlite3_close(db);
+}
+
+static void
+sqlite_copy(const char *from, const char *to)
+{
+	static const char *const left[] = {"-wal", "-shm", ".lock"}; /* of a test that failed */
+	char source[RIG_PATH_MAX], path[RIG_PATH_MAX];
+
+	(void)snprintf(source, sizeof(source), "%s", rig_path(from));
+	for (size_t i = 0; i < COUNT_OF(left); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", rig_path(to), left[i]);
+		(void)unlink(path);
+	}
+	rig_copy_file(source, rig_path(to));
+}
+
+static void
+dump_value(FILE *out, sqlite3_stmt *stmt, int column)
+{
+	const unsigned char *bytes = sqlite3_column_blob(stmt, column);
+	int len = sqlite3_column_bytes(stmt, column);
+
+	if (sqlite3_column_type(stmt, column) != SQLITE_BLOB)
+		(void)fprintf(out, "|%s",
+			      len > 0 ? (const char *)sqlite3_column_text(stmt, column) : "");
+	else
+		for (int i = 0; i < len; i++)
+			(void)fprintf(out, "%s%02x", i == 0 ? "|" : "", bytes[i]);
+}
+
+static const char *
+sqlite_dump(struct rig *rig)
+{
+	static const char *const tables[] = {"account",	       "credential", "storage_pool",
+					     "project_member", "audit_log",  "audit_segment"};
+	sqlite3 *db = open_database(rig);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(out);
+	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+		sqlite3_stmt *stmt = NULL;
+		const char *sql =
+			arena_printf(rig->arena, "SELECT * FROM %s ORDER BY id", tables[i]);
+
+		ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+		while (sqlite3_step(stmt) == SQLITE_ROW) {
+			for (int c = 0; c < sqlite3_column_count(stmt); c++)
+				if (strncmp(sqlite3_column_name(stmt, c), "last_used", 9) != 0)
+					dump_value(out, stmt, c);
+			(void)fputc('\n', out);
+		}
+		(void)sqlite3_finalize(stmt);
+	}
+	(void)sqlite3_close(db);
+	ck_assert_int_eq(fclose(out), 0);
+	const char *copy = arena_copy(rig->arena, text, size);
+	free(text);
+	return copy;
+}
+
+static const struct rig_engine engines[] = {
+	{"sqlite", rig_path, sqlite_copy, sqlite_sql, sqlite_exec, sqlite_dump},
+};
+static const struct rig_engine *engine = engines;
+
 static void
 open_store(struct rig *rig, const char *database)
 {
@@ -230,7 +340,7 @@ rig_make(void)
 	log_set_level(LOG_ERROR);
 	ck_assert(secret_init());
 	ck_assert_msg(keyring_create(rig_key_file(), why), "%s", why);
-	fill_settings(&settings, rig_path("template.db"));
+	fill_settings(&settings, engine->place("template.db"));
 	ck_assert_msg(app_prepare(&settings, PREPARE_CREATE, why), "%s", why);
 	open_store(&rig, settings.database);
 	for (int p = 1; p < PERSON__COUNT; p++)
@@ -256,12 +366,8 @@ rig_remove(void)
 void
 rig_open(struct rig *rig)
 {
-	static const char *const left[] = {"test.db-wal", "test.db-shm", "test.db.lock"};
-
-	for (size_t i = 0; i < COUNT_OF(left); i++)
-		(void)unlink(rig_path(left[i])); /* of a test that failed */
-	rig_copy_file(rig_path("template.db"), rig_path("test.db"));
-	open_store(rig, rig_path("test.db"));
+	engine->copy("template.db", "test.db");
+	open_store(rig, engine->place("test.db"));
 }
 
 void
@@ -343,93 +449,32 @@ rig_insert(struct rig *rig, struct record *row)
 	ck_assert_int_eq(store_write(rig->store, insert, row), STORE_OK);
 }
 
-static sqlite3 *
-open_database(const struct rig *rig)
+int
+run_on_engines(Suite *(*suite)(void))
 {
-	sqlite3 *db = NULL;
+	int status = 0;
 
-	ck_assert_int_eq(sqlite3_open(rig->database, &db), SQLITE_OK);
-	return db;
-}
-
-static const char *
-column_text(struct rig *rig, sqlite3_stmt *stmt, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(stmt, column);
-
-	return arena_strdup(rig->arena, text != NULL ? text : "null");
+	for (engine = engines; engine < engines + COUNT_OF(engines); engine++)
+		status |= run_suite(suite());
+	return status;
 }
 
 const char *
 rig_sql(struct rig *rig, const char *sql)
 {
-	sqlite3 *db = open_database(rig);
-	sqlite3_stmt *stmt = NULL;
-	const char *text = "no row";
-
-	ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
-		      sqlite3_errmsg(db));
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		text = column_text(rig, stmt, 0);
-	(void)sqlite3_finalize(stmt);
-	(void)sqlite3_close(db);
-	return text;
+	return engine->sql(rig, sql);
 }
 
 void
 rig_exec(struct rig *rig, const char *sql)
 {
-	sqlite3 *db = open_database(rig);
-	char *why = NULL;
-
-	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &why) == SQLITE_OK, "%s: %s", sql, why);
-	(void)sqlite3_close(db);
-}
-
-static void
-dump_value(FILE *out, sqlite3_stmt *stmt, int column)
-{
-	const unsigned char *bytes = sqlite3_column_blob(stmt, column);
-	int len = sqlite3_column_bytes(stmt, column);
-
-	if (sqlite3_column_type(stmt, column) != SQLITE_BLOB)
-		(void)fprintf(out, "|%s",
-			      len > 0 ? (const char *)sqlite3_column_text(stmt, column) : "");
-	else
-		for (int i = 0; i < len; i++)
-			(void)fprintf(out, "%s%02x", i == 0 ? "|" : "", bytes[i]);
+	engine->exec(rig, sql);
 }
 
 const char *
 rig_dump(struct rig *rig)
 {
-	static const char *const tables[] = {"account",	       "credential", "storage_pool",
-					     "project_member", "audit_log",  "audit_segment"};
-	sqlite3 *db = open_database(rig);
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	ck_assert_ptr_nonnull(out);
-	for (size_t i = 0; i < COUNT_OF(tables); i++) {
-		sqlite3_stmt *stmt = NULL;
-		const char *sql =
-			arena_printf(rig->arena, "SELECT * FROM %s ORDER BY id", tables[i]);
-
-		ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-		while (sqlite3_step(stmt) == SQLITE_ROW) {
-			for (int c = 0; c < sqlite3_column_count(stmt); c++)
-				if (strncmp(sqlite3_column_name(stmt, c), "last_used", 9) != 0)
-					dump_value(out, stmt, c);
-			(void)fputc('\n', out);
-		}
-		(void)sqlite3_finalize(stmt);
-	}
-	(void)sqlite3_close(db);
-	ck_assert_int_eq(fclose(out), 0);
-	const char *copy = arena_copy(rig->arena, text, size);
-	free(text);
-	return copy;
+	return engine->dump(rig);
 }
 
 int64_t

@@ -42,6 +42,8 @@
 		arena_free(a);                                                                     \
 	}
 
+struct rig;
+
 enum { RIG_PATH_MAX = 256, RIG_ARENA = 64 * 1024 * 1024 };
 
 /* The accounts of the database besides the well-known ones, and their ids.  Each account has an
@@ -70,6 +72,17 @@ enum person {
 const char *person_name(enum person person);
 /* "NAME:secret of NAME", for X-API-Key. */
 const char *person_key(struct arena *a, enum person person);
+
+/* What only an engine can do of what follows: give a database of that name a place, copy one, look
+ * past the store. */
+struct rig_engine {
+	const char *name;
+	const char *(*place)(const char *name);
+	void (*copy)(const char *from, const char *to);
+	const char *(*sql)(struct rig *rig, const char *sql);
+	void (*exec)(struct rig *rig, const char *sql);
+	const char *(*dump)(struct rig *rig);
+};
 
 struct rig {
 	char database[RIG_PATH_MAX];
@@ -139,5 +152,7 @@ const char *header_of(const struct response *response, const char *name);
 
 /* Runs a suite of one program; the exit status. */
 int run_suite(Suite *suite);
+/* Runs it once for each engine that a store can have. */
+int run_on_engines(Suite *(*suite)(void));
 
 #endif

@@ -23,6 +23,9 @@ enum {
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	/* Size the log keeps when it restarts: overwriting is cheaper than growing. */
 	WAL_KEEP_BYTES = 15 * 1024 * 1024,
+	/* Steps of SQLite's virtual machine between two checks of the clock: about a hundred rows
+	   of a list, each of which may compare for milliseconds. */
+	LATE_STEPS = 1000,
 	QUERY_MS = 2000, /* a list that takes longer is aborted: filters can be made arbitrarily
 			    expensive */
 };
@@ -261,7 +264,7 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 		return false;
 	}
 	if (reading)
-		sqlite3_progress_handler(c->db, PROGRESS_STEPS, is_late, c);
+		sqlite3_progress_handler(c->db, LATE_STEPS, is_late, c);
 	return true;
 }
 
