@@ -4,9 +4,11 @@
  * A user who can read database and key can do everything anyway, so the command acts as superadmin,
  * through the same operations as the API.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/permissions.h"
 #include "base/arena.h"
@@ -20,13 +22,19 @@
 #include "cli/keys.h"
 #include "cli/session.h"
 #include "cli/upkeep.h"
+#include "client/call.h"
 #include "client/cli_client.h"
+#include "client/cli_keys.h"
+#include "client/cli_logins.h"
+#include "model/source.h"
 #include "server/config.h"
 #include "service/app.h"
 #include "service/owner.h"
 
 static void print_roles(FILE *out);
 static void print_kinds(FILE *out);
+static void print_sources(FILE *out);
+static int client_completion(struct client_call *c);
 
 /* clang-format off */
 
@@ -43,11 +51,16 @@ static const struct option {
 	{ "anchor",      "LINE",     "a line that `regcred audit head` printed: that row must still be there", NULL },
 	{ "batch",       "N",        "values to reseal per transaction, 1 to 10000; 200 by default", NULL },
 	{ "ca-file",     "FILE",     "CA certificates that the server's certificate is checked against", NULL },
+	{ "context",     "NAME",     "the server that `regcred login --context NAME` stored; REGCRED_CONTEXT says the same", NULL },
+	{ "default",     NULL,       "the login that is used where several fit", NULL },
 	{ "description", "TEXT",     "a description", NULL },
 	{ "dry-run",     NULL,       "show what would be done without changing anything", NULL },
 	{ "event",       "EVENT",    "only rows of this event, such as create, handOut or signInRefused", NULL },
 	{ "expires",     "TIME",     "when it ends: 2030-01-31T00:00:00Z, or days or hours from now: 90d, 12h", NULL },
+	{ "follow",      NULL,       "go on with rows as they come", NULL },
+	{ "for",         "PURPOSE",  "what the key is for: host, ci or inject; prints what to put where", NULL },
 	{ "force",       NULL,       "do it although the command advises against it", NULL },
+	{ "from-file",   "FILE",     "the password is the content of this file", NULL },
 	{ "help",        NULL,       "print this", NULL },
 	{ "json",        NULL,       "print JSON, one object per line", NULL },
 	{ "key-file",    "FILE",     "file of mode 0600 with the lines access_key = ... and secret_key = ...", NULL },
@@ -56,13 +69,25 @@ static const struct option {
 	{ "name",        "TEXT",     "a name", NULL },
 	{ "networks",    "NETWORKS", "networks that the key works from: 192.0.2.0/24,2001:db8::/32", NULL },
 	{ "nginx",       "FILE",     "nginx configuration to check, with everything it includes", NULL },
+	{ "overlap",     "TIME",     "how long the former password can still be asked for, such as 1h", NULL },
+	{ "password-stdin", NULL,    "the password comes from standard input", NULL },
+	{ "path",        "PATH",     "only for repositories below this path, such as acme/app; may be repeated", NULL },
 	{ "podman",      NULL,       "change auth.json of podman, skopeo and buildah", NULL },
+	{ "project",     "PROJECT",  "name or id of the project", NULL },
 	{ "proxy-user",  "NAME",     "name that the web server signs the person in by", NULL },
+	{ "quiet",       NULL,       "print ids only; -q is the same", NULL },
 	{ "reason",      "TEXT",     "why; kept in the audit log", NULL },
+	{ "registry",    "REGISTRY", "only for this registry; may be repeated", NULL },
 	{ "replace",     NULL,       "replace the password of an existing login by the one in the file", NULL },
 	{ "resource",    "ID",       "only rows about this resource, such as 1c7", NULL },
 	{ "role",        "ROLE",     "what the key is limited to; by default it may do what its account may", print_roles },
+	{ "set",         "NAME=VALUE", "a member of the source's configuration; may be repeated", NULL },
+	{ "source",      "SOURCE",   "where the login renews itself from", print_sources },
+	{ "test",        NULL,       "check it at its registry at once", NULL },
 	{ "undo",        NULL,       "remove the entries that name regcred", NULL },
+	{ "user",        "NAME",     "the user name at the registry; -u is the same", NULL },
+	{ "verify-repository", "PATH", "a repository that the check of this login pulls from", NULL },
+	{ "within",      "TIME",     "days or hours, such as 14d or 36h; 14d by default", NULL },
 };
 
 static const struct command {
@@ -72,13 +97,34 @@ static const struct command {
 	const char *options;                      /* names in the table above */
 	int (*run)(struct session *s);
 	bool opens;                               /* needs database and key */
-	int (*ask)(const struct arguments *a);    /* instead of run: talks to a server, reads no settings */
+	int (*ask)(struct client_call *c);        /* instead of run: talks to a server, reads no settings */
 	const char *help;
 } commands[] = {
+	{ "ls", " [REGISTRY]", 1, "project context json quiet", NULL, false, client_ls, "list the logins: id, registry, user, path, state, whether it works, when it expires, last used" },
+	{ "show", " LOGIN", 1, "project context json quiet", NULL, false, client_show, "show a login: give its id, its name, its registry or USER@REGISTRY" },
+	{ "add", " REGISTRY[/PATH]", 1, "user password-stdin from-file source set name description expires verify-repository default test project context json quiet", NULL, false, client_add, "store a login; its password is typed, piped or in a file" },
+	{ "rotate", " LOGIN", 1, "password-stdin from-file overlap expires test project context json quiet", NULL, false, client_rotate, "give a login a new password" },
+	{ "refresh", " LOGIN", 1, "project context json", NULL, false, client_refresh, "renew a login at its source now" },
+	{ "test", " REGISTRY", 1, "user password-stdin from-file project context json", NULL, false, client_test, "try a user name and password at a registry without storing them" },
+	{ "verify", " LOGIN", 1, "project context json", NULL, false, client_verify, "check a stored login at its registry" },
+	{ "enable", " LOGIN...", ARGUMENT_WORDS_MAX, "project context", NULL, false, client_enable, "activate logins" },
+	{ "disable", " LOGIN...", ARGUMENT_WORDS_MAX, "project context", NULL, false, client_disable, "deactivate logins: nobody gets them from then on" },
+	{ "rm", " LOGIN...", ARGUMENT_WORDS_MAX, "project context", NULL, false, client_rm, "deactivate and remove logins" },
+	{ "which", " IMAGE", 1, "project context json", NULL, false, client_which, "show which login an image uses and why, and why not the others; exit status 1 if none" },
+	{ "expiring", "", 0, "within project context json quiet", NULL, false, client_expiring, "list the logins that expire soon or have expired" },
+	{ "used", "", 0, "project context json quiet", NULL, false, client_used, "list the logins by when they were last used, and by which key" },
+	{ "registries", "", 0, "project context json quiet", NULL, false, client_registries, "list the registries" },
+	{ "key ls", "", 0, "project context json quiet", NULL, false, client_key_ls, "list the API keys of the server with their bounds" },
+	{ "projects", "", 0, "context json quiet", NULL, false, client_projects, "list the projects that this key sees" },
+	{ "members", "", 0, "project context json quiet", NULL, false, client_members, "list the members of projects" },
+	{ "audit", "", 0, "resource event limit follow project context json", NULL, false, client_audit, "print the newest rows of the audit log" },
+	{ "whoami", "", 0, "context", NULL, false, client_whoami, "show the server, the key, its bounds and what it may do" },
+	{ "doctor", " [IMAGE]", 1, "project context", NULL, false, client_doctor, "walk the path of a pull of this image from this machine, and say of each step what is wrong and what to do" },
+	{ "completion", " SHELL", 1, "", NULL, false, client_completion, "print what makes bash, zsh or fish complete these commands" },
 	{ "init", "", 0, "", command_init, false, NULL, "create the state directory, the master key and the database" },
-	{ "key create", "", 0, "account name description expires role networks", command_key_create, true, NULL, "create an API key for an account and print it once" },
+	{ "key create", "", 0, "for registry path account name description expires role networks project context json", command_key_create, true, client_key_create, "create an API key and print it once: with --for on the server that was logged in to, else in the database of this machine" },
 	{ "key list", "", 0, "json", command_key_list, true, NULL, "list the API keys: id, account, access key, state, created, expires, last used, from, role, name" },
-	{ "key revoke", " ID", 1, "", command_key_revoke, true, NULL, "deactivate and remove a key: its id or access key" },
+	{ "key revoke", " KEY", 1, "project context", command_key_revoke, true, client_key_revoke, "deactivate and remove a key: its id or access key; in the database of this machine if there is one, else on the server that was logged in to" },
 	{ "account add", "", 0, "kind name description proxy-user", command_account_add, true, NULL, "add an account (user, admin, project, ...) and print its id" },
 	{ "account list", "", 0, "json", command_account_list, true, NULL, "list the accounts: id, kind, state, created, name" },
 	{ "account lock", " ID", 1, "", command_account_lock, true, NULL, "deactivate an account, whatever it owns: it and the keys that it made no longer sign anyone in" },
@@ -93,9 +139,9 @@ static const struct command {
 	{ "backup", " FILE", 1, "force", command_backup, false, NULL, "copy the database to a file while regcredd runs, and check the copy" },
 	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database with a copy while nothing runs; the old one is kept" },
 	{ "check", "", 0, "nginx", command_check, false, NULL, "check the configuration, the database and its key, and count what each key has sealed; or look for known mistakes in an nginx configuration" },
-	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
-	{ "logout", "", ARGUMENT_WORDS_MAX, "", NULL, false, client_logout, "remove that file" },
-	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
+	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http context", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
+	{ "logout", "", ARGUMENT_WORDS_MAX, "context", NULL, false, client_logout, "remove that file" },
+	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace project context", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
 	{ "docker-setup", " REGISTRY...", ARGUMENT_WORDS_MAX, "all undo podman dry-run", NULL, false, client_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },
 };
 
@@ -110,6 +156,13 @@ print_roles(FILE *out)
 #define KEY_ROLE(name, of) " " name
 #include "model/key_role.def"
 		, out);
+}
+
+static void
+print_sources(FILE *out)
+{
+	for (const char *const *name = source_names; *name != NULL; name++)
+		(void)fprintf(out, " %s", *name);
 }
 
 static void
@@ -216,6 +269,90 @@ print_command_help(const struct command *c)
 	return EXIT_OK;
 }
 
+/* Completion */
+
+static void
+print_words(const struct command *c, const char *before, const char *after)
+{
+	const char *list = c->options;
+
+	for (const struct option *o; (o = option_next(&list)) != NULL;)
+		(void)printf("%s%s%s", before, o->name, after);
+}
+
+/* For bash, and for zsh, which can read the same. */
+static void
+complete_bash(void)
+{
+	(void)printf("_regcred() {\n\tlocal words=\n\tcase \"${COMP_WORDS[*]:1}\" in\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		(void)printf("\t'%s '*) words='", commands[i].name);
+		print_words(&commands[i], " --", "");
+		(void)printf("' ;;\n");
+	}
+	(void)printf("\t*) words='");
+	for (size_t i = 0; i < COMMANDS; i++)
+		(void)printf("%s ", commands[i].name);
+	(void)printf("help version' ;;\n\tesac\n"
+		     "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$2\")\n}\n"
+		     "complete -o default -F _regcred regcred\n");
+}
+
+static void
+complete_zsh(void)
+{
+	(void)printf("autoload -U +X bashcompinit && bashcompinit\n"
+		     "mapfile() { COMPREPLY=(\"${(@f)$(cat)}\"); }\n");
+	complete_bash();
+}
+
+/* In the quotes of fish. */
+static void
+print_quoted(const char *text)
+{
+	(void)putchar('\'');
+	for (; *text != '\0'; text++)
+		(void)printf("%s%c", *text == '\'' ? "\\" : "", *text);
+	(void)putchar('\'');
+}
+
+static void
+complete_fish(void)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const char *list = commands[i].options;
+
+		(void)printf("complete -c regcred -n __fish_use_subcommand -a '%s' -d ",
+			     commands[i].name);
+		print_quoted(commands[i].help);
+		(void)putchar('\n');
+		for (const struct option *o; (o = option_next(&list)) != NULL;) {
+			(void)printf("complete -c regcred -n \"string match -q -- '* %s *' "
+				     "(commandline -cp)\" -l %s%s -d ",
+				     commands[i].name, o->name, o->value != NULL ? " -r" : "");
+			print_quoted(o->help);
+			(void)putchar('\n');
+		}
+	}
+}
+
+static int
+client_completion(struct client_call *c)
+{
+	static const struct {
+		const char *shell;
+		void (*print)(void);
+	} shells[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
+	const char *wanted = c->arguments->word_count > 0 ? c->arguments->words[0] : "";
+
+	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
+		if (strcmp(shells[i].shell, wanted) == 0) {
+			shells[i].print();
+			return EXIT_OK;
+		}
+	return call_fail("for which shell? bash, zsh or fish");
+}
+
 /* Finding and checking */
 
 /* The number of words in the command's name; 0: not this command. */
@@ -233,20 +370,31 @@ match(const struct command *c, const struct arguments *a)
 	return a->word_count > 1 && strcmp(a->words[1], space + 1) == 0 ? 2 : 0;
 }
 
+/* Takes the first words off. */
+static void
+shift_words(struct arguments *a, size_t count)
+{
+	a->word_count -= count;
+	memmove(a->words, a->words + count, a->word_count * sizeof(*a->words));
+}
+
 /* Finds the command, and leaves only its operands in the words; NULL if there is none. */
 static const struct command *
-find_command(struct arguments *a)
+find_command(struct arguments *a, bool admin)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		size_t words = match(&commands[i], a);
+	const struct command *found = NULL;
+	size_t most = 0;
 
-		if (words == 0)
-			continue;
-		a->word_count -= words;
-		memmove(a->words, a->words + words, a->word_count * sizeof(*a->words));
-		return &commands[i];
+	for (size_t i = 0; i < COMMANDS; i++) {
+		size_t words = admin && commands[i].run == NULL ? 0 : match(&commands[i], a);
+
+		if (words > most) { /* "audit list" before "audit" */
+			most = words;
+			found = &commands[i];
+		}
 	}
-	return NULL;
+	shift_words(a, most);
+	return found;
 }
 
 static int
@@ -367,17 +515,26 @@ cli_run(const struct command *command, struct session *s)
 
 /* Settings may be before and after the command: all options that are not the command's own are
  * loaded together. */
-static int
-run_with_settings(const struct command *command, const struct arguments *a, char **argv)
+static bool
+load_settings(struct settings *settings, const struct command *command, const struct arguments *a,
+	      char **argv, char why[CONFIG_WHY_MAX])
 {
-	static struct settings settings;
-	char *settings_argv[2 * ARGUMENT_OPTIONS_MAX + 1] = {argv[0]}, why[CONFIG_WHY_MAX];
+	char *settings_argv[2 * ARGUMENT_OPTIONS_MAX + 1] = {argv[0]};
 	int settings_argc = 1, arg = 1;
 
 	for (size_t i = 0; i < a->option_count; i++)
 		for (int k = 0; !takes(command, &a->options[i]) && k < a->options[i].count; k++)
 			settings_argv[settings_argc++] = argv[a->options[i].at + k];
-	if (!config_load(&settings, settings_argc, settings_argv, &arg, why)) {
+	return config_load(settings, settings_argc, settings_argv, &arg, why);
+}
+
+static int
+run_with_settings(const struct command *command, const struct arguments *a, char **argv)
+{
+	static struct settings settings;
+	char why[CONFIG_WHY_MAX];
+
+	if (!load_settings(&settings, command, a, argv, why)) {
 		(void)session_fail(why);
 		return EXIT_USAGE;
 	}
@@ -388,23 +545,45 @@ run_with_settings(const struct command *command, const struct arguments *a, char
 	return cli_run(command, &session);
 }
 
+/* Two commands work in the database of this machine or ask a server: a key for a purpose is made on
+ * the server, and so is everything where there is no database. */
+static bool
+asks_server(const struct command *command, const struct arguments *a, char **argv)
+{
+	static struct settings settings;
+	char why[CONFIG_WHY_MAX];
+
+	if (command->run == NULL || command->ask == NULL)
+		return command->run == NULL;
+	if (arguments_find(a, "for") != NULL || arguments_find(a, "account") != NULL)
+		return arguments_find(a, "for") != NULL;
+	return load_settings(&settings, command, a, argv, why) &&
+	       access(settings.database, F_OK) != 0 && errno == ENOENT;
+}
+
+static bool
+is_word(const struct arguments *a, const char *word)
+{
+	return a->word_count > 0 && strcmp(a->words[0], word) == 0;
+}
+
 static int
 cli_run_line(struct arguments *a, char **argv)
 {
-	bool help = arguments_find(a, "help") != NULL;
+	bool help = arguments_find(a, "help") != NULL || is_word(a, "help");
 
-	if (a->word_count > 0 && strcmp(a->words[0], "help") == 0) {
-		help = true;
-		memmove(a->words, a->words + 1, --a->word_count * sizeof(*a->words));
-	}
-	if (arguments_find(a, "version") != NULL ||
-	    (a->word_count == 1 && strcmp(a->words[0], "version") == 0)) {
+	if (is_word(a, "help"))
+		shift_words(a, 1);
+	if (arguments_find(a, "version") != NULL || (a->word_count == 1 && is_word(a, "version"))) {
 		(void)printf("regcred %s\n", REGCRED_VERSION);
 		return EXIT_OK;
 	}
+	bool admin = is_word(a, "admin");
+	if (admin)
+		shift_words(a, 1);
 	if (help && a->word_count == 0)
 		return cli_print_help();
-	const struct command *command = find_command(a);
+	const struct command *command = find_command(a, admin);
 	if (command == NULL)
 		return help && print_group(a->words[0]) ? EXIT_OK : unknown_command(a);
 	if (help)
@@ -412,7 +591,8 @@ cli_run_line(struct arguments *a, char **argv)
 	int status = check_arguments(command, a);
 	if (status != EXIT_OK)
 		return status;
-	return command->ask != NULL ? command->ask(a) : run_with_settings(command, a, argv);
+	return !admin && asks_server(command, a, argv) ? call_run(command->ask, a)
+						       : run_with_settings(command, a, argv);
 }
 
 int

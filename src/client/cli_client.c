@@ -2,8 +2,6 @@
 #include "client/cli_client.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +12,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/exit.h"
-#include "base/harden.h"
 #include "base/http.h"
 #include "base/json_in.h"
 #include "base/text.h"
+#include "client/call.h"
 #include "client/cli_docker.h"
 #include "client/client.h"
 #include "client/remote.h"
@@ -25,8 +23,7 @@
 #include "registry/url.h"
 
 enum {
-	TIMEOUT_MS = 30 * 1000, /* for one request */
-	NODES_MAX = 100000,	/* values in the file */
+	NODES_MAX = 100000, /* values in the file */
 	ARENA_MAX = 64 * 1024 * 1024,
 };
 
@@ -38,28 +35,16 @@ struct planned {
 	const char *key, *path, *user;
 };
 
-struct client_call {
-	const struct arguments *arguments;
+/* An import: what a dry run has found out, and the counts. */
+struct importing {
+	struct client_call *call;
 	bool dry_run, replace;
 	bool may_store;		 /* dry run: checked that logins may be stored */
 	struct planned *planned; /* dry run: what would have been created so far */
-	struct arena *arena;	 /* for the whole command */
 	struct arena *work;	 /* for one login: reset after it */
-	struct client_settings settings;
-	struct client client;
-	char why[CLIENT_WHY_MAX];
 	size_t counts[REMOTE_MADE_BOTH + 1];
 	size_t failed;
 };
-
-static int
-client_cli_fail(const char *why)
-{
-	(void)fputs("regcred: ", stderr);
-	text_print_plain(stderr, why);
-	(void)fputc('\n', stderr);
-	return EXIT_FAILED;
-}
 
 static int
 fail_file(const char *path, int error)
@@ -103,11 +88,10 @@ read_key(struct client_call *c)
 	else
 		ok = read_key_from_pipe(c);
 	if (!ok)
-		return client_cli_fail(c->why);
+		return call_fail(c->why);
 	if (*c->settings.access_key == '\0' || *c->settings.secret_key == '\0')
-		return client_cli_fail(
-			"no key: give the lines access_key = ... and secret_key = ..., "
-			"or what `regcred key create` prints");
+		return call_fail("no key: give the lines access_key = ... and secret_key = ..., "
+				 "or what `regcred key create` prints");
 	return EXIT_OK;
 }
 
@@ -142,55 +126,54 @@ keep(struct client_call *c)
 		*s->allow_http != '\0' ? "allow_http = yes\n" : "");
 
 	if (path == NULL || text == NULL)
-		return client_cli_fail("the home directory is unknown: set HOME, or no memory");
+		return call_fail("the home directory is unknown: set HOME, or no memory");
 	if (!cli_client_write(c->arena, path, text, &(struct file_put){.mode = 0600}))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
 	return EXIT_OK;
 }
 
-static int
-run_login(struct client_call *c)
+int
+client_login(struct client_call *c)
 {
 	struct client_answer answer;
 	const char *url = c->arguments->words[0];
 	const char *ca_file = arguments_value(c->arguments, "ca-file", NULL);
 
 	if (c->arguments->word_count != 1)
-		return client_cli_fail(
-			"which server? give its URL, such as https://creds.example.com");
+		return call_fail("which server? give its URL, such as https://creds.example.com");
 	if (ca_file != NULL) {
 		char *whole = realpath(ca_file, NULL);
 		bool ok = whole != NULL && client_cli_copy(c->settings.ca_file, whole);
 
 		free(whole);
 		if (!ok)
-			return client_cli_fail("the file of --ca-file cannot be used: give a file "
-					       "of PEM certificates");
+			return call_fail("the file of --ca-file cannot be used: give a file "
+					 "of PEM certificates");
 	}
 	int status = read_key(c);
 	if (status != EXIT_OK)
 		return status;
 	if (!client_cli_copy(c->settings.url, url))
-		return client_cli_fail(
+		return call_fail(
 			"the URL cannot be used: it must look like https://creds.example.com");
 	if (arguments_find(c->arguments, "allow-http") != NULL)
 		(void)strcpy(c->settings.allow_http, "yes");
-	if (!client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why) ||
+	if (!client_open(&c->client, c->arena, &c->settings, CALL_TIMEOUT_MS, c->why) ||
 	    !client_do(&c->client, "GET", "", NULL, &answer))
-		return client_cli_fail(c->why);
+		return call_fail(c->why);
 	return keep(c);
 }
 
-static int
-run_logout(struct client_call *c)
+int
+client_logout(struct client_call *c)
 {
 	const char *path = client_settings_path(c->arena);
 
 	if (c->arguments->word_count != 0)
-		return client_cli_fail("logout takes no arguments");
+		return call_fail("logout takes no arguments");
 	if (path == NULL)
-		return client_cli_fail("the home directory is unknown: set HOME");
+		return call_fail("the home directory is unknown: set HOME");
 	if (unlink(path) == 0)
 		(void)printf("removed %s; the key itself still works until it is revoked\n", path);
 	else if (errno == ENOENT)
@@ -216,7 +199,7 @@ client_cli_tell(const char *address, const char *user, const char *outcome)
 }
 
 static void
-client_cli_refuse(struct client_call *c, const char *address, const char *user, const char *why)
+client_cli_refuse(struct importing *c, const char *address, const char *user, const char *why)
 {
 	c->failed++;
 	client_cli_tell(address, user, arena_printf(c->work, "NOT IMPORTED: %s", why));
@@ -293,7 +276,7 @@ read_login(struct arena *a, const struct json *entry, struct remote_store *out)
 
 /* Checks what the server would refuse, so that a dry run reports it too. */
 static const char *
-foresee(const struct client_call *c, const struct remote_store *store)
+foresee(const struct importing *c, const struct remote_store *store)
 {
 	enum { USER_MAX = 4096, SECRET_MAX = 64 * 1024 };
 
@@ -308,7 +291,7 @@ foresee(const struct client_call *c, const struct remote_store *store)
 
 /* Notes what a real run would have created, which the server does not know in a dry run. */
 static void
-plan(struct client_call *c, const struct remote_store *store, enum remote_done *done)
+plan(struct importing *c, const struct remote_store *store, enum remote_done *done)
 {
 	struct planned *made;
 	bool registry = false;
@@ -327,13 +310,13 @@ plan(struct client_call *c, const struct remote_store *store, enum remote_done *
 		return;
 	if (registry)
 		*done = REMOTE_MADE;
-	made = arena_alloc(c->arena, sizeof(*made));
+	made = arena_alloc(c->call->arena, sizeof(*made));
 	if (made == NULL)
 		return;
-	*made = (struct planned){c->planned, arena_strdup(c->arena, store->address.key),
-				 arena_strdup(c->arena, store->address.path),
-				 arena_strdup(c->arena, store->user)};
-	if (!arena_failed(c->arena))
+	*made = (struct planned){c->planned, arena_strdup(c->call->arena, store->address.key),
+				 arena_strdup(c->call->arena, store->address.path),
+				 arena_strdup(c->call->arena, store->user)};
+	if (!arena_failed(c->call->arena))
 		c->planned = made;
 }
 
@@ -355,7 +338,7 @@ note_line_break(const char *address)
 }
 
 static void
-import_entry(struct client_call *c, const struct json *entry)
+import_entry(struct importing *c, const struct json *entry)
 {
 	/* clang-format off */
 	static const char *const outcomes[REMOTE_MADE_BOTH + 1][2] = {
@@ -378,8 +361,8 @@ import_entry(struct client_call *c, const struct json *entry)
 		client_cli_refuse(c, entry->name, NULL, wrong);
 	else if ((wrong = foresee(c, &store)) != NULL)
 		client_cli_refuse(c, entry->name, store.user, wrong);
-	else if (remote_store(&c->client, &store, &done) != REMOTE_OK)
-		client_cli_refuse(c, entry->name, store.user, c->why);
+	else if (remote_store(&c->call->client, &store, &done) != REMOTE_OK)
+		client_cli_refuse(c, entry->name, store.user, c->call->why);
 	else {
 		if (c->dry_run)
 			plan(c, &store, &done);
@@ -430,12 +413,12 @@ is_dockercfg(const struct json *file)
 
 /* Whether the key may create logins, according to the schema of the type. */
 static bool
-may_store_logins(struct client_call *c)
+may_store_logins(struct importing *c)
 {
 	struct client_answer answer;
 	const struct json *methods;
 
-	if (!client_do(&c->client, "GET", "schemas/registrycredential", NULL, &answer))
+	if (!client_do(&c->call->client, "GET", "schemas/registrycredential", NULL, &answer))
 		return false;
 	methods = json_member(answer.body, "collectionMethods");
 	for (const struct json *m = methods != NULL ? methods->child : NULL; m != NULL; m = m->next)
@@ -445,18 +428,18 @@ may_store_logins(struct client_call *c)
 }
 
 static int
-import_file(struct client_call *c, const char *path)
+import_file(struct importing *c, const char *path)
 {
 	struct json *file = NULL;
 	struct error e = {0};
-	const char *text = cli_client_read(c->arena, path, c->why);
+	const char *text = cli_client_read(c->call->arena, path, c->call->why);
 
 	if (text == NULL)
-		return client_cli_fail(c->why);
-	if (json_parse_many(c->arena, text, strlen(text), NODES_MAX, &file, &e) != ERR_NONE) {
-		(void)snprintf(c->why, sizeof(c->why), "%s: %s", path,
+		return call_fail(c->call->why);
+	if (json_parse_many(c->call->arena, text, strlen(text), NODES_MAX, &file, &e) != ERR_NONE) {
+		(void)snprintf(c->call->why, sizeof(c->call->why), "%s: %s", path,
 			       e.detail != NULL ? e.detail : "out of memory");
-		return client_cli_fail(c->why);
+		return call_fail(c->call->why);
 	}
 	const struct json *auths = json_member(file, "auths");
 	if (is_dockercfg(file))
@@ -465,9 +448,9 @@ import_file(struct client_call *c, const char *path)
 		auths = NULL;
 	if (auths == NULL && json_member(file, "credsStore") == NULL &&
 	    json_member(file, "credHelpers") == NULL) {
-		(void)snprintf(c->why, sizeof(c->why),
+		(void)snprintf(c->call->why, sizeof(c->call->why),
 			       "%s: it is not a config.json or auth.json: it has no auths", path);
-		return client_cli_fail(c->why);
+		return call_fail(c->call->why);
 	}
 	warn_of_helpers(path, file);
 	for (const struct json *m = auths != NULL ? auths->child : NULL; m != NULL; m = m->next) {
@@ -478,23 +461,15 @@ import_file(struct client_call *c, const char *path)
 }
 
 static int
-run_import(struct client_call *c)
+import_files(struct importing *c)
 {
+	const struct arguments *arguments = c->call->arguments;
 	int status = EXIT_OK;
 
-	if (c->arguments->word_count == 0)
-		return client_cli_fail("which files? such as ~/.docker/config.json");
-	c->work = arena_new(ARENA_MAX);
-	if (c->work == NULL)
-		return client_cli_fail("out of memory");
-	if (!client_settings_load(&c->settings, c->why) ||
-	    !client_open(&c->client, c->arena, &c->settings, TIMEOUT_MS, c->why))
-		return client_cli_fail(c->why);
-	client_each(&c->client, TIMEOUT_MS);
-	c->client.arena = c->work;
+	c->call->client.arena = c->work;
 	c->may_store = c->dry_run && may_store_logins(c);
-	for (size_t i = 0; i < c->arguments->word_count; i++)
-		if (import_file(c, c->arguments->words[i]) != EXIT_OK)
+	for (size_t i = 0; i < arguments->word_count; i++)
+		if (import_file(c, arguments->words[i]) != EXIT_OK)
 			status = EXIT_FAILED;
 	size_t made = c->counts[REMOTE_MADE] + c->counts[REMOTE_MADE_BOTH];
 	if (made + c->counts[REMOTE_UPDATED] + c->failed == 0 && status == EXIT_OK)
@@ -505,71 +480,37 @@ run_import(struct client_call *c)
 	return c->failed == 0 ? status : EXIT_FAILED;
 }
 
-static int
-run_docker_setup(struct client_call *c)
+int
+client_import(struct client_call *call)
+{
+	struct importing c = {.call = call,
+			      .dry_run = arguments_find(call->arguments, "dry-run") != NULL,
+			      .replace = arguments_find(call->arguments, "replace") != NULL};
+
+	if (call->arguments->word_count == 0)
+		return call_fail("which files? such as ~/.docker/config.json");
+	if (!call_open(call))
+		return call_fail(call->why);
+	c.work = arena_new(ARENA_MAX);
+	int status = c.work != NULL ? import_files(&c) : call_fail("out of memory");
+	call->client.arena = call->arena;
+	arena_free(c.work);
+	return status;
+}
+
+int
+client_docker_setup(struct client_call *c)
 {
 	const struct docker_setup setup = {.registries = c->arguments->words,
 					   .count = c->arguments->word_count,
 					   .all = arguments_find(c->arguments, "all") != NULL,
 					   .undo = arguments_find(c->arguments, "undo") != NULL,
 					   .podman = arguments_find(c->arguments, "podman") != NULL,
-					   .dry_run = c->dry_run};
+					   .dry_run =
+						   arguments_find(c->arguments, "dry-run") != NULL};
 
 	if (setup.undo ? setup.all || setup.count > 0 : !setup.all && setup.count == 0)
-		return client_cli_fail(setup.undo ? "--undo takes nothing else"
-						  : "which registries? name them, or give --all");
+		return call_fail(setup.undo ? "--undo takes nothing else"
+					    : "which registries? name them, or give --all");
 	return cli_docker_run(c->arena, &setup);
-}
-
-/* The commands */
-
-static int
-client_run(int (*command)(struct client_call *c), const struct arguments *arguments)
-{
-	static struct client_call call;
-	int status = EXIT_FAILED;
-
-	call.arguments = arguments;
-	call.dry_run = arguments_find(arguments, "dry-run") != NULL;
-	call.replace = arguments_find(arguments, "replace") != NULL;
-#ifdef M_PERTURB
-	(void)mallopt(M_PERTURB, 0x5a);
-#endif
-	json_in_init();
-	(void)signal(SIGXFSZ,
-		     SIG_IGN); /* exceeding a file size limit is an error, like a full disk */
-	call.arena = arena_new(ARENA_MAX);
-	if (call.arena == NULL || !harden_dumps(false))
-		(void)client_cli_fail("out of memory, or core files cannot be switched off");
-	else
-		status = command(&call);
-	client_close(&call.client);
-	arena_free(call.work);
-	arena_free(call.arena);
-	explicit_bzero(&call, sizeof(call));
-	return status;
-}
-
-int
-client_login(const struct arguments *arguments)
-{
-	return client_run(run_login, arguments);
-}
-
-int
-client_logout(const struct arguments *arguments)
-{
-	return client_run(run_logout, arguments);
-}
-
-int
-client_import(const struct arguments *arguments)
-{
-	return client_run(run_import, arguments);
-}
-
-int
-client_docker_setup(const struct arguments *arguments)
-{
-	return client_run(run_docker_setup, arguments);
 }

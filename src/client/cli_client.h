@@ -7,15 +7,15 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
-#include "base/arguments.h"
 #include "base/file.h"
+#include "client/call.h"
 #include "client/client.h"
 
 /* Each returns the exit status. */
-int client_login(const struct arguments *arguments);
-int client_logout(const struct arguments *arguments);
-int client_import(const struct arguments *arguments);
-int client_docker_setup(const struct arguments *arguments);
+int client_login(struct client_call *c);
+int client_logout(struct client_call *c);
+int client_import(struct client_call *c);
+int client_docker_setup(struct client_call *c);
 
 /* The text of a file of at most 1 MiB; NULL with a sentence in why, and errno as file_read() sets
  * it. */

@@ -47,9 +47,8 @@ docker_setup_fail(const char *what, const char *why)
 	return 1;
 }
 
-/* The path that docker, or podman, uses. */
-static const char *
-find_path(struct arena *a, bool podman)
+const char *
+cli_docker_path(struct arena *a, bool podman)
 {
 	const char *home = getenv("HOME"), *directory;
 
@@ -261,7 +260,7 @@ int
 cli_docker_run(struct arena *a, const struct docker_setup *setup)
 {
 	struct edit e = {.arena = a, .setup = setup};
-	const char *path = find_path(a, setup->podman);
+	const char *path = cli_docker_path(a, setup->podman);
 	int status = 0;
 
 	if (path == NULL)

@@ -16,6 +16,9 @@ struct docker_setup {
 	bool dry_run;
 };
 
+/* The configuration file of docker, or of podman; NULL without a home or memory. */
+const char *cli_docker_path(struct arena *a, bool podman);
+
 /* Prints the changes on standard output. All other members stay unchanged and in place; the old
  * file is kept as FILE.regcred-backup-DATE. Returns the exit status. */
 int cli_docker_run(struct arena *a, const struct docker_setup *setup);

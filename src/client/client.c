@@ -114,14 +114,19 @@ client_settings_read(struct client_settings *out, const char *path, char why[CLI
 const char *
 client_settings_path(struct arena *a)
 {
-	const char *home = getenv("XDG_CONFIG_HOME"), *sub = "";
+	const char *home = getenv("XDG_CONFIG_HOME"), *sub = "", *name = getenv("REGCRED_CONTEXT");
 
+	if (name == NULL || *name == '\0')
+		name = "client";
+	if (strspn(name, DIGITS LETTERS "-_") != strlen(name))
+		return NULL;
 	if (home == NULL || *home != '/') {
 		home = getenv("HOME");
 		sub = "/.config";
 	}
-	return home != NULL && *home == '/' ? arena_printf(a, "%s%s/regcred/client.ini", home, sub)
-					    : NULL;
+	return home != NULL && *home == '/'
+		       ? arena_printf(a, "%s%s/regcred/%s.ini", home, sub, name)
+		       : NULL;
 }
 
 static bool
@@ -163,8 +168,9 @@ client_read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
 
 	if (path == NULL)
 		(void)client_refuse(why,
-				    "the home directory is unknown: set HOME: set REGCRED_URL and "
-				    "REGCRED_API_KEY_FILE");
+				    "there is no place for the file of `regcred login`: set HOME, "
+				    "and name the context with letters, digits, - and _ only; or "
+				    "set REGCRED_URL and REGCRED_API_KEY_FILE");
 	else if (access(path, F_OK) != 0 && errno == ENOENT)
 		(void)client_refuse(why,
 				    "which server? run `regcred login URL`, or set REGCRED_URL and "

@@ -53,8 +53,9 @@ bool client_settings_read(struct client_settings *out, const char *path, char wh
 /* The same from a text, which is modified; path is its name in messages. */
 bool client_settings_parse(struct client_settings *out, char *text, const char *path,
 			   char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
-/* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini; NULL without a home or
- * memory. */
+/* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini, NAME.ini with
+ * REGCRED_CONTEXT=NAME; NULL without a home or memory, and for a name with other characters than
+ * letters, digits, - and _. */
 const char *client_settings_path(struct arena *a);
 
 struct client {

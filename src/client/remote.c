@@ -116,10 +116,9 @@ next_page(struct client *c, const char *collection, const struct json *body)
 	return query != NULL ? arena_printf(c->arena, "%s%s", collection, query) : NULL;
 }
 
-/* Calls each(arg, row) for the rows of a collection until it returns false. */
-static enum remote_rc
-walk(struct client *c, const char *collection, const char *query,
-     bool (*each)(void *arg, const struct json *row), void *arg)
+enum remote_rc
+remote_walk(struct client *c, const char *collection, const char *query,
+	    bool (*each)(void *arg, const struct json *row), void *arg)
 {
 	const char *path = arena_printf(c->arena, "%s?limit=%d%s", collection, PAGE, query);
 
@@ -178,7 +177,7 @@ static enum remote_rc
 find_registry(struct client *c, const struct remote_store *store, const char **id)
 {
 	struct search s = {.client = c, .store = store};
-	enum remote_rc rc = walk(c, "registries", "", look_at_registry, &s);
+	enum remote_rc rc = remote_walk(c, "registries", "", look_at_registry, &s);
 
 	*id = s.active != NULL ? client_text(s.active, "id") : NULL;
 	if (rc == REMOTE_OK && s.active == NULL && s.other != NULL) {
@@ -223,7 +222,7 @@ find_doubles(struct client *c, const struct remote_store *store, const char *reg
 
 	if (query == NULL)
 		return remote_fail(c, "out of memory");
-	return walk(c, "registrycredentials", query, look, s);
+	return remote_walk(c, "registrycredentials", query, look, s);
 }
 
 static enum remote_rc
@@ -524,7 +523,7 @@ remote_erase(struct client *c, const struct registry_url *address, const char *d
 	query = arena_printf(c->arena, "&registryId=%s", registry);
 	if (query == NULL)
 		return remote_fail(c, "out of memory");
-	rc = walk(c, "registrycredentials", query, look_at_stored, &found);
+	rc = remote_walk(c, "registrycredentials", query, look_at_stored, &found);
 	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++)
 		rc = erase_one(c, found.rows[i]);
 	if (rc == REMOTE_OK && found.count == 0)

@@ -40,6 +40,12 @@ enum remote_rc remote_list(struct client *c,
 			   void (*each)(void *arg, const char *address, const char *user),
 			   void *arg) __attribute__((warn_unused_result));
 
+/* Calls each(arg, row) for the rows of a collection until it returns false; the query begins with
+ * "&", or is empty. */
+enum remote_rc remote_walk(struct client *c, const char *collection, const char *query,
+			   bool (*each)(void *arg, const struct json *row), void *arg)
+	__attribute__((warn_unused_result));
+
 /* What to store. Logins with the same registry, path and user are the same login. */
 struct remote_store {
 	struct registry_url address; /* its path is the pathPrefix of the login */

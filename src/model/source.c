@@ -79,6 +79,17 @@ has_type(const struct json *value, enum json_type type)
 	return true;
 }
 
+enum json_type
+source_member(const struct source_row *source, const char *name)
+{
+	struct source_member m;
+
+	for (const char *rest = source->members; source_next_member(&rest, &m);)
+		if (strlen(name) == m.len && strncmp(name, m.name, m.len) == 0)
+			return m.type;
+	return JSON_NULL;
+}
+
 static enum err
 source_check_member(const struct json *value, const char *members, struct arena *a, struct error *e)
 {

@@ -47,6 +47,10 @@ const struct source_row *source_find(const char *name);
 enum err source_check(const struct source_row *source, const struct json *config, struct arena *a,
 		      struct error *e) __attribute__((warn_unused_result));
 
+/* The type of a member in the table, JSON_TRUE for a boolean; JSON_NULL if it has no such member.
+ */
+enum json_type source_member(const struct source_row *source, const char *name);
+
 /* A text member; NULL if it is missing or null. */
 const char *source_text(const struct json *config, const char *name);
 

@@ -48,10 +48,10 @@ class Command(harness.Case):
                     self.assertRegex(done.stdout, r"(?m)^  %s .*[a-z]" % option)
 
     def test_what_is_wrong_is_named(self):
-        for words, text in ((["ls"], 'unknown command "ls"'), (["key", "frob"], 'unknown command "key frob"'), (["frob", "--help"], 'unknown command "frob"'), (["audit"], "which command"), ([], "which command"),
+        for words, text in ((["list"], 'unknown command "list"'), (["key", "frob"], 'unknown command "key frob"'), (["frob", "--help"], 'unknown command "frob"'), (["account"], "which command"), ([], "which command"),
                             (["status", "--nonsense"], "unknown option --nonsense"), (["--nonsense", "status"], "--nonsense"), (["status", "more"], "unexpected argument: more"),
                             (["key", "list", "--json=yes"], "takes no value: --json"), (["key", "create", "--account"], "option needs a value: --account"), (["logout", "--state-dir", "/x"], "--state-dir"),
-                            (["ls\x1b[2J\u202e"], 'unknown command "ls?[2J?"')):
+                            (["list\x1b[2J\u202e"], 'unknown command "list?[2J?"')):
             done = self.run_command(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertIn(text, done.stderr)

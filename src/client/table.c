@@ -1,0 +1,260 @@
+/* table: rows as a table for people, as JSON, or as ids. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/json_out.h"
+#include "base/text.h"
+#include "client/call.h"
+#include "model/date.h"
+
+enum {
+	CELL_MAX = 128,	  /* bytes of a cell to show */
+	COLUMN_MIN = 8,	  /* characters that a column keeps on a narrow terminal */
+	COLUMNS_MAX = 12, /* of a table */
+};
+
+/* Times */
+
+const char *
+call_when(struct client_call *c, const struct json *row, const char *field)
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+	const char *text = client_text(row, field);
+	int64_t ms, seconds;
+	size_t u = 0;
+
+	if (text == NULL || !date_read(text, &ms))
+		return text;
+	seconds = (ms - clock_wall_ms()) / 1000;
+	int64_t away = seconds < 0 ? -seconds : seconds;
+	/* Two of a unit read better than one and a bit: 36 hours, not 1 day. */
+	while (u + 1 < sizeof(units) / sizeof(*units) && away < 2 * units[u].seconds)
+		u++;
+	int64_t n = away / units[u].seconds;
+	return arena_printf(c->arena, "%s%lld %s%s%s", seconds >= 0 ? "in " : "", (long long)n,
+			    units[u].name, n == 1 ? "" : "s", seconds < 0 ? " ago" : "");
+}
+
+/* JSON */
+
+static void
+json_node(struct json_out *w, const struct json *node)
+{
+	switch (node->type) {
+	case JSON_NULL:
+		json_null(w);
+		break;
+	case JSON_FALSE:
+	case JSON_TRUE:
+	case JSON_NUMBER:
+		json_raw(w, node->text, strlen(node->text));
+		break;
+	case JSON_STRING:
+		json_string(w, node->text);
+		break;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		for (const struct json *item = node->child; item != NULL; item = item->next)
+			json_node(w, item);
+		json_end_array(w);
+		break;
+	case JSON_OBJECT:
+		json_begin_object(w);
+		for (const struct json *item = node->child; item != NULL; item = item->next) {
+			json_name(w, item->name);
+			json_node(w, item);
+		}
+		json_end_object(w);
+		break;
+	}
+}
+
+/* The node as text; NULL if out of memory. */
+static const char *
+json_text(struct client_call *c, const struct json *node)
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, c->arena);
+	json_node(&w, node);
+	return json_out_text(&w, &len);
+}
+
+static int
+table_json(struct client_call *c, const struct json *row)
+{
+	const char *text = json_text(c, row);
+
+	return text != NULL && puts(text) >= 0 ? EXIT_OK : call_fail("out of memory");
+}
+
+/* Tables */
+
+/* What a cell means for the eye; nothing is said by colour alone. */
+static const char *
+colour_of(const char *cell)
+{
+	static const struct {
+		const char *word, *colour;
+	} words[] = {{"valid", "\033[32m"},
+		     {"active", "\033[32m"},
+		     {"expired", "\033[31m"},
+		     {"inactive", "\033[33m"},
+		     {"invalidCredential", "\033[31m"},
+		     {"forbidden", "\033[31m"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].word, cell) == 0)
+			return words[i].colour;
+	return NULL;
+}
+
+static bool
+has_colour(void)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) != 0 && (none == NULL || *none == '\0') && term != NULL &&
+	       strcmp(term, "dumb") != 0;
+}
+
+/* The first `width` characters, with a mark if that is not all. */
+static void
+table_cell(const char *cell, size_t width, bool last, bool colour)
+{
+	const char *paint = colour ? colour_of(cell) : NULL;
+	size_t len = http_utf8_length(cell), bytes = 0, shown = 0;
+	bool cut = len > width;
+
+	while (cell[bytes] != '\0' && shown < width - cut) {
+		shown++;
+		do
+			bytes++;
+		while (((unsigned char)cell[bytes] & 0xc0) == 0x80);
+	}
+	(void)printf("%s%.*s%s%s", paint != NULL ? paint : "", (int)bytes, cell, cut ? "…" : "",
+		     paint != NULL ? "\033[0m" : "");
+	for (shown += cut; !last && shown < width + 2; shown++)
+		(void)putchar(' ');
+	if (last)
+		(void)putchar('\n');
+}
+
+/* On a terminal the widest columns give way until the table fits. */
+static void
+fit(size_t *widths, size_t count)
+{
+	struct winsize size;
+	size_t all = 0, room;
+
+	if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+	    size.ws_col == 0)
+		return;
+	room = size.ws_col;
+	for (size_t i = 0; i < count; i++)
+		all += widths[i] + (i + 1 < count ? 2 : 0);
+	while (all > room) {
+		size_t widest = 0;
+
+		for (size_t i = 1; i < count; i++)
+			if (widths[i] > widths[widest])
+				widest = i;
+		if (widths[widest] <= COLUMN_MIN)
+			return;
+		widths[widest]--;
+		all--;
+	}
+}
+
+static const char *
+cell_of(struct client_call *c, const struct shown *column, const struct json *row)
+{
+	const char *text = column->text != NULL ? column->text(c, row, column->field)
+						: client_text(row, column->field);
+	char *plain = arena_printf(c->arena, "%.*s", CELL_MAX,
+				   text != NULL && *text != '\0' ? text : "-");
+
+	if (plain != NULL)
+		text_make_plain(plain);
+	return plain;
+}
+
+static int
+table_rows(struct client_call *c, const struct shown *columns, size_t count,
+	    const struct call_rows *rows)
+{
+	const char **cells = arena_array(c->arena, rows->count * count + 1, sizeof(*cells));
+	size_t widths[COLUMNS_MAX] = {0};
+	bool colour = has_colour();
+
+	for (size_t i = 0; i < count; i++)
+		widths[i] = strlen(columns[i].title);
+	for (size_t i = 0; cells != NULL && i < rows->count * count; i++) {
+		cells[i] = cell_of(c, &columns[i % count], rows->items[i / count]);
+		size_t len = cells[i] != NULL ? http_utf8_length(cells[i]) : 0;
+		widths[i % count] = len > widths[i % count] ? len : widths[i % count];
+	}
+	if (arena_failed(c->arena))
+		return call_fail("out of memory");
+	fit(widths, count);
+	for (size_t i = 0; i < count; i++)
+		table_cell(columns[i].title, widths[i], i + 1 == count, false);
+	for (size_t i = 0; i < rows->count * count; i++)
+		table_cell(cells[i], widths[i % count], i % count + 1 == count, colour);
+	return EXIT_OK;
+}
+
+int
+call_print(struct client_call *c, const struct shown *columns, size_t count,
+	   const struct call_rows *rows)
+{
+	bool json = arguments_find(c->arguments, "json") != NULL;
+	bool quiet = arguments_find(c->arguments, "quiet") != NULL;
+	int status = EXIT_OK;
+
+	if (!json && !quiet)
+		return table_rows(c, columns, count, rows);
+	for (size_t i = 0; status == EXIT_OK && i < rows->count; i++)
+		if (json)
+			status = table_json(c, rows->items[i]);
+		else
+			(void)puts(client_text(rows->items[i], "id"));
+	return status;
+}
+
+int
+call_print_one(struct client_call *c, const struct json *row)
+{
+	static const char *const dull[] = {"actions",  "links", "data",	      "type",
+					   "baseType", "uuid",	"removeTime", "kind"};
+
+	if (arguments_find(c->arguments, "json") != NULL)
+		return table_json(c, row);
+	if (arguments_find(c->arguments, "quiet") != NULL)
+		return puts(client_text(row, "id")) >= 0 ? EXIT_OK : EXIT_FAILED;
+	for (const struct json *m = row->child; m != NULL; m = m->next) {
+		bool shown = m->type != JSON_NULL;
+
+		for (size_t i = 0; i < sizeof(dull) / sizeof(*dull); i++)
+			shown = shown && strcmp(m->name, dull[i]) != 0;
+		const char *text = m->type == JSON_STRING ? m->text : json_text(c, m);
+		int64_t ms;
+		if (!shown || text == NULL)
+			continue;
+		(void)printf("%-22s  ", m->name);
+		text_print_plain(stdout, text);
+		if (m->type == JSON_STRING && date_read(text, &ms) && strchr(text, 'T') != NULL)
+			(void)printf("  (%s)", call_when(c, row, m->name));
+		(void)putchar('\n');
+	}
+	return EXIT_OK;
+}
