@@ -24,7 +24,8 @@ struct arguments {
  * option: the command itself rejects those. */
 typedef bool (*argument_value_fn)(const char *name, size_t len);
 
-/* "-h", "-q" and "-u" mean "--help", "--quiet" and "--user"; everything after "--" is a word. False if there are too many arguments. */
+/* "-h", "-q" and "-u" mean "--help", "--quiet" and "--user"; everything after "--" is a word. False
+ * if there are too many arguments. */
 bool arguments_read(struct arguments *out, int argc, char **argv, argument_value_fn needs_value)
 	__attribute__((warn_unused_result));
 

@@ -162,7 +162,8 @@ add_list(struct client_call *c, struct json_out *w, const char *option, const ch
 			const struct json *row = NULL;
 
 			if (registries != NULL && item != NULL) {
-				row = call_find(c, registries, "registry", item, call_registry_names);
+				row = call_find(c, registries, "registry", item,
+						call_registry_names);
 				if (row == NULL)
 					return false;
 				item = client_text(row, "id");

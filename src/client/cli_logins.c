@@ -660,7 +660,8 @@ disable(struct client_call *c, const struct json *login)
 static int
 take_away(struct client_call *c, const struct json *login)
 {
-	if (is_active(login) && call_ask(c, "POST", login_path(c, login, "deactivate"), "{}") == NULL)
+	if (is_active(login) &&
+	    call_ask(c, "POST", login_path(c, login, "deactivate"), "{}") == NULL)
 		return call_fail(c->why);
 	return act(c, login, "remove", "removed");
 }

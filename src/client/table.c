@@ -190,7 +190,7 @@ cell_of(struct client_call *c, const struct shown *column, const struct json *ro
 
 static int
 table_rows(struct client_call *c, const struct shown *columns, size_t count,
-	    const struct call_rows *rows)
+	   const struct call_rows *rows)
 {
 	const char **cells = arena_array(c->arena, rows->count * count + 1, sizeof(*cells));
 	size_t widths[COLUMNS_MAX] = {0};
