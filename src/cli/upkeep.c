@@ -21,6 +21,7 @@
 #include "service/housekeeper.h"
 #include "service/owner.h"
 #include "service/rekey.h"
+#include "service/sealed.h"
 #include "service/status.h"
 #include "store/sqlite/file.h"
 #include "store/store.h"
@@ -125,7 +126,7 @@ upkeep_print_keys(const struct session *s)
 	size_t key_count = keyring_sealing(s->context.ring, keys), count = 0;
 	int status = EXIT_OK;
 
-	if (rekey_count(s->context.store, rows, &count) != STORE_OK)
+	if (sealed_count(s->context.store, rows, &count) != STORE_OK)
 		return session_fail("the sealed values cannot be counted: run `regcred check`");
 	for (size_t k = 0; k < key_count; k++) {
 		long long sealed = 0;

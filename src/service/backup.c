@@ -18,7 +18,7 @@
 #include "base/settings.h"
 #include "service/app.h"
 #include "service/owner.h"
-#include "service/rekey.h"
+#include "service/rekey_lease.h"
 #include "store/sqlite/file.h"
 
 enum {
@@ -481,7 +481,7 @@ restore(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 	struct file_facts facts = {0};
 
 	if (access(b->settings->database, F_OK) == 0 &&
-	    rekey_runs_on(b->settings->database, holder)) {
+	    rekey_lease_runs(b->settings->database, holder)) {
 		(void)snprintf(
 			why, CONFIG_WHY_MAX,
 			"a `regcred rekey` is working on the database (%.200s): wait until it ends",

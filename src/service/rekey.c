@@ -5,15 +5,11 @@
  */
 #include "service/rekey.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/arena.h"
@@ -27,21 +23,21 @@
 #include "secret/key_file.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
-#include "store/sqlite/file.h"
+#include "service/rekey_lease.h"
+#include "service/sealed.h"
 #include "store/store.h"
 
 enum {
 	PAGE = 500, /* rows read at a time */
 	PAGE_ARENA = 32 * 1024 * 1024,
 	CHECK_ARENA = 256 * 1024,
-	BAD_NAMED = 5,		   /* unreadable rows to name in the report */
-	ROUNDS_MAX = 20,	   /* passes before giving up: an old process may seal on */
-	SETTLE_MS = 100 * 1000,	   /* how long readers may delay the end */
-	QUIET_MS = 2000,	   /* a faster run shows no progress */
-	TELL_MS = 1000,		   /* between progress lines */
-	STEP_MS = 50,		   /* pauses are split so that a signal ends them soon */
-	LAST_PAUSE_MS = 500,	   /* for requests that still hold an old version of a row */
-	LEASE_MS = 10 * 60 * 1000, /* renewed with each transaction */
+	BAD_NAMED = 5,		/* unreadable rows to name in the report */
+	ROUNDS_MAX = 20,	/* passes before giving up: an old process may seal on */
+	SETTLE_MS = 100 * 1000, /* how long readers may delay the end */
+	QUIET_MS = 2000,	/* a faster run shows no progress */
+	TELL_MS = 1000,		/* between progress lines */
+	STEP_MS = 50,		/* pauses are split so that a signal ends them soon */
+	LAST_PAUSE_MS = 500,	/* for requests that still hold an old version of a row */
 };
 
 /* A value to reseal. */
@@ -109,68 +105,6 @@ wait_until(struct rotation *x, int64_t then_ms)
 	return is_stopped(x) ? rekey_failed(x, "interrupted") : true;
 }
 
-/* Families with a sealed field */
-
-/* Finds the next family with a sealed field, from type *i on; false if there is none. Each family
- * is returned once, even if several types share it. */
-static bool
-next_sealed(size_t *i, const struct family **family, enum column *column)
-{
-	for (; types_table[*i].id != NULL; (*i)++) {
-		const struct resource_type *type = &types_table[*i];
-		const struct field *field = type->family != NULL && (type->flags & TYPE_HASHED) == 0
-						    ? resource_sealed_field(type)
-						    : NULL;
-		bool told = false;
-
-		for (size_t j = 0; field != NULL && j < *i; j++)
-			told = told || (types_table[j].family == type->family &&
-					(types_table[j].flags & TYPE_HASHED) == 0 &&
-					resource_sealed_field(&types_table[j]) != NULL);
-		if (field == NULL || told)
-			continue;
-		*family = type->family;
-		*column = field->column;
-		(*i)++;
-		return true;
-	}
-	return false;
-}
-
-enum store_rc
-rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
-{
-	struct arena *a = arena_new(CHECK_ARENA);
-	enum store_rc rc = a != NULL ? STORE_OK : STORE_NO_MEMORY;
-	const struct family *family;
-	enum column column;
-	size_t i = 0;
-
-	*count = 0;
-	while (rc == STORE_OK && next_sealed(&i, &family, &column)) {
-		struct prefix_count *prefixes;
-		size_t prefix_count;
-
-		rc = store_count_sealed(s, a, family, column, SECRET_PREFIX, &prefixes,
-					&prefix_count);
-		for (size_t p = 0; rc == STORE_OK && p < prefix_count; p++) {
-			int64_t id = secret_key_id(&prefixes[p].prefix);
-			size_t at = 0;
-
-			while (at < *count && out[at].id != id)
-				at++;
-			if (at == KEY_ROWS_MAX)
-				continue;
-			if (at == *count)
-				out[(*count)++] = (struct key_rows){.id = id};
-			out[at].rows += prefixes[p].rows;
-		}
-	}
-	if (a != NULL)
-		arena_free(a);
-	return rc;
-}
-
 /* The audit log */
 
 /* Records a step in its transaction: the key, and the number of values. */
@@ -192,77 +126,12 @@ note(struct store_tx *tx, const struct keyring *ring, const char *event, int64_t
 	return rc;
 }
 
-#define LEASE "rekey"
-
-/* The lease: a database has only one rotation at a time, whichever process and copy of the key file
- * it uses. The key file too is changed only under it, in a transaction that has just renewed it. */
-
-/* "HOST:NAMESPACE:PROCESS"; containers on one host may have its name, and processes of their own.
- */
-static void
-name_holder(char holder[REKEY_HOLDER_SIZE])
-{
-	char host[REKEY_HOLDER_SIZE / 2] = "";
-	struct stat space;
-
-	if (gethostname(host, sizeof(host) - 1) != 0 || stat("/proc/self/ns/pid", &space) != 0)
-		(void)snprintf(holder, REKEY_HOLDER_SIZE, "?:?:%d", (int)getpid());
-	else
-		(void)snprintf(holder, REKEY_HOLDER_SIZE, "%s:%llu:%d", host,
-			       (unsigned long long)space.st_ino, (int)getpid());
-}
-
-/* Whether the holder is a process that this one would see, and does not exist. */
-static bool
-is_dead(const char *holder)
-{
-	char own[REKEY_HOLDER_SIZE];
-	const char *colon = strrchr(holder, ':');
-
-	name_holder(own);
-	size_t host = (size_t)(strrchr(own, ':') - own);
-	if (colon == NULL || (size_t)(colon - holder) != host || strncmp(own, holder, host) != 0 ||
-	    *own == '?')
-		return false;
-	pid_t pid = (pid_t)strtol(colon + 1, NULL, 10);
-	return pid > 0 && pid != getpid() && kill(pid, 0) != 0 && errno == ESRCH;
-}
-
-bool
-rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE])
-{
-	return file_lease(database, LEASE, clock_wall_ms(), holder, REKEY_HOLDER_SIZE) &&
-	       !is_dead(holder);
-}
-
-/* Checked in the transaction of each step, so that no step runs without the lease. */
-static enum err
-keep_lease(struct store_tx *tx, struct rotation *x)
-{
-	struct arena *a = arena_new(CHECK_ARENA);
-	int64_t now = clock_wall_ms();
-	struct lease lease = {0};
-	enum store_rc rc = a != NULL ? store_tx_lease(tx, a, LEASE, &lease) : STORE_NO_MEMORY;
-
-	if (rc == STORE_OK && is_dead(lease.holder))
-		rc = store_end_lease(tx, LEASE, lease.holder);
-	if (rc == STORE_OK || rc == STORE_NONE)
-		rc = store_take_lease(tx, LEASE, x->holder, now, now + LEASE_MS);
-	if (rc == STORE_NONE)
-		(void)snprintf(
-			x->why, SECRET_WHY_MAX,
-			"another `regcred rekey` is working on this database (%s): wait until it "
-			"ends, or ten minutes if it was killed on another host",
-			lease.holder);
-	if (a != NULL)
-		arena_free(a);
-	return rc == STORE_OK ? ERR_NONE : ERR_CONFLICT;
-}
-
 static enum err
 lease_in_transaction(struct store_tx *tx, void *arg)
 {
-	return keep_lease(tx, arg);
+	struct rotation *x = arg;
+
+	return rekey_lease_keep(tx, x->holder, x->why);
 }
 
 /* A change of the key file, with what the audit log says of it; NULL: nothing. */
@@ -281,7 +150,7 @@ change_in_transaction(struct store_tx *tx, void *arg)
 	const struct key_change *c = arg;
 	struct rotation *x = c->rotation;
 
-	if (keep_lease(tx, x) != ERR_NONE)
+	if (rekey_lease_keep(tx, x->holder, x->why) != ERR_NONE)
 		return ERR_CONFLICT;
 	if (c->event != NULL && note(tx, x->r->ring, c->event, c->id, 0) != STORE_OK)
 		return ERR_INTERNAL;
@@ -293,7 +162,7 @@ end_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct rotation *x = arg;
 
-	return store_end_lease(tx, LEASE, x->holder) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	return rekey_lease_end(tx, x->holder) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
 /* Runs a transaction of the rotation; false with a sentence in why. */
@@ -410,7 +279,7 @@ fresh_id(struct rotation *x, const struct sealing_key *keys, size_t key_count, u
 	*id = (uint32_t)highest + 1;
 	/* No row may name it either: the id of a lost key is not reused. */
 	if (rc == STORE_OK)
-		rc = rekey_count(x->r->store, rows, &count);
+		rc = sealed_count(x->r->store, rows, &count);
 	for (size_t i = 0; rc == STORE_OK && i < count; i++)
 		if (rows[i].id == *id)
 			return rekey_failed(x, "a row names a key that is not in the key file: put "
@@ -437,7 +306,7 @@ replace_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct batch *b = arg;
 
-	if (keep_lease(tx, b->rotation) != ERR_NONE)
+	if (rekey_lease_keep(tx, b->rotation->holder, b->rotation->why) != ERR_NONE)
 		return ERR_CONFLICT;
 	for (size_t i = 0; i < b->count; i++) {
 		enum store_rc rc = store_replace_value(tx, b->family, b->items[i].id, b->column,
@@ -514,9 +383,7 @@ seal_page(struct rotation *x, const struct family *family, enum column column,
 
 	for (size_t i = 0; items != NULL && i < list->count; i++) {
 		const struct record *row = &list->items[i];
-		const struct field *field = (row->type->flags & TYPE_HASHED) == 0
-						    ? resource_sealed_field(row->type)
-						    : NULL;
+		const struct field *field = sealed_field(row->type);
 		const struct value *sealed = &row->columns[column];
 
 		if (field == NULL || sealed->type == VALUE_NULL)
@@ -569,7 +436,7 @@ walk_all(struct rotation *x, page_fn page)
 	size_t i = 0;
 
 	x->changed = x->bad = 0;
-	while (next_sealed(&i, &family, &column))
+	while (sealed_next(&i, &family, &column))
 		if (!walk_family(x, family, column, page))
 			return false;
 	return true;
@@ -601,11 +468,11 @@ retire_in_transaction(struct store_tx *tx, void *arg)
 	size_t i = 0;
 
 	old->needed = false;
-	if (keep_lease(tx, old->rotation) != ERR_NONE)
+	if (rekey_lease_keep(tx, old->rotation->holder, old->rotation->why) != ERR_NONE)
 		return ERR_CONFLICT;
 	secret_seal_prefix(old->id, prefix);
 	const struct value value = value_blob(prefix, sizeof(prefix));
-	while (next_sealed(&i, &family, &column)) {
+	while (sealed_next(&i, &family, &column)) {
 		enum store_rc rc = store_tx_find_sealed(tx, family, column, &value);
 
 		if (rc == STORE_OK)
@@ -800,7 +667,7 @@ prove_end(struct rotation *x)
 		return false;
 	if (keyring_sealing(x->r->ring, keys) != 1 || keys[0].id != x->primary)
 		return rekey_failed(x, "the key file still has a second key that seals");
-	enum store_rc rc = rekey_count(x->r->store, rows, &count);
+	enum store_rc rc = sealed_count(x->r->store, rows, &count);
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
 	for (size_t i = 0; i < count; i++)
@@ -829,7 +696,7 @@ rotate(struct rotation *x)
 	x->began_ms = clock_ms();
 	if (!rekey_register(x->r->store, x->r->ring, x->why))
 		return false;
-	enum store_rc rc = rekey_count(x->r->store, rows, &count);
+	enum store_rc rc = sealed_count(x->r->store, rows, &count);
 	if (rc != STORE_OK)
 		return failed_store(x, rc);
 	for (size_t i = 0; i < count; i++)
@@ -848,7 +715,7 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 
 	if (!keyring_is_changeable(r->key_file, why))
 		return false;
-	name_holder(x.holder);
+	rekey_lease_name(x.holder);
 	x.arena = arena_new(PAGE_ARENA);
 	bool done = x.arena != NULL ? rotate(&x) : failed_store(&x, STORE_NO_MEMORY);
 	/* A lease that is not released expires. */

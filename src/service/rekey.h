@@ -45,23 +45,9 @@ bool rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX]) __attribute__((w
 bool rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
 	__attribute__((warn_unused_result));
 
-/* Whether a rotation of that database is under way, by its lease; holder: "HOST:NAMESPACE:PROCESS".
- */
-enum { REKEY_HOLDER_SIZE = 320 };
-bool rekey_runs_on(const char *database, char holder[REKEY_HOLDER_SIZE]);
-
 /* Opens every sealed value: only that proves that the keys are the right ones. False with a
  * sentence in why. */
 bool rekey_opens_all(struct store *s, const struct keyring *ring, char why[SECRET_WHY_MAX])
-	__attribute__((warn_unused_result));
-
-/* The number of values sealed by each key id; id 0: not a sealed value. */
-struct key_rows {
-	int64_t id;
-	int64_t rows;
-};
-enum { KEY_ROWS_MAX = 64 };
-enum store_rc rekey_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
 	__attribute__((warn_unused_result));
 
 #endif

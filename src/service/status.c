@@ -22,7 +22,7 @@
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "service/app.h"
-#include "service/rekey.h"
+#include "service/sealed.h"
 #include "shared/board.h"
 #include "store/store.h"
 
@@ -254,7 +254,7 @@ put_keys(struct status_walk *s, const struct context *c)
 	struct key_rows rows[KEY_ROWS_MAX];
 	size_t key_count = keyring_sealing(c->ring, keys), count = 0;
 
-	if (rekey_count(c->store, rows, &count) != STORE_OK)
+	if (sealed_count(c->store, rows, &count) != STORE_OK)
 		status_complain(s, "the sealed values cannot be counted: run `regcred check`");
 	json_name(&s->w, "keys");
 	json_begin_array(&s->w);
