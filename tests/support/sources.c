@@ -96,6 +96,7 @@ sources_renewal(struct arena *a, const struct source_row *source, const char *co
 						   .proxy = "",
 						   .timeout_ms = 5000,
 						   .programs = "",
+						   .metadata = "",
 						   .tokens_dir = ""};
 	struct renewal r = {.settings = &sources_settings,
 			    .arena = a,
