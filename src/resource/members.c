@@ -177,6 +177,15 @@ end_members(struct member_changes *m, struct arena *a)
 			    come, m->gone_count, m->come_count);
 }
 
+static enum store_rc
+list_members(struct store_tx *tx, const struct work *w, struct record_list *out)
+{
+	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID,
+					   record_id(w->row), &owners_all, LIMIT_MAX);
+
+	return store_tx_list(tx, w->context->arena, &q, out);
+}
+
 enum err
 members_set(struct store_tx *tx, struct work *w)
 {
@@ -184,12 +193,9 @@ members_set(struct store_tx *tx, struct work *w)
 	struct member_changes changes;
 	size_t count = w->members->count;
 	int64_t project = record_id(w->row);
-	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
-					   &owners_all, LIMIT_MAX);
 	struct record_list old;
 	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
-	enum store_rc rc =
-		kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
+	enum store_rc rc = kept != NULL ? list_members(tx, w, &old) : STORE_NO_MEMORY;
 
 	begin_members(&changes, w->context->arena);
 	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
@@ -225,7 +231,7 @@ members_set(struct store_tx *tx, struct work *w)
 		return work_fail(w, STORE_NO_MEMORY);
 	if (w->members_now == NULL)
 		return ERR_NONE;
-	rc = store_tx_list(tx, w->context->arena, &q, w->members_now);
+	rc = list_members(tx, w, w->members_now);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 
@@ -244,9 +250,14 @@ members_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
 	bool found = false;
+	enum store_rc rc;
 
-	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
-					record_id(w->row), &owners_all, w->row);
+	if (w->repeated) {
+		rc = list_members(tx, w, w->members_now);
+		return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+	}
+	rc = store_tx_get(tx, w->context->arena, w->row->type->family, record_id(w->row),
+			  &owners_all, w->row);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
 	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)

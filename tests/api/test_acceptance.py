@@ -1531,6 +1531,77 @@ class J_Once(Acceptance):
         self.assertNotEqual(self.ok(self.send("registrycredentials", body, "day"), 201)["id"], first)
         self.assertEqual(self.site.sql("SELECT count(*) FROM once WHERE row_id = ?", (int(first[2:]),)), [(0,)])
 
+    def act(self, path, action, key, body=None, who=None):
+        return (who or self.env).post("%s/?action=%s" % (path, action), body or {}, headers=[("Idempotency-Key", key)])
+
+    def test_actions_are_done_once(self):
+        """The second time the answer is the first one, whatever has become of the row meanwhile."""
+        registry = self.p.registry()["id"]
+        for path in (self.cred(self.p.credential({"id": registry})["id"]), "registries/" + registry):
+            steps = (("deactivate", "deactivating"), ("activate", "activating"), ("update", "updating-active"), ("deactivate", "deactivating"),
+                     ("remove", "removing"), ("purge", "purging"))
+            for number, (action, shown) in enumerate(steps):
+                key = "%s %d" % (path, number)
+                first = self.ok(self.act(path, action, key), 202)
+                self.assertEqual((first["state"], first["transitioning"]), (shown, "yes"))
+                after = self.ok(self.env.get(path))
+                rows = self.site.sql("SELECT max(id) FROM audit_log")
+                for _ in range(2):
+                    self.assertEqual(self.ok(self.act(path, action, key), 202)["state"], shown)
+                self.assertEqual(self.ok(self.env.get(path)), after)
+                self.assertEqual(self.site.sql("SELECT max(id) FROM audit_log"), rows)
+                self.err(self.act(path, action, key, {"other": 1}), 422, "NotUnique", "Idempotency-Key")
+                self.err(self.act(path, "activate" if action != "activate" else "remove", key), 422, "NotUnique", "Idempotency-Key")
+
+    def test_an_action_is_not_done_again_later(self):
+        """A deactivation that arrives once more does not undo what somebody did after it; one with another key does."""
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        self.status(self.act(path, "deactivate", "late"), 202)
+        self.status(self.env.action(path, "activate"), 202)
+        self.assertEqual(self.ok(self.act(path, "deactivate", "late"), 202)["state"], "deactivating")
+        self.assertEqual(self.ok(self.env.get(path))["state"], "active")
+        self.err(self.act(path, "activate", "impossible"), 422, "ActionNotAvailable", "action")
+        self.status(self.act(path, "deactivate", "impossible"), 202)     # what failed is not remembered
+        self.err(self.act(path, "nosuch", "n"), 422, "InvalidAction", "action")
+        self.err(self.act(path, "activate", "x" * 256), 400, "Bad Request")
+
+    def test_a_condition_of_an_action_that_was_done_is_not_looked_at_again(self):
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        headers = [("Idempotency-Key", "tagged"), ("If-Match", self.env.get(path).header("ETag"))]
+        for _ in range(2):
+            self.status(self.env.post(path + "/?action=deactivate", {}, headers=headers), 202)
+        self.status(self.env.post(path + "/?action=activate", {}, headers=[("Idempotency-Key", "new"), headers[1]]), 412)
+
+    def test_sixteen_actions_at_once_are_one(self):
+        path, answers = self.cred(self.p.credential(self.p.registry())["id"]), []
+        threads = [threading.Thread(target=lambda: answers.append(self.act(path, "deactivate", "race").status)) for _ in range(16)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(answers, [202] * 16)
+        self.assertEqual(self.site.sql("SELECT count(*) FROM audit_log WHERE resource_id = ? AND event_type = 'deactivate'", (path.split("/")[1],)), [(1,)])
+
+    def test_members_are_set_once(self):
+        account, project = self.site.account("user")[0], self.site.project()
+        path = "/v1/projects/" + project.id
+        mine = [{"externalId": "1a1", "externalIdType": "rancher_id", "role": "owner"}]
+        both = mine + [{"externalId": account, "externalIdType": "rancher_id", "role": "member"}]
+        first = self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)
+        self.assertEqual(len(first["members"]), 2)
+        self.ok(self.site.admin.action(path, "setmembers", {"members": mine}), 202)
+        self.assertEqual(len(self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)["members"]), 1)
+        self.err(self.act(path, "setmembers", "m", {"members": mine}, self.site.admin), 422, "NotUnique", "Idempotency-Key")
+        for _ in range(2):
+            self.status(self.act(path, "delete", "gone", None, self.site.admin), 202)
+        self.assertEqual(self.ok(self.site.admin.get(path))["state"], "removed")
+        self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)
+
+    def test_a_key_of_another_account_repeats_nothing(self):
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        self.status(self.act(path, "deactivate", "whose"), 202)
+        self.err(self.act(path, "deactivate", "whose", None, self.p.admin), 422, "ActionNotAvailable", "action")
+
     def test_a_failed_create_is_not_remembered(self):
         self.err(self.send("registries", {"serverAddress": ""}, "bad"), 422, "MinLengthExceeded", "serverAddress")
         self.ok(self.send("registries", {"serverAddress": "good.example.test"}, "bad"), 201)
