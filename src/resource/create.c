@@ -193,15 +193,12 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 		row->columns[COL_KIND] =
 			value_text(type->default_kind != NULL ? type->default_kind : type->id);
 	row->type = type_of_row(type->family, record_text(row, COL_KIND));
-	if (type->family == &family_storage_pool)
-		row->columns[COL_ADDRESS_KEY] =
-			address_key_of(c, record_text(row, COL_SERVER_ADDRESS));
 	row_start(c, row);
 }
 
 /* Checks values that the field table does not restrict. */
 static enum err
-check_new(const struct context *c, const struct record *row, struct error *e)
+check_new(const struct context *c, struct record *row, struct error *e)
 {
 	const char *uuid = record_text(row, COL_UUID), *access = record_text(row, COL_PUBLIC_VALUE);
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -216,18 +213,12 @@ check_new(const struct context *c, const struct record *row, struct error *e)
 		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue",
 			       "An access key cannot contain a colon, where HTTP Basic ends it: "
 			       "leave it out.");
-	const char *address = record_text(row, COL_SERVER_ADDRESS);
-	if (row->type->family == &family_storage_pool && address != NULL &&
-	    strchr(address, '*') != NULL)
-		return err_set(e, ERR_INVALID_FORMAT, "serverAddress",
-			       "A pattern is not the address of a registry, and no login would "
-			       "ever be found by it: store a registry for each host.");
 	if (row->type->family == &family_account &&
 	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
 		return err_set(
 			e, ERR_INVALID_OPTION, "kind",
 			"Only a superadmin makes accounts of this kind: choose another one.");
-	return ERR_NONE;
+	return read_address(c, row, e);
 }
 
 enum err
@@ -263,7 +254,8 @@ resource_create(const struct context *c, const struct resource_type *type, const
 
 	struct work w = {.context = c, .row = out, .error = e, .change = &change, .plan = &plan};
 	if ((out->type->flags & TYPE_PROJECT) != 0) {
-		if (members_of_new(c, change.members, &members, e) != ERR_NONE)
+		if (members_read(c, change.members, &members, e) != ERR_NONE ||
+		    members_add_owner(c, &members, e) != ERR_NONE)
 			return e->code;
 		w.members = &members;
 	}

@@ -457,12 +457,46 @@ class C_Create(Acceptance):
         self.err(self.env.post("registries", {"serverAddress": ""}), 422, "MinLengthExceeded", "serverAddress")
         self.err(self.env.post("registries", {"serverAddress": None}), 422, "NotNullable", "serverAddress")
         self.err(self.env.post("registries", {"serverAddress": "s" * 1025}), 422, "MaxLengthExceeded", "serverAddress")
-        self.status(self.env.post("registries", {"serverAddress": "s" * 1024}), 201)
+        self.status(self.env.post("registries", {"serverAddress": "s" * 63 + "/" * 961}), 201)
 
     def test_C19_address_verbatim(self):
-        for address in ("http://bar.com:8080", "HTTPS://Reg.Example.test/x/?y=1#z", "  spaced  ", "ü.example", "\"<>&'"):
+        for address in ("http://bar.com:8080", "HTTPS://Reg.Example.test:443/v2/x/", "  spaced  ", "one-word", "under_score.test:1", "FINAL.dot.", "[2001:DB8::1]:65535",
+                        "[::1]", "10.0.0.7", "http://10.0.0.7:80/", "oci://charts.example.test/team", "docker://Index.Docker.IO/v1/", "xn--bcher-kva.example",
+                        "a.b.c.d.e.f:1/a/b__c/d-e.f", "\tlocalhost:5000\n"):
             number = self.ok(self.env.post("registries", {"serverAddress": address}), 201)["id"]
             self.assertEqual(self.ok(self.env.get("registries/" + number))["serverAddress"], address)
+
+    # What the sentence says, and addresses that no image can have.
+    UNREADABLE = {
+        "a space": ("gh cr.io", "ghcr.io /x", "a\tb.io", "ghcr.io,\nquay.io"),
+        "user name": ("user@ghcr.io", "https://user:password@ghcr.io/v2/", "a@b@c"),
+        "no valid host": ("b\u00fccher.example", "\"<>&'", "-x.io", "x-.io", "a..b", ".io", "1.2.3", "1.2.3.256", "0x7f.1", "300.1.1.1:5000", "[::1", "[::g]:5000",
+                          "[fe80::1%eth0]:5000", "[1.2.3.4]", "::1", "2001:db8::1", "s" * 64 + ".io", "x." * 127 + "io", "s" * 1024, "ghcr.io,quay.io", "ghcr.io;", "$HOST",
+                          "{{registry}}", "https://", "https:///x", "r\u00e9g.io:5000", "a.io\u200b", "443"),
+        "port is not valid": ("ghcr.io:99999", "ghcr.io:65536", "ghcr.io:0", "ghcr.io:", "ghcr.io:http", "ghcr.io:080", "ghcr.io:-1", "a:1:2", "[::1]:x", "ghcr.io:5000:"),
+        "another scheme": ("ftp://ghcr.io", "file:///etc", "ssh://git@ghcr.io", "unix://x", "httpss://x"),
+        "parameters": ("https://reg.example.test/x/?y=1#z", "ghcr.io?x", "ghcr.io#1", "ghcr.io/x?"),
+        "pattern": ("*.our.example.test", "*", "ghcr.io/*", "reg-*.example.test:5000"),
+        "path": ("ghcr.io/Acme", "ghcr.io/v2/Acme/app", "ghcr.io/a..b", "ghcr.io/../x", "ghcr.io/a%20b", "ghcr.io/-a", "ghcr.io/a_", "ghcr.io/a___b", "ghcr.io/app:latest",
+                 "ghcr.io/app@sha256", "ghcr.io/\u00fc", "ghcr.io/" + "a" * 256, "ghcr.io/a\\b"),
+    }
+
+    def test_C19b_addresses_that_no_image_can_have(self):
+        count = len(self.ids(self.env.get("registries")))
+        for why, addresses in self.UNREADABLE.items():
+            for address in addresses:
+                body = self.err(self.env.post("registries", {"serverAddress": address}), 422, "InvalidFormat", "serverAddress")
+                self.assertIn(why.lower(), body["detail"].lower(), address)
+                self.assertRegex(body["detail"], r"\.$", address)
+        self.assertEqual(len(self.ids(self.env.get("registries"))), count)
+
+    def test_C19c_whole_objects_go_on_with_what_was_stored_before(self):
+        registry = self.p.registry(serverAddress="before.example.test")
+        self.site.sql("UPDATE storage_pool SET server_address = 'gh cr.io', address_key = NULL WHERE id = ?", (int(registry["id"][3:]),), write=True)
+        row = self.ok(self.env.get("registries/" + registry["id"]))
+        self.assertEqual(self.ok(self.env.put("registries/" + registry["id"], dict(row, name="renamed")))["serverAddress"], "gh cr.io")
+        self.status(self.env.action("registries/" + registry["id"], "deactivate"), 202)
+        self.status(self.env.delete("registries/" + registry["id"]), 200)
 
     def test_C20_abstract_types(self):
         registry, _ = self.pair()
