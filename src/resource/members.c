@@ -235,14 +235,42 @@ members_set(struct store_tx *tx, struct work *w)
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 
-bool
-members_have_owner(const struct member_list *members)
+static bool
+is_account(const struct member *m)
+{
+	return strcmp(m->external_id_type, "rancher_id") == 0;
+}
+
+/* Whether there is an owner; for `here`, one that regcred can identify: users with other kinds of
+ * ids cannot sign in here. */
+static bool
+have_owner(const struct member_list *members, bool here)
 {
 	for (size_t i = 0; i < members->count; i++)
 		if (strcmp(members->items[i].role, "owner") == 0 &&
-		    strcmp(members->items[i].external_id_type, "rancher_id") == 0)
+		    (!here || is_account(&members->items[i])))
 			return true;
 	return false;
+}
+
+enum err
+members_add_owner(const struct context *c, struct member_list *members, struct error *e)
+{
+	char *self = id_format(c->arena, &family_account, c->id->user_id);
+
+	if (self == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (have_owner(members, true) || c->id->role == ROLE_SERVICE ||
+	    c->id->role == ROLE_SUPERADMIN)
+		return ERR_NONE;
+	for (size_t i = 0; i < members->count; i++)
+		if (is_account(&members->items[i]) &&
+		    strcmp(members->items[i].external_id, self) == 0) {
+			members->items[i].role = "owner";
+			return ERR_NONE;
+		}
+	members->items[members->count++] = (struct member){self, "rancher_id", "owner"};
+	return ERR_NONE;
 }
 
 static enum err
@@ -295,10 +323,10 @@ resource_set_members(const struct context *c, const char *id, const struct json 
 		return err_set(e, ERR_INVALID_FORMAT, "members", "It is not an array: send one.");
 	if (members_read(c, list, &members, e) != ERR_NONE)
 		return e->code;
-	if (!members_have_owner(&members))
-		return err_set(e, ERR_INVALID_FORMAT, "members",
-			       "No account is named as an owner: name one (rancher_id) who can act "
-			       "for the project.");
+	if (!have_owner(&members, false))
+		return err_set(e, ERR_NO_OWNER, NULL, NULL);
+	if (members_add_owner(c, &members, e) != ERR_NONE)
+		return e->code;
 	struct work w = {.context = c,
 			 .row = &row,
 			 .error = e,
