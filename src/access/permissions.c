@@ -38,7 +38,6 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(USER), "project",   "crudx" },
 	{ ROLE(SERVICE),                  "project",                "crx" },
 	{ EVERY,                          "projectMember",          "rx" },
-	{ EVERY,                          "projectTemplate",        "r" },
 
 	{ EVERY,                          "credential",             "rx" },
 	{ ROLE(SERVICE) | ROLE(ADMIN),    "credential",             "crx" },
@@ -83,7 +82,6 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalId",     "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalIdType", "" },
 	{ EVERY & ~OPERATOR,              "project.allowSystemRole", "" },
-	{ EVERY & ~OPERATOR,              "project.projectLinks",   "" },
 	{ ROLE(SERVICE),                  "project.name",           "cr" },
 	{ ROLE(SERVICE),                  "project.description",    "cr" },
 	{ ROLE(SERVICE),                  "project.verification",   "cr" },
@@ -107,7 +105,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.physicalTotalSizeMb",  "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.virtualTotalSizeMb",   "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.zoneId",               "" },
-	{ EVERY & ~ROLE(SUPERADMIN),      "registry.storageDriverId", "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "*.storageDriverId",      "" },
 };
 
 const char *const role_names[ROLE__COUNT] = {

@@ -151,7 +151,11 @@ identify_key(const struct auth *auth, struct arena *a, const char *client, int64
 		return store_err(rc, e);
 	/* The same work whether the key exists or not, so that timing does not reveal which keys
 	 * exist. */
-	bool right = secret_verify_key(auth->ring, secret,
+	const struct seal_place nowhere = {.table = family_credential.table,
+					   .uuid = "00000000-0000-0000-0000-000000000000",
+					   .field = "secretValue"};
+	const struct seal_place place = rc == STORE_OK ? seal_place_of(&key) : nowhere;
+	bool right = secret_verify_key(auth->ring, &place, secret,
 				       rc == STORE_OK ? &key.columns[COL_SECRET_VALUE] : NULL);
 	if (!right || !is_valid(&key, &account, client, now_ms))
 		return sign_in_failed(auth, client, access, now_ms, e);
@@ -215,7 +219,8 @@ find_session(const struct auth *auth, struct arena *a, const char *cookie, bool 
 	    store_get(auth->store, a, &family_credential, row, &owners_all, out) != STORE_OK ||
 	    out->type != &types_table[T_SESSION])
 		return false;
-	return secret_verify_key(auth->ring, dot + 1, &out->columns[COL_SECRET_VALUE]) &&
+	const struct seal_place place = seal_place_of(out);
+	return secret_verify_key(auth->ring, &place, dot + 1, &out->columns[COL_SECRET_VALUE]) &&
 	       record_state(out) == (link ? ST_INACTIVE : ST_ACTIVE) &&
 	       now_ms < out->columns[COL_EXPIRES].number &&
 	       now_ms - out->columns[COL_LAST_USED].number <
@@ -241,6 +246,7 @@ identify_session(const struct auth *auth, struct arena *a, const struct request 
 	    !find_session(auth, a, cookie, request->session_link, now_ms, &session) ||
 	    store_get(auth->store, a, &family_credential, session.columns[COL_BY_KEY].number,
 		      &owners_all, &key) != STORE_OK ||
+	    key.columns[COL_ACCOUNT_ID].number != session.columns[COL_ACCOUNT_ID].number ||
 	    store_get(auth->store, a, &family_account, key.columns[COL_ACCOUNT_ID].number,
 		      &owners_all, &account) != STORE_OK ||
 	    !is_valid(&key, &account, client, now_ms))

@@ -46,7 +46,7 @@ static void
 write_secret(struct json_out *w, const struct context *c, const struct record *row,
 	     const char *secret)
 {
-	json_string(w, secret != NULL ? secret : resource_open(c, row));
+	json_string(w, secret != NULL ? secret : resource_open(c, NULL, row));
 }
 
 static void

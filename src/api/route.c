@@ -290,7 +290,8 @@ app_handle(struct app *app, const struct request *request, struct arena *arena,
 	response->account = c->identity.user_id;
 	response->key = c->identity.key_id;
 	/* A secret is sent only after that has been recorded. */
-	if (rc == ERR_NONE && c->opened.count > c->opened.recorded)
+	if (rc == ERR_NONE &&
+	    (c->opened.count > c->opened.recorded || c->opened.failed != STORE_OK))
 		rc = resource_record_opened(&c->context, &c->error);
 	if (rc != ERR_NONE) {
 		note_refused(c, rc);

@@ -89,8 +89,9 @@ insert_session(struct store_tx *tx, void *arg)
 		/* If two clients follow a link at once, only the first is let in. */
 		rc = store_transition(tx, w->row->type->family, c->identity.session_id, ST_INACTIVE,
 				      ST_ACTIVE, w->row->columns,
-				      COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_EXPIRES) |
-					      COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_ADDRESS));
+				      COL_BIT(COL_UUID) | COL_BIT(COL_SECRET_VALUE) |
+					      COL_BIT(COL_EXPIRES) | COL_BIT(COL_LAST_USED) |
+					      COL_BIT(COL_LAST_ADDRESS));
 		if (rc == STORE_NONE)
 			return err_set(&c->error, ERR_UNAUTHORIZED, NULL, NULL);
 		w->row->columns[COL_ID] = value_int(c->identity.session_id);
@@ -145,7 +146,8 @@ session_begin(struct call *c)
 	if (c->request->client != NULL)
 		row.columns[COL_LAST_ADDRESS] = value_text(c->request->client);
 	secret_key(secret);
-	if (!secret_hash(c->context.ring, c->arena, secret, &row.columns[COL_SECRET_VALUE]))
+	const struct seal_place place = seal_place_of(&row);
+	if (!secret_hash(c->context.ring, c->arena, &place, secret, &row.columns[COL_SECRET_VALUE]))
 		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
 	enum store_rc rc = store_write(c->context.store, insert_session, &work);
 	if (rc != STORE_OK)

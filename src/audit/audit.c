@@ -18,7 +18,8 @@ enum {
 	VALUE_HEAD = 9, /* bytes that the canonical form adds to each value */
 };
 
-static const char row_purpose[] = "audit row 1", segment_purpose[] = "audit segment 1";
+static const char row_purpose[] = "audit row 1", segment_purpose[] = "audit segment 2",
+		  unbound_purpose[] = "audit segment 1";
 
 const unsigned char audit_no_hash[SECRET_MAC_SIZE];
 
@@ -92,7 +93,7 @@ audit_row_hash(const struct keyring *ring, struct arena *a, const struct record 
 
 static bool
 segment_hash(const struct keyring *ring, struct arena *a, const struct audit_segment *s,
-	     unsigned char out[SECRET_MAC_SIZE])
+	     bool unbound, unsigned char out[SECRET_MAC_SIZE])
 {
 	const struct value numbers[] = {value_int(s->id),	 value_int(s->first_id),
 					value_int(s->last_id),	 value_int(s->began_ms),
@@ -102,7 +103,8 @@ segment_hash(const struct keyring *ring, struct arena *a, const struct audit_seg
 					&numbers[3], &numbers[4],  &numbers[5],
 					&reason,     &s->previous, &s->last};
 
-	return hash_values(ring, a, segment_purpose, values, sizeof(values) / sizeof(*values), out);
+	return hash_values(ring, a, unbound ? unbound_purpose : segment_purpose, values,
+			   sizeof(values) / sizeof(*values), out);
 }
 
 bool
@@ -112,12 +114,25 @@ audit_is_hash(const struct value *v, const unsigned char hash[SECRET_MAC_SIZE])
 	       memcmp(v->text, hash, SECRET_MAC_SIZE) == 0;
 }
 
-bool
-audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_segment *s)
+static bool
+is_signed_as(const struct keyring *ring, struct arena *a, const struct audit_segment *s,
+	     bool unbound)
 {
 	unsigned char mac[SECRET_MAC_SIZE];
 
-	return segment_hash(ring, a, s, mac) && audit_is_hash(&s->mac, mac);
+	return segment_hash(ring, a, s, unbound, mac) && audit_is_hash(&s->mac, mac);
+}
+
+bool
+audit_says_bound(const struct keyring *ring, struct arena *a, const struct audit_segment *s)
+{
+	return is_signed_as(ring, a, s, false);
+}
+
+bool
+audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_segment *s)
+{
+	return audit_says_bound(ring, a, s) || is_signed_as(ring, a, s, true);
 }
 
 static bool
@@ -157,7 +172,7 @@ sign_segment(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 {
 	unsigned char mac[SECRET_MAC_SIZE];
 
-	if (!segment_hash(ring, a, s, mac))
+	if (!segment_hash(ring, a, s, s->unbound, mac))
 		return STORE_NO_MEMORY;
 	s->mac = value_blob(mac, sizeof(mac));
 	enum store_rc rc = put(tx, s);
@@ -184,7 +199,8 @@ audit_find_head(struct store_tx *tx, struct arena *a, const struct keyring *ring
 	}
 	if (rc != STORE_OK)
 		return rc;
-	if (audit_is_signed(ring, a, head) || audit_is_unused(tx, a, head))
+	head->unbound = is_signed_as(ring, a, head, true);
+	if (head->unbound || audit_says_bound(ring, a, head) || audit_is_unused(tx, a, head))
 		return STORE_OK;
 	if (arena_failed(a))
 		return STORE_NO_MEMORY;
@@ -258,6 +274,17 @@ audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 	return rc == STORE_OK ? audit_append_to(tx, a, ring, &head, entry) : rc;
 }
 
+enum store_rc
+audit_append_bound(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+		   const struct audit_entry *entry)
+{
+	struct audit_segment head;
+	enum store_rc rc = audit_find_head(tx, a, ring, &head);
+
+	head.unbound = false;
+	return rc == STORE_OK ? audit_append_to(tx, a, ring, &head, entry) : rc;
+}
+
 void
 audit_to_hex(const struct value *hash, char out[AUDIT_HASH_SIZE])
 {
@@ -291,6 +318,7 @@ struct head_work {
 	const struct keyring *ring;
 	struct arena *arena;
 	struct audit_anchor *out;
+	bool unbound;
 	enum store_rc rc;
 };
 
@@ -317,6 +345,30 @@ audit_head(struct store *s, const struct keyring *ring, struct audit_anchor *out
 	if (w.arena == NULL)
 		return STORE_NO_MEMORY;
 	enum store_rc rc = store_read(s, head_in_snapshot, &w);
+	arena_free(w.arena);
+	return rc == STORE_ABORTED ? w.rc : rc;
+}
+
+static enum err
+unbound_in_snapshot(struct store_tx *tx, void *arg)
+{
+	struct head_work *w = arg;
+	struct audit_segment head;
+
+	w->rc = store_audit_newest(tx, w->arena, INT64_MAX, &head);
+	w->unbound = w->rc == STORE_OK && is_signed_as(w->ring, w->arena, &head, true);
+	return w->rc == STORE_OK || w->rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
+}
+
+enum store_rc
+audit_is_unbound(struct store *s, const struct keyring *ring, bool *unbound)
+{
+	struct head_work w = {.ring = ring, .arena = arena_new(SMALL_ARENA)};
+
+	if (w.arena == NULL)
+		return STORE_NO_MEMORY;
+	enum store_rc rc = store_read(s, unbound_in_snapshot, &w);
+	*unbound = w.unbound;
 	arena_free(w.arena);
 	return rc == STORE_ABORTED ? w.rc : rc;
 }

@@ -46,6 +46,16 @@ struct audit_entry {
 enum store_rc audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 			   const struct audit_entry *entry) __attribute__((warn_unused_result));
 
+/* A head that is signed in the older form says that secrets in this database may be stored unbound
+ * (secret/seal.h); rows are added in that form until audit_append_bound(). A head that cannot be
+ * verified says nothing. */
+enum store_rc audit_is_unbound(struct store *s, const struct keyring *ring, bool *unbound)
+	__attribute__((warn_unused_result));
+/* Appends a row, and says from then on that every secret is bound. */
+enum store_rc audit_append_bound(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+				 const struct audit_entry *entry)
+	__attribute__((warn_unused_result));
+
 /* Signs the log of a new database, so that a wiped one does not look new. */
 enum store_rc audit_begin(struct store *s, const struct keyring *ring)
 	__attribute__((warn_unused_result));
@@ -117,6 +127,8 @@ extern const unsigned char audit_no_hash[SECRET_MAC_SIZE];
 bool audit_is_hash(const struct value *v, const unsigned char hash[SECRET_MAC_SIZE]);
 
 bool audit_is_signed(const struct keyring *ring, struct arena *a, const struct audit_segment *s);
+/* In the newer form, which says that all secrets are bound. */
+bool audit_says_bound(const struct keyring *ring, struct arena *a, const struct audit_segment *s);
 
 /* Whether the log is as the migration leaves it and the database has never been used: every change
  * has a row in the log, so an empty log next to other rows was wiped. */

@@ -71,6 +71,8 @@ restart_in_transaction(struct store_tx *tx, void *arg)
 	fresh.id = old.id < 0 ? 1 : old.id < INT64_MAX ? old.id + 1 : old.id;
 	fresh.first_id = (last < 0 ? 0 : last) + 1;
 	fresh.last_id = fresh.first_id - 1;
+	/* A head that cannot be verified does not say whether all secrets are bound. */
+	fresh.unbound = !audit_says_bound(r->ring, r->arena, &old);
 	fresh.previous = fresh.last = value_blob(audit_no_hash, sizeof(audit_no_hash));
 	entry.changes = reason_json(r->arena, r->reason);
 	r->rc = entry.changes != NULL ? audit_put_segment(tx, r->arena, r->ring, &fresh)
@@ -132,7 +134,8 @@ turn_in_transaction(struct store_tx *tx, void *arg)
 				     .last_id = head.last_id,
 				     .began_ms = p->now_ms,
 				     .previous = head.last,
-				     .last = head.last};
+				     .last = head.last,
+				     .unbound = head.unbound};
 	head.closed_ms = p->now_ms;
 	p->rc = audit_put_segment(tx, p->arena, p->ring, &head);
 	if (p->rc == STORE_OK)

@@ -105,6 +105,7 @@ resolve_read(const struct context *c, const struct resource_type *type, const st
 struct known_registry {
 	int64_t id, owner;
 	const struct registry_url *url; /* NULL: not requested, or not allowed to the key */
+	const char *address;		/* as stored; logins are bound to it */
 	bool active;
 };
 
@@ -201,8 +202,10 @@ know_registry(struct finder *f, const struct record *row, struct known_registry 
 	if (url == NULL)
 		return err_set(f->error, ERR_INTERNAL, NULL, NULL);
 	if (address != NULL && power_holds_registry(&c->id->key, out->id) &&
-	    registry_url_parse(c->arena, address, url) == NULL)
+	    registry_url_parse(c->arena, address, url) == NULL) {
 		out->url = url;
+		out->address = address;
+	}
 	return ERR_NONE;
 }
 
@@ -226,13 +229,14 @@ registry_of(struct finder *f, const struct record *login, struct known_registry 
 }
 
 static enum err
-add_login(struct finder *f, const struct known_registry *registry, const struct record *row)
+add_login(struct finder *f, const struct known_registry *registry, struct record *row)
 {
 	const struct context *c = f->context;
 	struct login login = {.row = row, .registry = registry->url};
 
 	if (registry->url == NULL)
 		return ERR_NONE;
+	row->columns[COL_SERVER_ADDRESS] = value_text(registry->address);
 	login.own = row->columns[COL_ACCOUNT_ID].number == c->id->scope_id;
 	login.reason = judge(f, registry, row);
 	set_path(&login);
@@ -299,7 +303,11 @@ add_registries(struct finder *f, enum column column, struct value value, bool pl
 			q.from = (struct position){.set = true, .id = record_id(&page.items[i])};
 			if (know_registry(f, &page.items[i], &registry) != ERR_NONE)
 				return f->error->code;
+			/* The column only finds: what counts is the address that logins are bound
+			 * to. */
 			if (registry.url != NULL && (!plain_http || registry.url->plain_http) &&
+			    (column != COL_ADDRESS_KEY ||
+			     strcmp(registry.url->key, value.text) == 0) &&
 			    add_logins(f, &registry) != ERR_NONE)
 				return f->error->code;
 		}

@@ -133,6 +133,7 @@ take_in_transaction(struct store_tx *tx, void *arg)
 
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return ERR_INTERNAL;
+		job->row.columns[COL_SERVER_ADDRESS] = job->registry.columns[COL_SERVER_ADDRESS];
 	}
 	job->due_ms = clock_wall_ms() + job->verifier->settings->timeout_ms + VERIFY_LEASE_EXTRA_MS;
 	columns[COL_VERIFY_DUE] = value_int(job->due_ms);

@@ -79,6 +79,15 @@ field_index(const struct resource_type *type, const struct field *field)
 	return (size_t)(field - type->fields);
 }
 
+const struct field *
+type_sealed_field(const struct resource_type *type)
+{
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0)
+			return f;
+	return NULL;
+}
+
 const struct link *
 type_link(const struct resource_type *type, const char *name)
 {

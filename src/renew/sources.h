@@ -4,7 +4,4 @@
 
 #include "renew/source.h"
 
-enum renew_result ecr_fetch(struct renewal *r);
-enum renew_result ecr_public_fetch(struct renewal *r);
-
 #endif

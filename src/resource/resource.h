@@ -33,7 +33,8 @@ struct opened {
 		const char *text;
 	} * rows; /* in the arena */
 	size_t count, room;
-	size_t recorded; /* how many of them are in the audit log */
+	size_t recorded;      /* how many of them are in the audit log */
+	enum store_rc failed; /* not STORE_OK: what could not be read to open one */
 };
 
 /* Limits for one account, so that enough is left for others. */
@@ -57,7 +58,7 @@ struct context {
 	int64_t now_ms;
 	int64_t removed_keep_ms;
 	const struct precondition *precondition; /* of a write; NULL: none */
-	const struct once *once; /* of a create or action with an Idempotency-Key; NULL: none */
+	const struct once *once; /* of a create with an Idempotency-Key; NULL: none */
 	struct opened *opened;	 /* NULL: no secret is opened */
 	struct limits limits;
 };
@@ -125,12 +126,12 @@ enum store_rc resource_note(struct store_tx *tx, const struct context *c, struct
 /* The plain text of its sealed field, for callers who may open it; NULL if there is none, if they
  * may not, or (logged) if it does not open.  The row is noted in c->opened, and must not be
  * revealed before resource_record_opened() has recorded that; a change does so itself, in its
- * transaction. */
-const char *resource_open(const struct context *c, const struct record *row);
+ * transaction tx; else that is NULL. */
+const char *resource_open(const struct context *c, struct store_tx *tx, const struct record *row);
 
 /* The only place where the password of a login is unsealed.  NULL: there is none, the caller may
- * not have it for that purpose, or (logged) it does not open.  The caller has to record that it is
- * revealed. */
+ * not have it for that purpose, or (logged) it does not open.  The row has the address that
+ * login_find_address() sets.  The caller has to record that it is revealed. */
 enum opening {
 	OPEN_TO_SHOW,	  /* secretValue in an answer */
 	OPEN_TO_HAND_OUT, /* in a file for another program */
@@ -144,10 +145,10 @@ const char *login_open(const struct context *c, const struct record *row, enum o
 enum err resource_record_opened(const struct context *c, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* The sealed field of a type, NULL if it has none; and the place that its value in a row is bound
- * to. */
-const struct field *resource_sealed_field(const struct resource_type *type);
-struct seal_place resource_seal_place(const struct record *row, const struct field *field);
+/* Sets COL_SERVER_ADDRESS of a login to the address of its registry, to which its password is
+ * bound; other rows stay as they are. Reads in the transaction unless that is NULL. */
+enum store_rc login_find_address(struct store *s, struct store_tx *tx, struct arena *a,
+				 struct record *row) __attribute__((warn_unused_result));
 
 /* One pass over removed and purged rows; *done counts the rows moved or deleted. */
 struct sweep {

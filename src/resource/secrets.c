@@ -16,22 +16,22 @@
 #include "secret/seal.h"
 #include "store/store.h"
 
-struct seal_place
-resource_seal_place(const struct record *row, const struct field *field)
+enum store_rc
+login_find_address(struct store *s, struct store_tx *tx, struct arena *a, struct record *row)
 {
-	return (struct seal_place){.table = row->type->family->table,
-				   .uuid = record_text(row, COL_UUID),
-				   .field = field->name,
-				   .account_id = row->columns[row->type->family->owner].number};
-}
+	const struct value *id = &row->columns[COL_REGISTRY_ID];
+	struct record registry = {0};
+	enum store_rc rc;
 
-const struct field *
-resource_sealed_field(const struct resource_type *type)
-{
-	for (const struct field *f = type->fields; f->name != NULL; f++)
-		if ((f->flags & F_SEALED) != 0)
-			return f;
-	return NULL;
+	if (row->type->family != &family_credential || id->type != VALUE_INT)
+		return STORE_OK;
+	if (tx != NULL)
+		rc = store_tx_get(tx, a, &family_storage_pool, id->number, &owners_all, &registry);
+	else
+		rc = store_get(s, a, &family_storage_pool, id->number, &owners_all, &registry);
+	row->columns[COL_SERVER_ADDRESS] =
+		rc == STORE_OK ? registry.columns[COL_SERVER_ADDRESS] : value_null();
+	return rc == STORE_NONE ? STORE_OK : rc;
 }
 
 /* False if out of memory: then nothing is shown. */
@@ -59,8 +59,9 @@ note_opened(const struct context *c, const struct record *row, const char *text)
 static bool
 may_show(const struct identity *id, const struct record *row)
 {
-	return (auth_field(id->role, row->type, resource_sealed_field(row->type)) & MAY_OPEN) !=
-		       0 &&
+	const struct field *field = type_sealed_field(row->type);
+
+	return field != NULL && (auth_field(id->role, row->type, field) & MAY_OPEN) != 0 &&
 	       auth_may_open(id, row);
 }
 
@@ -85,16 +86,16 @@ login_open(const struct context *c, const struct record *row, enum opening why)
 		[OPEN_TO_INJECT] = may_inject,
 	};
 	const struct value *sealed = &row->columns[COL_SECRET_VALUE];
-	const struct field *field = resource_sealed_field(row->type);
+	const struct field *field = type_sealed_field(row->type);
 
 	if (field == NULL || sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
 	    (why != OPEN_TO_CHECK && !may[why](c->id, row)))
 		return NULL;
-	const struct seal_place place = resource_seal_place(row, field);
+	const struct seal_place place = seal_place_of(row);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);
 	if (text == NULL && !arena_failed(c->arena))
-		log_error("the secret of %s 1%s%lld cannot be opened: it was altered, moved or "
-			  "sealed with another key",
+		log_error("the secret of %s 1%s%lld cannot be opened: it or the address of its "
+			  "registry was altered, or it was moved or sealed with another key",
 			  row->type->id, row->type->family->prefix, (long long)record_id(row));
 	return text;
 }
@@ -110,13 +111,20 @@ find_opened(const struct opened *o, const struct record *row)
 }
 
 const char *
-resource_open(const struct context *c, const struct record *row)
+resource_open(const struct context *c, struct store_tx *tx, const struct record *row)
 {
 	const char *text = c->opened != NULL ? find_opened(c->opened, row) : NULL;
 
 	if (text != NULL || c->opened == NULL)
 		return text;
-	text = login_open(c, row, OPEN_TO_SHOW);
+	if (!may_show(c->id, row))
+		return NULL;
+	struct record bound = *row;
+	if (bound.columns[COL_SERVER_ADDRESS].type == VALUE_NULL)
+		c->opened->failed = login_find_address(c->store, tx, c->arena, &bound);
+	if (c->opened->failed != STORE_OK)
+		return NULL;
+	text = login_open(c, &bound, OPEN_TO_SHOW);
 	return text != NULL && note_opened(c, row, text) ? text : NULL;
 }
 
@@ -128,8 +136,7 @@ struct opened_work {
 enum err
 trail_note_opened(struct store_tx *tx, const struct context *c, struct error *e)
 {
-	enum store_rc rc = STORE_OK;
-
+	enum store_rc rc = c->opened != NULL ? c->opened->failed : STORE_OK;
 	int64_t owner_id = 0;
 
 	for (size_t i = c->opened != NULL ? c->opened->recorded : 0;
@@ -160,6 +167,9 @@ enum err
 resource_record_opened(const struct context *c, struct error *e)
 {
 	struct opened_work w = {c, e};
+
+	if (c->opened->failed != STORE_OK)
+		return store_err(c->opened->failed, e);
 	/* Secrets stay available as long as there is room for this row. */
 	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
 
@@ -171,17 +181,16 @@ resource_record_opened(const struct context *c, struct error *e)
 enum err
 secrets_protect(const struct context *c, struct record *row, const char *text, struct error *e)
 {
-	const struct field *field = resource_sealed_field(row->type);
+	const struct field *field = type_sealed_field(row->type);
 	struct value *out = &row->columns[COL_SECRET_VALUE];
 	bool done = true;
 
 	if (field == NULL || text == NULL)
 		return ERR_NONE;
+	const struct seal_place place = seal_place_of(row);
 	if ((row->type->flags & TYPE_HASHED) != 0) {
-		done = secret_hash(c->ring, c->arena, text, out);
+		done = secret_hash(c->ring, c->arena, &place, text, out);
 	} else {
-		const struct seal_place place = resource_seal_place(row, field);
-
 		done = secret_seal(c->ring, c->arena, &place, text, out);
 	}
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);

@@ -33,7 +33,7 @@ static enum err
 update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
 	      struct record *row, uint64_t *columns, struct error *e)
 {
-	const struct field *field = resource_sealed_field(row->type);
+	const struct field *field = type_sealed_field(row->type);
 	enum state state = record_state(row);
 
 	if (field == NULL || (*columns & COL_BIT(field->column)) == 0)
@@ -43,6 +43,9 @@ update_secret(struct store_tx *tx, const struct context *c, const struct change 
 		*columns &= ~COL_BIT(field->column);
 		return ERR_NONE;
 	}
+	enum store_rc rc = login_find_address(c->store, tx, c->arena, row);
+	if (rc != STORE_OK)
+		return store_err(rc, e);
 	row->columns[field->column] = value_null();
 	if (secrets_protect(c, row, given->secret, e) != ERR_NONE)
 		return e->code;

@@ -2,6 +2,7 @@
 #include "secret/seal.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -11,11 +12,14 @@
 #include "secret/ring.h"
 
 enum {
-	SEAL_VERSION = 1,
+	SEAL_UNBOUND = 1, /* bound to its row, but not to the address of its registry */
+	SEAL_VERSION = 2,
 	SEAL_HEAD = SECRET_PREFIX, /* version, key id (big-endian) */
 	SEAL_OVERHEAD = SEAL_HEAD + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
 	PAD_BLOCK = 32,
 	HASH_BYTES = crypto_generichash_BYTES,
+	HASH_VERSION = 2, /* first byte of a stored hash; unbound ones have none */
+	HASH_STORED = 1 + HASH_BYTES,
 };
 
 static void
@@ -32,12 +36,28 @@ get_id(const unsigned char *in)
 	       (uint32_t)in[3];
 }
 
-/* Unambiguous: none of the parts can contain the separator. */
-static char *
-associated(struct arena *a, const struct seal_place *place)
+struct seal_place
+seal_place_of(const struct record *row)
 {
-	return arena_printf(a, "%s\n%s\n%lld\n%s", place->table, place->uuid,
-			    (long long)place->account_id, place->field);
+	const struct field *field = type_sealed_field(row->type);
+
+	return (struct seal_place){.table = row->type->family->table,
+				   .uuid = record_text(row, COL_UUID),
+				   .field = field != NULL ? field->name : "",
+				   .account_id = row->columns[row->type->family->owner].number,
+				   .address = record_text(row, COL_SERVER_ADDRESS)};
+}
+
+/* Unambiguous: only the last part can contain the separator. */
+static char *
+associated(struct arena *a, const struct seal_place *place, unsigned char version)
+{
+	const char *address = place->address != NULL ? place->address : "";
+	bool bound = version == SEAL_VERSION;
+
+	return arena_printf(a, "%s\n%s\n%lld\n%s%s%s", place->table, place->uuid,
+			    (long long)place->account_id, place->field, bound ? "\n" : "",
+			    bound ? address : "");
 }
 
 static bool
@@ -101,7 +121,7 @@ bool
 secret_seal(const struct keyring *ring, struct arena *a, const struct seal_place *place,
 	    const char *text, struct value *out)
 {
-	const char *ad = associated(a, place);
+	const char *ad = associated(a, place, SEAL_VERSION);
 	const struct keys *keys = keyring_use_keys(ring);
 	bool done = seal_with(keys_find(keys, keys->primary, true), a, ad, text, out);
 
@@ -119,14 +139,21 @@ has_key(const struct keyring *ring, int64_t id)
 	return has;
 }
 
-const char *
-secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
-	    const struct value *sealed)
+static bool
+is_sealed_as(const struct value *sealed, unsigned char version)
 {
-	const char *ad = associated(a, place);
+	return sealed->type == VALUE_BLOB && sealed->text != NULL && sealed->len >= SEAL_HEAD &&
+	       (unsigned char)sealed->text[0] == version;
+}
+
+static const char *
+open_as(const struct keyring *ring, struct arena *a, unsigned char version,
+	const struct seal_place *place, const struct value *sealed)
+{
+	const char *ad = associated(a, place, version);
 	int64_t id = secret_key_id(sealed);
 
-	if (id == 0)
+	if (id == 0 || !is_sealed_as(sealed, version))
 		return NULL;
 	if (!has_key(ring, id))
 		keyring_refresh(ring); /* another process may have just created the key */
@@ -135,14 +162,18 @@ secret_open(const struct keyring *ring, struct arena *a, const struct seal_place
 	return text;
 }
 
+const char *
+secret_open(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+	    const struct value *sealed)
+{
+	return open_as(ring, a, SEAL_VERSION, place, sealed);
+}
+
 int64_t
 secret_key_id(const struct value *sealed)
 {
-	const unsigned char *bytes = (const unsigned char *)sealed->text;
-
-	return sealed->type == VALUE_BLOB && bytes != NULL && sealed->len >= SEAL_HEAD &&
-			       bytes[0] == SEAL_VERSION
-		       ? get_id(bytes + 1)
+	return is_sealed_as(sealed, SEAL_VERSION) || is_sealed_as(sealed, SEAL_UNBOUND)
+		       ? get_id((const unsigned char *)sealed->text + 1)
 		       : 0;
 }
 
@@ -162,48 +193,115 @@ hash_with(const struct ring_key *key, const char *text, unsigned char out[HASH_B
 				 key->bytes, KEY_BYTES);
 }
 
-bool
-secret_hash(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
+static void
+key_for(const struct keyring *ring, const char *purpose, unsigned char out[KEY_BYTES])
 {
-	unsigned char *hash = arena_alloc(a, HASH_BYTES);
+	/* Distinct from stored hashes, so that a text chosen by a caller cannot produce a key. */
+	static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES] =
+		"regcred purpose";
+
+	(void)crypto_generichash_blake2b_salt_personal(
+		out, KEY_BYTES, (const unsigned char *)purpose, strlen(purpose),
+		keys_find(keyring_use_keys(ring), 1, false)->bytes, KEY_BYTES, NULL, personal);
+	keyring_keys_used(ring);
+}
+
+/* Binds an unbound hash to its place.  Without an arena: signing in must not fail for want of
+ * memory. */
+static void
+hash_bind(const struct keyring *ring, const struct seal_place *place,
+	  const unsigned char unbound[HASH_BYTES], unsigned char out[HASH_STORED])
+{
+	char account[24];
+	const char *parts[] = {place->table, place->uuid, account, place->field};
+	unsigned char key[KEY_BYTES];
+	crypto_generichash_state state;
+
+	(void)snprintf(account, sizeof(account), "%lld", (long long)place->account_id);
+	key_for(ring, "bound hash", key);
+	(void)crypto_generichash_init(&state, key, sizeof(key), HASH_BYTES);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		(void)crypto_generichash_update(&state, (const unsigned char *)parts[i],
+						strlen(parts[i]) + 1);
+	(void)crypto_generichash_update(&state, unbound, HASH_BYTES);
+	out[0] = HASH_VERSION;
+	(void)crypto_generichash_final(&state, out + 1, HASH_BYTES);
+	sodium_memzero(key, sizeof(key));
+	sodium_memzero(&state, sizeof(state));
+}
+
+static void
+hash_at(const struct keyring *ring, const struct seal_place *place, const char *secret,
+	unsigned char out[HASH_STORED])
+{
+	unsigned char unbound[HASH_BYTES];
+
+	hash_with(keys_find(keyring_use_keys(ring), 1, false), secret, unbound);
+	keyring_keys_used(ring);
+	hash_bind(ring, place, unbound, out);
+	sodium_memzero(unbound, sizeof(unbound));
+}
+
+bool
+secret_hash(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+	    const char *secret, struct value *out)
+{
+	unsigned char *hash = arena_alloc(a, HASH_STORED);
 
 	if (hash == NULL)
 		return false;
-	hash_with(keys_find(keyring_use_keys(ring), 1, false), secret, hash);
-	keyring_keys_used(ring);
-	*out = value_blob(hash, HASH_BYTES);
+	hash_at(ring, place, secret, hash);
+	*out = value_blob(hash, HASH_STORED);
 	return true;
 }
 
 bool
-secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored)
+secret_verify_key(const struct keyring *ring, const struct seal_place *place, const char *secret,
+		  const struct value *stored)
 {
-	static const unsigned char nothing[HASH_BYTES];
-	unsigned char hash[HASH_BYTES];
-	bool there = stored != NULL && stored->type == VALUE_BLOB && stored->len == HASH_BYTES &&
+	static const unsigned char nothing[HASH_STORED];
+	unsigned char hash[HASH_STORED];
+	bool there = stored != NULL && stored->type == VALUE_BLOB && stored->len == HASH_STORED &&
 		     stored->text != NULL;
 
-	hash_with(keys_find(keyring_use_keys(ring), 1, false), secret, hash);
-	keyring_keys_used(ring);
+	hash_at(ring, place, secret, hash);
 	bool equal = sodium_memcmp(hash, there ? (const void *)stored->text : (const void *)nothing,
-				   HASH_BYTES) == 0;
+				   HASH_STORED) == 0;
 	sodium_memzero(hash, sizeof(hash));
 	return there && equal;
+}
+
+bool
+secret_is_unbound(const struct value *stored, bool hashed)
+{
+	return hashed ? stored->type == VALUE_BLOB && stored->len == HASH_BYTES
+		      : is_sealed_as(stored, SEAL_UNBOUND);
+}
+
+bool
+secret_bind(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+	    bool hashed, const struct value *from, struct value *to)
+{
+	if (!hashed) {
+		const char *text = open_as(ring, a, SEAL_UNBOUND, place, from);
+
+		return text != NULL && secret_seal(ring, a, place, text, to);
+	}
+	unsigned char *hash = arena_alloc(a, HASH_STORED);
+	if (hash == NULL)
+		return false;
+	hash_bind(ring, place, (const unsigned char *)from->text, hash);
+	*to = value_blob(hash, HASH_STORED);
+	return true;
 }
 
 void
 secret_mac(const struct keyring *ring, const char *purpose, const void *bytes, size_t len,
 	   unsigned char out[SECRET_MAC_SIZE])
 {
-	/* Distinct from stored hashes, so that a text chosen by a caller cannot produce a key. */
-	static const unsigned char personal[crypto_generichash_blake2b_PERSONALBYTES] =
-		"regcred purpose";
 	unsigned char key[KEY_BYTES];
 
-	(void)crypto_generichash_blake2b_salt_personal(
-		key, sizeof(key), (const unsigned char *)purpose, strlen(purpose),
-		keys_find(keyring_use_keys(ring), 1, false)->bytes, KEY_BYTES, NULL, personal);
-	keyring_keys_used(ring);
+	key_for(ring, purpose, key);
 	(void)crypto_generichash(out, SECRET_MAC_SIZE, bytes, len, key, sizeof(key));
 	sodium_memzero(key, sizeof(key));
 }

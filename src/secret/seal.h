@@ -11,11 +11,16 @@
 #include "secret/keyring.h"
 #include "secret/ring.h"
 
-/* The place that a sealed value is bound to. */
+/* The place that a stored secret is bound to: copied to another row, or with another address, it
+ * neither opens nor lets anybody in. */
 struct seal_place {
 	const char *table, *uuid, *field;
 	int64_t account_id;
+	const char *address; /* of the registry that a login is for; NULL: none */
 };
+/* The place of the row's secret. For a login, COL_SERVER_ADDRESS of the record has to hold the
+ * address of its registry, which is not a column of its own. */
+struct seal_place seal_place_of(const struct record *row);
 
 enum { SECRET_MAC_SIZE = 32 };
 
@@ -48,11 +53,19 @@ void secret_seal_prefix(uint32_t id, char out[SECRET_PREFIX]);
 
 /* A keyed hash, useless without the key file. It need not be slow, because API keys are random, and
  * a slow hash would make it easy to overload the service. */
-bool secret_hash(const struct keyring *ring, struct arena *a, const char *secret, struct value *out)
-	__attribute__((warn_unused_result));
+bool secret_hash(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+		 const char *secret, struct value *out) __attribute__((warn_unused_result));
 
 /* In constant time. If stored is NULL (an unknown key) it takes the same time and returns false. */
-bool secret_verify_key(const struct keyring *ring, const char *secret, const struct value *stored);
+bool secret_verify_key(const struct keyring *ring, const struct seal_place *place,
+		       const char *secret, const struct value *stored);
+
+/* Values of before they were bound like this, which only secret_bind() accepts. */
+bool secret_is_unbound(const struct value *stored, bool hashed);
+/* Binds such a value to its place. False: it does not open, or no memory. */
+bool secret_bind(const struct keyring *ring, struct arena *a, const struct seal_place *place,
+		 bool hashed, const struct value *from, struct value *to)
+	__attribute__((warn_unused_result));
 
 /* A keyed hash of bytes for one purpose: each purpose has its own key, derived from the hashing
  * key, which rotation does not replace. */

@@ -29,6 +29,7 @@
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
+#include "service/bind.h"
 #include "service/rekey.h"
 #include "shared/board.h"
 #include "shared/limiter.h"
@@ -96,8 +97,9 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 			       "the database %s has no master key recorded: run `regcred init`",
 			       s->database);
 		right = false;
-	} else if (!primary && how != PREPARE_CHECK && !rekey_register(store, ring, why)) {
-		right = false;
+	} else if (how != PREPARE_CHECK) {
+		right = (primary || rekey_register(store, ring, why)) &&
+			bind_secrets(store, ring, why);
 	}
 	if (a != NULL)
 		arena_free(a);

@@ -10,7 +10,7 @@ enum { COUNT_ARENA = 256 * 1024 };
 const struct field *
 sealed_field(const struct resource_type *type)
 {
-	return (type->flags & TYPE_HASHED) == 0 ? resource_sealed_field(type) : NULL;
+	return (type->flags & TYPE_HASHED) == 0 ? type_sealed_field(type) : NULL;
 }
 
 bool

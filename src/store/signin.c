@@ -51,7 +51,8 @@ read_account(struct arena *a, const struct cursor *row, int first, struct record
  * not used without it. */
 #define OF_KEYS "FROM credential WHERE kind = 'apiKey' AND kind IN ('apiKey', 'password') "
 static const char key_text[] = "SELECT " KEY_RIGHTS(
-	AS_TEXT) "a.id, a.kind, a.state, c.removed, c.secret_value, c.last_used, c.public_value "
+	AS_TEXT) "a.id, a.kind, a.state, c.removed, c.secret_value, c.last_used, c.uuid, "
+		 "c.public_value "
 		 "FROM credential c JOIN account a ON a.id = c.account_id WHERE c.id = coalesce("
 		 "(SELECT id " OF_KEYS "AND public_value >= ?1 ORDER BY public_value LIMIT 1), "
 		 "(SELECT id " OF_KEYS "ORDER BY public_value LIMIT 1))";
@@ -74,7 +75,8 @@ read_key_and_account(struct store_tx *tx, struct arena *a, const char *access_ke
 		key->columns[COL_REMOVED] = cursor_column(&row, a, RIGHTS + 3);
 		key->columns[COL_SECRET_VALUE] = cursor_column(&row, a, RIGHTS + 4);
 		key->columns[COL_LAST_USED] = cursor_column(&row, a, RIGHTS + 5);
-		const char *found = cursor_column(&row, a, RIGHTS + 6).text;
+		key->columns[COL_UUID] = cursor_column(&row, a, RIGHTS + 6);
+		const char *found = cursor_column(&row, a, RIGHTS + 7).text;
 		rc = found != NULL && strcmp(found, access_key) == 0 ? STORE_OK : STORE_NONE;
 	}
 	cursor_end(&row);

@@ -212,6 +212,7 @@ struct audit_segment {
 	int64_t cut_ms;	    /* 0: it stands */
 	const char *reason; /* may be NULL */
 	struct value previous, last, mac;
+	bool unbound; /* not stored: signed in the older form (audit.h) */
 };
 /* The newest segment that began no later than that; STORE_NONE if there is none. */
 enum store_rc store_audit_newest(struct store_tx *tx, struct arena *a, int64_t began_ms,
@@ -236,11 +237,11 @@ struct once {
 	int64_t account_id;
 	const char *key, *request;
 };
-/* The request that was done with this key after that time, and its row. */
+/* The request that was done with this key after that time, and the row that it made. */
 enum store_rc store_once_find(struct store_tx *tx, struct arena *a, const struct once *once,
 			      int64_t since_ms, const char **request, int64_t *row_id)
 	__attribute__((warn_unused_result));
-/* Notes it, in place of one whose row is gone, and forgets those that are older. */
+/* Notes it, and forgets those that are older. */
 enum store_rc store_once_note(struct store_tx *tx, const struct once *once, int64_t row_id,
 			      int64_t now_ms, int64_t forget_before_ms)
 	__attribute__((warn_unused_result));

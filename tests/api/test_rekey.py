@@ -55,7 +55,7 @@ class Rotation(harness.Case):
         """{key id: number of values}."""
         found = {}
         for value in self.sealed().values():
-            self.assertEqual(value[0], 1)
+            self.assertEqual(value[0], 2)
             found[int.from_bytes(value[1:5], "big")] = found.get(int.from_bytes(value[1:5], "big"), 0) + 1
         return found
 
@@ -429,7 +429,7 @@ class Command(Rotation):
         self.assertIn("key %d (primary): %d sealed values\n" % (primary, rows), out)
         self.assertNotIn("in progress", out)
         row, value = list(self.sealed().items())[0]
-        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (b"\1\0\0\3\xe7" + value[5:], row), write=True)
+        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (b"\2\0\0\3\xe7" + value[5:], row), write=True)
         try:
             done = self.site.cli("check", "--state-dir", self.state, check=False)
         finally:

@@ -207,10 +207,11 @@ START_TEST(no_stored_hash_is_the_key_of_the_log)
 	secret_mac(rig.ring, "audit segment 1", "x", 1, other);
 	ck_assert_mem_eq(mac, again, sizeof(mac));
 	ck_assert_mem_ne(mac, other, sizeof(mac));
-	ck_assert(secret_hash(rig.ring, a, "audit row 1", &hash));
-	ck_assert_uint_eq(hash.len, sizeof(mac));
+	const struct seal_place place = {"credential", "u", "secretValue", 1, NULL};
+	ck_assert(secret_hash(rig.ring, a, &place, "audit row 1", &hash));
+	ck_assert_uint_eq(hash.len, 1 + sizeof(mac));
 	secret_mac(rig.ring, "", "audit row 1", strlen("audit row 1"), mac);
-	ck_assert_mem_ne(mac, hash.text, sizeof(mac));
+	ck_assert_mem_ne(mac, hash.text + 1, sizeof(mac));
 }
 END_TEST
 

@@ -385,7 +385,7 @@ fuzz_registry(const uint8_t *data, size_t size)
 /* sealed: a sealed value that was changed does not open: the input is laid over it by exclusive or,
  * and its first byte makes it shorter or longer.  The rest of the input as it is does not open
  * either. */
-static const struct seal_place place = {"credential", "a uuid", "secretValue", 5},
+static const struct seal_place place = {"credential", "a uuid", "secretValue", 5, "r.example"},
 			       other = {"credential", "a uuid", "secretValue", 6};
 
 /* The ring looks at its file now and then, so it stays to the end. */

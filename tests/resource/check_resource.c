@@ -158,7 +158,7 @@ static const struct { enum person person; int project; enum type_place type; con
 	{ PERSON_SERVICE,  0, T_REGISTRY, "{\"serverAddress\":\"a\",\"accountId\":5}", ERR_INVALID_REFERENCE, "accountId", NULL, NULL },
 	{ PERSON_ADMIN,    0, T_API_KEY, "{\"accountId\":\"1a3\"}",                  ERR_INVALID_REFERENCE, "accountId", NULL, NULL },
 	{ PERSON_SUPERADMIN, 0, T_API_KEY, "{\"accountId\":\"1a3\"}",                ERR_NONE, NULL, "account_id", "3" },
-	{ PROJECT_DEFAULT, 0, T_PASSWORD, "{\"publicValue\":\"p\",\"secretValue\":\"pw\"}", ERR_NONE, NULL, "length(secret_value) || (instr(secret_value, 'pw') > 0)", "320" },
+	{ PROJECT_DEFAULT, 0, T_PASSWORD, "{\"publicValue\":\"p\",\"secretValue\":\"pw\"}", ERR_NONE, NULL, "length(secret_value) || (instr(secret_value, 'pw') > 0)", "330" },
 	{ PERSON_ADMIN,    0, T_ACCOUNT, "{\"kind\":\"service\"}",                   ERR_NONE, NULL, "kind", "service" },
 	{ PERSON_ADMIN,    0, T_ACCOUNT, "{\"kind\":\"superadmin\"}",                ERR_INVALID_OPTION, "kind", NULL, NULL },
 	{ PERSON_SUPERADMIN, 0, T_ACCOUNT, "{\"kind\":\"superadmin\"}",              ERR_NONE, NULL, "kind", "superadmin" },
@@ -246,7 +246,7 @@ opened(int64_t id)
 	act_as(PERSON_SUPERADMIN, 0);
 	ck_assert_int_eq(resource_read(&context, type, id_of(T_REGISTRY_CREDENTIAL, id), &row, &e),
 			 ERR_NONE);
-	const char *text = resource_open(&context, &row);
+	const char *text = resource_open(&context, NULL, &row);
 	return text != NULL ? text : "null";
 }
 
@@ -361,7 +361,28 @@ START_TEST(a_sealed_secret_that_was_moved_to_another_row_does_not_open)
 			      (long long)credential, (long long)other));
 	ck_assert_str_eq(opened(other), "null");
 	ck_assert_str_eq(opened(credential), "the secret");
-	rig_exec(&rig, "UPDATE credential SET account_id = 6");
+	rig_exec(&rig, "UPDATE credential SET account_id = 6 WHERE kind = 'registryCredential'");
+	ck_assert_str_eq(opened(credential), "null");
+}
+END_TEST
+
+/* The password of a login is for one address: of none other, however it comes to it. */
+static const char *const diversions[] = {
+	"UPDATE storage_pool SET server_address = 'third.example.test' WHERE id =",
+	"UPDATE storage_pool SET server_address = 'http://' || server_address WHERE id =",
+	"UPDATE storage_pool SET server_address = upper(server_address) WHERE id =",
+	"UPDATE storage_pool SET server_address = NULL WHERE id =",
+	"UPDATE storage_pool SET id = 99999 WHERE id =",
+	"UPDATE credential SET registry_id = registry_id + 1 WHERE registry_id =",
+	"UPDATE credential SET registry_id = NULL WHERE registry_id =",
+};
+
+START_TEST(a_password_opens_for_the_address_it_was_given_for_alone)
+{
+	(void)rig_registry(&rig, PROJECT_DEFAULT, "evil.example.test");
+	ck_assert_str_eq(opened(credential), "the secret");
+	rig_exec(&rig, "PRAGMA foreign_keys = OFF");
+	rig_exec(&rig, arena_printf(rig.arena, "%s %lld", diversions[_i], (long long)registry));
 	ck_assert_str_eq(opened(credential), "null");
 }
 END_TEST
@@ -613,14 +634,14 @@ static const struct { const char *body; enum err err; const char *field, *member
 	{ "{\"members\":[{\"externalId\":\"1a7\",\"role\":\"owner\",\"type\":\"projectMember\",\"id\":\"1pm2\"},{\"externalId\":\"1a9\",\"role\":\"restricted\"},"
 	  "{\"externalId\":\"1a10\",\"role\":\"readonly\"}]}",                                  ERR_NONE, NULL, "1a7:owner 1a9:restricted 1a10:readonly" },
 	{ "{\"members\":[{\"externalId\":\"1a7\",\"role\":\"owner\"},{\"externalId\":\"x\",\"externalIdType\":\"github_user\"}]}", ERR_NONE, NULL, "1a7:owner x:member" },
-	/* Nobody signs in here as that owner: who sets the list stays one. */
-	{ "{\"members\":[{\"externalId\":\"x\",\"externalIdType\":\"github_user\",\"role\":\"owner\"}]}", ERR_NONE, NULL, "1a7:owner x:owner" },
+	/* Nobody signs in here as that owner. */
+	{ "{\"members\":[{\"externalId\":\"x\",\"externalIdType\":\"github_user\",\"role\":\"owner\"}]}", ERR_INVALID_FORMAT, "members", NULL },
 	{ "{}",                                                                                ERR_MISSING_REQUIRED, "members", NULL },
 	{ "{\"members\":null}",                                                                ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":\"1a7\"}",                                                             ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":{}}",                                                                  ERR_INVALID_FORMAT, "members", NULL },
-	{ "{\"members\":[]}",                                                                  ERR_NO_OWNER, NULL, NULL },
-	{ "{\"members\":[{\"externalId\":\"1a7\"}]}",                                          ERR_NO_OWNER, NULL, NULL },
+	{ "{\"members\":[]}",                                                                  ERR_INVALID_FORMAT, "members", NULL },
+	{ "{\"members\":[{\"externalId\":\"1a7\"}]}",                                          ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":[5]}",                                                                 ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":[{}]}",                                                                ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":[{\"externalId\":5,\"role\":\"owner\"}]}",                             ERR_INVALID_FORMAT, "members", NULL },
@@ -823,6 +844,8 @@ resource_suite(void)
 	tcase_add_test(tc, a_key_that_was_retired_meanwhile_seals_nothing_that_is_stored);
 	tcase_add_test(tc, without_a_check_value_of_the_key_no_secret_is_stored);
 	tcase_add_test(tc, a_sealed_secret_that_was_moved_to_another_row_does_not_open);
+	tcase_add_loop_test(tc, a_password_opens_for_the_address_it_was_given_for_alone, 0,
+			    COUNT_OF(diversions));
 	tcase_add_loop_test(tc, a_key_makes_no_key_that_may_do_more, 0, COUNT_OF(bounded));
 	tcase_add_loop_test(tc, a_key_widens_no_key_beyond_itself, 0, COUNT_OF(rebounded));
 	tcase_add_loop_test(tc, the_purge_of_a_registry_removes_its_credentials, 0,

@@ -33,7 +33,8 @@ static char why[SECRET_WHY_MAX];
 static const struct seal_place place = {.table = "credential",
 					.uuid = "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11",
 					.field = "secretValue",
-					.account_id = 5};
+					.account_id = 5,
+					.address = "r.example.test"};
 
 static void
 setup(void)
@@ -139,18 +140,28 @@ START_TEST(two_seals_of_one_text_differ)
 END_TEST
 
 static const struct seal_place elsewhere[] = {
-	{"storage_pool", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5},
-	{"Credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c12", "secretValue", 5},
-	{"credential", "3F1C1D0E-6F0F-4B8D-9A53-2F5A1F6F0C11", "secretValue", 5},
-	{"credential", "", "secretValue", 5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretvalue", 5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "email", 5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "", 5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 6},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", -5},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 0},
-	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", INT64_C(4294967301)},
+	{"storage_pool", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5,
+	 "r.example.test"},
+	{"Credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c12", "secretValue", 5, "r.example.test"},
+	{"credential", "3F1C1D0E-6F0F-4B8D-9A53-2F5A1F6F0C11", "secretValue", 5, "r.example.test"},
+	{"credential", "", "secretValue", 5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretvalue", 5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "email", 5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "", 5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 6, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", -5, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 0, "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", INT64_C(4294967301),
+	 "r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5, NULL},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5,
+	 "r.example.test:443"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5,
+	 "https://r.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue", 5, "R.example.test"},
+	{"credential", "3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11", "secretValue\nr.example.test", 5,
+	 NULL},
 };
 
 START_TEST(a_sealed_value_that_was_moved_does_not_open)
@@ -594,8 +605,8 @@ START_TEST(another_ring_opens_nothing_and_verifies_nothing)
 
 	ck_assert(secret_seal(ring, a, &place, "the secret", &sealed));
 	ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
-	ck_assert(secret_hash(ring, a, "the secret", &hash));
-	ck_assert(!secret_verify_key(other, "the secret", &hash));
+	ck_assert(secret_hash(ring, a, &place, "the secret", &hash));
+	ck_assert(!secret_verify_key(other, &place, "the secret", &hash));
 	keyring_free(other);
 }
 END_TEST
@@ -628,14 +639,17 @@ END_TEST
 
 /* The format, as somebody else with the key might write it: version, key id, nonce, cipher text. */
 static struct value
-seal_by_hand(const char *padded, size_t len)
+seal_by_hand(char version, const char *padded, size_t len)
 {
-	static const char ad[] = "credential\n3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11\n5\nsecretValue";
+#define UNBOUND "credential\n3f1c1d0e-6f0f-4b8d-9a53-2f5a1f6f0c11\n5\nsecretValue"
+	const char *ad = version == 1 ? UNBOUND : UNBOUND "\nr.example.test";
+#undef UNBOUND
 	unsigned char *sealed = arena_alloc(a, SEALED_LEAST + len), key[32];
 	unsigned long long sealed_len;
 
 	ck_assert_int_eq(sodium_hex2bin(key, sizeof(key), HEX64, 64, NULL, NULL, NULL), 0);
-	memcpy(sealed, "\1\0\0\0\1nonce of twenty-four byte", 5 + 24);
+	memcpy(sealed, "\0\0\0\0\1nonce of twenty-four byte", 5 + 24);
+	sealed[0] = (unsigned char)version;
 	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(
 		sealed + 5 + 24, &sealed_len, (const unsigned char *)padded, len,
 		(const unsigned char *)ad, strlen(ad), NULL, sealed + 5, key);
@@ -651,17 +665,55 @@ START_TEST(what_was_sealed_without_its_padding_does_not_open)
 	write_file(path, good_files[0], 0400);
 	struct keyring *other = keyring_load(path, why);
 	ck_assert_msg(other != NULL, "%s", why);
-	struct value sealed = seal_by_hand(block, PAD);
+	struct value sealed = seal_by_hand(2, block, PAD);
 	ck_assert_pstr_eq(secret_open(other, a, &place, &sealed),
 			  "0123456789abcdef0123456789abcde");
 	for (size_t len = 1; len <= PAD; len++) { /* no mark */
-		sealed = seal_by_hand(bytes, len);
+		sealed = seal_by_hand(2, bytes, len);
 		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
 	}
 	for (size_t len = 1; len < PAD; len++) { /* no whole block */
-		sealed = seal_by_hand(block + PAD - len, len);
+		sealed = seal_by_hand(2, block + PAD - len, len);
 		ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
 	}
+	keyring_free(other);
+}
+END_TEST
+
+START_TEST(what_an_older_version_sealed_opens_only_after_it_was_bound)
+{
+	static const char block[] = "0123456789abcdef0123456789abcde\x80";
+	const char *path = rig_path("older.key");
+	struct value bound;
+
+	write_file(path, good_files[0], 0400);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	const struct value sealed = seal_by_hand(1, block, PAD);
+	ck_assert_ptr_null(secret_open(other, a, &place, &sealed));
+	ck_assert_int_eq(secret_key_id(&sealed), 1);
+	ck_assert(secret_is_unbound(&sealed, false));
+	ck_assert(secret_bind(other, a, &place, false, &sealed, &bound));
+	ck_assert(!secret_is_unbound(&bound, false));
+	ck_assert_pstr_eq(secret_open(other, a, &place, &bound), "0123456789abcdef0123456789abcde");
+	ck_assert(!secret_bind(other, a, &place, false, &bound, &bound));
+	for (size_t i = 0; i < COUNT_OF(elsewhere); i++) {
+		bool only_address = i >= COUNT_OF(elsewhere) - 5 && i < COUNT_OF(elsewhere) - 1;
+
+		/* The older form knew no address; whatever it was bound to it still has to fit. */
+		ck_assert_int_eq(secret_bind(other, a, &elsewhere[i], false, &sealed, &bound),
+				 only_address);
+	}
+	struct value copy = exact(&sealed, sealed.len);
+	bool failed = true;
+	for (unsigned n = 1; failed; n++) {
+		arena_reset(a);
+		arena_fail_at(a, n);
+		bool done = secret_bind(other, a, &place, false, &copy, &bound);
+		failed = arena_failed(a);
+		ck_assert_int_eq(done, !failed);
+	}
+	drop(&copy);
 	keyring_free(other);
 }
 END_TEST
@@ -1102,34 +1154,73 @@ START_TEST(only_the_right_secret_of_a_key_is_accepted)
 {
 	struct value hash, null = value_null(), text = value_text("secret");
 
-	ck_assert(secret_hash(ring, a, "secret", &hash));
+	ck_assert(secret_hash(ring, a, &place, "secret", &hash));
 	ck_assert_int_eq(hash.type, VALUE_BLOB);
-	ck_assert_uint_eq(hash.len, 32);
-	ck_assert(secret_verify_key(ring, "secret", &hash));
-	ck_assert(!secret_verify_key(ring, "secrets", &hash));
-	ck_assert(!secret_verify_key(ring, "Secret", &hash));
-	ck_assert(!secret_verify_key(ring, "secret ", &hash));
-	ck_assert(!secret_verify_key(ring, "", &hash));
-	ck_assert(!secret_verify_key(ring, "secret", NULL));
-	ck_assert(!secret_verify_key(ring, "secret", &null));
-	ck_assert(!secret_verify_key(ring, "secret", &text));
+	ck_assert_uint_eq(hash.len, 33);
+	ck_assert(secret_verify_key(ring, &place, "secret", &hash));
+	ck_assert(!secret_verify_key(ring, &place, "secrets", &hash));
+	ck_assert(!secret_verify_key(ring, &place, "Secret", &hash));
+	ck_assert(!secret_verify_key(ring, &place, "secret ", &hash));
+	ck_assert(!secret_verify_key(ring, &place, "", &hash));
+	ck_assert(!secret_verify_key(ring, &place, "secret", NULL));
+	ck_assert(!secret_verify_key(ring, &place, "secret", &null));
+	ck_assert(!secret_verify_key(ring, &place, "secret", &text));
 	text = value_blob(NULL, hash.len);
-	ck_assert(!secret_verify_key(ring, "secret", &text));
+	ck_assert(!secret_verify_key(ring, &place, "secret", &text));
 	for (size_t i = 0; i < hash.len; i++) {
 		char *bytes = arena_copy(a, hash.text, hash.len);
 		struct value changed = value_blob(bytes, hash.len);
 
 		bytes[i] = (char)(bytes[i] ^ 0x80);
-		ck_assert(!secret_verify_key(ring, "secret", &changed));
+		ck_assert(!secret_verify_key(ring, &place, "secret", &changed));
 	}
 	for (size_t len = 0; len < hash.len; len++) {
 		struct value cut = exact(&hash, len);
 
-		ck_assert(!secret_verify_key(ring, "secret", &cut));
+		ck_assert(!secret_verify_key(ring, &place, "secret", &cut));
 		drop(&cut);
 	}
 	arena_fail_at(a, 1);
-	ck_assert(!secret_hash(ring, a, "secret", &text));
+	ck_assert(!secret_hash(ring, a, &place, "secret", &text));
+}
+END_TEST
+
+START_TEST(a_hash_that_was_moved_lets_nobody_in)
+{
+	struct value hash;
+	struct seal_place there = elsewhere[_i];
+
+	ck_assert(secret_hash(ring, a, &place, "secret", &hash));
+	there.address = place.address; /* keys have none */
+	bool same = strcmp(there.table, place.table) == 0 && strcmp(there.uuid, place.uuid) == 0 &&
+		    strcmp(there.field, place.field) == 0 && there.account_id == place.account_id;
+	ck_assert_int_eq(secret_verify_key(ring, &there, "secret", &hash), same);
+}
+END_TEST
+
+START_TEST(a_hash_of_an_older_version_lets_nobody_in_until_it_is_bound)
+{
+	const char *path = rig_path("hashes.key");
+	unsigned char key[32], plain[32];
+	struct value bound;
+
+	write_file(path, good_files[0], 0400);
+	struct keyring *other = keyring_load(path, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	ck_assert_int_eq(sodium_hex2bin(key, sizeof(key), HEX64, 64, NULL, NULL, NULL), 0);
+	(void)crypto_generichash(plain, sizeof(plain), (const unsigned char *)"secret", 6, key,
+				 sizeof(key));
+	const struct value hash = value_blob(plain, sizeof(plain));
+	ck_assert(secret_is_unbound(&hash, true));
+	ck_assert(!secret_verify_key(other, &place, "secret", &hash));
+	ck_assert(secret_bind(other, a, &place, true, &hash, &bound));
+	ck_assert(!secret_is_unbound(&bound, true));
+	ck_assert(secret_verify_key(other, &place, "secret", &bound));
+	ck_assert(!secret_verify_key(other, &place, "Secret", &bound));
+	ck_assert(!secret_verify_key(other, &elsewhere[8], "secret", &bound));
+	arena_fail_at(a, 1);
+	ck_assert(!secret_bind(other, a, &place, true, &hash, &bound));
+	keyring_free(other);
 }
 END_TEST
 
@@ -1234,6 +1325,9 @@ secret_suite(void)
 	tcase_add_test(tc, two_seals_of_one_text_differ);
 	tcase_add_loop_test(tc, a_sealed_value_that_was_moved_does_not_open, 0,
 			    COUNT_OF(elsewhere));
+	tcase_add_loop_test(tc, a_hash_that_was_moved_lets_nobody_in, 0, COUNT_OF(elsewhere));
+	tcase_add_test(tc, a_hash_of_an_older_version_lets_nobody_in_until_it_is_bound);
+	tcase_add_test(tc, what_an_older_version_sealed_opens_only_after_it_was_bound);
 	tcase_add_test(tc, a_sealed_value_with_any_byte_changed_does_not_open);
 	tcase_add_test(tc, a_sealed_value_cut_at_any_length_does_not_open);
 	tcase_add_test(tc, an_empty_value_does_not_open);

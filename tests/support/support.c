@@ -170,7 +170,8 @@ add_person(struct rig *rig, enum person person)
 	row.columns[COL_STATE] = value_text("active");
 	row.columns[COL_CREATED] = value_int(RIG_NOW);
 	row.columns[COL_PUBLIC_VALUE] = value_text(name);
-	ck_assert(secret_hash(rig->ring, rig->arena, person_secret(rig->arena, person),
+	const struct seal_place place = seal_place_of(&row);
+	ck_assert(secret_hash(rig->ring, rig->arena, &place, person_secret(rig->arena, person),
 			      &row.columns[COL_SECRET_VALUE]));
 	rig_insert(rig, &row);
 }
@@ -513,8 +514,8 @@ rig_credential(struct rig *rig, int64_t account, int64_t registry, const char *s
 	row.columns[COL_PUBLIC_VALUE] = value_text("ci-bot");
 	row.columns[COL_REGISTRY_ID] = value_int(registry);
 	row.columns[COL_EMAIL] = value_text("ci@corp.example.test");
-	const struct seal_place place = {
-		.table = "credential", .uuid = uuid, .field = "secretValue", .account_id = account};
+	ck_assert_int_eq(login_find_address(rig->store, NULL, rig->arena, &row), STORE_OK);
+	const struct seal_place place = seal_place_of(&row);
 	if (secret != NULL)
 		ck_assert(secret_seal(rig->ring, rig->arena, &place, secret,
 				      &row.columns[COL_SECRET_VALUE]));
