@@ -38,6 +38,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ ROLE(SUPERADMIN) | ROLE(ADMIN) | ROLE(USER), "project",   "crudx" },
 	{ ROLE(SERVICE),                  "project",                "crx" },
 	{ EVERY,                          "projectMember",          "rx" },
+	{ EVERY,                          "projectTemplate",        "r" },
 
 	{ EVERY,                          "credential",             "rx" },
 	{ ROLE(SERVICE) | ROLE(ADMIN),    "credential",             "crx" },
@@ -82,6 +83,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalId",     "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "project.externalIdType", "" },
 	{ EVERY & ~OPERATOR,              "project.allowSystemRole", "" },
+	{ EVERY & ~OPERATOR,              "project.projectLinks",   "" },
 	{ ROLE(SERVICE),                  "project.name",           "cr" },
 	{ ROLE(SERVICE),                  "project.description",    "cr" },
 	{ ROLE(SERVICE),                  "project.verification",   "cr" },
@@ -105,7 +107,7 @@ static const struct permission { unsigned roles; const char *what; const char *l
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.physicalTotalSizeMb",  "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.virtualTotalSizeMb",   "" },
 	{ EVERY & ~ROLE(SUPERADMIN),      "*.zoneId",               "" },
-	{ EVERY & ~ROLE(SUPERADMIN),      "*.storageDriverId",      "" },
+	{ EVERY & ~ROLE(SUPERADMIN),      "registry.storageDriverId", "" },
 };
 
 const char *const role_names[ROLE__COUNT] = {

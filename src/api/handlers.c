@@ -274,7 +274,8 @@ handle_set_members(struct call *c)
 	struct record_list members;
 
 	c->status = 202;
-	if (resource_set_members(&c->context, c->id, c->body, &members, &c->error) != ERR_NONE)
+	if (read_once(c) != ERR_NONE ||
+	    resource_set_members(&c->context, c->id, c->body, &members, &c->error) != ERR_NONE)
 		return c->error.code;
 	c->committed = true;
 	repr_members(&c->out, &c->view, &members);
@@ -302,7 +303,8 @@ handle_action(struct call *c)
 		    strcmp(action->input, acts[i].input) == 0)
 			return acts[i].act(c);
 	c->status = 202;
-	if (resource_action(&c->context, c->type, c->id, name, &row, &c->error) != ERR_NONE)
+	if (read_once(c) != ERR_NONE ||
+	    resource_action(&c->context, c->type, c->id, name, &row, &c->error) != ERR_NONE)
 		return c->error.code;
 	return answer_change(c, &row, NULL);
 }

@@ -56,9 +56,11 @@ check_links_and_actions(const struct resource_type *type)
 static bool
 action_is_known(const struct action *action)
 {
-	if (strcmp(action->name, "restore") == 0 || strcmp(action->name, "delete") == 0)
-		return true; /* declared by the original: the first is never offered, the second is
-				deactivate and remove */
+	/* Declared by the original: the first two are never offered, the third is deactivate and
+	 * remove. */
+	if (strcmp(action->name, "restore") == 0 || strcmp(action->name, "upgrade") == 0 ||
+	    strcmp(action->name, "delete") == 0)
+		return true;
 	if (action->input != NULL)
 		return type_find(action->input) != NULL;
 	for (const struct process *p = process_table; p->name != NULL; p++)

@@ -62,7 +62,7 @@ struct column_row {
 struct family {
 	const char *table;
 	const char *prefix;	       /* of external ids: "c" for 1c7 */
-	enum column owner;	       /* the account that owns the row */
+	enum column owner;	       /* the account that owns the row; COL_NONE: nobody */
 	const struct column_row *rows; /* by enum column */
 	uint64_t columns;	       /* COL_BIT of each column that it has */
 };
@@ -189,6 +189,7 @@ enum type_place {
 	T_IMAGE_LOGIN,
 	T_PASSWORD,
 	T_PROJECT_MEMBER,
+	T_PROJECT_TEMPLATE,
 	T_PROJECT,
 	T_REGISTRY,
 	T_REGISTRY_CREDENTIAL,
@@ -205,7 +206,7 @@ enum type_place {
 extern const struct resource_type types_table[];
 extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
 extern const struct family family_credential, family_storage_pool, family_account,
-	family_project_member, family_audit_log;
+	family_project_member, family_project_template, family_audit_log;
 extern const struct family *const
 	families[]; /* ends with NULL; a family that refers to rows of another comes before it */
 

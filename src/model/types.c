@@ -44,7 +44,8 @@ static const char *const external_types[] = {
 /* Which families have a shared column: see column.def. */
 enum {
 	IN_CREDENTIAL = 1 << 0, IN_STORAGE_POOL = 1 << 1, IN_ACCOUNT = 1 << 2, IN_PROJECT_MEMBER = 1 << 3, IN_AUDIT_LOG = 1 << 4,
-	IN_RESOURCES = IN_CREDENTIAL | IN_STORAGE_POOL | IN_ACCOUNT | IN_PROJECT_MEMBER,
+	IN_PROJECT_TEMPLATE = 1 << 5,
+	IN_RESOURCES = IN_CREDENTIAL | IN_STORAGE_POOL | IN_ACCOUNT | IN_PROJECT_MEMBER | IN_PROJECT_TEMPLATE,
 	IN_ALL = IN_RESOURCES | IN_AUDIT_LOG,
 };
 static const struct column_row credential_columns[COL__COUNT] = {
@@ -91,6 +92,13 @@ const struct family family_project_member = {
 #include "model/column.def"
 };
 
+/* Nobody's: who may see the type sees all of its rows. */
+const struct family family_project_template = {
+	"project_template", "pt", COL_NONE, project_member_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_PROJECT_TEMPLATE) != 0 ? COL_BIT(COL_##name) : 0)
+#include "model/column.def"
+};
+
 static const struct column_row audit_log_columns[COL__COUNT] = {
 #define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
 #define AUDIT_LOG_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
@@ -104,7 +112,7 @@ const struct family family_audit_log = {
 };
 
 const struct family *const families[] = {
-	&family_credential, &family_storage_pool, &family_project_member, &family_account, &family_audit_log, NULL
+	&family_credential, &family_storage_pool, &family_project_member, &family_account, &family_project_template, &family_audit_log, NULL
 };
 
 #define TYPE(name) (&types_table[T_##name])
@@ -154,7 +162,7 @@ static const struct action registry_actions[] = {
 static const struct action account_actions[] = {
 	{ "activate", NULL, "account", 0 }, { "create", NULL, "account", 0 }, { "deactivate", NULL, "account", 0 },
 	{ "purge", NULL, "account", 0 }, { "remove", NULL, "account", 0 }, { "restore", NULL, "account", IN_V1 },
-	{ "update", NULL, "account", 0 }, { 0 }
+	{ "update", NULL, "account", 0 }, { "upgrade", NULL, "account", IN_V2 }, { 0 }
 };
 static const struct action project_actions[] = {
 	{ "activate", NULL, "account", 0 }, { "create", NULL, "account", 0 }, { "deactivate", NULL, "account", 0 },
@@ -245,7 +253,8 @@ static const struct field project_fields[] = {
 	{ .name = "members", .type = FT_MEMBERS, .flags = F_CREATE | F_NULLABLE },
 	{ .name = "orchestration", .type = FT_CONSTANT, .type_text = "string", .flags = F_NULLABLE, .constant = "\"cattle\"", .versions = IN_V2 },
 	NOTHING_IN("projectLinks", "array[string]", IN_V2),
-	NOTHING_IN("projectTemplateId", "string", IN_V2),
+	{ .name = "projectTemplateId", .column = COL_PROJECT_TEMPLATE_ID, .type = FT_REFERENCE, .reference = TYPE(PROJECT_TEMPLATE),
+	  .type_text = "reference[projectTemplate]", .flags = F_CREATE | F_NULLABLE, .versions = IN_V2 },
 	BOOLEAN("swarm", COL_SWARM, IN_V1),
 	BOOLEAN("kubernetes", COL_KUBERNETES, IN_V1),
 	BOOLEAN("mesos", COL_MESOS, IN_V1),
@@ -272,6 +281,20 @@ static const struct field project_member_fields[] = {
 	{ .name = "role", .column = COL_ROLE, .type = FT_ENUM, .flags = F_NULLABLE, .options = member_roles, .max_len = 255, .filter = FILTER_S,
 	  .fallback = "\"member\"" },
 	STATE_IN(states_v1, IN_V1), STATE_IN(states_v2, IN_V2), TRANSITIONS, UUID,
+	{ 0 }
+};
+static const struct field project_template_fields[] = {
+	NOTHING("accountId", "reference[account]", 255, FILTER_V),
+	CREATED, DATA,
+	{ .name = "description", .column = COL_DESCRIPTION, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 1024, .filter = FILTER_S },
+	NOTHING("externalId", "string", 128, FILTER_S),
+	ID,
+	{ .name = "isPublic", .type = FT_CONSTANT, .type_text = "boolean", .flags = F_NULLABLE, .constant = "true" },
+	KIND,
+	{ .name = "name", .column = COL_NAME, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
+	REMOVE_TIME, REMOVED,
+	NOTHING("stacks", "array[json]", 0, FILTER_NONE),
+	STATE(states_v2), TRANSITIONS, UUID,
 	{ 0 }
 };
 static const struct field set_project_members_fields[] = {
@@ -464,7 +487,12 @@ static const struct field hand_out_fields[] = {
 	NOTHING("volumeCapabilities", "array[string]", 0, FILTER_NONE), \
 	NOTHING("zoneId", "reference[zone]", 255, FILTER_V)
 
-static const struct field storage_pool_fields[] = { STORAGE_POOL_FIELDS, { 0 } };
+static const struct field storage_pool_fields[] = {
+	STORAGE_POOL_FIELDS,
+	NOTHING_IN("hostIds", "array[reference[host]]", IN_V2),
+	NOTHING_IN("volumeIds", "array[reference[volume]]", IN_V2),
+	{ 0 }
+};
 static const struct field registry_fields[] = {
 	STORAGE_POOL_FIELDS,
 	{ .name = "serverAddress", .column = COL_SERVER_ADDRESS, .type = FT_STRING, .flags = F_CREATE | F_REQUIRED | F_IN_DATA, .min_len = 1, .max_len = 1024 },
@@ -494,6 +522,7 @@ const struct resource_type types_table[] = {
 	  .cascades = account_cascades },
 	[T_PROJECT_MEMBER] = { .id = "projectMember", .plural = "projectMembers", .family = &family_project_member, .fields = project_member_fields,
 	  .links = project_member_links, .actions = project_member_actions, .flags = TYPE_THROUGH_PROJECT },
+	[T_PROJECT_TEMPLATE] = { .id = "projectTemplate", .plural = "projectTemplates", .family = &family_project_template, .fields = project_template_fields },
 	[T_REGISTRY] = { .id = "registry", .plural = "registries", .kind = "registry", .base = "storagePool", .family = &family_storage_pool, .fields = registry_fields,
 	  .links = storage_pool_links, .actions = registry_actions,
 	  .unique = COL_SERVER_ADDRESS, .unique_error = ERR_SERVER_ADDRESS_USED, .cascades = storage_pool_cascades },

@@ -29,6 +29,12 @@ ask_end(struct renewal *r, enum renew_result result, const char *sentence, const
 }
 
 enum renew_result
+ask_misconfigured(struct renewal *r, const char *sentence)
+{
+	return ask_end(r, RENEW_MISCONFIGURED, sentence, NULL);
+}
+
+enum renew_result
 ask_end_skewed(struct renewal *r, const struct ask_answer *answer)
 {
 	char ours[21], theirs[21];
@@ -151,6 +157,8 @@ ask_result_of(struct renewal *r, const struct ask *q, const struct fetch_answer 
 {
 	if (got->status < 200 || got->status > 299)
 		return ask_result_of_status(r, got->status, answer);
+	if (q->text)
+		return RENEW_REFRESHED;
 	if (answer->document == NULL)
 		return ask_end(r, RENEW_BAD_ANSWER,
 			       "The source answers with something that is not JSON: is its address "
@@ -170,7 +178,7 @@ ask_hide(struct renewal *r, enum renew_result result, struct ask_answer *out)
 		 (long long)r->login_id, renew_result_word(result), r->http_status);
 	r->http_status = 0;
 	r->retry_after_ms = 0;
-	*out = (struct ask_answer){0};
+	*out = (struct ask_answer){.body = ""};
 	return ask_end(r, RENEW_UNREACHABLE, NULL, NULL);
 }
 
@@ -190,23 +198,24 @@ ask(struct renewal *r, const struct ask *q, struct ask_answer *out)
 {
 	const char *headers[ASK_HEADERS_MAX + 2];
 	size_t n = 0;
-	const struct fetch_request request = {.url = q->url,
-					      .method = q->method,
-					      .headers = headers,
-					      .user = q->user,
-					      .password = q->password,
-					      .sigv4 = q->sigv4,
-					      .body = q->body,
-					      .answer_max = ASK_ANSWER_MAX,
-					      .timeout_ms = r->deadline_ms - clock_ms(),
-					      .ca_file = r->settings->ca_file,
-					      .proxy = q->metadata ? "" : r->settings->proxy,
-					      .networks =
-						      q->metadata ? NULL : r->settings->networks};
+	const int64_t began_ms = clock_ms(), left_ms = r->deadline_ms - began_ms;
+	const struct fetch_request request = {
+		.url = q->url,
+		.method = q->method,
+		.headers = headers,
+		.user = q->user,
+		.password = q->password,
+		.sigv4 = q->sigv4,
+		.body = q->body,
+		.answer_max = ASK_ANSWER_MAX,
+		.timeout_ms =
+			q->timeout_ms != 0 && q->timeout_ms < left_ms ? q->timeout_ms : left_ms,
+		.ca_file = r->settings->ca_file,
+		.proxy = q->metadata ? "" : r->settings->proxy,
+		.networks = q->metadata ? NULL : r->settings->networks};
 	struct fetch_answer got;
-	int64_t began_ms = clock_ms();
 
-	*out = (struct ask_answer){0};
+	*out = (struct ask_answer){.body = ""};
 	if (!ask_replaces_accept(q))
 		headers[n++] = "Accept: application/json";
 	for (size_t i = 0; q->headers[i] != NULL; i++)
@@ -219,6 +228,7 @@ ask(struct renewal *r, const struct ask *q, struct ask_answer *out)
 	enum fetch_rc rc = fetch_do(r->fetch, r->arena, &request, &got);
 	r->now_ms += clock_ms() - began_ms;
 	r->http_status = (int)got.status;
+	out->body = got.body;
 	if (rc == FETCH_OK) {
 		out->skew_ms = ask_read_skew(r);
 		out->document = ask_read_document(r, &got);

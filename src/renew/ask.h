@@ -33,13 +33,16 @@ struct ask {
 	const char *user, *password, *sigv4, *body; /* as in fetch.h */
 	const char *wants; /* the member without which a document with status 2xx is none of this
 			      source; NULL: none */
+	bool text;	   /* the answer is no JSON: it is wanted as a text */
 	bool metadata; /* the URL is that of a metadata service, fixed in the program: no fence, no
 			  proxy */
+	int64_t timeout_ms; /* at most; 0: all that is left */
 };
 
 struct ask_answer {
 	const struct json *document; /* NULL: the body is no JSON object.  An empty body is an empty
 					object. */
+	const char *body;	     /* as it came */
 	int64_t skew_ms; /* how much the source's clock is ahead of ours, if that is more than
 			    ASK_SKEW_MS; else 0 */
 };
@@ -47,7 +50,7 @@ struct ask_answer {
 /* Makes the request within r->deadline_ms; moves r->now_ms on; sets r->http_status,
  * r->retry_after_ms and r->message.
  *
- * RENEW_REFRESHED: status 2xx with a document that has what q wants.  Else the result by the status
+ * RENEW_REFRESHED: status 2xx with what q wants.  Else the result by the status
  * alone: the caller may know better by the document.  CLOCK_SKEW for a refusal if the clocks
  * differ. */
 enum renew_result ask(struct renewal *r, const struct ask *q, struct ask_answer *out)
@@ -58,6 +61,8 @@ enum renew_result ask(struct renewal *r, const struct ask *q, struct ask_answer 
  * through.  Returns the result. */
 enum renew_result ask_end(struct renewal *r, enum renew_result result, const char *sentence,
 			  const char *code);
+/* MISCONFIGURED, with a sentence. */
+enum renew_result ask_misconfigured(struct renewal *r, const char *sentence);
 /* CLOCK_SKEW; the sentence names both times if the source told its own. */
 enum renew_result ask_end_skewed(struct renewal *r, const struct ask_answer *answer);
 

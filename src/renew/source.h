@@ -32,6 +32,7 @@ struct renew_settings {
 	const char *proxy;	/* "": none, even if the environment names one */
 	int64_t timeout_ms;	/* for one renewal */
 	const char *programs;	/* of exec: "name=/path name=/path" */
+	const char *metadata;	/* "aws": the keys of this machine may be used; "": none */
 	const char *tokens_dir; /* webIdentityTokenFile must be below it; "": none may be read */
 };
 

@@ -1,4 +1,7 @@
 /* sources: their functions, by enum source_id. */
 #include "renew/sources.h"
 
-const struct source_calls sources[SOURCE__COUNT] = {{0}};
+const struct source_calls sources[SOURCE__COUNT] = {
+	[SOURCE_ECR] = {.fetch = ecr_fetch},
+	[SOURCE_ECR_PUBLIC] = {.fetch = ecr_public_fetch},
+};

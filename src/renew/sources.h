@@ -4,4 +4,7 @@
 
 #include "renew/source.h"
 
+enum renew_result ecr_fetch(struct renewal *r);
+enum renew_result ecr_public_fetch(struct renewal *r);
+
 #endif

@@ -20,6 +20,28 @@
 #include "resource/work.h"
 #include "store/store.h"
 
+/* Why a row in that state cannot be removed. */
+static const char *const keeps_from_removal[ST__COUNT] = {
+	[ST_ACTIVATING] = "It is being activated: deactivate it first.",
+	[ST_ACTIVE] = "It is active: deactivate it first.",
+	[ST_DEACTIVATING] = "It is being deactivated: try again in a moment.",
+	[ST_PURGING] = "It was removed already: there is nothing left to do.",
+	[ST_PURGED] = "It was removed already: there is nothing left to do.",
+};
+
+static enum err
+not_available(const struct context *c, const struct record *row, const char *action,
+	      struct error *e)
+{
+	enum state state = record_state(row);
+	const char *why = strcmp(action, "remove") == 0 ? keeps_from_removal[state] : NULL;
+
+	if (why == NULL)
+		why = arena_printf(c->arena, "It is %s, where %s is not possible: see its actions.",
+				   state_name(state), action);
+	return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", why);
+}
+
 static enum err
 move_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -27,6 +49,12 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
+	if (w->repeated) {
+		w->row->columns[COL_STATE] = value_text(state_name(plan->shown));
+		return ERR_NONE;
+	}
+	if (plan->before != record_state(w->row))
+		return not_available(w->context, w->row, w->event, w->error);
 	if (bounds_check_login(tx, w, w->row) != ERR_NONE ||
 	    bounds_check_activate(tx, w) != ERR_NONE || owners_still_own(tx, w) != ERR_NONE ||
 	    owners_keep_last(tx, w) != ERR_NONE || hold_for_check(tx, w, &plan, &held) != ERR_NONE)
@@ -67,15 +95,6 @@ plan_delete(const struct resource_type *type, enum state state, struct plan *pla
 	plan->shown = ST_REMOVING;
 	return true;
 }
-
-/* Why a row in that state cannot be removed. */
-static const char *const keeps_from_removal[ST__COUNT] = {
-	[ST_ACTIVATING] = "It is being activated: deactivate it first.",
-	[ST_ACTIVE] = "It is active: deactivate it first.",
-	[ST_DEACTIVATING] = "It is being deactivated: try again in a moment.",
-	[ST_PURGING] = "It was removed already: there is nothing left to do.",
-	[ST_PURGED] = "It was removed already: there is nothing left to do.",
-};
 
 enum err
 resource_delete(const struct context *c, const struct resource_type *type, const char *id,
@@ -126,19 +145,6 @@ resource_has_action(const struct resource_type *type, enum state state, const st
 	return plan_action(type, state, action->name, &plan);
 }
 
-static enum err
-not_available(const struct context *c, const struct record *row, const char *action,
-	      struct error *e)
-{
-	enum state state = record_state(row);
-	const char *why = strcmp(action, "remove") == 0 ? keeps_from_removal[state] : NULL;
-
-	if (why == NULL)
-		why = arena_printf(c->arena, "It is %s, where %s is not possible: see its actions.",
-				   state_name(state), action);
-	return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", why);
-}
-
 enum err
 resource_find_action(const struct context *c, const struct resource_type *type, const char *id,
 		     const char *name, struct record *row, const struct action **action,
@@ -155,9 +161,20 @@ resource_find_action(const struct context *c, const struct resource_type *type, 
 	if (!resource_may_act(c->id, row))
 		return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action",
 			       "Your key may not act on it: use one of an account that may.");
-	if (!resource_has_action(row->type, record_state(row), *action))
+	/* The same request may have done it before, which only the transaction can see. */
+	if (c->once == NULL && !resource_has_action(row->type, record_state(row), *action))
 		return not_available(c, row, name, e);
 	return ERR_NONE;
+}
+
+/* A plan of the action that shows what its answer shows whenever it is sent again. */
+static bool
+plan_repeated(const struct resource_type *type, const char *action, struct plan *plan)
+{
+	for (unsigned state = 0; state < ST__COUNT; state++)
+		if (plan_action(type, state, action, plan))
+			return true;
+	return false;
 }
 
 enum err
@@ -169,7 +186,8 @@ resource_action(const struct context *c, const struct resource_type *type, const
 
 	if (resource_find_action(c, type, id, name, out, &action, e) != ERR_NONE)
 		return e->code;
-	if (!plan_action(out->type, record_state(out), name, &plan))
+	if (!plan_action(out->type, record_state(out), name, &plan) &&
+	    (c->once == NULL || !plan_repeated(out->type, name, &plan)))
 		return not_available(c, out, name, e);
 	return move(c, out, name, &plan, e);
 }

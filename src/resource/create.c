@@ -122,47 +122,6 @@ note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 
-enum { ONCE_MS = 24 * 60 * 60 * 1000 };
-
-/* Finds the row that the same request has created within the last day. */
-static enum err
-find_repeated(struct store_tx *tx, struct work *w)
-{
-	const struct context *c = w->context;
-	const char *request = NULL;
-	struct record row;
-	int64_t id = 0;
-
-	if (c->once == NULL)
-		return ERR_NONE;
-	enum store_rc rc =
-		store_once_find(tx, c->arena, c->once, c->now_ms - ONCE_MS, &request, &id);
-	if (rc == STORE_OK && strcmp(request, c->once->request) != 0)
-		return err_set(w->error, ERR_NOT_UNIQUE, "Idempotency-Key",
-			       "Another request had this Idempotency-Key within the last day: "
-			       "choose another one.");
-	if (rc == STORE_OK)
-		rc = store_tx_get(tx, c->arena, w->row->type->family, id, &c->id->owners, &row);
-	if (rc != STORE_OK)
-		return rc == STORE_NONE ? ERR_NONE : work_fail(w, rc);
-	*w->row = row;
-	w->row->columns[COL_STATE] = value_text(state_name(w->plan->shown));
-	w->repeated = true;
-	return ERR_NONE;
-}
-
-static enum err
-note_once(struct store_tx *tx, const struct work *w)
-{
-	const struct context *c = w->context;
-
-	if (c->once == NULL)
-		return ERR_NONE;
-	enum store_rc rc =
-		store_once_note(tx, c->once, record_id(w->row), c->now_ms, c->now_ms - ONCE_MS);
-	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
-}
-
 static enum err
 create_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -170,8 +129,10 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	const struct plan *plan = w->plan;
 	struct plan held;
 
-	if (find_repeated(tx, w) != ERR_NONE || w->repeated)
-		return w->error->code;
+	if (w->repeated) {
+		w->row->columns[COL_STATE] = value_text(state_name(plan->shown));
+		return bounds_check_login(tx, w, w->row);
+	}
 	if (check_account(tx, w) != ERR_NONE || check_room(tx, w) != ERR_NONE ||
 	    check_references(tx, w) != ERR_NONE || bounds_check_lists(tx, w) != ERR_NONE ||
 	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
@@ -185,33 +146,33 @@ create_in_transaction(struct store_tx *tx, void *arg)
 		return work_fail(w, rc);
 	if (w->members != NULL && members_set(tx, w) != ERR_NONE)
 		return w->error->code;
-	return note_create(tx, w, plan) == ERR_NONE ? note_once(tx, w) : w->error->code;
+	return note_create(tx, w, plan);
 }
 
-/* The members from the body; the creator of a project without an owner becomes its owner. */
+/* Sets the key by which logins are found. An address that no image can have is refused: no login
+ * would ever be found by it. */
 static enum err
-members_of_new(const struct context *c, const struct json *list, struct member_list *out,
-	       struct error *e)
+read_address(const struct context *c, struct record *row, struct error *e)
 {
-	char *self = id_format(c->arena, &family_account, c->id->user_id);
-
-	if (members_read(c, list, out, e) != ERR_NONE)
-		return e->code;
-	if (!members_have_owner(out) && c->id->role != ROLE_SERVICE &&
-	    c->id->role != ROLE_SUPERADMIN)
-		out->items[out->count++] = (struct member){self, "rancher_id", "owner"};
-	return self != NULL ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
-}
-
-/* The key by which logins are found; an invalid address has none. */
-static struct value
-address_key_of(const struct context *c, const char *address)
-{
+	const char *address = record_text(row, COL_SERVER_ADDRESS);
 	struct registry_url url;
 
-	return address != NULL && registry_url_parse(c->arena, address, &url) == NULL
-		       ? value_text(url.key)
-		       : value_null();
+	if (row->type->family != &family_storage_pool || address == NULL)
+		return ERR_NONE;
+	const char *why =
+		strchr(address, '*') != NULL
+			? "A pattern is not the address of a registry, and no login would "
+			  "ever be found by it: store a registry for each host."
+			: registry_url_parse(c->arena, address, &url);
+	if (why == NULL && *url.path != '\0' && registry_path_check(url.path) != NULL)
+		why = "No image can have the path of the address: write it as in the names of "
+		      "images, in lower case, or leave it out.";
+	if (arena_failed(c->arena))
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (why != NULL)
+		return err_set(e, ERR_INVALID_FORMAT, "serverAddress", why);
+	row->columns[COL_ADDRESS_KEY] = value_text(url.key);
+	return ERR_NONE;
 }
 
 /* Builds the row from the body, the caller and the type. */
@@ -232,15 +193,12 @@ fill_row(const struct context *c, const struct resource_type *type, const struct
 		row->columns[COL_KIND] =
 			value_text(type->default_kind != NULL ? type->default_kind : type->id);
 	row->type = type_of_row(type->family, record_text(row, COL_KIND));
-	if (type->family == &family_storage_pool)
-		row->columns[COL_ADDRESS_KEY] =
-			address_key_of(c, record_text(row, COL_SERVER_ADDRESS));
 	row_start(c, row);
 }
 
 /* Checks values that the field table does not restrict. */
 static enum err
-check_new(const struct context *c, const struct record *row, struct error *e)
+check_new(const struct context *c, struct record *row, struct error *e)
 {
 	const char *uuid = record_text(row, COL_UUID), *access = record_text(row, COL_PUBLIC_VALUE);
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -255,18 +213,12 @@ check_new(const struct context *c, const struct record *row, struct error *e)
 		return err_set(e, ERR_INVALID_CHARACTERS, "publicValue",
 			       "An access key cannot contain a colon, where HTTP Basic ends it: "
 			       "leave it out.");
-	const char *address = record_text(row, COL_SERVER_ADDRESS);
-	if (row->type->family == &family_storage_pool && address != NULL &&
-	    strchr(address, '*') != NULL)
-		return err_set(e, ERR_INVALID_FORMAT, "serverAddress",
-			       "A pattern is not the address of a registry, and no login would "
-			       "ever be found by it: store a registry for each host.");
 	if (row->type->family == &family_account &&
 	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
 		return err_set(
 			e, ERR_INVALID_OPTION, "kind",
 			"Only a superadmin makes accounts of this kind: choose another one.");
-	return ERR_NONE;
+	return read_address(c, row, e);
 }
 
 enum err
@@ -305,7 +257,8 @@ resource_create(const struct context *c, const struct resource_type *type, const
 
 	struct work w = {.context = c, .row = out, .error = e, .change = &change, .plan = &plan};
 	if ((out->type->flags & TYPE_PROJECT) != 0) {
-		if (members_of_new(c, change.members, &members, e) != ERR_NONE)
+		if (members_read(c, change.members, &members, e) != ERR_NONE ||
+		    members_add_owner(c, &members, e) != ERR_NONE)
 			return e->code;
 		w.members = &members;
 	}

@@ -177,6 +177,15 @@ end_members(struct member_changes *m, struct arena *a)
 			    come, m->gone_count, m->come_count);
 }
 
+static enum store_rc
+list_members(struct store_tx *tx, const struct work *w, struct record_list *out)
+{
+	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID,
+					   record_id(w->row), &owners_all, LIMIT_MAX);
+
+	return store_tx_list(tx, w->context->arena, &q, out);
+}
+
 enum err
 members_set(struct store_tx *tx, struct work *w)
 {
@@ -184,12 +193,9 @@ members_set(struct store_tx *tx, struct work *w)
 	struct member_changes changes;
 	size_t count = w->members->count;
 	int64_t project = record_id(w->row);
-	struct list_query q = query_naming(&types_table[T_PROJECT_MEMBER], COL_PROJECT_ID, project,
-					   &owners_all, LIMIT_MAX);
 	struct record_list old;
 	bool *kept = arena_array(w->context->arena, count + 1, sizeof(*kept));
-	enum store_rc rc =
-		kept != NULL ? store_tx_list(tx, w->context->arena, &q, &old) : STORE_NO_MEMORY;
+	enum store_rc rc = kept != NULL ? list_members(tx, w, &old) : STORE_NO_MEMORY;
 
 	begin_members(&changes, w->context->arena);
 	for (size_t i = 0; rc == STORE_OK && i < old.count; i++) {
@@ -225,18 +231,46 @@ members_set(struct store_tx *tx, struct work *w)
 		return work_fail(w, STORE_NO_MEMORY);
 	if (w->members_now == NULL)
 		return ERR_NONE;
-	rc = store_tx_list(tx, w->context->arena, &q, w->members_now);
+	rc = list_members(tx, w, w->members_now);
 	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
 }
 
-bool
-members_have_owner(const struct member_list *members)
+static bool
+is_account(const struct member *m)
+{
+	return strcmp(m->external_id_type, "rancher_id") == 0;
+}
+
+/* Whether there is an owner; for `here`, one that regcred can identify: users with other kinds of
+ * ids cannot sign in here. */
+static bool
+have_owner(const struct member_list *members, bool here)
 {
 	for (size_t i = 0; i < members->count; i++)
 		if (strcmp(members->items[i].role, "owner") == 0 &&
-		    strcmp(members->items[i].external_id_type, "rancher_id") == 0)
+		    (!here || is_account(&members->items[i])))
 			return true;
 	return false;
+}
+
+enum err
+members_add_owner(const struct context *c, struct member_list *members, struct error *e)
+{
+	char *self = id_format(c->arena, &family_account, c->id->user_id);
+
+	if (self == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (have_owner(members, true) || c->id->role == ROLE_SERVICE ||
+	    c->id->role == ROLE_SUPERADMIN)
+		return ERR_NONE;
+	for (size_t i = 0; i < members->count; i++)
+		if (is_account(&members->items[i]) &&
+		    strcmp(members->items[i].external_id, self) == 0) {
+			members->items[i].role = "owner";
+			return ERR_NONE;
+		}
+	members->items[members->count++] = (struct member){self, "rancher_id", "owner"};
+	return ERR_NONE;
 }
 
 static enum err
@@ -244,9 +278,14 @@ members_in_transaction(struct store_tx *tx, void *arg)
 {
 	struct work *w = arg;
 	bool found = false;
+	enum store_rc rc;
 
-	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
-					record_id(w->row), &owners_all, w->row);
+	if (w->repeated) {
+		rc = list_members(tx, w, w->members_now);
+		return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+	}
+	rc = store_tx_get(tx, w->context->arena, w->row->type->family, record_id(w->row),
+			  &owners_all, w->row);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
 	if ((ST_BIT(record_state(w->row)) & LIVE_STATES) == 0)
@@ -284,10 +323,10 @@ resource_set_members(const struct context *c, const char *id, const struct json 
 		return err_set(e, ERR_INVALID_FORMAT, "members", "It is not an array: send one.");
 	if (members_read(c, list, &members, e) != ERR_NONE)
 		return e->code;
-	if (!members_have_owner(&members))
-		return err_set(e, ERR_INVALID_FORMAT, "members",
-			       "No account is named as an owner: name one (rancher_id) who can act "
-			       "for the project.");
+	if (!have_owner(&members, false))
+		return err_set(e, ERR_NO_OWNER, NULL, NULL);
+	if (members_add_owner(c, &members, e) != ERR_NONE)
+		return e->code;
 	struct work w = {.context = c,
 			 .row = &row,
 			 .error = e,

@@ -36,8 +36,7 @@ enum err members_read(const struct context *c, const struct json *list, struct m
 /* Removes the members that are not in the work's list and adds those that are new. */
 enum err members_set(struct store_tx *tx, struct work *w);
 
-/* Whether there is an owner that regcred can identify: users with other kinds of ids cannot sign in
- * here. */
-bool members_have_owner(const struct member_list *members);
+/* Makes the caller an owner if the list names no account as one; not superadmin and service. */
+enum err members_add_owner(const struct context *c, struct member_list *members, struct error *e);
 
 #endif

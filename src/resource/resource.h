@@ -58,7 +58,7 @@ struct context {
 	int64_t now_ms;
 	int64_t removed_keep_ms;
 	const struct precondition *precondition; /* of a write; NULL: none */
-	const struct once *once; /* of a create with an Idempotency-Key; NULL: none */
+	const struct once *once; /* of a create or action with an Idempotency-Key; NULL: none */
 	struct opened *opened;	 /* NULL: no secret is opened */
 	struct limits limits;
 };

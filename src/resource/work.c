@@ -6,6 +6,8 @@
  */
 #include "resource/work.h"
 
+#include <string.h>
+
 #include "access/standing.h"
 #include "base/arena.h"
 #include "resource/precondition.h"
@@ -80,6 +82,46 @@ reserve_answer(const struct context *c, const struct record *row, const struct r
 	return arena_reserve(c->arena, room);
 }
 
+enum { ONCE_MS = 24 * 60 * 60 * 1000 };
+
+/* If the same request was done before: sets w->repeated, and the row as it is now. */
+static enum err
+find_once(struct store_tx *tx, struct work *w)
+{
+	const struct context *c = w->context;
+	const char *request = NULL;
+	struct record row;
+	int64_t id = 0;
+
+	if (c->once == NULL)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_once_find(tx, c->arena, c->once, c->now_ms - ONCE_MS, &request, &id);
+	if (rc == STORE_OK && strcmp(request, c->once->request) != 0)
+		return err_set(w->error, ERR_NOT_UNIQUE, "Idempotency-Key",
+			       "Another request had this Idempotency-Key within the last day: "
+			       "choose another one.");
+	if (rc == STORE_OK)
+		rc = store_tx_get(tx, c->arena, w->row->type->family, id, &c->id->owners, &row);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? ERR_NONE : work_fail(w, rc);
+	*w->row = row;
+	w->repeated = true;
+	return ERR_NONE;
+}
+
+static enum err
+note_once(struct store_tx *tx, const struct work *w)
+{
+	const struct context *c = w->context;
+
+	if (c->once == NULL || w->repeated)
+		return ERR_NONE;
+	enum store_rc rc =
+		store_once_note(tx, c->once, record_id(w->row), c->now_ms, c->now_ms - ONCE_MS);
+	return rc == STORE_OK ? ERR_NONE : work_fail(w, rc);
+}
+
 static enum err
 run_work(struct store_tx *tx, void *arg)
 {
@@ -87,8 +129,11 @@ run_work(struct store_tx *tx, void *arg)
 	const struct context *c = w->context;
 	int64_t owner = w->row->columns[w->row->type->family->owner].number;
 
+	/* What was done before changes nothing, and the row is not as it was then. */
 	if (standing_check(tx, c->arena, c->id, owner, w->error) != ERR_NONE ||
-	    precondition_check(tx, c, w->row, w->error) != ERR_NONE || w->run(tx, w) != ERR_NONE)
+	    find_once(tx, w) != ERR_NONE ||
+	    (!w->repeated && precondition_check(tx, c, w->row, w->error) != ERR_NONE) ||
+	    w->run(tx, w) != ERR_NONE || note_once(tx, w) != ERR_NONE)
 		return w->error->code;
 	(void)resource_open(c, tx, w->row);
 	if (trail_note_opened(tx, c, w->error) != ERR_NONE)

@@ -36,7 +36,7 @@ struct work {
 	const char *member_changes; /* for the audit log */
 	struct record account;	    /* the account that owns the row: see hold_read_account() */
 	bool account_read;
-	bool repeated; /* the same request has created the row before */
+	bool repeated; /* the same request was done before: run() only prepares the answer */
 };
 
 /* The account whose limits apply: for a project's key the member who created it. */

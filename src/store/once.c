@@ -1,4 +1,4 @@
-/* once: what was created with an Idempotency-Key. */
+/* once: what was done with an Idempotency-Key. */
 #include "base/arena.h"
 #include "model/record.h"
 #include "store/rows.h"
@@ -27,12 +27,17 @@ enum store_rc
 store_once_note(struct store_tx *tx, const struct once *once, int64_t row_id, int64_t now_ms,
 		int64_t forget_before_ms)
 {
-	const struct value old[] = {value_int(forget_before_ms)};
+	const struct value old[] = {value_int(forget_before_ms), value_int(once->account_id),
+				    value_text(once->key)};
 	const struct value binds[] = {value_int(once->account_id), value_text(once->key),
 				      value_text(once->request), value_int(row_id),
 				      value_int(now_ms)};
 	int changed;
-	enum store_rc rc = row_change(tx, "DELETE FROM once WHERE created <= ?1", old, 1, &changed);
+	enum store_rc rc =
+		row_change(tx,
+			   "DELETE FROM once WHERE created <= ?1 OR (account_id = ?2 AND "
+			   "key = ?3)",
+			   old, 3, &changed);
 
 	return rc == STORE_OK ? row_change(tx, "INSERT INTO once VALUES (?1, ?2, ?3, ?4, ?5)",
 					   binds, 5, &changed)

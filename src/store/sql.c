@@ -122,7 +122,7 @@ static void
 add_owners(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
 	   const struct owners *owners)
 {
-	if (owners->all)
+	if (owners->all || family->owner == COL_NONE)
 		return;
 	if (owners->count == 0) {
 		sql_add(q, " AND false");

@@ -237,11 +237,11 @@ struct once {
 	int64_t account_id;
 	const char *key, *request;
 };
-/* The request that was done with this key after that time, and the row that it made. */
+/* The request that was done with this key after that time, and its row. */
 enum store_rc store_once_find(struct store_tx *tx, struct arena *a, const struct once *once,
 			      int64_t since_ms, const char **request, int64_t *row_id)
 	__attribute__((warn_unused_result));
-/* Notes it, and forgets those that are older. */
+/* Notes it, in place of one whose row is gone, and forgets those that are older. */
 enum store_rc store_once_note(struct store_tx *tx, const struct once *once, int64_t row_id,
 			      int64_t now_ms, int64_t forget_before_ms)
 	__attribute__((warn_unused_result));

@@ -457,12 +457,46 @@ class C_Create(Acceptance):
         self.err(self.env.post("registries", {"serverAddress": ""}), 422, "MinLengthExceeded", "serverAddress")
         self.err(self.env.post("registries", {"serverAddress": None}), 422, "NotNullable", "serverAddress")
         self.err(self.env.post("registries", {"serverAddress": "s" * 1025}), 422, "MaxLengthExceeded", "serverAddress")
-        self.status(self.env.post("registries", {"serverAddress": "s" * 1024}), 201)
+        self.status(self.env.post("registries", {"serverAddress": "s" * 63 + "/" * 961}), 201)
 
     def test_C19_address_verbatim(self):
-        for address in ("http://bar.com:8080", "HTTPS://Reg.Example.test/x/?y=1#z", "  spaced  ", "ü.example", "\"<>&'"):
+        for address in ("http://bar.com:8080", "HTTPS://Reg.Example.test:443/v2/x/", "  spaced  ", "one-word", "under_score.test:1", "FINAL.dot.", "[2001:DB8::1]:65535",
+                        "[::1]", "10.0.0.7", "http://10.0.0.7:80/", "oci://charts.example.test/team", "docker://Index.Docker.IO/v1/", "xn--bcher-kva.example",
+                        "a.b.c.d.e.f:1/a/b__c/d-e.f", "\tlocalhost:5000\n"):
             number = self.ok(self.env.post("registries", {"serverAddress": address}), 201)["id"]
             self.assertEqual(self.ok(self.env.get("registries/" + number))["serverAddress"], address)
+
+    # What the sentence says, and addresses that no image can have.
+    UNREADABLE = {
+        "a space": ("gh cr.io", "ghcr.io /x", "a\tb.io", "ghcr.io,\nquay.io"),
+        "user name": ("user@ghcr.io", "https://user:password@ghcr.io/v2/", "a@b@c"),
+        "no valid host": ("b\u00fccher.example", "\"<>&'", "-x.io", "x-.io", "a..b", ".io", "1.2.3", "1.2.3.256", "0x7f.1", "300.1.1.1:5000", "[::1", "[::g]:5000",
+                          "[fe80::1%eth0]:5000", "[1.2.3.4]", "::1", "2001:db8::1", "s" * 64 + ".io", "x." * 127 + "io", "s" * 1024, "ghcr.io,quay.io", "ghcr.io;", "$HOST",
+                          "{{registry}}", "https://", "https:///x", "r\u00e9g.io:5000", "a.io\u200b", "443"),
+        "port is not valid": ("ghcr.io:99999", "ghcr.io:65536", "ghcr.io:0", "ghcr.io:", "ghcr.io:http", "ghcr.io:080", "ghcr.io:-1", "a:1:2", "[::1]:x", "ghcr.io:5000:"),
+        "another scheme": ("ftp://ghcr.io", "file:///etc", "ssh://git@ghcr.io", "unix://x", "httpss://x"),
+        "parameters": ("https://reg.example.test/x/?y=1#z", "ghcr.io?x", "ghcr.io#1", "ghcr.io/x?"),
+        "pattern": ("*.our.example.test", "*", "ghcr.io/*", "reg-*.example.test:5000"),
+        "path": ("ghcr.io/Acme", "ghcr.io/v2/Acme/app", "ghcr.io/a..b", "ghcr.io/../x", "ghcr.io/a%20b", "ghcr.io/-a", "ghcr.io/a_", "ghcr.io/a___b", "ghcr.io/app:latest",
+                 "ghcr.io/app@sha256", "ghcr.io/\u00fc", "ghcr.io/" + "a" * 256, "ghcr.io/a\\b"),
+    }
+
+    def test_C19b_addresses_that_no_image_can_have(self):
+        count = len(self.ids(self.env.get("registries")))
+        for why, addresses in self.UNREADABLE.items():
+            for address in addresses:
+                body = self.err(self.env.post("registries", {"serverAddress": address}), 422, "InvalidFormat", "serverAddress")
+                self.assertIn(why.lower(), body["detail"].lower(), address)
+                self.assertRegex(body["detail"], r"\.$", address)
+        self.assertEqual(len(self.ids(self.env.get("registries"))), count)
+
+    def test_C19c_whole_objects_go_on_with_what_was_stored_before(self):
+        registry = self.p.registry(serverAddress="before.example.test")
+        self.site.sql("UPDATE storage_pool SET server_address = 'gh cr.io', address_key = NULL WHERE id = ?", (int(registry["id"][3:]),), write=True)
+        row = self.ok(self.env.get("registries/" + registry["id"]))
+        self.assertEqual(self.ok(self.env.put("registries/" + registry["id"], dict(row, name="renamed")))["serverAddress"], "gh cr.io")
+        self.status(self.env.action("registries/" + registry["id"], "deactivate"), 202)
+        self.status(self.env.delete("registries/" + registry["id"]), 200)
 
     def test_C20_abstract_types(self):
         registry, _ = self.pair()
@@ -1530,6 +1564,77 @@ class J_Once(Acceptance):
         self.site.sql("UPDATE once SET created = created - 86400001", write=True)
         self.assertNotEqual(self.ok(self.send("registrycredentials", body, "day"), 201)["id"], first)
         self.assertEqual(self.site.sql("SELECT count(*) FROM once WHERE row_id = ?", (int(first[2:]),)), [(0,)])
+
+    def act(self, path, action, key, body=None, who=None):
+        return (who or self.env).post("%s/?action=%s" % (path, action), body or {}, headers=[("Idempotency-Key", key)])
+
+    def test_actions_are_done_once(self):
+        """The second time the answer is the first one, whatever has become of the row meanwhile."""
+        registry = self.p.registry()["id"]
+        for path in (self.cred(self.p.credential({"id": registry})["id"]), "registries/" + registry):
+            steps = (("deactivate", "deactivating"), ("activate", "activating"), ("update", "updating-active"), ("deactivate", "deactivating"),
+                     ("remove", "removing"), ("purge", "purging"))
+            for number, (action, shown) in enumerate(steps):
+                key = "%s %d" % (path, number)
+                first = self.ok(self.act(path, action, key), 202)
+                self.assertEqual((first["state"], first["transitioning"]), (shown, "yes"))
+                after = self.ok(self.env.get(path))
+                rows = self.site.sql("SELECT max(id) FROM audit_log")
+                for _ in range(2):
+                    self.assertEqual(self.ok(self.act(path, action, key), 202)["state"], shown)
+                self.assertEqual(self.ok(self.env.get(path)), after)
+                self.assertEqual(self.site.sql("SELECT max(id) FROM audit_log"), rows)
+                self.err(self.act(path, action, key, {"other": 1}), 422, "NotUnique", "Idempotency-Key")
+                self.err(self.act(path, "activate" if action != "activate" else "remove", key), 422, "NotUnique", "Idempotency-Key")
+
+    def test_an_action_is_not_done_again_later(self):
+        """A deactivation that arrives once more does not undo what somebody did after it; one with another key does."""
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        self.status(self.act(path, "deactivate", "late"), 202)
+        self.status(self.env.action(path, "activate"), 202)
+        self.assertEqual(self.ok(self.act(path, "deactivate", "late"), 202)["state"], "deactivating")
+        self.assertEqual(self.ok(self.env.get(path))["state"], "active")
+        self.err(self.act(path, "activate", "impossible"), 422, "ActionNotAvailable", "action")
+        self.status(self.act(path, "deactivate", "impossible"), 202)     # what failed is not remembered
+        self.err(self.act(path, "nosuch", "n"), 422, "InvalidAction", "action")
+        self.err(self.act(path, "activate", "x" * 256), 400, "Bad Request")
+
+    def test_a_condition_of_an_action_that_was_done_is_not_looked_at_again(self):
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        headers = [("Idempotency-Key", "tagged"), ("If-Match", self.env.get(path).header("ETag"))]
+        for _ in range(2):
+            self.status(self.env.post(path + "/?action=deactivate", {}, headers=headers), 202)
+        self.status(self.env.post(path + "/?action=activate", {}, headers=[("Idempotency-Key", "new"), headers[1]]), 412)
+
+    def test_sixteen_actions_at_once_are_one(self):
+        path, answers = self.cred(self.p.credential(self.p.registry())["id"]), []
+        threads = [threading.Thread(target=lambda: answers.append(self.act(path, "deactivate", "race").status)) for _ in range(16)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(answers, [202] * 16)
+        self.assertEqual(self.site.sql("SELECT count(*) FROM audit_log WHERE resource_id = ? AND event_type = 'deactivate'", (path.split("/")[1],)), [(1,)])
+
+    def test_members_are_set_once(self):
+        account, project = self.site.account("user")[0], self.site.project()
+        path = "/v1/projects/" + project.id
+        mine = [{"externalId": "1a1", "externalIdType": "rancher_id", "role": "owner"}]
+        both = mine + [{"externalId": account, "externalIdType": "rancher_id", "role": "member"}]
+        first = self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)
+        self.assertEqual(len(first["members"]), 2)
+        self.ok(self.site.admin.action(path, "setmembers", {"members": mine}), 202)
+        self.assertEqual(len(self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)["members"]), 1)
+        self.err(self.act(path, "setmembers", "m", {"members": mine}, self.site.admin), 422, "NotUnique", "Idempotency-Key")
+        for _ in range(2):
+            self.status(self.act(path, "delete", "gone", None, self.site.admin), 202)
+        self.assertEqual(self.ok(self.site.admin.get(path))["state"], "removed")
+        self.ok(self.act(path, "setmembers", "m", {"members": both}, self.site.admin), 202)
+
+    def test_a_key_of_another_account_repeats_nothing(self):
+        path = self.cred(self.p.credential(self.p.registry())["id"])
+        self.status(self.act(path, "deactivate", "whose"), 202)
+        self.err(self.act(path, "deactivate", "whose", None, self.p.admin), 422, "ActionNotAvailable", "action")
 
     def test_a_failed_create_is_not_remembered(self):
         self.err(self.send("registries", {"serverAddress": ""}, "bad"), 422, "MinLengthExceeded", "serverAddress")

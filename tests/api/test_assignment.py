@@ -48,7 +48,7 @@ CREATE = {
     "project": ("user", "admin", "service", "superadmin"), "account": ("admin", "service", "superadmin"),
 }
 UPDATE = dict(CREATE, credential=("superadmin",), project=("user", "admin", "superadmin"))
-TABLES = {"a": "account", "c": "credential", "pm": "project_member", "sp": "storage_pool"}
+TABLES = {"pt": "project_template", "a": "account", "c": "credential", "pm": "project_member", "sp": "storage_pool"}
 # What every answer holds beside the fields, and names that only a careless program would take.
 MORE = ("type", "baseType", "links", "actions", "createdTS", "account_id", "AccountId", "secret_value", "remove_time", "registry_id", "rowid")
 # Types that store nothing that a caller sends.
@@ -94,6 +94,7 @@ def setUpModule():
             "registry": registry, "storagePool": registry, "registryCredential": own.post("registrycredentials", body).json["id"],
             "apiKey": own.post("apikeys", {}).json["id"], "account": ids.get(role, "1a1" if role == "admin" else project.id),
             "password": own.post("passwords", {"publicValue": fresh(), "secretValue": site.plant()}).json["id"], "project": project.id,
+            "projectTemplate": "1pt1",
             "projectMember": site.admin.get("/v1/projects/%s/projectmembers" % project.id).json["data"][0]["id"],
         }
         rows[role]["credential"] = rows[role]["password"]

@@ -494,8 +494,16 @@ class Terraform(Conversation):
             time.sleep(0.05)
         raise Failure("timeout")
 
+    def template(self, orchestration):
+        """The template whose name is that of the orchestration."""
+        found = [t["id"] for t in self.client().list("projectTemplate")["data"] if t["name"].lower() == orchestration]
+        self.assertEqual(len(found), 1)
+        return found[0]
+
     def new_environment(self):
-        made = self.client().create("project", name="foo", description="Terraform acc test group")
+        template = self.template("cattle")
+        made = self.client().create("project", name="foo", description="Terraform acc test group", projectTemplateId=template)
+        self.assertEqual(self.client().by_id("project", made["id"])["projectTemplateId"], template)
         return self.wait(self.client(), "project", made["id"], ("activating", "registering"), "active")
 
     def test_environment(self):
@@ -526,9 +534,35 @@ class Terraform(Conversation):
         self.assertTrue(r.body)
         self.assertIsNone(GoRancher(self.site, other_client.key, self.base, 2).by_id("project", project["id"]))
 
+    def test_owners_of_other_kinds_of_ids(self):
+        """A list that POST takes is taken by setmembers too: who sends it stays an owner, because nobody else could act here."""
+        other = self.site.account("user", "second")[0]
+        foreign = {"externalId": "4711", "externalIdType": "github_user", "role": "owner"}
+        mine = {"externalId": self.account, "externalIdType": "rancher_id", "role": "owner"}
+        lists = (([foreign], [foreign, mine]),
+                 ([foreign, dict(foreign, externalId="ou=ops", externalIdType="ldap_group")], [foreign, dict(foreign, externalId="ou=ops", externalIdType="ldap_group"), mine]),
+                 ([foreign, dict(mine, role="member")], [foreign, mine]),
+                 ([foreign, dict(mine, externalId=other, role="restricted")], [foreign, mine, dict(mine, externalId=other, role="restricted")]),
+                 ([foreign, dict(mine, externalId=other)], [foreign, dict(mine, externalId=other)]))
+        for given, kept in lists:
+            for way in ("post", "setmembers"):
+                members = given if way == "post" else [mine]
+                project = self.client().create("project", name=way, members=members)
+                if way == "setmembers":
+                    self.status(self.user.post(self.client().by_id("project", project["id"])["actions"]["setmembers"], {"members": given}), 202)
+                found = self.ok(self.site.admin.get("/v2-beta/projects/%s/projectmembers" % project["id"]))["data"]
+                self.assertEqual(sorted((m["externalId"], m["externalIdType"], m["role"]) for m in found),
+                                 sorted((m["externalId"], m["externalIdType"], m["role"]) for m in kept), (way, given))
+
+    def test_a_list_without_an_owner(self):
+        project = self.client().create("project", name="headless")
+        action = self.client().by_id("project", project["id"])["actions"]["setmembers"]
+        mine = {"externalId": self.account, "externalIdType": "rancher_id", "role": "member"}
+        for members in ([], [mine], [dict(mine, externalId="4711", externalIdType="github_user")], [dict(mine, role="readonly"), dict(mine, externalId="x", externalIdType="ldap_user")]):
+            self.assertIn("owner", self.err(self.user.post(action, {"members": members}), 400, "InvalidFormat")["detail"])
+
     def test_registry_and_credential(self):
         project, secret = self.new_environment(), self.site.plant()
-        self.status(self.user.get("/v2-beta/projecttemplates"), 200, 404)
         client = self.environment(project["id"])
         registry = client.create("registry", name="foo", description="registry test", serverAddress="http://foo.com:8080")
         registry = self.wait(client, "registry", registry["id"], ("active", "removed", "removing"), "active")
@@ -590,6 +624,51 @@ class RancherCli(Conversation):
         self.assertEqual(url, self.base + "/v2-beta/schemas")
         self.status(self.caller().get(url), 200)
         self.assertEqual([p["id"] for p in client.list("project")["data"]], [self.p.id])
+
+    def test_env_create(self):
+        """The template by id, then by name, then the project with its id."""
+        account, user = self.site.account("user", "cli")
+        client = GoRancher(self.site, user.key, self.base, 2)
+        template = self.lookup(client, "projectTemplate", "Cattle")
+        self.assertEqual((template["isPublic"], template["stacks"], template["state"]), (True, None, "active"))
+        made = client.create("project", name="x", projectTemplateId=template["id"])
+        self.assertEqual(client.by_id("project", made["id"])["projectTemplateId"], template["id"])
+        client.update("project", client.by_id("project", made["id"]), name="y")
+        self.assertEqual(client.by_id("project", made["id"])["projectTemplateId"], template["id"])
+        self.assertIsNone(client.by_id("project", client.create("project", name="none", projectTemplateId=None)["id"])["projectTemplateId"])
+        for name in ("Kubernetes", "1pt2", "cattle "):
+            with self.assertRaises(Failure):
+                self.lookup(client, "projectTemplate", urllib.parse.quote(name))
+        for wrong in ("1pt99", "Cattle", account, "1sp1"):
+            self.err(user.post("/v2-beta/projects", {"name": "x", "projectTemplateId": wrong}), 422, "InvalidReference", "projectTemplateId")
+        # It is there for everybody, and nobody changes it.
+        for who in (user, self.p.env, self.site.admin, self.site.account("readAdmin")[1]):
+            self.assertEqual([t["name"] for t in self.ok(who.get("/v2-beta/projecttemplates"))["data"]], ["Cattle"])
+            self.assertEqual(self.ok(who.get("/v2-beta/projecttemplates/" + template["id"]))["actions"], {})
+            for method, path in (("POST", ""), ("PUT", "/" + template["id"]), ("DELETE", "/" + template["id"])):
+                self.err(who.request(method, "/v2-beta/projecttemplates" + path, {"name": "x"} if method != "DELETE" else None), 405, "Method not allowed")
+
+    def test_schemas_are_those_of_the_original(self):
+        def fields(who, name):
+            return self.ok(who.get("/v2-beta/schemas/" + name))["resourceFields"]
+        _, user = self.site.account("user")
+        for who in (user, self.p.env):
+            self.assertNotIn("projectLinks", fields(who, "project"))
+            self.assertNotIn("projectLinks", self.ok(who.get("/v2-beta/projects/" + (self.p.id if who is self.p.env else self.ok(user.post("/v2-beta/projects", {}), 201)["id"]))))
+        self.assertIn("projectLinks", fields(self.site.admin, "project"))
+        pool = self.p.registry()["id"]
+        for who in (user, self.p.env, self.site.admin):
+            self.assertEqual({n: f["type"] for n, f in fields(who, "storagepool").items() if n in ("hostIds", "volumeIds", "storageDriverId")},
+                             {"hostIds": "array[reference[host]]", "volumeIds": "array[reference[volume]]", "storageDriverId": "reference[storageDriver]"})
+            self.assertIn("upgrade", self.ok(who.get("/v2-beta/schemas/account"))["resourceActions"])
+            self.assertNotIn("upgrade", self.ok(who.get("/v1/schemas/account"))["resourceActions"])
+        self.assertNotIn("hostIds", self.ok(self.p.env.get("/v1/schemas/storagepool"))["resourceFields"])
+        listed = self.ok(self.p.env.get("/v2-beta/storagepools?id=" + pool))["data"]
+        self.assertEqual([r["id"] for r in listed], [pool])
+        # declared, and never possible
+        self.assertNotIn("upgrade", self.ok(self.site.admin.get("/v2-beta/accounts/1a1"))["actions"])
+        self.err(self.site.admin.post("/v2-beta/accounts/1a1?action=upgrade", {}), 422, "ActionNotAvailable", "action")
+        self.err(self.site.admin.post("/v1/accounts/1a1?action=upgrade", {}), 422, "InvalidAction", "action")
 
     def test_a_blank_name_is_not_looked_at(self):
         for query in ("name=", "uuid=", "id=", "name=&uuid=&id="):

@@ -58,6 +58,7 @@ PLURAL = {"registry": "registries", "registryCredential": "registrycredentials",
 APART = {
     "auditLog": ({role: (200, 405) for role in "superadmin admin readAdmin owner project projectadmin".split()}, (404, 404)),
     "imageLogin": ({}, (405, 422)),
+    "projectTemplate": ({}, (200, 405)),
     "handOut": ({role: (405, 403) for role in "superadmin admin user owner project projectadmin".split()}, (404, 404)),
 }
 HANDED_BY_SIGN_ON = 422                                  # a person who is signed in needs no key that may be handed logins

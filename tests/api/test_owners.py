@@ -36,8 +36,11 @@ class Owners(harness.Case):
     def test_setmembers_keeps_an_owner(self):
         owner, client = site.account("user")
         project = self.owned_by(owner)
-        for members in ([], [member(owner, "member")], [member("nobody")], [dict(member(owner), externalIdType="github_user")]):
-            self.status(self.set_members(client, project, *members), 422)
+        for members, status in (([], 400), ([member(owner, "member")], 400), ([member("nobody")], 422)):
+            self.status(self.set_members(client, project, *members), status)
+        self.assertEqual(self.owners(project), [owner])
+        # Nobody else could act then, so who sends the list stays an owner.
+        self.status(self.set_members(client, project, dict(member("4711"), externalIdType="github_user")), 202)
         self.assertEqual(self.owners(project), [owner])
 
     def test_an_administrator_locks_any_account(self):

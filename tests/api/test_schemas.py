@@ -10,7 +10,7 @@ import harness
 
 SYSTEM = ("id", "kind", "state", "created", "removed", "removeTime", "transitioning", "transitioningMessage", "transitioningProgress", "data")
 ACCOUNTS = ("account", "project")
-EXTRA_TYPES = {"session", "apiVersion", "error", "password", "imageLogin", "registryTestInput", "registryTestOutput"}
+EXTRA_TYPES = {"session", "apiVersion", "error", "password", "imageLogin", "projectTemplate", "registryTestInput", "registryTestOutput"}
 # Roles that may be handed logins see how.
 HANDED = {"superadmin", "admin", "user", "owner", "project", "projectadmin"}
 # Who reads the audit log besides.

@@ -14,11 +14,11 @@ TYPES = {
     "schema": (None, r"[A-Za-z]+"), "apiVersion": (None, r"v1|v2-beta"), "account": (None, r"1a[1-9]\d*"),
     "project": ("account", r"1a[1-9]\d*"), "projectMember": (None, r"1pm[1-9]\d*"), "credential": (None, r"1c[1-9]\d*"),
     "registryCredential": ("credential", r"1c[1-9]\d*"), "apiKey": ("credential", r"1c[1-9]\d*"),
-    "password": ("credential", r"1c[1-9]\d*"), "storagePool": (None, r"1sp[1-9]\d*"), "registry": ("storagePool", r"1sp[1-9]\d*"),
+    "password": ("credential", r"1c[1-9]\d*"), "projectTemplate": (None, r"1pt[1-9]\d*"), "storagePool": (None, r"1sp[1-9]\d*"), "registry": ("storagePool", r"1sp[1-9]\d*"),
 }
 # Types that are asked by a POST to their collection; nothing is stored.
 QUESTIONS = ("imageLogin", "handOut")
-REFERENCE = re.compile(r"1(a|c|sp|pm)[1-9]\d*|1i!rancher_id:[1-9]\d*")
+REFERENCE = re.compile(r"1(a|c|sp|pm|pt)[1-9]\d*|1i!rancher_id:[1-9]\d*")
 
 # code: its statuses
 CODES = {
@@ -40,7 +40,7 @@ SCHEMA_KEYS = {"id", "type", "links", "actions", "pluralName", "resourceFields",
 FIELD_KEYS = {"type", "description", "create", "update", "readOnCreateOnly"}
 FIELD_OPTIONAL = {"nullable", "required", "unique", "default", "minLength", "maxLength", "min", "max", "options", "validChars",
                   "invalidChars"}
-FIELD_TYPE = re.compile(r"string|password|int|boolean|date|enum|(array|map|reference)\[[A-Za-z]+\]|servicesPortRange")
+FIELD_TYPE = re.compile(r"string|password|int|boolean|date|enum|(array|map|reference)\[[A-Za-z]+\]|array\[reference\[[A-Za-z]+\]\]|servicesPortRange")
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 MODIFIERS = {"eq", "ne", "lt", "lte", "gt", "gte", "prefix", "like", "notlike", "null", "notnull"}
 

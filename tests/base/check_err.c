@@ -17,6 +17,7 @@ static const struct { enum err err; int status; const char *code; bool validatio
 	{ERR_BAD_REQUEST, 400, "Bad Request", false},
 	{ERR_SERVER_ADDRESS_USED, 400, "ServerAddressUsed", false},
 	{ERR_INVALID_PROJECT_ID, 400, "InvalidFormat", false},
+	{ERR_NO_OWNER, 400, "InvalidFormat", false},
 	{ERR_UNAUTHORIZED, 401, "Unauthorized", false},
 	{ERR_FORBIDDEN, 403, "Forbidden", false},
 	{ERR_INVALID_CSRF_TOKEN, 403, "InvalidCSRFToken", false},

@@ -634,14 +634,14 @@ static const struct { const char *body; enum err err; const char *field, *member
 	{ "{\"members\":[{\"externalId\":\"1a7\",\"role\":\"owner\",\"type\":\"projectMember\",\"id\":\"1pm2\"},{\"externalId\":\"1a9\",\"role\":\"restricted\"},"
 	  "{\"externalId\":\"1a10\",\"role\":\"readonly\"}]}",                                  ERR_NONE, NULL, "1a7:owner 1a9:restricted 1a10:readonly" },
 	{ "{\"members\":[{\"externalId\":\"1a7\",\"role\":\"owner\"},{\"externalId\":\"x\",\"externalIdType\":\"github_user\"}]}", ERR_NONE, NULL, "1a7:owner x:member" },
-	/* Nobody signs in here as that owner. */
-	{ "{\"members\":[{\"externalId\":\"x\",\"externalIdType\":\"github_user\",\"role\":\"owner\"}]}", ERR_INVALID_FORMAT, "members", NULL },
+	/* Nobody signs in here as that owner: who sets the list stays one. */
+	{ "{\"members\":[{\"externalId\":\"x\",\"externalIdType\":\"github_user\",\"role\":\"owner\"}]}", ERR_NONE, NULL, "1a7:owner x:owner" },
 	{ "{}",                                                                                ERR_MISSING_REQUIRED, "members", NULL },
 	{ "{\"members\":null}",                                                                ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":\"1a7\"}",                                                             ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":{}}",                                                                  ERR_INVALID_FORMAT, "members", NULL },
-	{ "{\"members\":[]}",                                                                  ERR_INVALID_FORMAT, "members", NULL },
-	{ "{\"members\":[{\"externalId\":\"1a7\"}]}",                                          ERR_INVALID_FORMAT, "members", NULL },
+	{ "{\"members\":[]}",                                                                  ERR_NO_OWNER, NULL, NULL },
+	{ "{\"members\":[{\"externalId\":\"1a7\"}]}",                                          ERR_NO_OWNER, NULL, NULL },
 	{ "{\"members\":[5]}",                                                                 ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":[{}]}",                                                                ERR_INVALID_FORMAT, "members", NULL },
 	{ "{\"members\":[{\"externalId\":5,\"role\":\"owner\"}]}",                             ERR_INVALID_FORMAT, "members", NULL },

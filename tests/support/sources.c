@@ -45,7 +45,10 @@ sources_start(void)
 	(void)close(in[0]);
 	(void)close(out[1]);
 	to_server = in[1];
-	ck_assert_int_gt(read(out[0], text, sizeof(text) - 1), 1);
+	for (size_t len = 0; strchr(text, '\n') == NULL; len++) {
+		ck_assert_uint_lt(len, sizeof(text) - 1);
+		ck_assert_int_eq(read(out[0], text + len, 1), 1);
+	}
 	(void)close(out[0]);
 	port = (unsigned)strtoul(text, NULL, 10);
 	ck_assert_uint_ne(port, 0);
@@ -96,6 +99,7 @@ sources_renewal(struct arena *a, const struct source_row *source, const char *co
 						   .proxy = "",
 						   .timeout_ms = 5000,
 						   .programs = "",
+						   .metadata = "",
 						   .tokens_dir = ""};
 	struct renewal r = {.settings = &sources_settings,
 			    .arena = a,
