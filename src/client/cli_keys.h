@@ -12,7 +12,8 @@ int client_key_revoke(struct client_call *c);
 int client_members(struct client_call *c);
 int client_projects(struct client_call *c);
 int client_whoami(struct client_call *c);
-/* client/doctor.c */
+/* doctor.c, kubelet_setup.c */
 int client_doctor(struct client_call *c);
+int client_kubelet_setup(struct client_call *c);
 
 #endif

@@ -6,7 +6,10 @@
 #include "base/arena.h"
 #include "base/json_out.h"
 #include "base/text.h"
+#include "model/record.h"
 #include "registry/url.h"
+
+static const char hub_host[] = "index.docker.io";
 
 enum { KUBERNETES_SECRET_MAX = 1024 * 1024 }; /* bytes of the data of a Secret */
 
@@ -145,6 +148,106 @@ write_kubernetes(struct json_out *w, const struct hand_out_work *work)
 	yaml_line(w, "type: ", secret_type);
 	yaml_line(w, "data:", NULL);
 	yaml_line(w, "  .dockerconfigjson: ", secret_data(work));
+}
+
+/* One line for programs that read user:password. */
+static void
+write_userpass(struct json_out *w, const struct hand_out_work *work)
+{
+	const char *line =
+		arena_printf(w->arena, "%s:%s\n", work->entries->user, work->entries->secret);
+
+	if (line != NULL)
+		json_raw(w, line, strlen(line));
+}
+
+/* A variable of the shell, in single quotes. */
+static void
+write_variable(struct json_out *w, const char *name, const char *value)
+{
+	json_raw_piece(w, name, strlen(name));
+	json_raw_piece(w, "='", 2);
+	for (size_t len; *value != '\0'; value += len + (value[len] == '\'')) {
+		len = strcspn(value, "'");
+		json_raw_piece(w, value, len);
+		if (value[len] == '\'')
+			json_raw_piece(w, "'\\''", 4);
+	}
+	json_raw_piece(w, "'\n", 2);
+}
+
+static void
+write_env(struct json_out *w, const struct hand_out_work *work)
+{
+	write_variable(w, "REGISTRY", work->entries->key);
+	write_variable(w, "REGISTRY_USER", work->entries->user);
+	write_variable(w, "REGISTRY_PASSWORD", work->entries->secret);
+}
+
+/* hostRules of Renovate. */
+static void
+write_renovate(struct json_out *w, const struct hand_out_work *work)
+{
+	json_begin_array(w);
+	for (size_t i = 0; i < work->count; i++) {
+		json_begin_object(w);
+		format_name_and_text(w, "hostType", "docker");
+		format_name_and_text(w, "matchHost", work->entries[i].key);
+		format_name_and_text(w, "username", work->entries[i].user);
+		format_name_and_text(w, "password", work->entries[i].secret);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+/* How long the kubelet may keep a login: half of what is left of its life, at most ten minutes. */
+static const char *
+cache_duration(const struct hand_out_work *work)
+{
+	enum { MOST_S = 600, LEAST_S = 60 };
+	const struct value *expires = &work->entries->login->row->columns[COL_EXPIRES];
+	int64_t left = expires->type == VALUE_INT
+			       ? (expires->number - work->context->now_ms) / 1000 / 2
+			       : MOST_S;
+
+	left = left < LEAST_S / 2 ? 0 : left < MOST_S ? left : MOST_S;
+	return arena_printf(work->context->arena, "%llds", (long long)left);
+}
+
+static void
+write_kubelet_login(struct json_out *w, const struct entry *entry, const char *key)
+{
+	json_name(w, key);
+	json_begin_object(w);
+	format_name_and_text(w, "username", entry->user);
+	format_name_and_text(w, "password", entry->secret);
+	json_end_object(w);
+}
+
+/* A CredentialProviderResponse.  The kubelet takes a path in a key as the beginning of a text, so
+ * where the registry has logins for parts of it, the key is the image itself. */
+static void
+write_kubelet(struct json_out *w, const struct hand_out_work *work)
+{
+	const struct entry *entry = work->entries;
+	const char *repository = work->wanted.parts.repository;
+	bool image = work->parts && repository != NULL;
+	const char *path = image ? arena_printf(w->arena, "/%s", repository) : "";
+	const char *key = arena_printf(w->arena, "%s%s", entry->key, path);
+
+	json_begin_object(w);
+	format_name_and_text(w, "kind", "CredentialProviderResponse");
+	format_name_and_text(w, "apiVersion", work->version);
+	format_name_and_text(w, "cacheKeyType", image ? "Image" : "Registry");
+	format_name_and_text(w, "cacheDuration", cache_duration(work));
+	json_name(w, "auth");
+	json_begin_object(w);
+	if (key != NULL)
+		write_kubelet_login(w, entry, key);
+	if (entry->login->registry->hub) /* the kubelet looks for both names */
+		write_kubelet_login(w, entry, arena_printf(w->arena, "%s%s", hub_host, path));
+	json_end_object(w);
+	json_end_object(w);
 }
 
 /* Docker's name for Docker Hub, and the name that all tools use for a part of it. */

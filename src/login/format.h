@@ -33,6 +33,8 @@ struct hand_out_work {
 	struct entry *entries;
 	size_t count, logins; /* logins: entries without their second names */
 	bool stale;	      /* a login has changed since it was chosen */
+	bool parts;	      /* the registry of the image has logins for parts of it */
+	const char *version;  /* of the protocol that the answer follows */
 	struct hand_out *out;
 	struct error *error;
 };
@@ -42,7 +44,7 @@ struct format {
 	bool paths;	 /* can hold a login for a part of a registry: "ghcr.io/acme" */
 	bool one;	 /* holds only one login */
 	bool auth;	 /* holds user:password, so the user name must not contain a colon */
-	bool kubernetes; /* only for Kubernetes */
+	bool kubernetes; /* user name and password apart, and no identity token */
 	bool names;	 /* holds no passwords: nothing is opened or revealed */
 	const char *hub; /* its name for Docker Hub */
 	void (*write)(struct json_out *w, const struct hand_out_work *work);

@@ -196,6 +196,8 @@ choose_one(struct hand_out_work *w, struct login_list *logins)
 	const char *why = NULL, *first_why = NULL;
 
 	resolve_order(logins, w->wanted.parts.repository);
+	for (size_t i = 0; i < logins->count; i++)
+		w->parts = w->parts || *logins->items[i].path != '\0';
 	for (size_t i = 0; w->count == 0 && i < logins->count && logins->items[i].fits; i++) {
 		if (handout_add(w, &logins->items[i], &why) != ERR_NONE)
 			return w->error->code;
@@ -374,6 +376,27 @@ handout_read_name(const struct resource_type *type, const struct json *body, con
 		"dashes between them.");
 }
 
+/* The versions of the kubelet's protocol, which have the same answer. */
+static enum err
+read_version(struct hand_out_work *w, const struct resource_type *type, const struct json *body)
+{
+	static const char *const versions[] = {"credentialprovider.kubelet.k8s.io/v1",
+					       "credentialprovider.kubelet.k8s.io/v1beta1",
+					       "credentialprovider.kubelet.k8s.io/v1alpha1"};
+	const char *wanted = NULL;
+
+	if (schema_read_question(type, "apiVersion", body, &wanted, w->error) != ERR_NONE)
+		return w->error->code;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++)
+		if (wanted == NULL || strcmp(versions[i], wanted) == 0) {
+			w->version = versions[i];
+			return ERR_NONE;
+		}
+	return err_set(w->error, ERR_INVALID_OPTION, "apiVersion",
+		       "It is no version of the kubelet's protocol: leave it out, or say "
+		       "credentialprovider.kubelet.k8s.io/v1, v1beta1 or v1alpha1.");
+}
+
 static enum err
 read_question(struct hand_out_work *w, const struct resource_type *type, const struct json *body)
 {
@@ -391,6 +414,7 @@ read_question(struct hand_out_work *w, const struct resource_type *type, const s
 		return err_set(e, ERR_INVALID_OPTION, "format", NULL);
 	if (handout_read_name(type, body, "name", true, &w->name, e) != ERR_NONE ||
 	    handout_read_name(type, body, "namespace", false, &w->namespace, e) != ERR_NONE ||
+	    read_version(w, type, body) != ERR_NONE ||
 	    resolve_read(w->context, type, body, &w->wanted, e) != ERR_NONE)
 		return e->code;
 	if (w->name == NULL)

@@ -26,7 +26,7 @@ use_obstacle(const struct format *format, const struct entry *entry)
 		return "has a colon in its user name, which this format cannot hold: use another "
 		       "format";
 	if (format->kubernetes && strcmp(entry->user, FORMAT_TOKEN_USER) == 0)
-		return "is an identity token, which Kubernetes cannot read: store a user name "
+		return "is an identity token, which this format cannot hold: store a user name "
 		       "and a password";
 	return NULL;
 }

@@ -459,6 +459,7 @@ static const char *const hand_out_formats[] = {
 	NULL
 };
 static const struct field hand_out_fields[] = {
+	ASKED("apiVersion", 64),
 	{ .name = "format", .type = FT_ENUM, .options = hand_out_formats, .flags = F_CREATE | F_REQUIRED },
 	ASKED("image", 1024),
 	ASKED("name", 253),

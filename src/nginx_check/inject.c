@@ -19,22 +19,6 @@ look_inject_open(const struct site *site, const struct rule *rule)
 		found(site, rule, site->pass, "");
 }
 
-static void
-look_inject_fixed(const struct site *site, const struct rule *rule)
-{
-	static const char *const params[] = {"REGCRED_INJECT_REGISTRY", "REGCRED_INJECT_SCHEME"};
-
-	for (size_t i = 0; i < COUNT_OF(params); i++) {
-		const struct node *n = param_find(site, params[i]);
-		struct trace t;
-
-		/* In a part of a configuration the variables set in the server are unknown. */
-		if (n != NULL && site->server != NULL && trace_run(&t, site, n, node_word(n, 2)) &&
-		    !trace_is_fixed(&t))
-			found(site, rule, n, node_word(n, 2));
-	}
-}
-
 /* The next proxy_pass of the server after n, or the first, whose requests ask this location. */
 static const struct node *
 next_asker(const struct site *site, const struct node *n)
@@ -49,6 +33,80 @@ next_asker(const struct site *site, const struct node *n)
 		    strcmp(node_word(asks, 1), node_last_word(site->block)) == 0)
 			return n;
 	return NULL;
+}
+
+/* The map that makes the variable of a fixed list: its rows are constants; NULL. */
+static const struct node *
+list_of(const struct site *site, const char *variable)
+{
+	const struct node *root = site->check->root, *map = NULL;
+
+	for (const struct node *n = root; n != NULL; n = node_following(root, n))
+		if (node_is_named(n, "map") && strcmp(node_word(n, 2), variable) == 0)
+			map = n;
+	for (const struct node *row = map != NULL ? map->children : NULL; row != NULL;
+	     row = row->next)
+		if (strchr(node_last_word(row), '$') != NULL)
+			return NULL;
+	return map;
+}
+
+/* The variable, from such a list, by which the registry is chosen; NULL: it is not. */
+static const char *
+registry_choice(const struct site *site)
+{
+	const struct node *n = param_find(site, "REGCRED_INJECT_REGISTRY");
+	struct trace t;
+
+	if (n == NULL || site->server == NULL || !trace_run(&t, site, n, node_word(n, 2)))
+		return NULL;
+	for (size_t i = 0; i < t.count; i++)
+		if (variable_only(site->check->arena, t.from[i].text) != NULL &&
+		    list_of(site, t.from[i].text) != NULL)
+			return t.from[i].text;
+	return NULL;
+}
+
+/* What is behind the registry in the URL, if the variable names it there; else NULL. */
+static const char *
+behind_choice(const char *url, const char *choice)
+{
+	const char *host = strstr(url, "://");
+	size_t len = choice != NULL ? strlen(choice) : 0;
+
+	host = host != NULL ? host + 3 : url;
+	return len > 0 && strncmp(host, choice, len) == 0 &&
+			       (host[len] == '$' || host[len] == '/' || host[len] == '\0')
+		       ? host + len
+		       : NULL;
+}
+
+/* Whether every request goes to the registry whose login it gets: one variable names both. */
+static bool
+choice_is_one(const struct site *site)
+{
+	const char *choice = registry_choice(site);
+
+	for (const struct node *n = NULL; choice != NULL && (n = next_asker(site, n)) != NULL;)
+		if (behind_choice(node_word(n, 1), choice) == NULL)
+			return false;
+	return choice != NULL;
+}
+
+static void
+look_inject_fixed(const struct site *site, const struct rule *rule)
+{
+	static const char *const params[] = {"REGCRED_INJECT_REGISTRY", "REGCRED_INJECT_SCHEME"};
+
+	for (size_t i = 0; i < COUNT_OF(params); i++) {
+		const struct node *n = param_find(site, params[i]);
+		struct trace t;
+
+		/* In a part of a configuration the variables set in the server are unknown. */
+		if (n != NULL && site->server != NULL && trace_run(&t, site, n, node_word(n, 2)) &&
+		    !trace_is_fixed(&t) && (i > 0 || !choice_is_one(site)))
+			found(site, rule, n, node_word(n, 2));
+	}
 }
 
 /* Whether the value, in that block, is derived from the login. */
@@ -125,10 +183,17 @@ is_answered_path(const struct site *site, const struct node *pass, const char *v
 static void
 look_inject_path(const struct site *site, const struct rule *rule)
 {
+	const char *choice = registry_choice(site);
+
 	for (const struct node *n = NULL; (n = next_asker(site, n)) != NULL;) {
 		const char *url = node_word(n, 1), *host = strstr(url, "://");
 		const char *rest = host != NULL ? strpbrk(host + 3, "/$") : strchr(url, '$');
 
+		if (behind_choice(url, choice) != NULL) {
+			rest = behind_choice(url, choice);
+			host = *rest != '\0' ? url : NULL;
+			rest = *rest != '\0' ? rest : NULL;
+		}
 		if (rest != NULL && (host == NULL || rest == host + 3 || *rest == '/' ||
 				     !is_answered_path(site, n, rest)))
 			found(site, rule, n, url);
@@ -227,7 +292,7 @@ look_inject_buffer(const struct site *site, const struct rule *rule)
 
 static const struct rule inject_rows[] = {
 	{ "inject-open", PROBLEM, look_inject_open, NULL, NULL, "any client may ask this location itself, and is given the login in a header; say `internal;` in it" },
-	{ "inject-fixed", PROBLEM, look_inject_fixed, NULL, NULL, "{} is not a fixed text, so clients may choose which registry's login is used; `set` it in the server" },
+	{ "inject-fixed", PROBLEM, look_inject_fixed, NULL, NULL, "{} is not a fixed text, so clients may choose which registry's login is used; `set` it in the server, or let one variable of a `map` with fixed texts name it here and in proxy_pass" },
 	{ "inject-header", PROBLEM, look_inject_header, NULL, NULL, "the client's own {} goes on to the registry, with its key; include regcred_inject_proxy on this level, and say no proxy_set_header beside it" },
 	{ "inject-path", PROBLEM, look_inject_path, NULL, NULL, "with {} nginx makes another URL than the one that regcred has looked at; name the registry without a path or slash, and no variable but regcred's own $regcred_path after it" },
 	{ "inject-changed", PROBLEM, look_inject_changed, NULL, NULL, "`{}` sends another request than the one that regcred has looked at, or sends it elsewhere; remove it" },

@@ -408,7 +408,7 @@ class Shipped(ExampleCase):
                     defined = re.findall(r"(?m)^(?:upstream|limit_req_zone|log_format) .*|^map \S+ (\S+)", text)
                     self.assertEqual(len(defined), len(set(defined)), defined)
                     self.assertNotIn("upstream regcred", text)
-                    more = [("/etc/ssl/certs/ca-certificates.crt", directory + "/clients.pem"), ("registry.example.test;", "127.0.0.1;")]
+                    more = [("/etc/ssl/certs/ca-certificates.crt", directory + "/clients.pem"), ("registry.example.test;", "127.0.0.1;"), ("proxy_pass https://ghcr.io;", "proxy_pass https://127.0.0.1;")]
                     with Example(one + " " + other, changes=more) as nginx:
                         self.nothing_wrong(nginx)
 

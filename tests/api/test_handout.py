@@ -18,7 +18,7 @@ from harness import Client
 setUpModule, tearDownModule = harness.site_of(globals())
 
 HUB = "https://index.docker.io/v1/"
-FORMATS = ("docker", "helper", "kubernetes", "kubernetesJson", "podman")
+FORMATS = ("docker", "env", "helper", "kubelet", "kubernetes", "kubernetesJson", "podman", "renovate", "userpass")
 
 
 def date(seconds):
@@ -98,6 +98,22 @@ class Formats(Base):
             self.assertEqual(r.text, text)
             self.assertEqual(r.header("Content-Type"), "application/yaml" if format == "kubernetes" else "application/json")
 
+    def test_for_programs_that_read_neither(self):
+        _, user, secret = self.login("ghcr.io", secretValue="it's\n" + site.plant())
+        _, hub_user, hub_secret = self.login("docker.io")
+        r = self.ask(self.client, "userpass", image="ghcr.io/x")
+        self.assertEqual((r.text, r.header("Content-Type")), ("%s:%s\n" % (user, secret), "text/plain"))
+        r = self.ask(self.client, "env", image="ghcr.io/x")
+        told = subprocess.run(["sh", "-c", 'eval "$1"; printf "%s|%s|%s" "$REGISTRY" "$REGISTRY_USER" "$REGISTRY_PASSWORD"', "sh", r.text], capture_output=True, text=True, check=True, timeout=60)
+        self.assertEqual(told.stdout, "ghcr.io|%s|%s" % (user, secret))
+        rules = {"hostType": "docker", "matchHost": "ghcr.io", "username": user, "password": secret}, {"hostType": "docker", "matchHost": "index.docker.io", "username": hub_user, "password": hub_secret}
+        self.assertEqual(sorted(self.ask(self.client, "renovate").json, key=lambda rule: rule["matchHost"]), list(rules))
+        self.login("quay.io", publicValue="<token>")
+        for format in ("env", "kubelet", "renovate", "userpass"):
+            self.err(self.none(self.client.post("handouts", {"format": format, "serverAddress": "quay.io"})), 422, "InvalidFormat", "format")
+        self.login("colon.example", publicValue="a:b")
+        self.err(self.none(self.client.post("handouts", {"format": "userpass", "serverAddress": "colon.example"})), 422, "InvalidFormat", "format")
+
     def test_kubernetes(self):
         self.login()
         self.login("docker.io", pathPrefix="acme")
@@ -161,7 +177,7 @@ class Formats(Base):
 
     def test_a_colon_in_the_user_name(self):
         made, _, secret = self.login(publicValue="a:b")
-        for format in set(FORMATS) - {"helper"}:
+        for format in ("docker", "kubernetes", "kubernetesJson", "podman", "userpass"):
             body = self.err(self.none(self.client.post("handouts", {"format": format, "image": "ghcr.io/x"})), 422, "InvalidFormat", "format")
             self.assertIn(made, body["detail"])
         self.assertEqual(self.ask(self.client, "helper", image="ghcr.io/x").json["Username"], "a:b")

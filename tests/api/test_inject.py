@@ -40,11 +40,11 @@ def tearDownModule():
 class Front(test_nginx.Nginx):
     """An nginx with one of the examples, before the registry at a URL."""
 
-    def __init__(self, example, url):
+    def __init__(self, example, url, changes=()):
         def make(directory, port):
             text = test_nginx.shipped("examples/%s.conf" % example)
             for old, new in (("listen 443 ssl", "listen 127.0.0.1:%d" % port),
-                             ("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)):
+                             *(changes or (("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)))):
                 if old not in text:
                     raise AssertionError(old)
                 text = text.replace(old, new)
@@ -431,7 +431,7 @@ class Tool(Base):
         self.assertFalse([needle for needle in needles for text in texts if needle in text])
 
 
-class Skopeo(Tool):
+class Registry(Tool):
     """Debian's docker-registry behind the examples."""
 
     TOOLS = {"docker-registry": "docker-registry", "skopeo": "skopeo", "htpasswd": "apache2-utils", "openssl": "openssl"}
@@ -466,6 +466,82 @@ class Skopeo(Tool):
         os.rename(path + ".new", path)
         return path
 
+
+class Containerd(Registry):
+    """Nodes that pull through the front for many registries, by the real containerd."""
+
+    TOOLS = dict(Registry.TOOLS, containerd="containerd", ctr="containerd")
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("containerd runs as root only")
+        self.secret = site.plant()
+        self.url = self.serve({"htpasswd": {"realm": "test", "path": self.users(ci=self.secret)}})
+        self.row = self.project.credential(self.project.registry(serverAddress=self.url), publicValue="ci", secretValue=self.secret)
+        host = self.url[len("http://"):]
+        self.changes = (("registry.example.test registry.example.test;", "registry.example.test %s;" % self.url), ("https://$containerd_registry$", "$containerd_registry$"),
+                        ("https://registry.example.test", self.url), ("https://ghcr.io", "http://127.0.0.1:1"), ("ghcr.io               ghcr.io;", "ghcr.io http://127.0.0.1:1;"))
+        done = self.copy(self.image, "docker://%s/acme/app:1" % host, "--dest-creds", "ci:" + self.secret)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.start_containerd()
+
+    def start_containerd(self):
+        state = tempfile.mkdtemp(prefix="rc-ctr-", dir="/tmp")          # a short path for its socket
+        self.addCleanup(shutil.rmtree, state, True)
+        self.socket = state + "/s"
+        with open(state + "/config.toml", "w", encoding="ascii") as f:
+            f.write('version = 2\nroot = "%s/root"\nstate = "%s/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n'
+                    '[grpc]\n  address = "%s"\n' % (state, state, self.socket))
+        with open(state + "/log", "wb") as log:
+            process = subprocess.Popen(["containerd", "-c", state + "/config.toml"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=harness.end_with_parent)
+        self.addCleanup(process.wait, 30)
+        self.addCleanup(process.terminate)
+        self.assertTrue(harness.wait_until(lambda: os.path.exists(self.socket)), "containerd does not start")
+
+    def node(self, key, name="registry.example.test"):
+        """certs.d of a node with this key."""
+        directory = os.path.join(self.client, "certs.d", name)
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, "hosts.toml"), "w", encoding="ascii") as f:
+            f.write('[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n  [host."http://%s".header]\n    Authorization = "%s"\n' % (self.nginx.host, self.nginx.host, key.authorization()))
+
+    def fetch(self, name="registry.example.test/acme/app:1"):
+        self.pulls += 1
+        return subprocess.run(["ctr", "--address", self.socket, "--namespace", "n%d" % self.pulls, "content", "fetch", "--hosts-dir", os.path.join(self.client, "certs.d"), name],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    def test_the_front_serves_the_registries_in_its_list(self):
+        self.nginx = Front("inject-containerd", self.url, self.changes)
+        self.addCleanup(self.nginx.stop)
+        key = self.key()
+        self.node(key)
+        done = self.fetch()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.audit(self.row)[0]["keyId"], self.ok(self.project.admin.get("apikeys?publicValue=" + key.key[0]))["data"][0]["id"])
+        # The password changes, and the next pull uses the new one.
+        fresh = site.plant()
+        self.users(ci=fresh)
+        self.ok(self.env.put("registrycredentials/" + self.row["id"], {"secretValue": fresh}))
+        done = self.fetch()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for path in ("/v2/acme/app/manifests/1", "/v2/acme/app/manifests/1?ns=other.example", "/v2/acme/app/manifests/1?ns=127.0.0.1", "/v2/acme/app/manifests/1?ns=registry.example.test%2f..",
+                     "/v2/acme/app/manifests/1?ns=&ns=registry.example.test"):
+            self.assertEqual(self.nginx.ask(path, key)[0], 404, path)
+        self.assertEqual(self.nginx.ask("/v2/acme/app/manifests/1?ns=registry.example.test", key, "PUT", body=b"{}")[0], 403)
+        self.assertEqual(self.nginx.ask("/v2/acme/app/manifests/1?ns=registry.example.test")[0], 401)
+        row = self.ok(self.project.admin.get("apikeys?publicValue=" + key.key[0]))["data"][0]
+        self.status(self.project.admin.action("apikeys/" + row["id"], "deactivate"), 202)
+        self.assertNotEqual(self.fetch().returncode, 0)
+
+    def test_the_example_is_in_order(self):
+        self.nginx = Front("inject-containerd", self.url, self.changes)
+        self.addCleanup(self.nginx.stop)
+        done = site.cli("check", "--state-dir", site.state, "--nginx", os.path.join(self.nginx.root, "nginx.conf"), check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class Skopeo(Registry):
     def test_basic(self):
         secret = site.plant()
         url = self.serve({"htpasswd": {"realm": "test", "path": self.users(ci=secret)}})

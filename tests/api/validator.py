@@ -106,7 +106,7 @@ def schemas_header(url, path, base, status, own):
 
 def hand_out(r, kind):
     """A file with passwords, not a resource."""
-    problems = [] if kind in ("application/json", "application/yaml") else ["Content-Type of a hand-out is %r" % kind]
+    problems = [] if kind in ("application/json", "application/yaml", "text/plain") else ["Content-Type of a hand-out is %r" % kind]
     if r.header("Cache-Control") != "no-store":
         problems.append("Cache-Control of a hand-out is %r" % r.header("Cache-Control"))
     return problems
