@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/disk.h"
+#include "base/remedy.h"
 
 enum { SUFFIX_MAX = 8 };
 
@@ -94,7 +95,7 @@ file_read(const char *path, const struct file_rules *rules, char *text, struct s
 		(void)snprintf(why, why_size, "%s%s is not a file", what, path);
 	else if (len < 0)
 		(void)snprintf(why, why_size, "%s%s cannot be read: %s", what, path,
-			       strerror(error));
+			       remedy_text(error));
 	else if (len > (ssize_t)rules->max)
 		(void)snprintf(why, why_size, "%s%s is too long: it has more than %zu bytes", what,
 			       path, rules->max);

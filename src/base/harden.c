@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/remedy.h"
 
 bool
 harden_descriptors(void)
@@ -31,7 +32,7 @@ harden_dumps(bool core_dumps)
 	/* The limit does not stop a core that is piped to a program; the flag does. */
 	if (setrlimit(RLIMIT_CORE, &none) != 0 ||
 	    (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)) {
-		log_error("cannot forbid core files: %s", strerror(errno));
+		log_error("cannot forbid core files: %s", remedy_text(errno));
 		return false;
 	}
 	return true;

@@ -11,6 +11,7 @@
 #include "base/disk.h"
 #include "base/exit.h"
 #include "base/http.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "cli/session.h"
 #include "nginx_check/nginx_check.h"
@@ -35,7 +36,7 @@ command_init(struct session *s)
 
 	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {
 		(void)fprintf(stderr, "regcred: cannot create %s: %s\n", settings->state_dir,
-			      strerror(errno));
+			      remedy_text(errno));
 		return EXIT_FAILED;
 	}
 	/* A new key for an old database would lose every secret in it. */
@@ -44,7 +45,8 @@ command_init(struct session *s)
 				    "file back, or name "
 				    "it with --key-file");
 	if (!secret_init())
-		return session_fail("libsodium cannot be initialised");
+		return session_fail(
+			"libsodium cannot start: the system gives it no random numbers");
 	if ((fresh && !keyring_create(settings->key_file, why)) ||
 	    !app_prepare(settings, PREPARE_CREATE, why))
 		return session_fail(why);

@@ -14,6 +14,7 @@
 #include "base/exit.h"
 #include "base/http.h"
 #include "base/json_in.h"
+#include "base/remedy.h"
 #include "base/text.h"
 #include "client/call.h"
 #include "client/cli_docker.h"
@@ -49,7 +50,7 @@ struct importing {
 static int
 fail_file(const char *path, int error)
 {
-	(void)fprintf(stderr, "regcred: %s: %s\n", path, strerror(error));
+	(void)fprintf(stderr, "regcred: %s: %s\n", path, remedy_text(error));
 	return EXIT_FAILED;
 }
 

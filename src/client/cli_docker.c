@@ -16,6 +16,7 @@
 #include "base/disk.h"
 #include "base/err.h"
 #include "base/json_in.h"
+#include "base/remedy.h"
 #include "base/text.h"
 #include "client/cli_client.h"
 #include "client/json_edit.h"
@@ -247,11 +248,11 @@ write_config(struct edit *e)
 				     .like = e->old != NULL ? &e->st : NULL};
 	if (e->old != NULL && access(backup, F_OK) != 0) {
 		if (!cli_client_write(e->arena, backup, e->old, &put))
-			return docker_setup_fail(backup, strerror(errno));
+			return docker_setup_fail(backup, remedy_text(errno));
 		(void)printf("kept the old file as %s\n", backup);
 	}
 	if (!cli_client_write(e->arena, e->path, text, &put))
-		return docker_setup_fail(e->path, strerror(errno));
+		return docker_setup_fail(e->path, remedy_text(errno));
 	(void)printf("wrote %s\n", e->path);
 	return 0;
 }

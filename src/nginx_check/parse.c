@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/remedy.h"
 
 enum {
 	FILE_SIZE_MAX = 32 * 1024 * 1024, /* one file */
@@ -435,7 +436,7 @@ parse_run(struct nginx_parser *p, const char *path)
 	p->prefix = find_prefix(p->arena, path);
 	rc = p->prefix == NULL ? ENOMEM : open_source(p, path, &s);
 	if (rc != 0) {
-		(void)parse_fail(p, "%s cannot be read: %s", path, strerror(rc));
+		(void)parse_fail(p, "%s cannot be read: %s", path, remedy_text(rc));
 		return NULL;
 	}
 	return parse_block(p, &s, root, 0) ? root : NULL;

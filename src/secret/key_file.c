@@ -12,6 +12,7 @@
 #include "base/disk.h"
 #include "base/file.h"
 #include "base/ini.h"
+#include "base/remedy.h"
 #include "secret/keyring.h"
 #include "secret/ring.h"
 
@@ -88,7 +89,7 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	bool done = key_file_write(path, &keys, NULL);
 	if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot create the key file %s: %s", path,
-			       strerror(errno));
+			       remedy_text(errno));
 	sodium_memzero(&keys, sizeof(keys));
 	return done;
 }
@@ -215,7 +216,7 @@ keyring_is_changeable(const char *path, char why[SECRET_WHY_MAX])
 
 	if (real == NULL) {
 		(void)snprintf(why, SECRET_WHY_MAX, "the master key %s cannot be read: %s", path,
-			       strerror(errno));
+			       remedy_text(errno));
 		return false;
 	}
 	disk_directory_of(real, directory);
@@ -244,7 +245,7 @@ key_file_replace(const char *path, const struct keys *keys, char why[SECRET_WHY_
 		not_writable(path, "it is mounted on its own, without its directory", why);
 	else if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot write the key file %s: %s", path,
-			       strerror(errno));
+			       remedy_text(errno));
 	free(real);
 	return done;
 }

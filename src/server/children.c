@@ -32,6 +32,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/remedy.h"
 #include "server/config.h"
 #include "server/housekeeper.h"
 #include "server/sandbox.h"
@@ -91,7 +92,7 @@ child_fork(struct pool *pool, const struct child_kind *job, size_t self)
 	if (pid == 0)
 		child_main(pool, job, self);
 	if (pid < 0)
-		log_error("cannot fork a %s: %s", job->name, strerror(errno));
+		log_error("cannot fork a %s: %s", job->name, remedy_text(errno));
 	return pid;
 }
 

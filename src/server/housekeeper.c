@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/pulse.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "server/child.h"
 #include "server/pool_state.h"
@@ -32,7 +33,7 @@ housekeeper_run(const struct pool *pool)
 	struct app *app;
 
 	if (!child_begin(pool, NULL, NULL)) {
-		log_error("the housekeeper cannot start: %s", strerror(errno));
+		log_error("the housekeeper cannot start: %s", remedy_text(errno));
 		return 1;
 	}
 	app = app_new(pool->settings, why);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "server/pool_state.h"
 
@@ -41,7 +42,7 @@ identity_note_socket(const struct pool *pool)
 				     (uintmax_t)pool->socket_device, (uintmax_t)pool->socket_inode);
 
 	if (ftruncate(pool->lock_fd, 0) != 0 || pwrite(pool->lock_fd, text, (size_t)len, 0) != len)
-		log_warn("cannot record the socket in the lock file: %s", strerror(errno));
+		log_warn("cannot record the socket in the lock file: %s", remedy_text(errno));
 }
 
 bool
@@ -54,7 +55,7 @@ identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 	snprintf(path, sizeof(path), "%s/regcredd.lock", pool->settings->state_dir);
 	pool->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (pool->lock_fd < 0) {
-		log_error("cannot open %s: %s", path, strerror(errno));
+		log_error("cannot open %s: %s", path, remedy_text(errno));
 		return false;
 	}
 	/* As root in another user's directory: with a second link, chown would change the owner of
@@ -76,7 +77,7 @@ identity_take_lock(struct pool *pool, uid_t uid, gid_t gid)
 		pool->socket_inode = (ino_t)inode;
 	}
 	if (!write_pid(pool->lock_fd, uid, gid)) {
-		log_error("cannot write %s: %s", path, strerror(errno));
+		log_error("cannot write %s: %s", path, remedy_text(errno));
 		return false;
 	}
 	identity_note_socket(pool);
@@ -97,7 +98,7 @@ identity_write_pid_file(const struct pool *pool, uid_t uid, gid_t gid)
 	ok = fd >= 0 && fstat(fd, &found) == 0 && found.st_nlink == 1 && write_pid(fd, uid, gid) &&
 	     fchmod(fd, 0644) == 0;
 	if (!ok)
-		log_error("cannot write %s: %s", path, strerror(errno));
+		log_error("cannot write %s: %s", path, remedy_text(errno));
 	if (fd >= 0)
 		close(fd);
 	return ok;
@@ -143,7 +144,7 @@ identity_become(const struct settings *s, uid_t uid, gid_t gid)
 	if ((*s->user != '\0' ? initgroups(s->user, gid) : setgroups(0, NULL)) != 0 ||
 	    setgid(gid) != 0 || setuid(uid) != 0 || (uid != 0 && setuid(0) == 0)) {
 		log_error("cannot switch to user %u and group %u: %s", (unsigned)uid, (unsigned)gid,
-			  strerror(errno));
+			  remedy_text(errno));
 		return false;
 	}
 	return true;

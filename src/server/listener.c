@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "server/identity.h"
 #include "server/pool_state.h"
@@ -96,7 +97,7 @@ clear_path(const struct pool *pool, const struct sockaddr_un *address)
 		return false;
 	}
 	if (unlink(path) != 0) {
-		log_error("cannot remove the stale %s: %s", path, strerror(errno));
+		log_error("cannot remove the stale %s: %s", path, remedy_text(errno));
 		return false;
 	}
 	log_info("removed a stale socket at %s", path);
@@ -113,13 +114,13 @@ bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t 
 
 	umask(old);
 	if (rc != 0) {
-		log_error("cannot create %s: %s", s->socket, strerror(errno));
+		log_error("cannot create %s: %s", s->socket, remedy_text(errno));
 		return false;
 	}
 	struct stat found = {0};
 	if (lstat(s->socket, &found) != 0 || (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
 	    listen(fd, (int)s->backlog) != 0 || !set_nonblocking(fd)) {
-		log_error("cannot set up %s: %s", s->socket, strerror(errno));
+		log_error("cannot set up %s: %s", s->socket, remedy_text(errno));
 		unlink(s->socket);
 		return false;
 	}
@@ -148,7 +149,7 @@ make_socket(struct pool *pool, uid_t uid, gid_t gid)
 		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		log_error("cannot create a socket: %s", strerror(errno));
+		log_error("cannot create a socket: %s", remedy_text(errno));
 	if (fd >= 0 && bind_socket(pool, fd, &address, uid, gid))
 		return true;
 	if (fd >= 0)
@@ -167,7 +168,7 @@ open_listener(struct pool *pool, uid_t uid, gid_t gid)
 		return false;
 	if (!set_nonblocking(pool->listener) ||
 	    getsockopt(pool->listener, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0) {
-		log_error("cannot use the listening socket: %s", strerror(errno));
+		log_error("cannot use the listening socket: %s", remedy_text(errno));
 		return false;
 	}
 	pool->unix_socket = domain == AF_UNIX;
@@ -210,7 +211,7 @@ listener_remove(struct pool *pool)
 	if (!pool->own_socket)
 		return;
 	if (!listener_is_lost(pool) && unlink(path) != 0)
-		log_warn("cannot remove %s: %s", path, strerror(errno));
+		log_warn("cannot remove %s: %s", path, remedy_text(errno));
 	pool->socket_inode = 0;
 	identity_note_socket(pool);
 }

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/harden.h"
 #include "base/log.h"
+#include "base/remedy.h"
 #include "server/children.h"
 #include "server/identity.h"
 #include "server/listener.h"
@@ -182,7 +183,7 @@ open_board(struct pool *pool)
 	pool->board = board_new(path);
 	if (pool->board == NULL) {
 		log_warn("cannot create %s, so `regcred status` will not see this pool: %s", path,
-			 strerror(errno));
+			 remedy_text(errno));
 		pool->board = board_new(NULL);
 	}
 	if (pool->board == NULL) {

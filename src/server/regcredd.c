@@ -173,7 +173,7 @@ run_cgi(void)
 		return cgi_failed(why);
 	config_use_log(&s);
 	if (!harden_dumps(s.core_dumps))
-		return cgi_failed("cannot forbid core files");
+		return cgi_failed("cannot forbid core files: the line before says why");
 	if (s.open)
 		return cgi_failed("open cannot be used for a CGI: anyone who controls the "
 				  "program's environment "
@@ -184,7 +184,8 @@ run_cgi(void)
 	if (!sandbox_enter(&s, &sandbox))
 		return cgi_failed(sandbox.missing);
 	if (!gateway_init())
-		return cgi_failed("cannot start libfcgi or libsodium");
+		return cgi_failed(
+			"cannot start libfcgi or libsodium: free memory, or raise its limit");
 	return gateway_serve_cgi(&s, cgi_open);
 }
 

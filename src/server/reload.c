@@ -1,6 +1,7 @@
 /* reload: reads the settings again; if they are valid, new processes take over with them. */
 #include "server/reload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/remedy.h"
 #include "server/children.h"
 #include "server/config.h"
 
@@ -92,7 +94,9 @@ reload_begin(struct pool *pool)
 	if (pool->probe > 0)
 		return;
 	pool->probe = 0;
-	refuse_reload(pool, "the process that checks the settings cannot be started");
+	refuse_reload(pool,
+		      "the process that checks the settings cannot be started: see the line before "
+		      "this one");
 }
 
 void
@@ -114,7 +118,8 @@ reload_probe_ended(struct pool *pool, int status)
 	config_use_log(pool->settings);
 	config_warn(pool->settings);
 	if (pool->own_socket && listen(pool->listener, (int)pool->settings->backlog) != 0)
-		log_warn("cannot set the backlog of the socket");
+		log_warn("cannot set the backlog of the socket: %s; it stays as it was",
+			 remedy_text(errno));
 	pool->board->loaded_ms = clock_wall_ms();
 	pool->board->workers = pool->settings->workers;
 	board_count(BOARD_RELOADS);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/remedy.h"
 
 void
 systemd_notify(const char *state)
@@ -27,7 +28,7 @@ systemd_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || sendto(fd, state, strlen(state), 0, (const struct sockaddr *)&address,
 			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_warn("cannot tell systemd \"%s\": %s", state, strerror(errno));
+		log_warn("cannot tell systemd \"%s\": %s", state, remedy_text(errno));
 	if (fd >= 0)
 		close(fd);
 }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "server/child.h"
 #include "server/gateway.h"
@@ -86,7 +87,7 @@ static bool
 accept_failed(int error)
 {
 	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
-		log_error("cannot accept a connection: %s", strerror(error));
+		log_error("cannot accept a connection: %s", remedy_text(error));
 		usleep(ACCEPT_PAUSE_MS * 1000);
 	}
 	return error != EAGAIN;
@@ -197,7 +198,7 @@ worker_serve(struct worker *w, size_t count)
 	if (started == count) {
 		atomic_store(&w->drain, worker_wait(w));
 	} else {
-		log_error("cannot start a thread: %s", strerror(errno));
+		log_error("cannot start a thread: %s", remedy_text(errno));
 		atomic_store(&w->drain, DRAIN_CURRENT);
 	}
 	if (write(w->wake, &one, sizeof(one)) != (ssize_t)sizeof(one))
@@ -221,7 +222,7 @@ worker_run(const struct pool *pool)
 
 	if (w.wake < 0 || w.threads == NULL || !gateway_init() ||
 	    !child_begin(pool, worker_each_second, &w)) {
-		log_error("a worker cannot start: %s", strerror(errno));
+		log_error("a worker cannot start: %s", remedy_text(errno));
 		return 1;
 	}
 	w.app = app_new(pool->settings, why);
@@ -230,7 +231,7 @@ worker_run(const struct pool *pool)
 		return 1;
 	}
 	if (!app_use_pool(w.app, pool->limiter, pool->board) || !app_start_checks(w.app)) {
-		log_error("a worker cannot start its threads: %s", strerror(errno));
+		log_error("a worker cannot start its threads: %s", remedy_text(errno));
 		return 1;
 	}
 	int status = worker_serve(&w, count);

@@ -84,7 +84,10 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 		stranger = right ? find_stranger(ring, checks, count, &primary) : NULL;
 	}
 	if (!right) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "cannot read the database %s", s->database);
+		(void)snprintf(
+			why, CONFIG_WHY_MAX,
+			"cannot read the database %s: look at its disk, then at `regcred check`",
+			s->database);
 	} else if (stranger != NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "the master key %s is not the one that the database %s was made "
@@ -114,7 +117,7 @@ init_tables(char why[CONFIG_WHY_MAX])
 	if (wrong == NULL)
 		wrong = auth_init();
 	if (wrong == NULL && !secret_init())
-		wrong = "libsodium cannot be initialised";
+		wrong = "libsodium cannot start: the system gives it no random numbers";
 	if (wrong != NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
 		return false;
@@ -211,7 +214,9 @@ tell_migration(const struct settings *s, struct store *store, struct migration_n
 		 s->database, note->from, s->database, note->from);
 	if (store_write_freeing(store, migration_in_transaction, note) == STORE_OK)
 		return true;
-	(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the audit log of %s", s->database);
+	(void)snprintf(why, CONFIG_WHY_MAX,
+		       "cannot write to the audit log of %s: see `regcred audit verify`",
+		       s->database);
 	return false;
 }
 
@@ -239,7 +244,8 @@ app_note_restore(const struct settings *s, size_t keys, size_t logins, char why[
 		    store_write_freeing(store, restore_in_transaction, &note) == STORE_OK;
 
 	if (store != NULL && !done)
-		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the audit log of %s",
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "cannot write to the audit log of %s: see `regcred audit verify`",
 			       s->database);
 	store_close(store);
 	keyring_free(ring);
@@ -267,7 +273,10 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 		ready && store_check(s->database, why) ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
 	if (right && how == PREPARE_CREATE && audit_begin(store, ring) != STORE_OK) {
-		(void)snprintf(why, CONFIG_WHY_MAX, "cannot write to the database %s", s->database);
+		(void)snprintf(
+			why, CONFIG_WHY_MAX,
+			"cannot write to the database %s: look at its disk, and at who owns it",
+			s->database);
 		right = false;
 	}
 	if (right && note.from > 0)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/file.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "service/app.h"
 #include "service/owner.h"
@@ -30,7 +31,7 @@ enum {
 static bool
 backup_failed(char why[CONFIG_WHY_MAX], const char *what, const char *path)
 {
-	(void)snprintf(why, CONFIG_WHY_MAX, "%s %s: %s", what, path, strerror(errno));
+	(void)snprintf(why, CONFIG_WHY_MAX, "%s %s: %s", what, path, remedy_text(errno));
 	return false;
 }
 

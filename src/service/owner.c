@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/remedy.h"
+
 static bool borrowed;
 
 /* Drops all of root's capabilities. Keeps only CAP_DAC_READ_SEARCH, which cannot change anything,

@@ -86,7 +86,7 @@ failed_store(struct rotation *x, enum store_rc rc)
 	case STORE_FAILED:
 		break;
 	}
-	return rekey_failed(x, "the database cannot be read or written");
+	return rekey_failed(x, "the database cannot be read or written: look at its disk");
 }
 
 static bool
@@ -256,7 +256,9 @@ rekey_register(struct store *s, const struct keyring *ring, char why[SECRET_WHY_
 	*why = '\0';
 	enum store_rc rc = store_write(s, register_in_transaction, &r);
 	if (rc != STORE_OK && *why == '\0')
-		(void)snprintf(why, SECRET_WHY_MAX, "the database cannot be written");
+		(void)snprintf(
+			why, SECRET_WHY_MAX,
+			"the database cannot be written: look at its disk, and at who owns it");
 	return rc == STORE_OK;
 }
 

@@ -243,7 +243,7 @@ put_doubles(struct status_walk *s, const struct context *c)
 
 	if (store_count_doubles(c->store, types_table[T_REGISTRY_CREDENTIAL].kind, &doubles) !=
 	    STORE_OK)
-		status_complain(s, "the logins cannot be compared");
+		status_complain(s, "the logins cannot be compared: run `regcred check`");
 	put_int(s, "doubles", doubles);
 }
 

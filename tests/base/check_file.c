@@ -88,7 +88,9 @@ START_TEST(what_is_not_a_file_is_refused_at_once)
 	}
 	ck_assert_int_eq(file_read("/no/such", &rules, text, NULL, why, sizeof(why)), -1);
 	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_str_eq(why, "the thing /no/such cannot be read: No such file or directory");
+	ck_assert_str_eq(
+		why,
+		"the thing /no/such cannot be read: No such file or directory; check the path");
 }
 END_TEST
 

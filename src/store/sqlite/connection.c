@@ -15,6 +15,7 @@
 #include "model/schema.h"
 #include "shared/board.h"
 #include "store/sql.h"
+#include "store/sqlite/db.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 
@@ -257,7 +258,7 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK ||
 	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
-			       c->db != NULL ? sqlite3_errmsg(c->db) : "no memory");
+			       db_why(c->db));
 		(void)sqlite3_close(c->db);
 		c->db = NULL;
 		c->broken = true;

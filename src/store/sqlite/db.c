@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/disk.h"
+#include "base/remedy.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
@@ -49,11 +50,41 @@ db_is_ours(sqlite3 *db, int version)
 	return id == APPLICATION_ID || (id == 0 && version == 0);
 }
 
+/* clang-format off */
+static const struct { int code; const char *text; } remedies[] = {
+	{ SQLITE_CANTOPEN, "look at who owns it and its directory" },
+	{ SQLITE_PERM,     "look at who owns it and its directory" },
+	{ SQLITE_READONLY, "look at who owns it and its directory" },
+	{ SQLITE_IOERR,    "look at the disk, and at the kernel's log" },
+	{ SQLITE_FULL,     "free space on the disk" },
+	{ SQLITE_BUSY,     "stop what is using it, and try again" },
+	{ SQLITE_LOCKED,   "stop what is using it, and try again" },
+	{ SQLITE_CORRUPT,  "restore a backup" },
+	{ SQLITE_NOTADB,   "check the path, or restore a backup" },
+	{ SQLITE_NOMEM,    "free memory, or raise its limit" },
+};
+/* clang-format on */
+
+const char *
+db_why(sqlite3 *db)
+{
+	enum { TEXT_MAX = 512 };
+	static _Thread_local char text[TEXT_MAX];
+	int code = db != NULL ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+	const char *remedy = NULL;
+
+	for (size_t i = 0; i < sizeof(remedies) / sizeof(*remedies); i++)
+		if (remedies[i].code == code)
+			remedy = remedies[i].text;
+	(void)snprintf(text, sizeof(text), "%s%s%s", db != NULL ? sqlite3_errmsg(db) : "no memory",
+		       remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+	return text;
+}
+
 bool
 db_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_MAX])
 {
-	(void)snprintf(why, STORE_WHY_MAX, "%s %s: %s", what, path,
-		       db != NULL ? sqlite3_errmsg(db) : "no memory");
+	(void)snprintf(why, STORE_WHY_MAX, "%s %s: %s", what, path, db_why(db));
 	return false;
 }
 
@@ -93,7 +124,7 @@ db_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX])
 	*db = NULL;
 	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open %s: %s", path,
-			       stat(path, &st) != 0 ? strerror(errno) : "it is not a file");
+			       stat(path, &st) != 0 ? remedy_text(errno) : "it is not a file");
 		return false;
 	}
 	if (!db_has_harmless_journal(path, why))

@@ -12,6 +12,9 @@
  * closed either way. */
 bool db_open(const char *path, int flags, sqlite3 **db, char why[STORE_WHY_MAX]);
 
+/* SQLite's last message, and what a person can do.  Stays until the thread's next call. */
+const char *db_why(sqlite3 *db);
+
 /* False, with "WHAT PATH: " and SQLite's message in why. */
 bool db_failed(const char *what, const char *path, sqlite3 *db, char why[STORE_WHY_MAX]);
 

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/remedy.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/db.h"
@@ -131,7 +132,7 @@ keep_copy(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX])
 		(void)snprintf(
 			why, STORE_WHY_MAX,
 			"cannot copy the database to %.*s before it is brought up to date: %s",
-			STORE_WHY_MAX / 2, copy, sqlite3_errmsg(db));
+			STORE_WHY_MAX / 2, copy, db_why(db));
 		(void)unlink(copy);
 	}
 	(void)sqlite3_finalize(stmt);
@@ -159,7 +160,7 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 	int version = rc == SQLITE_OK ? db_version(db) : -1;
 	if (rc != SQLITE_OK || version < 0)
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s%s", path,
-			       sqlite3_errmsg(db),
+			       db_why(db),
 			       !wal && (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY
 				       ? ": nobody else may use it while its write-ahead log is "
 					 "replaced"
@@ -173,7 +174,7 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 			       path, version, db_newest());
 	else if (!set_journal(db, wal))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot give the database %s a %s: %s", path,
-			       wal ? "write-ahead log" : "rollback journal", sqlite3_errmsg(db));
+			       wal ? "write-ahead log" : "rollback journal", db_why(db));
 	else if (version > 0 && !schema_is_right(db, path, version, why))
 		done = false;
 	else if (version > 0 && version < newest && from != NULL &&
@@ -181,7 +182,7 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 		done = false;
 	else if (version < newest && !schema_make(db, version, newest))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s",
-			       path, sqlite3_errmsg(db));
+			       path, db_why(db));
 	else
 		done = true;
 	if (done && version > 0 && version < newest && from != NULL)
@@ -236,7 +237,7 @@ sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STOR
 	if (fd < 0) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "cannot write to the directory of the database %s: %s", path,
-			       strerror(errno));
+			       remedy_text(errno));
 		return false;
 	}
 	enum store_rc rc = queue_lock(fd, wal, IMPATIENT);
@@ -337,7 +338,7 @@ sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	return &s->base;
 failed:
 	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
-		       strerror(errno));
+		       remedy_text(errno));
 out:
 	if (s != NULL)
 		sqlite_close(&s->base);

@@ -44,6 +44,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pulse.h"
+#include "base/remedy.h"
 #include "shared/board.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/health.h"
@@ -114,7 +115,7 @@ queue_lock(int fd, bool turns, enum patience patience)
 		return STORE_OK;
 	if (error == EWOULDBLOCK || error == EACCES)
 		return STORE_BUSY;
-	log_error("database: the lock file cannot be locked: %s", strerror(error));
+	log_error("database: the lock file cannot be locked: %s", remedy_text(error));
 	return STORE_FAILED;
 }
 

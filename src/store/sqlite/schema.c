@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "registry/url.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/db.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/sqlite.h"
 
@@ -71,7 +72,7 @@ same_lists(sqlite3_stmt *have, sqlite3_stmt *want, const char *path, char why[ST
 
 		if ((!one && mine_rc != SQLITE_DONE) || (!other && right_rc != SQLITE_DONE)) {
 			(void)snprintf(why, STORE_WHY_MAX, "the tables of %s cannot be read: %s",
-				       path, sqlite3_errmsg(sqlite3_db_handle(!one ? have : want)));
+				       path, db_why(sqlite3_db_handle(!one ? have : want)));
 			return false;
 		}
 		const char *mine = column_text(have, one, 0), *right = column_text(want, other, 0);
@@ -108,7 +109,7 @@ schema_is_right(sqlite3 *db, const char *path, int version, char why[STORE_WHY_M
 
 	if (!made)
 		(void)snprintf(why, STORE_WHY_MAX, "the tables of %s cannot be read: %s", path,
-			       sqlite3_errmsg(db));
+			       db_why(db));
 	bool right = made && same_lists(have, want, path, why);
 	(void)sqlite3_finalize(have);
 	(void)sqlite3_finalize(want);
