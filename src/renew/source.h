@@ -27,13 +27,14 @@ const char *renew_result_word(enum renew_result result);
 const char *renew_result_sentence(enum renew_result result);
 
 struct renew_settings {
-	const char *networks;	/* loopback networks that are allowed: outbound/address.h */
-	const char *ca_file;	/* "": the system's */
-	const char *proxy;	/* "": none, even if the environment names one */
-	int64_t timeout_ms;	/* for one renewal */
-	const char *programs;	/* of exec: "name=/path name=/path" */
-	const char *metadata;	/* "aws": the keys of this machine may be used; "": none */
-	const char *tokens_dir; /* webIdentityTokenFile must be below it; "": none may be read */
+	const char *networks;	 /* loopback networks that are allowed: outbound/address.h */
+	const char *ca_file;	 /* "": the system's */
+	const char *proxy;	 /* "": none, even if the environment names one */
+	int64_t timeout_ms;	 /* for one renewal */
+	const char *metadata;	 /* "aws": the keys of this machine may be used; "": none */
+	const char *programs;	 /* of exec: program.h */
+	const char *environment; /* of exec: "NAME=value NAME=value", all that a program gets */
+	const char *tokens_dir;	 /* webIdentityTokenFile must be below it; "": none may be read */
 };
 
 struct renewal {

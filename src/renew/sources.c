@@ -4,4 +4,5 @@
 const struct source_calls sources[SOURCE__COUNT] = {
 	[SOURCE_ECR] = {.fetch = ecr_fetch},
 	[SOURCE_ECR_PUBLIC] = {.fetch = ecr_public_fetch},
+	[SOURCE_EXEC] = {.fetch = exec_fetch},
 };

@@ -6,5 +6,6 @@
 
 enum renew_result ecr_fetch(struct renewal *r);
 enum renew_result ecr_public_fetch(struct renewal *r);
+enum renew_result exec_fetch(struct renewal *r);
 
 #endif

@@ -100,6 +100,7 @@ sources_renewal(struct arena *a, const struct source_row *source, const char *co
 						   .timeout_ms = 5000,
 						   .programs = "",
 						   .metadata = "",
+						   .environment = "",
 						   .tokens_dir = ""};
 	struct renewal r = {.settings = &sources_settings,
 			    .arena = a,
