@@ -8,6 +8,18 @@
 static const char cannot_decide[] =
 	"Conditions are for reads, and for writes to one resource: send the request without.";
 
+/* Whether the headers of a request hold for this tag; one that is not a list of tags does not. */
+static bool
+etag_holds(const struct request *r, const char *etag)
+{
+	bool found;
+
+	if (r->if_match != NULL && (!http_etag_in(r->if_match, etag, false, &found) || !found))
+		return false;
+	return r->if_none_match == NULL ||
+	       (http_etag_in(r->if_none_match, etag, true, &found) && !found);
+}
+
 /* The tag of a row is the one of the document that GET of its URL returns. */
 static bool
 tags_hold(void *arg, const struct record *row)
@@ -23,8 +35,7 @@ tags_hold(void *arg, const struct record *row)
 	repr_resource(&w, &c->view, row, NULL, NULL);
 	const char *text = json_out_text(&w, &len);
 	const char *etag = text != NULL ? http_etag(c->arena, text, len) : NULL;
-	return etag != NULL && (r->if_match == NULL || http_etag_in(r->if_match, etag, false)) &&
-	       (r->if_none_match == NULL || !http_etag_in(r->if_none_match, etag, true));
+	return etag != NULL && etag_holds(r, etag);
 }
 
 enum err
@@ -53,16 +64,18 @@ condition_tag(struct call *c)
 {
 	const struct request *r = c->request;
 	struct response *answer = c->response;
+	bool found;
 
 	if (!request_is_read(c) || answer->status != 200)
 		return ERR_NONE;
 	const char *etag = http_etag(c->arena, answer->body, answer->body_len);
 	if (etag == NULL)
 		return err_set(&c->error, ERR_INTERNAL, NULL, NULL);
-	if (r->if_match != NULL && !http_etag_in(r->if_match, etag, false))
+	if (r->if_match != NULL && (!http_etag_in(r->if_match, etag, false, &found) || !found))
 		return err_set(&c->error, ERR_PRECONDITION_FAILED, NULL, NULL);
 	response_header(answer, "ETag", etag);
-	if (r->if_none_match != NULL && http_etag_in(r->if_none_match, etag, true)) {
+	if (r->if_none_match != NULL && http_etag_in(r->if_none_match, etag, true, &found) &&
+	    found) {
 		answer->status = 304;
 		answer->head = true;
 	}

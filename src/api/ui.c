@@ -58,8 +58,9 @@ ui_answer(struct app *app, const struct request *request, struct arena *arena,
 	response->content_type = file->type;
 	response_header(response, "ETag", file->tag);
 	response_header(response, "Vary", "Accept-Encoding");
+	bool found;
 	if (request->if_none_match != NULL &&
-	    http_etag_in(request->if_none_match, file->tag, true)) {
+	    http_etag_in(request->if_none_match, file->tag, true, &found) && found) {
 		response->status = 304;
 		return;
 	}

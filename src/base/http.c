@@ -347,23 +347,27 @@ http_etag(struct arena *a, const char *body, size_t len)
 }
 
 bool
-http_etag_in(const char *list, const char *etag, bool weak)
+http_etag_in(const char *list, const char *etag, bool weak, bool *found)
 {
-	if (list[strspn(list, " \t")] == '*')
-		return true;
+	size_t count = 0;
+
+	list += strspn(list, " \t");
+	*found = *list == '*';
+	if (*found)
+		return list[1 + strspn(list + 1, " \t")] == '\0';
 	for (list += strspn(list, " \t,"); *list != '\0'; list += strspn(list, " \t,")) {
 		bool is_weak = strncmp(list, "W/", 2) == 0;
 
 		list += is_weak ? 2 : 0;
 		const char *end = *list == '"' ? strchr(list + 1, '"') : NULL;
-		if (end == NULL)
+		if (end == NULL || strchr(" \t,", end[1]) == NULL)
 			return false;
 		size_t len = (size_t)(end + 1 - list);
-		if ((weak || !is_weak) && len == strlen(etag) && memcmp(list, etag, len) == 0)
-			return true;
+		*found |= (weak || !is_weak) && len == strlen(etag) && memcmp(list, etag, len) == 0;
 		list = end + 1;
+		count++;
 	}
-	return false;
+	return count > 0;
 }
 
 /* Media types and their parameters. */

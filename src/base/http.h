@@ -145,9 +145,9 @@ enum err http_form_parse(struct arena *a, const char *text, size_t len, struct p
 
 /* The strong entity tag of a body, in its quotes; NULL if out of memory. */
 const char *http_etag(struct arena *a, const char *body, size_t len);
-/* Whether a list of entity tags contains this one, or is "*". Weak tags match only if `weak` is
- * set. */
-bool http_etag_in(const char *list, const char *etag, bool weak);
+/* Whether a list of entity tags contains this one, or is "*": in *found. Weak tags match only if
+ * `weak` is set. False: it is not a list of tags. */
+bool http_etag_in(const char *list, const char *etag, bool weak, bool *found);
 
 /* The media type of a Content-Type, lower-cased, without parameters; "" for NULL. */
 const char *http_media_type(struct arena *a, const char *content_type);

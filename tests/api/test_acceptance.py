@@ -1409,6 +1409,27 @@ class J_Conditions(Acceptance):
             self.assertEqual(self.sent("GET", path, If_Match=tag).status, 200)
             self.err(self.sent("GET", path, If_Match='"x"'), 412, "Precondition Failed")
 
+    # With TAG in place of the right one: whether If-Match lets a write through, and whether If-None-Match does.
+    LISTS = {"TAG": (1, 0), '"x", TAG': (1, 0), 'TAG ,"x"': (1, 0), ',TAG,,"a,b",': (1, 0), "\tTAG": (1, 0), "*": (1, 0), " * ": (1, 0), "W/TAG": (0, 0), 'W/"x",TAG': (1, 0),
+             '"x"': (0, 1), '""': (0, 1), '"*"': (0, 1), 'W/"x"': (0, 1), '"a", "b"': (0, 1),
+             # not understood
+             "": (0, 0), ",": (0, 0), "x": (0, 0), "'x'": (0, 0), '"x': (0, 0), "w/TAG": (0, 0), "TAGTAG": (0, 0), "*, TAG": (0, 0), "**": (0, 0), "TAG;q=1": (0, 0),
+             'x "a"': (0, 0), "null": (0, 0), "undefined": (0, 0)}
+
+    def test_lists_of_tags(self):
+        path = self.cred(self.pair()[1])
+        for number, (text, (match, none_match)) in enumerate(self.LISTS.items()):
+            for name, through in (("If_Match", match), ("If_None_Match", none_match)):
+                tag = self.tag(path)
+                wanted = 200 if through else 412
+                r = self.sent("PUT", path, {"name": "%s%d" % (name, number)}, **{name: text.replace("TAG", tag)})
+                self.assertEqual(r.status, wanted, (name, text))
+                self.assertEqual(self.tag(path) != tag, bool(through), (name, text))
+        self.status(self.env.action(path, "deactivate"), 202)
+        for name in ("If_Unmodified_Since", "If_Match", "If_None_Match"):
+            self.err(self.sent("DELETE", path, **{name: ""}), 412, "Precondition Failed")
+        self.err(self.sent("POST", "registries", {"serverAddress": "empty.example.test"}, Idempotency_Key=""), 400, "Bad Request")
+
     def test_a_tag_changes_with_every_member(self):
         registry, cred = self.pair()
         tags = {self.tag(self.cred(cred))}
