@@ -15,6 +15,7 @@ import time
 import unittest
 
 import harness
+import standin
 import validator
 
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
@@ -418,6 +419,65 @@ class InAnotherServer(NginxCase):
         # The prefix is not part of what is matched, nor may it be left by dots.
         for path in ("/creds/../v1", "/creds/%2e%2e/v1", "/v1/../creds/v1", "/creds/..%2fv1"):
             self.assertIn(other.get(path).status, (400, 404))
+
+
+def output(*command):
+    """What a program prints; "" if it is not there."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return done.stdout + done.stderr
+    except OSError:
+        return ""
+
+
+CURL = os.environ.get("REGCRED_CURL", "curl")
+HTTP3 = "http_v3_module" in output(harness.NGINX or "nginx", "-V") and " HTTP3" in output(CURL, "--version")
+
+
+@unittest.skipUnless(HTTP3, "nginx with http_v3_module and curl with HTTP3 are needed")
+class Http3(NginxCase):
+    """Over QUIC, where nginx has an authority and, in some versions, no Host."""
+
+    @classmethod
+    def setUpClass(cls):
+        def listen(text):
+            key, crt = standin.certificate(site.root, "quic")
+            return re.sub(r"(?m)^ *listen (\S+) .*;", r"listen \1 ssl; listen \1 quic reuseport; http3 on; ssl_certificate %s; ssl_certificate_key %s;" % (crt, key), text, count=1)
+        super().setUpClass()
+        cls.other = Nginx(quickstart(listen))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.other.stop()
+
+    def ask(self, path, *options, version="--http3-only", body=None, client=None):
+        """(status, answer) by curl; the key comes from a file."""
+        config = os.path.join(self.other.root, "curl.conf")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write('header = "Authorization: %s"\n' % (client or project.env).authorization())
+        done = subprocess.run([CURL, "-sS", "-k", version, "-K", config, "--max-time", "30", "-w", "\\n%{http_code} %{http_version}", *options,
+                               "https://127.0.0.1:%d%s" % (self.other.port, path)], input=body, capture_output=True, text=True, timeout=60)
+        os.unlink(config)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text, last = done.stdout.rsplit("\n", 1)
+        status, used = last.split()
+        self.assertEqual(used, {"--http3-only": "3", "--http1.1": "1.1"}[version])
+        return int(status), json.loads(text)
+
+    def test_links(self):
+        status, body = self.ask("/v1")
+        self.assertEqual(status, 200)
+        self.assertRegex(body["links"]["self"], r"^https://127\.0\.0\.1(:%d)?/v1$" % self.other.port)
+        self.assertEqual(self.ask("/v1", version="--http1.1")[1]["links"]["self"], "https://127.0.0.1:%d/v1" % self.other.port)
+
+    def test_writes_and_errors(self):
+        status, made = self.ask(project.root + "/registries", "--data", "@-", body='{"serverAddress":"quic.example.test"}')
+        self.assertEqual((status, made["serverAddress"]), (201, "quic.example.test"))
+        self.assertEqual(self.ask(project.root + "/registries", "--data", "@-", body='{"serverAddress":"quic.example.test"}')[1]["code"], "ServerAddressUsed")
+        nobody = harness.Client(site, ("no", "key"))
+        for options, wanted, client in ((("--data", "@-"), 413, None), (("-X", "BREW"), 405, None), ((), 401, nobody)):
+            status, body = self.ask("/v1/registries", *options, body="x" * 70000 if wanted == 413 else None, client=client)
+            self.assertEqual((status, body["type"], body["status"]), (wanted, "error", wanted))
 
 
 class Hosts(NginxCase):
