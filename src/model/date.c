@@ -130,7 +130,8 @@ date_parse(const char *text, int64_t now_ms, int64_t *ms)
 	size_t digits = strspn(text, "0123456789");
 	if (digits > 0 && digits <= ID_DIGITS_MAX && text[digits] == '\0') {
 		*ms = strtoll(text, NULL, 10);
-		return true;
+		/* Seconds of a day after 1973 would be taken for one of 1970. */
+		return *ms < INT64_C(100000000) || *ms >= INT64_C(100000000000);
 	}
 	if (!take_number(&text, 4, 9999, '-', &year) || year == 0 ||
 	    !take_number(&text, 2, 12, '-', &month) || !take_number(&text, 2, 31, '\0', &day) ||

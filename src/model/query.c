@@ -158,7 +158,8 @@ read_filter(const struct parser *p, const struct pair *pair, struct error *e)
 			  &out->list.conditions[out->list.condition_count++]))
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
 			       field->type == FT_DATE  ? "The filter is not a date: send one like "
-							 "2030-01-31T00:00:00Z."
+							 "2030-01-31T00:00:00Z, or milliseconds "
+							 "since 1970."
 			       : field->type == FT_INT ? "The filter is not a number: send digits."
 						       : "The filter is neither true nor false: "
 							 "send one of them.");

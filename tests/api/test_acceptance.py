@@ -715,7 +715,7 @@ class D_Read(Acceptance):
                 names(query)
 
     def test_D9_filters_that_cannot_be_read(self):
-        for query, field in (("created_lt=rubbish", "created"), ("created=", "created"), ("removed_gte=2024-02-30", "removed"), ("isDefault=1", "isDefault")):
+        for query, field in (("created_lt=rubbish", "created"), ("created_gt=1714979289", "created"), ("created=", "created"), ("removed_gte=2024-02-30", "removed"), ("isDefault=1", "isDefault")):
             self.err(self.env.get("registrycredentials?" + query), 422, "InvalidFormat", field)
 
     def test_D9_filters_that_are_none(self):
