@@ -435,6 +435,8 @@ unknown_command(const struct arguments *a)
 {
 	char words[256];
 
+	if (a->word_count == 0 && a->option_count > 0)
+		return wrong_usage(NULL, "which command is --", a->options[0].name, " for?");
 	if (a->word_count == 0)
 		return wrong_usage(NULL, "which command?", "", "");
 	for (size_t i = 0; i < COMMANDS; i++) {

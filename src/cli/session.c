@@ -33,9 +33,14 @@ session_fail(const char *what)
 int
 session_fail_error(const struct error *e)
 {
+	/* The detail speaks of the API's schemas. */
+	const char *detail = e->code == ERR_INVALID_OPTION && e->field != NULL
+				     ? "not one of its values: --help after the command lists them"
+				     : e->detail;
+
 	(void)fprintf(stderr, "regcred: %s%s%s%s%s\n", err_code(e->code),
 		      e->field != NULL ? ": " : "", e->field != NULL ? e->field : "",
-		      e->detail != NULL ? ": " : "", e->detail != NULL ? e->detail : "");
+		      detail != NULL ? ": " : "", detail != NULL ? detail : "");
 	return EXIT_FAILED;
 }
 

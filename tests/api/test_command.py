@@ -48,7 +48,7 @@ class Command(harness.Case):
                     self.assertRegex(done.stdout, r"(?m)^  %s .*[a-z]" % option)
 
     def test_what_is_wrong_is_named(self):
-        for words, text in ((["list"], 'unknown command "list"'), (["key", "frob"], 'unknown command "key frob"'), (["frob", "--help"], 'unknown command "frob"'), (["account"], "which command"), ([], "which command"),
+        for words, text in ((["list"], 'unknown command "list"'), (["key", "frob"], 'unknown command "key frob"'), (["frob", "--help"], 'unknown command "frob"'), (["account"], "which command"), ([], "which command"), (["--bogus"], "which command is --bogus for?"),
                             (["status", "--nonsense"], "unknown option --nonsense"), (["--nonsense", "status"], "--nonsense"), (["status", "more"], "unexpected argument: more"),
                             (["key", "list", "--json=yes"], "takes no value: --json"), (["key", "create", "--account"], "option needs a value: --account"), (["logout", "--state-dir", "/x"], "--state-dir"),
                             (["list\x1b[2J\u202e"], 'unknown command "list?[2J?"')):
