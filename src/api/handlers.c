@@ -200,8 +200,9 @@ read_once(struct call *c)
 	if (key == NULL)
 		return ERR_NONE;
 	if (*key == '\0' || strlen(key) > KEY_MAX)
-		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-			       "The Idempotency-Key is empty or longer than 255 bytes: send another.");
+		return err_set(
+			&c->error, ERR_BAD_REQUEST, NULL,
+			"The Idempotency-Key is empty or longer than 255 bytes: send another.");
 	const char *url =
 		arena_printf(c->arena, "%lld %s", (long long)c->identity.scope_id, r->target);
 	size_t len = url != NULL ? strlen(url) + 1 : 0, all = len + r->body_len;
