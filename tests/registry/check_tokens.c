@@ -1,6 +1,4 @@
-/* check_tokens: what is kept, for how long, and who fetches; and what a request to a registry
- * wants.
- */
+/* check_tokens: what is kept, for how long, and who fetches. */
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +8,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "login/inject.h"
+#include "outbound/seats.h"
 #include "registry/tokens.h"
 
 enum { THREADS = 16, LATER_MS = 60 * 1000 };
@@ -184,92 +182,11 @@ START_TEST(of_many_threads_one_fetches)
 }
 END_TEST
 
-// clang-format off
-
-/* repository: NULL is none, "!" is a request that is refused. */
-static const struct { const char *method, *target, *type, *repository, *actions, *from; } wishes[] = {
-	{ "GET", "/v2", NULL, NULL, "pull", NULL },
-	{ "HEAD", "/v2/", NULL, NULL, "pull", NULL },
-	{ "GET", "/v2/?x=y", NULL, NULL, "pull", NULL },
-	{ "GET", "/v2/_catalog?n=100", NULL, NULL, "pull", NULL },
-	{ "GET", "/v2/app/manifests/1", NULL, "app", "pull", NULL },
-	{ "PUT", "/v2/a/b/c/manifests/sha256:00", "application/vnd.oci.image.manifest.v1+json", "a/b/c", "pull,push", NULL },
-	{ "DELETE", "/v2/a/manifests/sha256:00", NULL, "a", "delete", NULL },
-	{ "GET", "/v2/a/blobs/sha256:00", NULL, "a", "pull", NULL },
-	{ "GET", "/v2/a/tags/list?n=1&last=b", NULL, "a", "pull", NULL },
-	{ "GET", "/v2/a/referrers/sha256:00", NULL, "a", "pull", NULL },
-	{ "POST", "/v2/a/blobs/uploads/", NULL, "a", "pull,push", NULL },
-	{ "POST", "/v2/a/blobs/uploads", NULL, "a", "pull,push", NULL },
-	{ "PATCH", "/v2/a/blobs/uploads/0a-_=?_state=%2F", "application/octet-stream", "a", "pull,push", NULL },
-	{ "POST", "/v2/a/blobs/uploads/?mount=sha256:00&from=b/c", NULL, "a", "pull,push", "b/c" },
-	{ "POST", "/v2/a/blobs/uploads/?mount=sha256:00&from=b%2Fc", NULL, "a", "pull,push", "b/c" },
-	/* Words of the API as names. */
-	{ "GET", "/v2/manifests/manifests/manifests", NULL, "manifests", "pull", NULL },
-	{ "GET", "/v2/a/blobs/uploads/tags/list", NULL, "a/blobs/uploads", "pull", NULL },
-	{ "GET", "/v2/tags/list/manifests/list", NULL, "tags/list", "pull", NULL },
-	/* Refused. */
-	{ "OPTIONS", "/v2/", NULL, "!", NULL, NULL }, { "get", "/v2/", NULL, "!", NULL, NULL }, { "", "/v2/", NULL, "!", NULL, NULL },
-	{ "GET", "", NULL, "!", NULL, NULL }, { "GET", "/", NULL, "!", NULL, NULL }, { "GET", "v2/", NULL, "!", NULL, NULL },
-	{ "GET", "//v2/", NULL, "!", NULL, NULL }, { "GET", "/v1/_catalog", NULL, "!", NULL, NULL }, { "GET", "/V2/", NULL, "!", NULL, NULL },
-	{ "GET", "/v2//", NULL, "!", NULL, NULL }, { "GET", "/v2/a", NULL, "!", NULL, NULL }, { "GET", "/v2/manifests/1", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/a/manifests/", NULL, "!", NULL, NULL }, { "GET", "/v2/a/tags/other", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/a/../b/manifests/1", NULL, "!", NULL, NULL }, { "GET", "/v2/a/./manifests/1", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/a/manifests/..", NULL, "!", NULL, NULL }, { "GET", "/v2/a//manifests/1", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/%61/manifests/1", NULL, "!", NULL, NULL }, { "GET", "/v2/a/manifests/1#x", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/a\\b/manifests/1", NULL, "!", NULL, NULL }, { "GET", "/v2/A/manifests/1", NULL, "!", NULL, NULL },
-	{ "GET", "/v2/a;b/manifests/1", NULL, "!", NULL, NULL }, { "GET", "/v2/a/manifests/1\xc3\xa4", NULL, "!", NULL, NULL },
-	{ "POST", "/v2/a/blobs/uploads/?from=b&from=c", NULL, "!", NULL, NULL }, { "POST", "/v2/a/blobs/uploads/?from=B", NULL, "!", NULL, NULL },
-	{ "POST", "/v2/a/blobs/uploads/?from=", NULL, "!", NULL, NULL }, { "POST", "/v2/a/blobs/uploads/?x;from=b", NULL, "!", NULL, NULL },
-	{ "POST", "/v2/a/blobs/uploads/?from=%zz", NULL, "!", NULL, NULL },
-	{ "POST", "/v2/a/blobs/uploads/", "application/x-www-form-urlencoded", "!", NULL, NULL },
-	{ "POST", "/v2/a/blobs/uploads/", "Multipart/Form-Data; boundary=x", "!", NULL, NULL },
-};
-// clang-format on
-
-START_TEST(a_request_wants_this)
-{
-	const struct wish wish = {.method = wishes[_i].method,
-				  .target = wishes[_i].target,
-				  .content_type = wishes[_i].type};
-	struct registry_request got;
-	const char *why = inject_read(arena, &wish, &got);
-
-	if (wishes[_i].repository != NULL && strcmp(wishes[_i].repository, "!") == 0) {
-		ck_assert_ptr_nonnull(why);
-		return;
-	}
-	ck_assert_msg(why == NULL, "%s: %s", wish.target, why);
-	ck_assert_pstr_eq(got.repository, wishes[_i].repository);
-	ck_assert_str_eq(got.actions, wishes[_i].actions);
-	ck_assert_pstr_eq(got.from, wishes[_i].from);
-	ck_assert(got.catalog == (strstr(wish.target, "_catalog") != NULL));
-}
-END_TEST
-
-START_TEST(without_memory_nothing_is_read_wrong)
-{
-	const struct wish wish = {.method = "POST",
-				  .target = "/v2/a/b/blobs/uploads/?mount=sha256:00&from=b/c"};
-	struct registry_request got;
-
-	for (unsigned n = 1;; n++) {
-		arena_reset(arena);
-		arena_fail_at(arena, n);
-		const char *why = inject_read(arena, &wish, &got);
-		if (!arena_failed(arena)) {
-			ck_assert(why == NULL && n > 5);
-			return;
-		}
-		ck_assert_ptr_nonnull(why);
-	}
-}
-END_TEST
-
 int
 main(void)
 {
 	Suite *suite = suite_create("tokens");
-	TCase *kept = tcase_create("kept"), *read = tcase_create("read");
+	TCase *kept = tcase_create("kept");
 
 	tcase_add_checked_fixture(kept, set_up, tear_down);
 	tcase_add_test(kept, a_token_is_kept_until_it_expires);
@@ -281,10 +198,6 @@ main(void)
 	tcase_add_test(kept, a_copy_needs_memory);
 	tcase_add_test(kept, of_many_threads_one_fetches);
 	suite_add_tcase(suite, kept);
-	tcase_add_checked_fixture(read, set_up, tear_down);
-	tcase_add_loop_test(read, a_request_wants_this, 0, sizeof(wishes) / sizeof(*wishes));
-	tcase_add_test(read, without_memory_nothing_is_read_wrong);
-	suite_add_tcase(suite, read);
 
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
