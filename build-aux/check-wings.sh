@@ -31,7 +31,7 @@ BEGIN {
 	only("openssl/evp.h", "renew/sign.c")
 	only("openssl/pem.h", "renew/sign.c")
 	# Encryption is in secret/; the others wipe memory, decode base64, draw a random request id or hash the entries of a table.
-	only("sodium.h", "client/cli_client.c secret/ base/arena.c base/json_in.c base/http.c base/text.c base/multipart.c shared/limiter.c server/gateway.c registry/inquiry.c registry/get_token.c")
+	only("sodium.h", "client/cli_client.c secret/ base/arena.c base/json_in.c base/http.c base/text.c base/multipart.c shared/limiter.c server/gateway.c registry/inquiry.c registry/claims.c")
 }
 
 # FILES: names, or folders of which every file may.

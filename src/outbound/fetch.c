@@ -331,22 +331,23 @@ url_is_base(struct arena *a, CURLU *url)
 	return scheme != NULL && (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0);
 }
 
-const char *
-fetch_url_below(struct arena *a, const char *base, const char *path)
+enum fetch_rc
+fetch_url_below(struct arena *a, const char *base, const char *path, const char **out)
 {
 	CURLU *url = curl_url();
-	const char *text = NULL;
+	CURLUcode code = url != NULL && base != NULL ? curl_url_set(url, CURLUPART_URL, base, 0)
+						     : CURLUE_OUT_OF_MEMORY;
+	bool right = code == CURLUE_OK && url_is_base(a, url);
+	const char *text = right ? url_copy_part(a, url, CURLUPART_URL) : NULL;
+	size_t len = text != NULL ? strlen(text) : 0;
 
-	if (url != NULL && curl_url_set(url, CURLUPART_URL, base, 0) == CURLUE_OK &&
-	    url_is_base(a, url))
-		text = url_copy_part(a, url, CURLUPART_URL);
 	curl_url_cleanup(url);
-	if (text == NULL)
-		return NULL;
-	size_t len = strlen(text);
 	while (len > 0 && text[len - 1] == '/')
 		len--;
-	return arena_printf(a, "%.*s%s", (int)len, text, path);
+	*out = len > 0 ? arena_printf(a, "%.*s%s", (int)len, text, path) : NULL;
+	if (code == CURLUE_OUT_OF_MEMORY || arena_failed(a) || (right && text == NULL))
+		return FETCH_EXHAUSTED;
+	return right ? FETCH_OK : FETCH_NOT_HTTP;
 }
 
 const char *

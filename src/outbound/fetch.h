@@ -65,10 +65,11 @@ enum fetch_rc fetch_do(struct fetch *f, struct arena *a, const struct fetch_requ
  * none.  Valid until the next request. */
 const char *fetch_header(struct fetch *f, const char *name, size_t n);
 
-/* The URL of a path, which begins with a slash and may have a query, below the URL `base`, which
- * has to be "http[s]://HOST[:PORT][/PATH]" without user, query or fragment; else NULL, as without
- * memory. */
-const char *fetch_url_below(struct arena *a, const char *base, const char *path);
+/* The URL of a path, which is empty or begins with a slash, and may have a query, below the URL
+ * `base`.  FETCH_NOT_HTTP with *out NULL: the base is not "http[s]://HOST[:PORT][/PATH]", without
+ * user, query and fragment. FETCH_EXHAUSTED: out of memory. */
+enum fetch_rc fetch_url_below(struct arena *a, const char *base, const char *path, const char **out)
+	__attribute__((warn_unused_result));
 /* The host and port of a URL, "registry.example:5000"; NULL if it is none, or out of memory. */
 const char *fetch_url_host(struct arena *a, const char *url);
 

@@ -1,12 +1,12 @@
 /* get_token: gets a token from the server that a challenge names. */
 
 #include <curl/curl.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/text.h"
+#include "registry/claims.h"
 #include "registry/inquiry.h"
 
 enum {
@@ -176,18 +176,8 @@ token_get(struct inquiry *c, const struct realm *realm, const struct given_login
 const char *
 token_subject(struct inquiry *c, const char *token)
 {
-	const char *dot = strchr(token, '.');
-	size_t len = dot != NULL ? strcspn(dot + 1, ".") : 0, got = 0;
-	char *bytes = arena_alloc(c->arena, len + 1);
-	struct json *claims = NULL;
-	struct error e = {0};
+	const char *text = text_member(claims_read(c->arena, token), "sub");
 
-	if (bytes == NULL || len == 0 ||
-	    sodium_base642bin((unsigned char *)bytes, len, dot + 1, len, NULL, &got, NULL,
-			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-	    json_parse(c->arena, bytes, got, &claims, &e) != ERR_NONE)
-		return NULL;
-	const char *text = text_member(claims, "sub");
 	return text != NULL && *text != '\0' ? text : NULL;
 }
 

@@ -12,6 +12,9 @@
 #include "base/text.h"
 #include "model/date.h"
 
+#define OUT_OF_MEMORY                                                                              \
+	"This server is out of memory or file descriptors; the source is asked again later."
+
 enum { CODE_MAX = 64 };
 
 enum renew_result
@@ -19,6 +22,11 @@ ask_end(struct renewal *r, enum renew_result result, const char *sentence, const
 {
 	char kept[CODE_MAX + 1];
 	size_t len = 0;
+
+	if (arena_failed(r->arena)) {
+		r->message = OUT_OF_MEMORY;
+		return RENEW_UNREACHABLE;
+	}
 
 	for (; code != NULL && *code != '\0' && len < CODE_MAX; code++)
 		if (strchr(DIGITS LETTERS "._-", *code) != NULL)
@@ -31,7 +39,8 @@ ask_end(struct renewal *r, enum renew_result result, const char *sentence, const
 enum renew_result
 ask_misconfigured(struct renewal *r, const char *sentence)
 {
-	return ask_end(r, RENEW_MISCONFIGURED, sentence, NULL);
+	return sentence != NULL ? ask_end(r, RENEW_MISCONFIGURED, sentence, NULL)
+				: ask_end(r, RENEW_UNREACHABLE, OUT_OF_MEMORY, NULL);
 }
 
 enum renew_result
@@ -115,7 +124,7 @@ static const struct { enum fetch_rc rc; enum renew_result result; const char *se
 	{ FETCH_TLS,         RENEW_TLS_ERROR,   NULL },
 	{ FETCH_TOO_LONG,    RENEW_BAD_ANSWER,  "The source's answer is longer than 64 KiB." },
 	{ FETCH_NOT_HTTP,    RENEW_BAD_ANSWER,  "The source does not answer in HTTP." },
-	{ FETCH_EXHAUSTED,   RENEW_UNREACHABLE, "This server is out of memory or file descriptors; the source is asked again later." },
+	{ FETCH_EXHAUSTED,   RENEW_UNREACHABLE, OUT_OF_MEMORY },
 };
 
 static const struct { long from, to; enum renew_result result; const char *sentence; } statuses[] = {
@@ -135,7 +144,7 @@ ask_result_of_failure(struct renewal *r, enum fetch_rc rc)
 	for (size_t i = 0; i < sizeof(ask_failures) / sizeof(*ask_failures); i++)
 		if (ask_failures[i].rc == rc)
 			return ask_end(r, ask_failures[i].result, ask_failures[i].sentence, NULL);
-	return RENEW_UNREACHABLE;
+	return ask_end(r, RENEW_UNREACHABLE, OUT_OF_MEMORY, NULL);
 }
 
 static enum renew_result
@@ -223,6 +232,7 @@ ask(struct renewal *r, const struct ask *q, struct ask_answer *out)
 	headers[n] = NULL;
 	r->http_status = 0;
 	r->retry_after_ms = 0;
+	r->message = NULL;
 	if (arena_failed(r->arena))
 		return ask_result_of_failure(r, FETCH_EXHAUSTED);
 	enum fetch_rc rc = fetch_do(r->fetch, r->arena, &request, &got);
@@ -234,10 +244,9 @@ ask(struct renewal *r, const struct ask *q, struct ask_answer *out)
 		out->document = ask_read_document(r, &got);
 		r->retry_after_ms = ask_read_retry_after(r, out->skew_ms);
 	}
-	enum renew_result result =
-		rc == FETCH_OK ? ask_result_of(r, q, &got, out) : ask_result_of_failure(r, rc);
-	if (arena_failed(r->arena))
-		return ask_result_of_failure(r, FETCH_EXHAUSTED);
+	enum renew_result result = rc == FETCH_OK && !arena_failed(r->arena)
+					   ? ask_result_of(r, q, &got, out)
+					   : ask_result_of_failure(r, rc);
 	if (fetch_went_inside(r->fetch) && result != RENEW_REFRESHED &&
 	    !(rc == FETCH_OK && ask_speaks(q, &got, out->document)))
 		return ask_hide(r, result, out);
@@ -260,15 +269,19 @@ const char *
 ask_url(struct renewal *r, const char *name, const char *otherwise, const char *path)
 {
 	const char *own = source_text(r->config, name);
-	const char *url = fetch_url_below(r->arena, own != NULL ? own : otherwise, path);
+	const char *url;
+	enum fetch_rc rc = fetch_url_below(r->arena, own != NULL ? own : otherwise, path, &url);
 
-	if (url == NULL)
+	r->message = NULL;
+	if (rc == FETCH_OK)
+		return url;
+	if (rc != FETCH_EXHAUSTED)
 		r->message = arena_printf(
 			r->arena,
 			"The member \"%s\" of sourceConfig has to be a URL like "
 			"https://source.example, without a user, a query and a fragment.",
 			name);
-	return url;
+	return NULL;
 }
 
 /* Reading an answer */

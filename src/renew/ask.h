@@ -58,10 +58,11 @@ enum renew_result ask(struct renewal *r, const struct ask *q, struct ask_answer 
 
 /* Sets r->message to a sentence, with an error code of the source behind it in brackets (NULL:
  * none).  Only letters, digits and "._-" of the code are kept, so that no text of a source gets
- * through.  Returns the result. */
+ * through.  Returns the result, or RENEW_UNREACHABLE if the arena has failed: then nothing was
+ * found out. */
 enum renew_result ask_end(struct renewal *r, enum renew_result result, const char *sentence,
 			  const char *code);
-/* MISCONFIGURED, with a sentence. */
+/* MISCONFIGURED, with a sentence; NULL: what is missing is memory. */
 enum renew_result ask_misconfigured(struct renewal *r, const char *sentence);
 /* CLOCK_SKEW; the sentence names both times if the source told its own. */
 enum renew_result ask_end_skewed(struct renewal *r, const struct ask_answer *answer);
@@ -85,8 +86,8 @@ enum renew_result ask_expires(struct renewal *r, const struct ask_answer *answer
 enum renew_result ask_lasts(struct renewal *r, double seconds);
 
 /* The URL of a path below the one in the member `name` of sourceConfig, or below `otherwise` if
- * there is none.  NULL with r->message if the member is no URL, and if out of memory: the result is
- * RENEW_MISCONFIGURED. */
+ * there is none.  NULL: ask_misconfigured(r, r->message); the member is no URL, or out of memory.
+ */
 const char *ask_url(struct renewal *r, const char *name, const char *otherwise, const char *path);
 
 #endif

@@ -228,7 +228,7 @@ assume_role(struct renewal *r, const struct aws_place *place, const struct aws_k
 		form = ask_form(r->arena, form, "WebIdentityToken", web_token);
 	q.body = form;
 	if (q.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	enum renew_result result = aws_explain(r, ask(r, &q, &answer), &answer);
 	if (result == RENEW_BAD_ANSWER && answer.document == NULL &&
 	    answer.body[strspn(answer.body, " \r\n\t")] == '<')

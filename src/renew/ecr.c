@@ -182,7 +182,7 @@ ecr_fetch(struct renewal *r)
 					       registry.account),
 		.wants = "authorizationData"};
 	if (call.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	result = aws_find_keys(r, &registry.place, &keys);
 	if (result == RENEW_REFRESHED)
 		result = aws_ask(r, &keys, &call, &answer);
@@ -229,7 +229,7 @@ ecr_public_fetch(struct renewal *r)
 		.body = "{}",
 		.wants = "authorizationData"};
 	if (call.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	result = aws_find_keys(r, &place, &keys);
 	if (result == RENEW_REFRESHED)
 		result = aws_ask(r, &keys, &call, &answer);

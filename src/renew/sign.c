@@ -100,7 +100,7 @@ sign_token(struct arena *a, const char *pem, const char *key_id, const char *cla
 
 	if (key == NULL)
 		return NULL;
-	*why = "This server is out of memory.";
+	*why = NULL;
 	const char *text =
 		header != NULL && body != NULL ? arena_printf(a, "%s.%s", header, body) : NULL;
 	const char *signature = text != NULL ? sign_signature_of(a, key, text) : NULL;

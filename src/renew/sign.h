@@ -8,7 +8,7 @@ enum { SIGN_BITS_MIN = 2048 };
 
 /* The token of these claims, a JSON object, signed with a private key in PEM (PKCS#1 or PKCS#8).
  * key_id: its "kid"; NULL: none.  NULL with a sentence in *why: no private key, an encrypted one,
- * one of another kind, one that is too short, or out of memory. */
+ * one of another kind, one that is too short; with *why NULL: out of memory. */
 const char *sign_token(struct arena *a, const char *pem, const char *key_id, const char *claims,
 		       const char **why);
 

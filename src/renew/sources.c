@@ -2,7 +2,10 @@
 #include "renew/sources.h"
 
 const struct source_calls sources[SOURCE__COUNT] = {
+	[SOURCE_AZURE] = {.fetch = azure_fetch},
 	[SOURCE_ECR] = {.fetch = ecr_fetch},
 	[SOURCE_ECR_PUBLIC] = {.fetch = ecr_public_fetch},
 	[SOURCE_EXEC] = {.fetch = exec_fetch},
+	[SOURCE_GITHUB] = {.fetch = github_fetch},
+	[SOURCE_GOOGLE] = {.fetch = google_fetch},
 };

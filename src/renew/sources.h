@@ -4,8 +4,11 @@
 
 #include "renew/source.h"
 
+enum renew_result azure_fetch(struct renewal *r);
 enum renew_result ecr_fetch(struct renewal *r);
 enum renew_result ecr_public_fetch(struct renewal *r);
 enum renew_result exec_fetch(struct renewal *r);
+enum renew_result github_fetch(struct renewal *r);
+enum renew_result google_fetch(struct renewal *r);
 
 #endif

@@ -15,7 +15,9 @@ import hmac
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -308,6 +310,204 @@ class Imds(Source):
                 del keys["Token"]
             return Answer(200, keys)
         return Answer(404, "")
+
+
+# JSON web tokens
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def web_token(claims):
+    """One that nobody signed."""
+    return ".".join([b64url(b'{"alg":"none"}'), b64url(json.dumps(claims).encode()), "stand-in"])
+
+
+class Pems:
+    """Private keys by what they are, made when they are asked for; and whether the one that is right signed a token (the openssl program says)."""
+
+    MAKE = {"right": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            "other": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            "traditional": ["genrsa", "-traditional", "2048"],
+            "encrypted": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-aes256", "-pass", "pass:x"],
+            "short": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+            "ec": ["ecparam", "-name", "prime256v1", "-genkey", "-noout"]}
+
+    def __init__(self):
+        self.made, self.lock = {}, threading.Lock()
+
+    def __getitem__(self, kind):
+        with self.lock:
+            if kind not in self.made:
+                self.made[kind] = "nothing" if kind == "none" else subprocess.run(["openssl", *self.MAKE[kind]], check=True, capture_output=True,
+                                                                                 timeout=60).stdout.decode()
+            return self.made[kind]
+
+    def claims(self, token):
+        """(header, claims) of a token that the right key signed; else None."""
+        parts = token.split(".")
+        if len(parts) != 3:
+            return None
+        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
+        with tempfile.TemporaryDirectory() as directory:
+            for name, data in (("key", self["right"].encode()), ("signature", signature), ("signed", ".".join(parts[:2]).encode())):
+                with open(os.path.join(directory, name), "wb") as f:
+                    f.write(data)
+            told = subprocess.run(["openssl", "dgst", "-sha256", "-prverify", "key", "-signature", "signature", "signed"], cwd=directory,
+                                  capture_output=True, timeout=60)
+        return (json.loads(header), json.loads(claims)) if told.returncode == 0 else None
+
+
+PEMS = Pems()
+
+
+class Google(Source):
+    """The token service of Google, and at /google/right/key?kind=KIND a key file for it."""
+
+    name = "google"
+    email, key_id, scope = "pulls@stand-in.iam.gserviceaccount.com", "0123456789abcdef", "https://www.googleapis.com/auth/cloud-platform"
+
+    def __init__(self):
+        self.count = 0
+
+    def key_file(self, kind):
+        return {"type": "authorized_user" if kind == "user" else "service_account", "project_id": "stand-in", "private_key_id": self.key_id,
+                "private_key": PEMS["right" if kind == "user" else kind], "client_email": self.email}
+
+    def answer(self, request, fault, path):
+        if path.startswith("/key"):
+            return Answer(200, self.key_file(request.query.get("kind", ["right"])[0]))
+        ahead = {"skew": 360, "behind": -4000}.get(fault.replace("-untold", ""), 0)
+        headers = {} if fault.endswith("-untold") else date(ahead)
+        errors = {"invalid_client": 401, "unauthorized_client": 401, "invalid_scope": 400, "access_denied": 403, "invalid_request": 400,
+                  "internal_failure": 400, "server_error": 400}
+        form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        found = PEMS.claims(form.get("assertion", ""))
+        if fault in errors:
+            return Answer(errors[fault], {"error": fault, "error_description": "told by the stand-in"})
+        if fault == "failure-described":
+            return Answer(400, {"error": "invalid_request", "error_description": "internal_failure"})
+        if request.method != "POST" or path != "/token" or form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            return Answer(400, {"error": "unsupported_grant_type"})
+        if found is None:
+            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}, headers)
+        header, claims = found
+        now = time.time() + ahead
+        if header != {"alg": "RS256", "typ": "JWT", "kid": self.key_id} or claims["iss"] != self.email:
+            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT"}, headers)
+        if claims["aud"] != "https://oauth2.googleapis.com/token" or claims["scope"] != self.scope:
+            return Answer(400, {"error": "invalid_scope"}, headers)
+        if not claims["iat"] - 300 <= now <= claims["exp"] or claims["exp"] - claims["iat"] > 3600:
+            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
+                                "reasonable timeframe. Check your iat and exp values in the JWT claim."}, headers)
+        self.count += 1
+        document = {"access_token": "ya29.token-%d-of-Google" % self.count, "expires_in": 3599, "token_type": "Bearer"}
+        document.update({"text-life": {"expires_in": "3599"}, "no-life": {"expires_in": None}, "past": {"expires_in": -5}, "zero": {"expires_in": 0},
+                         "null": {"access_token": None}, "lines": {"access_token": "a\r\nb"}}.get(fault, {}))
+        return Answer(200, document, headers)
+
+
+class Entra(Source):
+    """Who signs people in at Azure."""
+
+    name = "entra"
+    tenant, client, secret = "72f988bf-86f1-41af-91ab-2d7cd011db47", "11111111-2222-3333-4444-555555555555", "secret/of+the~STANDIN"
+    scope = "https://containerregistry.azure.net/.default"
+    errors = {"7000222": 401, "700016": 400, "90002": 400, "53003": 400, "1234567": 400}
+
+    def __init__(self):
+        self.tokens = set()
+
+    def refused(self, status, number):
+        return Answer(status, {"error": "invalid_client", "error_codes": [number], "error_description": "AADSTS%d: told by the stand-in" % number})
+
+    def answer(self, request, fault, path):
+        form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        if fault in self.errors:
+            return self.refused(self.errors[fault], int(fault))
+        if path != "/%s/oauth2/v2.0/token" % self.tenant:
+            return self.refused(400, 90002)
+        if form.get("client_id") != self.client:
+            return self.refused(400, 700016)
+        if form.get("client_secret") != self.secret:
+            return self.refused(401, 7000215)
+        if (request.method, form.get("grant_type"), form.get("scope")) != ("POST", "client_credentials", self.scope):
+            return self.refused(400, 70011)
+        token = "access+token/%d=of Entra" % len(self.tokens)
+        self.tokens.add(token)
+        return Answer(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": None if fault == "null" else token})
+
+
+class Acr(Source):
+    """The exchange of an Azure registry, for tokens of the stand-in Entra (any that has its form)."""
+
+    name = "acr"
+
+    def __init__(self):
+        self.count = 0
+
+    def answer(self, request, fault, path):
+        form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        unauthorized = Answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
+        if path != "/oauth2/exchange" or fault == "missing":
+            return Answer(404, {"errors": [{"code": "NOT_FOUND"}]})
+        if request.method != "POST" or form.get("grant_type") != "access_token" or form.get("tenant") != Entra.tenant:
+            return Answer(400, {"errors": [{"code": "INVALID"}]})
+        if form.get("service") != request.headers["Host"] or not re.fullmatch(r"access\+token/\d+=of Entra", form.get("access_token", "")):
+            return unauthorized
+        if fault in ("no-role", "firewall"):
+            return unauthorized if fault == "no-role" else Answer(403, {"errors": [{"code": "DENIED"}]})
+        self.count += 1
+        ahead = 360 if fault == "ahead" else 0
+        claims = {"jti": "token %d of ACR" % self.count, "exp": int(time.time()) + ahead + {"past": -5}.get(fault, 3 * 3600)}
+        if fault == "no-exp":
+            del claims["exp"]
+        return Answer(200, {"refresh_token": {"opaque": "opaque", "null": None, "broken-token": "a.!.c"}.get(fault, web_token(claims))}, date(ahead))
+
+
+class GitHub(Source):
+    """The installations of an app, and at /github/right/key?kind=KIND its private key."""
+
+    name = "github"
+    app, installation = "12345", "67890"
+
+    def __init__(self):
+        self.count = 0
+
+    def answer(self, request, fault, path):
+        if path.startswith("/key"):
+            return Answer(200, PEMS[request.query.get("kind", ["right"])[0]])
+        if "regcred/" not in (request.headers.get("User-Agent") or "") or request.headers["Accept"] != "application/vnd.github+json":
+            return Answer(403, {"message": "Request forbidden by administrative rules."})
+        ahead = {"skew": 1200, "behind": -360}.get(fault.replace("-untold", ""), 0)
+        headers = {} if fault.endswith("-untold") else date(ahead)
+        found = PEMS.claims(request.token or "")
+        now = time.time() + ahead
+        if found is None or found[0] != {"alg": "RS256", "typ": "JWT"} or found[1]["iss"] != self.app:
+            return Answer(401, {"message": "A JSON web token could not be decoded"}, headers)
+        if found[1]["exp"] < now:
+            return Answer(401, {"message": "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the "
+                                "assertion expires"}, headers)
+        if found[1]["exp"] > now + 600 or found[1]["iat"] > now:
+            return Answer(401, {"message": "'Expiration time' claim ('exp') is too far in the future"}, headers)
+        if fault == "limit":
+            return Answer(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(now) + 600)})
+        if fault == "limit-odd":
+            return Answer(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 30})
+        if fault == "limit-second":
+            return Answer(403, {"message": "You have exceeded a secondary rate limit"}, {"Retry-After": "60"})
+        if fault == "suspended":
+            return Answer(403, {"message": "This installation has been suspended"})
+        if request.method != "POST" or path != "/app/installations/%s/access_tokens" % self.installation:
+            return Answer(404, {"message": "Not Found"})
+        body = json.loads(request.body)
+        if body.get("permissions") != {"packages": "read"} or not set(body.get("repositories", ["app"])) <= {"app", "lib"}:
+            return Answer(422, {"message": "There is at least one repository that does not exist or is not accessible to the parent installation."})
+        self.count += 1
+        document = {"token": "ghs_token%dOfGitHub" % self.count, "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600))}
+        document.update({"null": {"token": None}, "no-expiry": {"expires_at": None}, "odd-expiry": {"expires_at": "tomorrow"},
+                         "past": {"expires_at": "2024-05-06T07:08:09Z"}}.get(fault, {}))
+        return Answer(201, document, headers)
 
 
 class Sources:

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json_in.h"
+#include "renew/ask.h"
 
 #include "support/support.h"
 
@@ -115,6 +116,20 @@ sources_renewal(struct arena *a, const struct source_row *source, const char *co
 		ck_assert_msg(source_check(source, r.config, a, &e) == ERR_NONE, "%s: %s", text,
 			      e.detail);
 	return r;
+}
+
+const char *
+sources_get(struct arena *a, const char *name, const char *path)
+{
+	struct renewal r = sources_renewal(a, NULL, "{}", "reg.test");
+	const char *url = arena_printf(a, "%s/%s", sources_url(a, name, "right"), path);
+	const struct ask q = {.url = url, .text = true};
+	struct ask_answer answer;
+
+	r.deadline_ms += 60000; /* it may have to make a key */
+	ck_assert_int_eq(ask(&r, &q, &answer), RENEW_REFRESHED);
+	sources_renewal_end(&r);
+	return answer.body;
 }
 
 void

@@ -14,6 +14,9 @@ void sources_stop(void);
 /* "http://127.0.0.1:PORT/NAME/FAULT" */
 const char *sources_url(struct arena *a, const char *name, const char *fault);
 
+/* The text that a stand-in answers to a GET of the path below such a URL. */
+const char *sources_get(struct arena *a, const char *name, const char *path);
+
 /* A renewal with 5 s of time, for a login at this address, whose settings allow loopback.  `config`
  * is JSON in which ' stands for " and URL(NAME,FAULT) for such a URL; it has to pass source_check()
  * if `source` is not NULL. */
