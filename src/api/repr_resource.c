@@ -1,5 +1,6 @@
 /* repr_resource: a record as a resource: links, actions, fields. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "access/permissions.h"
@@ -125,19 +126,25 @@ transition_message(const struct record *row)
 	return text == NULL && state_is_transitional(record_state(row)) ? "In Progress" : text;
 }
 
+/* A list that was never set is the schema's default. */
 static void
-write_list(struct json_out *w, const struct value *v)
+write_list(struct json_out *w, const struct field *field, const struct value *v)
 {
 	const char *list = v->type == VALUE_TEXT ? v->text : NULL;
-	char one[LIST_ITEM_SIZE];
+	char one[LIST_ITEM_SIZE], span[SPAN_TEXT_SIZE];
 
 	if (list == NULL) {
-		json_null(w);
+		const char *fallback = field->fallback != NULL ? field->fallback : "null";
+
+		json_raw(w, fallback, strlen(fallback));
 		return;
 	}
 	json_begin_array(w);
-	while (list_next(&list, one))
-		json_string(w, one);
+	while (list_next(&list, one)) {
+		if (field->type == FT_DURATIONS)
+			date_format_span(strtoll(one, NULL, 10), span);
+		json_string(w, field->type == FT_DURATIONS ? span : one);
+	}
 	json_end_array(w);
 }
 
@@ -196,11 +203,19 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		write_identity(w, row);
 		break;
 	case FT_NETWORKS:
-		write_list(w, value);
-		break;
 	case FT_PATHS:
 	case FT_REFERENCES:
-		write_list(w, value);
+	case FT_DURATIONS:
+		write_list(w, field, value);
+		break;
+	case FT_JSON:
+		if (value->type == VALUE_TEXT)
+			json_raw(w, value->text, value->len);
+		else
+			json_null(w);
+		break;
+	case FT_HIDDEN:
+		json_null(w);
 		break;
 	case FT_ID: /* printed first */
 	case FT_MEMBERS:
@@ -257,7 +272,8 @@ form_links(struct form *form, const struct view *v, const struct resource_type *
 			continue;
 		struct gap *gap = l->kind == LINK_REFERENCE ? leave_gap(form, GAP_LINK) : NULL;
 		json_name(w, l->name);
-		form_url(form, v, type, "/", l->name);
+		form_url(form, v, type, "/",
+			 l->kind == LINK_CHILDREN ? repr_segment[type_index(l->target)] : l->name);
 		if (gap != NULL) {
 			gap->column = l->column;
 			gap->end = w->len;
@@ -340,7 +356,14 @@ resource_actions_of(const struct view *v, const struct form *form, const struct 
 {
 	if (!form->acts || !resource_may_act(v->context->id, row))
 		return 0;
-	return repr_offered[type_index(row->type)][record_state(row)];
+	uint32_t offered = repr_offered[type_index(row->type)][record_state(row)];
+	for (uint32_t rest = offered; rest != 0; rest &= rest - 1) {
+		const struct action *x = &row->type->actions[__builtin_ctz(rest)];
+
+		if (!resource_fits_action(row, x->name))
+			offered &= ~(rest & -rest);
+	}
+	return offered;
 }
 
 static void

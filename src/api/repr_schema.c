@@ -20,6 +20,7 @@ type_text(const struct field *field)
 	case FT_INT:
 		return "int";
 	case FT_PASSWORD:
+	case FT_HIDDEN:
 		return "password";
 	case FT_BOOLEAN:
 		return "boolean";
@@ -29,6 +30,7 @@ type_text(const struct field *field)
 	case FT_TRANSITION:
 		return "enum";
 	case FT_DATA:
+	case FT_JSON:
 		return "map[json]";
 	case FT_IDENTITY:
 		return "reference[identity]";
@@ -37,6 +39,7 @@ type_text(const struct field *field)
 	case FT_NETWORKS:
 	case FT_PATHS:
 	case FT_REFERENCES:
+	case FT_DURATIONS:
 		return "array[string]";
 	case FT_STRING:
 	case FT_PATH:
@@ -78,12 +81,13 @@ write_schema_field(struct json_out *w, enum role role, const struct resource_typ
 		json_name(w, "default");
 		json_raw(w, field->fallback, strlen(field->fallback));
 	}
+	bool number = field->type == FT_INT;
 	if (field->min_len != 0) {
-		json_name(w, "minLength");
+		json_name(w, number ? "min" : "minLength");
 		json_int(w, field->min_len);
 	}
 	if (field->max_len != 0) {
-		json_name(w, "maxLength");
+		json_name(w, number ? "max" : "maxLength");
 		json_int(w, field->max_len);
 	}
 	if (field->options != NULL) {

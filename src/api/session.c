@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/record.h"
 #include "resource/state.h"
+#include "resource/work.h"
 #include "secret/random.h"
 
 static bool

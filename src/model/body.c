@@ -1,11 +1,13 @@
 /* body: reads a JSON body by the field table. */
 #include "model/body.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json_in.h"
+#include "base/json_out.h"
 #include "base/network.h"
 #include "base/text.h"
 #include "model/date.h"
@@ -32,7 +34,9 @@ body_read_text(const struct field *field, const char *text, struct change *out, 
 		return err_set(e, ERR_MIN_LENGTH, field->name, NULL);
 	if (field->max_len != 0 && len > field->max_len)
 		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
-	if ((field->flags & F_SEALED) != 0)
+	if (field->column == COL_SOURCE_SECRET && field->type == FT_HIDDEN)
+		out->source_secret = text;
+	else if ((field->flags & F_SEALED) != 0)
 		out->secret = text;
 	else
 		out->columns[field->column] = value_text(text);
@@ -89,15 +93,104 @@ body_read_option(const struct field *field, const char *text, struct change *out
 	return err_set(e, ERR_INVALID_OPTION, field->name, NULL);
 }
 
+static enum err
+read_int(const struct field *field, const char *text, struct change *out, struct error *e)
+{
+	enum { DIGITS_MAX = 9 };
+	size_t digits = strspn(text, "0123456789");
+	long number = digits <= DIGITS_MAX ? strtol(text, NULL, 10) : -1;
+
+	if (digits == 0 || text[digits] != '\0')
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It is not a whole number without a sign: send one like 3600.");
+	if (number < (long)field->min_len || number > (long)field->max_len)
+		return err_set(e, ERR_INVALID_OPTION, field->name,
+			       "The number is too small or too great: see min and max of the field "
+			       "in the schema.");
+	out->columns[field->column] = value_int(number);
+	return ERR_NONE;
+}
+
+static void
+write_json(struct json_out *w, const struct json *node)
+{
+	switch (node->type) {
+	case JSON_OBJECT:
+		json_begin_object(w);
+		break;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		break;
+	case JSON_STRING:
+		json_string(w, node->text);
+		return;
+	case JSON_NULL:
+		json_null(w);
+		return;
+	case JSON_FALSE:
+	case JSON_TRUE:
+	case JSON_NUMBER:
+		json_raw(w, node->text, strlen(node->text));
+		return;
+	}
+	for (const struct json *child = node->child; child != NULL; child = child->next) {
+		if (node->type == JSON_OBJECT)
+			json_name(w, child->name);
+		write_json(w, child);
+	}
+	if (node->type == JSON_OBJECT)
+		json_end_object(w);
+	else
+		json_end_array(w);
+}
+
+/* An object, or a text that holds one, as forms send it. */
+static enum err
+read_json(const struct schema_rules *rules, const struct field *field, const struct json *node,
+	  struct change *out, struct error *e)
+{
+	struct json *parsed;
+	struct error why = {0};
+	struct json_out w;
+	size_t len;
+
+	if (node->type == JSON_STRING) {
+		if (json_parse(rules->arena, node->text, strlen(node->text), &parsed, &why) !=
+		    ERR_NONE)
+			return err_set(e, why.code == ERR_INTERNAL ? why.code : ERR_INVALID_FORMAT,
+				       field->name, why.detail);
+		node = parsed;
+	}
+	if (node->type != JSON_OBJECT)
+		return err_set(e, ERR_INVALID_FORMAT, field->name,
+			       "It is not an object: send one, or null.");
+	json_out_init(&w, rules->arena);
+	write_json(&w, node);
+	const char *text = json_out_text(&w, &len);
+	if (text == NULL)
+		return err_set(e, ERR_INTERNAL, NULL, NULL);
+	if (len > field->max_len)
+		return err_set(e, ERR_MAX_LENGTH, field->name, NULL);
+	out->columns[field->column] = value_text(text);
+	return ERR_NONE;
+}
+
 /* One item of a list as it is stored.  NULL: a sentence in *why, or out of memory. */
 static const char *
 read_item(const struct schema_rules *rules, const struct field *field, const char *item,
 	  const char **why)
 {
-	int64_t id;
+	int64_t id, seconds;
 
 	if (field->type == FT_NETWORKS)
 		return network_text(rules->arena, item, why);
+	if (field->type == FT_DURATIONS) {
+		if (date_read_span(item, &seconds))
+			return arena_printf(rules->arena, "%lld", (long long)seconds);
+		*why = "It is not an array of spans of time: send texts like 14d or 12h, a year at "
+		       "most.";
+		return NULL;
+	}
 	if (field->type == FT_PATHS)
 		*why = registry_path_check(item);
 	else if (!id_parse(field->reference->family, item, &id))
@@ -138,7 +231,7 @@ read_list(const struct schema_rules *rules, const struct field *field, const str
 	}
 	if (list == NULL || arena_failed(rules->arena))
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	if (count > 0) {
+	if (count > 0 || field->type == FT_DURATIONS) {
 		out->columns[field->column] = value_text(list);
 		return ERR_NONE;
 	}
@@ -190,14 +283,17 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		return ERR_NONE;
 	}
 	/* Rancher's clients send an empty date as a blank. */
-	if (node->type == JSON_NULL ||
-	    (field->type == FT_DATE && node->type == JSON_STRING && *node->text == '\0'))
+	if (node->type == JSON_NULL || ((field->type == FT_DATE || (field->flags & F_BLANK) != 0) &&
+					node->type == JSON_STRING && *node->text == '\0'))
 		return read_null(rules, field, out, e);
 	out->given |= COL_BIT(field->column);
 	if (field->type == FT_REFERENCE)
 		return read_reference(field, node, out, e);
-	if (field->type == FT_NETWORKS || field->type == FT_PATHS || field->type == FT_REFERENCES)
+	if (field->type == FT_NETWORKS || field->type == FT_PATHS || field->type == FT_REFERENCES ||
+	    field->type == FT_DURATIONS)
 		return read_list(rules, field, node, out, e);
+	if (field->type == FT_JSON)
+		return read_json(rules, field, node, out, e);
 
 	const char *text = scalar_text(node);
 	if (text == NULL)
@@ -209,6 +305,8 @@ read_member(const struct schema_rules *rules, const struct field *field, const s
 		return read_date(field, text, out, e);
 	if (field->type == FT_ENUM)
 		return body_read_option(field, text, out, e);
+	if (field->type == FT_INT)
+		return read_int(field, text, out, e);
 	if (field->type == FT_PATH)
 		return body_read_path(field, text, out, e);
 	return body_read_text(field, text, out, e);

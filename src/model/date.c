@@ -173,3 +173,27 @@ date_read_http(const char *text, int64_t *ms)
 		       (int)(at - months) / 3 + 1, day, hour, minute, second);
 	return date_parse(rfc, 0, ms);
 }
+
+bool
+date_read_span(const char *text, int64_t *seconds)
+{
+	enum { HOUR_S = 60 * 60, DAY_S = 24 * HOUR_S, YEAR_S = 366 * DAY_S, DIGITS_MAX = 5 };
+	size_t digits = strspn(text, "0123456789");
+	char unit = text[digits];
+
+	if (digits == 0 || digits > DIGITS_MAX || (unit != 'd' && unit != 'h') ||
+	    text[digits + 1] != '\0')
+		return false;
+	*seconds = strtol(text, NULL, 10) * (unit == 'd' ? DAY_S : HOUR_S);
+	return *seconds > 0 && *seconds <= YEAR_S;
+}
+
+void
+date_format_span(int64_t seconds, char out[SPAN_TEXT_SIZE])
+{
+	enum { HOUR_S = 60 * 60, DAY_S = 24 * HOUR_S };
+	bool days = seconds % DAY_S == 0;
+
+	(void)snprintf(out, SPAN_TEXT_SIZE, "%lld%c",
+		       (long long)(seconds / (days ? DAY_S : HOUR_S)), days ? 'd' : 'h');
+}

@@ -17,6 +17,11 @@ bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
  */
 bool date_read(const char *text, int64_t *ms);
 
+/* A span of time, "14d" or "12h", of at most a year. */
+bool date_read_span(const char *text, int64_t *seconds);
+enum { SPAN_TEXT_SIZE = 24 };
+void date_format_span(int64_t seconds, char out[SPAN_TEXT_SIZE]);
+
 /* The date of an HTTP header, "Mon, 06 May 2024 07:08:09 GMT". */
 bool date_read_http(const char *text, int64_t *ms);
 

@@ -7,18 +7,21 @@
 
 /* clang-format off */
 const struct process process_table[] = {
-	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate", false, WAITS_NEVER },
-	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL,       false, WAITS_IF_ASKED },
-	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_NEVER },
-	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_NEVER },
-	{ "verify",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_ALWAYS },
-	{ "verify",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_ALWAYS },
+	{ "create",     IN(REQUESTED),                                          ST_REGISTERING,       ST_INACTIVE, "activate", false, WAITS_NEVER, COL_NONE },
+	{ "activate",   IN(INACTIVE) | IN(REGISTERING),                         ST_ACTIVATING,        ST_ACTIVE,   NULL,       false, WAITS_IF_ASKED, COL_NONE },
+	{ "update",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_NEVER, COL_NONE },
+	{ "update",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_NEVER, COL_NONE },
+	{ "verify",     IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_ALWAYS, COL_NONE },
+	{ "verify",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_ALWAYS, COL_NONE },
+	{ "refresh",    IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_FOR_SOURCE, COL_SOURCE },
+	{ "rollback",   IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_NEVER, COL_PREVIOUS_UNTIL },
+	{ "rollback",   IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_NEVER, COL_PREVIOUS_UNTIL },
 	{ "deactivate", IN(REQUESTED) | IN(REGISTERING) | IN(ACTIVE) | IN(ACTIVATING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true,  WAITS_NEVER },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true,  WAITS_NEVER, COL_NONE },
 	{ "remove",     IN(REQUESTED) | IN(INACTIVE) | IN(REGISTERING)
-	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL,       true,  WAITS_NEVER },
-	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL,       true,  WAITS_NEVER },
-	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL,       false, WAITS_NEVER },
+	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_REMOVING,          ST_REMOVED,  NULL,       true,  WAITS_NEVER, COL_NONE },
+	{ "purge",      IN(REMOVED),                                            ST_PURGING,           ST_PURGED,   NULL,       true,  WAITS_NEVER, COL_NONE },
+	{ NULL,         0,                                                      ST__COUNT,            ST__COUNT,   NULL,       false, WAITS_NEVER, COL_NONE },
 };
 
 static const struct { const char *name; bool transitional; } states[ST__COUNT] = {

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/schema.h"
+
 enum state {
 	ST_ACTIVATING,
 	ST_ACTIVE,
@@ -33,9 +35,10 @@ enum state {
 
 #define ST_BIT(state) (1U << (state))
 
-/* Whether a process of a registry login waits until the login has been checked (login/verifier.h).
+/* Whether a process of a registry login waits until the login has been checked (login/verifier.h),
+ * or until its source was asked for a new secret (renew/).
  */
-enum waiting { WAITS_NEVER, WAITS_IF_ASKED, WAITS_ALWAYS };
+enum waiting { WAITS_NEVER, WAITS_IF_ASKED, WAITS_ALWAYS, WAITS_FOR_SOURCE };
 
 struct process {
 	const char *name;
@@ -45,6 +48,7 @@ struct process {
 	const char *then; /* the process that follows at once, starting from `during`; NULL: none */
 	bool frees;	  /* frees space or protects: still allowed while the disk is full */
 	enum waiting waits;
+	enum column needs; /* it is only for rows where this column is not null */
 };
 
 /* One process that ran: a row of the process log. */

@@ -34,6 +34,10 @@ enum column {
 #define AUDIT_LOG_COLUMN(name, sql, type) COL_##name,
 #include "model/column.def"
 	COL__AUDIT_LOG_END,
+	COL__SECRET_VERSION = COL__SHARED - 1,
+#define SECRET_VERSION_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+	COL__SECRET_VERSION_END,
 	COL__CREDENTIAL = COL__SHARED - 1,
 #define CREDENTIAL_COLUMN(name, sql, type) COL_##name,
 #include "model/column.def"
@@ -43,6 +47,7 @@ enum column {
 _Static_assert((int)COL__COUNT <= 64, "a column of each family has a bit");
 _Static_assert((int)COL__ACCOUNT_END <= (int)COL__COUNT, "accounts fit a record");
 _Static_assert((int)COL__AUDIT_LOG_END <= (int)COL__COUNT, "rows of the audit log fit a record");
+_Static_assert((int)COL__SECRET_VERSION_END <= (int)COL__COUNT, "versions of secrets fit a record");
 
 enum value_type { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_BLOB };
 
@@ -73,6 +78,7 @@ enum field_type {
 	FT_ID,
 	FT_STRING,
 	FT_PASSWORD,
+	FT_HIDDEN, /* a secret that is set and never shown */
 	FT_BOOLEAN,
 	FT_DATE,
 	FT_INT,
@@ -88,6 +94,8 @@ enum field_type {
 	FT_PATH,       /* of repositories: "acme/app" */
 	FT_PATHS,      /* an array of them, stored as one text with blanks between */
 	FT_REFERENCES, /* an array of ids, stored likewise */
+	FT_DURATIONS,  /* an array of spans of time, "14d", stored as seconds likewise */
+	FT_JSON,       /* an object, stored as its text */
 };
 
 /* Which modifiers a collection filter of the field takes. */
@@ -101,6 +109,7 @@ enum {
 	F_READ_ON_CREATE = 1 << 4, /* shown only in the answer to the create */
 	F_SEALED = 1 << 5,  /* stored sealed (or hashed, depending on the type); never a filter */
 	F_IN_DATA = 1 << 6, /* also shown in data.fields, as in the original */
+	F_BLANK = 1 << 7,   /* a blank text, which forms send for an empty field, means null */
 };
 
 struct field {
@@ -111,7 +120,7 @@ struct field {
 				  "reference[x]", "array[x]" */
 	const struct resource_type *reference; /* FT_REFERENCE: the type that it refers to */
 	unsigned flags;
-	unsigned min_len, max_len; /* in characters; 0: none */
+	unsigned min_len, max_len; /* in characters, of FT_INT the least and greatest; 0: none */
 	enum filter_set filter;
 	const char *const *options; /* FT_ENUM */
 	const char *fallback;	    /* "default" of the schema as JSON, NULL for none */
@@ -196,6 +205,7 @@ enum type_place {
 	T_REGISTRY_TEST_INPUT,
 	T_REGISTRY_TEST_OUTPUT,
 	T_SCHEMA,
+	T_SECRET_VERSION,
 	T_SESSION,
 	T_SET_PROJECT_MEMBERS_INPUT,
 	T_STORAGE_POOL,
@@ -206,11 +216,11 @@ enum type_place {
 extern const struct resource_type types_table[];
 extern const char *const login_reasons[]; /* by enum login_reason; ends with NULL */
 extern const struct family family_credential, family_storage_pool, family_account,
-	family_project_member, family_project_template, family_audit_log;
+	family_project_member, family_project_template, family_audit_log, family_secret_version;
 extern const struct family *const
 	families[]; /* ends with NULL; a family that refers to rows of another comes before it */
 
-enum { TYPES_MAX = 24, FIELDS_MAX = 40, LINKS_MAX = 16, ACTIONS_MAX = 32 };
+enum { TYPES_MAX = 24, FIELDS_MAX = 56, LINKS_MAX = 16, ACTIONS_MAX = 32 };
 _Static_assert((int)T__COUNT <= (int)TYPES_MAX, "a place for each type");
 
 /* By id; NULL if there is none. */
@@ -248,8 +258,10 @@ enum { ID_TEXT_SIZE = 32 };
 /* The values that a body sets. */
 struct change {
 	struct value columns[COL__COUNT];
-	uint64_t given;	    /* COL_BIT of each column that the body sets and the caller may set */
-	const char *secret; /* plain text of a sealed field, NULL for null */
+	uint64_t given; /* COL_BIT of each column that the body sets and the caller may set */
+	/* Plain text of the sealed fields, NULL for null: of COL_SECRET_VALUE, and of
+	 * COL_SOURCE_SECRET. */
+	const char *secret, *source_secret;
 	const struct json *members; /* of a project */
 };
 

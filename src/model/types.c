@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "model/schema.h"
+#include "model/source.h"
 
 /* clang-format off */
 static const char *const states_v2[] = {
@@ -36,6 +37,13 @@ static const char *const verification_results[] = {
 #undef RESULT
 	NULL
 };
+static const char *const refresh_results[] = {
+#define RESULT(name, word, sentence) word,
+#include "model/renew_result.def"
+#undef RESULT
+	NULL
+};
+static const char *const version_states[] = { "discarding", "expired", "pending", "previous", NULL };
 static const char *const external_types[] = {
 	"github_user", "github_org", "github_team", "rancher_id", "ldap_user", "ldap_group", "openldap_user", "openldap_group",
 	"azuread_user", "azuread_group", NULL
@@ -44,9 +52,9 @@ static const char *const external_types[] = {
 /* Which families have a shared column: see column.def. */
 enum {
 	IN_CREDENTIAL = 1 << 0, IN_STORAGE_POOL = 1 << 1, IN_ACCOUNT = 1 << 2, IN_PROJECT_MEMBER = 1 << 3, IN_AUDIT_LOG = 1 << 4,
-	IN_PROJECT_TEMPLATE = 1 << 5,
+	IN_PROJECT_TEMPLATE = 1 << 5, IN_SECRET_VERSION = 1 << 6,
 	IN_RESOURCES = IN_CREDENTIAL | IN_STORAGE_POOL | IN_ACCOUNT | IN_PROJECT_MEMBER | IN_PROJECT_TEMPLATE,
-	IN_ALL = IN_RESOURCES | IN_AUDIT_LOG,
+	IN_ALL = IN_RESOURCES | IN_AUDIT_LOG | IN_SECRET_VERSION,
 };
 static const struct column_row credential_columns[COL__COUNT] = {
 #define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
@@ -111,8 +119,21 @@ const struct family family_audit_log = {
 #include "model/column.def"
 };
 
+static const struct column_row secret_version_columns[COL__COUNT] = {
+#define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define SECRET_VERSION_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
+#include "model/column.def"
+};
+const struct family family_secret_version = {
+	"secret_version", "sv", COL_ACCOUNT_ID, secret_version_columns, 0
+#define COLUMN(name, sql, type, families) | (((families) & IN_SECRET_VERSION) != 0 ? COL_BIT(COL_##name) : 0)
+#define SECRET_VERSION_COLUMN(name, sql, type) | COL_BIT(COL_##name)
+#include "model/column.def"
+};
+
 const struct family *const families[] = {
-	&family_credential, &family_storage_pool, &family_project_member, &family_account, &family_project_template, &family_audit_log, NULL
+	&family_secret_version, &family_credential, &family_storage_pool, &family_project_member, &family_account, &family_project_template,
+	&family_audit_log, NULL
 };
 
 #define TYPE(name) (&types_table[T_##name])
@@ -145,8 +166,10 @@ static const struct action credential_actions[] = {
 };
 static const struct action registry_credential_actions[] = {
 	{ "activate", NULL, "credential", 0 }, { "create", NULL, "credential", 0 }, { "deactivate", NULL, "credential", 0 },
-	{ "purge", NULL, "credential", 0 }, { "remove", NULL, "credential", 0 }, { "update", NULL, "credential", 0 },
-	{ "verify", NULL, "credential", 0 }, { 0 } /* verify: not in the original */
+	{ "purge", NULL, "credential", 0 },
+	{ "refresh", NULL, "credential", 0 }, /* not in the original, as are rollback and verify */
+	{ "remove", NULL, "credential", 0 }, { "rollback", NULL, "credential", 0 }, { "update", NULL, "credential", 0 },
+	{ "verify", NULL, "credential", 0 }, { 0 }
 };
 static const struct action storage_pool_actions[] = {
 	{ "activate", NULL, "storagePool", 0 }, { "create", NULL, "storagePool", 0 }, { "deactivate", NULL, "storagePool", 0 },
@@ -190,6 +213,12 @@ static const struct link credential_links[] = {
 static const struct link registry_credential_links[] = {
 	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
 	{ "registry", LINK_REFERENCE, COL_REGISTRY_ID, TYPE(REGISTRY) },
+	{ "secretVersions", LINK_CHILDREN, COL_CREDENTIAL_ID, TYPE(SECRET_VERSION) },
+	{ 0 }
+};
+static const struct link secret_version_links[] = {
+	{ "account", LINK_REFERENCE, COL_ACCOUNT_ID, TYPE(ACCOUNT) },
+	{ "credential", LINK_REFERENCE, COL_CREDENTIAL_ID, TYPE(REGISTRY_CREDENTIAL) },
 	{ 0 }
 };
 static const struct link storage_pool_links[] = {
@@ -238,6 +267,7 @@ static const struct field account_fields[] = {
 	NOTHING_IN("version", "string", IN_V2),
 	{ 0 }
 };
+#define EXPIRY_WARNINGS "[\"14d\",\"7d\",\"1d\"]"
 static const struct field project_fields[] = {
 	CREATED, DATA, DESCRIPTION,
 	{ .name = "externalId", .column = COL_EXTERNAL_ID, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_S },
@@ -263,6 +293,8 @@ static const struct field project_fields[] = {
 	NOTHING("servicesPortRange", "servicesPortRange", 0, FILTER_NONE),
 	NOTHING_IN("version", "string", IN_V2),
 	/* Not in the original. */
+	{ .name = "expiryWarnings", .column = COL_EXPIRY_WARNINGS, .type = FT_DURATIONS, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK,
+	  .fallback = EXPIRY_WARNINGS },
 	{ .name = "verification", .column = COL_VERIFICATION, .type = FT_ENUM, .flags = F_CREATE | F_UPDATE, .options = verification_rules, .fallback = "\"off\"" },
 	{ 0 }
 };
@@ -304,6 +336,7 @@ static const struct field set_project_members_fields[] = {
 
 #define PUBLIC_VALUE(extra) { .name = "publicValue", .column = COL_PUBLIC_VALUE, .type = FT_STRING, .flags = F_NULLABLE | (extra), .max_len = 4096, \
                               .filter = FILTER_S }
+enum { OVERLAP_MAX_S = 30 * 24 * 60 * 60, VERIFY_EVERY_MAX_S = 365 * 24 * 60 * 60 };
 /* Of a login: as long as fits in a body. Tokens and keys of clouds can exceed 4,096 characters. */
 enum { SECRET_MAX = 64 * 1024 };
 #define SECRET_VALUE(extra, max) { .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_PASSWORD, .flags = F_NULLABLE | F_SEALED | (extra), \
@@ -353,11 +386,39 @@ static const struct field registry_credential_fields[] = {
 	{ .name = "email", .column = COL_EMAIL, .type = FT_STRING, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_IN_DATA, .min_len = 1, .max_len = 1024,
 	  .versions = IN_V2 },
 	/* Not in the original. */
+	{ .name = "firstBadAt", .column = COL_FIRST_BAD, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "lastGoodAt", .column = COL_LAST_GOOD, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "overlap", .column = COL_OVERLAP, .type = FT_INT, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .max_len = OVERLAP_MAX_S },
+	{ .name = "previousUntil", .column = COL_PREVIOUS_UNTIL, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "refreshAt", .column = COL_REFRESH_DUE, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "refreshMessage", .column = COL_REFRESH_MESSAGE, .type = FT_STRING, .flags = F_NULLABLE },
+	{ .name = "refreshResult", .column = COL_REFRESH_RESULT, .type = FT_ENUM, .flags = F_NULLABLE, .options = refresh_results, .filter = FILTER_V },
+	{ .name = "refreshStatus", .column = COL_REFRESH_STATUS, .type = FT_INT, .flags = F_NULLABLE },
+	{ .name = "refreshedAt", .column = COL_REFRESHED, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "secretVersion", .column = COL_SECRET_VERSION, .type = FT_INT, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "source", .column = COL_SOURCE, .type = FT_ENUM, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .options = source_names, .filter = FILTER_V },
+	{ .name = "sourceConfig", .column = COL_SOURCE_CONFIG, .type = FT_JSON, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .max_len = 8192 },
+	{ .name = "sourceSecret", .column = COL_SOURCE_SECRET, .type = FT_HIDDEN, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_SEALED | F_BLANK, .max_len = SECRET_MAX },
 	{ .name = "verificationMessage", .column = COL_VERIFY_MESSAGE, .type = FT_STRING, .flags = F_NULLABLE },
 	{ .name = "verificationMs", .column = COL_VERIFY_MS, .type = FT_INT, .flags = F_NULLABLE },
 	{ .name = "verificationResult", .column = COL_VERIFY_RESULT, .type = FT_ENUM, .flags = F_NULLABLE, .options = verification_results, .filter = FILTER_V },
 	{ .name = "verificationStatus", .column = COL_VERIFY_STATUS, .type = FT_INT, .flags = F_NULLABLE },
 	{ .name = "verifiedAt", .column = COL_VERIFIED, .type = FT_DATE, .flags = F_NULLABLE, .filter = FILTER_N },
+	{ .name = "verifyEvery", .column = COL_VERIFY_EVERY, .type = FT_INT, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .max_len = VERIFY_EVERY_MAX_S },
+	{ .name = "verifyRepository", .column = COL_VERIFY_REPOSITORY, .type = FT_PATH, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .max_len = 255 },
+	{ 0 }
+};
+/* Former secrets of logins, which nobody sets; their values are used, never shown. */
+static const struct field secret_version_fields[] = {
+	ACCOUNT_ID, CREATED, ID,
+	{ .name = "publicValue", .column = COL_PUBLIC_VALUE, .type = FT_STRING, .flags = F_NULLABLE, .max_len = 4096, .filter = FILTER_S },
+	{ .name = "registryCredentialId", .column = COL_CREDENTIAL_ID, .type = FT_REFERENCE, .reference = TYPE(REGISTRY_CREDENTIAL),
+	  .type_text = "reference[registryCredential]", .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V },
+	{ .name = "secretValue", .column = COL_SECRET_VALUE, .type = FT_HIDDEN, .flags = F_NULLABLE | F_SEALED },
+	{ .name = "state", .column = COL_VERSION_STATE, .type = FT_ENUM, .options = version_states, .max_len = 128, .filter = FILTER_V },
+	{ .name = "until", .column = COL_UNTIL, .type = FT_DATE, .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_N },
+	UUID,
+	{ .name = "version", .column = COL_VERSION, .type = FT_INT, .flags = F_NULLABLE, .filter = FILTER_N },
 	{ 0 }
 };
 static const struct field api_key_fields[] = {
@@ -532,6 +593,8 @@ const struct resource_type types_table[] = {
 	[T_REGISTRY_TEST_INPUT] = { .id = "registryTestInput", .plural = "registryTestInputs", .fields = registry_test_input_fields, .flags = TYPE_DOCUMENT },
 	[T_REGISTRY_TEST_OUTPUT] = { .id = "registryTestOutput", .plural = "registryTestOutputs", .fields = registry_test_output_fields, .flags = TYPE_DOCUMENT },
 	[T_SCHEMA] = { .id = "schema", .plural = "schemas", .fields = schema_fields },
+	[T_SECRET_VERSION] = { .id = "secretVersion", .plural = "secretVersions", .family = &family_secret_version, .fields = secret_version_fields,
+	  .links = secret_version_links, .flags = TYPE_NEWEST_FIRST },
 	[T_SESSION] = { .id = "session", .plural = "sessions", .kind = "session", .family = &family_credential, .fields = session_fields,
 	  .flags = TYPE_HASHED },
 	[T_SET_PROJECT_MEMBERS_INPUT] = { .id = "setProjectMembersInput", .plural = "setProjectMembersInputs", .fields = set_project_members_fields, .flags = TYPE_DOCUMENT },

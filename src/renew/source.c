@@ -5,7 +5,7 @@ static const struct {
 	const char *word, *sentence;
 } results[RENEW__COUNT] = {
 #define RESULT(name, word, sentence) [RENEW_##name] = {word, sentence},
-#include "renew/result.def"
+#include "model/renew_result.def"
 #undef RESULT
 };
 

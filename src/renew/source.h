@@ -17,7 +17,7 @@
 
 enum renew_result {
 #define RESULT(name, word, sentence) RENEW_##name,
-#include "renew/result.def"
+#include "model/renew_result.def"
 #undef RESULT
 	RENEW__COUNT
 };

@@ -15,8 +15,10 @@
 #include "resource/hold.h"
 #include "resource/members.h"
 #include "resource/owners.h"
+#include "resource/read.h"
 #include "resource/resource.h"
 #include "resource/state.h"
+#include "resource/version.h"
 #include "resource/work.h"
 #include "store/store.h"
 
@@ -42,6 +44,42 @@ not_available(const struct context *c, const struct record *row, const char *act
 	return err_set(e, ERR_ACTION_NOT_AVAILABLE, "action", why);
 }
 
+/* A login as it is now: another request may have given it a source meanwhile. */
+static enum err
+read_login_again(struct store_tx *tx, struct work *w)
+{
+	struct record now;
+
+	if ((w->row->type->flags & TYPE_VERIFIED) == 0)
+		return ERR_NONE;
+	enum store_rc rc = store_tx_get(tx, w->context->arena, w->row->type->family,
+					record_id(w->row), &w->context->id->owners, &now);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? resource_not_found(w->error) : work_fail(w, rc);
+	*w->row = now;
+	return ERR_NONE;
+}
+
+bool
+resource_fits_action(const struct record *row, const char *action)
+{
+	const struct process *process = process_find(action, record_state(row));
+
+	return process == NULL || process->needs == COL_NONE ||
+	       row->columns[process->needs].type != VALUE_NULL;
+}
+
+static enum err
+check_needs(const struct work *w)
+{
+	if (resource_fits_action(w->row, w->event))
+		return ERR_NONE;
+	return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action",
+		       strcmp(w->event, "refresh") == 0
+			       ? "The login has no source to be renewed at: set one first."
+			       : "No former secret of the login is kept: set secretValue.");
+}
+
 static enum err
 move_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -55,6 +93,8 @@ move_in_transaction(struct store_tx *tx, void *arg)
 	}
 	if (plan->before != record_state(w->row))
 		return not_available(w->context, w->row, w->event, w->error);
+	if (read_login_again(tx, w) != ERR_NONE || check_needs(w) != ERR_NONE)
+		return w->error->code;
 	if (bounds_check_login(tx, w, w->row) != ERR_NONE ||
 	    bounds_check_activate(tx, w) != ERR_NONE || owners_still_own(tx, w) != ERR_NONE ||
 	    owners_keep_last(tx, w) != ERR_NONE || hold_for_check(tx, w, &plan, &held) != ERR_NONE)
@@ -66,6 +106,8 @@ move_in_transaction(struct store_tx *tx, void *arg)
 		return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action", NULL);
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
+	if (plan_runs(plan, "rollback") && version_roll_back(tx, w) != ERR_NONE)
+		return w->error->code;
 	w->row->columns[COL_STATE] = value_text(state_name(w->plan->shown));
 	return ERR_NONE;
 }

@@ -240,6 +240,29 @@ bounds_make_key(const struct context *c, struct record *row, struct change *chan
 
 /* Logins */
 
+static enum store_rc
+get_any(const struct context *c, struct store_tx *tx, const struct family *family, int64_t id,
+	struct record *out)
+{
+	return tx != NULL ? store_tx_get(tx, c->arena, family, id, &owners_all, out)
+			  : store_get(c->store, c->arena, family, id, &owners_all, out);
+}
+
+/* A former secret is held like its login. */
+static enum err
+hold_version(const struct context *c, struct store_tx *tx, const struct record *version,
+	     bool *holds, struct error *e)
+{
+	struct record login;
+	enum store_rc rc = get_any(c, tx, &family_credential,
+				   version->columns[COL_CREDENTIAL_ID].number, &login);
+
+	if (rc == STORE_OK)
+		return bounds_hold(c, tx, &login, holds, e);
+	*holds = false;
+	return rc == STORE_NONE ? ERR_NONE : store_err(rc, e);
+}
+
 enum err
 bounds_hold(const struct context *c, struct store_tx *tx, const struct record *row, bool *holds,
 	    struct error *e)
@@ -251,16 +274,17 @@ bounds_hold(const struct context *c, struct store_tx *tx, const struct record *r
 	struct record registry;
 
 	*holds = true;
-	if (!power_is_for_logins(key) || (row->type->flags & TYPE_VERIFIED) == 0)
+	if (!power_is_for_logins(key))
+		return ERR_NONE;
+	if (row->type == &types_table[T_SECRET_VERSION])
+		return hold_version(c, tx, row, holds, e);
+	if ((row->type->flags & TYPE_VERIFIED) == 0)
 		return ERR_NONE;
 	*holds = power_holds_registry(key, registry_id);
 	if (!*holds || key->path_prefixes == NULL)
 		return ERR_NONE;
 	if (path == NULL) { /* the registry's address may have a path */
-		enum store_rc rc = tx != NULL ? store_tx_get(tx, c->arena, &family_storage_pool,
-							     registry_id, &owners_all, &registry)
-					      : store_get(c->store, c->arena, &family_storage_pool,
-							  registry_id, &owners_all, &registry);
+		enum store_rc rc = get_any(c, tx, &family_storage_pool, registry_id, &registry);
 
 		if (rc != STORE_OK && rc != STORE_NONE)
 			return store_err(rc, e);

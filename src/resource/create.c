@@ -16,10 +16,12 @@
 #include "resource/hold.h"
 #include "resource/members.h"
 #include "resource/read.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 #include "resource/secrets.h"
 #include "resource/state.h"
 #include "resource/trail.h"
+#include "resource/version.h"
 #include "resource/work.h"
 #include "store/store.h"
 
@@ -113,6 +115,8 @@ note_create(struct store_tx *tx, const struct work *w, const struct plan *plan)
 	uint64_t silent =
 		COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_STATE) | COL_BIT(COL_CREATED);
 
+	if ((w->row->type->flags & TYPE_VERIFIED) != 0)
+		silent |= COL_BIT(COL_SECRET_VERSION) | COL_BIT(COL_REFRESH_DUE);
 	if (trail_same_text(record_text(w->row, COL_KIND), w->row->type->id))
 		silent |= COL_BIT(COL_KIND);
 	enum store_rc rc = trail_note_changes(tx, w->context, "create", 201, NULL, w->row,
@@ -136,7 +140,7 @@ create_in_transaction(struct store_tx *tx, void *arg)
 	if (check_account(tx, w) != ERR_NONE || check_room(tx, w) != ERR_NONE ||
 	    check_references(tx, w) != ERR_NONE || bounds_check_lists(tx, w) != ERR_NONE ||
 	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
-	    secrets_keep_current(tx, w->context, w->row, w->change->secret, w->error) != ERR_NONE ||
+	    secrets_keep_new_current(tx, w->context, w->row, w->change, w->error) != ERR_NONE ||
 	    hold_for_check(tx, w, &plan, &held) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc = row_insert(tx, w->row, plan);
@@ -249,8 +253,11 @@ resource_create(const struct context *c, const struct resource_type *type, const
 	enum store_rc rc = login_find_address(c->store, NULL, c->arena, out);
 	if (rc != STORE_OK)
 		return store_err(rc, e);
-	if (secrets_protect(c, out, change.secret, e) != ERR_NONE)
+	if (renewal_check(c, NULL, out, &change, &change.given, e) != ERR_NONE ||
+	    secrets_protect_new(c, out, &change, e) != ERR_NONE)
 		return e->code;
+	(void)renewal_follow(c, NULL, out, change.given);
+	version_begin(out);
 	if (arena_failed(c->arena))
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	(void)process_plan("create", ST_REQUESTED, &plan);

@@ -62,6 +62,22 @@ want_check(struct work *w, const char *rule)
 		value_text("The login is being checked against its registry.");
 }
 
+static void
+hold_plan(const struct plan **plan, struct plan *held)
+{
+	*held = **plan;
+	process_plan_hold(held);
+	*plan = held;
+}
+
+/* A login that its source still has to give its secret. */
+static bool
+comes_from_source(const struct record *row)
+{
+	return record_text(row, COL_SOURCE) != NULL &&
+	       row->columns[COL_SECRET_VALUE].type == VALUE_NULL;
+}
+
 enum err
 hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, struct plan *held)
 {
@@ -69,17 +85,23 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 	const char *rule = "off";
 
 	row_forget_waiting(w->row);
-	if ((w->row->type->flags & TYPE_VERIFIED) == 0 || waits == WAITS_NEVER)
+	if ((w->row->type->flags & TYPE_VERIFIED) == 0 || waits == WAITS_NEVER ||
+	    (waits == WAITS_IF_ASKED && comes_from_source(w->row)))
 		return ERR_NONE;
+	if (waits == WAITS_FOR_SOURCE) {
+		hold_plan(plan, held);
+		w->row->columns[COL_REFRESH_DUE] = value_int(w->context->now_ms);
+		w->row->columns[COL_TRANSITION_TEXT] =
+			value_text("The login's source is being asked for a new secret.");
+		return ERR_NONE;
+	}
 	if (read_rule(tx, w, &rule) != ERR_NONE)
 		return w->error->code;
 	if (waits == WAITS_IF_ASKED && strcmp(rule, "off") == 0)
 		return ERR_NONE;
 	if (hold_count_check(w->context, w->error) != ERR_NONE)
 		return w->error->code;
-	*held = **plan;
-	process_plan_hold(held);
-	*plan = held;
+	hold_plan(plan, held);
 	want_check(w, rule);
 	return ERR_NONE;
 }

@@ -168,7 +168,8 @@ static enum err
 list_read(const struct context *c, const struct list_request *request, struct record_list *out,
 	  struct error *e)
 {
-	if (power_is_for_logins(&c->id->key) && request->list.family == &family_credential)
+	if (power_is_for_logins(&c->id->key) && (request->list.family == &family_credential ||
+						 request->list.family == &family_secret_version))
 		return list_within(c, request, out, e);
 	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);

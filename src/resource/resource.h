@@ -114,6 +114,8 @@ enum err resource_set_members(const struct context *c, const char *id, const str
 	__attribute__((warn_unused_result));
 
 bool resource_may_act(const struct identity *id, const struct record *row);
+/* Whether the row has what the action needs besides its state. */
+bool resource_fits_action(const struct record *row, const char *action);
 bool resource_has_action(const struct resource_type *type, enum state state,
 			 const struct action *action);
 
@@ -145,8 +147,8 @@ const char *login_open(const struct context *c, const struct record *row, enum o
 enum err resource_record_opened(const struct context *c, struct error *e)
 	__attribute__((warn_unused_result));
 
-/* Sets COL_SERVER_ADDRESS of a login to the address of its registry, to which its password is
- * bound; other rows stay as they are. Reads in the transaction unless that is NULL. */
+/* Sets COL_SERVER_ADDRESS of a login, or of a former secret of one, to the address of its registry,
+ * to which its password is bound; other rows stay as they are. Reads in the transaction unless that is NULL. */
 enum store_rc login_find_address(struct store *s, struct store_tx *tx, struct arena *a,
 				 struct record *row) __attribute__((warn_unused_result));
 

@@ -16,19 +16,33 @@
 #include "secret/seal.h"
 #include "store/store.h"
 
+static enum store_rc
+get_row(struct store *s, struct store_tx *tx, struct arena *a, const struct family *family,
+	int64_t id, struct record *out)
+{
+	return tx != NULL ? store_tx_get(tx, a, family, id, &owners_all, out)
+			  : store_get(s, a, family, id, &owners_all, out);
+}
+
 enum store_rc
 login_find_address(struct store *s, struct store_tx *tx, struct arena *a, struct record *row)
 {
 	const struct value *id = &row->columns[COL_REGISTRY_ID];
-	struct record registry = {0};
+	struct record registry = {0}, login;
 	enum store_rc rc;
 
-	if (row->type->family != &family_credential || id->type != VALUE_INT)
+	if (row->type->family == &family_secret_version) {
+		rc = get_row(s, tx, a, &family_credential, row->columns[COL_CREDENTIAL_ID].number,
+			     &login);
+		if (rc != STORE_OK)
+			return rc == STORE_NONE ? STORE_OK : rc;
+		id = &login.columns[COL_REGISTRY_ID];
+	} else if (row->type->family != &family_credential) {
 		return STORE_OK;
-	if (tx != NULL)
-		rc = store_tx_get(tx, a, &family_storage_pool, id->number, &owners_all, &registry);
-	else
-		rc = store_get(s, a, &family_storage_pool, id->number, &owners_all, &registry);
+	}
+	if (id->type != VALUE_INT)
+		return STORE_OK;
+	rc = get_row(s, tx, a, &family_storage_pool, id->number, &registry);
 	row->columns[COL_SERVER_ADDRESS] =
 		rc == STORE_OK ? registry.columns[COL_SERVER_ADDRESS] : value_null();
 	return rc == STORE_NONE ? STORE_OK : rc;
@@ -178,22 +192,39 @@ resource_record_opened(const struct context *c, struct error *e)
 	return rc == STORE_OK ? ERR_NONE : rc == STORE_ABORTED ? e->code : store_err(rc, e);
 }
 
-enum err
-secrets_protect(const struct context *c, struct record *row, const char *text, struct error *e)
+const char *
+secrets_text(const struct change *change, const struct field *field)
 {
-	const struct field *field = type_sealed_field(row->type);
-	struct value *out = &row->columns[COL_SECRET_VALUE];
+	return field->column == COL_SOURCE_SECRET ? change->source_secret : change->secret;
+}
+
+enum err
+secrets_protect(const struct context *c, struct record *row, const struct field *field,
+		const char *text, struct error *e)
+{
+	struct value *out = &row->columns[field->column];
 	bool done = true;
 
-	if (field == NULL || text == NULL)
+	if (text == NULL)
 		return ERR_NONE;
-	const struct seal_place place = seal_place_of(row);
+	const struct seal_place place = seal_place_in(row, field);
 	if ((row->type->flags & TYPE_HASHED) != 0) {
 		done = secret_hash(c->ring, c->arena, &place, text, out);
 	} else {
 		done = secret_seal(c->ring, c->arena, &place, text, out);
 	}
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
+}
+
+enum err
+secrets_protect_new(const struct context *c, struct record *row, const struct change *change,
+		    struct error *e)
+{
+	for (const struct field *f = row->type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0 &&
+		    secrets_protect(c, row, f, secrets_text(change, f), e) != ERR_NONE)
+			return e->code;
+	return ERR_NONE;
 }
 
 /* Whether the database knows the key that sealed the value, by its check value: another key may
@@ -210,7 +241,7 @@ knows_key(struct store_tx *tx, const struct context *c, const struct value *seal
 
 enum err
 secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
-		     const char *text, struct error *e)
+		     const struct field *field, const char *text, struct error *e)
 {
 	enum store_rc rc = STORE_NONE;
 
@@ -219,13 +250,24 @@ secrets_keep_current(struct store_tx *tx, const struct context *c, struct record
 	for (int tries = 0; tries < 2 && rc == STORE_NONE; tries++) {
 		if (tries > 0) {
 			keyring_refresh(c->ring);
-			if (secrets_protect(c, row, text, e) != ERR_NONE)
+			if (secrets_protect(c, row, field, text, e) != ERR_NONE)
 				return e->code;
 		}
-		rc = knows_key(tx, c, &row->columns[COL_SECRET_VALUE]);
+		rc = knows_key(tx, c, &row->columns[field->column]);
 	}
 	if (rc == STORE_NONE)
 		log_error("the database does not know the key that new secrets are sealed with: "
 			  "this key file is not the one of its last `regcred rekey`");
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+enum err
+secrets_keep_new_current(struct store_tx *tx, const struct context *c, struct record *row,
+			 const struct change *change, struct error *e)
+{
+	for (const struct field *f = row->type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0 &&
+		    secrets_keep_current(tx, c, row, f, secrets_text(change, f), e) != ERR_NONE)
+			return e->code;
+	return ERR_NONE;
 }

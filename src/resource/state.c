@@ -11,6 +11,7 @@
 #include "resource/read.h"
 #include "resource/resource.h"
 #include "resource/trail.h"
+#include "resource/version.h"
 #include "secret/keyring.h"
 #include "secret/random.h"
 #include "store/store.h"
@@ -51,6 +52,24 @@ row_forget_waiting(struct record *row)
 		row->columns[waiting_columns[i]] = value_null();
 }
 
+/* A login is renewed as long as it is in use: the columns that the plan changes. */
+static uint64_t
+plan_renewal(const struct context *c, const struct record *row, const struct plan *plan,
+	     struct value *columns)
+{
+	const uint64_t due = COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_REFRESH_ATTEMPT);
+
+	if (plan_runs(plan, "purge"))
+		return due | COL_BIT(COL_SOURCE_SECRET) | COL_BIT(COL_PREVIOUS_UNTIL);
+	if (plan_runs(plan, "deactivate") || plan_runs(plan, "remove"))
+		return due;
+	if (record_text(row, COL_SOURCE) == NULL ||
+	    (!plan_runs(plan, "activate") && !plan_runs(plan, "refresh")))
+		return 0;
+	columns[COL_REFRESH_DUE] = value_int(c->now_ms);
+	return due;
+}
+
 enum store_rc
 plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
 	 const struct plan *plan)
@@ -70,11 +89,15 @@ plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
 	}
 	if (plan_runs(plan, "purge"))
 		given |= COL_BIT(COL_SECRET_VALUE); /* destroyed: set to null */
+	if ((row->type->flags & TYPE_VERIFIED) != 0)
+		given |= plan_renewal(c, row, plan, columns);
 	enum store_rc rc =
 		store_transition(tx, row->type->family, record_id(row), plan->before, plan->after,
 				 columns, given & row->type->family->columns);
 	if (rc == STORE_OK && plan_runs(plan, "purge"))
 		rc = cascade(tx, c, row);
+	if (rc == STORE_OK && plan_runs(plan, "purge") && (row->type->flags & TYPE_VERIFIED) != 0)
+		rc = version_wipe_all(tx, c->arena, record_id(row));
 	return rc;
 }
 
@@ -133,18 +156,6 @@ cascade(struct store_tx *tx, const struct context *c, const struct record *row)
 	     rc == STORE_OK && to != NULL && to->type != NULL; to++)
 		rc = cascade_one(tx, c, row, to);
 	return rc;
-}
-
-void
-row_start(const struct context *c, struct record *row)
-{
-	char *uuid = arena_alloc(c->arena, SECRET_UUID_SIZE);
-
-	if (row->columns[COL_UUID].type == VALUE_NULL && uuid != NULL) {
-		secret_row_uuid(c->now_ms, uuid);
-		row->columns[COL_UUID] = value_text(uuid);
-	}
-	row->columns[COL_CREATED] = value_int(whole_seconds(c->now_ms));
 }
 
 enum store_rc

@@ -25,9 +25,6 @@ enum store_rc row_move(struct store_tx *tx, const struct context *c, struct aren
 /* Deactivates first if needed; false if the row cannot be removed in this state. */
 bool plan_removal(enum state state, bool from_active, struct plan *plan);
 
-/* Fills in the columns that every new row has. */
-void row_start(const struct context *c, struct record *row);
-
 enum store_rc row_insert(struct store_tx *tx, struct record *row, const struct plan *plan);
 
 #endif

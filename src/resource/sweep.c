@@ -8,6 +8,7 @@
 #include "model/schema.h"
 #include "resource/resource.h"
 #include "resource/state.h"
+#include "resource/version.h"
 #include "secret/keyring.h"
 #include "store/store.h"
 
@@ -60,6 +61,16 @@ forget_in_transaction(struct store_tx *tx, void *arg)
 		       : ERR_INTERNAL;
 }
 
+static enum err
+versions_in_transaction(struct store_tx *tx, void *arg)
+{
+	struct sweep_work *w = arg;
+
+	return version_sweep(tx, w->arena, w->sweep->now_ms, SWEEP_BATCH, &w->done) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
 /* Works in batches, each in its own transaction, so that other writers do not have to wait. */
 static enum store_rc
 sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sweep,
@@ -97,5 +108,8 @@ resource_sweep(struct store *s, const struct keyring *ring, const struct sweep *
 		if (rc == STORE_OK)
 			rc = sweep_family(s, ring, sweep, families[i], forget_in_transaction, done);
 	}
+	if (rc == STORE_OK)
+		rc = sweep_family(s, ring, sweep, &family_secret_version, versions_in_transaction,
+				  done);
 	return rc;
 }

@@ -12,10 +12,12 @@
 #include "resource/hold.h"
 #include "resource/owners.h"
 #include "resource/read.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 #include "resource/secrets.h"
 #include "resource/state.h"
 #include "resource/trail.h"
+#include "resource/version.h"
 #include "resource/work.h"
 #include "store/store.h"
 
@@ -33,23 +35,23 @@ static enum err
 update_secret(struct store_tx *tx, const struct context *c, const struct change *given,
 	      struct record *row, uint64_t *columns, struct error *e)
 {
-	const struct field *field = type_sealed_field(row->type);
 	enum state state = record_state(row);
 
-	if (field == NULL || (*columns & COL_BIT(field->column)) == 0)
-		return ERR_NONE;
-	bool opens = (auth_field(c->id->role, row->type, field) & MAY_OPEN) != 0;
-	if ((given->secret == NULL && !opens) || state == ST_PURGED || state == ST_PURGING) {
-		*columns &= ~COL_BIT(field->column);
-		return ERR_NONE;
+	for (const struct field *f = row->type->fields; f->name != NULL; f++) {
+		if ((f->flags & F_SEALED) == 0 || (*columns & COL_BIT(f->column)) == 0)
+			continue;
+		const char *text = secrets_text(given, f);
+		bool opens = (auth_field(c->id->role, row->type, f) & MAY_OPEN) != 0;
+		if ((text == NULL && !opens) || state == ST_PURGED || state == ST_PURGING) {
+			*columns &= ~COL_BIT(f->column);
+			continue;
+		}
+		row->columns[f->column] = value_null();
+		if (secrets_protect(c, row, f, text, e) != ERR_NONE ||
+		    secrets_keep_current(tx, c, row, f, text, e) != ERR_NONE)
+			return e->code;
 	}
-	enum store_rc rc = login_find_address(c->store, tx, c->arena, row);
-	if (rc != STORE_OK)
-		return store_err(rc, e);
-	row->columns[field->column] = value_null();
-	if (secrets_protect(c, row, given->secret, e) != ERR_NONE)
-		return e->code;
-	return secrets_keep_current(tx, c, row, given->secret, e);
+	return ERR_NONE;
 }
 
 /* Refuses to change an account to a kind that cannot act if that would leave a project without an
@@ -104,6 +106,19 @@ forget_result(const struct context *c, const struct record *old, struct record *
 	return given | COL_BIT(COL_VERIFY_DUE);
 }
 
+/* Set by update_secret(). A family without the second one has another column in its place, which is
+ * told apart by the type. */
+static uint64_t
+sealed_columns(const struct resource_type *type)
+{
+	uint64_t columns = 0;
+
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0)
+			columns |= COL_BIT(f->column);
+	return columns;
+}
+
 static enum err
 update_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -117,9 +132,12 @@ update_in_transaction(struct store_tx *tx, void *arg)
 		store_tx_get(tx, c->arena, family, record_id(w->row), &c->id->owners, &old);
 	if (rc != STORE_OK)
 		return rc == STORE_NONE ? resource_not_found(w->error) : work_fail(w, rc);
+	rc = login_find_address(c->store, tx, c->arena, &old);
+	if (rc != STORE_OK)
+		return work_fail(w, rc);
 	*w->row = old;
 	for (unsigned i = 1; i < COL__COUNT; i++)
-		if ((columns & COL_BIT(i)) != 0 && i != COL_SECRET_VALUE)
+		if ((columns & COL_BIT(i) & ~sealed_columns(old.type)) != 0)
 			w->row->columns[i] = w->change->columns[i];
 	bool holds;
 	if (bounds_hold(c, tx, &old, &holds, w->error) != ERR_NONE)
@@ -131,7 +149,11 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	    bounds_check_login(tx, w, w->row) != ERR_NONE ||
 	    bounds_check_lists(tx, w) != ERR_NONE ||
 	    update_kind(tx, w, &old, w->row, columns) != ERR_NONE ||
+	    renewal_check(c, &old, w->row, w->change, &columns, w->error) != ERR_NONE ||
 	    update_secret(tx, c, w->change, w->row, &columns, w->error) != ERR_NONE)
+		return w->error->code;
+	columns |= renewal_follow(c, &old, w->row, columns);
+	if (version_replace(tx, c, &old, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	uint64_t forgotten = forget_result(c, &old, w->row, columns);
 	bool held = false;

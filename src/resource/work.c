@@ -12,10 +12,11 @@
 #include "base/arena.h"
 #include "resource/precondition.h"
 #include "resource/secrets.h"
+#include "secret/random.h"
 #include "shared/limiter.h"
 
 enum {
-	ROOM_LEAST = 28 * 1024, /* the document without its texts, its form, and the headers */
+	ROOM_LEAST = 36 * 1024, /* the document without its texts, its form, and the headers */
 	ROOM_OF_ROW = 2 * 1024, /* for each row in a list: keys, links, dates */
 	ROOM_OF_BYTE =
 		24, /* a byte may become six, appear twice, and be copied as the text grows */
@@ -23,6 +24,18 @@ enum {
 
 const char work_too_many[] = "Your account has made too many changes in the last minute: wait as "
 			     "long as Retry-After says.";
+
+void
+row_start(const struct context *c, struct record *row)
+{
+	char *uuid = arena_alloc(c->arena, SECRET_UUID_SIZE);
+
+	if (row->columns[COL_UUID].type == VALUE_NULL && uuid != NULL) {
+		secret_row_uuid(c->now_ms, uuid);
+		row->columns[COL_UUID] = value_text(uuid);
+	}
+	row->columns[COL_CREATED] = value_int(c->now_ms - c->now_ms % 1000);
+}
 
 int64_t
 work_account(const struct context *c)

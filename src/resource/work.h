@@ -39,6 +39,9 @@ struct work {
 	bool repeated; /* the same request was done before: run() only prepares the answer */
 };
 
+/* Fills in the columns that every new row has. */
+void row_start(const struct context *c, struct record *row);
+
 /* The account whose limits apply: for a project's key the member who created it. */
 int64_t work_account(const struct context *c);
 

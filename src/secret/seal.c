@@ -39,8 +39,12 @@ get_id(const unsigned char *in)
 struct seal_place
 seal_place_of(const struct record *row)
 {
-	const struct field *field = type_sealed_field(row->type);
+	return seal_place_in(row, type_sealed_field(row->type));
+}
 
+struct seal_place
+seal_place_in(const struct record *row, const struct field *field)
+{
 	return (struct seal_place){.table = row->type->family->table,
 				   .uuid = record_text(row, COL_UUID),
 				   .field = field != NULL ? field->name : "",

@@ -21,6 +21,8 @@ struct seal_place {
 /* The place of the row's secret. For a login, COL_SERVER_ADDRESS of the record has to hold the
  * address of its registry, which is not a column of its own. */
 struct seal_place seal_place_of(const struct record *row);
+/* The same of another sealed field of the row. */
+struct seal_place seal_place_in(const struct record *row, const struct field *field);
 
 enum { SECRET_MAC_SIZE = 32 };
 

@@ -364,10 +364,11 @@ write_items(struct rotation *x, const struct family *family, enum column column,
 /* Opens a row's value with the key that it names; false if it does not open. Reseals it if that is
  * not the primary; else item->to stays null. */
 static bool
-seal_again(struct rotation *x, const struct record *row, enum column column, struct item *item)
+seal_again(struct rotation *x, const struct record *row, const struct field *field,
+	   struct item *item)
 {
-	const struct seal_place place = seal_place_of(row);
-	const struct value *sealed = &row->columns[column];
+	const struct seal_place place = seal_place_in(row, field);
+	const struct value *sealed = &row->columns[field->column];
 	const char *text = secret_open(x->r->ring, x->arena, &place, sealed);
 
 	*item = (struct item){.id = record_id(row), .from = *sealed};
@@ -384,13 +385,14 @@ seal_page(struct rotation *x, const struct family *family, enum column column,
 
 	for (size_t i = 0; items != NULL && i < list->count; i++) {
 		struct record *row = &list->items[i];
+		const struct field *field = sealed_field(row->type, column);
 
-		if (sealed_field(row->type) == NULL || row->columns[column].type == VALUE_NULL)
+		if (field == NULL || row->columns[column].type == VALUE_NULL)
 			continue;
 		enum store_rc rc = login_find_address(x->r->store, NULL, x->arena, row);
 		if (rc != STORE_OK)
 			return failed_store(x, rc);
-		if (seal_again(x, row, column, &items[count])) {
+		if (seal_again(x, row, field, &items[count])) {
 			count += items[count].to.type != VALUE_NULL;
 			continue;
 		}

@@ -2,29 +2,39 @@
 #include "service/sealed.h"
 
 #include "base/arena.h"
-#include "resource/resource.h"
 #include "secret/seal.h"
 
 enum { COUNT_ARENA = 256 * 1024 };
 
 const struct field *
-sealed_field(const struct resource_type *type)
+sealed_field(const struct resource_type *type, enum column column)
 {
-	return (type->flags & TYPE_HASHED) == 0 ? type_sealed_field(type) : NULL;
+	if (type->family == NULL || (type->flags & TYPE_HASHED) != 0)
+		return NULL;
+	for (const struct field *f = type->fields; f->name != NULL; f++)
+		if ((f->flags & F_SEALED) != 0 && f->column == column)
+			return f;
+	return NULL;
+}
+
+static bool
+sealed_in(const struct family *family, enum column column)
+{
+	for (const struct resource_type *t = types_table; t->id != NULL; t++)
+		if (t->family == family && sealed_field(t, column) != NULL)
+			return true;
+	return false;
 }
 
 bool
 sealed_next(size_t *i, const struct family **family, enum column *column)
 {
-	while (families[*i] != NULL) {
-		*family = families[(*i)++];
-		for (const struct resource_type *t = types_table; t->id != NULL; t++) {
-			const struct field *field = t->family == *family ? sealed_field(t) : NULL;
-
-			if (field != NULL) {
-				*column = field->column;
-				return true;
-			}
+	for (; families[*i / COL__COUNT] != NULL; (*i)++) {
+		*family = families[*i / COL__COUNT];
+		*column = (enum column)(*i % COL__COUNT);
+		if (sealed_in(*family, *column)) {
+			(*i)++;
+			return true;
 		}
 	}
 	return false;

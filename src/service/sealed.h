@@ -9,10 +9,11 @@
 #include "model/schema.h"
 #include "store/store.h"
 
-/* The sealed field of a type; NULL if it has none, or a hashed one. */
-const struct field *sealed_field(const struct resource_type *type);
-/* The next family, from *i on, in which types have a sealed field, and its column; false after the
- * last. */
+/* The field of a type whose values in that column are sealed; NULL if there is none, or a hashed
+ * one. */
+const struct field *sealed_field(const struct resource_type *type, enum column column);
+/* The next family and column, from *i on, in which types have a sealed field, each once; false
+ * after the last. */
 bool sealed_next(size_t *i, const struct family **family, enum column *column);
 
 /* The number of values sealed by each key id; id 0: not a sealed value. */

@@ -168,6 +168,9 @@ enum store_rc store_insert_as(struct store_tx *tx, const struct record *record)
 enum store_rc store_update(struct store_tx *tx, const struct family *family, int64_t id,
 			   const struct value *columns, uint64_t given)
 	__attribute__((warn_unused_result));
+/* Deletes a row; STORE_OK also if there is none. */
+enum store_rc store_delete(struct store_tx *tx, const struct family *family, int64_t id)
+	__attribute__((warn_unused_result));
 /* Compare and set: sets the state, and the columns of `given`, if the row is in `from`; else
  * STORE_NONE. */
 enum store_rc store_transition(struct store_tx *tx, const struct family *family, int64_t id,

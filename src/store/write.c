@@ -1,4 +1,5 @@
 /* write: what a transaction does to rows. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -7,6 +8,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "store/engine.h"
+#include "store/rows.h"
 #include "store/sql.h"
 #include "store/store.h"
 
@@ -59,4 +61,16 @@ store_transition(struct store_tx *tx, const struct family *family, int64_t id, e
 	sql_update(&q, family, id, values, given, from);
 	enum store_rc rc = tx->engine->change(tx, &q, &changed);
 	return rc == STORE_OK && changed != 1 ? STORE_NONE : rc;
+}
+
+enum store_rc
+store_delete(struct store_tx *tx, const struct family *family, int64_t id)
+{
+	enum { DELETE_TEXT_MAX = 128 };
+	const struct value binds[] = {value_int(id)};
+	char text[DELETE_TEXT_MAX];
+	int changed = 0;
+
+	(void)snprintf(text, sizeof(text), "DELETE FROM %s WHERE id = ?1", family->table);
+	return row_change(tx, text, binds, 1, &changed);
 }

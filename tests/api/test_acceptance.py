@@ -113,7 +113,7 @@ class A_Discovery(Acceptance):
         s = self.ok(self.env.get("schemas/registryCredential"))
         self.assertEqual(sorted(s["collectionMethods"]), ["GET", "POST"])
         self.assertEqual(sorted(s["resourceMethods"]), ["DELETE", "GET", "PUT"])
-        self.assertEqual(s["resourceActions"], {n: {"input": None, "output": "credential"} for n in ACTIONS | {"verify"}})
+        self.assertEqual(s["resourceActions"], {n: {"input": None, "output": "credential"} for n in ACTIONS | {"verify", "refresh", "rollback"}})
         self.assertEqual(s["pluralName"], "registryCredentials")
         self.assertEqual(s["links"]["collection"], self.base + self.root + "/registrycredentials")
         self.assertEqual([n for n in s["resourceFields"] if not n.startswith("verif")][-1], "email")
@@ -316,7 +316,8 @@ class C_Create(Acceptance):
         self.assertEqual({n: body[n] for n in fields}, fields)
         self.assertEqual((body["type"], body["baseType"], body["kind"]), ("registryCredential", "credential", "registryCredential"))
         me = self.base + self.root + "/registrycredentials/" + body["id"]
-        self.assertEqual(body["links"], {"self": me, "account": me + "/account", "registry": me + "/registry"})
+        self.assertEqual(body["links"], {"self": me, "account": me + "/account", "registry": me + "/registry",
+                                         "secretVersions": me + "/secretversions"})
         self.assertEqual(r.header("Location"), me)
         self.assertIn("no-store", r.header("Cache-Control"))
 

@@ -10,7 +10,8 @@ import harness
 
 SYSTEM = ("id", "kind", "state", "created", "removed", "removeTime", "transitioning", "transitioningMessage", "transitioningProgress", "data")
 ACCOUNTS = ("account", "project")
-EXTRA_TYPES = {"session", "apiVersion", "error", "password", "imageLogin", "projectTemplate", "registryTestInput", "registryTestOutput"}
+EXTRA_TYPES = {"session", "apiVersion", "error", "password", "imageLogin", "projectTemplate", "registryTestInput", "registryTestOutput",
+               "secretVersion"}
 # Roles that may be handed logins see how.
 HANDED = {"superadmin", "admin", "user", "owner", "project", "projectadmin"}
 # Who reads the audit log besides.
@@ -18,6 +19,9 @@ AUDITORS = ("superadmin", "admin", "readAdmin", "owner", "project", "projectadmi
 # Roles that must use a project to have this role; the others ask without one.
 SCOPED = ("owner", "member", "restricted", "project", "readonly")
 
+# Fields of a login that is renewed.
+RENEWAL = {"firstBadAt", "lastGoodAt", "overlap", "previousUntil", "refreshAt", "refreshMessage", "refreshResult", "refreshStatus", "refreshedAt",
+           "secretVersion", "source", "sourceConfig", "sourceSecret", "verifyEvery", "verifyRepository"}
 # name, why, and what it excuses: a function of role, type, part ("field", "method", ...), name, attribute, published value, original value
 EXCEPTIONS = (
     ("system columns are read-only", "what the server keeps itself nobody may write, not even superadmin",
@@ -81,6 +85,11 @@ EXCEPTIONS = (
      lambda role, kind, part, name, attr, new, old: old is None and (name in ("verify", "test", "verification", "verifiedAt", "verificationMessage",
                                                                               "verificationMs", "verificationResult", "verificationStatus")
                                                                      or kind in ("registryTestInput", "registryTestOutput"))),
+    ("logins are renewed", "sources, former secrets, repeated checks and warnings are not in the original",
+     lambda role, kind, part, name, attr, new, old: old is None and (kind == "registryCredential" and name in RENEWAL.union({"refresh", "rollback"})
+         or kind == "project" and name == "expiryWarnings")),
+    ("former secrets are listed", "the link secretVersions of a registryCredential is not in the original",
+     lambda role, kind, part, name, attr, new, old: kind == "registryCredential" and part == "include" and set(new) - set(old) == {"secretVersions"}),
     ("error has fieldName", "validation errors name the field",
      lambda role, kind, part, name, attr, new, old: kind == "error"),
     ("flag of a project", "allowSystemRole is written by administrators only",
@@ -240,7 +249,7 @@ class Schemas(harness.Case):
         """email and serverAddress come last: that decides which missing field is reported first."""
         for (role, version), types in documents.items():
             for kind, last in (("registryCredential", "email"), ("registry", "serverAddress")):
-                names = [n for n in types[kind]["resourceFields"] if not n.startswith(("verification", "verified"))]
+                names = [n for n in types[kind]["resourceFields"] if not n.startswith(("verification", "verified")) and n not in RENEWAL]
                 self.assertEqual(names[-1], last, role)
                 rest = [n for n in names[:-1]]
                 self.assertIn(rest, (sorted(rest), sorted(rest, key=str.lower)), "%s %s" % (role, kind))

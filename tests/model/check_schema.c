@@ -28,7 +28,14 @@ START_TEST(the_tables_agree_with_each_other)
 END_TEST
 
 /* registryCredential as an environment key sees it in v1 (4.2): in the order of the document. */
-enum { C = F_CREATE, U = F_UPDATE, R = F_REQUIRED, N = F_NULLABLE, O = F_READ_ON_CREATE };
+enum {
+	C = F_CREATE,
+	U = F_UPDATE,
+	R = F_REQUIRED,
+	N = F_NULLABLE,
+	O = F_READ_ON_CREATE,
+	B = F_BLANK
+};
 
 struct field_row {
 	const char *name;
@@ -63,11 +70,26 @@ static const struct field_row registry_credential[] = {
 	{ "uuid",                  FT_STRING,     NULL,       N,             0, 128,  FILTER_S },
 	{ "email",                 FT_STRING,     NULL,       C | U | R,     1, 1024, FILTER_NONE },
 	/* not in the original */
+	{ "firstBadAt",            FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "lastGoodAt",            FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "overlap",               FT_INT,        NULL,       C | U | N | B, 0, 2592000, FILTER_NONE },
+	{ "previousUntil",         FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "refreshAt",             FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "refreshMessage",        FT_STRING,     NULL,       N,             0, 0,    FILTER_NONE },
+	{ "refreshResult",         FT_ENUM,       NULL,       N,             0, 0,    FILTER_V },
+	{ "refreshStatus",         FT_INT,        NULL,       N,             0, 0,    FILTER_NONE },
+	{ "refreshedAt",           FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "secretVersion",         FT_INT,        NULL,       N,             0, 0,    FILTER_N },
+	{ "source",                FT_ENUM,       NULL,       C | U | N | B, 0, 0,    FILTER_V },
+	{ "sourceConfig",          FT_JSON,       NULL,       C | U | N | B, 0, 8192, FILTER_NONE },
+	{ "sourceSecret",          FT_HIDDEN,     NULL,       C | U | N | B, 0, 65536, FILTER_NONE },
 	{ "verificationMessage",   FT_STRING,     NULL,       N,             0, 0,    FILTER_NONE },
 	{ "verificationMs",        FT_INT,     NULL,       N,             0, 0,    FILTER_NONE },
 	{ "verificationResult",    FT_ENUM,       NULL,       N,             0, 0,    FILTER_V },
 	{ "verificationStatus",    FT_INT,     NULL,       N,             0, 0,    FILTER_NONE },
 	{ "verifiedAt",            FT_DATE,       NULL,       N,             0, 0,    FILTER_N },
+	{ "verifyEvery",           FT_INT,        NULL,       C | U | N | B, 0, 31536000, FILTER_NONE },
+	{ "verifyRepository",      FT_PATH,       NULL,       C | U | N | B, 0, 255,  FILTER_NONE },
 };
 /* A registry likewise (4.3). */
 static const struct field_row registry[] = {
@@ -98,7 +120,7 @@ check_field(const struct field *f, const struct field_row *row)
 	ck_assert_ptr_nonnull(f);
 	ck_assert_msg(f->type == row->type, "%s: type %d", row->name, f->type);
 	ck_assert_pstr_eq(f->reference != NULL ? f->reference->id : NULL, row->reference);
-	ck_assert_msg((f->flags & (C | U | R | N | O)) == row->flags, "%s: flags %x", row->name,
+	ck_assert_msg((f->flags & (C | U | R | N | O | B)) == row->flags, "%s: flags %x", row->name,
 		      f->flags);
 	ck_assert_msg(f->min_len == row->min_len, "%s: minLength %u", row->name, f->min_len);
 	ck_assert_msg(f->max_len == row->max_len, "%s: maxLength %u", row->name, f->max_len);
@@ -276,7 +298,7 @@ END_TEST
 /* Declared actions (4.2, 4.3, 4.5): "name" in both versions, "name1" in v1 alone. */
 /* clang-format off */
 static const struct { enum type_place type; const char *names, *output; } declared[] = {
-	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge remove update verify ", "credential"},
+	{T_REGISTRY_CREDENTIAL, "activate create deactivate purge refresh remove rollback update verify ", "credential"},
 	{T_API_KEY, "activate create deactivate purge remove update ", "credential"},
 	{T_CREDENTIAL, "activate create deactivate purge remove update ", "credential"},
 	{T_REGISTRY, "activate create deactivate purge remove restore1 test update ", NULL},

@@ -1,0 +1,27 @@
+/* renewal: what a change means for a login whose secret comes from a source.
+ *
+ * A login with a source has no secret that a client sets, and no end that a client sets: both come
+ * from the source.  What opens the source is sent wherever sourceConfig says, so it has to be sent
+ * anew with each change of it: else whoever may change a login could have its sourceSecret sent to
+ * a server of their own.
+ */
+#ifndef REGCRED_RESOURCE_RENEWAL_H
+#define REGCRED_RESOURCE_RENEWAL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/schema.h"
+#include "resource/resource.h"
+
+/* Checks a new row (old is NULL) or a changed one, in which the sealed fields are not set yet.
+ * Takes out of *columns what a client only sends back as it got it. */
+enum err renewal_check(const struct context *c, const struct record *old, struct record *row,
+		       const struct change *change, uint64_t *columns, struct error *e)
+	__attribute__((warn_unused_result));
+
+/* Sets what follows from the change, once the sealed fields are set; returns those columns. */
+uint64_t renewal_follow(const struct context *c, const struct record *old, struct record *row,
+			uint64_t columns);
+
+#endif
