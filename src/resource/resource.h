@@ -148,7 +148,8 @@ enum err resource_record_opened(const struct context *c, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* Sets COL_SERVER_ADDRESS of a login, or of a former secret of one, to the address of its registry,
- * to which its password is bound; other rows stay as they are. Reads in the transaction unless that is NULL. */
+ * to which its password is bound; other rows stay as they are. Reads in the transaction unless that
+ * is NULL. */
 enum store_rc login_find_address(struct store *s, struct store_tx *tx, struct arena *a,
 				 struct record *row) __attribute__((warn_unused_result));
 

@@ -42,7 +42,8 @@ setup(void)
 	rig_exec(&rig,
 		 "UPDATE account SET created = 1714979289000, uuid = 'account-' || id;"
 		 "UPDATE project_member SET created = 1714979289000, uuid = 'member-' || id;"
-		 "UPDATE credential SET created = 1714979289000, uuid = 'credential-' || id;"
+		 "UPDATE credential SET created = 1714979289000;"
+		 "UPDATE credential SET uuid = 'credential-' || id WHERE kind = 'registryCredential';"
 		 "UPDATE credential SET name = 'ci puller' WHERE registry_id = 1;"
 		 "UPDATE credential SET state = 'registering' WHERE registry_id = 3;"
 		 "UPDATE credential SET registry_id = NULL WHERE registry_id = 6;"

@@ -105,7 +105,7 @@ START_TEST(every_table_is_strict)
 			 "0");
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
 				   "AND name NOT LIKE 'sqlite_%'"),
-			 "10");
+			 "11");
 }
 END_TEST
 
