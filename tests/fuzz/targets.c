@@ -386,7 +386,7 @@ fuzz_registry(const uint8_t *data, size_t size)
  * and its first byte makes it shorter or longer.  The rest of the input as it is does not open
  * either. */
 static const struct seal_place place = {"credential", "a uuid", "secretValue", 5, "r.example"},
-			       other = {"credential", "a uuid", "secretValue", 6};
+			       other = {"credential", "a uuid", "secretValue", 6, "r.example"};
 
 /* The ring looks at its file now and then, so it stays to the end. */
 static char ring_path[] = "/tmp/regcred-fuzz-XXXXXX", ring_file[64];
