@@ -33,7 +33,8 @@ enum store_rc version_add(struct store_tx *tx, const struct context *c, const st
 enum store_rc version_newest(struct store_tx *tx, struct arena *a, int64_t login_id,
 			     const char *state, struct record *out)
 	__attribute__((warn_unused_result));
-/* Its plain text, of a row from version_newest(); NULL: wiped, does not open (logged), or out of memory. */
+/* Its plain text, of a row from version_newest(); NULL: wiped, does not open (logged), or out of
+ * memory. */
 const char *version_open(const struct context *c, const struct record *version);
 /* Wipes its secret and sets its state. */
 enum store_rc version_wipe(struct store_tx *tx, const struct record *version, const char *state)
