@@ -299,7 +299,21 @@ class Readers(Base):
                  ("https://index.docker.io/v1/", ("acme/app", "docker.io/acme/app"), ("registry-1.docker.io/acme/app",)),
                  ("index.docker.io", ("acme/app",), ()),
                  ("registry-1.docker.io", ("acme/app", "registry-1.docker.io/acme/app"), ()),
-                 ("registry.hub.docker.com", ("acme/app", "registry.hub.docker.com/acme/app"), ()))
+                 ("registry.hub.docker.com", ("acme/app", "registry.hub.docker.com/acme/app"), ()),
+                 ("docker.io:443", ("acme/app", "docker.io/acme/app"), ("docker.io:443/acme/app",)),
+                 ("https://INDEX.docker.io:443/v1/", ("acme/app",), ("index.docker.io:443/acme/app", "registry-1.docker.io:443/acme/app")),
+                 ("http://docker.io", ("acme/app",), ()),
+                 ("hub.docker.com", ("acme/app", "docker.io/acme/app"), ("www.docker.io/acme/app",)),
+                 ("docker://scheme2.example", ("scheme2.example/acme/app",), ("scheme2.example:443/acme/app", "Scheme2.Example/acme/app")),
+                 ("oci://charts.example:443/", ("charts.example/acme/app", "charts.example:443/acme/app"), ()),
+                 (" dot.example. ", ("dot.example/acme/app",), ("DOT.example:443/acme/app",)),
+                 ("[2001:DB8:0:0::2]", ("[2001:db8::2]/acme/app",), ("[2001:DB8::2]/acme/app", "[2001:db8:0::2]:443/acme/app")),
+                 ("[::1]:5000", ("[::1]:5000/acme/app",), ("[0:0:0:0:0:0:0:1]:5000/acme/app",)),
+                 ("10.0.0.7:443", ("10.0.0.7/acme/app", "10.0.0.7:443/acme/app"), ()),
+                 ("localhost", ("localhost/acme/app",), ("localhost:443/acme/app",)),
+                 ("http://localhost:80/", ("localhost/acme/app", "localhost:80/acme/app"), ()),
+                 ("https://tls80.example:80", ("tls80.example:80/acme/app",), ()),
+                 ("under-score.example:443/v2/", ("under-score.example:443/acme/app",), ()))
 
     def file(self, client, format, **body):
         r = self.ask(client, format, **body)
