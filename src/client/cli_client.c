@@ -232,6 +232,8 @@ read_auth(struct arena *a, const char *auth, struct remote_store *out)
 		return "its auth is not valid base64.";
 	if (colon == NULL)
 		return "its auth has no colon between user name and password.";
+	if (memchr(pair, '\0', (size_t)(colon - pair)) != NULL)
+		return "its user name contains a NUL byte.";
 	*colon = '\0';
 	out->user = pair;
 	out->secret = colon + 1;
@@ -338,6 +340,29 @@ note_line_break(const char *address)
 	(void)fputs(": the password ends with a line break, which is stored with it\n", stderr);
 }
 
+/* docker reads names in any case. */
+static void
+name_as_docker(const struct json *object)
+{
+	static const char *const names[] = {"auths",	     "auth",	   "username",	 "password",
+					    "identitytoken", "credsStore", "credHelpers"};
+
+	if (object == NULL || object->type != JSON_OBJECT)
+		return;
+	for (struct json *m = object->child; m != NULL; m = m->next)
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+			if (strcasecmp(m->name, names[i]) == 0 &&
+			    json_member(object, names[i]) == NULL)
+				m->name = names[i];
+}
+
+/* docker leaves one behind for a registry whose login a credential helper keeps. */
+static bool
+is_left_behind(const struct json *entry)
+{
+	return entry->type == JSON_NULL || (entry->type == JSON_OBJECT && entry->child == NULL);
+}
+
 static void
 import_entry(struct importing *c, const struct json *entry)
 {
@@ -354,9 +379,17 @@ import_entry(struct importing *c, const struct json *entry)
 	enum remote_done done;
 	const char *wrong = registry_url_parse(c->work, entry->name, &store.address);
 
-	if (wrong != NULL)
+	bool token = wrong == NULL && is_docker_token(&store.address);
+
+	name_as_docker(entry);
+	/* docker and podman ignore the path of a URL. */
+	if (store.address.scheme_given)
+		store.address.path = "";
+	if (is_left_behind(entry))
+		client_cli_tell(entry->name, NULL, "nothing there: a helper may keep its login");
+	else if (wrong != NULL)
 		client_cli_refuse(c, entry->name, NULL, wrong);
-	else if (is_docker_token(&store.address))
+	else if (token)
 		client_cli_refuse(c, entry->name, NULL, "a token of docker's own.");
 	else if ((wrong = read_login(c->work, entry, &store)) != NULL)
 		client_cli_refuse(c, entry->name, NULL, wrong);
@@ -392,24 +425,28 @@ warn_of_helpers(const char *path, const struct json *file)
 	const struct json *helpers = json_member(file, "credHelpers");
 	const char *store = client_text(file, "credsStore");
 
-	if (store != NULL)
+	if (store != NULL && *store != '\0')
 		warn_of_helper(path, "all registries", store);
 	if (helpers == NULL || helpers->type != JSON_OBJECT)
 		return;
 	for (const struct json *m = helpers->child; m != NULL; m = m->next)
-		warn_of_helper(path, m->name, m->text != NULL ? m->text : "?");
+		if (m->text != NULL && *m->text != '\0')
+			warn_of_helper(path, m->name, m->text);
 }
 
 /* The older .dockercfg has the content of "auths". */
 static bool
 is_dockercfg(const struct json *file)
 {
-	if (file->type != JSON_OBJECT || file->child == NULL)
-		return false;
-	for (const struct json *m = file->child; m != NULL; m = m->next)
-		if (client_text(m, "auth") == NULL)
+	bool any = false;
+
+	for (const struct json *m = file->child; m != NULL; m = m->next) {
+		name_as_docker(m);
+		any |= client_text(m, "auth") != NULL;
+		if (client_text(m, "auth") == NULL && !is_left_behind(m))
 			return false;
-	return true;
+	}
+	return any;
 }
 
 /* Whether the key may create logins, according to the schema of the type. */
@@ -442,12 +479,15 @@ import_file(struct importing *c, const char *path)
 			       e.detail != NULL ? e.detail : "out of memory");
 		return call_fail(c->call->why);
 	}
+	name_as_docker(file);
 	const struct json *auths = json_member(file, "auths");
-	if (is_dockercfg(file))
+	bool object = file != NULL && file->type == JSON_OBJECT;
+	if (auths == NULL && object && is_dockercfg(file))
 		auths = file;
-	if (auths != NULL && auths->type != JSON_OBJECT)
+	if (auths != NULL && auths->type != JSON_OBJECT && auths->type != JSON_NULL)
 		auths = NULL;
-	if (auths == NULL && json_member(file, "credsStore") == NULL &&
+	bool blank = object && file->child == NULL && strchr(text, '{') != NULL; /* a new one */
+	if (auths == NULL && !blank && json_member(file, "credsStore") == NULL &&
 	    json_member(file, "credHelpers") == NULL) {
 		(void)snprintf(c->call->why, sizeof(c->call->why),
 			       "%s: it is not a config.json or auth.json: it has no auths", path);

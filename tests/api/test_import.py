@@ -179,7 +179,7 @@ class Import(Base):
         done = self.regcred("import", path)
         self.assertEqual(done.returncode, 1)
         self.assertIn("good.example  u  made, with its registry\n", done.stdout)
-        self.assertTrue(done.stdout.endswith("1 made, 0 updated, 0 kept, 8 not imported\n"), done.stdout)
+        self.assertTrue(done.stdout.endswith("1 made, 0 updated, 0 kept, 6 not imported\n"), done.stdout)
         self.assertNotIn("\x1b", done.stdout)
         self.assertIn("docker-credential-desktop", done.stderr)
         self.assertIn("docker-credential-gcloud keeps them: logins for gcr.io\n", done.stderr)
@@ -213,6 +213,28 @@ class Import(Base):
         self.assertLessEqual({"http://plain.example:5000", "port.example:443"}, {row["serverAddress"] for row in self.rows("registries")})
         old = self.file(".dockercfg", {"old.example": {"auth": packed(b"ci:x"), "email": "a@b"}})
         self.assertIn("1 made", self.regcred("import", old).stdout)
+
+    def test_files_as_docker_leaves_them(self):
+        """Names in any case, entries whose login a helper keeps, URLs with a path, an old file with such entries, a new one."""
+        def packed(pair):
+            return base64.b64encode(pair).decode()
+        a, b, c, d = (site.plant() for _ in range(4))
+        for content, outcome, made in (
+                ({"Auths": {"case.example": {"AUTH": packed(b"ci:" + a.encode())}}, "credsstore": ""}, "1 made, 0 updated, 0 kept, 0 not imported", {"case.example": a}),
+                ({"auths": {"fields.example": {"Username": "ci", "PASSWORD": b}}, "credHelpers": {"x.example": ""}}, "1 made, 0 updated, 0 kept, 0 not imported", {"fields.example": b}),
+                ({"auths": {"kept.example": {}, "null.example": None, "https://url.example/some/Path": auth("ci", c)}, "credsStore": "desktop"}, "1 made, 0 updated, 0 kept, 0 not imported",
+                 {"url.example": c}),
+                ({"old2.example": auth("ci", d), "left.example": {}}, "1 made, 0 updated, 0 kept, 0 not imported", {"old2.example": d}),
+                ({}, "0 made, 0 updated, 0 kept, 0 not imported", {}), ({"auths": None}, "0 made, 0 updated, 0 kept, 0 not imported", {})):
+            path = self.file("config.json", content)
+            dry, done = self.regcred("import", "--dry-run", path), self.regcred("import", path)
+            self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (0, outcome), done.stdout + done.stderr)
+            self.assertEqual(dry.stdout.replace("dry run: nothing was changed: ", "").replace("would be ", ""), done.stdout)
+            self.assertEqual("docker-credential-" in done.stderr, "desktop" in str(content), done.stderr)
+            for host, secret in made.items():
+                self.assertEqual(self.handed_out(serverAddress=host), ("ci", secret))
+        done = self.regcred("import", self.file("config.json", {"auths": {"nul.example": {"auth": packed(b"c\0i:x")}}}))
+        self.assertIn("NOT IMPORTED: its user name contains a NUL byte", done.stdout)
 
     def test_a_dry_run_promises_what_the_run_does(self):
         long, longer = "x" * 60000, "x" * 70000
