@@ -49,7 +49,7 @@ aws_suffix_of(const char *region)
 // clang-format off
 #define BAD_KEY  "AWS refuses the access key: it is wrong, inactive or deleted. Store its accessKeyId in sourceConfig and its secret as sourceSecret."
 #define BAD_SIGN "AWS refuses the signature: the secret access key does not belong to this accessKeyId. Store the right one as sourceSecret."
-#define NO_RIGHT "AWS refuses the request: a right is missing. docs/renewal.md lists those that this source needs."
+#define NO_RIGHT "AWS refuses the request: a right is missing. docs/sources.md lists those that this source needs."
 #define OLD_KEY  "AWS refuses the key because it has expired. Store new ones, or see that the token's file is renewed."
 #define BAD_JWT  "AWS refuses the web identity: its token, or the trust of the role in who issued it, is wrong."
 #define SLOWLY   "AWS asks for fewer requests; it is asked again later."
@@ -365,6 +365,12 @@ find_machine_keys(struct renewal *r, struct aws_keys *out)
 	return RENEW_REFRESHED;
 }
 
+static bool
+machine_keys_are_allowed(const struct renew_settings *s)
+{
+	return s->metadata != NULL && strcmp(s->metadata, "aws") == 0;
+}
+
 /* It becomes part of a header. */
 static bool
 is_key_id(const char *text)
@@ -380,7 +386,7 @@ find_own_keys(struct renewal *r, struct aws_keys *out)
 {
 	const char *id = source_text(r->config, "accessKeyId");
 
-	if (id == NULL && strcmp(r->settings->metadata, "aws") == 0)
+	if (id == NULL && machine_keys_are_allowed(r->settings))
 		return find_machine_keys(r, out);
 	if (id == NULL)
 		return ask_misconfigured(

@@ -1,5 +1,5 @@
 /* github: installation tokens of a GitHub App.  Experimental: GitHub's own registry may refuse them
- * for private packages, although it takes the login (docs/renewal.md). */
+ * for private packages, although it takes the login (docs/sources.md). */
 #include <stdlib.h>
 #include <string.h>
 

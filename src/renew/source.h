@@ -31,7 +31,8 @@ struct renew_settings {
 	const char *ca_file;	 /* "": the system's */
 	const char *proxy;	 /* "": none, even if the environment names one */
 	int64_t timeout_ms;	 /* for one renewal */
-	const char *metadata;	 /* "aws": the keys of this machine may be used; "": none */
+	const char *metadata;	 /* "aws": the keys of this machine may be used; "" or NULL: none
+				  */
 	const char *programs;	 /* of exec: program.h */
 	const char *environment; /* of exec: "NAME=value NAME=value", all that a program gets */
 	const char *tokens_dir;	 /* webIdentityTokenFile must be below it; "": none may be read */

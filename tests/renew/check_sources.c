@@ -38,6 +38,8 @@ static const struct { const char *fault; enum renew_result result; int status, r
 	{ "hang-after",  RENEW_TIMEOUT,      0,   0 },
 	{ "drop-before", RENEW_UNREACHABLE,  0,   0 },
 	{ "drop-after",  RENEW_UNREACHABLE,  0,   0 },
+	{ "closed",      RENEW_UNREACHABLE,  0,   0 },
+	{ "tls",         RENEW_TLS_ERROR,    0,   0 },
 };
 enum { HANG_MS = 1500 };
 /* clang-format on */

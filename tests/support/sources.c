@@ -15,6 +15,8 @@
 
 #include "support/support.h"
 
+enum { CLOSED_PORT = 1 };
+
 static pid_t server;
 static int to_server;
 static unsigned port;
@@ -65,7 +67,9 @@ sources_stop(void)
 const char *
 sources_url(struct arena *a, const char *name, const char *fault)
 {
-	return arena_printf(a, "http://127.0.0.1:%u/%s/%s", port, name, fault);
+	return arena_printf(a, "%s://127.0.0.1:%u/%s/%s",
+			    strcmp(fault, "tls") == 0 ? "https" : "http",
+			    strcmp(fault, "closed") == 0 ? CLOSED_PORT : port, name, fault);
 }
 
 /* The text with each URL(NAME,FAULT) replaced. */

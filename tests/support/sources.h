@@ -11,7 +11,8 @@
 void sources_start(void);
 void sources_stop(void);
 
-/* "http://127.0.0.1:PORT/NAME/FAULT" */
+/* "http://127.0.0.1:PORT/NAME/FAULT"; where the fault is "tls" the scheme is https, which they do
+ * not speak, and for "closed" nobody is there. */
 const char *sources_url(struct arena *a, const char *name, const char *fault);
 
 /* The text that a stand-in answers to a GET of the path below such a URL. */
