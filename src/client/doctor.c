@@ -207,7 +207,8 @@ look_registry(struct visit *v)
 		return;
 	}
 	report(v, true, "password", "the key is given it");
-	if (!registry_check(&settings, c->arena, v->address, client_text(login, "Username"),
+	const struct registry_at at = {.address = v->address};
+	if (!registry_check(&settings, c->arena, &at, client_text(login, "Username"),
 			    client_text(login, "Secret"), &got))
 		report(v, false, "registry",
 		       "could not be asked, for want of memory or descriptors");

@@ -209,6 +209,35 @@ static const char busy[] =
 	"The server waits for registries with as many threads as it may, or as one "
 	"key may have: try again.";
 
+struct host_note {
+	const struct inject_work *work;
+	const char *host;
+};
+
+static enum err
+host_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct host_note *n = arg;
+	const struct record *login = n->work->login->row;
+
+	return use_note_host(tx, n->work->context, login->columns[COL_REGISTRY_ID].number,
+			     n->host) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+/* The first host that gives a token for a registry's login is the one for all. */
+static enum err
+remember_token_host(const struct inject_work *w, const char *host)
+{
+	struct host_note n = {w, host};
+
+	if (host == NULL || w->login->token_host != NULL)
+		return ERR_NONE;
+	enum store_rc rc = store_write(w->context->store, host_in_transaction, &n);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
+}
+
 /* A cached token must have some time left, so that it does not expire before it is used. */
 static enum err
 fetch(const struct inject_work *w, const char *const *scopes,
@@ -218,8 +247,10 @@ fetch(const struct inject_work *w, const char *const *scopes,
 	int64_t began_ms = clock_ms();
 	struct check_report report;
 	struct grant grant;
-	bool done = registry_authorize(inject->settings, w->context->arena, w->wish->registry,
-				       w->user, w->secret, scopes, &grant, &report);
+	const struct registry_at at = {.address = w->wish->registry,
+				       .token_host = w->login->token_host};
+	bool done = registry_authorize(inject->settings, w->context->arena, &at, w->user, w->secret,
+				       scopes, &grant, &report);
 	int64_t lasts_ms = grant.is_token ? grant.lasts_ms * 4 / 5 : BASIC_KEPT_MS;
 	bool granted = done && report.result == CHECK_VALID && grant.authorization != NULL &&
 		       strlen(grant.authorization) <= INJECT_TOKEN_MAX;
@@ -228,7 +259,7 @@ fetch(const struct inject_work *w, const char *const *scopes,
 	tokens_put(inject->tokens, key, w->context->id->key_id, *out, clock_ms(),
 		   granted ? began_ms + lasts_ms : clock_ms() + TOKENS_FAILED_MS);
 	if (granted)
-		return ERR_NONE;
+		return remember_token_host(w, report.token_host);
 	if (!done)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	log_info("no token for the login 1c%lld: %s, status %d",

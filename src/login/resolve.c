@@ -106,6 +106,7 @@ struct known_registry {
 	int64_t id, owner;
 	const struct registry_url *url; /* NULL: not requested, or not allowed to the key */
 	const char *address;		/* as stored; logins are bound to it */
+	const char *token_host;
 	bool active;
 };
 
@@ -205,6 +206,7 @@ know_registry(struct finder *f, const struct record *row, struct known_registry 
 	    registry_url_parse(c->arena, address, url) == NULL) {
 		out->url = url;
 		out->address = address;
+		out->token_host = record_text(row, COL_TOKEN_HOST);
 	}
 	return ERR_NONE;
 }
@@ -232,7 +234,8 @@ static enum err
 add_login(struct finder *f, const struct known_registry *registry, struct record *row)
 {
 	const struct context *c = f->context;
-	struct login login = {.row = row, .registry = registry->url};
+	struct login login = {
+		.row = row, .registry = registry->url, .token_host = registry->token_host};
 
 	if (registry->url == NULL)
 		return ERR_NONE;
@@ -286,7 +289,8 @@ add_registries(struct finder *f, enum column column, struct value value, bool pl
 			       .kind = types_table[T_REGISTRY].kind,
 			       .owners = f->owners,
 			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_KIND) | COL_BIT(COL_STATE) |
-					  COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_SERVER_ADDRESS),
+					  COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_SERVER_ADDRESS) |
+					  COL_BIT(COL_TOKEN_HOST),
 			       .conditions = {{.column = column, .op = OP_EQ, .value = value}},
 			       .condition_count = 1,
 			       .limit = FIRST_PAGE};

@@ -32,6 +32,7 @@ enum login_reason {
 struct login {
 	const struct record *row;	     /* the registryCredential */
 	const struct registry_url *registry; /* the parsed address of its registry */
+	const char *token_host;		     /* where logins of that registry go; NULL: not known */
 	const char *path;		     /* repositories it is for; "": all */
 	bool own;			     /* belongs to the account that the caller acts for */
 	bool fits; /* set by resolve_order(): can be used for the request */

@@ -83,7 +83,8 @@ try_login(const struct context *c, struct verifier *verifier, const struct recor
 	  const struct json *body, struct check_report *report, struct error *e)
 {
 	const struct resource_type *input = &types_table[T_REGISTRY_TEST_INPUT];
-	struct tried_login login = {.address = record_text(row, COL_SERVER_ADDRESS)};
+	struct tried_login login = {.registry = {.address = record_text(row, COL_SERVER_ADDRESS),
+						 .token_host = record_text(row, COL_TOKEN_HOST)}};
 
 	if (try_read_input(input, body, "publicValue", &login.user, e) != ERR_NONE ||
 	    try_read_input(input, body, "secretValue", &login.secret, e) != ERR_NONE ||

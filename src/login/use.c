@@ -10,6 +10,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"
+#include "resource/trail.h"
 #include "store/store.h"
 
 const char use_unopened[] = "has a password that cannot be opened: store it again";
@@ -105,4 +106,23 @@ handout_note_use(struct store_tx *tx, const struct context *c, const struct reco
 		columns[COL_LAST_USED_BY] = value_int(c->id->key_id);
 	return store_update(tx, &family_credential, record_id(row), columns,
 			    COL_BIT(COL_LAST_USED) | COL_BIT(COL_LAST_USED_BY));
+}
+
+enum store_rc
+use_note_host(struct store_tx *tx, const struct context *c, int64_t registry_id,
+	      const char *token_host)
+{
+	const uint64_t column = COL_BIT(COL_TOKEN_HOST);
+	struct record old, row;
+	enum store_rc rc =
+		store_tx_get(tx, c->arena, &family_storage_pool, registry_id, &owners_all, &old);
+
+	if (rc != STORE_OK || old.columns[COL_TOKEN_HOST].type != VALUE_NULL)
+		return rc == STORE_NONE ? STORE_OK : rc;
+	row = old;
+	row.columns[COL_TOKEN_HOST] = value_text(token_host);
+	rc = store_update(tx, &family_storage_pool, registry_id, row.columns, column);
+	return rc == STORE_OK
+		       ? trail_note_changes(tx, c, "update", 0, &old, &row, column, NULL, NULL)
+		       : rc;
 }

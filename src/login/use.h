@@ -22,4 +22,8 @@ enum err use_open_login(struct hand_out_work *w, struct entry *entry, const char
 enum store_rc use_check(struct store_tx *tx, const struct context *c, const struct record *login,
 			bool *same) __attribute__((warn_unused_result));
 
+/* Remembers where logins of a registry go, unless that is known already. */
+enum store_rc use_note_host(struct store_tx *tx, const struct context *c, int64_t registry_id,
+			    const char *token_host) __attribute__((warn_unused_result));
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "login/use.h"
 #include "model/list.h"
 #include "model/process.h"
 #include "model/record.h"
@@ -158,17 +159,18 @@ static bool
 ask(struct job *job)
 {
 	const struct context context = {.arena = job->arena, .ring = job->verifier->ring};
-	const char *address = record_text(&job->registry, COL_SERVER_ADDRESS);
+	const struct registry_at at = {.address = record_text(&job->registry, COL_SERVER_ADDRESS),
+				       .token_host = record_text(&job->registry, COL_TOKEN_HOST)};
 	const char *secret = login_open(&context, &job->row, OPEN_TO_CHECK);
 	bool readable = secret != NULL || job->row.columns[COL_SECRET_VALUE].type == VALUE_NULL;
 
 	if (job->row.columns[COL_VERIFY_ATTEMPT].number > VERIFY_ATTEMPTS_MAX)
 		give_up(job, CHECK_TIMEOUT,
 			"The server could not carry out the check; its log says why.");
-	else if (address == NULL || job->registry.columns[COL_REMOVED].type != VALUE_NULL)
+	else if (at.address == NULL || job->registry.columns[COL_REMOVED].type != VALUE_NULL)
 		give_up(job, CHECK_UNREACHABLE, "The registry of the login was removed.");
 	else
-		return readable && registry_check(job->verifier->settings, job->arena, address,
+		return readable && registry_check(job->verifier->settings, job->arena, &at,
 						  record_text(&job->row, COL_PUBLIC_VALUE), secret,
 						  &job->report);
 	return !arena_failed(job->arena);
@@ -223,6 +225,21 @@ note_end(struct store_tx *tx, const struct job *job, const struct record *row,
 	return resource_note(tx, &context, job->arena, ending->process, 0, row, changes);
 }
 
+/* A login that was accepted was sent to the right host. */
+static enum store_rc
+remember_host(struct store_tx *tx, const struct job *job)
+{
+	const struct context context = {.arena = job->arena,
+					.ring = job->verifier->ring,
+					.actor = {.via = "verifier", .request_id = "verifier"},
+					.now_ms = clock_wall_ms()};
+
+	if (job->report.result != CHECK_VALID || job->report.token_host == NULL ||
+	    job->registry.columns[COL_TOKEN_HOST].type != VALUE_NULL)
+		return STORE_OK;
+	return use_note_host(tx, &context, record_id(&job->registry), job->report.token_host);
+}
+
 /* A change made meanwhile wins: then the result is about an old version of the row. */
 static enum err
 finish_in_transaction(struct store_tx *tx, void *arg)
@@ -257,6 +274,8 @@ finish_in_transaction(struct store_tx *tx, void *arg)
 			      columns, given);
 	if (rc == STORE_OK)
 		rc = note_end(tx, job, &row, ending, after);
+	if (rc == STORE_OK)
+		rc = remember_host(tx, job);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
@@ -446,7 +465,8 @@ verifier_test(struct verifier *v, struct arena *a, int64_t account, const struct
 			       "The server is trying as many logins as it may at a time, or as one "
 			       "account may: try again in a second.");
 	}
-	bool done = registry_check(v->settings, a, login->address, login->user, login->secret, out);
+	bool done =
+		registry_check(v->settings, a, &login->registry, login->user, login->secret, out);
 	seats_leave(v->tests, account);
 	return done ? ERR_NONE : err_set(e, ERR_INTERNAL, NULL, NULL);
 }

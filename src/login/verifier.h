@@ -45,7 +45,8 @@ void verifier_wake(struct verifier *v);
 bool verifier_run_one(struct verifier *v);
 
 struct tried_login {
-	const char *address, *user, *secret;
+	struct registry_at registry;
+	const char *user, *secret;
 };
 
 /* Checks a login for an account, and stores nothing. ERR_TOO_MANY if too many are under way;

@@ -530,7 +530,8 @@ static const struct field hand_out_fields[] = {
 	{ 0 }
 };
 
-#define STORAGE_POOL_FIELDS \
+/* What a registry has besides stands before `transitioning`. */
+#define STORAGE_POOL_FIELDS(...) \
 	ACCOUNT_ID, \
 	NOTHING("agentId", "reference[agent]", 255, FILTER_V), \
 	NOTHING("blockDevicePath", "string", 0, FILTER_NONE), \
@@ -543,20 +544,22 @@ static const struct field hand_out_fields[] = {
 	REMOVE_TIME, REMOVED, \
 	STATE_IN(states_v1, IN_V1), STATE_IN(states_v2, IN_V2), \
 	{ .name = "storageDriverId", .type = FT_CONSTANT, .type_text = "reference[storageDriver]", .flags = F_NULLABLE, .filter = FILTER_V, .versions = IN_V2 }, \
-	TRANSITIONS, UUID, \
+	__VA_ARGS__ TRANSITIONS, UUID, \
 	NOTHING("virtualTotalSizeMb", "int", 255, FILTER_N), \
 	NOTHING("volumeAccessMode", "string", 255, FILTER_S), \
 	NOTHING("volumeCapabilities", "array[string]", 0, FILTER_NONE), \
 	NOTHING("zoneId", "reference[zone]", 255, FILTER_V)
 
 static const struct field storage_pool_fields[] = {
-	STORAGE_POOL_FIELDS,
+	STORAGE_POOL_FIELDS(),
 	NOTHING_IN("hostIds", "array[reference[host]]", IN_V2),
 	NOTHING_IN("volumeIds", "array[reference[volume]]", IN_V2),
 	{ 0 }
 };
+/* tokenHost is set by the first check that succeeds; logins go to no other host until somebody changes it. */
+#define TOKEN_HOST { .name = "tokenHost", .column = COL_TOKEN_HOST, .type = FT_STRING, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .min_len = 1, .max_len = 300, .filter = FILTER_S },
 static const struct field registry_fields[] = {
-	STORAGE_POOL_FIELDS,
+	STORAGE_POOL_FIELDS(TOKEN_HOST),
 	{ .name = "serverAddress", .column = COL_SERVER_ADDRESS, .type = FT_STRING, .flags = F_CREATE | F_REQUIRED | F_IN_DATA, .min_len = 1, .max_len = 1024 },
 	{ 0 }
 };

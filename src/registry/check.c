@@ -29,8 +29,10 @@ check_basic(struct inquiry *c)
 {
 	const char *authorization = inquiry_basic(c, &c->login);
 	struct registry_answer answer;
-	enum check_result result = inquiry_ask_registry(c, "/v2/", authorization, false, &answer);
+	enum check_result result = token_may_send(c, c->api);
 
+	if (result == OPEN)
+		result = inquiry_ask_registry(c, "/v2/", authorization, false, &answer);
 	if (result == OPEN)
 		result = inquiry_result_of(answer.status);
 	if (result == OPEN)
@@ -49,7 +51,10 @@ check_open(struct inquiry *c)
 	if (c->login.secret == NULL)
 		return CHECK_ANONYMOUS_ACCESS;
 	const struct given_login nobody = inquiry_made_up_login(c);
-	result = inquiry_ask_registry(c, "/v2/", inquiry_basic(c, &c->login), false, &answer);
+	result = token_may_send(c, c->api);
+	if (result == OPEN)
+		result = inquiry_ask_registry(c, "/v2/", inquiry_basic(c, &c->login), false,
+					      &answer);
 	if (result == OPEN)
 		result = inquiry_result_of(answer.status);
 	if (result != OPEN)
@@ -95,7 +100,9 @@ check_bearer(struct inquiry *c, const struct challenge *challenge)
 
 	if (!token_read_realm(c, challenge, &realm))
 		return CHECK_NOT_A_REGISTRY;
-	enum check_result result = token_get(c, &realm, &c->login, false, &token);
+	enum check_result result = token_may_send(c, realm.url);
+	if (result == OPEN)
+		result = token_get(c, &realm, &c->login, false, &token);
 	if (result == OPEN)
 		result = token_ask_with(c, token, false);
 	if (result != OPEN)
@@ -129,16 +136,18 @@ check_run(struct inquiry *c)
 }
 
 bool
-registry_check(const struct check_settings *s, struct arena *a, const char *address,
+registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
 	       const char *user, const char *secret, struct check_report *out)
 {
 	struct inquiry *c = arena_alloc(a, sizeof(*c));
 
 	if (c == NULL)
 		return false;
-	*c = (struct inquiry){
-		.settings = s, .arena = a, .login = {user != NULL ? user : "", secret}};
-	return inquiry_run(c, address, check_run, out);
+	*c = (struct inquiry){.settings = s,
+			      .arena = a,
+			      .login = {user != NULL ? user : "", secret},
+			      .known_host = at->token_host};
+	return inquiry_run(c, at->address, check_run, out);
 }
 
 /* A login, or a token for it */
@@ -147,7 +156,10 @@ registry_check(const struct check_settings *s, struct arena *a, const char *addr
 static enum check_result
 grant_login(struct inquiry *c)
 {
+	enum check_result result = token_may_send(c, c->api);
 
+	if (result != OPEN)
+		return result;
 	c->grant->authorization = inquiry_basic(c, &c->login);
 	return CHECK_VALID;
 }
@@ -173,7 +185,9 @@ grant_run(struct inquiry *c)
 									   : CHECK_NOT_A_REGISTRY;
 	if (!token_read_realm(c, challenge, &realm))
 		return CHECK_NOT_A_REGISTRY;
-	result = token_get(c, &realm, &c->login, false, &token);
+	result = token_may_send(c, realm.url);
+	if (result == OPEN)
+		result = token_get(c, &realm, &c->login, false, &token);
 	if (result != OPEN)
 		return result;
 	c->grant->is_token = true;
@@ -182,7 +196,7 @@ grant_run(struct inquiry *c)
 }
 
 bool
-registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
+registry_authorize(const struct check_settings *s, struct arena *a, const struct registry_at *at,
 		   const char *user, const char *secret, const char *const *scopes,
 		   struct grant *out, struct check_report *report)
 {
@@ -191,7 +205,11 @@ registry_authorize(const struct check_settings *s, struct arena *a, const char *
 	*out = (struct grant){0};
 	if (c == NULL)
 		return false;
-	*c = (struct inquiry){
-		.settings = s, .arena = a, .login = {user, secret}, .scopes = scopes, .grant = out};
-	return inquiry_run(c, address, grant_run, report);
+	*c = (struct inquiry){.settings = s,
+			      .arena = a,
+			      .login = {user, secret},
+			      .scopes = scopes,
+			      .grant = out,
+			      .known_host = at->token_host};
+	return inquiry_run(c, at->address, grant_run, report);
 }

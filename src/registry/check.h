@@ -33,15 +33,24 @@ struct check_settings {
 
 struct check_report {
 	enum check_result result;
-	const char *message; /* a sentence, static */
-	int http_status;     /* of the answer that decided; 0: no answer */
-	int64_t ms;	     /* duration */
+	const char *message;	/* a sentence, static or in the arena */
+	int http_status;	/* of the answer that decided; 0: no answer */
+	int64_t ms;		/* duration */
+	const char *token_host; /* where the login was sent, or would have been: in the arena, NULL:
+				   nowhere */
 };
 
-/* Checks a login at the registry with this address, as a client wrote it. user and secret may be
+/* A registry, and where its logins go: to its token server, or to itself. Whoever takes over the
+ * front of a registry could name another host, and collect all passwords that are checked. */
+struct registry_at {
+	const char *address;	/* as a client wrote it */
+	const char *token_host; /* HOST or HOST:PORT, the only one; NULL: any */
+};
+
+/* Checks a login at a registry. user and secret may be
  * NULL. Takes up to timeout_ms; may be called from any thread. False: out of memory or descriptors,
  * so there is no result. */
-bool registry_check(const struct check_settings *s, struct arena *a, const char *address,
+bool registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
 		    const char *user, const char *secret, struct check_report *out)
 	__attribute__((warn_unused_result));
 
@@ -55,13 +64,13 @@ struct grant {
 	int64_t lasts_ms;	   /* lifetime of a token, counted from the request for it */
 };
 
-/* Asks the registry at this address how clients authenticate, and its token server for a token for
+/* Asks the registry how clients authenticate, and its token server for a token for
  * these scopes (NULL-terminated): "repository:acme/app:pull".  report->result is CHECK_VALID if
  * there is a grant.  For a registry that wants Basic or no authentication the grant is the login
  * itself. Otherwise as above. */
-bool registry_authorize(const struct check_settings *s, struct arena *a, const char *address,
-			const char *user, const char *secret, const char *const *scopes,
-			struct grant *out, struct check_report *report)
+bool registry_authorize(const struct check_settings *s, struct arena *a,
+			const struct registry_at *at, const char *user, const char *secret,
+			const char *const *scopes, struct grant *out, struct check_report *report)
 	__attribute__((warn_unused_result));
 
 /* A path of a registry, and where the registry redirects a client that requests it. */

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -23,6 +24,48 @@ url_part(struct inquiry *c, CURLU *url, CURLUPart part, unsigned flags)
 		copy = arena_strdup(c->arena, text);
 	curl_free(text);
 	return copy;
+}
+
+/* The host of a URL, with its port unless that is the one of https: "HOST", "HOST:PORT". NULL: it
+ * has none that could be shown. */
+static const char *
+token_host_of(struct inquiry *c, const char *text)
+{
+	CURLU *url = curl_url();
+	const char *host = NULL, *port = NULL;
+
+	if (url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
+		host = url_part(c, url, CURLUPART_HOST, 0);
+		port = url_part(c, url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+	}
+	curl_url_cleanup(url);
+	if (host == NULL || port == NULL) {
+		c->exhausted = true; /* it was read as a URL before */
+		return NULL;
+	}
+	if (strcmp(port, "443") != 0)
+		host = arena_printf(c->arena, "%s:%s", host, port);
+	for (const char *p = host; p != NULL && *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 0x7f)
+			return NULL;
+	return host;
+}
+
+enum check_result
+token_may_send(struct inquiry *c, const char *url)
+{
+	const char *host = url != NULL ? token_host_of(c, url) : NULL;
+
+	if (host == NULL)
+		return inquiry_is_exhausted(c) ? CHECK_UNREACHABLE : CHECK_NOT_A_REGISTRY;
+	c->token_host = host;
+	if (c->known_host == NULL || strcasecmp(c->known_host, host) == 0)
+		return OPEN;
+	c->message = arena_printf(c->arena,
+				  "The registry sends logins to %s now; they went to %s before. If "
+				  "that is right, change tokenHost of the registry.",
+				  host, c->known_host);
+	return CHECK_OTHER_TOKEN_HOST;
 }
 
 bool

@@ -268,5 +268,8 @@ inquiry_run(struct inquiry *c, const char *address, enum check_result (*task)(st
 		out->ms = 0;
 	}
 	out->message = why != NULL ? why : result_texts[out->result].sentence;
+	if (out->result == CHECK_OTHER_TOKEN_HOST && c->message != NULL)
+		out->message = c->message;
+	out->token_host = c->token_host;
 	return !inquiry_is_exhausted(c);
 }

@@ -46,6 +46,9 @@ struct inquiry {
 	bool coarse;	/* an internal server that is not a registry: report no details about it */
 	bool exhausted; /* out of memory or descriptors */
 	int http_status;
+	const char *known_host; /* the only host that the login may be sent to; NULL: any */
+	const char *token_host; /* the host that it is sent to; NULL: none yet */
+	const char *message;	/* instead of the result's own; NULL: that */
 };
 
 struct registry_answer {
@@ -98,6 +101,9 @@ bool token_read_realm(struct inquiry *c, const struct challenge *challenge, stru
  * token counts as a refusal. */
 enum check_result token_get(struct inquiry *c, const struct realm *realm,
 			    const struct given_login *login, bool aside, const char **out);
+
+/* Before the login is sent to the host of a URL: OPEN, or CHECK_OTHER_TOKEN_HOST. */
+enum check_result token_may_send(struct inquiry *c, const char *url);
 
 /* The subject of a token, if it is a JWT; NULL if unknown. */
 const char *token_subject(struct inquiry *c, const char *token);

@@ -23,7 +23,7 @@ MAY_SET = {
     "registryCredential": (("name description registryId publicValue secretValue email pathPrefix isDefault expiresAt",
                             "name description publicValue secretValue email pathPrefix isDefault expiresAt"),
                            {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
-    "registry": (("name description serverAddress", "name description"),
+    "registry": (("name description serverAddress tokenHost", "name description tokenHost"),
                  {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
     "apiKey": (("name description expires networks role registryIds pathPrefixes", "name description expires networks role registryIds pathPrefixes"),
                {"admin": ("publicValue secretValue accountId reveal", "reveal"), "service": ("publicValue secretValue accountId", ""),

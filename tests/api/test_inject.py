@@ -705,6 +705,22 @@ class Elsewhere(Tool):
         self.works()
         self.assertEqual(set(self.scopes), {"repository:acme/app:pull", "repository:acme/app:pull,push"})
 
+    def test_the_login_goes_to_no_other_token_server_than_the_first(self):
+        """The registry's front names another one: no token, no login there, until somebody confirms it."""
+        self.open(example="inject-token")
+        self.works()
+        first = self.ok(self.env.get("registries/" + self.row["registryId"]))["tokenHost"]
+        self.assertRegex(first, "^127.0.0.1:[0-9]+$")
+        second = self.standin(self.grant)
+        self.granted.clear()
+        self.challenge = 'Bearer realm="%s/token",service="x"' % second.url
+        self.shape()
+        self.assertIn(self.raw("/v2/acme/other/manifests/1")[0], (502, 503, 504))
+        self.assertEqual(second.requests, [])
+        self.ok(self.env.put("registries/" + self.row["registryId"], {"tokenHost": second.host}))
+        harness.wait_until(lambda: self.raw("/v2/acme/third/manifests/1")[0] == 404)
+        self.assertNotEqual(second.requests, [])
+
     def raw(self, path, method="GET", key=None, headers=(), body=b""):
         """(status, path of the Location): path is that of an address of the front."""
         front = self.front_

@@ -78,6 +78,8 @@ EXCEPTIONS = (
      lambda role, kind, part, name, attr, new, old: kind == "apiKey" and part in ("field", "filter") and old is None
      and name in ("expires", "lastUsed", "lastUsedAddress", "madeBy", "networks", "pathPrefixes", "projectIds", "registryIds",
                   "reveal", "role")),
+    ("logins go to one host", "registry: tokenHost is not in the original",
+     lambda role, kind, part, name, attr, new, old: kind == "registry" and part in ("field", "filter") and name == "tokenHost"),
     ("logins are chosen", "registryCredential: expiresAt, isDefault, lastUsed, lastUsedBy, pathPrefix are not in the original",
      lambda role, kind, part, name, attr, new, old: kind == "registryCredential" and part in ("field", "filter") and old is None
      and name in ("expiresAt", "isDefault", "lastUsed", "lastUsedBy", "pathPrefix")),

@@ -21,7 +21,7 @@ site = None
 work = None
 LOOPBACK = ("--verify-networks", "127.0.0.0/8", "--verify-per-minute", "0")
 CHECKING = "The login is being checked against its registry."
-RESULTS = ("valid", "invalidCredential", "forbidden", "anonymousAccess", "notARegistry", "unreachable", "tlsError", "rateLimited", "timeout")
+RESULTS = ("valid", "invalidCredential", "forbidden", "anonymousAccess", "otherTokenHost", "notARegistry", "unreachable", "tlsError", "rateLimited", "timeout")
 DOCKER_REGISTRY = shutil.which("docker-registry")
 
 
@@ -84,6 +84,106 @@ class VerifyCase(harness.Case):
 
     def settled(self, row):
         return wait_for(lambda: self.ok(self.env.get("registrycredentials/" + row["id"])), lambda r: r["transitioning"] != "yes")
+
+
+class TokenHosts(VerifyCase):
+    """Where a registry sends logins is remembered: whoever takes over its front gets no login for another host."""
+
+    def setUp(self):
+        super().setUp()
+        self.secret, self.tokens = site.plant(), {"t"}
+        self.first, self.second = self.auth(), self.auth()
+        self.challenge = self.to(self.first)
+        self.registry = self.standin(self.answer)
+        self.row = self.project.registry(serverAddress=self.registry.url)
+        self.login = self.project.credential(self.row, publicValue="user", secretValue=self.secret)
+
+    def auth(self):
+        return self.standin(lambda r: Answer(200, {"token": "t"}) if r.login == ("user", self.secret) else Answer(401, UNAUTHORIZED))
+
+    def to(self, server):
+        return 'Bearer realm="%s/token",service="x"' % server.url
+
+    def answer(self, r):
+        if r.token not in self.tokens and r.login != ("user", self.secret):
+            return Answer(401, UNAUTHORIZED, dict(API, **({"WWW-Authenticate": self.challenge} if self.challenge else {})))
+        return Answer(200 if r.path == "/v2/" else 404, {} if r.path == "/v2/" else {"errors": [{"code": "NAME_UNKNOWN"}]}, API)
+
+    def verify(self):
+        self.status(self.env.action("registrycredentials/" + self.login["id"], "verify"), 202)
+        return self.settled(self.login)
+
+    def host(self, client=None):
+        return self.ok((client or self.env).get("registries/" + self.row["id"]))["tokenHost"]
+
+    def nothing_went_to(self, *servers):
+        for server in servers:
+            self.assertEqual([r.url for r in server.requests if r.login or b"secret" in r.body or b"refresh_token" in r.body], [])
+
+    def test_the_first_host_that_proves_right_is_remembered_and_no_other_gets_a_login(self):
+        self.assertIsNone(self.host())
+        self.assertEqual(self.verify()["verificationResult"], "valid")
+        self.assertEqual(self.host(), self.first.host)
+        before = len(self.registry.requests)
+        self.tokens.clear()
+        for challenge in (self.to(self.second), 'Bearer realm="http://localhost:%d/token"' % self.second.port, 'Basic realm="x"',
+                          'Bearer realm="%s/token", Basic realm="x"' % self.second.url):
+            self.challenge = challenge
+            row = self.verify()
+            self.assertEqual(row["verificationResult"], "otherTokenHost", challenge)
+            self.assertIn(self.first.host, row["verificationMessage"])
+            self.assertIn("tokenHost", row["verificationMessage"])
+            self.assertEqual(row["state"], "active", "the login goes on: its registry's front is what changed")
+            tried = self.ok(self.env.action("registries/" + self.row["id"], "test", {"publicValue": "user", "secretValue": self.secret}))
+            self.assertEqual(tried["verificationResult"], "otherTokenHost")
+        self.nothing_went_to(self.second)
+        self.assertEqual([r.url for r in self.registry.requests[before:] if r.login], [])
+        self.assertEqual(self.host(), self.first.host)
+
+    def test_an_open_registry_gets_no_login_that_went_to_a_token_server(self):
+        self.assertEqual(self.verify()["verificationResult"], "valid")
+        self.registry.answer = lambda r: Answer(200 if r.path == "/v2/" else 404, {} if r.path == "/v2/" else {"errors": [{"code": "NAME_UNKNOWN"}]}, API)
+        before = len(self.registry.requests)
+        self.assertEqual(self.verify()["verificationResult"], "otherTokenHost")
+        self.assertEqual([r.url for r in self.registry.requests[before:] if r.login], [])
+
+    def test_another_host_is_confirmed_by_whoever_may_change_the_registry(self):
+        self.verify()
+        for confirmed in (self.second.host, self.second.host.upper(), None):
+            self.challenge = self.to(self.first)
+            self.ok(self.env.put("registries/" + self.row["id"], {"tokenHost": self.first.host}))
+            self.challenge = self.to(self.second)
+            self.assertEqual(self.verify()["verificationResult"], "otherTokenHost")
+            self.ok(self.env.put("registries/" + self.row["id"], {"tokenHost": confirmed}))
+            self.assertEqual(self.verify()["verificationResult"], "valid")
+            self.assertEqual(self.host(), confirmed or self.second.host)
+
+    def test_who_may_not_change_the_registry_confirms_nothing(self):
+        self.verify()
+        bounded = [site.new_key(self.project.admin, **bound) for bound in ({"registryIds": [self.row["id"]]}, {"pathPrefixes": ["acme"]}, {"role": "readonly"})]
+        for key in bounded:
+            r = harness.Client(site, key, self.project.root).put("registries/" + self.row["id"], {"tokenHost": self.second.host})
+            self.assertNotEqual(r.status, 200)
+        self.assertEqual(self.host(), self.first.host)
+
+    def test_what_was_remembered_and_changed_is_in_the_audit_log(self):
+        self.verify()
+        self.ok(self.env.put("registries/" + self.row["id"], {"tokenHost": None}))
+        changes = [json.loads(row[0]) for row in site.sql("SELECT changes FROM audit_log WHERE resource_id = ? AND event_type = 'update' ORDER BY id", (self.row["id"],))]
+        self.assertEqual(changes, [{"tokenHost": {"old": None, "new": self.first.host}}, {"tokenHost": {"old": self.first.host, "new": None}}])
+
+    def test_a_login_that_was_refused_proves_no_host(self):
+        self.secret = site.plant("another")
+        self.assertEqual(self.verify()["verificationResult"], "invalidCredential")
+        self.assertIsNone(self.host())
+
+    def test_a_registry_with_basic_is_its_own_host(self):
+        self.challenge = 'Basic realm="x"'
+        self.assertEqual(self.verify()["verificationResult"], "valid")
+        self.assertEqual(self.host(), self.registry.host)
+        self.challenge = self.to(self.second)
+        self.assertEqual(self.verify()["verificationResult"], "otherTokenHost")
+        self.nothing_went_to(self.second)
 
 
 class Standins(VerifyCase):

@@ -16,16 +16,17 @@ static enum check_result result;
 static const char *meanwhile; /* SQL that another one runs while the registry is asked */
 static unsigned asked;
 
-bool __wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
-			   const char *user, const char *secret, struct check_report *out);
+bool __wrap_registry_check(const struct check_settings *s, struct arena *a,
+			   const struct registry_at *at, const char *user, const char *secret,
+			   struct check_report *out);
 
 bool
-__wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
+__wrap_registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
 		      const char *user, const char *secret, struct check_report *out)
 {
 	(void)s;
 	(void)a;
-	ck_assert_str_eq(address, "reg.test");
+	ck_assert_str_eq(at->address, "reg.test");
 	ck_assert_str_eq(user, "ci-bot");
 	ck_assert_str_eq(secret, "the secret");
 	asked++;

@@ -104,6 +104,7 @@ static const struct field_row registry[] = {
 	{ "name",                  FT_STRING,     NULL,       C | U | N,     0, 255,  FILTER_S },
 	{ "removed",               FT_DATE,       NULL,       N,             0, 255,  FILTER_N },
 	{ "state",                 FT_ENUM,       NULL,       0,             0, 128,  FILTER_V },
+	{ "tokenHost",             FT_STRING,     NULL,       C | U | N,     1, 300, FILTER_S },
 	{ "transitioning",         FT_TRANSITION, NULL,       0,             0, 0,    FILTER_NONE },
 	{ "transitioningMessage",  FT_MESSAGE,    NULL,       N,             0, 0,    FILTER_NONE },
 	{ "transitioningProgress", FT_CONSTANT,   NULL,       N,             0, 0,    FILTER_NONE },

@@ -208,7 +208,8 @@ check_it(const struct check_settings *s, const char *name, const char *secret)
 {
 	struct check_report report;
 
-	ck_assert(registry_check(s, a, at(name), "user", secret, &report));
+	ck_assert(registry_check(s, a, &(struct registry_at){.address = at(name)}, "user", secret,
+				 &report));
 	return report;
 }
 
@@ -336,7 +337,8 @@ START_TEST(no_refused_address_is_connected_to)
 	struct check_report report;
 
 	s.networks = "127.0.0.3/32";
-	ck_assert(registry_check(&s, a, with_port(refused[_i]), "user", "right", &report));
+	ck_assert(registry_check(&s, a, &(struct registry_at){.address = with_port(refused[_i])},
+				 "user", "right", &report));
 	ck_assert_msg(report.result != CHECK_VALID && report.http_status == 0, "%s: %s",
 		      refused[_i], check_result_word(report.result));
 	ck_assert_int_eq(atomic_load(&requests), 0);
@@ -396,7 +398,8 @@ START_TEST(without_memory_there_is_no_result)
 	for (unsigned n = 1; !done; n++) {
 		arena_reset(a);
 		arena_fail_at(a, n);
-		done = registry_check(&s, a, address, "user", "right", &report);
+		done = registry_check(&s, a, &(struct registry_at){.address = address}, "user",
+				      "right", &report);
 		ck_assert_uint_lt(n, 500);
 	}
 	ck_assert_result(report, CHECK_VALID);
@@ -413,13 +416,14 @@ START_TEST(without_memory_for_curl_there_is_no_wrong_result)
 	char address[64];
 
 	(void)snprintf(address, sizeof(address), "http://basic.test:%u", port);
-	ck_assert(
-		registry_check(&s, a, address, "user", "right", &report)); /* libcurl is started */
+	ck_assert(registry_check(&s, a, &(struct registry_at){.address = address}, "user", "right",
+				 &report)); /* libcurl is started */
 	/* Each allocation in turn; some curl does without. */
 	for (unsigned n = 1; again; n++) {
 		arena_reset(a);
 		call_fails(calls[_i], n, ENOMEM);
-		bool done = registry_check(&s, a, address, "user", "right", &report);
+		bool done = registry_check(&s, a, &(struct registry_at){.address = address}, "user",
+					   "right", &report);
 		again = calls_go_on();
 		ck_assert_msg(!done || report.result == CHECK_VALID ||
 				      report.result == CHECK_UNREACHABLE,
@@ -447,8 +451,9 @@ START_TEST(without_descriptors_there_is_no_result)
 		n++;
 	for (size_t left = 0; left < 8; left++) {
 		arena_reset(a);
-		bool done =
-			registry_check(&s, a, at("http://basic.test"), "user", "right", &report);
+		bool done = registry_check(
+			&s, a, &(struct registry_at){.address = at("http://basic.test")}, "user",
+			"right", &report);
 
 		ck_assert_msg(!done || report.result == CHECK_VALID ||
 				      report.result == CHECK_TIMEOUT,
