@@ -197,6 +197,10 @@ set_options(struct fetch *f, const struct fetch_request *r, struct curl_slist *h
 		SET(CURLOPT_POSTFIELDS, r->body);
 	if (r->method != NULL)
 		SET(CURLOPT_CUSTOMREQUEST, r->method);
+	/* On a connection that turns out to be closed libcurl sends a request again, which may have
+	 * changed something already. */
+	if (r->method != NULL || r->body != NULL)
+		SET(CURLOPT_FRESH_CONNECT, 1L);
 	SET(CURLOPT_HEADERFUNCTION, take_header);
 	SET(CURLOPT_HEADERDATA, f);
 	SET(CURLOPT_WRITEFUNCTION, take_body);

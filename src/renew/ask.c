@@ -105,10 +105,13 @@ ask_read_document(struct renewal *r, const struct fetch_answer *got)
 static bool
 ask_speaks(const struct ask *q, const struct fetch_answer *got, const struct json *document)
 {
-	static const char *const names[] = {"error", "errors", "Error", "__type", "message"};
+	static const char *const names[] = {"error",  "errors",	 "Error",
+					    "__type", "message", "error_type"};
 
+	if (q->wants != NULL && json_member(document, q->wants) != NULL)
+		return true;
 	if (got->status >= 200 && got->status < 300)
-		return q->wants != NULL && json_member(document, q->wants) != NULL;
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (json_member(document, names[i]) != NULL)
 			return true;
@@ -282,6 +285,35 @@ ask_url(struct renewal *r, const char *name, const char *otherwise, const char *
 			"https://source.example, without a user, a query and a fragment.",
 			name);
 	return NULL;
+}
+
+const char *
+ask_header(struct renewal *r, const char *name, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+		if (http_is_control(*c)) {
+			r->message = "The sourceSecret has a line break or another control "
+				     "character: store it again without.";
+			return NULL;
+		}
+	return arena_printf(r->arena, "%s%s", name, value);
+}
+
+bool
+ask_every(struct renewal *r)
+{
+	double seconds = ASK_EVERY_S;
+	const struct json *value = json_member(r->config, "rotateEvery");
+
+	if (value != NULL && value->type != JSON_NULL &&
+	    (!ask_number(r->config, "rotateEvery", &seconds) || seconds < ASK_EVERY_MIN_S ||
+	     seconds > ASK_EVERY_MAX_S)) {
+		r->message = "The member \"rotateEvery\" of sourceConfig has to be a number of "
+			     "seconds, from 60 to 31536000.";
+		return false;
+	}
+	r->every_ms = (int64_t)seconds * 1000;
+	return true;
 }
 
 /* Reading an answer */

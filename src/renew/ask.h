@@ -23,6 +23,9 @@ enum {
 	ASK_SKEW_MS = 60 * 1000,    /* clocks that differ by less are taken to agree */
 	ASK_RETRY_MAX_MS = 60 * 60 * 1000,
 	ASK_SECRET_MAX = 64 * 1024, /* bytes of a secret */
+	ASK_EVERY_S = 30 * 86400,   /* where sourceConfig has no rotateEvery */
+	ASK_EVERY_MIN_S = 60,
+	ASK_EVERY_MAX_S = 365 * 86400,
 };
 
 struct ask {
@@ -70,6 +73,14 @@ enum renew_result ask_end_skewed(struct renewal *r, const struct ask_answer *ans
 /* The form `text` ("" for a new one) with one field more, its value percent-encoded.  A NULL value
  * adds nothing.  NULL if out of memory. */
 const char *ask_form(struct arena *a, const char *text, const char *name, const char *value);
+
+/* A header of a name, "Authorization: Bearer ", and a secret.  NULL with r->message if the secret
+ * would be more than one header, or none: the result is RENEW_MISCONFIGURED. */
+const char *ask_header(struct renewal *r, const char *name, const char *value);
+
+/* Sets r->every_ms by rotateEvery in sourceConfig, in seconds.  False with r->message: it is none;
+ * the result is RENEW_MISCONFIGURED. */
+bool ask_every(struct renewal *r);
 
 /* A text member; NULL: missing, empty, or no text. */
 const char *ask_text(const struct json *object, const char *name);

@@ -49,7 +49,9 @@ struct renewal {
 	const char *user, *secret; /* the present ones; NULL: none yet */
 	const char *handle;	   /* what the source called the present secret; NULL: nothing */
 	const char *chosen;	   /* SOURCE_CHOSEN: the value to set, stored before the call */
-	bool again;		   /* an earlier call may have reached the source */
+	const char *intent; /* SOURCE_SECOND: names what is about to be made, the same until one is
+			       stored; NULL: nothing does */
+	bool again;	    /* an earlier call may have reached the source */
 	int64_t login_id;
 	int64_t now_ms;	     /* wall clock */
 	int64_t deadline_ms; /* monotonic clock, clock.h */
@@ -58,6 +60,7 @@ struct renewal {
 	const char *new_secret;
 	const char *new_handle;
 	int64_t expires_ms; /* wall clock of this server; 0: not known */
+	int64_t every_ms;   /* when to ask again, whatever the end; 0: schedule.h's interval */
 	bool unchanged;	    /* the source still has the present secret: there is nothing to store */
 	/* Returned with any result: */
 	const char *message; /* a sentence; NULL: the one of the result.  No text of the source but

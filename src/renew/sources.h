@@ -10,5 +10,10 @@ enum renew_result ecr_public_fetch(struct renewal *r);
 enum renew_result exec_fetch(struct renewal *r);
 enum renew_result github_fetch(struct renewal *r);
 enum renew_result google_fetch(struct renewal *r);
+enum renew_result gitlab_fetch(struct renewal *r);
+enum renew_result gitlab_discard(struct renewal *r);
+enum renew_result harbor_fetch(struct renewal *r);
+enum renew_result quay_fetch(struct renewal *r);
+enum renew_result vault_fetch(struct renewal *r);
 
 #endif

@@ -3,8 +3,8 @@
     http://127.0.0.1:PORT/NAME/FAULT/...        asks the stand-in NAME, which behaves as FAULT says ("right": as it should)
     http://127.0.0.1:PORT/calls                 what was asked until now: [{"name", "fault", "method", "path"}]
 
-A fault is one of FAULTS, which are the same for all, or one that the stand-in knows itself.  As a program it prints its port, and ends with its
-standard input: tests/renew/ starts it so.
+A fault is one of FAULTS, which are the same for all, or one that the stand-in knows itself; with "METHOD:" in front it is one of such requests
+alone.  As a program it prints its port, and ends with its standard input: tests/renew/ starts it so.
 """
 
 import base64
@@ -95,8 +95,13 @@ def drop_after(proceed, _end):
     return Answer(raw=drop)
 
 
-FAULTS = {"html": html, "long": long_answer, "throttled": throttled, "broken": broken, "redirect": redirect, "empty": empty, "array": array,
-          "hang-before": hang_before, "hang-after": hang_after, "drop-before": drop_before, "drop-after": drop_after}
+def skewed(_proceed, _end):
+    """Its clock is six minutes behind, so that what is signed or made later is refused."""
+    return Answer(401, {"error": "refused"}, date(-360))
+
+
+FAULTS = {"skewed": skewed, "html": html, "long": long_answer, "throttled": throttled, "broken": broken, "redirect": redirect, "empty": empty,
+          "array": array, "hang-before": hang_before, "hang-after": hang_after, "drop-before": drop_before, "drop-after": drop_after}
 
 
 def date(ahead_s):
@@ -112,8 +117,6 @@ class Ask(Source):
     def answer(self, request, fault, path):
         if fault.isdigit():
             return Answer(int(fault), {"error": "refused"})
-        if fault == "skewed":
-            return Answer(401, {"error": "refused"}, date(-360))
         if fault == "retry-date":
             return Answer(429, {"error": "slow_down"}, {"Retry-After": email.utils.formatdate(time.time() + 600, usegmt=True)})
         if fault == "retry-long":
@@ -510,6 +513,218 @@ class GitHub(Source):
         return Answer(201, document, headers)
 
 
+# Those whose secrets are stored by somebody, set, or made one after the other.  GET .../state of each says how things are with it: nobody is asked
+# for a key there.
+
+class Vault(Source):
+    """KV version 2 at any mount and path, one secret for all of them; a token of its own, and AppRole.  write() makes a new version."""
+
+    name, token, role, secret_id = "vault", "hvs.stand-in", "role-of-regcred", "secret-id-of-regcred"
+
+    def __init__(self):
+        self.given, self.versions = [], [{"username": "pulls", "password": "version 1 of Vault"}]
+
+    def write(self, password, username="pulls"):
+        self.versions.append({"username": username, "password": password})
+
+    def answer(self, request, fault, path):
+        if path == "/state":
+            return Answer(200, {"given": self.given, "version": len(self.versions)})
+        if fault == "sealed":
+            return Answer(503, {"errors": ["Vault is sealed"]})
+        if path == "/v1/auth/approle/login" and request.method == "POST":
+            if json.loads(request.body) != {"role_id": self.role, "secret_id": self.secret_id}:
+                return Answer(400, {"errors": ["invalid role or secret ID"]})
+            self.given.append("hvs.given-%d" % len(self.given))
+            token = "bad\ntoken" if fault == "bad-token" else self.given[-1]
+            return Answer(200, {"auth": {"client_token": token, "lease_duration": 1200, "renewable": True}})
+        if request.headers.get("X-Vault-Token") not in [self.token] + self.given:
+            return Answer(403, {"errors": ["permission denied"]})
+        if path == "/v1/auth/token/revoke-self" and request.method == "POST":
+            self.given.remove(request.headers["X-Vault-Token"])
+            return Answer(204)
+        if fault == "namespaced" and request.headers.get("X-Vault-Namespace") != "team/one":
+            return Answer(403, {"errors": ["permission denied"]})
+        if request.method != "GET" or path not in ("/v1/secret/data/team/registry", "/v1/kv/own/data/a%20b"):
+            return Answer(404, {"errors": []})
+        data, metadata = dict(self.versions[-1]), {"version": len(self.versions), "created_time": "2026-01-01T00:00:00Z", "deletion_time": "",
+                                                   "destroyed": False}
+        if fault in ("deleted", "destroyed"):
+            metadata.update({"deletion_time": "2026-02-01T00:00:00Z"} if fault == "deleted" else {"destroyed": True})
+            return Answer(404, {"data": {"data": None, "metadata": metadata}})
+        if fault == "version-1":
+            return Answer(200, {"data": data})
+        if fault == "other-fields":
+            data = {"login": "other", "pass\u00e9": "of other fields"}
+        if fault == "only-password":
+            del data["username"]
+        if fault == "key-file":
+            data["password"] = "{\n\t\"type\": \"service_account\"\n}\n"
+        if fault in ("no-password", "null", "number"):
+            data["password"] = {"no-password": "", "null": None, "number": 5}[fault]
+        return Answer(200, {"data": {"data": data, "metadata": metadata}})
+
+
+class Harbor(Source):
+    """Robots by their numbers, each there from the first time it is asked for.  It keeps the present secret, and takes no weak one."""
+
+    name, user, password = "harbor", "robot-keeper", "Password of Harbor 1"
+
+    def __init__(self):
+        self.robots, self.sets, self.changes = {}, {}, {}
+
+    def robot(self, number):
+        made = time.time() - 10 * 86400
+        return self.robots.setdefault(number, {
+            "id": int(number), "name": "robot$acme+pulls-" + number, "secret": "secret of before", "duration": 40, "disable": False, "editable": True,
+            "expires_at": int(made) + 40 * 86400, "creation_time": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(made)), "level": "project",
+            "permissions": [{"kind": "project", "namespace": "acme", "access": [{"resource": "repository", "action": "pull"}]}], "description": None})
+
+    def logins(self):
+        return {robot["name"]: robot["secret"] for robot in self.robots.values()}
+
+    def refuse(self, status, code):
+        return Answer(status, {"errors": [{"code": code, "message": "refused by the stand-in"}]})
+
+    def answer(self, request, fault, path):
+        number = path.rpartition("/")[2]
+        if path.startswith("/state/"):
+            return Answer(200, dict(self.robot(number), sets=self.sets.get(number, 0), changes=self.changes.get(number, 0)))
+        if request.login != (self.user, self.password):
+            return self.refuse(401, "UNAUTHORIZED")
+        if fault == "forbidden":
+            return self.refuse(403, "FORBIDDEN")
+        if path != "/api/v2.0/robots/" + number or number == "404":
+            return self.refuse(404, "NOT_FOUND")
+        robot = self.robot(number)
+        if request.method == "PATCH":
+            secret = json.loads(request.body)["secret"]
+            if not (8 <= len(secret) <= 128 and re.search("[a-z]", secret) and re.search("[A-Z]", secret) and re.search("[0-9]", secret)):
+                return self.refuse(400, "BAD_REQUEST")
+            if fault == "own":
+                secret = "Harbor's own choice 1"
+            self.sets[number] = self.sets.get(number, 0) + 1
+            robot["secret"] = secret
+            return Answer(200, {"secret": secret if fault == "own" else ""})
+        if request.method == "PUT":
+            return self.put(number, robot, json.loads(request.body), fault)
+        shown = {name: value for name, value in robot.items() if name != "secret"}
+        shown.update({"disabled": {"disable": True}, "ended": {"expires_at": int(time.time()) - 5}, "never": {"expires_at": -1, "duration": -1},
+                      "no-name": {"name": None}, "no-end": {"expires_at": None}, "no-start": {"creation_time": None}}.get(fault, {}))
+        return Answer(200, shown)
+
+    def put(self, number, robot, wanted, fault):
+        """As Harbor: what is missing is empty, a name or a level must stay, and the days of the new duration count from the robot's creation."""
+        if wanted["name"] != robot["name"] or wanted["level"] != robot["level"] or not wanted["permissions"]:
+            return self.refuse(400, "BAD_REQUEST")
+        if fault == "fixed":
+            return self.refuse(403, "FORBIDDEN")
+        self.changes[number] = self.changes.get(number, 0) + 1
+        if wanted["duration"] != robot["duration"]:
+            made = calendar.timegm(time.strptime(robot["creation_time"], "%Y-%m-%dT%H:%M:%S.000Z"))
+            robot.update({"duration": wanted["duration"], "expires_at": made + wanted["duration"] * 86400})
+        robot.update({"description": wanted["description"], "disable": wanted["disable"], "permissions": wanted["permissions"]})
+        return Answer(200)
+
+
+class Quay(Source):
+    """Robots by their names, each there from the first time it is asked for; making a token kills the one before."""
+
+    name, token = "quay", "oauth-token-of-quay"
+
+    def __init__(self):
+        self.made = {}
+
+    def secret(self, robot):
+        return "TOKEN%dOF%s" % (self.made.setdefault(robot, 1), robot)
+
+    def logins(self):
+        return {"acme+" + robot: self.secret(robot) for robot in self.made}
+
+    def answer(self, request, fault, path):
+        found = re.fullmatch(r"/api/v1/organization/acme/robots/([a-z0-9_]+)(/regenerate)?", path)
+        if path.startswith("/state/"):
+            robot = path.rpartition("/")[2]
+            return Answer(200, {"secret": self.secret(robot), "made": self.made[robot]})
+        if request.token != self.token:
+            return Answer(401, {"status": 401, "error_type": "invalid_token", "error_message": "", "title": "invalid_token"})
+        if fault == "forbidden":
+            return Answer(403, {"status": 403, "error_type": "insufficient_scope", "error_message": "", "title": "insufficient_scope"})
+        if found is None or found.group(1) == "missing":
+            return Answer(400, {"status": 400, "error_type": "invalid_request", "error_message": "Could not find robot", "title": "invalid_request"})
+        robot = found.group(1)
+        if (request.method == "POST") != bool(found.group(2)):
+            return Answer(405, {"message": "method not allowed"})
+        self.secret(robot)
+        self.made[robot] += request.method == "POST"
+        document = {"name": "acme+" + robot, "token": self.secret(robot), "created": "Thu, 01 Jan 2026 00:00:00 -0000", "description": ""}
+        document.update({"no-name": {"name": ""}, "no-token": {"token": None}}.get(fault, {}))
+        return Answer(200, document)
+
+
+class Gitlab(Source):
+    """Deploy tokens and access tokens of any project or group.  Rotating with a dead token revokes all, as GitLab does; nobody must."""
+
+    name, token = "gitlab", "glpat-of-the-stand-in"
+
+    def __init__(self):
+        self.tokens, self.rotated, self.used_dead = [], 0, 0
+
+    def logins(self):
+        return {token["username"]: token["token"] for token in self.tokens if not token["revoked"]}
+
+    def answer(self, request, fault, path):
+        if path == "/state":
+            alive = [token for token in self.tokens if not token["revoked"]]
+            return Answer(200, {"tokens": [{name: token[name] for name in ("owner", "name", "scopes")} for token in alive],
+                                "rotated": self.rotated, "used_dead": self.used_dead})
+        sent = request.headers.get("PRIVATE-TOKEN")
+        dead = [token for token in self.tokens if token["token"] == sent and token["revoked"]]
+        self.used_dead += bool(dead)
+        if path.endswith("/rotate"):
+            self.rotated += 1
+            for token in self.tokens if dead else []:
+                token["revoked"] = True
+        if sent != self.token:
+            return Answer(401, {"message": "401 Unauthorized"})
+        if fault == "forbidden":
+            return Answer(403, {"message": "403 Forbidden"})
+        found = re.fullmatch(r"/api/v4/((?:projects|groups)/[^/]+)/(deploy_tokens|access_tokens)(?:/(\d+))?", path)
+        if found is None or found.group(1) == "projects/missing":
+            return Answer(404, {"message": "404 Project Not Found"})
+        owner, kind, number = found.groups()
+        if request.method == "POST" and number is None:
+            return self.make(owner, kind, json.loads(request.body), fault)
+        mine = [token for token in self.tokens if (token["owner"], token["kind"]) == (owner, kind)]
+        if request.method == "GET" and number is None:
+            size, page = int(request.query["per_page"][0]), int(request.query["page"][0])
+            listed = [dict(token, token=None) for token in mine if kind == "access_tokens" or not token["revoked"]]
+            return Answer(200, listed[(page - 1) * size:page * size])
+        for token in mine:
+            if request.method == "DELETE" and str(token["id"]) == number and not token["revoked"]:
+                token["revoked"] = True
+                return Answer(204)
+        return Answer(404, {"message": "404 Not found"})
+
+    def make(self, owner, kind, wanted, fault):
+        ends = calendar.timegm(time.strptime(wanted["expires_at"], "%Y-%m-%d"))
+        if ends > time.time() + 365 * 86400 or not wanted["scopes"] or not wanted["name"]:
+            return Answer(400, {"message": {"expires_at": ["must be before the limit"]}})
+        if (kind == "access_tokens") != (wanted.get("access_level") == 20):
+            return Answer(400, {"error": "access_level is missing"})
+        number = len(self.tokens) + 1
+        token = {"id": number, "owner": owner, "kind": kind, "name": wanted["name"], "scopes": wanted["scopes"], "revoked": False,
+                 "expires_at": wanted["expires_at"] + ("T00:00:00.000Z" if kind == "deploy_tokens" else ""), "token": "gldt-%d-of-the-stand-in" % number,
+                 "username": "gitlab+deploy-token-%d" % number}
+        self.tokens.append(token)
+        shown = dict(token)
+        if kind == "access_tokens":
+            del shown["username"]
+        shown.update({"past": {"expires_at": "2020-01-01"}, "no-end": {"expires_at": None}, "no-number": {"id": None}, "no-token": {"token": ""}}
+                     .get(fault, {}))
+        return Answer(201, shown)
+
+
 class Sources:
     """All stand-ins.  url(NAME, FAULT) is what goes into sourceConfig; calls is what was asked."""
 
@@ -535,6 +750,9 @@ class Sources:
             return Answer(200, {})
         if name not in self.sources:
             return Answer(404, {"error": "no such stand-in"})
+        if ":" in fault:                                 # "PATCH:drop-after": such a request alone
+            method, _, other = fault.partition(":")
+            fault = other if method == request.method else "right"
         self.calls.append({"name": name, "fault": fault, "method": request.method, "path": "/" + path})
 
         def proceed():

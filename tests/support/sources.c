@@ -141,3 +141,38 @@ sources_renewal_end(struct renewal *r)
 {
 	fetch_free(r->fetch);
 }
+
+void
+sources_fetch(struct renewal *r, enum source_id id, enum renew_result wanted, const char *message)
+{
+	enum renew_result result = sources[id].fetch(r);
+	const char *told = r->message != NULL ? r->message : "";
+
+	ck_assert_msg(result == wanted, "%s: %s", renew_result_word(result), told);
+	ck_assert_msg(strstr(told, message) != NULL, "%s", told);
+	if (r->source_secret != NULL && *r->source_secret != '\0')
+		ck_assert_msg(strstr(told, r->source_secret) == NULL, "%s", told);
+	if (result == RENEW_REFRESHED)
+		ck_assert(r->new_secret != NULL && *r->new_secret != '\0');
+}
+
+const char *
+sources_state(struct arena *a, const char *name, const char *path, const char *member)
+{
+	struct renewal r = sources_renewal(a, NULL, "{}", "registry.example");
+	const char *url = sources_url(a, name, "right");
+	const struct ask q = {.url = arena_printf(a, "%s%s", url, path)};
+	struct ask_answer answer;
+
+	ck_assert_int_eq(ask(&r, &q, &answer), RENEW_REFRESHED);
+	sources_renewal_end(&r);
+	return json_at(a, answer.document, member);
+}
+
+const struct sources_fault sources_faults[SOURCES_FAULTS] = {
+	{"html", RENEW_BAD_ANSWER},	   {"long", RENEW_BAD_ANSWER},
+	{"throttled", RENEW_RATE_LIMITED}, {"broken", RENEW_UNREACHABLE},
+	{"redirect", RENEW_BAD_ANSWER},	   {"empty", RENEW_BAD_ANSWER},
+	{"array", RENEW_BAD_ANSWER},	   {"drop-before", RENEW_UNREACHABLE},
+	{"hang-before", RENEW_TIMEOUT},	   {"skewed", RENEW_CLOCK_SKEW},
+};

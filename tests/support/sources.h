@@ -24,6 +24,21 @@ const char *sources_get(struct arena *a, const char *name, const char *path);
 struct renewal sources_renewal(struct arena *a, const struct source_row *source, const char *config,
 			       const char *address);
 void sources_renewal_end(struct renewal *r);
+
+/* Asks the source, and compares the result and the sentence's part ("": any; for REFRESHED "":
+ * none). No secret is in the sentence. */
+void sources_fetch(struct renewal *r, enum source_id id, enum renew_result wanted,
+		   const char *message);
+/* What a stand-in says of itself: json_at() of the answer to NAME/right/PATH. */
+const char *sources_state(struct arena *a, const char *name, const char *path, const char *member);
+
+/* What any source may answer to any request, and its result. */
+struct sources_fault {
+	const char *fault;
+	enum renew_result result;
+};
+enum { SOURCES_FAULTS = 10 };
+extern const struct sources_fault sources_faults[SOURCES_FAULTS];
 /* The settings of all of them; a test may change them. */
 extern struct renew_settings sources_settings;
 
