@@ -13,6 +13,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "model/date.h"
+#include "registry/claims.h"
 #include "registry/url.h"
 #include "renew/ask.h"
 #include "renew/program.h"
@@ -65,7 +66,7 @@ exec_bad(struct renewal *r, const char *sentence)
 	return ask_end(r, RENEW_BAD_ANSWER, sentence, NULL);
 }
 
-/* lifetimeSeconds counts where the program says no end. */
+/* Where the program says no end, a token may say its own; else lifetimeSeconds counts. */
 static enum renew_result
 exec_life(struct renewal *r)
 {
@@ -73,6 +74,8 @@ exec_life(struct renewal *r)
 
 	if (r->expires_ms != 0)
 		return RENEW_REFRESHED;
+	if (ask_number(claims_read(r->arena, r->new_secret), "exp", &seconds))
+		return ask_expires(r, &(struct ask_answer){0}, seconds * 1000);
 	if (!ask_number(r->config, "lifetimeSeconds", &seconds))
 		return ask_end(r, RENEW_MISCONFIGURED,
 			       "The program does not say how long its secret lives: set "

@@ -56,8 +56,10 @@ quay_ask(struct renewal *r, bool anew)
 
 	if (path != NULL && anew)
 		path = arena_printf(r->arena, "%s/regenerate", path);
-	q.url = path != NULL ? ask_url(r, "endpoint", NULL, path) : NULL;
-	if (q.url == NULL || key == NULL)
+	if (path == NULL || key == NULL)
+		return RENEW_MISCONFIGURED;
+	q.url = ask_url(r, "endpoint", NULL, path);
+	if (q.url == NULL)
 		return RENEW_MISCONFIGURED;
 	enum renew_result result = ask(r, &q, &answer);
 	if (result != RENEW_REFRESHED)

@@ -106,6 +106,9 @@ static const struct { const char *style, *script; enum renew_result result; cons
 	{ "docker", DOCKER("registry.example:5000", "<token>", "identity"), RENEW_REFRESHED, "<token>", "identity", 3600 },
 	{ "docker", "test \"$(cat)\" = registry.example:5000 && test \"$*\" = get && " DOCKER("", "u", "s"),
 	  RENEW_REFRESHED, "u", "s", 3600 },
+	/* Web tokens say their own end: 2100 and 2001. */
+	{ "docker", DOCKER("", "u", "eyJhbGciOiAibm9uZSJ9.eyJleHAiOiA0MTAyNDQ0ODAwfQ.x"), RENEW_REFRESHED, "u", "eyJhbGciOiAibm9uZSJ9.eyJleHAiOiA0MTAyNDQ0ODAwfQ.x", 86400 },
+	{ "docker", DOCKER("", "u", "eyJhbGciOiAibm9uZSJ9.eyJleHAiOiAxMDAwMDAwMDAwfQ.x"), RENEW_BAD_ANSWER, NULL, "The source gave a secret that has expired", 0 },
 	{ "docker", DOCKER("registry.example", "u", "s"), RENEW_BAD_ANSWER, NULL, "The program's answer is a login for another registry.", 0 },
 	{ "docker", DOCKER("", "", "s"), RENEW_BAD_ANSWER, NULL, "The program's answer lacks Username or Secret.", 0 },
 	{ "docker", DOCKER("", "u", ""), RENEW_BAD_ANSWER, NULL, "The program's answer lacks Username or Secret.", 0 },
