@@ -25,9 +25,9 @@ struct command {
 	size_t most;	      /* operands */
 	const char *options;  /* names in the table of options */
 	int (*run)(struct session *s);
-	bool opens; /* needs database and key */
-	int (*ask)(
-		struct client_call *c); /* instead of run: talks to a server, reads no settings */
+	bool opens;			   /* needs database and key */
+	int (*ask)(struct client_call *c); /* instead of run: talks to a server, reads no settings;
+					      neither: completion */
 	const char *help;
 };
 
@@ -37,12 +37,6 @@ extern const struct command commands[];
 
 /* Whether the command takes the option. */
 bool command_takes(const struct command *c, const struct argument_option *option);
-/* The next option of a command's list; NULL at its end. */
-const struct option *option_next(const char **list);
-
-/* regcred.c */
-int client_completion(struct client_call *c);
-
 /* What works in the database of this machine, local.c; a program that is a client only has
  * no_local.c instead. */
 bool local_is_setting(const char *name, bool *needs_value);

@@ -102,7 +102,7 @@ const struct command commands[] = {
 	{ "whoami", "", 0, "context", NULL, false, client_whoami, "show the server, the key, its bounds and what it may do" },
 	{ "doctor", " [IMAGE]", 1, "project context", NULL, false, client_doctor, "walk the path of a pull of this image from this machine, and say of each step what is wrong and what to do" },
 	{ "kubelet-setup", " IMAGES...", ARGUMENT_WORDS_MAX, "key-file context", NULL, false, client_kubelet_setup, "print the configuration by which a kubelet asks regcred-kubelet-provider for the logins of these images" },
-	{ "completion", " SHELL", 1, "", NULL, false, client_completion, "print what makes bash, zsh or fish complete these commands" },
+	{ "completion", " SHELL", 1, "", NULL, false, NULL, "print what makes bash, zsh or fish complete these commands" },
 	{ "key create", "", 0, "for registry path account name description expires role networks project context json", LOCAL(command_key_create), true, client_key_create, "create an API key and print it once: with --for on the server that was logged in to, else in the database of this machine" },
 	{ "key revoke", " KEY", 1, "project context", LOCAL(command_key_revoke), true, client_key_revoke, "deactivate and remove a key: its id or access key; in the database of this machine if there is one, else on the server that was logged in to" },
 #ifndef REGCRED_CLIENT_ONLY

@@ -20,7 +20,8 @@ option_find(const char *name, size_t len)
 	return NULL;
 }
 
-const struct option *
+/* The next option of a command's list; NULL at its end. */
+static const struct option *
 option_next(const char **list)
 {
 	size_t len = strcspn(*list, " ");
@@ -164,14 +165,14 @@ complete_fish(void)
 	}
 }
 
-int
-client_completion(struct client_call *c)
+static int
+print_completion(const struct arguments *a)
 {
 	static const struct {
 		const char *shell;
 		void (*print)(void);
 	} shells[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
-	const char *wanted = c->arguments->word_count > 0 ? c->arguments->words[0] : "";
+	const char *wanted = a->word_count > 0 ? a->words[0] : "";
 
 	for (size_t i = 0; i < sizeof(shells) / sizeof(*shells); i++)
 		if (strcmp(shells[i].shell, wanted) == 0) {
@@ -280,17 +281,6 @@ unknown_command(const struct arguments *a)
 	return wrong_usage(NULL, "unknown command \"", a->words[0], "\"");
 }
 
-bool
-command_takes(const struct command *c, const struct argument_option *option)
-{
-	const char *list = c->options;
-
-	for (const struct option *o; (o = option_next(&list)) != NULL;)
-		if (argument_is(option, o->name))
-			return true;
-	return false;
-}
-
 /* Reports options that do not belong to the command, and values in the wrong form. */
 static int
 check_arguments(const struct command *c, const struct arguments *a)
@@ -359,6 +349,8 @@ cli_run_line(struct arguments *a, char **argv)
 	int status = check_arguments(command, a);
 	if (status != EXIT_OK)
 		return status;
+	if (command->run == NULL && command->ask == NULL)
+		return print_completion(a);
 	return !admin && asks_server(command, a, argv) ? call_run(command->ask, a)
 						       : local_run(command, a, argv);
 }
