@@ -161,8 +161,13 @@ warn_of_groups(const struct settings *s, struct store *store)
 		const struct group_grant *g = &s->groups[i];
 		struct record project;
 
-		if (g->kind == NULL && store_get(store, a, &family_account, g->project_id,
-						 &owners_all, &project) == STORE_NONE)
+		if (g->kind != NULL)
+			continue;
+		enum store_rc rc =
+			store_get(store, a, &family_account, g->project_id, &owners_all, &project);
+		if (rc == STORE_NONE ||
+		    (rc == STORE_OK && ((project.type->flags & TYPE_PROJECT) == 0 ||
+					project.columns[COL_REMOVED].type != VALUE_NULL)))
 			log_warn("[groups]: %s gives a role in project 1a%lld, which does not "
 				 "exist: correct the line",
 				 g->name, (long long)g->project_id);

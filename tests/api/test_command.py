@@ -68,6 +68,16 @@ class Command(harness.Case):
             self.assertEqual((done.returncode, site.sql("SELECT count(*) FROM account")), (1, before), kind)
         self.assertEqual(self.run_command("key", "create", "--account", "1a1", "--role", "bogus").returncode, 1)
 
+    def test_groups_of_projects_that_there_are_not(self):
+        path, gone = os.path.join(self.home, "regcred.conf"), site.project()
+        self.status(site.admin.delete("/v1/projects/" + gone.id), 200)
+        for group, warned in (("1a5", False), ("1a1", True), ("1a99999", True), (gone.id, True)):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("[groups]\nops = %s:owner\n" % group)
+            done = self.run_command("check", "--config", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("ops gives a role in project %s, which does not exist" % group in done.stdout + done.stderr, warned, group)
+
     def test_lists_have_titles_and_columns(self):
         name = "a name with ü and \x1b[31m"
         site.cli("key", "create", "--state-dir", site.state, "--account", "1a1", "--name", name)
