@@ -44,7 +44,7 @@ class Front(test_nginx.Nginx):
         def make(directory, port):
             text = test_nginx.shipped("examples/%s.conf" % example)
             for old, new in (("listen 443 ssl", "listen 127.0.0.1:%d" % port),
-                             *(changes or (("https://registry.example.test", url), ("$regcred_registry registry.example.test", "$regcred_registry " + url)))):
+                             *(changes or (("https://registry.example.test", url), ("(?:https:)?//registry.example.test", "(?:http:)?" + url[5:]), ("$regcred_registry registry.example.test", "$regcred_registry " + url)))):
                 if old not in text:
                     raise AssertionError(old)
                 text = text.replace(old, new)
@@ -481,7 +481,7 @@ class Containerd(Registry):
         self.row = self.project.credential(self.project.registry(serverAddress=self.url), publicValue="ci", secretValue=self.secret)
         host = self.url[len("http://"):]
         self.changes = (("registry.example.test registry.example.test;", "registry.example.test %s;" % self.url), ("https://$containerd_registry$", "$containerd_registry$"),
-                        ("https://registry.example.test", self.url), ("https://ghcr.io", "http://127.0.0.1:1"), ("ghcr.io               ghcr.io;", "ghcr.io http://127.0.0.1:1;"))
+                        ("https://registry.example.test", self.url), ("(?:https:)?//registry.example.test", "(?:http:)?" + self.url[5:]), ("https://ghcr.io", "http://127.0.0.1:1"), ("ghcr.io               ghcr.io;", "ghcr.io http://127.0.0.1:1;"))
         done = self.copy(self.image, "docker://%s/acme/app:1" % host, "--dest-creds", "ci:" + self.secret)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.start_containerd()
@@ -635,6 +635,17 @@ class Elsewhere(Tool):
         "outside, absolute": "{url}/up/{id}?turn={turn}",
         "outside, escaped": "/up%2Fload/a%20b/{id}",
         "outside, further down each time": "/up/{id}/{turns}",
+        "of the same scheme": "//{host}/up/{id}?turn={turn}",
+        "with dots": "/v2/{name}/blobs/uploads/../../up/./{id}",
+        "relative with a dot": "./{id}?turn={turn}",
+        "outside, with marks": "/up/{id};v=1/a,b@c:d!e*f'g(h)",
+        "outside, beyond ASCII": "/up/%C3%A9/{id}?q=%F0%9F%98%80",
+        "outside, doubled slashes": "/up//load/{id}",
+        "host in capitals": "{URL}/up/{id}",
+        "with a fragment": "/up/{id}#top",
+        "outside, a slash at the end": "/up/{id}/",
+        "a long query": "/up/{id}?{long}",
+        "a path like a registry's": "/v2/other/name/manifests/{id}",
     }
     DOWNLOADS = {
         "the blob itself": (),
@@ -663,7 +674,7 @@ class Elsewhere(Tool):
             return request.login == ("ci", self.secret) or request.token in self.granted
 
         def up(name, number, turn):
-            return self.UPLOADS[upload].format(url=self.server.url, name=name, id=number, turn=turn, turns="/".join("x" * turn))
+            return self.UPLOADS[upload].format(url=self.server.url, URL=self.server.url.replace("http", "HTTP"), host=self.server.url[7:], name=name, id=number, turn=turn, turns="/".join("x" * turn), long="s=" + "%2F" * 900)
 
         def down(name, what):
             done = [step.format(url=self.server.url, name=name, digest=what.rpartition("/")[2]) for step in steps]
