@@ -145,6 +145,18 @@ def hmac256(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
+def amazon_signature(request, names, moment, region, service, secret):
+    """The signature of a request (method, path, headers, body) without a query, of the headers with these names."""
+    canonical = "\n".join([request.method, request.path, "", *("%s:%s" % (name, request.headers[name].strip()) for name in names), "",
+                           ";".join(names), hashlib.sha256(request.body).hexdigest()])
+    scope = "%s/%s/%s/aws4_request" % (moment[:8], region, service)
+    to_sign = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (moment, scope, hashlib.sha256(canonical.encode()).hexdigest())
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac256(key, part)
+    return hmac256(key, to_sign).hex()
+
+
 class Refused(Exception):
     """An answer with an error of Amazon's."""
 
@@ -183,14 +195,7 @@ def amazon_check(request, region, service, ahead_s=0):
     secret, session = KEYS[key_id]
     if (request.headers.get("X-Amz-Security-Token") or None) != session:
         raise Refused(400, "UnrecognizedClientException", "The security token included in the request is invalid.")
-    canonical = "\n".join([request.method, request.path, "", *("%s:%s" % (name, request.headers[name].strip()) for name in names), "",
-                           ";".join(names), hashlib.sha256(request.body).hexdigest()])
-    scope = "%s/%s/%s/aws4_request" % (day, region, service)
-    to_sign = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (dates[0], scope, hashlib.sha256(canonical.encode()).hexdigest())
-    key = ("AWS4" + secret).encode()
-    for part in scope.split("/"):
-        key = hmac256(key, part)
-    if not hmac.compare_digest(hmac256(key, to_sign).hex(), signature):
+    if not hmac.compare_digest(amazon_signature(request, names, dates[0], region, service, secret), signature):
         raise Refused(403, "InvalidSignatureException" if service != "sts" else "SignatureDoesNotMatch",
                       "The request signature we calculated does not match the signature you provided.")
     return key_id
