@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import unittest
@@ -23,7 +24,7 @@ set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
 NGINX_DIR = os.path.join(harness.SRC, "nginx")
 SLACK = 20                                               # seconds that a slow machine may take longer
 
-CODES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 405: "Method not allowed", 413: "Request Entity Too Long", 414: "Request-URI Too Long", 429: "Too Many Requests",
+CODES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method not allowed", 421: "Misdirected Request", 501: "Not Implemented", 505: "HTTP Version Not Supported", 413: "Request Entity Too Long", 414: "Request-URI Too Long", 429: "Too Many Requests", 500: "Internal Server Error",
          502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
@@ -185,10 +186,40 @@ class OwnAnswers(NginxCase):
                 ("two keys", "GET /v1/registries HTTP/1.1\r\n%sAuthorization: Basic eDp5\r\nAuthorization: Basic eDp5\r\n\r\n" % host, 400),
                 ("garbage", "NONSENSE\r\n\r\n", 400), ("binary", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
                 ("lower-case method", "get /v1 HTTP/1.1\r\n%s\r\n" % host, 400), ("out of the root", "GET /../etc HTTP/1.1\r\n%s\r\n" % host, 400),
-                ("NUL", b"GET /v1/%%00 HTTP/1.1\r\n%s\r\n" % host.encode(), 400), ("TRACE", "TRACE /v1 HTTP/1.1\r\n%s\r\n" % host, 405)):
+                ("NUL", b"GET /v1/%%00 HTTP/1.1\r\n%s\r\n" % host.encode(), 400), ("TRACE", "TRACE /v1 HTTP/1.1\r\n%s\r\n" % host, 405),
+                ("501", "POST /v1/registries HTTP/1.1\r\n%sTransfer-Encoding: gzip\r\n\r\n" % host, 501), ("505", "GET /v1 HTTP/4.0\r\n%s\r\n" % host, 505)):
             with self.subTest(name):
                 self.own(self.send(text), status)
         self.fine()
+
+    def test_so_does_one_that_a_module_refuses(self):
+        for status in (400, 401, 403, 404, 413, 414, 421, 429, 500, 501, 502, 503, 504):
+            edit = "location ^~ /v1/x { include regcred_params; return %d; }\n location / {" % status
+            with Nginx(quickstart(lambda text, edit=edit: text.replace("location / {", edit, 1))) as other:
+                self.own(other.get("/v1/x"), status, other.base)
+
+    def test_so_does_one_with_the_wrong_TLS(self):
+        """HTTP to the port of HTTPS; a certificate that nginx does not know; none where one has to be."""
+        key, crt = standin.certificate(site.root, "server")
+        other_key, other_crt = standin.certificate(site.root, "stranger")
+        for verify, certificate in (("off", None), ("optional", (other_crt, other_key)), ("on", None), ("on", (other_crt, other_key))):
+            def listen(text, verify=verify):
+                return re.sub(r"(?m)^ *listen (\S+) .*;", r"listen \1 ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_verify_client %s; ssl_client_certificate %s;"
+                              % (crt, key, verify, crt), text, count=1)
+            with Nginx(quickstart(listen)) as other:
+                if verify == "off":
+                    self.assertEqual((other.get("/v1").status, other.get("/v1").json["status"]), (400, 400))
+                    continue
+                context = ssl._create_unverified_context()
+                if certificate:
+                    context.load_cert_chain(*certificate)
+                connection = http.client.HTTPSConnection("localhost", other.port, timeout=SLACK, context=context)
+                connection.connect = lambda c=connection, o=other: setattr(c, "sock", context.wrap_socket(socket.create_connection(("127.0.0.1", o.port), SLACK), server_hostname="localhost"))
+                connection.request("GET", "/v1", headers={"Authorization": project.env.authorization()})
+                answer = connection.getresponse()
+                body = json.loads(answer.read())
+                self.assertEqual((answer.status, body["status"], body["code"]), (400, 400, "Bad Request"))
+                connection.close()
 
     def test_the_schemas_header_of_nginx_s_own_errors_names_this_server(self):
         r = project.env.post("registries", "x" * 65537, proxy=True)
