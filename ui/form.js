@@ -38,6 +38,21 @@ function secretInput(id, kept) {
 	};
 }
 
+// What a source takes: inputs for its members, which are known from the schema.
+function sourceInputs(id, field, current) {
+	const place = el('div', {id, class: 'members'});
+	let members = [];
+	const show = (name) => {
+		members = Object.entries(field.sources[name]?.members ?? {}).map(([member, m]) => [member, control(`${id}-${member}`, {...m, nullable: true}, current?.[member])]);
+		fill(place, members.map(([member, c]) => el('p', {class: field.sources[name].members[member].type === 'boolean' ? 'check' : null},
+			el('label', {for: `${id}-${member}`}, word('field', member), field.sources[name].members[member].required ? ' *' : ''), c.node)));
+	};
+	return {node: place, show, read: () => {
+		const said = members.map(([member, c]) => [member, c.read()]).filter(([, v]) => v !== null && v !== undefined && v !== false);
+		return members.length === 0 ? null : Object.fromEntries(said);
+	}};
+}
+
 // One field: {node, read(), forget?()}.  read() gives undefined for "not said".
 function control(id, field, current, extra) {
 	const plain = (input, read) => ({node: input, read});
@@ -66,6 +81,8 @@ function control(id, field, current, extra) {
 		const area = el('textarea', {id, rows: 3, value: (current ?? []).join('\n')});
 		return {node: [area, el('small', {}, t('listHelp'))], read: () => { const list = area.value.split('\n').map((x) => x.trim()).filter(Boolean); return list.length > 0 ? list : null; }};
 	}
+	if (field.sources)
+		return sourceInputs(id, field, current);
 	if (field.type === 'json' || field.type.startsWith('map[')) {
 		const area = el('textarea', {id, rows: 4, value: current ? JSON.stringify(current, null, 2) : ''});
 		return plain(area, () => (area.value.trim() === '' ? null : JSON.parse(area.value)));
@@ -91,7 +108,9 @@ export function makeForm(schema, {row = null, first = [], hide = [], only = null
 		const bad = el('small', {class: 'bad', id: `${id}-bad`, hidden: true});
 		const label = el('label', {for: id}, extra[name]?.label ?? word('field', name), f.required && !row ? ' *' : '');
 		controls.set(name, {...c, id, bad});
-		return el('p', {class: f.type === 'boolean' ? 'check' : null}, f.type === 'boolean' ? [c.node, label] : [label, c.node], bad);
+		const node = el(f.sources ? 'div' : 'p', {class: f.type === 'boolean' ? 'check' : null}, f.type === 'boolean' ? [c.node, label] : [label, c.node], bad);
+		controls.get(name).line = node;
+		return node;
 	};
 	const shown = ranked.filter(([name]) => first.length === 0 || first.includes(name)).map(line);
 	const rest = ranked.filter(([name]) => first.length > 0 && !first.includes(name)).map(line);
@@ -99,10 +118,24 @@ export function makeForm(schema, {row = null, first = [], hide = [], only = null
 	const more = rest.length > 0 ? el('details', {}, el('summary', {}, t('more')), rest) : null;
 	const form = el('form', {novalidate: true}, summary, before, shown, more, el('p', {class: 'buttons'}, send, buttons));
 
+	// A login has a password, or a source that gives it one.
+	const source = controls.get('source');
+	const chooseSource = () => {
+		const chosen = source.read();
+		controls.get('sourceConfig')?.show(chosen);
+		for (const [name, wanted] of [['secretValue', !chosen], ['overlap', !chosen], ['sourceConfig', chosen], ['sourceSecret', chosen]])
+			if (controls.get(name))
+				controls.get(name).line.hidden = !wanted;
+	};
+	if (source) {
+		source.line.addEventListener('change', chooseSource);
+		chooseSource();
+	}
+
 	const values = () => {
 		const out = {};
 		for (const [name, c] of controls) {
-			const v = c.read();
+			const v = c.line.hidden ? undefined : c.read();
 			const old = row ? row[name] : undefined;
 			if (v === undefined || (row === null && (v === null || v === '')))
 				continue;

@@ -43,9 +43,9 @@ export async function logins({scope, schemas, params, changed, go}) {
 			{title: t('lastUsed'), sort: 'lastUsed', cell: (row) => [time(row.lastUsed), row.lastUsedBy ? [' ', cellLater(byId(scope, 'apikeys', row.lastUsedBy), (k) => t('by', {name: k ? nameOf(k) : row.lastUsedBy}))] : null]},
 		],
 		rowActions: (row, done) => [
-			'update' in row.actions && {text: t('rotate'), run: () => edit(schema, row, {only: ['publicValue', 'secretValue', 'sourceSecret', 'overlap'], title: `${t('rotate')}: ${nameOf(row)}`, first: ['secretValue']}, done)},
+			'update' in row.actions && {text: t('rotate'), run: () => edit(schema, row, {only: row.source ? ['sourceSecret'] : ['publicValue', 'secretValue', 'overlap'], title: `${t('rotate')}: ${nameOf(row)}`, first: ['secretValue']}, done)},
 			...actionItems(row, done),
-			'update' in row.actions && {text: t('edit'), run: () => edit(schema, row, {first: ['publicValue', 'secretValue', 'pathPrefix', 'expiresAt']}, done)},
+			'update' in row.actions && {text: t('edit'), run: () => edit(schema, row, {first: ['publicValue', 'secretValue', 'source', 'sourceConfig', 'sourceSecret', 'pathPrefix', 'expiresAt']}, done)},
 			{text: t('details'), run: () => details(schema, row)},
 			{text: t('history'), run: () => go('audit', {resourceId: row.id})},
 			{text: t('viewApi'), href: row.links.self, outside: true},
@@ -111,6 +111,8 @@ async function addLogin({scope, schemas, choice = null, done}) {
 		return address.value.trim();
 	};
 	const trial = el('button', {type: 'button', onclick: () => form.busy(trial, async (values) => {
+		if (values.source)
+			throw new Error(t('trySource'));
 		const registry = await registryFor(scope, needAddress(), known);
 		fill(outcome, t('trying', {name: registry.serverAddress}));
 		try {

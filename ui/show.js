@@ -49,8 +49,10 @@ export function check(row) {
 }
 
 export function expiry(row, field = 'expiresAt') {
+	if (row.source && row.refreshResult && row.refreshResult !== 'refreshed')
+		return badge('bad', word('result', row.refreshResult), row.refreshMessage);
 	if (row.source && row.refreshAt)
-		return t('renews', {time: relative(Date.parse(row.refreshAt))});
+		return el('span', {title: row.refreshedAt}, t('renews', {time: relative(Date.parse(row.refreshAt))}));
 	if (!row[field])
 		return el('span', {class: 'quiet'}, t('never'));
 	return Date.parse(row[field]) < now() ? badge('bad', t('expired', {time: relative(Date.parse(row[field]))}), row[field]) : time(row[field]);

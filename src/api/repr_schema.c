@@ -9,6 +9,7 @@
 #include "base/json_out.h"
 #include "model/query.h"
 #include "model/schema.h"
+#include "model/source.h"
 
 static const char *
 type_text(const struct field *field)
@@ -58,6 +59,38 @@ flag(struct json_out *w, const char *name, bool value)
 	json_bool(w, value);
 }
 
+/* Not in the original: what each source takes, so that a client can ask for it. */
+static void
+write_sources(struct json_out *w)
+{
+	json_name(w, "sources");
+	json_begin_object(w);
+	for (size_t i = 0; i < SOURCE__COUNT; i++) {
+		const struct source_row *source = &source_table[i];
+		const char *rest = source->members;
+
+		json_name(w, source->name);
+		json_begin_object(w);
+		flag(w, "secret", source->needs_secret);
+		json_name(w, "members");
+		json_begin_object(w);
+		for (struct source_member m; source_next_member(&rest, &m);) {
+			json_name(w, arena_copy(w->arena, m.name, m.len));
+			json_begin_object(w);
+			json_name(w, "type");
+			json_string(w, m.type == JSON_TRUE     ? "boolean"
+				       : m.type == JSON_NUMBER ? "int"
+				       : m.type == JSON_ARRAY  ? "array[string]"
+							       : "string");
+			flag(w, "required", m.required);
+			json_end_object(w);
+		}
+		json_end_object(w);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
 static void
 write_schema_field(struct json_out *w, enum role role, const struct resource_type *type,
 		   const struct field *field)
@@ -90,6 +123,8 @@ write_schema_field(struct json_out *w, enum role role, const struct resource_typ
 		json_name(w, number ? "max" : "maxLength");
 		json_int(w, field->max_len);
 	}
+	if (field->type == FT_JSON)
+		write_sources(w);
 	if (field->options != NULL) {
 		json_name(w, "options");
 		json_begin_array(w);

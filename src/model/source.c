@@ -29,16 +29,7 @@ source_find(const char *name)
 	return NULL;
 }
 
-/* A member of the table: where its name ends, and what is behind it. */
-struct source_member {
-	const char *name;
-	size_t len;
-	bool required;
-	enum json_type type;
-	const char *type_text;
-};
-
-static bool
+bool
 source_next_member(const char **list, struct source_member *out)
 {
 	static const struct {

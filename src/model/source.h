@@ -47,6 +47,17 @@ const struct source_row *source_find(const char *name);
 enum err source_check(const struct source_row *source, const struct json *config, struct arena *a,
 		      struct error *e) __attribute__((warn_unused_result));
 
+/* A member of a row's list: name, whether it is required, its type; JSON_TRUE for a boolean. */
+struct source_member {
+	const char *name; /* len bytes of the list */
+	size_t len;
+	bool required;
+	enum json_type type;
+	const char *type_text; /* for messages */
+};
+/* Takes the next one off the list; false at its end. */
+bool source_next_member(const char **list, struct source_member *out);
+
 /* The type of a member in the table, JSON_TRUE for a boolean; JSON_NULL if it has no such member.
  */
 enum json_type source_member(const struct source_row *source, const char *name);

@@ -38,7 +38,7 @@ PAGINATION_KEYS = {"first", "previous", "next", "limit", "total", "partial"}
 SCHEMA_KEYS = {"id", "type", "links", "actions", "pluralName", "resourceFields", "collectionFilters", "includeableLinks",
                "resourceActions", "collectionActions", "collectionFields", "collectionMethods", "resourceMethods", "baseType"}
 FIELD_KEYS = {"type", "description", "create", "update", "readOnCreateOnly"}
-FIELD_OPTIONAL = {"nullable", "required", "unique", "default", "minLength", "maxLength", "min", "max", "options", "validChars",
+FIELD_OPTIONAL = {"sources", "nullable", "required", "unique", "default", "minLength", "maxLength", "min", "max", "options", "validChars",
                   "invalidChars"}
 FIELD_TYPE = re.compile(r"string|password|int|boolean|date|enum|(array|map|reference)\[[A-Za-z]+\]|array\[reference\[[A-Za-z]+\]\]|servicesPortRange")
 METHODS = {"GET", "POST", "PUT", "DELETE"}

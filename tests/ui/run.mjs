@@ -98,6 +98,37 @@ const scenarios = {
 		must((await page.textContent('.outcome')).includes('wrong password'), 'no word for it');
 		await finish(page);
 	},
+	async a_source_has_its_fields_and_keeps_its_secret() {
+		const page = await start();
+		await page.tap('button:text-is("Add a login")');
+		await page.type('dialog [id^=address]', site.registry);
+		await page.selectOption('dialog select[id^=source-]', 'vault');
+		must(await page.locator('dialog p:has([id^=secretValue]):visible').count() === 0, 'a password is asked for beside the source');
+		for (const [member, text] of [['address', 'http://127.0.0.1:9'], ['path', 'registries/main'], ['roleId', 'role-7']])
+			await page.fill(`dialog [id^=sourceConfig][id$="-${member}"]`, text);
+		await page.fill('dialog [id^=sourceSecret]', site.plant);
+		await page.fill('dialog [id^=publicValue]', 'from-vault');
+		await axe(page, 'the form of a source');
+		await page.tap('dialog button:text-is("Try it")');
+		await page.waitForSelector('dialog [role=alert] strong');
+		must((await page.locator('dialog [role=alert]:has(strong)').textContent()).includes('once the login is saved'), `a trial without a password: ${await page.locator('dialog [role=alert]:has(strong)').textContent()}`);
+		await page.tap('dialog button.primary');
+		await page.waitForSelector('dialog', {state: 'detached'});
+		await noSecret(page);
+		const row = (await api('GET', '/registrycredentials?publicValue=from-vault')).data[0];
+		must(row.source === 'vault' && row.sourceConfig.path === 'registries/main' && row.sourceConfig.roleId === 'role-7' && !('mount' in row.sourceConfig), JSON.stringify(row.sourceConfig));
+		await rowMenu(page, 'from-vault');
+		await menuItem(page, 'Edit');
+		must(await page.inputValue('dialog [id^=sourceConfig][id$="-path"]') === 'registries/main', 'the edit lost the path');
+		await page.fill('dialog [id^=sourceConfig][id$="-path"]', 'registries/other');
+		await page.click('dialog button.primary');
+		await page.waitForSelector('dialog [id^=sourceSecret][aria-invalid=true]');     // a changed source may be another host
+		await page.fill('dialog [id^=sourceSecret]', site.plant);
+		await page.click('dialog button.primary');
+		await page.waitForSelector('dialog', {state: 'detached'});
+		must((await api('GET', `/registrycredentials/${row.id}`)).sourceConfig.path === 'registries/other', 'the edit was not stored');
+		await finish(page);
+	},
 	async an_error_stands_at_its_field() {
 		const page = await start();
 		await page.tap('button:text-is("Add a login")');
