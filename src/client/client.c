@@ -375,8 +375,11 @@ static bool
 client_ask(struct client *c, const char *method, const char *path, const char *body,
 	   struct client_answer *out)
 {
-	static const char *const headers[] = {"Accept: application/json",
-					      "Content-Type: application/json", NULL};
+	const char *match =
+		c->if_match != NULL ? arena_printf(c->arena, "If-Match: %s", c->if_match) : NULL;
+	const char *const headers[] = {"Accept: application/json", "Content-Type: application/json",
+				       match, NULL};
+	bool lost = c->if_match != NULL && match == NULL; /* out of memory */
 	const struct fetch_request request = {
 		.url = arena_printf(c->arena, "%s/%s", c->root, path),
 		.method = method,
@@ -391,10 +394,16 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 				 ? ""
 				 : NULL}; /* over http a proxy would see the key */
 	struct fetch_answer got = {.body = ""};
-	enum fetch_rc rc = request.url != NULL ? fetch_do(c->fetch, c->arena, &request, &got)
-					       : FETCH_EXHAUSTED;
+	enum fetch_rc rc = request.url != NULL && !lost
+				   ? fetch_do(c->fetch, c->arena, &request, &got)
+				   : FETCH_EXHAUSTED;
+	const char *etag = rc == FETCH_OK ? fetch_header(c->fetch, "ETag", 0) : NULL;
 
-	*out = (struct client_answer){.status = got.status, .text = got.body, .len = got.len};
+	c->if_match = NULL;
+	*out = (struct client_answer){.status = got.status,
+				      .text = got.body,
+				      .len = got.len,
+				      .etag = etag != NULL ? arena_strdup(c->arena, etag) : NULL};
 	return rc == FETCH_OK ? read_answer(c, out) : explain(c, rc, &got);
 }
 

@@ -64,7 +64,8 @@ struct client {
 	struct fetch *fetch;
 	const char *root; /* "https://creds.example/v2-beta/projects/1a5" */
 	int64_t timeout_ms, deadline_ms, each_ms;
-	char *why; /* CLIENT_WHY_MAX bytes: a sentence after a failure */
+	const char *if_match; /* the next request is refused (412) unless the tag is this; NULL */
+	char *why;	      /* CLIENT_WHY_MAX bytes: a sentence after a failure */
 };
 
 /* An answer, in the session's arena. */
@@ -73,6 +74,7 @@ struct client_answer {
 	const char *text;
 	size_t len;
 	const struct json *body; /* an object */
+	const char *etag;	 /* NULL: none */
 };
 
 /* The caller keeps settings and why. The timeout is for the whole session. */

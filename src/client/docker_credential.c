@@ -193,6 +193,7 @@ run_erase(struct helper_call *c)
 	case REMOTE_FOREIGN:
 		return fail_why("this login was not stored by docker-credential-regcred: remove "
 				"it on the server");
+	case REMOTE_CHANGED:
 	case REMOTE_FAILED:
 		break;
 	}

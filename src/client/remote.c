@@ -14,6 +14,7 @@
 enum {
 	PAGE = 100,	  /* rows per request: about 200 KB */
 	PAGES_MAX = 1000, /* a longer list is assumed to be endless */
+	TRIES_MAX = 20,	  /* times that others may change a login in between */
 };
 
 static enum remote_rc
@@ -53,14 +54,24 @@ remote_body_of(struct arena *a, const char *const (*pairs)[2])
 }
 
 static enum remote_rc
+remote_send(struct client *c, const char *method, const char *path, const char *body,
+	    struct client_answer *out)
+{
+	if (path == NULL)
+		return remote_fail(c, "out of memory");
+	if (client_do(c, method, path, body, out))
+		return REMOTE_OK;
+	return out->status == 412 ? REMOTE_CHANGED : REMOTE_FAILED;
+}
+
+static enum remote_rc
 send_pairs(struct client *c, const char *method, const char *path, const char *const (*pairs)[2],
 	   struct client_answer *out)
 {
 	const char *body = remote_body_of(c->arena, pairs);
 
-	if (body == NULL || path == NULL)
-		return remote_fail(c, "out of memory");
-	return client_do(c, method, path, body, out) ? REMOTE_OK : REMOTE_FAILED;
+	return body != NULL ? remote_send(c, method, path, body, out)
+			    : remote_fail(c, "out of memory");
 }
 
 /* Handed out */
@@ -244,9 +255,13 @@ remote_act(struct client *c, const char *id, const char *action)
 	struct client_answer answer;
 	const char *path = arena_printf(c->arena, "registrycredentials/%s/?action=%s", id, action);
 
-	if (path == NULL)
-		return remote_fail(c, "out of memory");
-	return client_do(c, "POST", path, "{}", &answer) ? REMOTE_OK : REMOTE_FAILED;
+	return remote_send(c, "POST", path, "{}", &answer);
+}
+
+static const char *
+path_of(struct client *c, const char *id)
+{
+	return arena_printf(c->arena, "registrycredentials/%s", id);
 }
 
 static enum remote_rc
@@ -255,15 +270,15 @@ remote_put(struct client *c, const char *id, const char *name, const char *value
 	const char *const pairs[][2] = {{name, value}, {NULL, NULL}};
 	struct client_answer answer;
 
-	return send_pairs(c, "PUT", arena_printf(c->arena, "registrycredentials/%s", id), pairs,
-			  &answer);
+	return send_pairs(c, "PUT", path_of(c, id), pairs, &answer);
 }
 
 /* Keys that have stored a login
  *
  * Several jobs and hosts may log in to and out of the same registry, each with its own key: one
  * that logs out must not remove the login for the others. The login's name lists the keys. If an
- * administrator has renamed the login, anyone who logs out removes it. */
+ * administrator has renamed the login, anyone who logs out removes it. Whoever changes the list, or
+ * removes the login because of it, reads the row first and is refused if it has changed since. */
 
 static const char keys_begin[] = "docker login:";
 
@@ -278,7 +293,7 @@ keys_of(const struct json *row)
 		       : NULL;
 }
 
-/* The name without this key, or with it at the end. */
+/* The name without this key, or with it at the end. Without room the oldest keys are left out. */
 static const char *
 name_with(struct client *c, const char *keys, bool with)
 {
@@ -292,27 +307,61 @@ name_with(struct client *c, const char *keys, bool with)
 		if (keys == NULL)
 			return NULL;
 	}
-	const char *name = arena_printf(c->arena, "%s%s%s%s", keys_begin, keys, with ? " " : "",
-					with ? own : "");
-	return name == NULL || strlen(name) <= NAME_MAX_CHARS
-		       ? name
-		       : arena_printf(c->arena, "%s %s", keys_begin, own);
+	size_t rest = sizeof(keys_begin) - 1 + (with ? 1 + len : 0);
+	while (*keys != '\0' && strlen(keys) + rest > NAME_MAX_CHARS)
+		keys += 1 + strcspn(keys + 1, " ");
+	return arena_printf(c->arena, "%s%s%s%s", keys_begin, keys, with ? " " : "",
+			    with ? own : "");
+}
+
+/* Reads a row; the next request is only for it as it is now. NULL: it cannot be read. */
+static const struct json *
+read_for_change(struct client *c, const char *id)
+{
+	const char *path = path_of(c, id);
+	struct client_answer answer;
+
+	if (path == NULL || !client_do(c, "GET", path, NULL, &answer))
+		return NULL;
+	c->if_match = answer.etag;
+	return answer.body;
+}
+
+/* Whether the list of this row lacks our key. */
+static bool
+lacks_key(struct client *c, const struct remote_store *store, const struct json *row)
+{
+	const char *keys = keys_of(row), *own = c->settings->access_key;
+	size_t len = strlen(own);
+
+	if (!store->shared || !has_text(row, "description", store->description) ||
+	    (keys == NULL && client_text(row, "name") != NULL))
+		return false;
+	for (const char *at = keys; at != NULL && (at = strstr(at, own)) != NULL; at += len)
+		if (at[-1] == ' ' && (at[len] == ' ' || at[len] == '\0'))
+			return false;
+	return true;
 }
 
 static enum remote_rc
 update(struct client *c, const struct remote_store *store, const struct json *row)
 {
-	const char *id = client_text(row, "id"), *keys = keys_of(row);
-	bool noted = store->shared && has_text(row, "description", store->description) &&
-		     (keys != NULL || client_text(row, "name") == NULL);
-	const char *const pairs[][2] = {
-		{"secretValue", store->secret},
-		{"name", noted ? name_with(c, keys != NULL ? keys : "", true) : NULL},
-		{NULL, NULL}};
+	const char *id = client_text(row, "id");
 	struct client_answer answer;
-	enum remote_rc rc = send_pairs(
-		c, "PUT", arena_printf(c->arena, "registrycredentials/%s", id), pairs, &answer);
+	enum remote_rc rc = REMOTE_CHANGED;
 
+	for (int i = 0; i < TRIES_MAX && rc == REMOTE_CHANGED; i++) {
+		if (lacks_key(c, store, row) && (row = read_for_change(c, id)) == NULL)
+			return REMOTE_FAILED;
+		const char *keys = keys_of(row);
+		const char *name = lacks_key(c, store, row)
+					   ? name_with(c, keys != NULL ? keys : "", true)
+					   : NULL;
+		const char *const pairs[][2] = {
+			{"secretValue", store->secret}, {"name", name}, {NULL, NULL}};
+
+		rc = send_pairs(c, "PUT", path_of(c, id), pairs, &answer);
+	}
 	if (rc == REMOTE_OK && !has_text(row, "state", "active"))
 		rc = remote_act(c, id, "activate");
 	return rc;
@@ -390,15 +439,10 @@ look_at_double(void *arg, const struct json *row)
 static enum remote_rc
 remote_remove(struct client *c, const char *id, bool active)
 {
-	const char *path = arena_printf(c->arena, "registrycredentials/%s", id);
 	struct client_answer answer;
 	enum remote_rc rc = active ? remote_act(c, id, "deactivate") : REMOTE_OK;
 
-	if (path == NULL)
-		return remote_fail(c, "out of memory");
-	if (rc == REMOTE_OK && !client_do(c, "DELETE", path, NULL, &answer))
-		rc = REMOTE_FAILED;
-	return rc;
+	return rc == REMOTE_OK ? remote_send(c, "DELETE", path_of(c, id), NULL, &answer) : rc;
 }
 
 /* If another program created the same login at the same time, the older one wins: it gets the
@@ -497,17 +541,22 @@ look_at_stored(void *arg, const struct json *row)
 
 /* Removes our part: another key may have stored the same login. */
 static enum remote_rc
-erase_one(struct client *c, const struct json *row)
+erase_one(struct client *c, const char *id)
 {
-	const char *id = client_text(row, "id"), *keys = keys_of(row);
+	const struct json *row = read_for_change(c, id);
+	const char *keys = row != NULL ? keys_of(row) : NULL;
 	const char *name = keys != NULL ? name_with(c, keys, false) : NULL;
 
+	if (row == NULL)
+		return REMOTE_FAILED;
 	if (keys != NULL && name == NULL)
 		return remote_fail(c, "out of memory");
 	if (keys == NULL || strcmp(name, keys_begin) == 0)
 		return remote_remove(c, id, has_text(row, "state", "active"));
-	return strcmp(name + sizeof(keys_begin) - 1, keys) == 0 ? REMOTE_OK
-								: remote_put(c, id, "name", name);
+	if (strcmp(name + sizeof(keys_begin) - 1, keys) != 0)
+		return remote_put(c, id, "name", name);
+	c->if_match = NULL;
+	return REMOTE_OK;
 }
 
 enum remote_rc
@@ -524,8 +573,11 @@ remote_erase(struct client *c, const struct registry_url *address, const char *d
 	if (query == NULL)
 		return remote_fail(c, "out of memory");
 	rc = remote_walk(c, "registrycredentials", query, look_at_stored, &found);
-	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++)
-		rc = erase_one(c, found.rows[i]);
+	for (size_t i = 0; rc == REMOTE_OK && i < found.count; i++) {
+		rc = REMOTE_CHANGED;
+		for (int n = 0; n < TRIES_MAX && rc == REMOTE_CHANGED; n++)
+			rc = erase_one(c, client_text(found.rows[i], "id"));
+	}
 	if (rc == REMOTE_OK && found.count == 0)
 		return found.others ? REMOTE_FOREIGN : REMOTE_NONE;
 	return rc;

@@ -18,7 +18,8 @@ enum remote_rc {
 	REMOTE_OK,
 	REMOTE_NONE,	/* no such login */
 	REMOTE_FOREIGN, /* erase: it exists, but was not created by remote_store() */
-	REMOTE_FAILED,	/* see client->why */
+	REMOTE_CHANGED, /* someone else has changed it meanwhile, again and again */
+	REMOTE_FAILED,	/* see client->why; it is filled for REMOTE_CHANGED as well */
 };
 
 /* Texts are in the session's arena. */

@@ -267,6 +267,39 @@ class Store(Base):
         self.says(self.run_helper("get", stdin="ghcr.io", key=one), 1, NOT_FOUND)
         self.assertEqual(self.rows(), [])
 
+    def together(self, *calls):
+        done = []
+        threads = [threading.Thread(target=lambda c=call: done.append(c().stdout)) for call in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(done, [""] * len(calls))
+
+    def test_no_key_is_lost_that_stores_or_erases_beside_others(self):
+        """A login goes when the last key has erased it, also if others store it or go at the same moment."""
+        keys, secret = [self.key() for _ in range(6)], site.plant()
+        for _ in range(5):
+            self.says(self.store("ghcr.io", "me", secret, keys[0]), 0, "")
+            self.together(*(lambda k=k: self.store("ghcr.io", "me", secret, k) for k in keys[1:]))
+            row, = self.rows()
+            self.assertEqual(sorted(row["name"].split(":")[1].split()), sorted(key[0] for key in keys))
+            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k) for k in keys[1:4]))
+            row, = self.rows()
+            self.assertEqual(sorted(row["name"].split(":")[1].split()), sorted(key[0] for key in (keys[0], *keys[4:])))
+            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k) for k in (keys[0], *keys[4:])))
+            self.assertEqual(self.rows(), [])
+
+    def test_more_keys_than_a_name_has_room_for(self):
+        """The oldest are forgotten, so that a login is not kept by keys that nobody knows; the newer ones stay."""
+        keys, secret = [self.key() for _ in range(14)], site.plant()
+        for key in keys:
+            self.says(self.store("ghcr.io", "me", secret, key), 0, "")
+        row, = self.rows()
+        noted = row["name"].split(":")[1].split()
+        self.assertEqual(noted, [key[0] for key in keys][-len(noted):])
+        self.assertGreater(len(noted), 8)
+
     def test_long_and_empty_passwords(self):
         key = self.key()
         secret = site.plant("x" * 60000)
