@@ -32,6 +32,7 @@ struct hand_out_work {
 	const char *name, *namespace; /* of a Kubernetes object */
 	struct entry *entries;
 	size_t count, logins; /* logins: entries without their second names */
+	size_t bytes;	      /* of their users and secrets */
 	bool stale;	      /* a login has changed since it was chosen */
 	bool parts;	      /* the registry of the image has logins for parts of it */
 	const char *version;  /* of the protocol that the answer follows */

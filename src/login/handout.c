@@ -39,6 +39,15 @@ handout_refuse(const struct hand_out_work *w, const struct login *login, const c
 		       arena_printf(a, "The login %s %s.", id != NULL ? id : "", why));
 }
 
+static enum err
+handout_too_long(const struct hand_out_work *w)
+{
+	return err_set(
+		w->error, ERR_INVALID_OPTION, "format",
+		"The logins are more than the 4 MiB that an answer may have: name a registry "
+		"or an image.");
+}
+
 /* The exact name that readers of the file look up: the host as written in the request; else as in
  * an image without a port. */
 static const char *
@@ -136,6 +145,10 @@ handout_add(struct hand_out_work *w, const struct login *login, const char **why
 		return handout_leave_out(w, login);
 	w->entries[w->count++] = entry;
 	w->logins++;
+	/* No format is shorter; the request's memory would not hold them all. */
+	w->bytes += strlen(entry.user) + (entry.secret != NULL ? strlen(entry.secret) : 0);
+	if (w->bytes > HANDOUT_BYTES_MAX)
+		return handout_too_long(w);
 	return handout_add_other(w, &w->entries[w->count - 1]);
 }
 
@@ -216,7 +229,7 @@ handout_choose(struct hand_out_work *w)
 	struct login_list logins;
 	enum err rc;
 
-	w->count = w->logins = 0;
+	w->count = w->logins = w->bytes = 0;
 	w->out->left_out = NULL;
 	if (resolve_find(w->context, wanted, true, &logins, w->error) != ERR_NONE)
 		return w->error->code;
@@ -295,7 +308,7 @@ handout_write(struct hand_out_work *w)
 		return w->error->code;
 	if (w->out->text == NULL || arena_failed(w->context->arena))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	return ERR_NONE;
+	return w->out->len <= HANDOUT_BYTES_MAX ? ERR_NONE : handout_too_long(w);
 }
 
 /* Under the lock nothing is searched: the chosen logins are checked again and recorded. */

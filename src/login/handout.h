@@ -17,8 +17,9 @@
 #include "store/store.h"
 
 enum {
-	HANDOUT_LOGINS_MAX = 1000,	  /* logins in one file; each adds a row to the audit log */
-	HANDOUT_LAST_USED_MS = 60 * 1000, /* a login's last use is written at most this often */
+	HANDOUT_LOGINS_MAX = 1000, /* logins in a file; each adds a row to the audit log */
+	HANDOUT_BYTES_MAX = 4 * 1024 * 1024, /* half of what nginx buffers with the shipped files */
+	HANDOUT_LAST_USED_MS = 60 * 1000,    /* a login's last use is written at most this often */
 };
 
 struct hand_out {

@@ -79,7 +79,7 @@ struct inject_work {
 	const struct wish *wish;
 	struct registry_request request;
 	struct wanted wanted;
-	const struct login *login;
+	struct login *login;
 	const char *user, *secret;
 	unsigned char note[SECRET_MAC_SIZE]; /* identifies the use, and the hour */
 	struct error *error;
@@ -138,6 +138,8 @@ inject_choose(struct inject_work *w)
 static enum err
 open_login(struct inject_work *w)
 {
+	if (use_read(w->context, w->login, w->error) != ERR_NONE)
+		return w->error->code;
 	w->user = record_text(w->login->row, COL_PUBLIC_VALUE);
 	if (strchr(w->user, ':') != NULL)
 		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
@@ -554,9 +556,7 @@ stands_in_transaction(struct store_tx *tx, void *arg)
 	enum store_rc rc = use_check(tx, w->context, w->login->row, &same);
 	if (rc != STORE_OK)
 		return store_err(rc, w->error);
-	return same ? ERR_NONE
-		    : err_set(w->error, ERR_UNAVAILABLE, NULL,
-			      "The login is being changed: try again.");
+	return same ? ERR_NONE : err_set(w->error, ERR_UNAVAILABLE, NULL, use_changing);
 }
 
 static enum err

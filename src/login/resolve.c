@@ -257,6 +257,7 @@ add_logins(struct finder *f, struct known_registry *registry)
 			       .kind = types_table[T_REGISTRY_CREDENTIAL].kind,
 			       .owners = f->owners,
 			       .columns = family_credential.columns & ~unused_columns,
+			       .secrets_cut = true,
 			       .limit = registry != NULL ? FIRST_PAGE : PAGE};
 	struct record_list page = {.more = true};
 

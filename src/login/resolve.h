@@ -62,8 +62,8 @@ enum err resolve_read(const struct context *c, const struct resource_type *type,
 
 /* Finds every login for the requested registries within the limits of the caller's key, and whether
  * each can be used, apart from its path. If `revealed` or the caller's role requires it, only those
- * that the caller may retrieve. The chosen ones are checked again in the transaction that records
- * their use: use_check(). */
+ * that the caller may retrieve. The rows have only the beginning of their secrets: use_read() reads
+ * a chosen one whole, and the transaction that records its use checks it again, by use_check(). */
 enum err resolve_find(const struct context *c, const struct wanted *wanted, bool revealed,
 		      struct login_list *out, struct error *e) __attribute__((warn_unused_result));
 

@@ -13,6 +13,7 @@
 #include "resource/trail.h"
 #include "store/store.h"
 
+const char use_changing[] = "The login is being changed: try again.";
 const char use_unopened[] = "has a password that cannot be opened: store it again";
 
 /* Why a file of this format cannot hold the login; NULL: it can. */
@@ -36,13 +37,21 @@ enum err
 use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 {
 	const struct context *c = w->context;
-	const struct record *row = entry->login->row;
+	struct login *whole = arena_alloc(c->arena, sizeof(*whole));
 
 	*why = NULL;
-	entry->user = record_text(row, COL_PUBLIC_VALUE);
+	entry->user = record_text(entry->login->row, COL_PUBLIC_VALUE);
 	if (w->format->names)
 		return ERR_NONE;
-	entry->secret = login_open(c, row, OPEN_TO_HAND_OUT);
+	if (whole == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	*whole = *entry->login;
+	if (use_read(c, whole, w->error) != ERR_NONE) {
+		w->stale = w->error->detail == use_changing;
+		return w->error->code;
+	}
+	entry->login = whole;
+	entry->secret = login_open(c, whole->row, OPEN_TO_HAND_OUT);
 	*why = use_obstacle(w->format, entry);
 	if (arena_failed(c->arena))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
@@ -54,6 +63,7 @@ static const enum column use_columns[] = {COL_STATE,	  COL_PUBLIC_VALUE, COL_SEC
 					  COL_EXPIRES,	  COL_PATH_PREFIX,  COL_REGISTRY_ID,
 					  COL_ACCOUNT_ID, COL_REMOVED};
 
+/* Of b, a secret, there may be only the beginning. */
 static bool
 use_same_value(const struct value *a, const struct value *b)
 {
@@ -62,8 +72,36 @@ use_same_value(const struct value *a, const struct value *b)
 	if (a->type == VALUE_TEXT)
 		return strcmp(a->text, b->text) == 0;
 	if (a->type == VALUE_BLOB)
-		return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+		return (b->len == a->len || (b->len == LIST_SECRET && b->len < a->len)) &&
+		       memcmp(a->text, b->text, b->len) == 0;
 	return a->type == VALUE_NULL || a->number == b->number;
+}
+
+static bool
+use_same(const struct record *row, const struct record *chosen)
+{
+	for (size_t i = 0; i < sizeof(use_columns) / sizeof(*use_columns); i++)
+		if (!use_same_value(&row->columns[use_columns[i]],
+				    &chosen->columns[use_columns[i]]))
+			return false;
+	return true;
+}
+
+enum err
+use_read(const struct context *c, struct login *login, struct error *e)
+{
+	struct record *row = arena_alloc(c->arena, sizeof(*row));
+	enum store_rc rc = STORE_NO_MEMORY;
+
+	if (row != NULL)
+		rc = store_get(c->store, c->arena, &family_credential, record_id(login->row),
+			       &owners_all, row);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	if (rc == STORE_NONE || !use_same(row, login->row))
+		return err_set(e, ERR_UNAVAILABLE, NULL, use_changing);
+	login->row = row;
+	return ERR_NONE;
 }
 
 enum store_rc
@@ -76,9 +114,8 @@ use_check(struct store_tx *tx, const struct context *c, const struct record *log
 		store_tx_get(tx, c->arena, &family_credential, record_id(login), &owners_all, &row);
 	if (rc != STORE_OK)
 		return rc == STORE_NONE ? STORE_OK : rc;
-	for (size_t i = 0; i < sizeof(use_columns) / sizeof(*use_columns); i++)
-		if (!use_same_value(&row.columns[use_columns[i]], &login->columns[use_columns[i]]))
-			return STORE_OK;
+	if (!use_same(&row, login))
+		return STORE_OK;
 	rc = store_tx_get(tx, c->arena, &family_storage_pool, row.columns[COL_REGISTRY_ID].number,
 			  &owners_all, &row);
 	*same = rc == STORE_OK && record_state(&row) == ST_ACTIVE;

@@ -10,12 +10,17 @@
 #include "base/err.h"
 #include "login/format.h"
 
+extern const char use_changing[];
 /* The reason when the server is at fault. */
 extern const char use_unopened[];
 
 /* Fills in user and secret of an entry. *why is NULL, or says why the login cannot be in the file.
  */
 enum err use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
+	__attribute__((warn_unused_result));
+
+/* Reads the row of a chosen login whole. ERR_UNAVAILABLE: it has changed since. */
+enum err use_read(const struct context *c, struct login *login, struct error *e)
 	__attribute__((warn_unused_result));
 
 /* Checks that the login and its registry are unchanged since it was chosen. */

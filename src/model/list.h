@@ -46,12 +46,13 @@ struct position {
 	int64_t id;
 };
 
-enum { CONDITIONS_MAX = 32 };
+enum { CONDITIONS_MAX = 32, LIST_SECRET = 128 };
 
 struct list_query {
 	const struct family *family;
 	const char *kind; /* NULL: any */
 	uint64_t columns; /* COL_BIT of those needed; the rest is null. 0: all */
+	bool secrets_cut; /* of a secret only LIST_SECRET bytes: whether there is one, and which */
 	struct owners owners;
 	bool with_removed;
 	struct condition conditions[CONDITIONS_MAX];

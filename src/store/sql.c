@@ -75,7 +75,7 @@ bind(struct sql *q, struct value value)
 
 /* Without sql_add(), for speed: this is most of the text of most statements. */
 static void
-add_select(struct sql *q, const struct family *family, uint64_t columns)
+add_select(struct sql *q, const struct family *family, uint64_t columns, bool secrets_cut)
 {
 	const char *comma = "SELECT ";
 
@@ -84,8 +84,13 @@ add_select(struct sql *q, const struct family *family, uint64_t columns)
 	q->failed = false;
 	for (unsigned c = 1; c < COL__COUNT; c++)
 		if ((columns & COL_BIT(c)) != 0) {
+			const char *name = column_name(family, (enum column)c);
+
 			add_text(q, comma);
-			add_text(q, column_name(family, (enum column)c));
+			if (secrets_cut && c == COL_SECRET_VALUE)
+				sql_add(q, "substr(%s, 1, %d)", name, LIST_SECRET);
+			else
+				add_text(q, name);
 			comma = ", ";
 		}
 	add_text(q, " FROM ");
@@ -146,7 +151,7 @@ void
 sql_get(struct sql *q, const struct dialect *d, struct arena *a, const struct family *family,
 	int64_t id, const struct owners *owners)
 {
-	add_select(q, family, family->columns);
+	add_select(q, family, family->columns, false);
 	sql_add(q, " WHERE id = ");
 	bind(q, value_int(id));
 	add_owners(q, d, a, family, owners);
@@ -267,7 +272,7 @@ sql_list(struct sql *q, const struct dialect *d, struct arena *a, const struct l
 	const char *sort = sort_expression(a, list);
 	bool descending = list->descending != list->from.backwards;
 
-	add_select(q, list->family, sql_columns(list));
+	add_select(q, list->family, sql_columns(list), list->secrets_cut);
 	sql_add(q, " WHERE true");
 	if (list->kind != NULL) {
 		add_text(q, " AND ");

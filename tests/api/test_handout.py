@@ -280,6 +280,33 @@ class Formats(Base):
         self.assertEqual((r.status, r.header("Content-Type"), list(r.json)), (200, "application/json", ["auths"]))
 
 
+class Long(Base):
+    def test_a_file_is_shorter_than_what_the_web_servers_hold(self):
+        """Else a slow reader holds a thread.  What is longer is refused, however many there are, and a part of it is handed out."""
+        with open(os.path.join(harness.SRC, "nginx", "regcred_params"), encoding="utf-8") as f:
+            nginx = re.search(r"fastcgi_buffers +(\d+) (\d+)k;", f.read())
+        room, key, user, most = int(nginx[1]) * int(nginx[2]) * 1024, self.key(), "&" * 4000, 4 * 1024 * 1024
+        last, secret = None, "s" * 60000
+        for n, ask in enumerate([None] * 30 + [True] * 30 + [False] * 60):
+            last = self.login("r%d.example" % n, publicValue=user, secretValue=secret)
+            if ask and n % 10 == 9:
+                r = key.post("handouts", {"format": "docker"})
+                self.assertIn(r.status, (200, 422))
+                self.assertLess(len(r.body), min(most, room) + 1)
+        for form in FORMATS:
+            if form != "helper":
+                r = self.ask(key, form, status=422)
+                self.assertEqual((r.json["code"], r.json["fieldName"]), ("InvalidOption", "format"))
+        self.assertEqual(self.auths(key, serverAddress="r119.example")["r119.example"]["auth"], auth(user, last[2]))
+
+    @unittest.skipUnless(os.environ.get("REGCRED_LONG"), "a thousand long logins")
+    def test_a_thousand_of_the_longest(self):
+        key = self.key()
+        for n in range(1000):
+            self.login("r%d.example" % n, secretValue="s" * 65000)
+        self.assertEqual(self.ask(key, status=422).json["code"], "InvalidOption")
+
+
 class Readers(Base):
     """The names in a file are what its reader compares letter by letter: of each spelling of an address, in each format, by each way to ask."""
 
