@@ -159,7 +159,14 @@ put_in_place(const struct backup *b, const char *from, char why[CONFIG_WHY_MAX])
 		rc = rename(from, b->file); /* the file system does not support that atomically */
 	if (rc != 0)
 		return backup_failed(why, "cannot create", b->file);
-	return disk_sync_directory(b->file) ? true : backup_failed(why, "cannot flush", b->file);
+	if (disk_sync_directory(b->file))
+		return true;
+	(void)snprintf(
+		why, CONFIG_WHY_MAX,
+		"%s was made, but its name cannot be flushed to the disk (%s): a power cut may "
+		"take it away",
+		b->file, strerror(errno));
+	return false;
 }
 
 /* Makes a complete copy with that name, flushed to disk. */
@@ -439,12 +446,17 @@ backup_replace(const struct backup *b, const char *temporary, char why[CONFIG_WH
 	}
 	if (!done)
 		return false;
-	if (!disk_sync_directory(database))
-		return backup_failed(why, "cannot flush", database);
-	(void)fprintf(b->out, "restored %s from %s\n", database, b->file);
+	bool flushed = disk_sync_directory(database);
+	if (!flushed)
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "%s was restored, but its name cannot be flushed to the disk (%s): "
+			       "after a power cut it may be the old one",
+			       database, strerror(errno));
+	else
+		(void)fprintf(b->out, "restored %s from %s\n", database, b->file);
 	if (old)
 		(void)fprintf(b->out, "the old database is %s\n", aside);
-	return true;
+	return flushed;
 }
 
 /* The backup as a file that the owner of the database can read: itself, or a copy if run by root.

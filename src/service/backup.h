@@ -22,7 +22,8 @@ struct backup {
 	FILE *out, *progress;
 };
 
-/* False with a sentence in why; leaves nothing behind then. */
+/* False with a sentence in why; leaves nothing behind then, unless the sentence says that it was
+ * made. */
 bool backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	__attribute__((warn_unused_result));
 /* Refused while a pool runs on the state directory. The old database is kept under a dated name. */

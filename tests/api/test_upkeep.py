@@ -1,8 +1,5 @@
-"""The commands that keep a server beside each other, killed, and with failing system calls: afterwards the database is wholly the old or
-wholly the new one, with its log and its key, and what ended with 0 has happened.
-
-strace kills a command at the k-th call of a kind, or lets it fail.  Each case looks at the same things: the logins that were there (or those
-of the backup) open, `check` proves each sealed value, and a second run of the command ends."""
+"""The commands that keep a server, beside each other and with files that others made: the logins that were there (or those of the backup) open,
+and `check` proves each sealed value.  What happens at each call that fails: test_walk."""
 
 import os
 import random
@@ -21,28 +18,12 @@ import harness
 LONG = bool(os.environ.get("REGCRED_LONG"))
 SEED = int(os.environ.get("REGCRED_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
 LOGINS, IN_BACKUP = 12, 5
-STRACE = shutil.which("strace")
-template = None
+template = caller = None
 
-# Calls that change files or that a command needs, by the command that is walked.
-CALLS = {"rekey": ["openat", "newfstatat", "read", "rename", "link", "fsync", "fdatasync", "pwrite64", "ftruncate", "unlink"],
-         "restore": ["rename", "renameat2", "link", "unlink", "fsync", "fdatasync", "pwrite64", "openat"],
-         "backup": ["rename", "renameat2", "unlink", "fsync", "pwrite64", "openat"],
-         "init": ["openat", "link", "unlink", "fchmod", "write", "fsync", "fdatasync", "pwrite64"]}
-ERRORS = {"openat": "EMFILE", "newfstatat": "EIO", "read": "EIO", "rename": "EPERM", "renameat2": "EPERM", "link": "EPERM", "pwrite64": "ENOSPC",
-          "fsync": "EIO", "fdatasync": "EIO", "unlink": "EPERM", "ftruncate": "EIO", "fchmod": "EPERM", "write": "ENOSPC"}
-
-
-def run(*words, inject=(), environment=None, wait=True):
-    """A command, perhaps with calls that fail: (call, what) as strace writes it."""
+def run(*words, wait=True):
     line = [harness.program("regcred"), *words]
-    environment = dict(environment or {})
-    if inject:
-        # What is traced cannot look for leaks.
-        environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-        line = [STRACE, "-f", "-qq", "-o", "/dev/null", *("--inject=%s:%s" % pair for pair in inject), *line]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-                               env={**os.environ, "REGCRED_KEYRING_LOOK_MS": "50", **environment})
+                               env={**os.environ, "REGCRED_KEYRING_LOOK_MS": "50"})
     if not wait:
         return process
     out, err = process.communicate(timeout=120)
@@ -50,14 +31,19 @@ def run(*words, inject=(), environment=None, wait=True):
 
 
 def setUpModule():
-    """A state with logins, and a backup of it from when it had fewer."""
-    global template
     print("seed", SEED, flush=True)
+    make_template()
+
+
+def make_template():
+    """A state with logins, a backup of it from when it had fewer, and who may make one more: access key, secret, registry."""
+    global template, caller
     site = harness.Site(workers=1, threads=2)
     site.start()
     try:
         project = site.project()
         registry = project.registry()
+        caller = (*project.env.key, registry["id"])
         for n in range(LOGINS):
             if n == IN_BACKUP:
                 site.cli("backup", os.path.join(site.root, "copy.db"), "--state-dir", site.state)
@@ -104,48 +90,6 @@ class Upkeep(unittest.TestCase):
         count = connection.execute("SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
         connection.close()
         return count
-
-    # Kills and failures.
-
-    def walk(self, command, words, journal, points, failures):
-        """The command with what is injected; again without; everything is whole."""
-        for call in CALLS[command] if LONG else self.chance.sample(CALLS[command], 2):
-            for k in points:
-                inject = [(call, "signal=KILL:when=%d" % k if failures == 0 else "error=%s:when=%d" % (ERRORS[call], k))]
-                if failures == 2:
-                    other = self.chance.choice(CALLS[command])
-                    inject.append((other, "error=%s:when=%d+" % (ERRORS[other], self.chance.randrange(1, 40)))) if other != call else None
-                with self.subTest(command=command, inject=inject, journal=journal):
-                    state = self.fresh(journal)
-                    first = run(command, *words, "--state-dir", state, "--journal", journal, inject=inject)
-                    self.assertNotIn("Sanitizer", first.stderr)
-                    if os.path.exists(os.path.join(state, "regcred.db")):
-                        count = self.whole(state, journal=journal)
-                        self.assertIn(count, (LOGINS, IN_BACKUP) if command == "restore" else (LOGINS,))
-                        if first.returncode == 0 and command == "restore":
-                            self.assertEqual(count, IN_BACKUP)
-                    again = run(command, *words, "--state-dir", state, "--journal", journal, *(["--force"] if command == "backup" else []))
-                    self.assertEqual(again.returncode, 0, again.stderr)
-                    self.assertEqual(self.whole(state, journal=journal), IN_BACKUP if command == "restore" else LOGINS)
-                    left = [n for n in os.listdir(state) if ".restor" in n or n.endswith(".new")]
-                    self.assertEqual(left, [])
-                    shutil.rmtree(state)
-
-    def points(self, most):
-        return range(1, most) if LONG else sorted(self.chance.sample(range(1, most), 1))
-
-    @unittest.skipUnless(STRACE, "strace is not installed")
-    def test_killed_or_failing_at_a_call(self):
-        copy = os.path.join(template, "copy.db")
-        for failures in (0, 1, 2):
-            journal = self.chance.choice(("wal", "rollback"))
-            self.walk("restore", [copy], journal, self.points(12), failures)
-            self.walk("rekey", [], journal, self.points(20), failures)
-            if LONG:
-                self.walk("backup", [os.path.join(self.root, "made.db")], journal, self.points(12), failures)
-                self.walk("init", [], journal, self.points(12), failures)
-
-    # Beside each other.
 
     def test_two_rotations_with_two_copies_of_the_key_file(self):
         for _ in range(10 if LONG else 2):
