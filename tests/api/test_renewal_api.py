@@ -1,0 +1,331 @@
+"""Logins with a source: what may be written and what is shown; former secrets, rollback and overlap; who may do that; repeated checks;
+warnings before a login or key expires.  Nobody asks a source here: refreshes run elsewhere."""
+
+import datetime
+import json
+import time
+import unittest
+
+import harness
+from standin import Standin, basic_registry
+
+site = None
+DAY_MS = 24 * 3600 * 1000
+AZURE = {"tenant": "t", "clientId": "c"}
+HARBOR = {"endpoint": "https://harbor.example.test", "robot": "7", "user": "admin"}
+
+
+def setUpModule():
+    global site
+    site = harness.Site(options=("--verify-networks", "127.0.0.0/8", "--verify-per-minute", "0", "--sweep-every-s", "3600"))
+    site.start()
+
+
+def tearDownModule():
+    site.stop()
+
+
+def later(seconds):
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class RenewalCase(harness.Case):
+    site = property(lambda self: site)
+
+    def setUp(self):
+        super().setUp()
+        self.project = site.project()
+        self.env = self.project.env
+        self.registry = self.project.registry()["id"]
+
+    def body(self, **fields):
+        return dict({"registryId": self.registry, "email": "e@example.test"}, **fields)
+
+    def login(self, **fields):
+        """An active login with a password that was typed in."""
+        return self.project.settle("registrycredentials/" + self.made(publicValue="user", secretValue=fields.pop("secretValue", site.plant()), **fields)["id"])
+
+    def made(self, client=None, **fields):
+        return self.ok((client or self.env).post("registrycredentials", self.body(**fields)), 201)
+
+    def sourced(self, **fields):
+        return self.made(**dict({"source": "azure", "sourceConfig": AZURE, "sourceSecret": site.plant()}, **fields))
+
+    def row(self, login, client=None):
+        return self.ok((client or self.env).get("registrycredentials/" + login["id"]))
+
+    def put(self, login, client=None, **fields):
+        return (client or self.env).put("registrycredentials/" + login["id"], fields)
+
+    def versions(self, login):
+        return self.ok(self.env.get("registrycredentials/%s/secretversions" % login["id"]))["data"]
+
+    def stored(self, login, column):
+        return site.sql("SELECT %s FROM credential WHERE id = ?" % column, (int(login["id"][2:]),))[0][0]
+
+    def events(self, login, event):
+        return [json.loads(changes) for changes, in site.sql("SELECT changes FROM audit_log WHERE resource_id = ? AND event_type = ? ORDER BY id",
+                                                             (login["id"], event))]
+
+
+class Sources(RenewalCase):
+    def test_a_login_without_one_has_nulls(self):
+        row = self.login()
+        for name in ("source", "sourceConfig", "sourceSecret", "refreshAt", "refreshedAt", "refreshResult", "refreshMessage", "refreshStatus",
+                     "previousUntil", "overlap", "verifyRepository", "verifyEvery", "lastGoodAt", "firstBadAt"):
+            self.assertIn(name, row)
+            self.assertIsNone(row[name], name)
+        self.assertEqual(row["secretVersion"], 1)
+        self.assertNotIn("refresh", row["actions"])
+        self.assertNotIn("rollback", row["actions"])
+
+    def test_created_with_a_source_it_is_due_at_once(self):
+        made = self.sourced()
+        row = self.row(made)
+        self.assertEqual((row["state"], row["source"], row["sourceConfig"], row["secretVersion"]), ("active", "azure", AZURE, None))
+        self.assertIsNotNone(row["refreshAt"])
+        self.assertIsNone(row["sourceSecret"])
+        self.assertIn("refresh", row["actions"])
+        answer = self.ok(self.env.post("imagelogins", {"image": self.ok(self.env.get("registries/" + self.registry))["serverAddress"] + "/a"}), 200)
+        self.assertEqual((answer["reason"], [o["reason"] for o in answer["others"]]), ("none", ["incomplete"]))
+
+    def test_a_verified_project_does_not_hold_it(self):
+        self.ok(site.admin.put("/v1/projects/" + self.project.id, {"verification": "require"}))
+        self.assertEqual(self.row(self.sourced())["state"], "active")
+
+    def test_the_config_is_an_object_of_the_source(self):
+        for fields, code, field, said in (
+                ({"source": "nothing"}, "InvalidOption", "source", ""),
+                ({"sourceConfig": AZURE}, "InvalidOption", "sourceConfig", "source"),
+                ({"sourceSecret": "x"}, "InvalidOption", "sourceSecret", "source"),
+                ({"source": "azure", "sourceSecret": "x"}, "MissingRequired", "sourceConfig", "tenant"),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, secret="s")}, "InvalidOption", "sourceConfig", '"secret"'),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, tenant=5)}, "InvalidFormat", "sourceConfig", '"tenant"'),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": [AZURE]}, "InvalidFormat", "sourceConfig", "object"),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": "{"}, "InvalidFormat", "sourceConfig", "byte"),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": True}, "InvalidFormat", "sourceConfig", "object"),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, endpoint="e" * 9000)}, "MaxLengthExceeded", "sourceConfig", ""),
+                ({"source": "azure", "sourceConfig": AZURE}, "MissingRequired", "sourceSecret", "azure"),
+                ({"source": "azure", "sourceConfig": AZURE, "sourceSecret": ["x"]}, "InvalidFormat", "sourceSecret", ""),
+                ({"source": "azure", "sourceConfig": AZURE, "sourceSecret": "x", "secretValue": "y"}, "InvalidOption", "secretValue", "source"),
+                ({"source": "azure", "sourceConfig": AZURE, "sourceSecret": "x", "expiresAt": later(60)}, "InvalidOption", "expiresAt", "source")):
+            with self.subTest(fields=fields):
+                r = self.env.post("registrycredentials", self.body(**fields))
+                self.err(r, 422, code, field)
+                self.assertIn(said, r.json["detail"])
+
+    def test_a_text_and_a_form_may_hold_the_object(self):
+        made = self.sourced(sourceConfig=json.dumps(AZURE))
+        self.assertEqual(self.row(made)["sourceConfig"], AZURE)
+        r = self.env.post("registrycredentials", self.body(source="azure", sourceConfig=json.dumps(AZURE), sourceSecret=site.plant(), secretValue="",
+                                                           expiresAt="", overlap="", verifyRepository="", verifyEvery=""),
+                          content_type="application/x-www-form-urlencoded")
+        row = self.ok(r, 201)
+        self.assertEqual((row["sourceConfig"], row["overlap"], row["verifyEvery"]), (AZURE, None, None))
+
+    def test_blanks_are_null(self):
+        blank = {n: "" for n in ("source", "sourceConfig", "sourceSecret", "overlap", "verifyRepository", "verifyEvery")}
+        row = self.login(**blank)
+        for name in blank:
+            self.assertIsNone(row[name], name)
+        self.ok(self.put(row, **blank))
+        self.ok(self.put(row, **{n: None for n in blank}))
+
+    def test_a_whole_resource_can_be_sent_back(self):
+        _, superadmin = site.account("superadmin")
+        for client in (self.env, superadmin):
+            for login in (self.login(), self.sourced()):
+                before = self.ok(client.get("/v1/registrycredentials/" + login["id"]))
+                site.sql("UPDATE credential SET expires = 1900000000000 WHERE id = ? AND source IS NOT NULL", (int(login["id"][2:]),), write=True)
+                before = self.ok(client.get("/v1/registrycredentials/" + login["id"]))
+                after = self.ok(client.put("/v1/registrycredentials/" + login["id"], before))
+                for name in ("source", "sourceConfig", "expiresAt", "refreshAt", "secretVersion"):
+                    if client is self.env or login.get("source"):
+                        self.assertEqual(after[name], before[name], name)
+
+    def test_numbers_are_whole_and_within_limits(self):
+        for name, value, code in (("overlap", -1, "InvalidFormat"), ("overlap", 1.5, "InvalidFormat"), ("overlap", "x", "InvalidFormat"),
+                                  ("overlap", 10 ** 9, "InvalidOption"), ("overlap", 10 ** 30, "InvalidOption"), ("overlap", {}, "InvalidFormat"),
+                                  ("verifyEvery", 31536001, "InvalidOption"), ("verifyRepository", "A B", "InvalidFormat")):
+            self.err(self.env.post("registrycredentials", self.body(publicValue="u", secretValue="s", **{name: value})), 422, code, name)
+        row = self.login(overlap=3600, verifyEvery=0, verifyRepository="acme/app")
+        self.assertEqual((row["overlap"], row["verifyEvery"], row["verifyRepository"]), (3600, 0, "acme/app"))
+
+    def test_a_changed_source_needs_its_secret_again(self):
+        """Else whoever may change a login could have the secret sent to a server of their own."""
+        row = self.sourced()
+        self.err(self.put(row, sourceConfig=dict(AZURE, authority="https://evil.example.test")), 422, "MissingRequired", "sourceSecret")
+        self.err(self.put(row, source="harbor", sourceConfig=HARBOR), 422, "MissingRequired", "sourceSecret")
+        self.assertEqual(self.row(row)["sourceConfig"], AZURE)
+        self.ok(self.put(row, sourceConfig=dict(AZURE, authority="https://login.example.test"), sourceSecret=site.plant()))
+        self.ok(self.put(row, source="harbor", sourceConfig=HARBOR, sourceSecret=site.plant()))
+        self.assertEqual(self.row(row)["source"], "harbor")
+        self.err(self.put(row, source=None, sourceSecret="x", sourceConfig=None, secretValue=None, expiresAt="no date"), 422, "InvalidFormat", "expiresAt")
+
+    def test_a_put_makes_a_refresh_due_and_forgets_the_last_one(self):
+        row = self.sourced()
+        site.sql("UPDATE credential SET refresh_due = 1900000000000, refresh_attempt = 3, refresh_result = 'sourceRefused', refresh_message = 'm',"
+                 " refresh_status = 401 WHERE id = ?", (int(row["id"][2:]),), write=True)
+        self.ok(self.put(row, name="another"))
+        self.assertEqual(self.row(row)["refreshAtTS"], 1900000000000)
+        self.ok(self.put(row, sourceSecret=site.plant()))
+        after = self.row(row)
+        self.assertLess(after["refreshAtTS"], 1890000000000)
+        self.assertEqual((after["refreshResult"], after["refreshMessage"], after["refreshStatus"]), (None, None, None))
+        self.assertIsNone(self.stored(row, "refresh_attempt"))
+
+    def test_without_its_source_a_login_is_as_before(self):
+        row = self.sourced()
+        self.err(self.put(row, secretValue=site.plant()), 422, "InvalidOption", "secretValue")
+        self.err(self.put(row, expiresAt=later(60)), 422, "InvalidOption", "expiresAt")
+        after = self.ok(self.put(row, source=None))
+        for name in ("source", "sourceConfig", "refreshAt", "refreshResult"):
+            self.assertIsNone(after[name], name)
+        self.assertIsNone(self.stored(row, "source_secret"))
+        after = self.ok(self.put(row, secretValue=site.plant(), publicValue="u", expiresAt=later(3600)))
+        self.assertEqual(after["secretVersion"], 1)
+
+    def test_refresh_waits_in_its_state(self):
+        row = self.login()
+        self.err(self.env.action("registrycredentials/" + row["id"], "refresh"), 422, "ActionNotAvailable", "action")
+        row = self.sourced()
+        site.sql("UPDATE credential SET refresh_due = 1900000000000 WHERE id = ?", (int(row["id"][2:]),), write=True)
+        after = self.ok(self.env.action("registrycredentials/" + row["id"], "refresh"), 202)
+        self.assertEqual((after["state"], after["transitioning"]), ("updating-active", "yes"))
+        self.assertLess(after["refreshAtTS"], 1890000000000)
+        self.assertEqual(self.row(row)["state"], "updating-active")
+        self.ok(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
+        self.assertIsNone(self.row(row)["refreshAt"], "what is not in use is not renewed")
+        self.ok(self.env.action("registrycredentials/" + row["id"], "activate"), 202)
+        self.assertIsNotNone(self.row(row)["refreshAt"])
+
+    def test_a_purged_login_keeps_nothing(self):
+        row = self.login(overlap=3600)
+        self.ok(self.put(row, secretValue=site.plant()))
+        sourced = self.sourced()
+        for login in (row, sourced):
+            for action in ("deactivate", "remove", "purge"):
+                self.ok(self.env.action("registrycredentials/" + login["id"], action), 202)
+            self.assertEqual([self.stored(login, c) for c in ("secret_value", "source_secret", "refresh_due", "previous_until")], [None] * 4)
+        self.assertEqual(site.sql("SELECT secret_value, state FROM secret_version WHERE credential_id = ?", (int(row["id"][2:]),)), [(None, "expired")])
+
+    def test_the_secret_of_a_source_is_in_no_answer(self):
+        secret = site.plant()
+        made = self.sourced(sourceSecret=secret)
+        self.assertIsNone(made["sourceSecret"])
+        for _, client in (site.account("superadmin"), site.account("admin"), (None, self.env)):
+            r = client.get("/v1/registrycredentials/" + made["id"])
+            self.assertNotIn(secret, r.text)
+        self.assertEqual(self.events(made, "create")[0]["sourceSecret"], {"secret": True})
+
+
+class Versions(RenewalCase):
+    def test_each_new_secret_is_a_version(self):
+        row = self.login()
+        self.assertEqual(self.versions(row), [])
+        self.assertEqual(self.ok(self.put(row, name="n"))["secretVersion"], 1)
+        self.assertEqual(self.ok(self.put(row, secretValue=site.plant()))["secretVersion"], 2)
+        only, = self.versions(row)
+        self.assertEqual((only["version"], only["state"], only["publicValue"], only["registryCredentialId"]), (1, "expired", "user", row["id"]))
+        self.assertNotIn("secretValue", only)
+        for n in range(12):
+            self.ok(self.put(row, secretValue=site.plant()))
+        self.assertEqual([v["version"] for v in self.versions(row)], list(range(13, 3, -1)), "the last ten")
+
+    def test_overlap_keeps_the_former_one(self):
+        row = self.login(overlap=3600)
+        self.assertNotIn("rollback", row["actions"])
+        after = self.ok(self.put(row, secretValue=site.plant()))
+        self.assertAlmostEqual(after["previousUntilTS"] / 1000, time.time() + 3600, delta=30)
+        kept, = self.versions(row)
+        self.assertEqual((kept["state"], kept["untilTS"]), ("previous", after["previousUntilTS"]))
+        self.assertIn("rollback", self.row(row)["actions"])
+        after = self.ok(self.put(row, secretValue=site.plant(), overlap=0))
+        self.assertIsNone(after["previousUntil"])
+
+    def test_rollback_changes_places(self):
+        registry = Standin(basic_registry({}))
+        self.addCleanup(registry.stop)
+        self.registry = self.project.registry(serverAddress=registry.url)["id"]
+        _, superadmin = site.account("superadmin")
+        one, two = site.plant(), site.plant()
+
+        def secret():
+            return self.ok(superadmin.get("/v1/registrycredentials/" + row["id"]))["secretValue"]
+        row = self.login(secretValue=one, overlap=3600)
+        self.ok(self.put(row, secretValue=two, publicValue="new"))
+        self.assertEqual(secret(), two)
+        self.ok(self.env.action("registrycredentials/" + row["id"], "rollback"), 202)
+        after = self.row(row)
+        self.assertEqual((secret(), after["publicValue"], after["secretVersion"], after["state"]), (one, "user", 3, "active"))
+        self.ok(self.env.action("registrycredentials/" + row["id"], "rollback"), 202)
+        self.assertEqual((secret(), self.row(row)["publicValue"]), (two, "new"))
+        self.assertEqual([v["version"] for v in self.versions(row)], [3])
+        site.sql("UPDATE secret_version SET until = 1000 WHERE credential_id = ?", (int(row["id"][2:]),), write=True)
+        self.err(self.env.action("registrycredentials/" + row["id"], "rollback"), 422, "ActionNotAvailable", "action")
+        self.assertEqual((secret(), self.row(row)["secretVersion"]), (two, 4), "nothing has changed")
+
+    def test_the_housekeeper_wipes_what_is_over(self):
+        row = self.login(overlap=3600)
+        self.ok(self.put(row, secretValue=site.plant()))
+        site.sql("UPDATE secret_version SET until = 1000 WHERE credential_id = ?1", (int(row["id"][2:]),), write=True)
+        site.sql("UPDATE credential SET previous_until = 1000 WHERE id = ?1", (int(row["id"][2:]),), write=True)
+        site.cli("sweep", "--state-dir", site.state)
+        self.assertEqual([(v["state"]) for v in self.versions(row)], ["expired"])
+        self.assertEqual(site.sql("SELECT secret_value FROM secret_version WHERE credential_id = ?", (int(row["id"][2:]),)), [(None,)])
+        self.assertIsNone(self.row(row)["previousUntil"])
+        self.assertNotIn("rollback", self.row(row)["actions"])
+
+    def test_a_guess_is_not_told_from_the_password(self):
+        """Who cannot read the password learns nothing by sending one."""
+        secret = site.plant()
+        row = self.login(secretValue=secret)
+        self.assertEqual(self.ok(self.put(row, secretValue=secret))["secretVersion"], 2)
+
+    def test_bound_keys_see_and_change_only_theirs(self):
+        other = self.project.registry()["id"]
+        row = self.login(overlap=60)
+        self.ok(self.put(row, secretValue=site.plant()))
+        version, = self.versions(row)
+        inside = harness.Client(site, site.new_key(self.env, registryIds=[self.registry]), self.env.root)
+        outside = harness.Client(site, site.new_key(self.env, registryIds=[other]), self.env.root)
+        self.assertEqual([v["id"] for v in self.ok(inside.get("secretversions"))["data"]], [version["id"]])
+        self.ok(inside.get("secretversions/" + version["id"]))
+        self.assertEqual(self.ok(outside.get("secretversions"))["data"], [])
+        self.err(outside.get("secretversions/" + version["id"]), 404, "Not Found")
+        self.err(outside.get("registrycredentials/%s/secretversions" % row["id"]), 404, "Not Found")
+        # A source without a secret of its own would use rights of the server.
+        self.err(self.put(row, inside, source="exec", sourceConfig={"program": "any"}), 422, "MissingRequired", "sourceSecret")
+        self.ok(self.put(row, inside, source="azure", sourceConfig=AZURE, sourceSecret=site.plant()))
+        self.err(self.put(row, outside, sourceSecret=site.plant()), 404, "Not Found")
+
+    def test_nobody_writes_versions(self):
+        row = self.login()
+        self.ok(self.put(row, secretValue=site.plant()))
+        version, = self.versions(row)
+        for _, client in (site.account("superadmin"), site.account("admin"), (None, self.env)):
+            self.assertEqual(client.post("/v1/secretversions", {"version": 7}).status, 405)
+            self.assertEqual(client.put("/v1/secretversions/" + version["id"], {"version": 7}).status, 405)
+            self.assertEqual(client.delete("/v1/secretversions/" + version["id"]).status, 405)
+
+
+class Rekey(RenewalCase):
+    def test_all_sealed_values_are_sealed_again(self):
+        row = self.login(overlap=3600)
+        self.ok(self.put(row, secretValue=site.plant()))
+        sourced = self.sourced()
+        before = self.sealed(row, sourced)
+        site.cli("rekey", "--state-dir", site.state)
+        after = self.sealed(row, sourced)
+        for old, new in zip(before, after):
+            self.assertNotEqual(old[:5], new[:5])
+        self.ok(self.env.action("registrycredentials/" + row["id"], "rollback"), 202)
+
+    def sealed(self, row, sourced):
+        return [self.stored(row, "secret_value"), self.stored(sourced, "source_secret"),
+                site.sql("SELECT secret_value FROM secret_version WHERE credential_id = ?", (int(row["id"][2:]),))[0][0]]
+
+
+if __name__ == "__main__":
+    unittest.main()
