@@ -23,7 +23,8 @@ ALTER TABLE credential ADD COLUMN first_bad         INTEGER; -- when it first di
 ALTER TABLE credential ADD COLUMN warned            INTEGER; -- also apiKey: seconds before the end at which was warned last, of this secret and end; null: never
 
 CREATE INDEX credential_refresh ON credential (refresh_due) WHERE refresh_due IS NOT NULL;
-CREATE INDEX credential_expires ON credential (expires) WHERE expires IS NOT NULL AND removed IS NULL;
+CREATE INDEX credential_warn ON credential (kind, warned, expires) WHERE expires IS NOT NULL AND removed IS NULL;
+CREATE INDEX credential_recheck ON credential (verify_every) WHERE verify_every > 0 AND verify_due IS NULL;
 
 CREATE TABLE secret_version (         -- former secrets of logins, and those that are on their way
 	id            INTEGER PRIMARY KEY AUTOINCREMENT, -- 1sv<id>
@@ -42,4 +43,5 @@ CREATE INDEX secret_version_credential ON secret_version (credential_id);
 CREATE INDEX secret_version_account ON secret_version (account_id);
 CREATE INDEX secret_version_until ON secret_version (until) WHERE secret_value IS NOT NULL;
 
+UPDATE credential SET warned = 0 WHERE expires <= unixepoch() * 1000; -- of these nobody need be warned any more
 UPDATE credential SET secret_version = 1 WHERE kind = 'registryCredential' AND secret_value IS NOT NULL;

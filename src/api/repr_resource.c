@@ -17,6 +17,7 @@
 #include "model/query.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "model/source.h"
 #include "resource/resource.h"
 
 static bool
@@ -106,23 +107,46 @@ write_option(struct json_out *w, const struct field *field, const struct value *
 		json_string(w, value->type == VALUE_TEXT ? value->text : NULL);
 }
 
+/* Whether a login in use could not be renewed, and will soon be of no use. */
+static bool
+is_overdue(const struct view *v, const struct record *row)
+{
+	return row->type->family == &family_credential && record_state(row) == ST_ACTIVE &&
+	       source_is_overdue(row, v->context->now_ms);
+}
+
 /* A message on an inactive row says why it did not become active. */
 static const char *
-transition_of(const struct record *row)
+transition_of(const struct view *v, const struct record *row)
 {
 	enum state state = record_state(row);
 
 	if (state_is_transitional(state))
 		return "yes";
+	if (is_overdue(v, row))
+		return "error";
 	return state == ST_INACTIVE && record_text(row, COL_TRANSITION_TEXT) != NULL ? "error"
 										     : "no";
 }
 
+/* A login or key of whose end was warned says it itself. */
 static const char *
-transition_message(const struct record *row)
+transition_message(struct arena *a, const struct view *v, const struct record *row)
 {
 	const char *text = record_text(row, COL_TRANSITION_TEXT);
+	char date[21];
 
+	if (is_overdue(v, row))
+		return record_text(row, COL_REFRESH_MESSAGE);
+	if (text == NULL && row->type->family == &family_credential &&
+	    record_state(row) == ST_ACTIVE && row->columns[COL_WARNED].type == VALUE_INT &&
+	    row->columns[COL_EXPIRES].type == VALUE_INT) {
+		int64_t expires = row->columns[COL_EXPIRES].number;
+
+		date_format(expires, date);
+		return arena_printf(a, "It %s at %s: replace it.",
+				    expires <= v->context->now_ms ? "expired" : "expires", date);
+	}
 	return text == NULL && state_is_transitional(record_state(row)) ? "In Progress" : text;
 }
 
@@ -191,10 +215,10 @@ write_field(struct json_out *w, const struct view *v, const struct record *row,
 		write_reference(w, field, value);
 		break;
 	case FT_TRANSITION:
-		json_string(w, transition_of(row));
+		json_string(w, transition_of(v, row));
 		break;
 	case FT_MESSAGE:
-		json_string(w, transition_message(row));
+		json_string(w, transition_message(w->arena, v, row));
 		break;
 	case FT_DATA:
 		write_data(w, v, row);

@@ -48,6 +48,7 @@ verdict_of(enum check_result result)
 		return GOOD;
 	case CHECK_INVALID_CREDENTIAL:
 	case CHECK_FORBIDDEN:
+	case CHECK_REPOSITORY_REFUSED:
 		return BAD;
 	default:
 		return DOUBTFUL;
@@ -67,6 +68,8 @@ static const struct ending {
 	{ST_ACTIVATING, "activate", ST_INACTIVE, ST_ACTIVE, ST_INACTIVE, DOUBTFUL},
 	{ST_UPDATING_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_INACTIVE, BAD},
 	{ST_UPDATING_INACTIVE, "verify", ST_INACTIVE, ST_INACTIVE, ST_INACTIVE, BAD},
+	/* A check that nobody waits for: it repeats, or the project only wants to be warned. */
+	{ST_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_ACTIVE, BAD},
 };
 
 static const struct ending *
@@ -160,7 +163,8 @@ ask(struct job *job)
 {
 	const struct context context = {.arena = job->arena, .ring = job->verifier->ring};
 	const struct registry_at at = {.address = record_text(&job->registry, COL_SERVER_ADDRESS),
-				       .token_host = record_text(&job->registry, COL_TOKEN_HOST)};
+				       .token_host = record_text(&job->registry, COL_TOKEN_HOST),
+				       .repository = record_text(&job->row, COL_VERIFY_REPOSITORY)};
 	const char *secret = login_open(&context, &job->row, OPEN_TO_CHECK);
 	bool readable = secret != NULL || job->row.columns[COL_SECRET_VALUE].type == VALUE_NULL;
 
@@ -184,6 +188,24 @@ is_rule(const struct record *row, const char *rule)
 	return text != NULL && strcmp(text, rule) == 0;
 }
 
+/* When it was last good, and since when it is not. A doubtful result changes neither, nor what is
+ * told of a login in use. */
+static void
+note_history(const struct record *row, enum verdict verdict, struct value *columns)
+{
+	columns[COL_LAST_GOOD] = row->columns[COL_LAST_GOOD];
+	if (verdict == GOOD) {
+		columns[COL_LAST_GOOD] = columns[COL_VERIFIED];
+		return;
+	}
+	columns[COL_FIRST_BAD] = row->columns[COL_FIRST_BAD];
+	if (verdict == BAD && columns[COL_FIRST_BAD].type == VALUE_NULL)
+		columns[COL_FIRST_BAD] = columns[COL_VERIFIED];
+	if (verdict == DOUBTFUL && columns[COL_FIRST_BAD].type != VALUE_NULL &&
+	    columns[COL_TRANSITION_TEXT].type == VALUE_NULL)
+		columns[COL_TRANSITION_TEXT] = row->columns[COL_TRANSITION_TEXT];
+}
+
 /* Sets the new columns of the row; returns its new state. */
 static enum state
 conclude(const struct job *job, const struct record *row, const struct ending *ending,
@@ -192,8 +214,9 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	const struct check_report *report = &job->report;
 	enum verdict verdict = verdict_of(report->result);
 	bool refused = is_rule(row, "require") && verdict >= ending->refuses;
-	bool tell = refused || (verdict != GOOD && ending->passed == ST_ACTIVE &&
-				(is_rule(row, "warn") || is_rule(row, "require")));
+	bool tell = refused || (verdict == BAD && ending->during == ST_ACTIVE) ||
+		    (verdict != GOOD && ending->passed == ST_ACTIVE &&
+		     (is_rule(row, "warn") || is_rule(row, "require")));
 
 	columns[COL_VERIFY_RESULT] = value_text(check_result_word(report->result));
 	columns[COL_VERIFY_MESSAGE] = value_text(report->message);
@@ -203,6 +226,7 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	columns[COL_VERIFIED] = value_int(clock_wall_ms() / 1000 * 1000);
 	if (tell && ending->during != ST_UPDATING_INACTIVE)
 		columns[COL_TRANSITION_TEXT] = value_text(report->message);
+	note_history(row, verdict, columns);
 	return refused ? ending->refused : ending->passed;
 }
 
@@ -244,10 +268,10 @@ remember_host(struct store_tx *tx, const struct job *job)
 static enum err
 finish_in_transaction(struct store_tx *tx, void *arg)
 {
-	static const enum column set[] = {COL_VERIFY_RESULT,  COL_VERIFY_MESSAGE, COL_VERIFY_STATUS,
-					  COL_VERIFY_MS,      COL_VERIFIED,	  COL_VERIFY_DUE,
-					  COL_VERIFY_RULE,    COL_VERIFY_ATTEMPT, COL_VERIFY_FOR,
-					  COL_TRANSITION_TEXT};
+	static const enum column set[] = {
+		COL_VERIFY_RESULT, COL_VERIFY_MESSAGE,	COL_VERIFY_STATUS, COL_VERIFY_MS,
+		COL_VERIFIED,	   COL_VERIFY_DUE,	COL_VERIFY_RULE,   COL_VERIFY_ATTEMPT,
+		COL_VERIFY_FOR,	   COL_TRANSITION_TEXT, COL_LAST_GOOD,	   COL_FIRST_BAD};
 	struct job *job = arg;
 	struct value columns[COL__COUNT] = {0};
 	struct record row;
@@ -272,7 +296,11 @@ finish_in_transaction(struct store_tx *tx, void *arg)
 	enum state after = conclude(job, &row, ending, columns);
 	rc = store_transition(tx, &family_credential, record_id(&row), ending->during, after,
 			      columns, given);
-	if (rc == STORE_OK)
+	/* A check that repeats is told only when it finds something else than before. */
+	bool same =
+		ending->during == ST_ACTIVE && (row.columns[COL_FIRST_BAD].type == VALUE_NULL) ==
+						       (columns[COL_FIRST_BAD].type == VALUE_NULL);
+	if (rc == STORE_OK && !same)
 		rc = note_end(tx, job, &row, ending, after);
 	if (rc == STORE_OK)
 		rc = remember_host(tx, job);

@@ -13,10 +13,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json_in.h"
+#include "model/schema.h"
 
 enum source_class { SOURCE_ADDITIVE, SOURCE_CHOSEN, SOURCE_READABLE, SOURCE_SECOND };
 
@@ -61,6 +63,10 @@ bool source_next_member(const char **list, struct source_member *out);
 /* The type of a member in the table, JSON_TRUE for a boolean; JSON_NULL if it has no such member.
  */
 enum json_type source_member(const struct source_row *source, const char *name);
+
+/* Whether the row of a login could not be renewed and has little life left: less than a quarter of
+ * it, or no secret at all yet. */
+bool source_is_overdue(const struct record *row, int64_t now_ms);
 
 /* A text member; NULL if it is missing or null. */
 const char *source_text(const struct json *config, const char *name);

@@ -135,21 +135,6 @@ check_run(struct inquiry *c)
 	return CHECK_NOT_A_REGISTRY;
 }
 
-bool
-registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
-	       const char *user, const char *secret, struct check_report *out)
-{
-	struct inquiry *c = arena_alloc(a, sizeof(*c));
-
-	if (c == NULL)
-		return false;
-	*c = (struct inquiry){.settings = s,
-			      .arena = a,
-			      .login = {user != NULL ? user : "", secret},
-			      .known_host = at->token_host};
-	return inquiry_run(c, at->address, check_run, out);
-}
-
 /* A login, or a token for it */
 
 /* The login itself, for a registry that accepts it directly. */
@@ -193,6 +178,64 @@ grant_run(struct inquiry *c)
 	c->grant->is_token = true;
 	c->grant->authorization = arena_printf(c->arena, "Bearer %s", token);
 	return CHECK_VALID;
+}
+
+/* Repositories
+ *
+ * That a login is right says nothing about what it may pull: a token server grants what it likes of
+ * the scopes that it is asked for, and some registries take a token for /v2/ that they refuse for
+ * every image.  So the tags of one repository are read, with a token as a pull would use it.
+ */
+
+static enum check_result
+check_pull(struct inquiry *c)
+{
+	const char *scopes[] = {arena_printf(c->arena, "repository:%s:pull", c->repository), NULL};
+	const char *path = arena_printf(c->arena, "/v2/%s/tags/list?n=1", c->repository);
+	struct registry_answer answer;
+	struct grant grant = {0};
+
+	if (scopes[0] == NULL || path == NULL)
+		return CHECK_UNREACHABLE; /* exhausted */
+	c->scopes = scopes;
+	c->grant = &grant;
+	enum check_result result = grant_run(c);
+	if (result == CHECK_VALID)
+		result = inquiry_ask_registry(c, path, grant.authorization, false, &answer);
+	c->scopes = NULL;
+	c->grant = NULL;
+	if (token_is_refusal(result) ||
+	    (result == OPEN &&
+	     (answer.status == 401 || answer.status == 403 || answer.status == 404)))
+		return CHECK_REPOSITORY_REFUSED;
+	if (result != OPEN)
+		return result;
+	return answer.status == 200 ? CHECK_VALID : inquiry_result_of(answer.status);
+}
+
+static enum check_result
+check_all(struct inquiry *c)
+{
+	enum check_result result = check_run(c);
+	bool in = result == CHECK_VALID || result == CHECK_ANONYMOUS_ACCESS;
+
+	return in && c->repository != NULL ? check_pull(c) : result;
+}
+
+bool
+registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
+	       const char *user, const char *secret, struct check_report *out)
+{
+	struct inquiry *c = arena_alloc(a, sizeof(*c));
+
+	if (c == NULL)
+		return false;
+	*c = (struct inquiry){.settings = s,
+			      .arena = a,
+			      .login = {user != NULL ? user : "", secret},
+			      .known_host = at->token_host,
+			      .repository = at->repository};
+	return inquiry_run(c, at->address, check_all, out);
 }
 
 bool

@@ -45,6 +45,7 @@ struct check_report {
 struct registry_at {
 	const char *address;	/* as a client wrote it */
 	const char *token_host; /* HOST or HOST:PORT, the only one; NULL: any */
+	const char *repository; /* a right login has to be able to pull it; NULL: not asked */
 };
 
 /* Checks a login at a registry. user and secret may be

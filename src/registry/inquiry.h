@@ -41,6 +41,7 @@ struct inquiry {
 	const char *const *scopes; /* scopes to request; NULL: none, unless the server gives no
 				      token without one */
 	struct grant *grant;	   /* result; NULL: not wanted */
+	const char *repository;	   /* to be pulled; NULL: none */
 	struct follow *follow;	   /* NULL: follow nothing */
 	bool is_registry;	   /* its answers show that it is a registry */
 	bool coarse;	/* an internal server that is not a registry: report no details about it */

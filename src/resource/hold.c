@@ -107,21 +107,24 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 }
 
 enum err
-hold_changed(struct store_tx *tx, struct work *w, bool *held)
+hold_changed(struct store_tx *tx, struct work *w, bool *wanted)
 {
 	const char *rule = "off";
 
-	*held = false;
+	*wanted = false;
 	if (record_state(w->row) != ST_ACTIVE)
 		return ERR_NONE;
 	if (read_rule(tx, w, &rule) != ERR_NONE)
 		return w->error->code;
-	if (strcmp(rule, "require") != 0)
+	if (strcmp(rule, "off") == 0 || w->row->columns[COL_SECRET_VALUE].type == VALUE_NULL)
 		return ERR_NONE;
 	if (hold_count_check(w->context, w->error) != ERR_NONE)
 		return w->error->code;
 	want_check(w, rule);
-	w->row->columns[COL_STATE] = value_text(state_name(ST_UPDATING_ACTIVE));
-	*held = true;
+	*wanted = true;
+	if (strcmp(rule, "require") == 0)
+		w->row->columns[COL_STATE] = value_text(state_name(ST_UPDATING_ACTIVE));
+	else
+		w->row->columns[COL_TRANSITION_TEXT] = value_null();
 	return ERR_NONE;
 }

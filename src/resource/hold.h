@@ -20,9 +20,10 @@ enum store_rc hold_read_account(struct store_tx *tx, struct work *w);
 enum err hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan,
 			struct plan *held);
 
-/* An active login whose user name or password has changed is checked again if its project requires
- * that: sets *held, and notes it in the row in memory. The login stays in use meanwhile. */
-enum err hold_changed(struct store_tx *tx, struct work *w, bool *held);
+/* An active login whose user name or password has changed is checked again if its project wants
+ * checks: sets *wanted, and notes it in the row in memory, with another state if the project
+ * requires it. The login stays in use meanwhile. */
+enum err hold_changed(struct store_tx *tx, struct work *w, bool *wanted);
 #define HOLD_COLUMNS                                                                               \
 	(COL_BIT(COL_VERIFY_DUE) | COL_BIT(COL_VERIFY_ATTEMPT) | COL_BIT(COL_VERIFY_FOR) |         \
 	 COL_BIT(COL_VERIFY_RULE) | COL_BIT(COL_TRANSITION_TEXT))

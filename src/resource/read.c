@@ -101,6 +101,8 @@ columns_of_list(const struct context *c, const struct resource_type *type, enum 
 	uint64_t columns = COL_BIT(COL_ID) | COL_BIT(COL_UUID) | COL_BIT(COL_KIND) |
 			   COL_BIT(COL_STATE) | COL_BIT(COL_TRANSITION_TEXT) | COL_BIT(sort) |
 			   COL_BIT(type->family->owner);
+	if (type->family == &family_credential) /* what transitioningMessage says */
+		columns |= COL_BIT(COL_WARNED) | COL_BIT(COL_EXPIRES);
 
 	if (type->kind == NULL) /* rows of other types are listed as well */
 		return type->family->columns;

@@ -89,7 +89,8 @@ forget_result(const struct context *c, const struct record *old, struct record *
 	      uint64_t columns)
 {
 	static const enum column results[] = {COL_VERIFY_RESULT, COL_VERIFY_MESSAGE,
-					      COL_VERIFY_STATUS, COL_VERIFY_MS, COL_VERIFIED};
+					      COL_VERIFY_STATUS, COL_VERIFY_MS,
+					      COL_VERIFIED,	 COL_FIRST_BAD};
 	uint64_t given = 0;
 
 	if ((row->type->flags & TYPE_VERIFIED) == 0 ||
@@ -117,6 +118,29 @@ sealed_columns(const struct resource_type *type)
 		if ((f->flags & F_SEALED) != 0)
 			columns |= COL_BIT(f->column);
 	return columns;
+}
+
+/* The housekeeper finds out when a login whose checks repeat at another interval is checked next. A
+ * check that somebody waits for goes on. */
+static uint64_t
+check_anew(struct record *row, uint64_t columns)
+{
+	if ((row->type->flags & TYPE_VERIFIED) == 0 || (columns & COL_BIT(COL_VERIFY_EVERY)) == 0 ||
+	    record_state(row) != ST_ACTIVE || (columns & COL_BIT(COL_VERIFY_DUE)) != 0)
+		return 0;
+	row->columns[COL_VERIFY_DUE] = value_null();
+	return COL_BIT(COL_VERIFY_DUE);
+}
+
+/* A login or key with another end is warned of again. */
+static uint64_t
+warn_anew(const struct record *old, struct record *row, uint64_t columns)
+{
+	if (row->type->family != &family_credential || (columns & COL_BIT(COL_EXPIRES)) == 0 ||
+	    trail_same_value(&old->columns[COL_EXPIRES], &row->columns[COL_EXPIRES]))
+		return 0;
+	row->columns[COL_WARNED] = value_null();
+	return COL_BIT(COL_WARNED);
 }
 
 static enum err
@@ -156,10 +180,12 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	if (version_replace(tx, c, &old, w->row, &columns, w->error) != ERR_NONE)
 		return w->error->code;
 	uint64_t forgotten = forget_result(c, &old, w->row, columns);
-	bool held = false;
-	if (forgotten != 0 && hold_changed(tx, w, &held) != ERR_NONE)
+	bool wanted = false;
+	if (forgotten != 0 && hold_changed(tx, w, &wanted) != ERR_NONE)
 		return w->error->code;
-	columns |= forgotten | (held ? HOLD_COLUMNS : 0);
+	bool held = record_state(w->row) != record_state(&old);
+	columns |= forgotten | (wanted ? HOLD_COLUMNS : 0) | check_anew(w->row, columns) |
+		   warn_anew(&old, w->row, columns);
 	rc = held ? store_transition(tx, family, record_id(w->row), ST_ACTIVE, ST_UPDATING_ACTIVE,
 				     w->row->columns, columns)
 		  : store_update(tx, family, record_id(w->row), w->row->columns, columns);

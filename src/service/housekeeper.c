@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "login/recheck.h"
 #include "resource/resource.h"
+#include "resource/warn.h"
 #include "service/app.h"
 #include "shared/board.h"
 #include "store/store.h"
@@ -94,7 +96,7 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 	const struct settings *s = app->settings;
 	const struct sweep limits = {clock_wall_ms(), s->removed_keep_s * 1000,
 				     s->purged_keep_s * 1000, goes_on, arg};
-	size_t done = 0, cut = 0;
+	size_t done = 0, cut = 0, told = 0, planned = 0;
 	enum store_rc rc = resource_sweep(app->store, app->ring, &limits, &done);
 
 	if (done > 0)
@@ -104,6 +106,14 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 				 &cut);
 	if (cut > 0)
 		log_info("housekeeper: %zu old rows of the audit log were cut off", cut);
+	if (rc == STORE_OK)
+		rc = warn_sweep(app->store, app->ring, limits.now_ms, &told);
+	if (told > 0)
+		log_info("housekeeper: %zu logins or keys expire soon or have expired: see the "
+			 "audit log",
+			 told);
+	if (rc == STORE_OK)
+		rc = recheck_schedule(app->store, limits.now_ms, &planned);
 	if (rc == STORE_OK)
 		log_anchor(app);
 	enum store_rc tidied = store_tidy(app->store);

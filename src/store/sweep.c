@@ -88,6 +88,34 @@ store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int6
 	return cursor_rc(rc);
 }
 
+enum store_rc
+store_unchecked(struct store *s, int64_t *ids, size_t max, size_t *count)
+{
+	static const char text[] =
+		"SELECT c.id FROM credential c WHERE c.kind = 'registryCredential' AND "
+		"c.removed IS NULL AND c.state = 'active' AND c.verify_due IS NULL AND "
+		"c.secret_value IS NOT NULL AND c.verify_every > 0 UNION ALL "
+		"SELECT c.id FROM account a, credential c WHERE a.verification IN ('warn', "
+		"'require') AND c.account_id = a.id AND c.kind = 'registryCredential' AND "
+		"c.removed IS NULL AND c.state = 'active' AND c.verify_due IS NULL AND "
+		"c.secret_value IS NOT NULL AND c.verify_every IS NULL LIMIT ?1";
+	const struct value binds[] = {value_int((int64_t)max)};
+	struct store_tx tx;
+	struct cursor row;
+	enum store_rc rc = read_begin(s, &tx);
+
+	*count = 0;
+	if (rc != STORE_OK)
+		return rc;
+	rc = cursor_begin_fixed(&tx, text, binds, 1, &row);
+	if (rc != STORE_OK)
+		return read_end(s, &tx, rc);
+	while (*count < max && (rc = cursor_step(&row)) == STORE_OK)
+		ids[(*count)++] = cursor_number(&row, 0);
+	cursor_end(&row);
+	return read_end(s, &tx, cursor_rc(rc));
+}
+
 /* " AND NOT EXISTS (...)" for the rows that name one of the family, by the links of its base type
  * to children; members alone go with their project. */
 static size_t

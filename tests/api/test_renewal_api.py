@@ -7,7 +7,7 @@ import time
 import unittest
 
 import harness
-from standin import Standin, basic_registry
+from standin import API, UNAUTHORIZED, Answer, Standin, basic_registry, bearer_registry
 
 site = None
 DAY_MS = 24 * 3600 * 1000
@@ -308,6 +308,225 @@ class Versions(RenewalCase):
             self.assertEqual(client.post("/v1/secretversions", {"version": 7}).status, 405)
             self.assertEqual(client.put("/v1/secretversions/" + version["id"], {"version": 7}).status, 405)
             self.assertEqual(client.delete("/v1/secretversions/" + version["id"]).status, 405)
+
+
+def pulling(registry, *repositories):
+    """The registry, which has these repositories besides."""
+    def answer(request):
+        said = registry(request)
+        path = request.path.split("?")[0]
+        return Answer(200, {"name": "n", "tags": ["t"]}, API) if said.status == 404 and path in ["/v2/%s/tags/list" % r for r in repositories] else said
+    return answer
+
+
+class Checks(RenewalCase):
+    def checked(self, answer, **fields):
+        """verificationResult of a login at that registry, after the action verify."""
+        registry = Standin(answer)
+        self.addCleanup(registry.stop)
+        self.registry = self.project.registry(serverAddress=registry.url)["id"]
+        row = self.login(**fields)
+        self.ok(self.env.action("registrycredentials/" + row["id"], "verify"), 202)
+        return self.wait(row, lambda r: r["transitioning"] != "yes")
+
+    def wait(self, row, wanted, seconds=30):
+        end = time.monotonic() + seconds
+        while True:
+            found = self.row(row)
+            if wanted(found) or time.monotonic() > end:
+                return found
+            time.sleep(0.05)
+
+    def test_a_right_login_that_pulls_nothing(self):
+        """A registry takes it for /v2/, and refuses the repository."""
+        secret = site.plant()
+        registry = pulling(basic_registry({"user": secret}), "acme/app")
+        for repository, result in ((None, "valid"), ("acme/app", "valid"), ("acme/other", "repositoryRefused")):
+            row = self.checked(registry, secretValue=secret, verifyRepository=repository)
+            self.assertEqual(row["verificationResult"], result, repository)
+        self.assertIn("verifyRepository", row["verificationMessage"])
+        row = self.checked(registry, secretValue=site.plant(), verifyRepository="acme/app")
+        self.assertEqual(row["verificationResult"], "invalidCredential")
+
+    def test_a_token_of_a_scope_is_used_for_it(self):
+        secret = site.plant()
+        asked = []
+
+        def grant(request):
+            if request.login != ("user", secret):
+                return Answer(401, UNAUTHORIZED)
+            asked.extend(request.query.get("scope", []))
+            return Answer(200, {"token": "scoped" if "scope" in request.query else "plain", "expires_in": 60})
+        auth = Standin(grant)
+        self.addCleanup(auth.stop)
+        tokens = {"scoped", "plain"}
+        plain = bearer_registry(lambda: auth.url + "/token", tokens)
+
+        def registry(request):
+            said = plain(request)
+            if said.status == 404 and request.path.startswith("/v2/acme/app/tags/list"):
+                return Answer(200, {"tags": []}, API) if request.token == "scoped" else Answer(401, UNAUTHORIZED, API)
+            return said
+        row = self.checked(registry, secretValue=secret, verifyRepository="acme/app")
+        self.assertEqual(row["verificationResult"], "valid")
+        self.assertEqual(set(asked), {"repository:acme/app:pull"})
+
+    def test_what_is_found_is_kept(self):
+        secret = site.plant()
+        logins = {"user": secret}
+        row = self.checked(basic_registry(logins), secretValue=secret)
+        self.assertIsNotNone(row["lastGoodAt"])
+        self.assertIsNone(row["firstBadAt"])
+        logins["user"] = "another"
+        self.ok(self.env.action("registrycredentials/" + row["id"], "verify"), 202)
+        after = self.wait(row, lambda r: r["transitioning"] != "yes")
+        self.assertEqual((after["verificationResult"], after["lastGoodAt"]), ("invalidCredential", row["lastGoodAt"]))
+        self.assertIsNotNone(after["firstBadAt"])
+        self.assertIsNone(self.ok(self.put(row, secretValue=site.plant()))["firstBadAt"])
+
+    def test_checks_repeat(self):
+        secret = site.plant()
+        logins = {"user": secret}
+        row = self.checked(basic_registry(logins), secretValue=secret, verifyEvery=3600)
+        site.cli("sweep", "--state-dir", site.state)
+        due = self.stored(row, "verify_due")
+        self.assertTrue(0.9 * 3600 * 1000 <= due - row["verifiedAtTS"] <= 1.1 * 3600 * 1000, due)
+        site.cli("sweep", "--state-dir", site.state)
+        self.assertEqual(self.stored(row, "verify_due"), due, "a login has one next time")
+        logins["user"] = "another"
+        site.sql("UPDATE credential SET verify_due = 1000 WHERE id = ?", (int(row["id"][2:]),), write=True)
+        after = self.wait(row, lambda r: r["verificationResult"] == "invalidCredential")
+        self.assertEqual((after["state"], after["verificationResult"], after["transitioning"]), ("active", "invalidCredential", "no"))
+        self.assertEqual(after["transitioningMessage"], after["verificationMessage"])
+        told = len(self.events(row, "verify"))
+        for n in range(2):  # what was known already is told once
+            site.sql("UPDATE credential SET verify_due = 1000, verified = 1000 WHERE id = ?", (int(row["id"][2:]),), write=True)
+            self.wait(row, lambda r: r["verifiedAtTS"] > 1000)
+        self.assertEqual(len(self.events(row, "verify")), told)
+        self.ok(self.put(row, verifyEvery=0))
+        site.cli("sweep", "--state-dir", site.state)
+        self.assertIsNone(self.stored(row, "verify_due"))
+
+    def test_by_default_only_where_a_project_wants_checks(self):
+        off = self.login()
+        site.cli("sweep", "--state-dir", site.state)
+        self.assertIsNone(self.stored(off, "verify_due"))
+        self.ok(site.admin.put("/v1/projects/" + self.project.id, {"verification": "warn"}))
+        site.cli("sweep", "--state-dir", site.state)
+        self.assertTrue(0 <= self.stored(off, "verify_due") - time.time() * 1000 <= DAY_MS)
+
+    def test_a_new_password_is_checked_where_a_project_wants_checks(self):
+        for rule, state in (("warn", "active"), ("require", "inactive")):
+            self.ok(site.admin.put("/v1/projects/" + self.project.id, {"verification": "off"}))
+            secret = site.plant()
+            row = self.checked(basic_registry({"user": secret}), secretValue=secret)
+            self.ok(site.admin.put("/v1/projects/" + self.project.id, {"verification": rule}))
+            self.ok(self.put(row, secretValue=site.plant()))
+            after = self.wait(row, lambda r: r["verificationResult"] is not None and r["transitioning"] != "yes")
+            self.assertEqual((after["verificationResult"], after["state"]), ("invalidCredential", state), rule)
+            self.assertEqual(after["transitioningMessage"], after["verificationMessage"])
+
+
+class Warnings(RenewalCase):
+    def sweep(self):
+        site.cli("sweep", "--state-dir", site.state)
+
+    def ends(self, row, seconds, life=400 * 24 * 3600):
+        """Moves the end of a login or key, which has lived for a year."""
+        site.sql("UPDATE credential SET expires = ?, created = ?, warned = warned WHERE id = ?",
+                 (int((time.time() + seconds) * 1000), int((time.time() + seconds - life) * 1000), int(row["id"][2:])), write=True)
+
+    def told(self, row):
+        return [(event, json.loads(changes).get("within"))
+                for event, changes in site.sql("SELECT event_type, changes FROM audit_log WHERE resource_id = ? AND event_type IN ('expiring', 'expired',"
+                                               " 'overdue') AND auth_type = 'housekeeper' ORDER BY id", (row["id"],))]
+
+    def test_each_threshold_once(self):
+        login, key = self.login(), self.ok(self.env.post("apikeys", {"name": "k"}), 201)
+        expected = []
+        for seconds, event in ((15 * 86400, None), (13 * 86400, ("expiring", "14d")), (8 * 86400, None), (6 * 86400, ("expiring", "7d")),
+                               (3600, ("expiring", "1d")), (-1, ("expired", None))):
+            expected += [event] if event else []
+            for row in (login, key):
+                self.ends(row, seconds)
+            for again in range(2):
+                self.sweep()
+            self.assertEqual(self.told(login), expected)
+            self.assertEqual(self.told(key), expected)
+        self.assertRegex(self.row(login)["transitioningMessage"], r"^It expired at .*Z: replace it\.$")
+
+    def test_after_a_pause_the_nearest_is_enough(self):
+        row = self.login()
+        self.ends(row, 3600)
+        self.sweep()
+        self.assertEqual(self.told(row), [("expiring", "1d")])
+        self.assertRegex(self.row(row)["transitioningMessage"], "^It expires at ")
+        self.assertEqual(self.row(row)["transitioning"], "no")
+
+    def test_a_new_end_or_secret_is_warned_of_anew(self):
+        row = self.login()
+        self.ends(row, 3600)
+        self.sweep()
+        self.ok(self.put(row, secretValue=site.plant()))
+        self.assertIsNone(self.row(row)["transitioningMessage"])
+        self.sweep()
+        self.ok(self.put(row, expiresAt=later(7200)))
+        self.ends(row, 7200)
+        self.sweep()
+        self.assertEqual(self.told(row), [("expiring", "1d")] * 3)
+
+    def test_a_short_life_is_not_warned_of(self):
+        row = self.ok(self.env.post("apikeys", {"name": "k", "expires": later(3600)}), 201)
+        self.sweep()
+        self.assertEqual(self.told(row), [])
+
+    def test_what_is_not_in_use_is_left_alone(self):
+        row = self.login()
+        self.ends(row, 3600)
+        self.ok(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
+        self.sweep()
+        self.assertEqual(self.told(row), [])
+
+    def test_a_project_has_its_own_thresholds(self):
+        path = "/v1/projects/" + self.project.id
+        self.assertEqual(self.ok(site.admin.get(path))["expiryWarnings"], ["14d", "7d", "1d"])
+        for wrong in (["1"], ["d"], ["0d"], ["1w"], ["367d"], [1], "soon", {}, ["1d"] * 33):
+            self.err(site.admin.put(path, {"expiryWarnings": wrong}), 422, "InvalidFormat", "expiryWarnings")
+        self.assertEqual(self.ok(site.admin.put(path, {"expiryWarnings": ["60d", "12h"]}))["expiryWarnings"], ["60d", "12h"])
+        row = self.login()
+        self.ends(row, 50 * 86400)
+        self.sweep()
+        self.ends(row, 13 * 3600)
+        self.sweep()
+        self.ends(row, 11 * 3600)
+        self.sweep()
+        self.assertEqual(self.told(row), [("expiring", "60d"), ("expiring", "12h")])
+        self.assertEqual(self.ok(site.admin.put(path, {"expiryWarnings": []}))["expiryWarnings"], [])
+        quiet = self.login()
+        self.ends(quiet, 3600)
+        self.sweep()
+        self.assertEqual(self.told(quiet), [])
+        self.assertEqual(self.ok(site.admin.put(path, {"expiryWarnings": None}))["expiryWarnings"], ["14d", "7d", "1d"])
+
+    def test_a_login_with_a_source_is_told_when_its_renewal_fails(self):
+        row = self.sourced()
+        number = int(row["id"][2:])
+
+        def stand(rest, result):
+            now = int(time.time() * 1000)
+            site.sql("UPDATE credential SET refreshed = ?, expires = ?, refresh_result = ?, refresh_message = 'It was refused.' WHERE id = ?",
+                     (now + rest - 12 * 3600 * 1000, now + rest, result, number), write=True)
+            self.sweep()
+            return self.row(row)["transitioning"]
+        self.assertEqual(stand(3600 * 1000, "refreshed"), "no")
+        self.assertEqual(stand(6 * 3600 * 1000, "sourceRefused"), "no")
+        self.assertEqual(self.told(row), [])
+        for again in range(2):
+            self.assertEqual(stand(3600 * 1000, "sourceRefused"), "error")
+        self.assertEqual(self.row(row)["transitioningMessage"], "It was refused.")
+        self.assertEqual(self.told(row), [("overdue", None)])
+        self.assertEqual(stand(-1000, "sourceRefused"), "error")
+        self.assertEqual(self.told(row), [("overdue", None), ("expired", None)])
 
 
 class Rekey(RenewalCase):

@@ -83,7 +83,14 @@ static const struct { const char *row; enum check_result result; const char *mea
 	{ "state = 'updating-inactive', verify_rule = 'require'", CHECK_VALID, NULL, "inactive valid - 418 done", 1 },
 	{ "state = 'updating-inactive', verify_rule = 'require'", CHECK_FORBIDDEN, NULL, "inactive forbidden - 418 done", 1 },
 	/* A state in which nothing waits. */
-	{ "state = 'active'", CHECK_FORBIDDEN, NULL, "active - - - done", 1 },
+	{ "state = 'inactive'", CHECK_FORBIDDEN, NULL, "inactive - - - done", 1 },
+	/* A check that nobody waits for takes no login out of use. */
+	{ "state = 'active'", CHECK_VALID, NULL, "active valid - 418 done", 1 },
+	{ "state = 'active', verify_rule = 'require'", CHECK_FORBIDDEN, NULL, "active forbidden told 418 done", 1 },
+	{ "state = 'active'", CHECK_REPOSITORY_REFUSED, NULL, "active repositoryRefused told 418 done", 1 },
+	{ "state = 'active'", CHECK_UNREACHABLE, NULL, "active unreachable - 418 done", 1 },
+	{ "state = 'active', first_bad = 5, transition_text = 'bad'", CHECK_UNREACHABLE, NULL, "active unreachable bad 418 done", 1 },
+	{ "state = 'active', first_bad = 5, transition_text = 'bad'", CHECK_VALID, NULL, "active valid - 418 done", 1 },
 	{ "state = 'removed'", CHECK_FORBIDDEN, NULL, "removed - - - done", 1 },
 	/* Whoever changed the row meanwhile was right, and so was whoever took it when the lease had ended. */
 	{ "state = 'activating'", CHECK_VALID, "UPDATE credential SET state = 'inactive', verify_due = NULL", "inactive - - - done", 1 },
@@ -117,6 +124,34 @@ START_TEST(a_login_becomes_what_its_check_says)
 	ck_assert_uint_eq(asked, cases[_i].asked);
 	if (strstr(cases[_i].then, " due") == NULL)
 		ck_assert(!verifier_run_one(verifier));
+}
+END_TEST
+
+/* clang-format off */
+static const struct { const char *row; enum check_result result; const char *then; } histories[] = {
+	{ "last_good = NULL", CHECK_VALID, "now -" },
+	{ "last_good = 7", CHECK_INVALID_CREDENTIAL, "7 now" },
+	{ "last_good = 7, first_bad = 8", CHECK_FORBIDDEN, "7 8" },
+	{ "last_good = 7, first_bad = 8", CHECK_TIMEOUT, "7 8" },
+	{ "last_good = 7", CHECK_TIMEOUT, "7 -" },
+	{ "last_good = 7, first_bad = 8", CHECK_ANONYMOUS_ACCESS, "now -" },
+};
+/* clang-format on */
+
+START_TEST(when_it_was_last_good_and_first_bad_is_kept)
+{
+	const char *text = "SELECT CASE WHEN last_good > 1000 THEN 'now' ELSE coalesce(last_good, "
+			   "'-') END || ' ' || CASE WHEN first_bad > 1000 THEN 'now' ELSE "
+			   "coalesce(first_bad, '-') END FROM credential WHERE registry_id = 1";
+
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE credential SET verify_due = 1000, state = 'active', %s "
+				    "WHERE registry_id = 1",
+				    histories[_i].row));
+	result = histories[_i].result;
+	meanwhile = NULL;
+	(void)verifier_run_one(verifier);
+	ck_assert_str_eq(rig_sql(&rig, text), histories[_i].then);
 }
 END_TEST
 
@@ -172,6 +207,8 @@ main(void)
 	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_login_becomes_what_its_check_says, 0, COUNT_OF(cases));
+	tcase_add_loop_test(tc, when_it_was_last_good_and_first_bad_is_kept, 0,
+			    sizeof(histories) / sizeof(*histories));
 	tcase_add_test(tc, a_login_of_a_registry_that_was_removed_is_not_checked);
 	tcase_add_test(tc, accounts_take_turns);
 	suite_add_tcase(suite, tc);
