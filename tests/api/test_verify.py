@@ -21,7 +21,7 @@ site = None
 work = None
 LOOPBACK = ("--verify-networks", "127.0.0.0/8", "--verify-per-minute", "0")
 CHECKING = "The login is being checked against its registry."
-RESULTS = ("valid", "invalidCredential", "forbidden", "anonymousAccess", "otherTokenHost", "notARegistry", "unreachable", "tlsError", "rateLimited", "timeout")
+RESULTS = ("valid", "invalidCredential", "forbidden", "repositoryRefused", "anonymousAccess", "otherTokenHost", "notARegistry", "unreachable", "tlsError", "rateLimited", "timeout")
 DOCKER_REGISTRY = shutil.which("docker-registry")
 
 
