@@ -214,7 +214,7 @@ check_pull(struct inquiry *c)
 }
 
 static enum check_result
-check_all(struct inquiry *c)
+check_run_all(struct inquiry *c)
 {
 	enum check_result result = check_run(c);
 	bool in = result == CHECK_VALID || result == CHECK_ANONYMOUS_ACCESS;
@@ -235,7 +235,7 @@ registry_check(const struct check_settings *s, struct arena *a, const struct reg
 			      .login = {user != NULL ? user : "", secret},
 			      .known_host = at->token_host,
 			      .repository = at->repository};
-	return inquiry_run(c, at->address, check_all, out);
+	return inquiry_run(c, at->address, check_run_all, out);
 }
 
 bool

@@ -33,7 +33,7 @@ has_same_origin(CURLU *a, CURLU *b)
 /* Path and query of a URL in visible ASCII, so that it can go into a header; NULL if it has other
  * characters. */
 static const char *
-path_of(struct arena *a, CURLU *url)
+follow_path_of(struct arena *a, CURLU *url)
 {
 	char *path = NULL, *query = NULL;
 	const char *text = NULL;
@@ -65,7 +65,7 @@ resolve_location(struct inquiry *c, const char *from, const char *location)
 		 curl_url_set(url, CURLUPART_URL, whole, 0) == CURLUE_OK &&
 		 curl_url_set(url, CURLUPART_URL, location, 0) == CURLUE_OK &&
 		 has_same_origin(base, url))
-		path = path_of(c->arena, url);
+		path = follow_path_of(c->arena, url);
 	curl_url_cleanup(base);
 	curl_url_cleanup(url);
 	return path;

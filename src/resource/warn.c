@@ -89,7 +89,7 @@ changes_of(struct arena *a, const struct record *row, int64_t due)
 }
 
 static enum store_rc
-tell(struct store_tx *tx, struct warning_pass *p, const struct record *row, int64_t due)
+warn_tell(struct store_tx *tx, struct warning_pass *p, const struct record *row, int64_t due)
 {
 	const struct context context = {.ring = p->ring,
 					.actor = {.via = "housekeeper", .request_id = "sweep"},
@@ -151,7 +151,7 @@ warn_in_transaction(struct store_tx *tx, void *arg)
 			continue;
 		int64_t due = due_warning(&row, thresholds, p->now_ms);
 		if (due != NOTHING)
-			rc = tell(tx, p, &row, due);
+			rc = warn_tell(tx, p, &row, due);
 	}
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
