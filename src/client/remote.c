@@ -259,7 +259,7 @@ remote_act(struct client *c, const char *id, const char *action)
 }
 
 static const char *
-path_of(struct client *c, const char *id)
+remote_path(struct client *c, const char *id)
 {
 	return arena_printf(c->arena, "registrycredentials/%s", id);
 }
@@ -270,7 +270,7 @@ remote_put(struct client *c, const char *id, const char *name, const char *value
 	const char *const pairs[][2] = {{name, value}, {NULL, NULL}};
 	struct client_answer answer;
 
-	return send_pairs(c, "PUT", path_of(c, id), pairs, &answer);
+	return send_pairs(c, "PUT", remote_path(c, id), pairs, &answer);
 }
 
 /* Keys that have stored a login
@@ -318,7 +318,7 @@ name_with(struct client *c, const char *keys, bool with)
 static const struct json *
 read_for_change(struct client *c, const char *id)
 {
-	const char *path = path_of(c, id);
+	const char *path = remote_path(c, id);
 	struct client_answer answer;
 
 	if (path == NULL || !client_do(c, "GET", path, NULL, &answer))
@@ -360,7 +360,7 @@ update(struct client *c, const struct remote_store *store, const struct json *ro
 		const char *const pairs[][2] = {
 			{"secretValue", store->secret}, {"name", name}, {NULL, NULL}};
 
-		rc = send_pairs(c, "PUT", path_of(c, id), pairs, &answer);
+		rc = send_pairs(c, "PUT", remote_path(c, id), pairs, &answer);
 	}
 	if (rc == REMOTE_OK && !has_text(row, "state", "active"))
 		rc = remote_act(c, id, "activate");
@@ -442,7 +442,7 @@ remote_remove(struct client *c, const char *id, bool active)
 	struct client_answer answer;
 	enum remote_rc rc = active ? remote_act(c, id, "deactivate") : REMOTE_OK;
 
-	return rc == REMOTE_OK ? remote_send(c, "DELETE", path_of(c, id), NULL, &answer) : rc;
+	return rc == REMOTE_OK ? remote_send(c, "DELETE", remote_path(c, id), NULL, &answer) : rc;
 }
 
 /* If another program created the same login at the same time, the older one wins: it gets the
