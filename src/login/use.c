@@ -100,6 +100,8 @@ use_read(const struct context *c, struct login *login, struct error *e)
 		return store_err(rc, e);
 	if (rc == STORE_NONE || !use_same(row, login->row))
 		return err_set(e, ERR_UNAVAILABLE, NULL, use_changing);
+	/* Of its registry: the secret is bound to it. */
+	row->columns[COL_SERVER_ADDRESS] = login->row->columns[COL_SERVER_ADDRESS];
 	login->row = row;
 	return ERR_NONE;
 }
