@@ -215,8 +215,8 @@ static const struct { const char *file, *from, *to, *rules; } changes[] = {
 	{ "regcred_params", "gzip                       off;", "gzip 'ON';", "gzip" },
 	{ "regcred_params", "gzip                       off;", "", "" },
 	{ "regcred_params", "error_log                  /dev/null;", "", "error-log" },
-	{ "regcred_params", "error_page 400 401 403 413", "error_page 400 413", "error-page" },
-	{ "regcred_params", "error_page 400 401 403 413", "error_page 400 401 403 ", "error-page" },
+	{ "regcred_params", "error_page 400 401 403 404 413", "error_page 400 413", "error-page" },
+	{ "regcred_params", "error_page 400 401 403 404 413", "error_page 400 401 403 ", "error-page" },
 	{ "regcred_params", "access_log                 off", "access_log syslog:server=unix:/dev/log combined", "log" },
 	{ "regcred_params", "access_log                 off", "access_log /tmp/l path if=$slow", "" },
 	{ "regcred_params", "access_log                 off;", "", "" }, /* http has a good one */
