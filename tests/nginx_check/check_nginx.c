@@ -193,8 +193,8 @@ static const struct { const char *file, *found; } files[] = {
 	{ "empty.conf", "cannot: empty.conf:2: a directive is missing before this ; or {" },
 	{ "lua.conf", "cannot: lua.conf:4: a block of Lua is not closed" },
 	{ "loop.conf", "cannot: loop.conf:2: this include leads back to loop.conf" },
-	{ "nothing.conf", "cannot: nothing.conf cannot be read: No such file or directory" },
-	{ "sites.d", "cannot: sites.d cannot be read: Is a directory" },
+	{ "nothing.conf", "cannot: nothing.conf cannot be read: No such file or directory; check the path" },
+	{ "sites.d", "cannot: sites.d cannot be read: Is a directory; name a file, not a directory" },
 };
 
 /* Lines of the shipped files, changed, and the rules that must then speak, in their order. */
