@@ -176,7 +176,7 @@ class Bench:
         path = os.path.join(self.dir, "regcredd.sock")
         options = ["--sandbox", "off"] if under else []  # valgrind needs calls that regcredd does not
         process = self.start("regcredd", *under, os.path.join(BUILD, "regcredd"), "--state-dir", self.state, "--socket", path,
-                             "--workers", workers, "--threads", threads, "--writes-per-minute", "0", "--rows-per-project", "0", *options)
+                             "--workers", workers, "--threads", threads, "--writes-per-minute", "0", "--rows-per-project", "0", "--room-per-account", "0", *options)
         self.wait_for("regcredd", process, lambda: os.path.exists(path))
         self.pool = process
 

@@ -9,6 +9,7 @@
 #include "api/browser.h"
 #include "base/text.h"
 #include "model/record.h"
+#include "resource/quota.h"
 #include "resource/state.h"
 #include "resource/work.h"
 #include "secret/random.h"
@@ -146,6 +147,10 @@ session_begin(struct call *c)
 	row.columns[COL_LAST_USED] = value_int(began);
 	if (c->request->client != NULL)
 		row.columns[COL_LAST_ADDRESS] = value_text(c->request->client);
+	if (quota_count(&c->context, &c->context.limits.writes, quota_too_many, &c->error) !=
+		    ERR_NONE ||
+	    quota_take_room(&c->context, 2 * QUOTA_ROW_BYTES, &c->error) != ERR_NONE)
+		return c->error.code;
 	secret_key(secret);
 	const struct seal_place place = seal_place_of(&row);
 	if (!secret_hash(c->context.ring, c->arena, &place, secret, &row.columns[COL_SECRET_VALUE]))

@@ -84,6 +84,7 @@ struct settings {
 	int64_t verify_per_minute; /* checks that an account may request; 0: any number */
 	/* Limits for one account on shared resources; 0: any number. */
 	int64_t writes_per_minute, repositories_per_hour, rows_per_project, projects_per_user;
+	int64_t room_per_account;
 	bool trust_forwarded; /* take the base URL from X-Forwarded-Proto, -Host, -Port */
 };
 

@@ -15,6 +15,7 @@
 #include "model/body.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
 #include "resource/work.h"
 #include "store/store.h"
@@ -345,6 +346,8 @@ handout_try(struct hand_out_work *w)
 		return w->error->code;
 	if (w->format->names)
 		return ERR_NONE;
+	if (quota_take_room(w->context, w->logins * QUOTA_ROW_BYTES, w->error) != ERR_NONE)
+		return w->error->code;
 	enum store_rc rc = store_write(w->context->store, hand_out_in_transaction, w);
 	if (rc == STORE_OK)
 		return ERR_NONE;
@@ -452,7 +455,7 @@ handout_run(const struct context *c, const struct resource_type *type, const str
 			"This key may not retrieve logins: make one with reveal set to true.");
 	if (read_question(&w, type, body) != ERR_NONE)
 		return e->code;
-	enum err rc = work_count(c, &c->limits.writes, work_too_many, e);
+	enum err rc = quota_count(c, &c->limits.writes, quota_too_many, e);
 	int tries = 0;
 
 	if (rc != ERR_NONE)

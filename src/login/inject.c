@@ -24,6 +24,7 @@
 #include "registry/check.h"
 #include "registry/tokens.h"
 #include "registry/url.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
 #include "secret/seal.h"
 #include "shared/limiter.h"
@@ -599,7 +600,8 @@ record(struct inject_work *w)
 
 	if (r.what == NULL || !name_use(w, r.what))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	if (!is_noted(w) && inject_count(w) != ERR_NONE)
+	if (!is_noted(w) && (inject_count(w) != ERR_NONE ||
+			     quota_take_room(w->context, QUOTA_ROW_BYTES, w->error) != ERR_NONE))
 		return w->error->code;
 	bool recorded = is_noted(w) && !handout_is_use_due(w->context, w->login->row);
 	enum store_rc rc = recorded ? store_read(w->context->store, stands_in_transaction, &r)

@@ -1,6 +1,8 @@
 /* try: the action test: checks a login that is not stored. */
 #include "login/try.h"
 
+#include <string.h>
+
 #include "access/standing.h"
 #include "base/err.h"
 #include "base/json_in.h"
@@ -11,6 +13,7 @@
 #include "model/schema.h"
 #include "registry/check.h"
 #include "resource/hold.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
 #include "resource/work.h"
 #include "store/store.h"
@@ -88,8 +91,11 @@ try_login(const struct context *c, struct verifier *verifier, const struct recor
 
 	if (try_read_input(input, body, "publicValue", &login.user, e) != ERR_NONE ||
 	    try_read_input(input, body, "secretValue", &login.secret, e) != ERR_NONE ||
-	    hold_count_check(c, e) != ERR_NONE || note_test(c, row, login.user, e) != ERR_NONE ||
-	    verifier_test(verifier, c->arena, work_account(c), &login, report, e) != ERR_NONE)
+	    hold_count_check(c, e) != ERR_NONE ||
+	    quota_take_room(c, 2 * QUOTA_ROW_BYTES + (login.user != NULL ? strlen(login.user) : 0),
+			    e) != ERR_NONE ||
+	    note_test(c, row, login.user, e) != ERR_NONE ||
+	    verifier_test(verifier, c->arena, quota_account(c), &login, report, e) != ERR_NONE)
 		return e->code;
 	return ERR_NONE;
 }

@@ -9,6 +9,7 @@
 #include "model/process.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
 #include "resource/state.h"
 #include "resource/work.h"
@@ -17,10 +18,10 @@
 enum err
 hold_count_check(const struct context *c, struct error *e)
 {
-	return work_count(c, &c->limits.checks,
-			  "Too many logins were checked in the last minute: wait as long as "
-			  "Retry-After says.",
-			  e);
+	return quota_count(c, &c->limits.checks,
+			   "Too many logins were checked in the last minute: wait as long as "
+			   "Retry-After says.",
+			   e);
 }
 
 enum store_rc
@@ -56,7 +57,7 @@ want_check(struct work *w, const char *rule)
 
 	columns[COL_VERIFY_DUE] = value_int(w->context->now_ms);
 	columns[COL_VERIFY_ATTEMPT] = value_int(0);
-	columns[COL_VERIFY_FOR] = value_int(work_account(w->context));
+	columns[COL_VERIFY_FOR] = value_int(quota_account(w->context));
 	columns[COL_VERIFY_RULE] = value_text(rule);
 	columns[COL_TRANSITION_TEXT] =
 		value_text("The login is being checked against its registry.");

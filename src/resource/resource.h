@@ -43,8 +43,10 @@ struct limits {
 	struct limit writes;	   /* per minute; deactivating or removing is free */
 	struct limit repositories; /* repositories for which the web server gives a key logins, per
 				      hour */
-	int64_t rows;		   /* rows of a type in a project or account; 0: any number */
-	int64_t projects;	   /* projects that a user owns; 0: any number */
+	struct limit room;	   /* of the free disk space, room_share percent of it, per day */
+	int64_t room_share;
+	int64_t rows;	  /* rows of a type in a project or account; 0: any number */
+	int64_t projects; /* projects that a user owns; 0: any number */
 };
 
 /* What every operation of a request needs. */

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
+#include "resource/work.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
 #include "store/store.h"
@@ -184,6 +186,9 @@ resource_record_opened(const struct context *c, struct error *e)
 
 	if (c->opened->failed != STORE_OK)
 		return store_err(c->opened->failed, e);
+	if (quota_take_room(c, (c->opened->count - c->opened->recorded) * QUOTA_ROW_BYTES, e) !=
+	    ERR_NONE)
+		return e->code;
 	/* Secrets stay available as long as there is room for this row. */
 	enum store_rc rc = store_write_freeing(c->store, opened_in_transaction, &w);
 

@@ -10,10 +10,11 @@
 
 #include "access/standing.h"
 #include "base/arena.h"
+#include "resource/members.h"
 #include "resource/precondition.h"
+#include "resource/quota.h"
 #include "resource/secrets.h"
 #include "secret/random.h"
-#include "shared/limiter.h"
 
 enum {
 	ROOM_LEAST = 36 * 1024, /* the document without its texts, its form, and the headers */
@@ -21,9 +22,6 @@ enum {
 	ROOM_OF_BYTE =
 		24, /* a byte may become six, appear twice, and be copied as the text grows */
 };
-
-const char work_too_many[] = "Your account has made too many changes in the last minute: wait as "
-			     "long as Retry-After says.";
 
 void
 row_start(const struct context *c, struct record *row)
@@ -37,20 +35,30 @@ row_start(const struct context *c, struct record *row)
 	row->columns[COL_CREATED] = value_int(c->now_ms - c->now_ms % 1000);
 }
 
-int64_t
-work_account(const struct context *c)
+static size_t
+size_of_values(const struct value *columns)
 {
-	return c->id->person_id != 0 ? c->id->person_id : c->id->user_id;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < COL__COUNT; i++)
+		len += columns[i].type == VALUE_TEXT || columns[i].type == VALUE_BLOB
+			       ? columns[i].len
+			       : 0;
+	return len;
 }
 
-enum err
-work_count(const struct context *c, const struct limit *limit, const char *why, struct error *e)
+/* At most what a change adds to the database: the row, its indexes, what the audit log says of it,
+ * and members. */
+static size_t
+size_of_work(const struct work *w)
 {
-	char who[ID_TEXT_SIZE];
+	size_t size = 2 * QUOTA_ROW_BYTES + 2 * size_of_values(w->row->columns);
 
-	(void)id_write(who, &family_account, work_account(c));
-	e->retry_after_s = limiter_take(limit, who, c->now_ms / 1000);
-	return e->retry_after_s == 0 ? ERR_NONE : err_set(e, ERR_TOO_MANY, NULL, why);
+	if (w->change != NULL)
+		size += 2 * size_of_values(w->change->columns);
+	if (w->members != NULL)
+		size += w->members->count * QUOTA_ROW_BYTES;
+	return size;
 }
 
 enum err
@@ -76,13 +84,7 @@ work_conflict(const struct work *w, const struct store_tx *tx)
 static size_t
 room_of_texts(const struct record *row)
 {
-	size_t len = 0;
-
-	for (unsigned i = 0; i < COL__COUNT; i++)
-		len += row->columns[i].type == VALUE_TEXT || row->columns[i].type == VALUE_BLOB
-			       ? row->columns[i].len
-			       : 0;
-	return ROOM_OF_BYTE * len;
+	return ROOM_OF_BYTE * size_of_values(row->columns);
 }
 
 static bool
@@ -176,8 +178,9 @@ work_nothing(const struct context *c, struct record *row, struct error *e)
 enum err
 work_run(struct work *w, store_fn fn)
 {
-	if (!w->frees &&
-	    work_count(w->context, &w->context->limits.writes, work_too_many, w->error) != ERR_NONE)
+	if (!w->frees && (quota_count(w->context, &w->context->limits.writes, quota_too_many,
+				      w->error) != ERR_NONE ||
+			  quota_take_room(w->context, size_of_work(w), w->error) != ERR_NONE))
 		return w->error->code;
 	w->run = fn;
 	enum store_rc rc = w->frees ? store_write_freeing(w->context->store, run_work, w)

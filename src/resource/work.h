@@ -42,15 +42,6 @@ struct work {
 /* Fills in the columns that every new row has. */
 void row_start(const struct context *c, struct record *row);
 
-/* The account whose limits apply: for a project's key the member who created it. */
-int64_t work_account(const struct context *c);
-
-/* Counts one more use of a limit for that account: ERR_TOO_MANY with the sentence. */
-enum err work_count(const struct context *c, const struct limit *limit, const char *why,
-		    struct error *e);
-
-extern const char work_too_many[];
-
 enum err work_fail(const struct work *w, enum store_rc rc);
 
 enum err work_conflict(const struct work *w, const struct store_tx *tx);

@@ -72,6 +72,7 @@ const struct setting config_table[] = {
 	{ "rows_per_project", "number", "10000", "Rows of each type that a project or an account may have; 0: no limit.", 0, 1000000, TO(rows_per_project) },
 	{ "projects_per_user", "number", "100", "Projects that a user may own; 0: no limit.", 0, 100000, TO(projects_per_user) },
 	{ "repositories_per_hour", "number", "1000", "Repositories per hour for which the web server may give one key logins; 0: no limit.", 0, 16000, TO(repositories_per_hour) },
+	{ "room_per_account", "number", "25", "Percent of the free disk space above min_free_bytes that one account may use in a day; 0: no limit.", 0, 100, TO(room_per_account) },
 	{ "log_format", "text|json", "text", "Format of the log lines: text, or JSON objects.", 0, 0, TO(log_format) },
 	{ "log_level", "level", "info", "Least important level that is logged: error, warn, info or debug.", 0, 0, TO(log_level) },
 	{ "sandbox", "off|on", "on", "Restrict workers to the files and system calls that they need.", 0, 0, TO(sandbox) },

@@ -355,6 +355,9 @@ app_use_pool(struct app *app, struct limiter *limiter, const struct board *board
 					    (unsigned)s->auth_failures_window_s};
 	app->limits.checks = (struct limit){limiter, 'c', (unsigned)s->verify_per_minute, 60};
 	app->limits.writes = (struct limit){limiter, 'w', (unsigned)s->writes_per_minute, 60};
+	app->limits.room =
+		(struct limit){limiter, 'd', s->room_per_account > 0 ? 4000 : 0, 24 * 60 * 60};
+	app->limits.room_share = s->room_per_account;
 	app->limits.repositories =
 		(struct limit){limiter, 'i', (unsigned)s->repositories_per_hour, 60 * 60};
 	app->auth.refusals = refusals_new();

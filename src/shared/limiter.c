@@ -128,7 +128,7 @@ limiter_choose(const uint64_t *entries, uint64_t tag, int64_t now_s)
 
 /* The new count. */
 static unsigned
-limiter_add(const struct limit *limit, uint64_t h, int64_t now_s)
+limiter_add(const struct limit *limit, uint64_t h, unsigned count, int64_t now_s)
 {
 	_Atomic uint64_t *bucket = limit->table->entries[h % BUCKETS];
 	uint64_t entries[WAYS], next;
@@ -141,10 +141,13 @@ limiter_add(const struct limit *limit, uint64_t h, int64_t now_s)
 		unsigned left = left_of(entries[at], now_s);
 
 		if (has_tag(entries[at], tag_of(h)) && left > 0 && left <= limit->window_s)
-			next = entries[at] + (count_of(entries[at]) < COUNT_MASK);
+			next = entries[at] + (count < COUNT_MASK - count_of(entries[at])
+						      ? count
+						      : COUNT_MASK - count_of(entries[at]));
 		else
 			next = tag_of(h) << (64 - TAG_BITS) |
-			       ((uint64_t)(now_s + limit->window_s) & TIME_MASK) << COUNT_BITS | 1;
+			       ((uint64_t)(now_s + limit->window_s) & TIME_MASK) << COUNT_BITS |
+			       (count < COUNT_MASK ? count : COUNT_MASK);
 	} while (!atomic_compare_exchange_weak(&bucket[at], &entries[at], next));
 	return count_of(next);
 }
@@ -200,22 +203,41 @@ limiter_failed(const struct limit *limit, const char *address, const char *key, 
 
 	if (!has_limit(limit))
 		return false;
-	of_address = limiter_add(limit, limiter_hash_of(limit, address, NULL), now_s);
-	of_key = limiter_add(limit, limiter_hash_of(limit, address, key), now_s);
+	of_address = limiter_add(limit, limiter_hash_of(limit, address, NULL), 1, now_s);
+	of_key = limiter_add(limit, limiter_hash_of(limit, address, key), 1, now_s);
 	return of_address == limit->most || of_key == key_limit(limit);
+}
+
+static unsigned
+limiter_take_many(const struct limit *limit, const char *who, unsigned count, int64_t now_s)
+{
+	uint64_t h = limiter_hash_of(limit, who, NULL);
+	unsigned wait_s = wait_of(limit, h, limit->most, now_s);
+
+	if (wait_s == 0 && count > 0)
+		(void)limiter_add(limit, h, count, now_s);
+	return wait_s;
 }
 
 unsigned
 limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 {
-	uint64_t h;
-	unsigned wait_s;
+	return has_limit(limit) ? limiter_take_many(limit, who, 1, now_s) : 0;
+}
+
+unsigned
+limiter_take_part(const struct limit *limit, const char *who, uint64_t part, uint64_t whole,
+		  int64_t now_s)
+{
+	uint64_t chance;
 
 	if (!has_limit(limit))
 		return 0;
-	h = limiter_hash_of(limit, who, NULL);
-	wait_s = wait_of(limit, h, limit->most, now_s);
-	if (wait_s == 0)
-		(void)limiter_add(limit, h, now_s);
-	return wait_s;
+	if (whole == 0 || part >= whole)
+		return limiter_take_many(limit, who, limit->most, now_s);
+	randombytes_buf(&chance, sizeof(chance));
+	uint64_t count = part * limit->most / whole;
+	if (chance % whole < part * limit->most % whole)
+		count++;
+	return limiter_take_many(limit, who, (unsigned)count, now_s);
 }

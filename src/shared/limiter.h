@@ -42,4 +42,9 @@ bool limiter_failed(const struct limit *limit, const char *address, const char *
 unsigned limiter_take(const struct limit *limit, const char *who, int64_t now_s)
 	__attribute__((warn_unused_result));
 
+/* Counts a part of a whole, which is worth limit->most: what is left over a whole count is counted
+ * by chance, so that many small parts are counted right. The whole may be another each time. */
+unsigned limiter_take_part(const struct limit *limit, const char *who, uint64_t part,
+			   uint64_t whole, int64_t now_s) __attribute__((warn_unused_result));
+
 #endif

@@ -62,6 +62,7 @@ struct engine {
 	void (*note_use)(struct store *s, const struct key_use *use);
 	void (*use_room)(struct store *s, int64_t min_free_bytes);
 	bool (*is_low)(struct store *s);
+	int64_t (*free_room)(struct store *s); /* NULL: not known */
 	void (*suspect)(struct store *s);
 	enum store_rc (*ping)(struct store *s);
 	enum store_rc (*tidy)(struct store *s);

@@ -60,6 +60,12 @@ store_use_room(struct store *s, int64_t min_free_bytes)
 	s->engine->use_room(s, min_free_bytes);
 }
 
+int64_t
+store_free_room(struct store *s)
+{
+	return s->engine->free_room != NULL ? s->engine->free_room(s) : INT64_MAX;
+}
+
 bool
 store_is_low(struct store *s)
 {

@@ -64,6 +64,8 @@ void store_close(struct store *s);
 /* With less free disk space store_write() is refused; checked once a second. Without this call, or
  * with 0, it never is. */
 void store_use_room(struct store *s, int64_t min_free_bytes);
+/* Bytes that may still be written before that; INT64_MAX: any number. */
+int64_t store_free_room(struct store *s);
 /* Whether store_write() is refused now. */
 bool store_is_low(struct store *s);
 

@@ -396,7 +396,7 @@ class Site:
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
                 [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
-                 "--auth-failures", "0", "--writes-per-minute", "0", "--rows-per-project", "0", *self.options], stdin=self.listener or subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
+                 "--auth-failures", "0", "--writes-per-minute", "0", "--rows-per-project", "0", "--room-per-account", "0", *self.options], stdin=self.listener or subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
                 preexec_fn=end_with_parent)
 
     def nginx_words(self):

@@ -201,6 +201,39 @@ START_TEST(limits_of_other_kinds_do_not_count_together)
 }
 END_TEST
 
+/* Parts, a whole, and about how many of them it holds. */
+static const struct {
+	uint64_t part, whole;
+	unsigned least, most;
+} parts[] = {
+	{1, 1, 1, 1},
+	{2, 1, 1, 1},
+	{1, 0, 1, 1},
+	{500, 1000, 2, 2},
+	{300, 1000, 4, 4},
+	{1, 1000, 1000, 1000},
+	{1, 10000, 8500, 11500}, /* a tenth of a count each: by chance */
+	{4096, UINT64_C(1) << 40, UINT64_C(230000000), UINT64_C(310000000)},
+};
+
+START_TEST(parts_of_a_whole_use_it_up)
+{
+	const struct limit day = {limiter, 'd', 1000, 86400};
+	unsigned n = 0;
+
+	while (n <= 20000 &&
+	       limiter_take_part(&day, "1a7", parts[_i].part, parts[_i].whole, NOW) == 0)
+		n++;
+	if (parts[_i].least > 20000)
+		ck_assert_uint_gt(n, 20000);
+	else
+		ck_assert(n >= parts[_i].least && n <= parts[_i].most);
+	ck_assert_uint_eq(limiter_take_part(&day, "1a8", parts[_i].part, parts[_i].whole, NOW), 0);
+	ck_assert_uint_eq(
+		limiter_take_part(&day, "1a7", parts[_i].part, parts[_i].whole, NOW + 86400), 0);
+}
+END_TEST
+
 START_TEST(without_a_table_or_a_number_there_is_no_limit)
 {
 	const struct limit none[] = {{NULL, 'x', 1, 60}, {limit.table, 'x', 0, 60}};
@@ -232,6 +265,7 @@ limiter_suite(void)
 	tcase_add_test(tc, processes_count_together);
 	tcase_add_test(tc, no_failure_is_lost_among_threads);
 	tcase_add_test(tc, limits_of_other_kinds_do_not_count_together);
+	tcase_add_loop_test(tc, parts_of_a_whole_use_it_up, 0, COUNT_OF(parts));
 	tcase_add_test(tc, without_a_table_or_a_number_there_is_no_limit);
 	suite_add_tcase(suite, tc);
 	return suite;

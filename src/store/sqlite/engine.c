@@ -137,6 +137,7 @@ const struct engine sqlite_engine = {
 	.note_use = sqlite_note_use,
 	.use_room = sqlite_use_room,
 	.is_low = sqlite_is_low,
+	.free_room = sqlite_free_room,
 	.suspect = sqlite_suspect,
 	.ping = sqlite_ping,
 	.tidy = sqlite_tidy,

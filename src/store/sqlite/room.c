@@ -19,7 +19,9 @@ sqlite_is_low(struct store *base)
 	if (now - atomic_load(&s->looked_ms) < LOOK_MS)
 		return atomic_load(&s->low);
 	atomic_store(&s->looked_ms, now);
-	bool low = disk_free_bytes(s->path) < s->min_free_bytes;
+	int64_t room = disk_free_bytes(s->path) - s->min_free_bytes;
+	bool low = room < 0;
+	atomic_store(&s->room, room);
 	if (atomic_exchange(&s->low, low) == low)
 		return low;
 	if (low)
@@ -30,6 +32,17 @@ sqlite_is_low(struct store *base)
 	else
 		log_info("the disk of %s has room again", s->path);
 	return low;
+}
+
+int64_t
+sqlite_free_room(struct store *base)
+{
+	struct sqlite_store *s = sqlite_of(base);
+
+	if (s->min_free_bytes == 0)
+		return INT64_MAX;
+	(void)sqlite_is_low(base);
+	return atomic_load(&s->room);
 }
 
 void

@@ -33,7 +33,8 @@ struct sqlite_store {
 	char *path;
 	int64_t min_free_bytes;
 	atomic_llong looked_ms; /* when the free space was last checked */
-	atomic_bool low;	/* and the result */
+	atomic_bool low;	/* and the results */
+	atomic_llong room;
 	struct trouble trouble;
 	struct stat file;	/* the database, as it was opened */
 	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
@@ -76,6 +77,7 @@ enum store_rc sqlite_write(struct store *base, store_fn fn, void *arg);
 void sqlite_note_use(struct store *base, const struct key_use *use);
 void sqlite_use_room(struct store *base, int64_t min_free_bytes);
 bool sqlite_is_low(struct store *base);
+int64_t sqlite_free_room(struct store *base);
 void sqlite_suspect(struct store *base);
 enum store_rc sqlite_ping(struct store *base);
 enum store_rc sqlite_tidy(struct store *base);
