@@ -213,12 +213,12 @@ static const struct {
 	{300, 1000, 4, 4},
 	{1, 1000, 1000, 1000},
 	{1, 10000, 8500, 11500}, /* a tenth of a count each: by chance */
-	{4096, UINT64_C(1) << 40, UINT64_C(230000000), UINT64_C(310000000)},
+	{4096, UINT64_C(1) << 40, 230000000, 310000000},
 };
 
 START_TEST(parts_of_a_whole_use_it_up)
 {
-	const struct limit day = {limiter, 'd', 1000, 86400};
+	const struct limit day = {limit.table, 'd', 1000, 86400};
 	unsigned n = 0;
 
 	while (n <= 20000 &&
