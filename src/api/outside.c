@@ -50,8 +50,7 @@ answer_ping(struct app *app, const struct request *request, struct arena *arena,
 	bool healthy = store_ping(app->store) == STORE_OK;
 	response->status = healthy ? 200 : 503;
 	response->content_type = "text/plain; charset=utf-8";
-	response->body =
-		healthy ? "pong" : "the database cannot be read: the log of regcredd says why";
+	response->body = healthy ? "pong" : "the database cannot be read";
 	response->body_len = strlen(response->body);
 }
 
