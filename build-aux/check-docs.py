@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""check-docs.py SOURCE-TREE: runs every command that is printed in README.md and docs/, in order, as on a fresh machine.
+"""check-docs.py SOURCE-TREE: runs every command that is printed in README.md and docs/, in order,
+as on a fresh machine.
 
-The machine is this one under an overlay: what the commands write goes into memory, in namespaces of its own for mounts, processes and the
-network, and is gone afterwards.  Needs root.  A comment before a block, which readers of the page do not see, says what is special:
+The machine is this one under an overlay: what the commands write goes into memory, in namespaces of
+its own for mounts, processes and the
+network, and is gone afterwards.  Needs root.  A comment before a block, which readers of the page
+do not see, says what is special:
 
     <!-- check: skip REASON -->            it needs another machine, or the network
-    <!-- check: background -->             it stays in the foreground: it is stopped where the next page begins
+    <!-- check: background -->             it stays in the foreground: it is stopped where the next
+    page begins
     <!-- check: instead COMMANDS -->       these stand for it here, as no systemd runs
 
 It also refuses passwords on command lines.  Exit status 77 without root or overlays.
@@ -17,12 +21,16 @@ import subprocess
 import sys
 import tempfile
 
-# In this order: later pages build on what README.md has installed.  The others are about what another page runs, or another server.
-PAGES = ("README.md", "docs/tour.md", "docs/hand-out.md", "docs/docker.md", "docs/nginx.md", "docs/sign-on.md", "docs/audit.md",
-         "docs/backup.md", "docs/rekey.md", "docs/verification.md", "docs/hosting.md", "docs/inject.md", "docs/performance.md", "docs/api.md")
+# In this order: later pages build on what README.md has installed.  The others are about what
+# another page runs, or another server.
+PAGES = ("README.md", "docs/tour.md", "docs/hand-out.md", "docs/docker.md", "docs/nginx.md",
+         "docs/sign-on.md", "docs/audit.md",
+         "docs/backup.md", "docs/rekey.md", "docs/verification.md", "docs/hosting.md",
+         "docs/inject.md", "docs/performance.md", "docs/api.md")
 BLOCK = re.compile(r"(?ms)^( *)(?:<!-- check: (.*?) -->\n *)?```sh\n(.*?)^ *```$")
 # A word that only the command line would hold; a here-document or a file is right.
-EXPOSED = re.compile(r"""curl[^\n]* -u |(--password|--secret|PASSWORD=|login[^\n]* -p )\s*['"]?[a-z0-9]|-d '[^']*(secretValue|password)""")
+EXPOSED = re.compile(
+    r"""curl[^\n]* -u |(--password|--secret|PASSWORD=|login[^\n]* -p )\s*['"]?[a-z0-9]|-d '[^']*(secretValue|password)""")
 SETUP = """
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
@@ -46,7 +54,8 @@ def commands(page, text):
             continue
         if how == "background":
             lines = ["{ %s; } >/tmp/background 2>&1 & background=$!" % "; ".join(lines),
-                     "for i in $(seq 300); do grep -q 'Ctrl-C stops it' /tmp/background && break; sleep 1; done; cat /tmp/background"]
+                     "for i in $(seq 300); do grep -q 'Ctrl-C stops it' /tmp/background && break; "
+                     "sleep 1; done; cat /tmp/background"]
         elif how.startswith("instead "):
             lines = [how[len("instead "):]]
         yield "echo '--- %s: %s'" % (page, re.sub(r"[^ -&(-~]", " ", lines[0])[:90])
@@ -54,12 +63,14 @@ def commands(page, text):
 
 
 def script(source):
-    parts = ["set -eE", "trap 'echo \"FAILED: $BASH_COMMAND\"; exit 1' ERR", "export HOME=/root", "tree=%s" % source]
+    parts = ["set -eE", "trap 'echo \"FAILED: $BASH_COMMAND\"; exit 1' ERR", "export HOME=/root",
+             "tree=%s" % source]
     exposed = []
     for page in PAGES:
         with open(os.path.join(source, page), encoding="utf-8") as f:
             text = f.read()
-        exposed += ["%s: %s" % (page, m.group(0)) for block in BLOCK.findall(text) for m in EXPOSED.finditer(block[2])]
+        exposed += ["%s: %s" % (page, m.group(0)) for block in BLOCK.findall(text)
+                    for m in EXPOSED.finditer(block[2])]
         parts += ["cd \"$tree\"", *commands(page, text)]
     parts.append("echo all done")
     return "\n".join(parts) + "\n", exposed
@@ -73,10 +84,12 @@ def main(argv):
     if os.geteuid() != 0:
         print("check-docs: SKIP: only root can make a machine of its own")
         sys.exit(77)
-    with tempfile.TemporaryDirectory(prefix="rc-docs-") as directory, tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+    with tempfile.TemporaryDirectory(prefix="rc-docs-") as directory, tempfile.NamedTemporaryFile(
+        "w", suffix=".sh") as file:
         file.write(text)
         file.flush()
-        done = subprocess.run(["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", directory, file.name],
+        done = subprocess.run(["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork",
+                               "--kill-child", "sh", "-c", SETUP, "sh", directory, file.name],
                               stdin=subprocess.DEVNULL, check=False)
     sys.exit(done.returncode)
 

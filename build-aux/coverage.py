@@ -3,8 +3,9 @@
 
     build-aux/coverage.py BUILD SOURCE [--missing FILE...]
 
-Lines of all files together must reach LINES_MIN percent.  All branches of the files in WHOLE must be taken, but for assertions and
-for lines that are marked as out of reach, with the reason beside it:
+Lines of all files together must reach LINES_MIN percent.  All branches of the files in WHOLE must
+be taken, but for assertions and for lines that are marked as out of reach, with the reason beside
+it:
 
     /* branches: both families have room */
 
@@ -19,9 +20,10 @@ import sys
 import tempfile
 
 LINES_MIN = 90.0
-# What reads bytes of others (targets, forms, Basic, JSON, lists and markers, networks, claims, addresses, challenges), who may do
-# what, and sealing with all that opens what was sealed.
-WHOLE = ['base/http', 'base/text', 'base/multipart', 'base/json_in', 'model/query', 'base/network', 'access/proxy', 'registry/url',
+# What reads bytes of others (targets, forms, Basic, JSON, lists and markers, networks, claims,
+# addresses, challenges), who may do what, and sealing with all that opens what was sealed.
+WHOLE = ['base/http', 'base/text', 'base/multipart', 'base/json_in', 'model/query', 'base/network',
+         'access/proxy', 'registry/url',
          'registry/challenge', 'access/sign_in', 'access/identity', 'access/permissions', 'access/rights', 'secret/keyring', 'secret/seal',
          'secret/random', 'secret/key_file']
 MARK = re.compile(r'/\* branches: |^\s*assert\(')
@@ -33,8 +35,10 @@ def reports(build):
     if not data:
         sys.exit('coverage: nothing ran: configure with --enable-coverage, then make check')
     with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run(['gcov', '--json-format', '--branch-probabilities', *map(os.path.abspath, data)],
-                       cwd=scratch, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(['gcov', '--json-format', '--branch-probabilities',
+                        *map(os.path.abspath, data)],
+                       cwd=scratch, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
         for name in sorted(glob.glob(os.path.join(scratch, '*.gcov.json.gz'))):
             with gzip.open(name) as f:
                 yield json.load(f)
@@ -64,10 +68,12 @@ def collect(build, source):
     files = {}
     for report in reports(build):
         for entry in report['files']:
-            path = os.path.normpath(os.path.join(report['current_working_directory'], entry['file']))
+            path = os.path.normpath(os.path.join(report['current_working_directory'],
+                                                 entry['file']))
             if not path.startswith(os.path.join(source, 'src') + os.sep) or not path.endswith('.c'):
                 continue
-            f = files.setdefault(os.path.relpath(path, os.path.join(source, 'src'))[:-2], File(path))
+            f = files.setdefault(os.path.relpath(path, os.path.join(source, 'src'))[:-2],
+                                 File(path))
             for line in entry['lines']:
                 f.add(line)
     return files
@@ -84,7 +90,8 @@ def show_missing(f):
     for n in sorted(f.lines):
         missed = [i for i, c in enumerate(f.branches.get(n, [])) if c == 0]
         if f.lines[n] == 0 or (missed and n not in excused):
-            print('%s:%d: %s%s' % (f.path, n, 'never reached' if f.lines[n] == 0 else 'branches %s of %d'
+            print('%s:%d: %s%s' % (f.path, n, 'never reached' if f.lines[n] == 0
+                                   else 'branches %s of %d'
                                    % (missed, len(f.branches[n])), ': ' + source[n - 1].strip()))
 
 
@@ -108,10 +115,12 @@ def main(argv):
         hit, taken = sum(c > 0 for c in f.lines.values()), sum(c > 0 for c in branches)
         lines += len(f.lines)
         reached += hit
-        print('%-26s %6d of %5d %7.1f%%   %7d of %6d %7.1f%% %8s' % (name, hit, len(f.lines), share(hit, len(f.lines)), taken,
+        print('%-26s %6d of %5d %7.1f%%   %7d of %6d %7.1f%% %8s'
+              % (name, hit, len(f.lines), share(hit, len(f.lines)), taken,
               len(branches), share(taken, len(branches)), left_out or ''))
         if name in WHOLE and taken < len(branches):
-            bad.append('%s: %d branches were never taken: coverage.py --missing shows them' % (name, len(branches) - taken))
+            bad.append('%s: %d branches were never taken: coverage.py --missing shows them'
+                       % (name, len(branches) - taken))
     print('%-26s %6d of %5d %7.1f%%' % ('all', reached, lines, share(reached, lines)))
     if share(reached, lines) < LINES_MIN:
         bad.append('lines: less than %g %%' % LINES_MIN)

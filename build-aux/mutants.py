@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Whether the tests see faults: applies each of tests/mutants.txt to a copy of the tree, builds it, and runs the tests that are named there.
+"""Whether the tests see faults: applies each of tests/mutants.txt to a copy of the tree, builds it,
+and runs the tests that are named there.
 
     mutants.py [--only PATTERN] [SOURCE]
 
-A fault is caught when one of its tests fails; each of those tests has passed before, without any fault.  Ends with "N passed, N failed, N skipped".
+A fault is caught when one of its tests fails; each of those tests has passed before, without any
+fault.  Ends with "N passed, N failed, N skipped".
 """
 
 import argparse
@@ -33,26 +35,33 @@ class Tree:
 
     def __init__(self, source, root):
         self.source, self.build = os.path.join(root, "source"), os.path.join(root, "build")
-        shutil.copytree(source, self.source, ignore=shutil.ignore_patterns(".git", "build*[!x]", "autom4te.cache", "corpus"))
+        shutil.copytree(source, self.source,
+                        ignore=shutil.ignore_patterns(".git", "build*[!x]", "autom4te.cache",
+                                                      "corpus"))
         os.mkdir(self.build)
         self.run([os.path.join(self.source, "configure"), "CFLAGS=-O0", "--quiet"], check=True)
 
     def run(self, words, check=False, timeout=900):
-        env = dict(os.environ, REGCRED_BUILD=self.build, REGCRED_SRC=self.source, CK_DEFAULT_TIMEOUT="60", PYTHONDONTWRITEBYTECODE="1")
-        return subprocess.run(words, cwd=self.build, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", check=check, timeout=timeout)
+        env = dict(os.environ, REGCRED_BUILD=self.build, REGCRED_SRC=self.source,
+                   CK_DEFAULT_TIMEOUT="60", PYTHONDONTWRITEBYTECODE="1")
+        return subprocess.run(words, cwd=self.build, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=check,
+                              timeout=timeout)
 
     def make(self, tests):
         """None, or what the compiler said."""
         units = [t for t in tests if "/" in t]
-        done = self.run(["make", "-s", "-j%d" % (os.cpu_count() or 2), "regcredd", "regcred", "docker-credential-regcred", *units])
+        done = self.run(["make", "-s", "-j%d" % (os.cpu_count() or 2), "regcredd", "regcred",
+                         "docker-credential-regcred", *units])
         return None if done.returncode == 0 else done.stdout
 
     def passes(self, test):
         if "/" in test:
             return self.run([os.path.join(self.build, test)]).returncode == 0
         module, _, pattern = test.partition(":")
-        words = [sys.executable, "-B", os.path.join(self.source, "tests", "api", "run.py"), "--jobs", "1"]
+        words = [sys.executable, "-B", os.path.join(self.source, "tests", "api", "run.py"),
+                 "--jobs", "1"]
         return self.run(words + (["--only", pattern] if pattern else []) + [module]).returncode == 0
 
 
@@ -97,10 +106,12 @@ def judge(tree, row, sound):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--only", default="", metavar="PATTERN")
-    parser.add_argument("source", nargs="?", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    parser.add_argument("source", nargs="?",
+                        default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     args = parser.parse_args()
     source = os.path.abspath(args.source)
-    rows = [row for row in read_table(os.path.join(source, "tests", "mutants.txt")) if re.search(args.only, row[0])]
+    rows = [row for row in read_table(os.path.join(source, "tests", "mutants.txt"))
+            if re.search(args.only, row[0])]
     tests = sorted({test for row in rows for test in row[2]})
     failed = 0
     with tempfile.TemporaryDirectory(prefix="rc-mutants-") as root:
@@ -117,7 +128,8 @@ def main():
         for row in rows:
             wrong = judge(tree, row, sound)
             failed += wrong is not None
-            print("PASS " + row[0] if wrong is None else "FAIL %s: %s" % (row[0], wrong), flush=True)
+            print("PASS " + row[0] if wrong is None else "FAIL %s: %s" % (row[0], wrong),
+                  flush=True)
     caught = len(rows) + len(tests) - failed
     print("%d passed, %d failed, 0 skipped" % (caught, failed))
     return 1 if failed else 0

@@ -3,8 +3,10 @@
 
     tests/run.py [--only PATTERN] [--jobs N] [--front NAME] [--long] [--list] [ITEM...]
 
-An ITEM is a module of tests/api by its name (NAME@FRONT: through another web server), a program of the build tree, or a script of the source
-tree, by its path.  Without one those of REGCRED_TESTS are run, and the modules of REGCRED_MODULES, or all.  PATTERN is looked for in
+An ITEM is a module of tests/api by its name (NAME@FRONT: through another web server), a program of
+the build tree, or a script of the source
+tree, by its path.  Without one those of REGCRED_TESTS are run, and the modules of REGCRED_MODULES,
+or all.  PATTERN is looked for in
 "module.Class.test".  --long sets REGCRED_LONG.  Exit status 0 if nothing failed.
 """
 
@@ -71,13 +73,15 @@ class Result(unittest.TestResult):
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
-        # Where its set-up says so a whole class or module is skipped, and none of its tests counts as run.
+        # Where its set-up says so a whole class or module is skipped, and none of its tests counts
+        # as run.
         whole = re.fullmatch(r"setUp(?:Class|Module) \((.*)\)", test.id())
         count = sum(t.id().startswith(whole.group(1) + ".") for t in self.chosen) if whole else 1
         if whole:
             self.holders += 1
             self.left_out += count
-        print("SKIP %s: %s" % (test.id(), reason) + (" (%d tests)" % count if count > 1 else ""), flush=True)
+        print("SKIP %s: %s" % (test.id(), reason) + (" (%d tests)" % count if count > 1 else ""),
+              flush=True)
 
 
 def run_module(name, pattern, report):
@@ -85,7 +89,8 @@ def run_module(name, pattern, report):
     chosen = [t for t in tests_of(suite) if re.search(pattern, t.id())]
     result = Result(chosen)
     unittest.TestSuite(chosen).run(result)
-    # A test whose tearDown fails after its body failed is one failed test; a module's set-up or end counts as one.
+    # A test whose tearDown fails after its body failed is one failed test; a module's set-up or end
+    # counts as one.
     failed, skipped = len(result.bad), len(result.skipped) - result.holders + result.left_out
     ran = result.testsRun + result.left_out
     if ran < len(chosen):
@@ -108,14 +113,16 @@ class Item:
 
     def words(self, only, report):
         if self.is_module:
-            return [sys.executable, "-B", os.path.abspath(__file__), "--report", report, "--only", only, self.name]
+            return [sys.executable, "-B", os.path.abspath(__file__), "--report", report, "--only",
+                    only, self.name]
         for suffix, starter in ((".sh", ["/bin/sh"]), (".py", [sys.executable, "-B"])):
             if self.name.endswith(suffix):
                 return starter + [os.path.join(SRC, self.name)]
         return [os.path.join(BUILD, self.name)]
 
     def environ(self):
-        env = dict(os.environ, REGCRED_BUILD=BUILD, REGCRED_SRC=SRC, PYTHONDONTWRITEBYTECODE="1", PYTHON=sys.executable)
+        env = dict(os.environ, REGCRED_BUILD=BUILD, REGCRED_SRC=SRC, PYTHONDONTWRITEBYTECODE="1",
+                   PYTHON=sys.executable)
         env.setdefault("CK_DEFAULT_TIMEOUT", "300")
         if self.front:
             env["REGCRED_FRONT"] = self.front
@@ -156,10 +163,13 @@ class Run:
     def one(self, item):
         begun = time.monotonic()
         report = os.path.join(self.directory, item.title.replace("/", "-"))
-        child = subprocess.Popen(item.words(self.args.only, report), env=item.environ(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, text=True, errors="replace", cwd=None if item.is_module else BUILD)
+        child = subprocess.Popen(item.words(self.args.only, report), env=item.environ(),
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, errors="replace", cwd=None
+                                 if item.is_module else BUILD)
         self.children.add(child)
-        late = threading.Timer(LIMIT_S * (10 if os.environ.get("REGCRED_LONG") else 1), child.terminate)
+        late = threading.Timer(LIMIT_S * (10 if os.environ.get("REGCRED_LONG") else 1),
+                               child.terminate)
         late.start()
         lines = []
         for line in child.stdout:
@@ -177,13 +187,17 @@ class Run:
     def end(self, item, lines, numbers, seconds):
         with self.lock:
             for line in lines:
-                skip = re.match(r"SKIP:? (.*?): (.*?)(?: \((\d+) tests\))?$", line) or re.match(r"SKIP: ()(.*)()$", line)
+                skip = re.match(r"SKIP:? (.*?): (.*?)(?: \((\d+) tests\))?$",
+                                line) or re.match(r"SKIP: ()(.*)()$", line)
                 if skip:
-                    self.reasons[skip.group(2)] = self.reasons.get(skip.group(2), 0) + int(skip.group(3) or 1)
+                    self.reasons[skip.group(2)] = self.reasons.get(skip.group(2),
+                                                                   0) + int(skip.group(3) or 1)
             if numbers[1]:
                 sys.stdout.write("".join(lines))
-            print("%s %s: %d passed, %d failed, %d skipped in %.1f s" % ("FAIL" if numbers[1] else "SKIP" if numbers[2] and not numbers[0] else "PASS",
-                                                                       item.title, *numbers, seconds), flush=True)
+            print("%s %s: %d passed, %d failed, %d skipped in %.1f s"
+                  % ("FAIL" if numbers[1] else "SKIP" if numbers[2] and not numbers[0] else "PASS",
+                                                                       item.title, *numbers,
+                                                                       seconds), flush=True)
             self.totals = [a + b for a, b in zip(self.totals, numbers)]
 
     def work(self):
@@ -196,7 +210,8 @@ class Run:
 
     def run(self):
         begun = time.monotonic()
-        threads = [threading.Thread(target=self.work, daemon=True) for _ in range(max(1, self.args.jobs))]
+        threads = [threading.Thread(target=self.work, daemon=True)
+                   for _ in range(max(1, self.args.jobs))]
         for t in threads:
             t.start()
         try:
@@ -216,16 +231,22 @@ class Run:
 
 
 def chosen_items(args):
-    """In the order in which they begin: programs and scripts as they are named, then the modules, those with most tests first."""
+    """In the order in which they begin: programs and scripts as they are named, then the modules,
+    those with most tests first."""
     names = args.items
     if not names:
-        modules = os.environ.get("REGCRED_MODULES", "").split() or [os.path.basename(p)[:-3] for p in glob.glob(os.path.join(API, "test_*.py"))]
+        modules = os.environ.get("REGCRED_MODULES", "").split() or [os.path.basename(p)[:-3]
+                                                                    for p in glob.glob(
+                                                                        os.path.join(API,
+                                                                                     "test_*.py"))]
         names = os.environ.get("REGCRED_TESTS", "").split() + sorted(modules)
     items, sizes = [Item(name) for name in names], {}
     for item in items:
         if item.is_module:
             item.front = item.front or args.front
-            found = [t.id() for t in tests_of(unittest.defaultTestLoader.loadTestsFromName(item.name)) if re.search(args.only, t.id())]
+            found = [t.id()
+                     for t in tests_of(unittest.defaultTestLoader.loadTestsFromName(item.name))
+                     if re.search(args.only, t.id())]
             sizes[item] = len(found)
             if args.list:
                 print("\n".join(found))
@@ -244,7 +265,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--front", choices=sorted(fronts.FRONTS), help="the web server; nginx if not given")
+    parser.add_argument("--front", choices=sorted(fronts.FRONTS),
+                        help="the web server; nginx if not given")
     parser.add_argument("--long", action="store_true", help="what takes minutes")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--report", help=argparse.SUPPRESS)

@@ -7,7 +7,8 @@ import harness
 
 harness.JOURNAL = "rollback"
 os.environ.pop("REGCRED_LONG", None)                     # as much of them as `make check` runs
-CORE = ("test_acceptance", "test_concurrency", "test_states", "test_races", "test_crash", "test_backup", "test_handout")
+CORE = ("test_acceptance", "test_concurrency", "test_states", "test_races", "test_crash",
+        "test_backup", "test_handout")
 
 
 def load_tests(loader, tests, pattern):

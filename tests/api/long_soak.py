@@ -1,7 +1,10 @@
-"""Ten minutes at 60 % of what the pool can do, measured just before by the same clients: a third of the time with reloads, the rest without,
-with backups and new master keys all along.  No answer of the 5xx, flat memory and descriptors, a write-ahead log of 16 MB at most.
+"""Ten minutes at 60 % of what the pool can do, measured just before by the same clients: a third of
+the time with reloads, the rest without,
+with backups and new master keys all along.  No answer of the 5xx, flat memory and descriptors, a
+write-ahead log of 16 MB at most.
 
-REGCRED_SOAK_S: another number of seconds.  Not in `make check`: its name does not begin with "test_".
+REGCRED_SOAK_S: another number of seconds.  Not in `make check`: its name does not begin with
+"test_".
 """
 
 import glob
@@ -17,21 +20,25 @@ import time
 
 import harness
 
-setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=16, options=["--sweep-every-s", "5"])
+setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=16,
+                                              options=["--sweep-every-s", "5"])
 
 SECONDS = int(os.environ.get("REGCRED_SOAK_S", "600"))
 PROCESSES, THREADS = 2, 8
 SHARE = 0.6
 WAL_MAX = 16 * 1024 * 1024
-GROWTH_MAX = 2 * 1024 * 1024                             # of the private memory of a process, and a tenth of what it had
+# of the private memory of a process, and a tenth of what it had
+GROWTH_MAX = 2 * 1024 * 1024
 
 
 class Load:
-    """The life of credentials, again and again, from several processes; at a rate in all, or as fast as it goes (0)."""
+    """The life of credentials, again and again, from several processes; at a rate in all, or as
+    fast as it goes (0)."""
 
     def __init__(self, site, project, registry, rate, seconds):
         self.port, self.rate, self.until = site.port, rate, time.monotonic() + seconds
-        self.head = ("Host: 127.0.0.1:%d\r\nUser-Agent: soak\r\nAuthorization: %s\r\n" % (site.port, project.env.authorization())).encode()
+        self.head = ("Host: 127.0.0.1:%d\r\nUser-Agent: soak\r\nAuthorization: %s\r\n"
+                     % (site.port, project.env.authorization())).encode()
         self.root, self.registry = project.root, registry
         context = multiprocessing.get_context("fork")
         self.pipes, self.children = [], []
@@ -69,7 +76,8 @@ class Load:
                 head += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(data)
             try:
                 status, _, answer = connection.exchange(method, head + b"\r\n" + data)
-            except Exception as problem:                 # a connection that broke is a request that failed
+            # a connection that broke is a request that failed
+            except Exception as problem:
                 status, answer = 0, repr(problem).encode()
             with self.lock:
                 self.counts[status] = self.counts.get(status, 0) + 1
@@ -86,7 +94,8 @@ class Load:
     def step(self, turn, made):
         """Method, path, body and the status of the answer."""
         path = "registrycredentials/%s" % made
-        return (("POST", "registrycredentials", {"registryId": self.registry, "email": "e@example.test", "publicValue": "ci",
+        return (("POST", "registrycredentials",
+                 {"registryId": self.registry, "email": "e@example.test", "publicValue": "ci",
                                                  "secretValue": harness.PLANT + "soak"}, 201),
                 ("GET", path, None, 200),
                 ("GET", "registrycredentials?limit=20&sort=created&order=desc", None, 200),
@@ -148,7 +157,8 @@ class Soak(harness.Case):
         self.reloads += 1
 
     def watch(self, seconds, chores, early=None):
-        """A load for that long, with chores: (function, seconds between two).  early() is called after a fifth of it."""
+        """A load for that long, with chores: (function, seconds between two).  early() is called
+        after a fifth of it."""
         begun = time.monotonic()
         load = Load(self.site, self.p, self.registry, self.rate, seconds)
         due = [begun + every / 2 for _, every in chores]
@@ -198,34 +208,45 @@ class Soak(harness.Case):
         self.rate = capacity * SHARE
         every = max(5, min(30, SECONDS / 10))
         self.site.deaths_allowed = True
-        # A reload executes the master, which then keeps a descriptor or two of its own: so the first one does not count.
+        # A reload executes the master, which then keeps a descriptor or two of its own: so the
+        # first one does not count.
         self.reload()
         master = self.descriptors()[self.site.pool.pid]
-        first = self.watch(SECONDS / 3, [(self.reload, every), (self.backup, every), (self.rekey, every * 2)])
+        first = self.watch(SECONDS / 3, [(self.reload, every), (self.backup, every),
+                                         (self.rekey, every * 2)])
         self.site.remember_children()
         self.site.deaths_allowed = False
 
         descriptors, memory = self.descriptors(), {}
-        second = self.watch(SECONDS * 2 / 3, [(self.backup, every), (self.rekey, every * 2)], lambda: memory.update(self.memory()))
+        second = self.watch(SECONDS * 2 / 3, [(self.backup, every), (self.rekey, every * 2)],
+                            lambda: memory.update(self.memory()))
         after, descriptors_after = self.memory(), self.descriptors()
-        print("capacity %.0f requests/s, then %.0f and %.0f; %d reloads, %d backups, %d new keys\nanswers %s; WAL at most %.1f MB\n"
+        print("capacity %.0f requests/s, then %.0f and %.0f; %d reloads, %d backups, %d new "
+              "keys\nanswers %s; WAL at most %.1f MB\n"
               "private memory of master and children, kB: %s, then %s\ndescriptors: %s, then %s"
               % (capacity, first, second, self.reloads, self.backups, self.rekeys,
-                 dict(sorted(self.counts.items())), self.wal / 1e6, [v // 1024 for v in memory.values()], [v // 1024 for v in after.values()],
+                 dict(sorted(self.counts.items())), self.wal / 1e6,
+                 [v // 1024 for v in memory.values()], [v // 1024 for v in after.values()],
                  list(descriptors.values()), list(descriptors_after.values())), flush=True)
-        self.judge({"wrong": self.wrong, "wal": self.wal, "master": (master, descriptors_after[self.site.pool.pid]),
+        self.judge({"wrong": self.wrong, "wal": self.wal,
+                    "master": (master, descriptors_after[self.site.pool.pid]),
                     "descriptors": (descriptors, descriptors_after), "memory": (memory, after)})
         self.assertTrue(self.backups and self.rekeys and self.reloads)
-        check = subprocess.run([harness.program("regcred"), "check", "--state-dir", self.site.state], capture_output=True, text=True,
+        check = subprocess.run([harness.program("regcred"), "check", "--state-dir",
+                                self.site.state], capture_output=True, text=True,
                                env=self.site.environ(), timeout=60, check=False)
         self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
     def test_the_look_fails_when_something_grows_or_is_refused(self):
-        """The negative control: a reader that holds the log back, a pool that is killed, and numbers that rose."""
-        good = {"wrong": [], "wal": 0, "master": (9, 9), "descriptors": ({1: 9}, {1: 9}), "memory": ({1: 1 << 20}, {1: 1 << 20})}
+        """The negative control: a reader that holds the log back, a pool that is killed, and
+        numbers that rose."""
+        good = {"wrong": [], "wal": 0, "master": (9, 9), "descriptors": ({1: 9}, {1: 9}),
+                "memory": ({1: 1 << 20}, {1: 1 << 20})}
         self.judge(good)
-        for name, value in (("wrong", ["GET x: 503"]), ("wal", WAL_MAX + 1), ("master", (9, 10)), ("descriptors", ({1: 9}, {1: 10})),
-                            ("memory", ({1: 1 << 20}, {1: 4 << 20})), ("memory", ({1: 1 << 20}, {2: 1 << 20}))):
+        for name, value in (("wrong", ["GET x: 503"]), ("wal", WAL_MAX + 1), ("master", (9, 10)),
+                            ("descriptors", ({1: 9}, {1: 10})),
+                            ("memory", ({1: 1 << 20}, {1: 4 << 20})),
+                            ("memory", ({1: 1 << 20}, {2: 1 << 20}))):
             with self.subTest(name), self.assertRaises(AssertionError):
                 self.judge(dict(good, **{name: value}))
 

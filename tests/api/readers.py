@@ -1,13 +1,16 @@
-"""How docker, podman, the kubelet and go-containerregistry look up the login of an image in a file: letter by letter, each in its own way."""
+"""How docker, podman, the kubelet and go-containerregistry look up the login of an image in a file:
+letter by letter, each in its own way."""
 
 HUB = "https://index.docker.io/v1/"
 
 
 def split(image):
     """Registry and repository as docker's reference library reads them; Docker Hub is docker.io."""
-    image = image[:len(image) - len(image.rsplit("/", 1)[-1])] + image.rsplit("/", 1)[-1].split("@")[0].split(":")[0]
+    image = image[:len(image) - len(image.rsplit("/", 1)[-1])] + image.rsplit("/", 1)[-1].split(
+        "@")[0].split(":")[0]
     head, slash, rest = image.partition("/")
-    if not slash or (head != "localhost" and not any(c in head for c in ".:") and head == head.lower()):
+    if not slash or (head != "localhost" and not any(c in head for c in ".:") and head
+                     == head.lower()):
         return "docker.io", image if slash else "library/" + image
     if head == "index.docker.io":
         head = "docker.io"

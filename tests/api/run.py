@@ -4,4 +4,6 @@ import os
 import sys
 
 os.environ["REGCRED_TESTS"] = ""
-os.execv(sys.executable, [sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "run.py"), *sys.argv[1:]])
+os.execv(sys.executable,
+         [sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                                             "run.py"), *sys.argv[1:]])

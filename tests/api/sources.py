@@ -1,10 +1,15 @@
-"""sources: stand-ins for what renews a login: each a class that checks what it is asked, all on one port, told apart by the URL's path.
+"""sources: stand-ins for what renews a login: each a class that checks what it is asked, all on one
+port, told apart by the URL's path.
 
-    http://127.0.0.1:PORT/NAME/FAULT/...        asks the stand-in NAME, which behaves as FAULT says ("right": as it should)
-    http://127.0.0.1:PORT/calls                 what was asked until now: [{"name", "fault", "method", "path"}]
+    http://127.0.0.1:PORT/NAME/FAULT/...        asks the stand-in NAME, which behaves as FAULT says
+    ("right": as it should)
+    http://127.0.0.1:PORT/calls                 what was asked until now: [{"name", "fault",
+    "method", "path"}]
 
-A fault is one of FAULTS, which are the same for all, or one that the stand-in knows itself; with "METHOD:" in front it is one of such requests
-alone.  As a program it prints its port, and ends with its standard input: tests/renew/ starts it so.
+A fault is one of FAULTS, which are the same for all, or one that the stand-in knows itself; with
+"METHOD:" in front it is one of such requests
+alone.  As a program it prints its port, and ends with its standard input: tests/renew/ starts it
+so.
 """
 
 import base64
@@ -30,7 +35,8 @@ HANG_S = 30                                              # longer than any test 
 
 
 class Source:
-    """What the stand-ins have in common: answer(request, fault, path) has the path behind the fault, and gives an Answer.  One call at a time."""
+    """What the stand-ins have in common: answer(request, fault, path) has the path behind the
+    fault, and gives an Answer.  One call at a time."""
 
     name = ""
 
@@ -43,7 +49,8 @@ def drop(handler):
     handler.connection.close()
 
 
-# Each gets a function that does what the stand-in does when nothing goes wrong, and the event that ends all.
+# Each gets a function that does what the stand-in does when nothing goes wrong, and the event that
+# ends all.
 
 def html(_proceed, _end):
     return Answer(200, "<html><title>Sign in</title></html>", {"Content-Type": "text/html"})
@@ -100,8 +107,10 @@ def skewed(_proceed, _end):
     return Answer(401, {"error": "refused"}, date(-360))
 
 
-FAULTS = {"skewed": skewed, "html": html, "long": long_answer, "throttled": throttled, "broken": broken, "redirect": redirect, "empty": empty,
-          "array": array, "hang-before": hang_before, "hang-after": hang_after, "drop-before": drop_before, "drop-after": drop_after}
+FAULTS = {"skewed": skewed, "html": html, "long": long_answer, "throttled": throttled,
+          "broken": broken, "redirect": redirect, "empty": empty,
+          "array": array, "hang-before": hang_before, "hang-after": hang_after,
+          "drop-before": drop_before, "drop-after": drop_after}
 
 
 def date(ahead_s):
@@ -110,7 +119,8 @@ def date(ahead_s):
 
 
 class Ask(Source):
-    """No source at all: what src/renew/ask.c has to make of any answer.  The fault is a status, or one of these."""
+    """No source at all: what src/renew/ask.c has to make of any answer.  The fault is a status, or
+    one of these."""
 
     name = "ask"
 
@@ -118,7 +128,8 @@ class Ask(Source):
         if fault.isdigit():
             return Answer(int(fault), {"error": "refused"})
         if fault == "retry-date":
-            return Answer(429, {"error": "slow_down"}, {"Retry-After": email.utils.formatdate(time.time() + 600, usegmt=True)})
+            return Answer(429, {"error": "slow_down"},
+                          {"Retry-After": email.utils.formatdate(time.time() + 600, usegmt=True)})
         if fault == "retry-long":
             return Answer(429, {"error": "slow_down"}, {"Retry-After": "86400"})
         if fault == "retry-words":
@@ -127,8 +138,10 @@ class Ask(Source):
             return Answer(200, {"something": "else"})
         if fault == "server-of-another":
             return Answer(404, {"kind": "Status"})
-        return Answer(200, {"token": "t", "method": request.method, "path": path, "body": request.body.decode(),
-                            "headers": {name.lower(): value for name, value in request.headers.items()}})
+        return Answer(200, {"token": "t", "method": request.method, "path": path,
+                            "body": request.body.decode(),
+                            "headers": {name.lower(): value for name,
+                                        value in request.headers.items()}})
 
 
 # Amazon
@@ -136,7 +149,8 @@ class Ask(Source):
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 KEYS = {"AKIASTANDIN0STANDIN0": ("secret/of+the-STANDIN/key0123456789abcdef", None),
         "ASIASTANDIN0STANDIN0": ("secret/of+a-role/key0123456789abcdefghijk", "session token of a role/+="),
-        "ASIAMACHINE0STANDIN0": ("secret/of+the-machine/key0123456789abcde", "session token of a machine/+=")}
+        "ASIAMACHINE0STANDIN0": ("secret/of+the-machine/key0123456789abcde",
+                                 "session token of a machine/+=")}
 ROLE, EXTERNAL_ID = "arn:aws:iam::123456789012:role/pulls", "project:7"
 WEB_TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyZWdjcmVkIn0.stand-in"
 
@@ -146,11 +160,14 @@ def hmac256(key, text):
 
 
 def amazon_signature(request, names, moment, region, service, secret):
-    """The signature of a request (method, path, headers, body) without a query, of the headers with these names."""
-    canonical = "\n".join([request.method, request.path, "", *("%s:%s" % (name, request.headers[name].strip()) for name in names), "",
+    """The signature of a request (method, path, headers, body) without a query, of the headers with
+    these names."""
+    canonical = "\n".join([request.method, request.path, "",
+                           *("%s:%s" % (name, request.headers[name].strip()) for name in names), "",
                            ";".join(names), hashlib.sha256(request.body).hexdigest()])
     scope = "%s/%s/%s/aws4_request" % (moment[:8], region, service)
-    to_sign = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (moment, scope, hashlib.sha256(canonical.encode()).hexdigest())
+    to_sign = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (moment, scope,
+                                                hashlib.sha256(canonical.encode()).hexdigest())
     key = ("AWS4" + secret).encode()
     for part in scope.split("/"):
         key = hmac256(key, part)
@@ -166,43 +183,57 @@ class Refused(Exception):
 
 
 def amazon_check(request, region, service, ahead_s=0):
-    """Computes the signature of a request anew (AWS Signature version 4); the id of the key.  The clock is so far ahead."""
-    found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?"
+    """Computes the signature of a request anew (AWS Signature version 4); the id of the key.  The
+    clock is so far ahead."""
+    found = re.fullmatch(
+        r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?"
                          r"Signature=([0-9a-f]{64})", request.headers.get("Authorization") or "")
     if found is None:
-        raise Refused(400, "MissingAuthenticationTokenException" if service != "sts" else "MissingAuthenticationToken")
+        raise Refused(400, "MissingAuthenticationTokenException" if service != "sts"
+                      else "MissingAuthenticationToken")
     key_id, day, named_region, named_service, names, signature = found.groups()
     names, dates = names.split(";"), request.headers.get_all("X-Amz-Date") or []
     if request.headers.get_all("Date") or len(dates) != 1 or dates[0][:8] != day:
         raise Refused(403, "InvalidSignatureException", "not one date")
     if (named_region, named_service) != (region, service):
-        raise Refused(403, "InvalidSignatureException", "Credential should be scoped to a valid region or service.")
+        raise Refused(403, "InvalidSignatureException",
+                      "Credential should be scoped to a valid region or service.")
     for name in names:
         if not request.headers.get(name):
-            raise Refused(403, "InvalidSignatureException", "'%s' is named as a SignedHeader, but it does not exist" % name)
-    wanted = {"host", *(name.lower() for name in request.headers if name.lower().startswith("x-amz-"))}
+            raise Refused(403, "InvalidSignatureException",
+                          "'%s' is named as a SignedHeader, but it does not exist" % name)
+    wanted = {"host",
+              *(name.lower() for name in request.headers if name.lower().startswith("x-amz-"))}
     if names != sorted(names) or not wanted <= set(names) or "?" in request.url:
         raise Refused(403, "InvalidSignatureException", "a header that must be signed is not")
     sent = calendar.timegm(time.strptime(dates[0], "%Y%m%dT%H%M%SZ"))
     now = time.time() + ahead_s
     if abs(now - sent) > 300:
         told = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        raise Refused(403, "InvalidSignatureException" if service != "sts" else "SignatureDoesNotMatch",
-                      "Signature expired: %s is now earlier than %s (%s - 5 min.)" % (dates[0], told, told) if now > sent else
+        raise Refused(403, "InvalidSignatureException" if service != "sts"
+                      else "SignatureDoesNotMatch",
+                      "Signature expired: %s is now earlier than %s (%s - 5 min.)"
+                      % (dates[0], told, told) if now > sent else
                       "Signature not yet current: %s is still later than %s" % (dates[0], told))
     if key_id not in KEYS:
-        raise Refused(400, "UnrecognizedClientException") if service != "sts" else Refused(403, "InvalidClientTokenId")
+        raise Refused(400, "UnrecognizedClientException") if service != "sts" else Refused(
+            403, "InvalidClientTokenId")
     secret, session = KEYS[key_id]
     if (request.headers.get("X-Amz-Security-Token") or None) != session:
-        raise Refused(400, "UnrecognizedClientException", "The security token included in the request is invalid.")
-    if not hmac.compare_digest(amazon_signature(request, names, dates[0], region, service, secret), signature):
-        raise Refused(403, "InvalidSignatureException" if service != "sts" else "SignatureDoesNotMatch",
-                      "The request signature we calculated does not match the signature you provided.")
+        raise Refused(400, "UnrecognizedClientException",
+                      "The security token included in the request is invalid.")
+    if not hmac.compare_digest(amazon_signature(request, names, dates[0], region, service, secret),
+                               signature):
+        raise Refused(403, "InvalidSignatureException" if service != "sts"
+                      else "SignatureDoesNotMatch",
+                      "The request signature we calculated does not match the signature you "
+                      "provided.")
     return key_id
 
 
 class Amazon(Source):
-    """What ECR's two services and STS have in common: errors, clocks, and faults that are an error's code."""
+    """What ECR's two services and STS have in common: errors, clocks, and faults that are an
+    error's code."""
 
     service, errors = "", {}
 
@@ -219,13 +250,15 @@ class Amazon(Source):
             return Answer(e.status, self.refusal(e), headers)
 
     def refusal(self, e):
-        return {"__type": "com.amazon.coral.service#%s:http://internal.amazon.com/x" % e.code, "message": e.message}
+        return {"__type": "com.amazon.coral.service#%s:http://internal.amazon.com/x" % e.code,
+                "message": e.message}
 
 
 class Ecr(Amazon):
     name, service, region = "ecr", "ecr", REGION
     target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
-    errors = {"ThrottlingException": 400, "ServerException": 500, "AccessDeniedException": 400, "ExpiredTokenException": 400,
+    errors = {"ThrottlingException": 400, "ServerException": 500, "AccessDeniedException": 400,
+              "ExpiredTokenException": 400,
               "InvalidParameterException": 400, "Strange<b>": 400}
 
     def __init__(self):
@@ -234,16 +267,19 @@ class Ecr(Amazon):
 
     def grant(self, request, fault, ahead):
         amazon_check(request, self.region, self.service, ahead)
-        if request.headers["X-Amz-Target"] != self.target or request.headers["Content-Type"] != "application/x-amz-json-1.1":
+        if request.headers["X-Amz-Target"] != self.target or request.headers[
+            "Content-Type"] != "application/x-amz-json-1.1":
             raise Refused(400, "UnknownOperationException")
         account = (json.loads(request.body).get("registryIds") or [ACCOUNT])[0]
         self.count += 1
         secret = {"colons": "a:b:c", "no-password": ""}.get(fault, "token %d of ECR" % self.count)
         life = {"past": -1, "soon": 90}.get(fault, 12 * 3600)
         self.tokens[secret] = time.time() + life
-        data = {"authorizationToken": base64.b64encode(("AWS:" + secret).encode()).decode(), "expiresAt": round(time.time() + ahead + life, 3),
+        data = {"authorizationToken": base64.b64encode(("AWS:" + secret).encode()).decode(),
+                "expiresAt": round(time.time() + ahead + life, 3),
                 "proxyEndpoint": "https://%s.dkr.ecr.%s.amazonaws.com" % (account, REGION)}
-        data.update({"no-base64": {"authorizationToken": "!"}, "no-colon": {"authorizationToken": base64.b64encode(b"AWS").decode()},
+        data.update({"no-base64": {"authorizationToken": "!"},
+                     "no-colon": {"authorizationToken": base64.b64encode(b"AWS").decode()},
                      "no-expiry": {"expiresAt": None}, "text-expiry": {"expiresAt": "soon"}, "huge-expiry": {"expiresAt": 1e300},
                      "account": {"proxyEndpoint": "https://999999999999.dkr.ecr.%s.amazonaws.com" % REGION},
                      "region": {"proxyEndpoint": "https://%s.dkr.ecr.us-west-2.amazonaws.com" % ACCOUNT},
@@ -265,7 +301,8 @@ class EcrPublic(Ecr):
 
 class Sts(Amazon):
     name, service = "sts", "sts"
-    errors = {"AccessDenied": 403, "Throttling": 400, "RegionDisabledException": 403, "ValidationError": 400, "IDPCommunicationError": 400,
+    errors = {"AccessDenied": 403, "Throttling": 400, "RegionDisabledException": 403,
+              "ValidationError": 400, "IDPCommunicationError": 400,
               "IDPRejectedClaim": 403, "InvalidIdentityToken": 400, "ExpiredTokenException": 400}
 
     def grant(self, request, fault, ahead):
@@ -281,10 +318,12 @@ class Sts(Amazon):
             raise Refused(400, "InvalidIdentityToken")
         if form.get("RoleArn") != ROLE or form.get("Version") != "2011-06-15":
             raise Refused(403, "AccessDenied")
-        if not re.fullmatch(r"regcred-\d+", form.get("RoleSessionName", "")) or form.get("DurationSeconds") != "3600":
+        if not re.fullmatch(r"regcred-\d+", form.get("RoleSessionName", "")) or form.get(
+            "DurationSeconds") != "3600":
             raise Refused(400, "ValidationError")
         secret, session = KEYS["ASIASTANDIN0STANDIN0"]
-        keys = {"AccessKeyId": "ASIASTANDIN0STANDIN0", "SecretAccessKey": secret, "SessionToken": session, "Expiration": time.time() + 3600}
+        keys = {"AccessKeyId": "ASIASTANDIN0STANDIN0", "SecretAccessKey": secret,
+                "SessionToken": session, "Expiration": time.time() + 3600}
         if fault == "no-session":
             del keys["SessionToken"]
         if fault == "xml":
@@ -292,11 +331,13 @@ class Sts(Amazon):
         return {action + "Response": {action + "Result": {"Credentials": keys}}}
 
     def refusal(self, e):
-        return {"Error": {"Code": e.code, "Message": e.message, "Type": "Sender"}, "RequestId": "stand-in"}
+        return {"Error": {"Code": e.code, "Message": e.message, "Type": "Sender"},
+                "RequestId": "stand-in"}
 
 
 class Imds(Source):
-    """The metadata service of a machine at Amazon, by its own address; GET /imds/FAULT/ says which fault it has from now on.  Without a session
+    """The metadata service of a machine at Amazon, by its own address; GET /imds/FAULT/ says which
+    fault it has from now on.  Without a session
     (IMDSv2) it answers 401."""
 
     name, fault = "imds", "right"
@@ -310,10 +351,12 @@ class Imds(Source):
         if request.headers.get("X-aws-ec2-metadata-token") != "session-of-imds":
             return Answer(401, "")
         if path == "/latest/meta-data/iam/security-credentials/":
-            return Answer(404, "") if fault == "no-role" else Answer(200, "../x" if fault == "bad-role" else "pulls")
+            return Answer(404, "") if fault == "no-role" else Answer(200, "../x" if fault
+                                                                     == "bad-role" else "pulls")
         if path == "/latest/meta-data/iam/security-credentials/pulls":
             secret, session = KEYS["ASIAMACHINE0STANDIN0"]
-            keys = {"Code": "Success", "AccessKeyId": "ASIAMACHINE0STANDIN0", "SecretAccessKey": secret, "Token": session}
+            keys = {"Code": "Success", "AccessKeyId": "ASIAMACHINE0STANDIN0",
+                    "SecretAccessKey": secret, "Token": session}
             if fault == "no-session":
                 del keys["Token"]
             return Answer(200, keys)
@@ -332,7 +375,8 @@ def web_token(claims):
 
 
 class Pems:
-    """Private keys by what they are, made when they are asked for; and whether the one that is right signed a token (the openssl program says)."""
+    """Private keys by what they are, made when they are asked for; and whether the one that is
+    right signed a token (the openssl program says)."""
 
     MAKE = {"right": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
             "other": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -347,7 +391,8 @@ class Pems:
     def __getitem__(self, kind):
         with self.lock:
             if kind not in self.made:
-                self.made[kind] = "nothing" if kind == "none" else subprocess.run(["openssl", *self.MAKE[kind]], check=True, capture_output=True,
+                self.made[kind] = "nothing" if kind == "none" else subprocess.run(
+                    ["openssl", *self.MAKE[kind]], check=True, capture_output=True,
                                                                                  timeout=60).stdout.decode()
             return self.made[kind]
 
@@ -356,12 +401,15 @@ class Pems:
         parts = token.split(".")
         if len(parts) != 3:
             return None
-        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
+        header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+                                     for part in parts)
         with tempfile.TemporaryDirectory() as directory:
-            for name, data in (("key", self["right"].encode()), ("signature", signature), ("signed", ".".join(parts[:2]).encode())):
+            for name, data in (("key", self["right"].encode()), ("signature", signature),
+                               ("signed", ".".join(parts[:2]).encode())):
                 with open(os.path.join(directory, name), "wb") as f:
                     f.write(data)
-            told = subprocess.run(["openssl", "dgst", "-sha256", "-prverify", "key", "-signature", "signature", "signed"], cwd=directory,
+            told = subprocess.run(["openssl", "dgst", "-sha256", "-prverify", "key", "-signature",
+                                   "signature", "signed"], cwd=directory,
                                   capture_output=True, timeout=60)
         return (json.loads(header), json.loads(claims)) if told.returncode == 0 else None
 
@@ -379,39 +427,55 @@ class Google(Source):
         self.count = 0
 
     def key_file(self, kind):
-        return {"type": "authorized_user" if kind == "user" else "service_account", "project_id": "stand-in", "private_key_id": self.key_id,
-                "private_key": PEMS["right" if kind == "user" else kind], "client_email": self.email}
+        return {"type": "authorized_user" if kind == "user" else "service_account",
+                "project_id": "stand-in", "private_key_id": self.key_id,
+                "private_key": PEMS["right" if kind == "user" else kind],
+                "client_email": self.email}
 
     def answer(self, request, fault, path):
         if path.startswith("/key"):
             return Answer(200, self.key_file(request.query.get("kind", ["right"])[0]))
         ahead = {"skew": 360, "behind": -4000}.get(fault.replace("-untold", ""), 0)
         headers = {} if fault.endswith("-untold") else date(ahead)
-        errors = {"invalid_client": 401, "unauthorized_client": 401, "invalid_scope": 400, "access_denied": 403, "invalid_request": 400,
+        errors = {"invalid_client": 401, "unauthorized_client": 401, "invalid_scope": 400,
+                  "access_denied": 403, "invalid_request": 400,
                   "internal_failure": 400, "server_error": 400}
         form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
         found = PEMS.claims(form.get("assertion", ""))
         if fault in errors:
-            return Answer(errors[fault], {"error": fault, "error_description": "told by the stand-in"})
+            return Answer(errors[fault],
+                          {"error": fault, "error_description": "told by the stand-in"})
         if fault == "failure-described":
-            return Answer(400, {"error": "invalid_request", "error_description": "internal_failure"})
-        if request.method != "POST" or path != "/token" or form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            return Answer(400,
+                          {"error": "invalid_request", "error_description": "internal_failure"})
+        if request.method != "POST" or path != "/token" or form.get(
+            "grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
             return Answer(400, {"error": "unsupported_grant_type"})
         if found is None:
-            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}, headers)
+            return Answer(400, {"error": "invalid_grant",
+                                "error_description": "Invalid JWT Signature."}, headers)
         header, claims = found
         now = time.time() + ahead
-        if header != {"alg": "RS256", "typ": "JWT", "kid": self.key_id} or claims["iss"] != self.email:
-            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT"}, headers)
+        if header != {"alg": "RS256", "typ": "JWT", "kid": self.key_id} or claims[
+            "iss"] != self.email:
+            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT"},
+                          headers)
         if claims["aud"] != "https://oauth2.googleapis.com/token" or claims["scope"] != self.scope:
             return Answer(400, {"error": "invalid_scope"}, headers)
         if not claims["iat"] - 300 <= now <= claims["exp"] or claims["exp"] - claims["iat"] > 3600:
-            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
-                                "reasonable timeframe. Check your iat and exp values in the JWT claim."}, headers)
+            return Answer(400,
+                          {"error": "invalid_grant",
+                           "error_description": "Invalid JWT: Token must be a short-lived token "
+                                                "(60 minutes) and in a "
+                                "reasonable timeframe. Check your iat and exp values in the JWT "
+                                "claim."}, headers)
         self.count += 1
-        document = {"access_token": "ya29.token-%d-of-Google" % self.count, "expires_in": 3599, "token_type": "Bearer"}
-        document.update({"text-life": {"expires_in": "3599"}, "no-life": {"expires_in": None}, "past": {"expires_in": -5}, "zero": {"expires_in": 0},
-                         "null": {"access_token": None}, "lines": {"access_token": "a\r\nb"}}.get(fault, {}))
+        document = {"access_token": "ya29.token-%d-of-Google" % self.count, "expires_in": 3599,
+                    "token_type": "Bearer"}
+        document.update({"text-life": {"expires_in": "3599"}, "no-life": {"expires_in": None},
+                         "past": {"expires_in": -5}, "zero": {"expires_in": 0},
+                         "null": {"access_token": None}, "lines": {"access_token": "a\r\nb"}}.get(
+                             fault, {}))
         return Answer(200, document, headers)
 
 
@@ -427,7 +491,8 @@ class Entra(Source):
         self.tokens = set()
 
     def refused(self, status, number):
-        return Answer(status, {"error": "invalid_client", "error_codes": [number], "error_description": "AADSTS%d: told by the stand-in" % number})
+        return Answer(status, {"error": "invalid_client", "error_codes": [number],
+                               "error_description": "AADSTS%d: told by the stand-in" % number})
 
     def answer(self, request, fault, path):
         form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
@@ -439,15 +504,18 @@ class Entra(Source):
             return self.refused(400, 700016)
         if form.get("client_secret") != self.secret:
             return self.refused(401, 7000215)
-        if (request.method, form.get("grant_type"), form.get("scope")) != ("POST", "client_credentials", self.scope):
+        if (request.method, form.get("grant_type"),
+            form.get("scope")) != ("POST", "client_credentials", self.scope):
             return self.refused(400, 70011)
         token = "access+token/%d=of Entra" % len(self.tokens)
         self.tokens.add(token)
-        return Answer(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": None if fault == "null" else token})
+        return Answer(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": None
+                            if fault == "null" else token})
 
 
 class Acr(Source):
-    """The exchange of an Azure registry, for tokens of the stand-in Entra (any that has its form)."""
+    """The exchange of an Azure registry, for tokens of the stand-in Entra (any that has its
+    form)."""
 
     name = "acr"
 
@@ -456,21 +524,30 @@ class Acr(Source):
 
     def answer(self, request, fault, path):
         form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
-        unauthorized = Answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
+        unauthorized = Answer(401,
+                              {"errors": [{"code": "UNAUTHORIZED",
+                                           "message": "authentication required"}]})
         if path != "/oauth2/exchange" or fault == "missing":
             return Answer(404, {"errors": [{"code": "NOT_FOUND"}]})
-        if request.method != "POST" or form.get("grant_type") != "access_token" or form.get("tenant") != Entra.tenant:
+        if request.method != "POST" or form.get("grant_type") != "access_token" or form.get(
+            "tenant") != Entra.tenant:
             return Answer(400, {"errors": [{"code": "INVALID"}]})
-        if form.get("service") != request.headers["Host"] or not re.fullmatch(r"access\+token/\d+=of Entra", form.get("access_token", "")):
+        if form.get("service") != request.headers["Host"] or not re.fullmatch(
+            r"access\+token/\d+=of Entra", form.get("access_token", "")):
             return unauthorized
         if fault in ("no-role", "firewall"):
-            return unauthorized if fault == "no-role" else Answer(403, {"errors": [{"code": "DENIED"}]})
+            return unauthorized if fault == "no-role" else Answer(403,
+                                                                  {"errors": [{"code": "DENIED"}]})
         self.count += 1
         ahead = 360 if fault == "ahead" else 0
-        claims = {"jti": "token %d of ACR" % self.count, "exp": int(time.time()) + ahead + {"past": -5}.get(fault, 3 * 3600)}
+        claims = {"jti": "token %d of ACR" % self.count, "exp": int(time.time()) + ahead
+                  + {"past": -5}.get(fault, 3 * 3600)}
         if fault == "no-exp":
             del claims["exp"]
-        return Answer(200, {"refresh_token": {"opaque": "opaque", "null": None, "broken-token": "a.!.c"}.get(fault, web_token(claims))}, date(ahead))
+        return Answer(200,
+                      {"refresh_token": {"opaque": "opaque", "null": None,
+                                         "broken-token": "a.!.c"}.get(fault, web_token(claims))},
+                                         date(ahead))
 
 
 class GitHub(Source):
@@ -485,44 +562,56 @@ class GitHub(Source):
     def answer(self, request, fault, path):
         if path.startswith("/key"):
             return Answer(200, PEMS[request.query.get("kind", ["right"])[0]])
-        if "regcred/" not in (request.headers.get("User-Agent") or "") or request.headers["Accept"] != "application/vnd.github+json":
+        if "regcred/" not in (request.headers.get("User-Agent") or "") or request.headers[
+            "Accept"] != "application/vnd.github+json":
             return Answer(403, {"message": "Request forbidden by administrative rules."})
         ahead = {"skew": 1200, "behind": -360}.get(fault.replace("-untold", ""), 0)
         headers = {} if fault.endswith("-untold") else date(ahead)
         found = PEMS.claims(request.token or "")
         now = time.time() + ahead
-        if found is None or found[0] != {"alg": "RS256", "typ": "JWT"} or found[1]["iss"] != self.app:
+        if found is None or found[0] != {"alg": "RS256",
+                                         "typ": "JWT"} or found[1]["iss"] != self.app:
             return Answer(401, {"message": "A JSON web token could not be decoded"}, headers)
         if found[1]["exp"] < now:
-            return Answer(401, {"message": "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the "
+            return Answer(401, {"message": "'Expiration time' claim ('exp') must be a numeric "
+                                           "value representing the future time at which the "
                                 "assertion expires"}, headers)
         if found[1]["exp"] > now + 600 or found[1]["iat"] > now:
-            return Answer(401, {"message": "'Expiration time' claim ('exp') is too far in the future"}, headers)
+            return Answer(401, {"message": "'Expiration time' claim ('exp') is too far in the "
+                                           "future"}, headers)
         if fault == "limit":
-            return Answer(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(now) + 600)})
+            return Answer(403, {"message": "API rate limit exceeded"},
+                          {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(now) + 600)})
         if fault == "limit-odd":
-            return Answer(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 30})
+            return Answer(403, {"message": "API rate limit exceeded"},
+                          {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 30})
         if fault == "limit-second":
-            return Answer(403, {"message": "You have exceeded a secondary rate limit"}, {"Retry-After": "60"})
+            return Answer(403, {"message": "You have exceeded a secondary rate limit"},
+                          {"Retry-After": "60"})
         if fault == "suspended":
             return Answer(403, {"message": "This installation has been suspended"})
         if request.method != "POST" or path != "/app/installations/%s/access_tokens" % self.installation:
             return Answer(404, {"message": "Not Found"})
         body = json.loads(request.body)
-        if body.get("permissions") != {"packages": "read"} or not set(body.get("repositories", ["app"])) <= {"app", "lib"}:
-            return Answer(422, {"message": "There is at least one repository that does not exist or is not accessible to the parent installation."})
+        if body.get("permissions") != {"packages": "read"} or not set(
+            body.get("repositories", ["app"])) <= {"app", "lib"}:
+            return Answer(422, {"message": "There is at least one repository that does not exist "
+                                           "or is not accessible to the parent installation."})
         self.count += 1
-        document = {"token": "ghs_token%dOfGitHub" % self.count, "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600))}
-        document.update({"null": {"token": None}, "no-expiry": {"expires_at": None}, "odd-expiry": {"expires_at": "tomorrow"},
+        document = {"token": "ghs_token%dOfGitHub" % self.count,
+                    "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600))}
+        document.update({"null": {"token": None}, "no-expiry": {"expires_at": None},
+                         "odd-expiry": {"expires_at": "tomorrow"},
                          "past": {"expires_at": "2024-05-06T07:08:09Z"}}.get(fault, {}))
         return Answer(201, document, headers)
 
 
-# Those whose secrets are stored by somebody, set, or made one after the other.  GET .../state of each says how things are with it: nobody is asked
-# for a key there.
+# Those whose secrets are stored by somebody, set, or made one after the other.  GET .../state of
+# each says how things are with it: nobody is asked for a key there.
 
 class Vault(Source):
-    """KV version 2 at any mount and path, one secret for all of them; a token of its own, and AppRole.  write() makes a new version."""
+    """KV version 2 at any mount and path, one secret for all of them; a token of its own, and
+    AppRole.  write() makes a new version."""
 
     name, token, role, secret_id = "vault", "hvs.stand-in", "role-of-regcred", "secret-id-of-regcred"
 
@@ -542,7 +631,8 @@ class Vault(Source):
                 return Answer(400, {"errors": ["invalid role or secret ID"]})
             self.given.append("hvs.given-%d" % len(self.given))
             token = "bad\ntoken" if fault == "bad-token" else self.given[-1]
-            return Answer(200, {"auth": {"client_token": token, "lease_duration": 1200, "renewable": True}})
+            return Answer(200, {"auth": {"client_token": token, "lease_duration": 1200,
+                                         "renewable": True}})
         if request.headers.get("X-Vault-Token") not in [self.token] + self.given:
             return Answer(403, {"errors": ["permission denied"]})
         if path == "/v1/auth/token/revoke-self" and request.method == "POST":
@@ -550,12 +640,15 @@ class Vault(Source):
             return Answer(204)
         if fault == "namespaced" and request.headers.get("X-Vault-Namespace") != "team/one":
             return Answer(403, {"errors": ["permission denied"]})
-        if request.method != "GET" or path not in ("/v1/secret/data/team/registry", "/v1/kv/own/data/a%20b"):
+        if request.method != "GET" or path not in ("/v1/secret/data/team/registry",
+                                                   "/v1/kv/own/data/a%20b"):
             return Answer(404, {"errors": []})
-        data, metadata = dict(self.versions[-1]), {"version": len(self.versions), "created_time": "2026-01-01T00:00:00Z", "deletion_time": "",
+        data, metadata = dict(self.versions[-1]), {"version": len(self.versions),
+                                                   "created_time": "2026-01-01T00:00:00Z", "deletion_time": "",
                                                    "destroyed": False}
         if fault in ("deleted", "destroyed"):
-            metadata.update({"deletion_time": "2026-02-01T00:00:00Z"} if fault == "deleted" else {"destroyed": True})
+            metadata.update({"deletion_time": "2026-02-01T00:00:00Z"} if fault == "deleted"
+                            else {"destroyed": True})
             return Answer(404, {"data": {"data": None, "metadata": metadata}})
         if fault == "version-1":
             return Answer(200, {"data": data})
@@ -571,7 +664,8 @@ class Vault(Source):
 
 
 class Harbor(Source):
-    """Robots by their numbers, each there from the first time it is asked for.  It keeps the present secret, and takes no weak one."""
+    """Robots by their numbers, each there from the first time it is asked for.  It keeps the
+    present secret, and takes no weak one."""
 
     name, user, password = "harbor", "robot-keeper", "Password of Harbor 1"
 
@@ -583,7 +677,9 @@ class Harbor(Source):
         return self.robots.setdefault(number, {
             "id": int(number), "name": "robot$acme+pulls-" + number, "secret": "secret of before", "duration": 40, "disable": False, "editable": True,
             "expires_at": int(made) + 40 * 86400, "creation_time": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(made)), "level": "project",
-            "permissions": [{"kind": "project", "namespace": "acme", "access": [{"resource": "repository", "action": "pull"}]}], "description": None})
+            "permissions": [{"kind": "project", "namespace": "acme",
+                             "access": [{"resource": "repository", "action": "pull"}]}],
+                             "description": None})
 
     def logins(self):
         return {robot["name"]: robot["secret"] for robot in self.robots.values()}
@@ -594,7 +690,8 @@ class Harbor(Source):
     def answer(self, request, fault, path):
         number = path.rpartition("/")[2]
         if path.startswith("/state/"):
-            return Answer(200, dict(self.robot(number), sets=self.sets.get(number, 0), changes=self.changes.get(number, 0)))
+            return Answer(200, dict(self.robot(number), sets=self.sets.get(number, 0),
+                                    changes=self.changes.get(number, 0)))
         if request.login != (self.user, self.password):
             return self.refuse(401, "UNAUTHORIZED")
         if fault == "forbidden":
@@ -604,7 +701,8 @@ class Harbor(Source):
         robot = self.robot(number)
         if request.method == "PATCH":
             secret = json.loads(request.body)["secret"]
-            if not (8 <= len(secret) <= 128 and re.search("[a-z]", secret) and re.search("[A-Z]", secret) and re.search("[0-9]", secret)):
+            if not (8 <= len(secret) <= 128 and re.search("[a-z]", secret)
+                    and re.search("[A-Z]", secret) and re.search("[0-9]", secret)):
                 return self.refuse(400, "BAD_REQUEST")
             if fault == "own":
                 secret = "Harbor's own choice 1"
@@ -614,26 +712,33 @@ class Harbor(Source):
         if request.method == "PUT":
             return self.put(number, robot, json.loads(request.body), fault)
         shown = {name: value for name, value in robot.items() if name != "secret"}
-        shown.update({"disabled": {"disable": True}, "ended": {"expires_at": int(time.time()) - 5}, "never": {"expires_at": -1, "duration": -1},
-                      "no-name": {"name": None}, "no-end": {"expires_at": None}, "no-start": {"creation_time": None}}.get(fault, {}))
+        shown.update({"disabled": {"disable": True}, "ended": {"expires_at": int(time.time()) - 5},
+                      "never": {"expires_at": -1, "duration": -1},
+                      "no-name": {"name": None}, "no-end": {"expires_at": None},
+                      "no-start": {"creation_time": None}}.get(fault, {}))
         return Answer(200, shown)
 
     def put(self, number, robot, wanted, fault):
-        """As Harbor: what is missing is empty, a name or a level must stay, and the days of the new duration count from the robot's creation."""
-        if wanted["name"] != robot["name"] or wanted["level"] != robot["level"] or not wanted["permissions"]:
+        """As Harbor: what is missing is empty, a name or a level must stay, and the days of the new
+        duration count from the robot's creation."""
+        if wanted["name"] != robot["name"] or wanted["level"] != robot["level"] or not wanted[
+            "permissions"]:
             return self.refuse(400, "BAD_REQUEST")
         if fault == "fixed":
             return self.refuse(403, "FORBIDDEN")
         self.changes[number] = self.changes.get(number, 0) + 1
         if wanted["duration"] != robot["duration"]:
             made = calendar.timegm(time.strptime(robot["creation_time"], "%Y-%m-%dT%H:%M:%S.000Z"))
-            robot.update({"duration": wanted["duration"], "expires_at": made + wanted["duration"] * 86400})
-        robot.update({"description": wanted["description"], "disable": wanted["disable"], "permissions": wanted["permissions"]})
+            robot.update({"duration": wanted["duration"], "expires_at": made
+                          + wanted["duration"] * 86400})
+        robot.update({"description": wanted["description"], "disable": wanted["disable"],
+                      "permissions": wanted["permissions"]})
         return Answer(200)
 
 
 class Quay(Source):
-    """Robots by their names, each there from the first time it is asked for; making a token kills the one before."""
+    """Robots by their names, each there from the first time it is asked for; making a token kills
+    the one before."""
 
     name, token = "quay", "oauth-token-of-quay"
 
@@ -652,23 +757,29 @@ class Quay(Source):
             robot = path.rpartition("/")[2]
             return Answer(200, {"secret": self.secret(robot), "made": self.made[robot]})
         if request.token != self.token:
-            return Answer(401, {"status": 401, "error_type": "invalid_token", "error_message": "", "title": "invalid_token"})
+            return Answer(401, {"status": 401, "error_type": "invalid_token", "error_message": "",
+                                "title": "invalid_token"})
         if fault == "forbidden":
-            return Answer(403, {"status": 403, "error_type": "insufficient_scope", "error_message": "", "title": "insufficient_scope"})
+            return Answer(403, {"status": 403, "error_type": "insufficient_scope",
+                                "error_message": "", "title": "insufficient_scope"})
         if found is None or found.group(1) == "missing":
-            return Answer(400, {"status": 400, "error_type": "invalid_request", "error_message": "Could not find robot", "title": "invalid_request"})
+            return Answer(400, {"status": 400, "error_type": "invalid_request",
+                                "error_message": "Could not find robot",
+                                "title": "invalid_request"})
         robot = found.group(1)
         if (request.method == "POST") != bool(found.group(2)):
             return Answer(405, {"message": "method not allowed"})
         self.secret(robot)
         self.made[robot] += request.method == "POST"
-        document = {"name": "acme+" + robot, "token": self.secret(robot), "created": "Thu, 01 Jan 2026 00:00:00 -0000", "description": ""}
+        document = {"name": "acme+" + robot, "token": self.secret(robot),
+                    "created": "Thu, 01 Jan 2026 00:00:00 -0000", "description": ""}
         document.update({"no-name": {"name": ""}, "no-token": {"token": None}}.get(fault, {}))
         return Answer(200, document)
 
 
 class Gitlab(Source):
-    """Deploy tokens and access tokens of any project or group.  Rotating with a dead token revokes all, as GitLab does; nobody must."""
+    """Deploy tokens and access tokens of any project or group.  Rotating with a dead token revokes
+    all, as GitLab does; nobody must."""
 
     name, token = "gitlab", "glpat-of-the-stand-in"
 
@@ -681,7 +792,9 @@ class Gitlab(Source):
     def answer(self, request, fault, path):
         if path == "/state":
             alive = [token for token in self.tokens if not token["revoked"]]
-            return Answer(200, {"tokens": [{name: token[name] for name in ("owner", "name", "scopes")} for token in alive],
+            return Answer(200,
+                          {"tokens": [{name: token[name] for name in ("owner", "name", "scopes")}
+                                      for token in alive],
                                 "rotated": self.rotated, "used_dead": self.used_dead})
         sent = request.headers.get("PRIVATE-TOKEN")
         dead = [token for token in self.tokens if token["token"] == sent and token["revoked"]]
@@ -694,7 +807,8 @@ class Gitlab(Source):
             return Answer(401, {"message": "401 Unauthorized"})
         if fault == "forbidden":
             return Answer(403, {"message": "403 Forbidden"})
-        found = re.fullmatch(r"/api/v4/((?:projects|groups)/[^/]+)/(deploy_tokens|access_tokens)(?:/(\d+))?", path)
+        found = re.fullmatch(
+            r"/api/v4/((?:projects|groups)/[^/]+)/(deploy_tokens|access_tokens)(?:/(\d+))?", path)
         if found is None or found.group(1) == "projects/missing":
             return Answer(404, {"message": "404 Project Not Found"})
         owner, kind, number = found.groups()
@@ -703,7 +817,8 @@ class Gitlab(Source):
         mine = [token for token in self.tokens if (token["owner"], token["kind"]) == (owner, kind)]
         if request.method == "GET" and number is None:
             size, page = int(request.query["per_page"][0]), int(request.query["page"][0])
-            listed = [dict(token, token=None) for token in mine if kind == "access_tokens" or not token["revoked"]]
+            listed = [dict(token, token=None) for token in mine if kind == "access_tokens"
+                      or not token["revoked"]]
             return Answer(200, listed[(page - 1) * size:page * size])
         for token in mine:
             if request.method == "DELETE" and str(token["id"]) == number and not token["revoked"]:
@@ -718,14 +833,16 @@ class Gitlab(Source):
         if (kind == "access_tokens") != (wanted.get("access_level") == 20):
             return Answer(400, {"error": "access_level is missing"})
         number = len(self.tokens) + 1
-        token = {"id": number, "owner": owner, "kind": kind, "name": wanted["name"], "scopes": wanted["scopes"], "revoked": False,
+        token = {"id": number, "owner": owner, "kind": kind, "name": wanted["name"],
+                 "scopes": wanted["scopes"], "revoked": False,
                  "expires_at": wanted["expires_at"] + ("T00:00:00.000Z" if kind == "deploy_tokens" else ""), "token": "gldt-%d-of-the-stand-in" % number,
                  "username": "gitlab+deploy-token-%d" % number}
         self.tokens.append(token)
         shown = dict(token)
         if kind == "access_tokens":
             del shown["username"]
-        shown.update({"past": {"expires_at": "2020-01-01"}, "no-end": {"expires_at": None}, "no-number": {"id": None}, "no-token": {"token": ""}}
+        shown.update({"past": {"expires_at": "2020-01-01"}, "no-end": {"expires_at": None},
+                      "no-number": {"id": None}, "no-token": {"token": ""}}
                      .get(fault, {}))
         return Answer(201, shown)
 
@@ -758,11 +875,13 @@ class Sources:
         if ":" in fault:                                 # "PATCH:drop-after": such a request alone
             method, _, other = fault.partition(":")
             fault = other if method == request.method else "right"
-        self.calls.append({"name": name, "fault": fault, "method": request.method, "path": "/" + path})
+        self.calls.append({"name": name, "fault": fault, "method": request.method, "path": "/"
+                           + path})
 
         def proceed():
             with self.lock:
-                return self.sources[name].answer(request, "right" if fault in FAULTS else fault, "/" + path)
+                return self.sources[name].answer(request, "right" if fault in FAULTS else fault,
+                                                 "/" + path)
         return FAULTS[fault](proceed, self.standin.stopping) if fault in FAULTS else proceed()
 
     def stop(self):

@@ -1,9 +1,13 @@
-"""Mass assignment: no field that a caller may not set reaches the database, by whatever request it is sent.
+"""Mass assignment: no field that a caller may not set reaches the database, by whatever request it
+is sent.
 
-Each cell is one request with one such field: a caller × a type × create, PUT or the action `update` × JSON, a form of either kind or the
-query.  The row is read from the database before and after.  The fields come from the superadmin's schemas, so that a new field is tried
-at once, and a new type fails a test until it has a row; who may set what comes from the tables below, which are those of docs/api.md.  `make check-long` (REGCRED_LONG) tries every
-cell, `make check` a sixth of them, always the same.
+Each cell is one request with one such field: a caller × a type × create, PUT or the action `update`
+× JSON, a form of either kind or the
+query.  The row is read from the database before and after.  The fields come from the superadmin's
+schemas, so that a new field is tried
+at once, and a new type fails a test until it has a row; who may set what comes from the tables
+below, which are those of docs/api.md.  `make check-long` (REGCRED_LONG) tries every cell, `make
+check` a sixth of them, always the same.
 """
 
 import json
@@ -20,22 +24,32 @@ FLAGS = "virtualMachine kubernetes mesos publicDns swarm"
 
 # type: ((create, update) of everybody who writes, {role: (more in create, more in update)})
 MAY_SET = {
-    "registryCredential": (("name description registryId publicValue secretValue email pathPrefix isDefault expiresAt",
-                            "name description publicValue secretValue email pathPrefix isDefault expiresAt"),
-                           {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
+    "registryCredential": (
+        ("name description registryId publicValue secretValue email pathPrefix isDefault expiresAt",
+                            "name description publicValue secretValue email pathPrefix isDefault "
+                            "expiresAt"),
+                           {"service": ("accountId uuid", ""),
+                            "superadmin": ("accountId uuid", "")}),
     "registry": (("name description serverAddress tokenHost", "name description tokenHost"),
                  {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
-    "apiKey": (("name description expires networks role registryIds pathPrefixes", "name description expires networks role registryIds pathPrefixes"),
-               {"admin": ("publicValue secretValue accountId reveal", "reveal"), "service": ("publicValue secretValue accountId", ""),
+    "apiKey": (("name description expires networks role registryIds pathPrefixes",
+                "name description expires networks role registryIds pathPrefixes"),
+               {"admin": ("publicValue secretValue accountId reveal", "reveal"),
+                "service": ("publicValue secretValue accountId", ""),
                 "superadmin": ("publicValue secretValue accountId uuid reveal", "reveal"), "user": ("reveal", "reveal"), "owner": ("reveal", "reveal"),
                 "projectadmin": ("reveal", "reveal")}),
     "password": (("name description publicValue secretValue", "name description"),
-                 {"admin": ("accountId", ""), "service": ("accountId", ""), "superadmin": ("accountId uuid", "")}),
-    "credential": (("name description", "name description"), {"admin": ("publicValue secretValue accountId", ""),
-                   "service": ("publicValue secretValue accountId", ""), "superadmin": ("publicValue secretValue accountId uuid registryId", "")}),
+                 {"admin": ("accountId", ""), "service": ("accountId", ""),
+                  "superadmin": ("accountId uuid", "")}),
+    "credential": (("name description", "name description"),
+                   {"admin": ("publicValue secretValue accountId", ""),
+                   "service": ("publicValue secretValue accountId", ""),
+                   "superadmin": ("publicValue secretValue accountId uuid registryId", "")}),
     "storagePool": (("name description", "name description"), {"superadmin": ("uuid", "")}),
-    "project": (("name description members verification " + FLAGS, "name description verification " + FLAGS),
-                {"admin": ("uuid allowSystemRole", "allowSystemRole"), "service": ("uuid allowSystemRole", "allowSystemRole"),
+    "project": (("name description members verification " + FLAGS, "name description verification "
+                 + FLAGS),
+                {"admin": ("uuid allowSystemRole", "allowSystemRole"),
+                 "service": ("uuid allowSystemRole", "allowSystemRole"),
                  "superadmin": ("uuid allowSystemRole", "allowSystemRole")}),
     "account": (("name description kind externalId externalIdType uuid", "name description kind externalId externalIdType"), {}),
 }
@@ -48,11 +62,14 @@ CREATE = {
     "project": ("user", "admin", "service", "superadmin"), "account": ("admin", "service", "superadmin"),
 }
 UPDATE = dict(CREATE, credential=("superadmin",), project=("user", "admin", "superadmin"))
-TABLES = {"pt": "project_template", "a": "account", "c": "credential", "pm": "project_member", "sp": "storage_pool"}
+TABLES = {"pt": "project_template", "a": "account", "c": "credential", "pm": "project_member",
+          "sp": "storage_pool"}
 # What every answer holds beside the fields, and names that only a careless program would take.
-MORE = ("type", "baseType", "links", "actions", "createdTS", "account_id", "AccountId", "secret_value", "remove_time", "registry_id", "rowid")
+MORE = ("type", "baseType", "links", "actions", "createdTS", "account_id", "AccountId",
+        "secret_value", "remove_time", "registry_id", "rowid")
 # Types that store nothing that a caller sends.
-NOT_STORED = {"apiVersion", "auditLog", "error", "handOut", "imageLogin", "registryTestInput", "registryTestOutput", "schema", "session", "setProjectMembersInput"}
+NOT_STORED = {"apiVersion", "auditLog", "error", "handOut", "imageLogin", "registryTestInput",
+              "registryTestOutput", "schema", "session", "setProjectMembersInput"}
 FORMS = ("json", "urlencoded", "multipart", "query")
 FOREIGN = "1a1"                                          # the administrator's account
 DATE = ("2001-02-03T04:05:06Z", 981173106000)
@@ -71,7 +88,8 @@ def fresh(word="planted"):
 
 
 def setUpModule():
-    """A project with a row of each type, and a caller of each role; `rows` holds the row of each type that a role may touch, if any."""
+    """A project with a row of each type, and a caller of each role; `rows` holds the row of each
+    type that a role may touch, if any."""
     global site, project
     site = harness.Site()
     site.start()
@@ -80,7 +98,8 @@ def setUpModule():
         ids[role], who[role] = site.account("user", role)
     for kind in ("superadmin", "service", "readAdmin", "projectadmin"):
         ids[kind], who[kind] = site.account(kind)
-    project = site.project(members=[("1a1", "owner"), (ids["user"], "owner")] + [(ids[r], r) for r in ("owner", "member", "restricted", "readonly")])
+    project = site.project(members=[("1a1", "owner"), (ids["user"], "owner")]
+                           + [(ids[r], r) for r in ("owner", "member", "restricted", "readonly")])
     for role in ("owner", "member", "restricted", "readonly", "service", "superadmin"):
         who[role] = who[role].at(project.root)
     who.update({"admin": site.admin, "project": project.env})
@@ -110,7 +129,8 @@ def may_set(name, role, step):
 
 
 def planted(name, field):
-    """A value of the field's type that no row has of itself, and what it would be in the database."""
+    """A value of the field's type that no row has of itself, and what it would be in the
+    database."""
     info = types[name]["resourceFields"].get(field, {"type": "string"})
     kind = info["type"]
     if field == "id":
@@ -132,7 +152,8 @@ def planted(name, field):
     if kind == "enum":
         return info["options"][-1], ()
     if kind.startswith(("map", "array")):
-        return {"fields": {"email": "planted@example.test"}} if kind.startswith("map") else ["planted"], ("planted@example.test",)
+        return {"fields": {"email": "planted@example.test"}} if kind.startswith("map") else [
+            "planted"], ("planted@example.test",)
     text = fresh()
     return text, (text,)
 
@@ -142,16 +163,19 @@ def is_tried(*cell):
 
 
 def encoded(form, body):
-    """Query, body and Content-Type of the members in one of the FORMS; the query holds the planted one, the last, alone."""
+    """Query, body and Content-Type of the members in one of the FORMS; the query holds the planted
+    one, the last, alone."""
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in body.items()}
     if form == "urlencoded":
         return "", urllib.parse.urlencode(texts), "application/x-www-form-urlencoded"
     if form == "multipart":
-        parts = "".join('--b0\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % pair for pair in texts.items())
+        parts = "".join('--b0\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % pair
+                        for pair in texts.items())
         return "", parts + "--b0--\r\n", "multipart/form-data; boundary=b0"
     if form == "query":
         last = list(body)[-1]
-        return urllib.parse.urlencode({last: texts[last]}), json.dumps({k: v for k, v in body.items() if k != last}), "application/json"
+        return urllib.parse.urlencode({last: texts[last]}), json.dumps(
+            {k: v for k, v in body.items() if k != last}), "application/json"
     return "", json.dumps(body), "application/json"
 
 
@@ -173,7 +197,8 @@ class Assignment(harness.Case):
     def row(self, table, row_id):
         number = int(re.sub("^1[a-z]+", "", row_id))
         names = [n for n in self.columns(table) if not n.startswith("last_used")]
-        return dict(zip(names, site.sql("SELECT %s FROM %s WHERE id = ?" % (", ".join(names), table), (number,))[0]))
+        return dict(zip(names, site.sql("SELECT %s FROM %s WHERE id = ?"
+                                        % (", ".join(names), table), (number,))[0]))
 
     def columns(self, table):
         known = self.__dict__.setdefault("known_columns", {})
@@ -182,7 +207,8 @@ class Assignment(harness.Case):
         return known[table]
 
     def forbidden(self, name, role, step):
-        fields = list(types[name]["resourceFields"]) + [f for f in MORE if f not in types[name]["resourceFields"]]
+        fields = list(types[name]["resourceFields"]) + [f for f in MORE
+                                                        if f not in types[name]["resourceFields"]]
         return [f for f in fields if f not in may_set(name, role, step)]
 
     def send(self, role, method, path, body, form):
@@ -195,9 +221,11 @@ class Assignment(harness.Case):
         return response
 
     def writes(self, name):
-        """(role, forms): who may not write a type at all is tried in JSON alone, since the refusal comes before the form is looked at."""
+        """(role, forms): who may not write a type at all is tried in JSON alone, since the refusal
+        comes before the form is looked at."""
         for role in who:
-            yield role, FORMS if role in CREATE.get(name, ()) or role in UPDATE.get(name, ()) else FORMS[:1]
+            yield role, FORMS if role in CREATE.get(name, ()) or role in UPDATE.get(
+                name, ()) else FORMS[:1]
 
     def check_changes(self, name, method, path):
         table = self.table(name)
@@ -208,12 +236,15 @@ class Assignment(harness.Case):
                 value, _ = planted(name, field)
                 for form in (f for f in forms if is_tried(path, name, role, field, f)):
                     with self.subTest(role=role, type=name, field=field, form=form, path=path):
-                        response = self.send(role, method, path % (plural[name], row_id), {field: value}, form)
+                        response = self.send(role, method, path % (plural[name], row_id),
+                                             {field: value}, form)
                         after = self.row(table, row_id)
                         self.assertEqual(after, before, response)
 
     def test_each_type_is_tried(self):
-        self.assertEqual(set(types) - NOT_STORED, set(rows["admin"]), "types that are in no table of test_assignment.py: add them, or what is gone take out")
+        self.assertEqual(set(types) - NOT_STORED, set(rows["admin"]),
+                         "types that are in no table of test_assignment.py: add them, or what is "
+                         "gone take out")
 
     def test_update_changes_nothing(self):
         for name in rows["admin"]:
@@ -221,7 +252,8 @@ class Assignment(harness.Case):
 
     def test_the_action_update_changes_nothing(self):
         for name in rows["admin"]:
-            if name != "account":                        # an account's own key would be asleep while it is updated
+            # an account's own key would be asleep while it is updated
+            if name != "account":
                 self.check_changes(name, "POST", "%s/%s/?action=update")
 
     def test_create_takes_nothing(self):
@@ -234,13 +266,15 @@ class Assignment(harness.Case):
         count = "SELECT count(*) FROM " + table
         plain = None
         if role in CREATE.get(name, ()):
-            plain = self.row(table, self.ok(who[role].post(plural[name], base_of(name, role)), 201)["id"])
+            plain = self.row(table, self.ok(who[role].post(plural[name], base_of(name, role)),
+                                            201)["id"])
         for field in self.forbidden(name, role, 0):
             for form in (f for f in forms if is_tried("create", name, role, field, f)):
                 value, stored = planted(name, field)
                 with self.subTest(role=role, type=name, field=field, form=form):
                     before = site.sql(count)
-                    response = self.send(role, "POST", plural[name], dict(base_of(name, role), **{field: value}), form)
+                    response = self.send(role, "POST", plural[name],
+                                         dict(base_of(name, role), **{field: value}), form)
                     if plain is None:
                         self.assertNotEqual(response.status, 201, response)
                     if response.status != 201:
@@ -248,13 +282,15 @@ class Assignment(harness.Case):
                         continue
                     made = self.row(table, response.json["id"])
                     for column, content in made.items():
-                        if column in ("id", "uuid", "created", "public_value", "secret_value", "server_address", "address_key"):
+                        if column in ("id", "uuid", "created", "public_value", "secret_value",
+                                      "server_address", "address_key"):
                             self.assertNotIn(content, stored, "%s: %r" % (column, response))
                         else:
                             self.assertEqual(content, plain[column], "%s: %r" % (column, response))
 
     def test_members_are_made_of_three_fields(self):
-        """setmembers, and members in the create of a project: everything else in a member is ignored."""
+        """setmembers, and members in the create of a project: everything else in a member is
+        ignored."""
         owner = {"externalId": "1a1", "externalIdType": "rancher_id", "role": "owner"}
         foreign = site.project()
         for field in types["projectMember"]["resourceFields"]:
@@ -265,22 +301,28 @@ class Assignment(harness.Case):
             made = self.ok(site.admin.post("/v1/projects", {"members": [member]}), 201)["id"]
             others = "SELECT * FROM project_member WHERE project_id <> ? ORDER BY id"
             before = site.sql(others, (int(made[2:]),))
-            self.status(site.admin.action("/v1/projects/" + made, "setmembers", {"members": [member]}), 202)
-            found = site.sql("SELECT name, description, state, removed, kind, external_id, role FROM project_member WHERE project_id = ?",
+            self.status(site.admin.action("/v1/projects/" + made, "setmembers",
+                                          {"members": [member]}), 202)
+            found = site.sql("SELECT name, description, state, removed, kind, external_id, role "
+                             "FROM project_member WHERE project_id = ?",
                              (int(made[2:]),))
-            self.assertEqual(found, [(None, None, "active", None, "projectMember", "1a1", "owner")], field)
+            self.assertEqual(found, [(None, None, "active", None, "projectMember", "1a1", "owner")],
+                             field)
             self.assertEqual(site.sql(others, (int(made[2:]),)), before, field)
             Assignment.cells += 2
 
     def test_what_may_be_set_is_set(self):
-        """The other side, without which all of the above would hold for a program that ignores everything."""
+        """The other side, without which all of the above would hold for a program that ignores
+        everything."""
         for name in UPDATE:
             for role in UPDATE[name]:
                 if name == "account" and role in ("service", "superadmin"):
-                    continue                             # in a project it sees the project's account alone
+                    # in a project it sees the project's account alone
+                    continue
                 with self.subTest(role=role, type=name):
                     text = fresh("set")
-                    self.status(who[role].put("%s/%s" % (plural[name], rows[role][name]), {"name": text}), 200)
+                    self.status(who[role].put("%s/%s" % (plural[name], rows[role][name]),
+                                              {"name": text}), 200)
                     self.assertEqual(self.row(self.table(name), rows[role][name])["name"], text)
 
     def test_zz_cells(self):

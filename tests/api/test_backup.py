@@ -1,4 +1,5 @@
-"""A restore drill: a copy under load, a wreck, and everything that was acknowledged before the copy began opens again."""
+"""A restore drill: a copy under load, a wreck, and everything that was acknowledged before the copy
+began opens again."""
 
 import os
 import shutil
@@ -37,13 +38,16 @@ class Backup(harness.Case):
 
     def make(self, registry):
         secret = self.site.plant()
-        row = self.ok(self.p.env.post("registrycredentials", {"registryId": registry, "publicValue": "u", "email": "e@x",
-                                                              "secretValue": secret}, check=False), 201)
+        row = self.ok(self.p.env.post("registrycredentials",
+                                      {"registryId": registry, "publicValue": "u", "email": "e@x",
+                                                              "secretValue": secret}, check=False),
+                                                              201)
         return "registrycredentials/" + row["id"], secret
 
     def assertSecrets(self, secrets):
         for path, secret in secrets.items():
-            self.assertEqual(self.ok(self.reader.get(path, check=False))["secretValue"], secret, path)
+            self.assertEqual(self.ok(self.reader.get(path, check=False))["secretValue"], secret,
+                             path)
 
     def stop(self):
         self.site.deaths_allowed = True
@@ -85,21 +89,26 @@ class Backup(harness.Case):
         self.assertEqual(self.temporaries(), [])
         last = max(int(path.rsplit("c", 1)[1]) for path in {**before, **after})
         # While it runs nothing is put back.
-        self.assertIn("regcredd, or another restore, is using", self.run_cli("restore", self.file, status=1).stderr)
+        self.assertIn("regcredd, or another restore, is using",
+                      self.run_cli("restore", self.file, status=1).stderr)
         self.stop()
         for wreck in ("garbage", "truncated", "gone", "whole"):
             with self.subTest(wreck):
                 self.wreck(wreck)
                 number = len(self.kept())
                 self.run_cli("restore", self.file)
-                self.assertEqual(len([n for n in self.kept() if not n.endswith(("-wal", "-shm", "-journal"))]) > number, wreck != "gone", self.kept())
+                self.assertEqual(
+                    len([n for n in self.kept()
+                         if not n.endswith(("-wal", "-shm", "-journal"))]) > number,
+                         wreck != "gone", self.kept())
                 self.assertEqual(self.temporaries(), [])
                 self.start()
                 self.assertSecrets(before)
                 self.run_cli("audit", "verify")
                 path, secret = self.make(registry)
                 if wreck == "garbage":
-                    self.assertGreater(int(path.rsplit("c", 1)[1]), last, "an id was given out again")
+                    self.assertGreater(int(path.rsplit("c", 1)[1]), last,
+                                       "an id was given out again")
                 self.assertSecrets({path: secret})
                 self.stop()
                 for name in self.kept():
@@ -146,8 +155,10 @@ class Backup(harness.Case):
         damaged = bytearray(good)
         damaged[4096 * 4:4096 * 12] = os.urandom(4096 * 8)
         newer = good[:60] + (9999).to_bytes(4, "big") + good[64:]
-        for name, data, text in (("text", b"a letter\n" * 1000, "not a database"), ("empty", b"", "not a database of regcred"),
-                                 ("damaged", bytes(damaged), ""), ("cut", good[:20000], ""), ("newer", newer, "newer than this program")):
+        for name, data, text in (("text", b"a letter\n" * 1000, "not a database"),
+                                 ("empty", b"", "not a database of regcred"),
+                                 ("damaged", bytes(damaged), ""), ("cut", good[:20000], ""),
+                                 ("newer", newer, "newer than this program")):
             with self.subTest(name):
                 with open(self.file, "wb") as f:
                     f.write(data)
@@ -171,19 +182,22 @@ class Backup(harness.Case):
         key = os.path.join(self.state, "master.key")
         with open(key, "rb") as f:
             content = f.read()
-        self.assertIn("is not a backup of yours", self.run_cli("backup", "--force", key, status=1).stderr)
+        self.assertIn("is not a backup of yours",
+                      self.run_cli("backup", "--force", key, status=1).stderr)
         with open(key, "rb") as f:
             self.assertEqual(f.read(), content)
         with open(self.file, "wb"):
             pass                                         # as mktemp leaves it
         self.run_cli("backup", "--force", self.file)
         self.run_cli("backup", "--force", self.file)
-        self.assertIn("the database itself", self.run_cli("backup", "--force", self.db, status=1).stderr)
+        self.assertIn("the database itself", self.run_cli("backup", "--force", self.db,
+                                                          status=1).stderr)
         self.assertEqual(self.temporaries(), [])
         self.assertIn("which file", self.run_cli("backup", status=1).stderr)
 
     def test_an_id_of_a_table_that_was_empty_is_not_given_out_again(self):
-        """The backup knows of no id of that table, and the database that it replaces, or that cannot be read, does."""
+        """The backup knows of no id of that table, and the database that it replaces, or that
+        cannot be read, does."""
         other = os.path.join(self.site.root, "ids")
         self.site.cli("init", "--state-dir", other)
         self.site.cli("backup", self.file, "--state-dir", other)
@@ -232,15 +246,18 @@ class Backup(harness.Case):
 
     def test_a_full_disk_in_the_middle_leaves_nothing(self):
         """A limit on the size of files stands for it."""
-        done = subprocess.run(["sh", "-c", 'ulimit -f 40; exec "$0" backup "$1" --state-dir "$2"', harness.program("regcred"), self.file,
-                               self.state], env=self.site.environ(), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(["sh", "-c", 'ulimit -f 40; exec "$0" backup "$1" --state-dir "$2"',
+                               harness.program("regcred"), self.file,
+                               self.state], env=self.site.environ(), capture_output=True, text=True,
+                               timeout=60, check=False)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("cannot copy", done.stderr)
         self.assertFalse(os.path.exists(self.file))
         self.assertEqual(self.temporaries(), [])
 
     def test_a_restore_that_is_killed_leaves_the_old_or_the_new(self):
-        """The moment of the kill is looked for by halving between one that was too early and one that was too late."""
+        """The moment of the kill is looked for by halving between one that was too early and one
+        that was too late."""
         registry = self.p.registry()["id"]
         secrets = dict([self.make(registry)])
         self.run_cli("backup", self.file)
@@ -256,10 +273,13 @@ class Backup(harness.Case):
         outcomes, cut = [], 0
         while len(outcomes) < 12 or len(set(outcomes)) < 2:
             self.assertLess(len(outcomes), 60, outcomes)
-            shutil.copy(old, self.db)                    # the same file again: its name leads to the old one
+            # the same file again: its name leads to the old one
+            shutil.copy(old, self.db)
             wait = (early + late) / 2
-            process = subprocess.Popen([harness.program("regcred"), "restore", self.file, "--state-dir", self.state],
-                                       env=self.site.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen([harness.program("regcred"), "restore", self.file,
+                                        "--state-dir", self.state],
+                                       env=self.site.environ(), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
             cut += process.wait() == -signal.SIGKILL
@@ -284,7 +304,9 @@ class Backup(harness.Case):
         os.rename(self.db, self.db + ".moved")
         try:
             for _ in range(4):
-                self.err(self.p.env.post("registrycredentials", {"registryId": registry, "email": "e@x"}), 503, "Service Unavailable")
+                self.err(self.p.env.post("registrycredentials",
+                                         {"registryId": registry, "email": "e@x"}), 503,
+                                         "Service Unavailable")
             self.assertEqual(self.site.anonymous().get("/ping", check=False).status, 503)
         finally:
             os.rename(self.db + ".moved", self.db)
@@ -292,4 +314,5 @@ class Backup(harness.Case):
         self.make(registry)
         self.assertEqual(self.site.anonymous().get("/ping", check=False).status, 200)
         with open(self.site.log, encoding="utf-8", errors="replace") as f:
-            self.assertLessEqual(1, sum("was removed or replaced while it is in use" in line for line in f))
+            self.assertLessEqual(1, sum("was removed or replaced while it is in use" in line
+                                        for line in f))

@@ -1,4 +1,5 @@
-"""Secrets are bound to their place: who can write to the database, but has no key file, gains nothing by copying or redirecting them.
+"""Secrets are bound to their place: who can write to the database, but has no key file, gains
+nothing by copying or redirecting them.
 And the database of an older version, whose secrets were not bound."""
 
 import os
@@ -45,10 +46,12 @@ class Altered(harness.Case):
         self.assertEqual(site.sql(text, values, write=True), 1, text)
 
     def row(self, client, columns="secret_value"):
-        return site.sql("SELECT %s FROM credential WHERE public_value = ?" % columns, (client.key[0],))[0]
+        return site.sql("SELECT %s FROM credential WHERE public_value = ?" % columns,
+                        (client.key[0],))[0]
 
     def test_a_hash_copied_to_another_key_lets_nobody_in(self):
-        """From and to each kind of key; the right secret of the target's owner does not count either, until the hash is put back."""
+        """From and to each kind of key; the right secret of the target's owner does not count
+        either, until the hash is put back."""
         _, user = site.account("user", "mallory")
         _, other = site.account("user", "other")
         second = Client(site, site.new_key(self.env), self.project.root)
@@ -58,21 +61,25 @@ class Altered(harness.Case):
                 if target is source:
                     continue
                 (theirs,) = self.row(target)
-                self.set("UPDATE credential SET secret_value = ? WHERE public_value = ?", mine, target.key[0])
+                self.set("UPDATE credential SET secret_value = ? WHERE public_value = ?", mine,
+                         target.key[0])
                 try:
                     for secret in (source.key[1], target.key[1]):
                         r = Client(site, (target.key[0], secret), "/v1").get("accounts")
                         self.assertEqual(r.status, 401, (source.key, target.key))
                 finally:
-                    self.set("UPDATE credential SET secret_value = ? WHERE public_value = ?", theirs, target.key[0])
+                    self.set("UPDATE credential SET secret_value = ? WHERE public_value = ?",
+                             theirs, target.key[0])
                 self.status(Client(site, target.key, "/v1").get("apikeys"), 200)
 
     def test_a_key_moved_to_another_account_lets_nobody_in(self):
         mallory, user = site.account("user", "mallory")
         for account in (1, 3, int(self.project.id[2:])):
-            self.set("UPDATE credential SET account_id = ? WHERE public_value = ?", account, user.key[0])
+            self.set("UPDATE credential SET account_id = ? WHERE public_value = ?", account,
+                     user.key[0])
             self.status(user.get("apikeys"), 401)
-        self.set("UPDATE credential SET account_id = ? WHERE public_value = ?", int(mallory[2:]), user.key[0])
+        self.set("UPDATE credential SET account_id = ? WHERE public_value = ?", int(mallory[2:]),
+                 user.key[0])
         self.status(user.get("apikeys"), 200)
 
     def test_a_key_that_takes_the_uuid_of_another_lets_nobody_in(self):
@@ -91,16 +98,19 @@ class Altered(harness.Case):
         (admin,) = self.row(site.admin, "id")
         self.set("UPDATE credential SET by_key = ?, state = 'active' WHERE id = ?", admin, number)
         for name in ("regcred-session", "__Host-regcred-session"):
-            r = site.anonymous().get("accounts", headers=(("Cookie", "%s=%s" % (name, made["token"])),))
+            r = site.anonymous().get("accounts",
+                                     headers=(("Cookie", "%s=%s" % (name, made["token"])),))
             self.assertEqual(r.status, 401)
 
     def test_a_registry_led_elsewhere_takes_no_password_with_it(self):
-        """By every way on which a password leaves to a host: hand-out, check, and image login's answer has nothing secret anyway."""
+        """By every way on which a password leaves to a host: hand-out, check, and image login's
+        answer has nothing secret anyway."""
         sent = []
 
         def answer(request):
             sent.append(request.login)
-            return standin.Answer(401, standin.UNAUTHORIZED, dict(standin.API, **{"WWW-Authenticate": 'Basic realm="r"'}))
+            return standin.Answer(401, standin.UNAUTHORIZED,
+                                  dict(standin.API, **{"WWW-Authenticate": 'Basic realm="r"'}))
         evil = standin.Standin(answer)
         self.addCleanup(evil.stop)
         secret = site.plant()
@@ -108,28 +118,37 @@ class Altered(harness.Case):
         login = self.project.credential(registry, secretValue=secret)
         revealer = Client(site, site.new_key(self.project.admin, reveal=True), self.project.root)
         number, host = int(registry["id"][3:]), "127.0.0.1:%d" % evil.port
-        self.assertIn("right.example.test", self.ok(revealer.post("handouts", {"format": "podman"}))["auths"])
-        elsewhere = self.ok(self.env.post("registries", {"name": "mine", "serverAddress": "http://" + host}), 201)
-        ways = [("UPDATE storage_pool SET server_address = ? WHERE id = ?", ("http://localhost:%d" % evil.port, number)),
+        self.assertIn("right.example.test",
+                      self.ok(revealer.post("handouts", {"format": "podman"}))["auths"])
+        elsewhere = self.ok(self.env.post("registries",
+                                          {"name": "mine", "serverAddress": "http://" + host}), 201)
+        ways = [("UPDATE storage_pool SET server_address = ? WHERE id = ?",
+                 ("http://localhost:%d" % evil.port, number)),
                 ("UPDATE storage_pool SET server_address = ?, address_key = server_address WHERE id = ?", ("http://localhost:%d" % evil.port, number)),
-                ("UPDATE credential SET registry_id = ? WHERE id = ?", (int(elsewhere["id"][3:]), int(login["id"][2:])))]
+                ("UPDATE credential SET registry_id = ? WHERE id = ?",
+                 (int(elsewhere["id"][3:]), int(login["id"][2:])))]
         for text, values in ways:
             self.set(text, *values)
-            for body in ({"format": "podman"}, {"format": "podman", "serverAddress": "localhost:%d" % evil.port},
+            for body in ({"format": "podman"}, {"format": "podman", "serverAddress": "localhost:%d"
+                                                % evil.port},
                          {"format": "podman", "serverAddress": host}, {"format": "docker"}):
                 r = revealer.post("handouts", body)
                 self.assertNotIn(secret, r.text)
                 self.assertNotIn("bmVlZGxl", r.text)
             self.env.action("registrycredentials/" + login["id"], "verify")
-            self.set("UPDATE storage_pool SET server_address = 'right.example.test', address_key = 'right.example.test' WHERE id = ?", number)
-            self.set("UPDATE credential SET registry_id = ?, verify_due = NULL, state = 'active' WHERE id = ?", number, int(login["id"][2:]))
+            self.set("UPDATE storage_pool SET server_address = 'right.example.test', address_key = "
+                     "'right.example.test' WHERE id = ?", number)
+            self.set("UPDATE credential SET registry_id = ?, verify_due = NULL, state = 'active' "
+                     "WHERE id = ?", number, int(login["id"][2:]))
         self.assertEqual([login for login in sent if login], [])
-        self.assertIn("right.example.test", self.ok(revealer.post("handouts", {"format": "podman"}))["auths"])
+        self.assertIn("right.example.test",
+                      self.ok(revealer.post("handouts", {"format": "podman"}))["auths"])
 
     def test_the_column_that_finds_a_registry_does_not_say_what_it_is(self):
         registry = self.project.registry(serverAddress="front.example.test")
         self.project.credential(registry)
-        self.set("UPDATE storage_pool SET address_key = 'evil.example.test' WHERE id = ?", int(registry["id"][3:]))
+        self.set("UPDATE storage_pool SET address_key = 'evil.example.test' WHERE id = ?",
+                 int(registry["id"][3:]))
         revealer = Client(site, site.new_key(self.project.admin, reveal=True), self.project.root)
         r = revealer.post("handouts", {"format": "podman", "serverAddress": "evil.example.test"})
         self.assertNotEqual(r.status, 200)
@@ -174,10 +193,12 @@ class Older(harness.Case):
     def works(self):
         for name, key in OLD_KEYS.items():
             self.assertEqual(Client(older, key, "/v1").get("apikeys").status, 200, name)
-        revealer = Client(older, older.new_key(Client(older, OLD_KEYS["admin"], "/v1/projects/1a6"), reveal=True), "/v1/projects/1a6")
+        revealer = Client(older, older.new_key(Client(older, OLD_KEYS["admin"], "/v1/projects/1a6"),
+                                               reveal=True), "/v1/projects/1a6")
         auths = self.ok(revealer.post("handouts", {"format": "docker"}))["auths"]
         self.assertEqual(list(auths), ["old.example.test"])
-        self.assertEqual(harness.base64.b64decode(auths["old.example.test"]["auth"]).decode(), "ci-bot:an old password")
+        self.assertEqual(harness.base64.b64decode(auths["old.example.test"]["auth"]).decode(),
+                         "ci-bot:an old password")
         self.assertIn("intact", older.cli("audit", "verify", "--state-dir", older.state))
 
     def unbound(self):
@@ -187,30 +208,38 @@ class Older(harness.Case):
         self.assertEqual(self.unbound(), 4)
         self.start()
         self.assertEqual(self.unbound(), 0)
-        self.assertEqual([row[0] for row in older.sql("SELECT changes FROM audit_log WHERE event_type = 'secretsBound'")], ['{"values":4}'])
+        self.assertEqual([row[0] for row in older.sql("SELECT changes FROM audit_log WHERE "
+                                                      "event_type = 'secretsBound'")],
+                                                      ['{"values":4}'])
         self.works()
         self.restart()
         self.works()
-        self.assertEqual(older.sql("SELECT count(*) FROM audit_log WHERE event_type = 'secretsBound'")[0][0], 1)
+        self.assertEqual(
+            older.sql("SELECT count(*) FROM audit_log WHERE event_type = 'secretsBound'")[0][0], 1)
         older.cli("rekey", "--state-dir", older.state)
         self.works()
 
     def test_what_an_older_version_stored_is_refused_once_all_is_bound(self):
-        """A value from an old copy, put into the row of another, lets nobody in and leads nowhere, also after a restart."""
-        (mine,) = older.sql("SELECT secret_value FROM credential WHERE public_value = ?", (OLD_KEYS["user"][0],))[0]
+        """A value from an old copy, put into the row of another, lets nobody in and leads nowhere,
+        also after a restart."""
+        (mine,) = older.sql("SELECT secret_value FROM credential WHERE public_value = ?",
+                            (OLD_KEYS["user"][0],))[0]
         self.start()
         for restart in (False, True):
-            older.sql("UPDATE credential SET secret_value = ? WHERE public_value = ?", (mine, OLD_KEYS["admin"][0]), write=True)
+            older.sql("UPDATE credential SET secret_value = ? WHERE public_value = ?",
+                      (mine, OLD_KEYS["admin"][0]), write=True)
             if restart:
                 self.restart()
             for secret in (OLD_KEYS["user"][1], OLD_KEYS["admin"][1]):
-                self.assertEqual(Client(older, (OLD_KEYS["admin"][0], secret), "/v1").get("accounts").status, 401)
+                self.assertEqual(Client(older, (OLD_KEYS["admin"][0], secret),
+                                        "/v1").get("accounts").status, 401)
             self.assertEqual(self.unbound(), 1)
 
     def test_a_start_that_was_interrupted_is_taken_up_again(self):
         """Some values are bound, and the log does not say yet that all are."""
         before = sqlite3.connect(older.db)
-        log, segment = (before.execute("SELECT * FROM " + t).fetchall() for t in ("audit_log", "audit_segment"))
+        log, segment = (before.execute("SELECT * FROM " + t).fetchall()
+                        for t in ("audit_log", "audit_segment"))
         values = before.execute("SELECT secret_value, id FROM credential WHERE id > 2").fetchall()
         before.close()
         self.start()
@@ -218,7 +247,8 @@ class Older(harness.Case):
         after = sqlite3.connect(older.db)
         for table, rows in (("audit_log", log), ("audit_segment", segment)):
             after.execute("DELETE FROM " + table)
-            after.executemany("INSERT INTO %s VALUES (%s)" % (table, ", ".join("?" * len(rows[0]))), rows)
+            after.executemany("INSERT INTO %s VALUES (%s)" % (table, ", ".join("?" * len(rows[0]))),
+                              rows)
         after.executemany("UPDATE credential SET secret_value = ? WHERE id = ?", values)
         after.commit()
         after.close()
@@ -238,16 +268,20 @@ class Older(harness.Case):
             self.assertIn("1 stored secrets do not open with any key and were left", f.read())
 
     def test_a_log_that_was_begun_again_says_nothing_about_older_secrets(self):
-        """Where the head was damaged before the update, the log is begun again by hand; the secrets are bound at the next start."""
+        """Where the head was damaged before the update, the log is begun again by hand; the secrets
+        are bound at the next start."""
         connection = sqlite3.connect(older.db)
         connection.execute("UPDATE audit_segment SET mac = x'00'")
         connection.commit()
         connection.close()
         done = os.path.join(older.root, "why")
         with open(done, "w", encoding="utf-8") as out:
-            refused = harness.subprocess.run([harness.program("regcredd"), "--state-dir", older.state], env=older.environ(), stdout=out, stderr=out, timeout=30)
+            refused = harness.subprocess.run([harness.program("regcredd"), "--state-dir",
+                                              older.state], env=older.environ(), stdout=out,
+                                              stderr=out, timeout=30)
         self.assertNotEqual(refused.returncode, 0)
-        older.cli("audit", "restart", "--state-dir", older.state, "--reason", "damaged before the update")
+        older.cli("audit", "restart", "--state-dir", older.state, "--reason",
+                  "damaged before the update")
         self.start()
         self.assertEqual(self.unbound(), 0)
         self.works()

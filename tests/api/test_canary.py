@@ -1,5 +1,7 @@
-"""The canary: secrets are planted in every place where one can be sent or kept, and then looked for in every file that a run leaves behind,
-in clear and in every encoding that a program may put them in by itself.  A worker that crashes in the middle leaves no core file.
+"""The canary: secrets are planted in every place where one can be sent or kept, and then looked for
+in every file that a run leaves behind,
+in clear and in every encoding that a program may put them in by itself.  A worker that crashes in
+the middle leaves no core file.
 """
 
 import base64
@@ -28,12 +30,15 @@ directory = site = None
 def setUpModule():
     global directory, site
     directory = tempfile.mkdtemp(prefix="rc-")
-    with open(os.path.join(directory, "token"), "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+    with open(os.path.join(directory, "token"), "w", encoding="ascii", opener=lambda path,
+              flags: os.open(path, flags, 0o600)) as f:
         f.write(TOKEN + "\n")
     with open(os.path.join(directory, "site.conf"), "w", encoding="ascii") as f:
-        f.write("proxy_auth = yes\nproxy_token_file = %s\nproxy_create_users = yes\nlog_level = debug\n" % os.path.join(directory, "token"))
+        f.write("proxy_auth = yes\nproxy_token_file = %s\nproxy_create_users = yes\nlog_level = "
+                "debug\n" % os.path.join(directory, "token"))
     site = harness.Site(environment={"REGCRED_CONFIG": os.path.join(directory, "site.conf"),
-                                     # A sanitizer would answer the signals that are sent below by itself.
+                                     # A sanitizer would answer the signals that are sent below by
+                                     # itself.
                                      "ASAN_OPTIONS": "detect_leaks=1:handle_segv=0:handle_abort=0"})
     try:
         site.start()
@@ -85,20 +90,25 @@ class Search(harness.Case):
         site.key_secrets.append(("canary", secret))
         try:
             self.assertEqual(self.found(b"nothing"), [])
-            cases = [raw, raw.hex().encode(), raw.hex().upper().encode(), b" ".join(b"%02x" % b for b in raw), "".join("%%%02X" % b for b in raw).encode(),
+            cases = [raw, raw.hex().encode(), raw.hex().upper().encode(),
+                     b" ".join(b"%02x" % b for b in raw),
+                     "".join("%%%02X" % b for b in raw).encode(),
                      "".join("%%%02x" % b for b in raw).encode(), urllib.parse.quote(secret, safe="").encode(),
-                     urllib.parse.quote_plus(secret).encode(), json.dumps(secret).encode(), "".join("\\x%02x" % b for b in raw).encode(),
+                     urllib.parse.quote_plus(secret).encode(), json.dumps(secret).encode(),
+                     "".join("\\x%02x" % b for b in raw).encode(),
                      secret.encode("utf-16-le")]
             for around in (b"", b"a", b"ab", b"abc", b"user:", b"access-key:"):
                 for behind in (b"", b"x", b"xy"):
-                    cases += [base64.b64encode(around + raw + behind), base64.urlsafe_b64encode(around + raw + behind).rstrip(b"=")]
+                    cases += [base64.b64encode(around + raw + behind),
+                              base64.urlsafe_b64encode(around + raw + behind).rstrip(b"=")]
             for text in cases:
                 self.assertNotEqual(self.found(text), [], text)
         finally:
             site.key_secrets.pop()
 
     def test_a_planted_secret_is_found_where_it_would_hide(self):
-        """In clear in a table, and so in the database or its WAL; in a log; in a directory below."""
+        """In clear in a table, and so in the database or its WAL; in a log; in a directory
+        below."""
         account = "UPDATE account SET description = ? WHERE id = 4"
         site.sql(account, (site.plant(),), write=True)
         found = site.check_secrets(everything=True)
@@ -138,23 +148,34 @@ class Canary(harness.Case):
         path = "registrycredentials/" + cred
         secret = site.plant("?/>ÿ")
         self.status(env.put(path, {"secretValue": secret}), 200)
-        self.status(env.put(path, "secretValue=" + urllib.parse.quote(site.plant()), content_type="application/x-www-form-urlencoded"), 200)
-        self.status(env.put(path + "?secretValue=" + urllib.parse.quote(site.plant(), safe=""), {}), 200)
-        self.status(env.put(path, {"secretValue": site.plant("x" * 5000), "publicValue": "u" * 4097}), 422)
+        self.status(env.put(path, "secretValue=" + urllib.parse.quote(site.plant()),
+                            content_type="application/x-www-form-urlencoded"), 200)
+        self.status(env.put(path + "?secretValue=" + urllib.parse.quote(site.plant(), safe=""), {}),
+                    200)
+        self.status(env.put(path, {"secretValue": site.plant("x" * 5000),
+                                   "publicValue": "u" * 4097}), 422)
         self.status(env.put(path, '{"secretValue": "%s", ' % site.plant()), 400)
         self.status(env.put(path, {"secretValue": {"a": site.plant()}}), 422)
-        self.status(env.post("registrycredentials", {"secretValue": site.plant(), "email": "e@x"}), 422)
-        self.status(env.get("registrycredentials?secretValue=%s&name_like=%s" % (site.plant(), site.plant())), 200)
+        self.status(env.post("registrycredentials", {"secretValue": site.plant(), "email": "e@x"}),
+                    422)
+        self.status(env.get("registrycredentials?secretValue=%s&name_like=%s"
+                            % (site.plant(), site.plant())), 200)
         self.status(env.action(path, "deactivate", {"secretValue": site.plant()}), 202)
         self.status(env.get(path, headers={"X-API-Key": "nobody:" + site.plant()}), 400)
-        self.status(site.anonymous().get("accounts", headers={"X-API-Key": "nobody:" + site.plant()}), 401)
+        self.status(site.anonymous().get("accounts",
+                                         headers={"X-API-Key": "nobody:" + site.plant()}), 401)
         self.status(harness.Client(site, ("nobody%d" % n, site.plant())).get("accounts"), 401)
         self.status(harness.Client(site, (env.key[0], site.plant())).get("accounts"), 401)
-        self.status(site.anonymous().get("accounts", headers={"Authorization": "Bearer " + site.plant()}), 401)
-        self.status(env.post("passwords", {"publicValue": "login%d" % n, "secretValue": site.plant()}), 201)
-        # A body that nginx would rather keep in a file, were its buffer smaller than what it lets through.
-        self.status(env.put(path, {"secretValue": site.plant(), "description": "d" * 1000, "padding": "p" * 60000}), 200)
-        self.status(env.put(path, {"secretValue": site.plant(), "padding": "p" * 70000}, proxy=True), 413)
+        self.status(site.anonymous().get("accounts",
+                                         headers={"Authorization": "Bearer " + site.plant()}), 401)
+        self.status(env.post("passwords",
+                             {"publicValue": "login%d" % n, "secretValue": site.plant()}), 201)
+        # A body that nginx would rather keep in a file, were its buffer smaller than what it lets
+        # through.
+        self.status(env.put(path, {"secretValue": site.plant(), "description": "d" * 1000,
+                                   "padding": "p" * 60000}), 200)
+        self.status(env.put(path, {"secretValue": site.plant(), "padding": "p" * 70000},
+                            proxy=True), 413)
         for token in (TOKEN, TOKEN + "x", site.plant()):
             answer = proxy.send(proxy.claims("canary", token=token), path=site.socket)
             self.assertEqual(answer.status, 200 if token == TOKEN else 401, answer)
@@ -177,13 +198,15 @@ class Canary(harness.Case):
                 self.owner_in_proc(pid, 0)
 
     def owner_in_proc(self, pid, owner):
-        """What may not be dumped belongs to root.  A sanitizer has to look into its own process: that build leaves the flag alone."""
+        """What may not be dumped belongs to root.  A sanitizer has to look into its own process:
+        that build leaves the flag alone."""
         if not is_sanitized():
             self.assertEqual(os.stat("/proc/%d/maps" % pid).st_uid, owner)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to run a pool as another user")
     def test_no_process_of_another_user_may_dump_core(self):
-        """Where the tests run as root, so do the processes above, and the owner says nothing of them."""
+        """Where the tests run as root, so do the processes above, and the owner says nothing of
+        them."""
         def become():
             os.setgroups([])
             os.setgid(NOBODY)
@@ -199,7 +222,8 @@ class Canary(harness.Case):
             for name in [""] + os.listdir(pool.state):
                 os.chown(os.path.join(pool.state, name), NOBODY, NOBODY)
             for allowed, owner in (("no", 0), ("yes", NOBODY)):
-                pool.start(environment={"REGCRED_CONFIG": "", "REGCRED_CORE_DUMPS": allowed}, executable=copy, preexec_fn=become)
+                pool.start(environment={"REGCRED_CONFIG": "", "REGCRED_CORE_DUMPS": allowed},
+                           executable=copy, preexec_fn=become)
                 for pid in [pool.process.pid] + pool.children():
                     self.assertEqual(uid_of(pid), NOBODY)
                     self.owner_in_proc(pid, owner)
@@ -224,7 +248,8 @@ class Canary(harness.Case):
 
         def load():
             while not stop.is_set():
-                project.env.post("registrycredentials", {"registryId": registry, "email": "e@x", "secretValue": site.plant()}, check=False)
+                project.env.post("registrycredentials", {"registryId": registry, "email": "e@x",
+                                                         "secretValue": site.plant()}, check=False)
 
         for fault in FAULTS:
             stop.clear()
@@ -234,11 +259,13 @@ class Canary(harness.Case):
             victims = site.children()
             for pid in victims:
                 os.kill(pid, fault)
-            harness.wait_until(lambda: not any(harness.alive(pid) for pid in victims), harness.START_TIMEOUT)
+            harness.wait_until(lambda: not any(harness.alive(pid) for pid in victims),
+                               harness.START_TIMEOUT)
             stop.set()
             for thread in threads:
                 thread.join(60)
-            self.assertFalse(any(harness.alive(pid) for pid in victims), "a worker outlived signal %d" % fault)
+            self.assertFalse(any(harness.alive(pid) for pid in victims),
+                             "a worker outlived signal %d" % fault)
             site.wait_ready()
             self.assertEqual(self.cores(victims), [])
         site.remember_children()
@@ -249,7 +276,8 @@ class Canary(harness.Case):
     def cores(self, pids):
         """Core files by any usual name, in the directories where the processes ran."""
         names = ["core"] + ["core.%d" % pid for pid in pids]
-        return [os.path.join(d, n) for d in (site.root, site.state, "/") for n in names if os.path.exists(os.path.join(d, n))]
+        return [os.path.join(d, n) for d in (site.root, site.state, "/") for n in names
+                if os.path.exists(os.path.join(d, n))]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""regcredd as a CGI program: one request from the environment and standard input, as RFC 3875 says, one answer on standard output."""
+"""regcredd as a CGI program: one request from the environment and standard input, as RFC 3875 says,
+one answer on standard output."""
 
 import base64
 import contextlib
@@ -37,7 +38,8 @@ def setUpModule():
     with open(ini, "w", encoding="utf-8") as f:
         f.write("# for a web server that passes one variable\n[regcred]\nstate_dir = %s\n" % state)
     admin = tuple(line.split("=", 1)[1] for line in
-                  regcred("key", "create", "--state-dir", state, "--account", "1a1", "--name", "t").splitlines())
+                  regcred("key", "create", "--state-dir", state, "--account", "1a1", "--name",
+                          "t").splitlines())
     project = cgi("POST", "/v1/projects", {"name": "p"}, key=admin).json["id"]
     made = cgi("POST", "/v1/projects/%s/apikeys" % project, {"name": "k"}, key=admin).json
     key = (made["publicValue"], made["secretValue"])
@@ -57,13 +59,15 @@ def tearDownModule():
 
 
 def regcred(*words):
-    done = subprocess.run([harness.program("regcred"), *words], env=plain_environment(), capture_output=True, text=True, timeout=SLACK)
+    done = subprocess.run([harness.program("regcred"), *words], env=plain_environment(),
+                          capture_output=True, text=True, timeout=SLACK)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def plain_environment():
-    return {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH") or k.endswith("SAN_OPTIONS")}
+    return {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH")
+            or k.endswith("SAN_OPTIONS")}
 
 
 def basic(pair):
@@ -71,11 +75,13 @@ def basic(pair):
 
 
 def environment(method, path, body=b"", key=None, script=SCRIPT, uri=True, **more):
-    """A request's environment.  more: further variables, or None for one that is absent.  uri: REQUEST_URI, which RFC 3875 does not know;
-    True for what the client sent, False for none."""
+    """A request's environment.  more: further variables, or None for one that is absent.  uri:
+    REQUEST_URI, which RFC 3875 does not know; True for what the client sent, False for none."""
     target, _, query = path.partition("?")
-    env = dict(plain_environment(), GATEWAY_INTERFACE="CGI/1.1", SERVER_PROTOCOL="HTTP/1.1", SERVER_SOFTWARE="test/1", SERVER_NAME=HOST, SERVER_PORT="80",
-               REQUEST_METHOD=method, SCRIPT_NAME=script, PATH_INFO=urllib.parse.unquote(target), QUERY_STRING=query, REMOTE_ADDR="192.0.2.7",
+    env = dict(plain_environment(), GATEWAY_INTERFACE="CGI/1.1", SERVER_PROTOCOL="HTTP/1.1",
+               SERVER_SOFTWARE="test/1", SERVER_NAME=HOST, SERVER_PORT="80",
+               REQUEST_METHOD=method, SCRIPT_NAME=script, PATH_INFO=urllib.parse.unquote(target),
+               QUERY_STRING=query, REMOTE_ADDR="192.0.2.7",
                HTTP_HOST=HOST, REGCRED_CONFIG=ini)
     if uri:
         env["REQUEST_URI"] = script + path if uri is True else uri
@@ -90,7 +96,8 @@ def environment(method, path, body=b"", key=None, script=SCRIPT, uri=True, **mor
 
 
 def start(env, *words, stdin=subprocess.PIPE):
-    return subprocess.Popen([harness.program("regcredd"), *words], env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+    return subprocess.Popen([harness.program("regcredd"), *words], env=env, stdin=stdin,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
                             preexec_fn=harness.end_with_parent)
 
 
@@ -130,7 +137,8 @@ class CgiCase(unittest.TestCase):
     longMessage = True
 
     def valid(self, reply, status, key=None, base=BASE):
-        """Checks status, exit status, length and, by the published schemas, the whole answer; its JSON."""
+        """Checks status, exit status, length and, by the published schemas, the whole answer; its
+        JSON."""
         self.assertEqual((reply.status, reply.exit), (status, 0), reply)
         self.assertEqual(reply.header("Content-Length"), str(len(reply.body)), reply)
         problems = validator.response(reply, base, lambda url: self.schemas(url, key, base))
@@ -139,7 +147,8 @@ class CgiCase(unittest.TestCase):
 
     def schemas(self, url, key, base):
         env = urllib.parse.urlsplit(base)
-        reply = cgi("GET", url[len(base):], key=key, script=env.path, HTTP_HOST=env.netloc, HTTPS="on" if env.scheme == "https" else None)
+        reply = cgi("GET", url[len(base):], key=key, script=env.path, HTTP_HOST=env.netloc,
+                    HTTPS="on" if env.scheme == "https" else None)
         self.assertEqual(reply.status, 200)
         return {item["id"]: item for item in reply.json["data"]}
 
@@ -151,7 +160,9 @@ class CgiCase(unittest.TestCase):
         return "/v1/projects/" + project
 
     def no_secret(self, text):
-        self.assertEqual([n for n in harness.forms(admin[1]) | harness.forms(key[1]) | harness.forms(harness.PLANT) if n in text.encode()], [])
+        self.assertEqual(
+            [n for n in harness.forms(admin[1]) | harness.forms(key[1]) | harness.forms(
+                harness.PLANT) if n in text.encode()], [])
 
 
 class Requests(CgiCase):
@@ -159,30 +170,39 @@ class Requests(CgiCase):
         body = self.valid(cgi("GET", "/v1", key=key), 200, key)
         self.assertEqual(body["links"]["self"], BASE + "/v1")
         self.assertEqual(body["links"]["registries"], BASE + "/v1/registries")
-        body = self.valid(cgi("GET", self.root() + "/registries?limit=1&sort=name", key=key), 200, key)
+        body = self.valid(cgi("GET", self.root() + "/registries?limit=1&sort=name", key=key), 200,
+                          key)
         self.assertEqual(body["links"]["self"], BASE + self.root() + "/registries")
         body = self.valid(cgi("GET", self.root() + "/credentials?limit=1", key=key), 200, key)
-        self.assertEqual(body["createTypes"]["registryCredential"], BASE + self.root() + "/registrycredentials")
+        self.assertEqual(body["createTypes"]["registryCredential"], BASE + self.root()
+                         + "/registrycredentials")
 
     def test_a_login_is_made_changed_and_removed_by_nine_processes(self):
         root, secret = self.root(), planted + os.urandom(6).hex()
-        registry = self.valid(cgi("POST", root + "/registries", {"serverAddress": "life.example.test"}, key=key), 201, key)
+        registry = self.valid(cgi("POST", root + "/registries",
+                                  {"serverAddress": "life.example.test"}, key=key), 201, key)
         self.assertEqual(registry["links"]["self"], BASE + root + "/registries/" + registry["id"])
-        reply = cgi("POST", root + "/registrycredentials", {"registryId": registry["id"], "email": "e@example.test", "secretValue": secret}, key=key)
+        reply = cgi("POST", root + "/registrycredentials",
+                    {"registryId": registry["id"], "email": "e@example.test",
+                     "secretValue": secret}, key=key)
         made = self.valid(reply, 201, key)
         self.assertEqual(reply.header("Location"), made["links"]["self"])
         self.assertEqual((made["secretValue"], made["state"]), (secret, "registering"))
         path = root + "/registrycredentials/" + made["id"]
         self.assertEqual(self.valid(cgi("GET", path, key=key), 200, key)["state"], "active")
-        self.assertEqual(self.valid(cgi("PUT", path, {"description": "d"}, key=key), 200, key)["description"], "d")
+        self.assertEqual(self.valid(cgi("PUT", path, {"description": "d"}, key=key), 200,
+                                    key)["description"], "d")
         self.valid(cgi("POST", path + "/?action=deactivate", {}, key=key), 202, key)
         self.valid(cgi("DELETE", path, key=key), 200, key)
         self.assertEqual(self.valid(cgi("GET", path, key=key), 200, key)["state"], "removed")
 
     def test_without_a_key_it_is_401_with_a_challenge(self):
-        for more in ({}, {"HTTP_AUTHORIZATION": "Basic eDp5"}, {"HTTP_AUTHORIZATION": "Bearer x"}, {"HTTP_X_API_KEY": "x:y"}, {"HTTP_AUTHORIZATION": ""},
-                     # Names that web servers set for users that they have checked themselves, or not at all.
-                     {"REMOTE_USER": "admin", "AUTH_TYPE": "Basic"}, {"REGCRED_PROXY_USER": "admin"}, {"HTTP_REMOTE_USER": "admin"}):
+        for more in ({}, {"HTTP_AUTHORIZATION": "Basic eDp5"}, {"HTTP_AUTHORIZATION": "Bearer x"},
+                     {"HTTP_X_API_KEY": "x:y"}, {"HTTP_AUTHORIZATION": ""},
+                     # Names that web servers set for users that they have checked themselves, or
+                     # not at all.
+                     {"REMOTE_USER": "admin", "AUTH_TYPE": "Basic"},
+                     {"REGCRED_PROXY_USER": "admin"}, {"HTTP_REMOTE_USER": "admin"}):
             with self.subTest(more):
                 reply = self.error(cgi("GET", "/v1/registries", **more), 401, "Unauthorized")
                 self.assertTrue(reply.header("WWW-Authenticate").startswith("Basic realm="))
@@ -200,12 +220,18 @@ class Requests(CgiCase):
 
     def test_the_status_line_names_its_reason(self):
         """RFC 3875 wants it, and some web servers pass on what they get."""
-        registry = self.valid(cgi("POST", self.root() + "/registries", {"serverAddress": "reason.example.test"}, key=key), 201, key)["id"]
+        registry = self.valid(cgi("POST", self.root() + "/registries",
+                                  {"serverAddress": "reason.example.test"}, key=key), 201,
+                                  key)["id"]
         path = self.root() + "/registries/" + registry
-        for method, target, reason in (("GET", path, "OK"), ("POST", path + "/?action=deactivate", "Accepted"), ("POST", path, "Method Not Allowed"),
-                                       ("GET", path + "9", "Not Found"), ("POST", self.root() + "/registries", "Unprocessable Content")):
+        for method, target, reason in (("GET", path, "OK"),
+                                       ("POST", path + "/?action=deactivate", "Accepted"), ("POST", path, "Method Not Allowed"),
+                                       ("GET", path + "9", "Not Found"),
+                                       ("POST", self.root() + "/registries",
+                                        "Unprocessable Content")):
             with self.subTest(reason):
-                self.assertEqual(cgi(method, target, {} if method == "POST" else None, key=key).reason, reason)
+                self.assertEqual(cgi(method, target, {} if method == "POST" else None,
+                                     key=key).reason, reason)
 
     def test_the_X_API_Key_header_serves_where_Authorization_is_stripped(self):
         self.valid(cgi("GET", "/v1/registries", HTTP_X_API_KEY=":".join(key)), 200, key)
@@ -215,12 +241,15 @@ class Requests(CgiCase):
         self.assertEqual((reply.status, reply.body), (200, b"pong"))
 
     def test_arguments_are_words_of_the_query_and_have_no_effect(self):
-        for words in (("--open",), ("--version",), ("--help",), ("--check",), ("--config", "/etc/passwd"), ("--state-dir", "/nonexistent")):
+        for words in (("--open",), ("--version",), ("--help",), ("--check",),
+                      ("--config", "/etc/passwd"), ("--state-dir", "/nonexistent")):
             with self.subTest(words):
-                self.error(cgi("GET", "/v1/registries?" + "+".join(words), None, *words), 401, "Unauthorized")
+                self.error(cgi("GET", "/v1/registries?" + "+".join(words), None, *words), 401,
+                           "Unauthorized")
 
     def test_a_browser_gets_a_page(self):
-        reply = cgi("GET", "/v1/registries", key=key, HTTP_USER_AGENT="Mozilla/5.0", HTTP_ACCEPT="text/html,*/*")
+        reply = cgi("GET", "/v1/registries", key=key, HTTP_USER_AGENT="Mozilla/5.0",
+                    HTTP_ACCEPT="text/html,*/*")
         self.assertEqual(reply.header("Content-Type"), "text/html; charset=utf-8")
         self.assertIn((BASE + "/v1/schemas").encode(), reply.body.replace(b"\\/", b"/"))
 
@@ -229,7 +258,8 @@ class Addresses(CgiCase):
     """Web servers differ in what they say about the address; the links must be right with each."""
 
     def links(self, base, **more):
-        body = self.valid(cgi("GET", self.root() + "/registries?limit=2", key=key, **more), 200, key, base)
+        body = self.valid(cgi("GET", self.root() + "/registries?limit=2", key=key, **more), 200,
+                          key, base)
         self.assertEqual(body["links"]["self"], base + self.root() + "/registries")
 
     def test_with_and_without_REQUEST_URI(self):
@@ -238,21 +268,25 @@ class Addresses(CgiCase):
 
     def test_a_rewrite_that_hides_the_script(self):
         self.links(BASE, uri=self.root() + "/registries?limit=2")
-        self.links(BASE, uri=SCRIPT + "x" + self.root() + "/nosuch")  # which only begins as the script's path does
+        # which only begins as the script's path does
+        self.links(BASE, uri=SCRIPT + "x" + self.root() + "/nosuch")
 
     def test_a_script_at_the_root_and_one_in_the_depths(self):
         self.links("http://" + HOST, script="")
-        self.links("http://" + HOST + "/~joe/cgi-bin/regcred.cgi", script="/~joe/cgi-bin/regcred.cgi")
+        self.links("http://" + HOST + "/~joe/cgi-bin/regcred.cgi",
+                   script="/~joe/cgi-bin/regcred.cgi")
 
     def test_port_and_scheme_of_the_links(self):
         self.links("http://%s:8081%s" % (HOST, SCRIPT), HTTP_HOST=HOST + ":8081")
         self.links("https://" + HOST + SCRIPT, HTTPS="on")
         self.links("https://" + HOST + SCRIPT, REQUEST_SCHEME="https")
         self.links(BASE, HTTPS="off")
-        self.links("https://fixed.example.test/r", script=SCRIPT, REGCRED_BASE_URL="https://fixed.example.test/r")
+        self.links("https://fixed.example.test/r", script=SCRIPT,
+                   REGCRED_BASE_URL="https://fixed.example.test/r")
 
     def valid(self, reply, status, key=None, base=BASE):
-        if base.startswith("https://fixed"):             # the schemas are then not where the script is
+        # the schemas are then not where the script is
+        if base.startswith("https://fixed"):
             self.assertEqual(reply.status, status)
             return reply.json
         return super().valid(reply, status, key, base)
@@ -264,13 +298,15 @@ class Addresses(CgiCase):
             self.assertIn(BASE + "/v1", reply.text)
 
     def test_a_decoded_PATH_INFO_is_not_decoded_again(self):
-        for path in ("/v1/registries/1sp1%253Fx", "/v1/registries/1sp1%25", "/v1/registries%3Flimit=1", "/v1/registries/%23", "/v1/registries/1sp1%2500"):
+        for path in ("/v1/registries/1sp1%253Fx", "/v1/registries/1sp1%25",
+                     "/v1/registries%3Flimit=1", "/v1/registries/%23", "/v1/registries/1sp1%2500"):
             with self.subTest(path):
                 by_uri, by_path = cgi("GET", path, key=key), cgi("GET", path, key=key, uri=False)
                 self.assertEqual((by_uri.status, by_path.status), (404, 404))
 
     def test_a_host_that_is_none_is_400(self):
-        for host in (None, "", "a b", "a/b", "user@x", "x\r\nSet-Cookie: a=b", "x%0d%0a", "x:99999"):
+        for host in (None, "", "a b", "a/b", "user@x", "x\r\nSet-Cookie: a=b", "x%0d%0a",
+                     "x:99999"):
             with self.subTest(host):
                 reply = self.cut(cgi("GET", "/v1", key=key, HTTP_HOST=host))
                 self.assertEqual(reply.status, 400)
@@ -290,7 +326,8 @@ class Bodies(CgiCase):
 
     def test_a_body_cut_short_is_400_and_nothing_is_done(self):
         rows = self.rows()
-        self.error(self.post(b'{"serverAddress":"cut.example.test"}', CONTENT_LENGTH="100"), 400, "Bad Request")
+        self.error(self.post(b'{"serverAddress":"cut.example.test"}', CONTENT_LENGTH="100"), 400,
+                   "Bad Request")
         self.error(self.post(b"", CONTENT_LENGTH="5"), 400, "Bad Request")
         for length in ("x", "-1", "+36", "36 ", "0x24", "9" * 40):
             with self.subTest(length):
@@ -303,7 +340,8 @@ class Bodies(CgiCase):
         path = self.root() + "/registries"
         process = start(environment("POST", path, body, key))
         process.stdin.write(body + b"more that is not ours")
-        process.stdin.flush()                            # and the pipe stays open: the answer must not wait for its end
+        # and the pipe stays open: the answer must not wait for its end
+        process.stdin.flush()
         timer = threading.Timer(SLACK, process.kill)
         timer.start()
         out = process.stdout.read()
@@ -316,7 +354,8 @@ class Bodies(CgiCase):
         self.valid(Reply("POST", path, process, out, err), 201, key)
 
     def test_without_a_length_there_is_no_body(self):
-        self.error(self.post(b'{"serverAddress":"none.example.test"}', CONTENT_LENGTH=None), 422, "MissingRequired")
+        self.error(self.post(b'{"serverAddress":"none.example.test"}', CONTENT_LENGTH=None), 422,
+                   "MissingRequired")
 
     def test_a_body_of_64_KiB_passes_and_one_byte_more_does_not(self):
         def body(address, size):
@@ -342,19 +381,22 @@ class Bodies(CgiCase):
             p.stdin.flush()
         replies = [finish("POST", path, p) for p in processes]
         self.assertEqual(sorted(r.status for r in replies), [201] + [400] * 15)
-        self.assertEqual({r.json["code"] for r in replies if r.status == 400}, {"ServerAddressUsed"})
+        self.assertEqual({r.json["code"] for r in replies if r.status == 400},
+                         {"ServerAddressUsed"})
         self.assertEqual({r.exit for r in replies}, {0})
 
     def test_while_a_body_is_awaited_nothing_is_open_and_that_has_an_end(self):
         body = b'{"serverAddress":"slow.example.test"}'
-        process = start(environment("POST", self.root() + "/registries", body, key, REGCRED_READ_TIMEOUT_S="1"))
+        process = start(environment("POST", self.root() + "/registries", body, key,
+                                    REGCRED_READ_TIMEOUT_S="1"))
         process.stdin.write(body[:1])
         process.stdin.flush()
         begun = time.monotonic()
         while process.poll() is None:
             names = []
             with contextlib.suppress(OSError):
-                names = [os.readlink("/proc/%d/fd/%s" % (process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % process.pid)]
+                names = [os.readlink("/proc/%d/fd/%s" % (process.pid, fd))
+                         for fd in os.listdir("/proc/%d/fd" % process.pid)]
             self.assertEqual([name for name in names if name.startswith(state)], [])
             self.assertLess(time.monotonic() - begun, 15)
             time.sleep(0.05)
@@ -372,10 +414,12 @@ class Bodies(CgiCase):
 
 
 class Broken(CgiCase):
-    """Without usable settings, key or database: a short 500 for the client, the reason for the web server's log."""
+    """Without usable settings, key or database: a short 500 for the client, the reason for the web
+    server's log."""
 
     def broken(self, text, method="GET", also=(), **more):
-        reply = cgi(method, "/v1/registries?secretValue=" + planted, b"x" * 100 if method == "POST" else None, key=key, **more)
+        reply = cgi(method, "/v1/registries?secretValue=" + planted, b"x" * 100 if method == "POST"
+                    else None, key=key, **more)
         self.assertEqual(reply.status, 500, reply)
         self.assertEqual(reply.header("Content-Type"), "application/json; charset=utf-8")
         if method == "HEAD":
@@ -401,24 +445,30 @@ class Broken(CgiCase):
 
     def test_settings_that_are_missing_or_wrong(self):
         nowhere = os.path.join(directory, "nowhere")
-        self.broken(nowhere + ".conf cannot be read: No such file or directory", REGCRED_CONFIG=nowhere + ".conf")
+        self.broken(nowhere + ".conf cannot be read: No such file or directory",
+                    REGCRED_CONFIG=nowhere + ".conf")
         path = self.settings("state_dir = %s\nworkerz = 2\n" % state)
         for method in ("GET", "POST", "PUT", "DELETE"):
             self.broken('%s:2: unknown setting "workerz"' % path, method, REGCRED_CONFIG=path)
         self.broken("REGCRED_THREADS must be", REGCRED_THREADS="many")
 
     def test_nobody_is_let_in_by_the_environment(self):
-        self.broken("open cannot be used for a CGI", REGCRED_OPEN="yes", REMOTE_ADDR="127.0.0.1", HTTP_HOST="127.0.0.1")
-        self.broken("open cannot be used for a CGI", REGCRED_CONFIG=self.settings("state_dir = %s\nopen = yes\n" % state))
+        self.broken("open cannot be used for a CGI", REGCRED_OPEN="yes", REMOTE_ADDR="127.0.0.1",
+                    HTTP_HOST="127.0.0.1")
+        self.broken("open cannot be used for a CGI",
+                    REGCRED_CONFIG=self.settings("state_dir = %s\nopen = yes\n" % state))
 
     def test_a_state_directory_that_the_web_server_may_serve(self):
         link = os.path.join(directory, "link")
         os.symlink(directory, link)
-        for more in ({"DOCUMENT_ROOT": state}, {"DOCUMENT_ROOT": directory}, {"DOCUMENT_ROOT": link + "/"}, {"DOCUMENT_ROOT": os.path.join(state, "..")},
-                     {"SCRIPT_FILENAME": os.path.join(directory, "regcred.cgi")}, {"SCRIPT_FILENAME": os.path.join(state, "regcred.cgi")}):
+        for more in ({"DOCUMENT_ROOT": state}, {"DOCUMENT_ROOT": directory},
+                     {"DOCUMENT_ROOT": link + "/"}, {"DOCUMENT_ROOT": os.path.join(state, "..")},
+                     {"SCRIPT_FILENAME": os.path.join(directory, "regcred.cgi")},
+                     {"SCRIPT_FILENAME": os.path.join(state, "regcred.cgi")}):
             with self.subTest(more):
                 self.broken("is in the web root", **more)
-        for more in ({"DOCUMENT_ROOT": os.path.join(directory, "www")}, {"DOCUMENT_ROOT": state + "x"}, {"DOCUMENT_ROOT": ""}, {"DOCUMENT_ROOT": "/nowhere"},
+        for more in ({"DOCUMENT_ROOT": os.path.join(directory, "www")},
+                     {"DOCUMENT_ROOT": state + "x"}, {"DOCUMENT_ROOT": ""}, {"DOCUMENT_ROOT": "/nowhere"},
                      {"SCRIPT_FILENAME": "/usr/local/sbin/regcredd"}):
             with self.subTest(more):
                 self.assertEqual(cgi("GET", "/v1", key=key, **more).status, 200)
@@ -467,7 +517,8 @@ class Broken(CgiCase):
 
 
 class Server(threading.Thread):
-    """The smallest web server that runs a CGI program: one request on each connection, headers as RFC 3875 says."""
+    """The smallest web server that runs a CGI program: one request on each connection, headers as
+    RFC 3875 says."""
 
     def __init__(self, drop=()):
         super().__init__(daemon=True)
@@ -492,8 +543,10 @@ class Server(threading.Thread):
                 name, _, value = line.decode("latin-1").partition(":")
                 headers[name.strip().lower()] = value.strip()
             path, _, query = target.partition("?")
-            env = dict(plain_environment(), GATEWAY_INTERFACE="CGI/1.1", SERVER_PROTOCOL="HTTP/1.1", REQUEST_METHOD=method, SCRIPT_NAME=SCRIPT,
-                       PATH_INFO=urllib.parse.unquote(path[len(SCRIPT):]), QUERY_STRING=query, REMOTE_ADDR="127.0.0.1", SERVER_NAME="127.0.0.1",
+            env = dict(plain_environment(), GATEWAY_INTERFACE="CGI/1.1", SERVER_PROTOCOL="HTTP/1.1",
+                       REQUEST_METHOD=method, SCRIPT_NAME=SCRIPT,
+                       PATH_INFO=urllib.parse.unquote(path[len(SCRIPT):]), QUERY_STRING=query,
+                       REMOTE_ADDR="127.0.0.1", SERVER_NAME="127.0.0.1",
                        SERVER_PORT=str(self.port), REGCRED_CONFIG=ini)
             for name, value in headers.items():
                 if name in ("content-length", "content-type"):
@@ -501,9 +554,11 @@ class Server(threading.Thread):
                 elif name not in self.drop:
                     env["HTTP_" + name.upper().replace("-", "_")] = value
             process = start(env)
-            out, err = process.communicate(stream.read(int(headers.get("content-length", 0))), SLACK)
+            out, err = process.communicate(stream.read(int(headers.get("content-length", 0))),
+                                           SLACK)
             status, _, rest = out.partition(b"\r\n")
-            connection.sendall(b"HTTP/1.1 %s\r\nConnection: close\r\n%s" % (status[len(b"Status: "):], rest))
+            connection.sendall(b"HTTP/1.1 %s\r\nConnection: close\r\n%s"
+                               % (status[len(b"Status: "):], rest))
 
     def stop(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -518,7 +573,8 @@ class BehindAServer(CgiCase):
         def ask(method, url, body=None, wanted=200):
             parts = urllib.parse.urlsplit(url)
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SLACK)
-            connection.request(method, parts.path + ("?" + parts.query if parts.query else ""), None if body is None else json.dumps(body), headers)
+            connection.request(method, parts.path + ("?" + parts.query if parts.query else ""),
+                               None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             data = answer.read()
             connection.close()
@@ -526,12 +582,14 @@ class BehindAServer(CgiCase):
             self.assertIsNotNone(answer.getheader("X-API-Schemas"))
             return json.loads(data)
         root = ask("GET", "http://127.0.0.1:%d%s/v1" % (server.port, SCRIPT))
-        registry = ask("POST", root["links"]["registries"], {"serverAddress": "walk%d.example.test" % server.port}, 201)
+        registry = ask("POST", root["links"]["registries"],
+                       {"serverAddress": "walk%d.example.test" % server.port}, 201)
         ask("GET", registry["links"]["self"])
         ask("POST", ask("GET", registry["links"]["self"])["actions"]["deactivate"], {}, 202)
         removed = ask("DELETE", registry["links"]["self"])
         self.assertEqual(removed["id"], registry["id"])
-        self.assertTrue(registry["links"]["self"].startswith("http://127.0.0.1:%d%s/v1/" % (server.port, SCRIPT)))
+        self.assertTrue(registry["links"]["self"].startswith("http://127.0.0.1:%d%s/v1/"
+                                                             % (server.port, SCRIPT)))
         ask("GET", root["links"]["self"].replace("/v1", "/v3"), wanted=404)
 
     def test_the_whole_way_with_Authorization(self):

@@ -1,5 +1,5 @@
-"""The commands of regcred for logins and keys on another machine: tables, JSON, ids, names that several have, no server, wrong keys, narrow
-terminals, odd characters, many rows."""
+"""The commands of regcred for logins and keys on another machine: tables, JSON, ids, names that
+several have, no server, wrong keys, narrow terminals, odd characters, many rows."""
 
 import fcntl
 import json
@@ -50,13 +50,18 @@ class Base(harness.Case):
         with open(path, "w", encoding="utf-8") as f:
             f.write("access_key = %s\nsecret_key = %s\n" % (key or self.key))
         os.chmod(path, 0o600)
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("REGCRED_", "XDG_", "DOCKER_")) and not k.lower().endswith("_proxy")}
-        env.update(HOME=self.home, REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path, PATH=harness.BUILD + ":" + env.get("PATH", ""))
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith(("REGCRED_", "XDG_", "DOCKER_"))
+               and not k.lower().endswith("_proxy")}
+        env.update(HOME=self.home, REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path,
+                   PATH=harness.BUILD + ":" + env.get("PATH", ""))
         env.update(more)
         return {k: v for k, v in env.items() if v is not None}
 
     def run_it(self, *words, stdin="", key=None, **more):
-        return subprocess.run([harness.program("regcred"), *words], input=stdin, env=self.environ(key, **more), capture_output=True, text=True, timeout=60)
+        return subprocess.run([harness.program("regcred"), *words], input=stdin,
+                              env=self.environ(key, **more), capture_output=True, text=True,
+                              timeout=60)
 
     def says(self, *words, **more):
         done = self.run_it(*words, **more)
@@ -82,28 +87,36 @@ class Logins(Base):
     def test_the_life_of_a_login(self):
         address, password = self.registry()
         host = address[len("http://"):]
-        out = self.says("add", address, "--user", "bot", "--password-stdin", "--test", stdin=password + "\n")
+        out = self.says("add", address, "--user", "bot", "--password-stdin", "--test",
+                        stdin=password + "\n")
         login = re.match(r"stored (1c\d+) bot@", out).group(1)
         self.assertRegex(out, r"(?m)^valid: ")
-        self.assertIn("is this login already", self.fails("add", address, "-u", "bot", stdin=password))
+        self.assertIn("is this login already",
+                      self.fails("add", address, "-u", "bot", stdin=password))
         table = self.says("ls").splitlines()
-        self.assertRegex(table[0], r"^ID +REGISTRY +USER +PATH +STATE +WORKS +EXPIRES +LAST USED +NAME$")
-        self.assertRegex(table[1], r"^%s +http://%s +bot +- +active +valid +- +- +-$" % (login, re.escape(host)))
+        self.assertRegex(table[0],
+                         r"^ID +REGISTRY +USER +PATH +STATE +WORKS +EXPIRES +LAST USED +NAME$")
+        self.assertRegex(table[1], r"^%s +http://%s +bot +- +active +valid +- +- +-$"
+                         % (login, re.escape(host)))
         for name in (login, "bot", "bot@http://" + host, "http://" + host):
             self.assertIn("publicValue             bot\n", self.says("show", name))
             self.assertRegex(self.says("verify", name), r"^valid: ")
         self.assertEqual(self.says("ls", host, "-q"), login + "\n")
-        self.assertEqual([json.loads(line)["id"] for line in self.says("ls", "--json").splitlines()], [login])
-        self.assertRegex(self.says("which", host + "/acme/app:1"), r"^%s  bot@.*It is the only login" % login)
+        self.assertEqual([json.loads(line)["id"]
+                          for line in self.says("ls", "--json").splitlines()], [login])
+        self.assertRegex(self.says("which", host + "/acme/app:1"),
+                         r"^%s  bot@.*It is the only login" % login)
         wrong = self.fails("rotate", login, "--test", stdin=site.plant())
         self.assertRegex(wrong, r"(?m)^invalidCredential: ")
-        self.assertRegex(self.says("rotate", login, "--test", "--from-file", self.write("new", password + "\n")), r"(?m)^valid: ")
+        self.assertRegex(self.says("rotate", login, "--test", "--from-file",
+                                   self.write("new", password + "\n")), r"(?m)^valid: ")
         self.assertEqual(self.says("disable", login), "disabled %s\n" % login)
         self.assertIn("not used:\n  %s" % login, self.fails("which", host + "/acme/app"))
         self.assertEqual(self.says("enable", login), "enabled %s\n" % login)
         self.assertEqual(self.says("rm", login), "removed %s\n" % login)
         self.assertIn("there is no login", self.fails("show", login))
-        self.assertRegex(self.says("registries"), r"(?m)^1sp\d+ +http://%s +active" % re.escape(host))
+        self.assertRegex(self.says("registries"), r"(?m)^1sp\d+ +http://%s +active"
+                         % re.escape(host))
 
     def write(self, name, text):
         path = os.path.join(self.home, name)
@@ -115,17 +128,20 @@ class Logins(Base):
         address, password = self.registry()
         self.project.registry(serverAddress=address)
         self.assertRegex(self.says("test", address, "--user", "bot", stdin=password), r"^valid: ")
-        self.assertRegex(self.fails("test", address, "--user", "bot", stdin=site.plant()), r"^invalidCredential: ")
+        self.assertRegex(self.fails("test", address, "--user", "bot", stdin=site.plant()),
+                         r"^invalidCredential: ")
         self.assertEqual(self.says("ls", "-q"), "")
 
     def test_a_name_that_several_have_is_asked_back(self):
-        rows = [self.project.credential(self.project.registry(), publicValue="ci-bot", name=n) for n in ("left", "right")]
+        rows = [self.project.credential(self.project.registry(), publicValue="ci-bot", name=n)
+                for n in ("left", "right")]
         told = self.fails("show", "ci-bot")
         self.assertIn("2 of them are called ci-bot", told)
         for row in rows:
             self.assertIn(row["id"], told)
             self.assertIn('"id":"%s"' % row["id"], self.says("show", row["name"], "--json"))
-        self.assertEqual(self.says("disable", "left", "right"), "".join("disabled %s\n" % r["id"] for r in rows))
+        self.assertEqual(self.says("disable", "left", "right"),
+                         "".join("disabled %s\n" % r["id"] for r in rows))
         told = self.fails("enable", "left", "nobody", "right")
         self.assertIn("there is no login nobody", told)
         self.assertEqual([r["state"] for r in map(self.read, rows)], ["active", "active"])
@@ -144,7 +160,8 @@ class Logins(Base):
         self.assertIn("days or hours", self.fails("expiring", "--within", "soon"))
 
     def test_odd_characters_do_no_harm(self):
-        row = self.project.credential(self.project.registry(), publicValue="b\u00f6t-\u202e\u2028x", name="\u6f22\u5b57")
+        row = self.project.credential(self.project.registry(), publicValue="b\u00f6t-\u202e\u2028x",
+                                      name="\u6f22\u5b57")
         out = self.says("ls")
         self.assertNotRegex(out, "[\u202e\u2028\x1b]")
         self.assertIn("\u6f22\u5b57", out)
@@ -152,19 +169,23 @@ class Logins(Base):
         self.assertNotIn("\u202e", self.says("show", row["id"]))
 
     def test_wrong_use_says_what_to_do(self):
-        for words, text in ((["show"], "which login?"), (["add"], "which registry?"), (["add", "ghcr.io"], "--user"), (["which"], "which image?"), (["test", "ghcr.io"], "--user"),
+        for words, text in ((["show"], "which login?"), (["add"], "which registry?"),
+                            (["add", "ghcr.io"], "--user"), (["which"], "which image?"), (["test", "ghcr.io"], "--user"),
                             (["add", "http://", "-u", "x"], "no valid host"), (["ls", "nowhere.example"], "there is no registry"), (["audit", "--limit", "0"], "1 to 1000"),
                             (["add", "ghcr.io", "--source", "nothing"], "no source nothing"), (["show", "1c999999"], "there is no login"), (["ls", "--project", "nowhere"], "there is no project"),
-                            (["key", "create", "--for", "fun"], "--for host"), (["rotate", "x"], "there is no login"), (["rm"], "which login?")):
+                            (["key", "create", "--for", "fun"], "--for host"),
+                            (["rotate", "x"], "there is no login"), (["rm"], "which login?")):
             told = self.fails(*words)
             self.assertIn(text, told, words)
             self.assertEqual(len(told.splitlines()), 1, told)
-        self.project.credential(self.project.registry(serverAddress="empty.example"), publicValue="e")
+        self.project.credential(self.project.registry(serverAddress="empty.example"),
+                                publicValue="e")
         self.assertIn("the secret is empty", self.fails("rotate", "e", stdin="\n"))
         self.assertIn("--from-file", self.fails("add", "more.example", "-u", "bot", stdin=""))
 
     def test_no_server_and_wrong_keys(self):
-        self.assertIn("which server?", self.fails("ls", REGCRED_URL=None, REGCRED_API_KEY_FILE=None))
+        self.assertIn("which server?",
+                      self.fails("ls", REGCRED_URL=None, REGCRED_API_KEY_FILE=None))
         self.assertIn("failed", self.fails("ls", REGCRED_URL="http://127.0.0.1:1"))
         self.assertIn("does not accept this key", self.fails("ls", key=("A" * 20, "wrong")))
         self.assertIn("check the URL", self.fails("ls", REGCRED_URL=site.base + "/nowhere"))
@@ -180,18 +201,22 @@ class Logins(Base):
         for i in range(230):
             self.project.credential(registry, publicValue="u%d" % i)
         self.assertEqual(len(self.says("ls", "-q").splitlines()), 230)
-        self.assertEqual(len({json.loads(line)["id"] for line in self.says("ls", "--json").splitlines()}), 230)
+        self.assertEqual(
+            len({json.loads(line)["id"] for line in self.says("ls", "--json").splitlines()}), 230)
         self.assertIn("230 of them are called many.example", self.fails("show", "many.example"))
 
     def test_a_table_fits_the_terminal(self):
-        self.project.credential(self.project.registry(), publicValue="a-very-long-user-name-" * 4, name="n" * 100, pathPrefix="a/" * 40 + "b")
+        self.project.credential(self.project.registry(), publicValue="a-very-long-user-name-" * 4,
+                                name="n" * 100, pathPrefix="a/" * 40 + "b")
         for width, env in ((60, {}), (200, {"NO_COLOR": "1"})):
             ours, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-            process = subprocess.Popen([harness.program("regcred"), "ls"], stdin=subprocess.DEVNULL, stdout=theirs, env=self.environ(TERM="xterm", **env))
+            process = subprocess.Popen([harness.program("regcred"), "ls"], stdin=subprocess.DEVNULL,
+                                       stdout=theirs, env=self.environ(TERM="xterm", **env))
             os.close(theirs)
             parts = []
-            reader = threading.Thread(target=lambda: parts.extend(iter(lambda: self.read_pty(ours), b"")), daemon=True)
+            reader = threading.Thread(
+                target=lambda: parts.extend(iter(lambda: self.read_pty(ours), b"")), daemon=True)
             reader.start()
             self.assertEqual(process.wait(60), 0)
             reader.join(10)
@@ -215,25 +240,37 @@ class Keys(Base):
         registry = self.project.registry(serverAddress="ghcr.io")
         self.project.credential(registry, publicValue="bot", pathPrefix="acme")
         for purpose, role in (("host", "reveal"), ("ci", "reveal"), ("inject", "inject")):
-            done = self.run_it("key", "create", "--for", purpose, "--registry", "ghcr.io", "--path", "acme", "--expires", "90d", "--networks", "127.0.0.0/8,::1/128", "--name", purpose)
+            done = self.run_it("key", "create", "--for", purpose, "--registry", "ghcr.io", "--path",
+                               "acme", "--expires", "90d", "--networks", "127.0.0.0/8,::1/128",
+                               "--name", purpose)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("only time", done.stderr)
-            access, secret = re.search(r"(?i)access_key ?= ?(\S+)\n(?:REGCRED_)?secret_key ?= ?(\S+)", done.stdout).groups()
+            access, secret = re.search(
+                r"(?i)access_key ?= ?(\S+)\n(?:REGCRED_)?secret_key ?= ?(\S+)",
+                done.stdout).groups()
             site.key_secrets.append((access, secret))
             row = self.project.env.get("apikeys?publicValue=" + access).json["data"][0]
-            self.assertEqual((row["role"], row["registryIds"], row["pathPrefixes"], row["networks"], row["name"]), (role, [registry["id"]], ["acme"], ["127.0.0.0/8", "::1/128"], purpose))
-            self.assertRegex(self.says("key", "ls"), r"%s +active +%s +%s acme 127\.0\.0\.0/8 ::1/128 +in (89|90) days" % (access, role, registry["id"]))
-            self.assertEqual(self.run_it("which", "ghcr.io/acme/app", key=(access, secret)).returncode, 0)
+            self.assertEqual((row["role"], row["registryIds"], row["pathPrefixes"], row["networks"],
+                              row["name"]), (role, [registry["id"]], ["acme"],
+                                             ["127.0.0.0/8", "::1/128"], purpose))
+            self.assertRegex(self.says("key", "ls"),
+                             r"%s +active +%s +%s acme 127\.0\.0\.0/8 ::1/128 +in (89|90) days"
+                             % (access, role, registry["id"]))
+            self.assertEqual(self.run_it("which", "ghcr.io/acme/app",
+                                         key=(access, secret)).returncode, 0)
             self.assertEqual(self.says("key", "revoke", purpose), "revoked %s\n" % row["id"])
-            self.assertIn("does not accept", self.fails("which", "ghcr.io/acme/app", key=(access, secret)))
-        self.assertIn("there is no registry nowhere", self.fails("key", "create", "--for", "ci", "--registry", "nowhere"))
+            self.assertIn("does not accept",
+                          self.fails("which", "ghcr.io/acme/app", key=(access, secret)))
+        self.assertIn("there is no registry nowhere",
+                      self.fails("key", "create", "--for", "ci", "--registry", "nowhere"))
 
     def test_who_am_i(self):
         out = self.says("whoami")
         self.assertIn(self.key[0], out)
         for word in ("store and change logins", "make API keys"):
             self.assertRegex(out, r"(?m)^may +" + word)
-        out = self.says("whoami", key=site.new_key(self.project.env, role="readonly", networks=["127.0.0.0/8"]))
+        out = self.says("whoami", key=site.new_key(self.project.env, role="readonly",
+                                                   networks=["127.0.0.0/8"]))
         self.assertRegex(out, r"(?m)^not +store and change logins")
         self.assertRegex(out, r"(?m)^bounds +127\.0\.0\.0/8$")
         out = self.says("whoami", key=site.new_key(self.project.admin, role="reveal"))
@@ -245,9 +282,11 @@ class Keys(Base):
         other = site.project("other-%s" % self.project.id)
         self.assertIn("other-%s" % self.project.id, self.says("projects", key=admin))
         row = other.credential(other.registry(), publicValue="there")
-        self.assertEqual(self.says("ls", "-q", "--project", "other-%s" % self.project.id, key=admin), row["id"] + "\n")
+        self.assertEqual(self.says("ls", "-q", "--project", "other-%s" % self.project.id,
+                                   key=admin), row["id"] + "\n")
         self.assertEqual(self.says("ls", "-q", "--project", other.id, key=admin), row["id"] + "\n")
-        self.assertRegex(self.says("members", "--project", other.id, key=admin), r"(?m)^1pm\d+ +%s +owner" % other.id)
+        self.assertRegex(self.says("members", "--project", other.id, key=admin),
+                         r"(?m)^1pm\d+ +%s +owner" % other.id)
 
     def test_the_audit_log_in_order(self):
         row = self.project.credential(self.project.registry())
@@ -258,13 +297,16 @@ class Keys(Base):
         self.assertEqual(len(self.says("audit", "--limit", "1", "--json").splitlines()), 1)
 
     def test_the_log_is_followed(self):
-        process = subprocess.Popen([harness.program("regcred"), "audit", "--follow", "--limit", "1", "--json"], env=self.environ(), stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([harness.program("regcred"), "audit", "--follow", "--limit", "1",
+                                    "--json"], env=self.environ(), stdout=subprocess.PIPE,
+                                    text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         process.stdout.readline()
         row = self.project.credential(self.project.registry())
-        self.assertTrue(any(json.loads(process.stdout.readline())["resourceId"] == row["id"] for _ in range(8)))
+        self.assertTrue(any(json.loads(process.stdout.readline())["resourceId"] == row["id"]
+                            for _ in range(8)))
 
 
 class Servers(Base):
@@ -273,7 +315,8 @@ class Servers(Base):
         text = "access_key = %s\nsecret_key = %s\n"
         reader = site.new_key(self.project.env, role="readonly")
         self.assertIn("client.ini", self.says("login", site.base, stdin=text % self.key, **none))
-        self.assertIn("second.ini", self.says("login", site.base, "--context", "second", stdin=text % reader, **none))
+        self.assertIn("second.ini", self.says("login", site.base, "--context", "second", stdin=text
+                                              % reader, **none))
         self.assertIn(self.key[0], self.says("whoami", **none))
         self.assertIn(reader[0], self.says("whoami", "--context", "second", **none))
         self.assertIn(reader[0], self.says("whoami", REGCRED_CONTEXT="second", **none))
@@ -287,7 +330,8 @@ class Doctor(Base):
     def test_each_step_of_a_pull(self):
         address, password = self.registry()
         host = address[len("http://"):]
-        row = self.project.credential(self.project.registry(serverAddress=address), publicValue="bot", secretValue=password)
+        row = self.project.credential(self.project.registry(serverAddress=address),
+                                      publicValue="bot", secretValue=password)
         helper = site.new_key(self.project.admin, role="reveal")
         told = self.fails("doctor", host + "/acme/app", key=helper)
         self.assertRegex(told, r"(?m)^WRONG +docker +.*docker-setup " + re.escape(host))
@@ -301,9 +345,13 @@ class Doctor(Base):
         config = os.path.join(self.home, ".docker", "config.json")
         with open(config, "w", encoding="utf-8") as f:
             json.dump({"auths": {host: {"auth": "eDp5"}}}, f)
-        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper), r"(?m)^WRONG +docker +.*docker logout")
-        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper, DOCKER_AUTH_CONFIG="{}"), r"(?m)^WRONG +docker +DOCKER_AUTH_CONFIG")
-        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper, PATH="/nowhere"), r"(?m)^WRONG +helper ")
+        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper),
+                         r"(?m)^WRONG +docker +.*docker logout")
+        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper,
+                                    DOCKER_AUTH_CONFIG="{}"),
+                                    r"(?m)^WRONG +docker +DOCKER_AUTH_CONFIG")
+        self.assertRegex(self.fails("doctor", host + "/acme/app", key=helper, PATH="/nowhere"),
+                         r"(?m)^WRONG +helper ")
         told = self.fails("doctor", "other.example/acme/app", key=helper)
         self.assertRegex(told, r"(?m)^WRONG +login +no login of this registry")
         told = self.fails("doctor", host + "/acme/app", key=("A" * 20, "x"))

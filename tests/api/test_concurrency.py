@@ -35,7 +35,8 @@ class Races(harness.Case):
         self.path = "registrycredentials/" + self.cred
 
     def test_sixteen_different_actions(self):
-        """Whatever the order: each 202 left one row in the log, and the last row's state is the state of the credential."""
+        """Whatever the order: each 202 left one row in the log, and the last row's state is the
+        state of the credential."""
         names = ["deactivate", "activate", "update", "remove"] * 4
         results = race([lambda n=n: self.env.action(self.path, n) for n in names])
         self.assertLessEqual({r.status for r in results}, {202, 422})
@@ -49,7 +50,9 @@ class Races(harness.Case):
 
     def test_sixteen_same_access_key(self):
         secrets = [self.site.plant() for _ in range(16)]
-        results = race([lambda s=s: self.site.admin.post("/v1/apikeys", {"publicValue": "RACE" + self.p.id, "secretValue": s}) for s in secrets])
+        results = race(
+            [lambda s=s: self.site.admin.post("/v1/apikeys", {"publicValue": "RACE" + self.p.id,
+                                                              "secretValue": s}) for s in secrets])
         self.assertEqual(sorted(r.status for r in results), [201] + [422] * 15)
         for r in results:
             if r.status == 422:
@@ -58,38 +61,47 @@ class Races(harness.Case):
     def test_sixteen_creates(self):
         """Each has its own id, all are there, none twice."""
         registry = self.ok(self.env.get(self.path))["registryId"]
-        bodies = [{"registryId": registry, "email": "e@example.test", "publicValue": "p%d" % i, "secretValue": self.site.plant()} for i in range(16)]
+        bodies = [{"registryId": registry, "email": "e@example.test", "publicValue": "p%d" % i,
+                   "secretValue": self.site.plant()} for i in range(16)]
         results = race([lambda b=b: self.env.post("registrycredentials", b) for b in bodies])
         self.assertEqual([r.status for r in results], [201] * 16)
         made = [r.json["id"] for r in results]
         self.assertEqual(len(set(made)), 16)
-        self.assertEqual(sorted(made + [self.cred]), sorted(self.ids(self.env.get("registrycredentials"))))
+        self.assertEqual(sorted(made + [self.cred]),
+                         sorted(self.ids(self.env.get("registrycredentials"))))
         for b, r in zip(bodies, results):
-            self.assertEqual((r.json["publicValue"], r.json["secretValue"]), (b["publicValue"], b["secretValue"]))
+            self.assertEqual((r.json["publicValue"], r.json["secretValue"]),
+                             (b["publicValue"], b["secretValue"]))
 
     def test_create_against_remove_of_its_registry(self):
         """A credential is never made for a registry that was removed first."""
         for _ in range(5):
             registry = self.p.registry()["id"]
             self.status(self.env.action("registries/" + registry, "deactivate"), 202)
-            body = {"registryId": registry, "email": "e@example.test", "secretValue": self.site.plant()}
+            body = {"registryId": registry, "email": "e@example.test",
+                    "secretValue": self.site.plant()}
             removed, *made = race([lambda: self.env.action("registries/" + registry, "remove")]
                                   + [lambda: self.env.post("registrycredentials", body)] * 7)
             self.status(removed, 202)
             self.assertLessEqual({r.status for r in made}, {201, 422})
-            self.err(self.env.post("registrycredentials", body), 422, "InvalidReference", "registryId")
+            self.err(self.env.post("registrycredentials", body), 422, "InvalidReference",
+                     "registryId")
 
     def test_reads_do_not_wait_for_a_writer(self):
-        """Another process holds the writers' lock and is in the middle of a transaction; the write that waits is the control."""
+        """Another process holds the writers' lock and is in the middle of a transaction; the write
+        that waits is the control."""
         paths = (self.path, "registrycredentials", "credentials?limit=3", "schemas")
         for path in paths:
             self.ok(self.env.get(path))
         made = self.ok(self.env.post("apikeys", {}), 201)
-        fresh = harness.Client(self.site, (made["publicValue"], made["secretValue"]), self.env.root)  # its first use is to be noted
+        # its first use is to be noted
+        fresh = harness.Client(self.site, (made["publicValue"], made["secretValue"]), self.env.root)
         registry = self.ok(self.env.get(self.path))["registryId"]
         written, times = [], []
-        writer = threading.Thread(target=lambda: written.append(self.env.post("registrycredentials", {
-            "registryId": registry, "email": "e@x", "publicValue": "late", "secretValue": self.site.plant()}, check=False).status))
+        writer = threading.Thread(
+            target=lambda: written.append(self.env.post("registrycredentials", {
+            "registryId": registry, "email": "e@x", "publicValue": "late",
+            "secretValue": self.site.plant()}, check=False).status))
         lock = os.open(self.site.db + ".lock", os.O_RDWR)
         other = sqlite3.connect(self.site.db, isolation_level=None)
         try:
@@ -118,11 +130,17 @@ class Races(harness.Case):
         def write(i):
             seen = []
             for _ in range(5):
-                number = self.env.post("registrycredentials", {"registryId": registry, "email": "e@x", "name": "w%d" % i}).json["id"]
+                number = self.env.post("registrycredentials",
+                                       {"registryId": registry, "email": "e@x", "name": "w%d"
+                                        % i}).json["id"]
                 path = "registrycredentials/" + number
-                seen += [self.env.action(path, "deactivate").status, self.env.delete(path).status, self.env.get(path).json["state"]]
+                seen += [self.env.action(path, "deactivate").status, self.env.delete(path).status,
+                         self.env.get(path).json["state"]]
             return seen == [202, 200, "removed"] * 5
 
         def read(_):
-            return all(self.env.get(p).status == 200 for p in ("registrycredentials", "credentials?limit=3", self.path, "schemas") * 5)
-        self.assertEqual(race([lambda i=i: (write if i % 2 else read)(i) for i in range(12)]), [True] * 12)
+            return all(self.env.get(p).status == 200
+                       for p in ("registrycredentials", "credentials?limit=3", self.path,
+                                 "schemas") * 5)
+        self.assertEqual(race([lambda i=i: (write if i % 2 else read)(i) for i in range(12)]),
+                         [True] * 12)

@@ -1,4 +1,5 @@
-"""A damaged database: 503 and an unhealthy /ping, never wrong data, nothing repaired; put right by hand it goes on."""
+"""A damaged database: 503 and an unhealthy /ping, never wrong data, nothing repaired; put right by
+hand it goes on."""
 
 import os
 import unittest
@@ -20,8 +21,12 @@ class Damage(harness.Case):
         self.logins = {}
         for number in range(60):
             text = "%s number %d " % (self.p.id, number) + "d" * 1000
-            row = self.ok(self.env.post("registrycredentials", {"registryId": self.registry, "publicValue": "u%d" % number, "email": "e@x",
-                                                                "secretValue": self.site.plant(), "description": text}, check=False), 201)
+            row = self.ok(self.env.post("registrycredentials",
+                                        {"registryId": self.registry, "publicValue": "u%d" % number,
+                                         "email": "e@x",
+                                                                "secretValue": self.site.plant(),
+                                                                "description": text}, check=False),
+                                                                201)
             self.logins[row["id"]] = text
         # What was written lies in the file from now on, not in its log.
         self.assertEqual(self.site.sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0], 0)
@@ -72,10 +77,12 @@ class Damage(harness.Case):
         return self.site.anonymous().get("/ping", check=False).status
 
     def healthy(self):
-        self.assertTrue(harness.wait_until(lambda: [self.ping() for _ in range(6)] == [200] * 6), "it is not healthy again")
+        self.assertTrue(harness.wait_until(lambda: [self.ping() for _ in range(6)] == [200] * 6),
+                        "it is not healthy again")
         self.assertEqual(self.look(), {200})
         self.assertEqual(self.site.sql("PRAGMA integrity_check"), [("ok",)])
-        self.site.remember_children()                    # one that came to start in the middle of it has been replaced
+        # one that came to start in the middle of it has been replaced
+        self.site.remember_children()
 
     def fresh(self):
         """Other pages than those of the damage take their place in the caches."""
@@ -139,17 +146,23 @@ class Damage(harness.Case):
         self.assertIn(503, self.look())
         self.assertTrue(harness.wait_until(lambda: [self.ping() for _ in range(6)] == [503] * 6))
         for _ in range(5):
-            r = self.env.post("registrycredentials", {"registryId": self.registry, "email": "e@x"}, check=False)
+            r = self.env.post("registrycredentials", {"registryId": self.registry, "email": "e@x"},
+                              check=False)
             self.assertRefused(r)
 
     def test_a_log_that_is_removed(self):
-        """Its content is still in the hands of the pool: nothing more is written, and an orderly end brings it into the database."""
-        extra = [self.ok(self.env.post("registrycredentials", {"registryId": self.registry, "email": "e@x"}, check=False), 201)["id"]
+        """Its content is still in the hands of the pool: nothing more is written, and an orderly
+        end brings it into the database."""
+        extra = [
+            self.ok(self.env.post("registrycredentials", {"registryId": self.registry,
+                                                          "email": "e@x"}, check=False), 201)["id"]
                  for _ in range(5)]
         os.unlink(self.db + "-wal")
         os.unlink(self.db + "-shm")
         for _ in range(8):
-            self.assertRefused(self.env.post("registrycredentials", {"registryId": self.registry, "email": "e@x"}, check=False))
+            self.assertRefused(self.env.post("registrycredentials",
+                                             {"registryId": self.registry, "email": "e@x"},
+                                             check=False))
         self.assertEqual(self.look(), {200})
         self.assertEqual([self.ping() for _ in range(4)], [503] * 4)
         self.assertGreater(self.said("was removed or replaced while it is in use"), 0)

@@ -14,7 +14,8 @@ set_up_site, tearDownModule = harness.site_of(globals())
 
 def setUpModule():
     set_up_site()
-    globals()["directory"] = tempfile.mkdtemp(prefix="rc-demo-")     # not the site's, where the host's key would be found
+    # not the site's, where the host's key would be found
+    globals()["directory"] = tempfile.mkdtemp(prefix="rc-demo-")
     unittest.addModuleCleanup(shutil.rmtree, directory)
 
 
@@ -26,7 +27,9 @@ class Demo(harness.Case):
             f.write("REGCRED_URL=%s\nREGCRED_PROJECT_ID=%s\nREGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n"
                     "REGCRED_ADMIN_ACCESS_KEY=%s\nREGCRED_ADMIN_SECRET_KEY=%s\n"
                     % (site.base, project.id, *project.env.key, *site.admin.key))
-        return lambda: subprocess.run([sys.executable, os.path.join(harness.SRC, "build-aux", "demo.py"), *words, path, harness.BUILD],
+        return lambda: subprocess.run([sys.executable,
+                                       os.path.join(harness.SRC, "build-aux", "demo.py"), *words,
+                                       path, harness.BUILD],
                                       capture_output=True, text=True, timeout=120, check=False)
 
     def test_the_main_job_is_shown_in_forty_lines_and_again(self):

@@ -1,4 +1,5 @@
-"""A full disk: what needs room gets 507, reading goes on, logins can still be withdrawn, and with room everything goes on by itself."""
+"""A full disk: what needs room gets 507, reading goes on, logins can still be withdrawn, and with
+room everything goes on by itself."""
 
 import os
 import shutil
@@ -20,7 +21,8 @@ def setUpModule():
     global site, small
     small = tempfile.mkdtemp(prefix="rc-small-")
     unittest.addModuleCleanup(shutil.rmtree, small, ignore_errors=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "regcred-test", small], capture_output=True, text=True, check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "regcred-test", small],
+                          capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise unittest.SkipTest("a small tmpfs cannot be mounted here: " + done.stderr.strip())
     unittest.addModuleCleanup(subprocess.run, ["umount", small], check=False)
@@ -41,9 +43,11 @@ class Alone(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.state)
         self.filler = os.path.join(small, "filler")
         self.addCleanup(self.clear)
-        self.env = {"PATH": os.environ["PATH"], "REGCRED_STATE_DIR": self.state, "REGCRED_DATABASE": self.database,
+        self.env = {"PATH": os.environ["PATH"], "REGCRED_STATE_DIR": self.state,
+                    "REGCRED_DATABASE": self.database,
                     "REGCRED_MIN_FREE_BYTES": "65536"}
-        subprocess.run([harness.program("regcred"), "init"], env=self.env, check=True, capture_output=True, timeout=60)
+        subprocess.run([harness.program("regcred"), "init"], env=self.env, check=True,
+                       capture_output=True, timeout=60)
 
     def clear(self):
         for name in os.listdir(small):
@@ -51,9 +55,11 @@ class Alone(unittest.TestCase):
                 os.unlink(os.path.join(small, name))
 
     def get(self, path):
-        env = dict(self.env, REQUEST_METHOD="GET", REQUEST_URI=path, PATH_INFO=path, SCRIPT_NAME="", SERVER_NAME="x", HTTP_HOST="x",
+        env = dict(self.env, REQUEST_METHOD="GET", REQUEST_URI=path, PATH_INFO=path, SCRIPT_NAME="",
+                   SERVER_NAME="x", HTTP_HOST="x",
                    SERVER_PROTOCOL="HTTP/1.1", GATEWAY_INTERFACE="CGI/1.1", QUERY_STRING="")
-        done = subprocess.run([harness.program("regcredd")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        done = subprocess.run([harness.program("regcredd")], env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60,
                               check=False)
         head = done.stdout.split("\r\n", 1)[0]
         return int(head.split()[1]) if head.startswith("Status:") else 200
@@ -106,11 +112,13 @@ class Full(harness.Case):
 
     def full(self):
         """Each process has seen that too little is left."""
-        self.fill(leave=MIN_FREE - 65536)                # again: a log that is emptied gives room back
+        # again: a log that is emptied gives room back
+        self.fill(leave=MIN_FREE - 65536)
         return all(self.create().status == 507 for _ in range(16))
 
     def create(self):
-        return self.env.post("registrycredentials", {"registryId": self.registry, "publicValue": "u", "email": "e@x",
+        return self.env.post("registrycredentials",
+                             {"registryId": self.registry, "publicValue": "u", "email": "e@x",
                                                      "secretValue": self.site.plant()})
 
     def refused(self, response):
@@ -138,17 +146,22 @@ class Full(harness.Case):
         # From now on nothing that takes room is done, and everything else is.
         for _ in range(3):
             self.refused(self.create())
-            self.refused(self.env.put("registrycredentials/" + made[0], {"description": "x" * 1000}))
+            self.refused(self.env.put("registrycredentials/" + made[0],
+                                      {"description": "x" * 1000}))
             self.refused(self.env.post("registries", {"serverAddress": "full.example.test"}))
             self.ok(self.env.get("registrycredentials/" + made[0]))
-            self.assertEqual(self.ok(self.env.get("registrycredentials?limit=-1"))["type"], "collection")
+            self.assertEqual(self.ok(self.env.get("registrycredentials?limit=-1"))["type"],
+                             "collection")
         self.assertEqual(self.env.get("/ping", check=False).status, 200)
-        self.assertEqual(self.ok(self.env.get("registrycredentials/" + made[0]))["description"], None)
+        self.assertEqual(self.ok(self.env.get("registrycredentials/" + made[0]))["description"],
+                         None)
         for login in made[:30]:
             self.withdraw(login)
         os.unlink(self.filler)
         self.until(lambda: self.create().status == 201)
-        rows = {row["id"]: row["state"] for row in self.ok(self.env.get("registrycredentials?limit=-1&state_ne=removed"))["data"]}
+        rows = {row["id"]: row["state"]
+                for row in self.ok(self.env.get("registrycredentials?limit=-1&state_ne=removed"))[
+                    "data"]}
         known.update(made[30:])
         self.assertLessEqual(known, set(rows))
         self.assertEqual({rows[login] for login in known}, {"active"})
@@ -161,7 +174,9 @@ class Full(harness.Case):
 
         def write():
             while not stop.is_set():
-                r = self.env.post("registrycredentials", {"registryId": self.registry, "email": "e@x", "description": "y" * 200}, check=False)
+                r = self.env.post("registrycredentials",
+                                  {"registryId": self.registry, "email": "e@x",
+                                   "description": "y" * 200}, check=False)
                 if r.status == 201:
                     acknowledged.append(r.json["id"])
                 elif r.status != 507:
@@ -182,7 +197,8 @@ class Full(harness.Case):
         self.until(lambda: self.create().status == 201)
         self.all_there(acknowledged)
         # The control: one that is lost is noticed.
-        self.site.sql("DELETE FROM credential WHERE id = ?", (int(acknowledged[0][2:]),), write=True)
+        self.site.sql("DELETE FROM credential WHERE id = ?", (int(acknowledged[0][2:]),),
+                      write=True)
         with self.assertRaises(AssertionError):
             self.all_there(acknowledged)
 

@@ -1,4 +1,5 @@
-"""docker-credential-regcred: the protocol word by word, its key files, and servers that are down, hang or lie."""
+"""docker-credential-regcred: the protocol word by word, its key files, and servers that are down,
+hang or lie."""
 
 import json
 import os
@@ -53,14 +54,19 @@ class Base(harness.Case):
         return self.file(name, "access_key = %s\nsecret_key = %s\n" % key, mode)
 
     def environ(self, **values):
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("REGCRED_", "XDG_")) and not k.lower().endswith("_proxy")}
-        env.update({"HOME": self.home, "REGCRED_API_TIMEOUT": "60", "PATH": harness.BUILD + ":" + env.get("PATH", "")})
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("REGCRED_", "XDG_"))
+               and not k.lower().endswith("_proxy")}
+        env.update({"HOME": self.home, "REGCRED_API_TIMEOUT": "60", "PATH": harness.BUILD + ":"
+                    + env.get("PATH", "")})
         env.update({k: v for k, v in values.items() if v is not None})
         return env
 
     def run_helper(self, *words, stdin="", key=None, url=None, env=None):
-        env = self.environ(REGCRED_URL=url or site.base, REGCRED_API_KEY_FILE=self.key_file(key, "key-%d" % threading.get_ident())) if env is None else env
-        done = subprocess.run([harness.program("docker-credential-regcred"), *words], input=stdin, env=env, capture_output=True, text=True, timeout=60)
+        env = self.environ(REGCRED_URL=url or site.base,
+                           REGCRED_API_KEY_FILE=self.key_file(key, "key-%d"
+                                                              % threading.get_ident())) if env is None else env
+        done = subprocess.run([harness.program("docker-credential-regcred"), *words], input=stdin,
+                              env=env, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stderr, "")
         return done
 
@@ -85,7 +91,8 @@ class Base(harness.Case):
         return body["Username"], body["Secret"]
 
     def store(self, address, user, secret, key):
-        return self.run_helper("store", stdin=json.dumps({"ServerURL": address, "Username": user, "Secret": secret}), key=key)
+        return self.run_helper("store", stdin=json.dumps({"ServerURL": address, "Username": user,
+                                                          "Secret": secret}), key=key)
 
     def rows(self, **filters):
         query = "&".join("%s=%s" % pair for pair in filters.items())
@@ -95,13 +102,16 @@ class Base(harness.Case):
 class Protocol(Base):
     def test_get_by_each_spelling(self):
         key = self.key()
-        logins = {"ghcr.io": self.login()[1:], "docker.io": self.login("docker.io")[1:], "localhost:5000": self.login("localhost:5000")[1:],
+        logins = {"ghcr.io": self.login()[1:], "docker.io": self.login("docker.io")[1:],
+                  "localhost:5000": self.login("localhost:5000")[1:],
                   "[2001:db8::1]:5000": self.login("[2001:DB8::1]:5000")[1:]}
-        for address, stored in ((HUB, "docker.io"), (HUB + "\n", "docker.io"), ("docker.io", "docker.io"), ("index.docker.io", "docker.io"),
+        for address, stored in ((HUB, "docker.io"), (HUB + "\n", "docker.io"),
+                                ("docker.io", "docker.io"), ("index.docker.io", "docker.io"),
                                 ("registry-1.docker.io", "docker.io"), ("https://docker.io", "docker.io"), ("https://index.docker.io/v2/", "docker.io"),
                                 ("ghcr.io", "ghcr.io"), ("https://ghcr.io", "ghcr.io"), ("https://ghcr.io/", "ghcr.io"), ("https://ghcr.io/v2/", "ghcr.io"),
                                 ("GHCR.io", "ghcr.io"), (" ghcr.io \r\n", "ghcr.io"), ("ghcr.io:443", "ghcr.io"), ("localhost:5000", "localhost:5000"),
-                                ("http://localhost:5000", "localhost:5000"), ("[2001:db8::1]:5000", "[2001:db8::1]:5000")):
+                                ("http://localhost:5000", "localhost:5000"),
+                                ("[2001:db8::1]:5000", "[2001:db8::1]:5000")):
             self.assertEqual(self.get(address, key), logins[stored], address)
 
     def test_words_and_refusals(self):
@@ -122,35 +132,46 @@ class Protocol(Base):
                 ("list", "", 0, '{"ghcr.io":"%s"}\n' % user)):
             with self.subTest(word=word, stdin=stdin):
                 self.says(self.run_helper(word, stdin=stdin, key=key), status, stdout)
-        for stdin in ("{", "nonsense", '{"ServerURL":1', '{"ServerURL":"a","ServerURL":"b"}', "x" * 70000, "a\0b",
+        for stdin in ("{", "nonsense", '{"ServerURL":1', '{"ServerURL":"a","ServerURL":"b"}',
+                      "x" * 70000, "a\0b",
                       json.dumps({"ServerURL": "two words", "Username": "u", "Secret": "s"}),
-                      json.dumps({"ServerURL": HUB + "access-token", "Username": "u", "Secret": "s"})):
+                      json.dumps({"ServerURL": HUB + "access-token", "Username": "u",
+                                  "Secret": "s"})):
             self.fails(self.run_helper("store", stdin=stdin, key=key))
 
     def test_needs_no_server(self):
         env = self.environ()
-        for words, status in ((["version"], 0), (["--version"], 0), (["--help"], 0), ([], 1), (["steal"], 1), (["get", "get"], 1)):
+        for words, status in ((["version"], 0), (["--version"], 0), (["--help"], 0), ([], 1),
+                              (["steal"], 1), (["get", "get"], 1)):
             done = self.run_helper(*words, env=env)
             self.assertEqual(done.returncode, status, words)
-            self.assertRegex(done.stdout, r"docker-credential-regcred \(regcred\) \d+\.\d+\.\d+\n" if "version" in " ".join(words) else "usage: ")
+            self.assertRegex(done.stdout, r"docker-credential-regcred \(regcred\) \d+\.\d+\.\d+\n"
+                             if "version" in " ".join(words) else "usage: ")
         self.fails(self.run_helper("list", env=env), "regcred login", "REGCRED_URL")
 
     def test_odd_logins(self):
         key = self.key()
-        for i, (user, tail) in enumerate((("<token>", ""), ("a:b", ""), ("_json_key é", '{"x": "\\n"}\n'), ("u", ' "\\\'\t</script>\x7f🐳'))):
+        for i, (user, tail) in enumerate((("<token>", ""), ("a:b", ""),
+                                          ("_json_key é", '{"x": "\\n"}\n'),
+                                          ("u", ' "\\\'\t</script>\x7f🐳'))):
             secret = site.plant(tail)
             self.login("odd%d.example" % i, publicValue=user, secretValue=secret)
             self.assertEqual(self.get("odd%d.example" % i, key), (user, secret))
-        self.assertEqual(json.loads(self.run_helper("list", key=key).stdout), {"odd%d.example" % i: user for i, user in enumerate(("<token>", "a:b", "_json_key é", "u"))})
+        self.assertEqual(json.loads(self.run_helper("list", key=key).stdout),
+                         {"odd%d.example" % i: user for i,
+                          user in enumerate(("<token>", "a:b", "_json_key é", "u"))})
 
     def test_list(self):
         key = self.key(role="reveal")
         self.says(self.run_helper("list", key=key), 0, "{}\n")
-        users = {address: self.login(stored)[1] for address, stored in ((HUB, "docker.io"), ("ghcr.io", "ghcr.io"), ("localhost:5000", "http://localhost:5000"))}
+        users = {address: self.login(stored)[1] for address,
+                 stored in ((HUB, "docker.io"), ("ghcr.io", "ghcr.io"),
+                            ("localhost:5000", "http://localhost:5000"))}
         self.login("docker.io", pathPrefix="acme")
         self.login("token.example", publicValue="<token>")
         done = self.run_helper("list", key=key)
-        self.assertEqual((done.returncode, json.loads(done.stdout)), (0, dict(users, **{"token.example": "<token>"})))
+        self.assertEqual((done.returncode, json.loads(done.stdout)),
+                         (0, dict(users, **{"token.example": "<token>"})))
 
     def test_many(self):
         registries = 120
@@ -160,26 +181,33 @@ class Protocol(Base):
         done = self.run_helper("list", key=key)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual(len(json.loads(done.stdout)), registries)
-        self.says(self.store("https://H%d.example/" % (registries - 1), "another", site.plant(), key), 0, "")
-        self.assertEqual(len(self.rows(registryId=self.registries["h%d.example" % (registries - 1)]["id"])), 2)
+        self.says(self.store("https://H%d.example/" % (registries - 1), "another", site.plant(),
+                             key), 0, "")
+        self.assertEqual(
+            len(self.rows(registryId=self.registries["h%d.example" % (registries - 1)]["id"])), 2)
 
 
 class Store(Base):
     def test_store_get_erase(self):
         key = self.key()
         first, second = site.plant(), site.plant()
-        for address, other in ((HUB, "docker.io"), ("registry.example:5000", "https://Registry.example:5000/"), ("ghcr.io", "https://ghcr.io/v2/")):
+        for address, other in ((HUB, "docker.io"),
+                               ("registry.example:5000", "https://Registry.example:5000/"),
+                               ("ghcr.io", "https://ghcr.io/v2/")):
             self.says(self.store(address, "me", first, key), 0, "")
             self.assertEqual(self.get(other, key), ("me", first))
-            self.says(self.store(other, "me", second, key), 0, "")          # the same login by another spelling
+            # the same login by another spelling
+            self.says(self.store(other, "me", second, key), 0, "")
             self.assertEqual(self.get(address, key), ("me", second))
             rows = self.rows(publicValue="me")
-            self.assertEqual([(row["state"], row["description"]) for row in rows], [("active", "Stored by docker-credential-regcred.")])
+            self.assertEqual([(row["state"], row["description"]) for row in rows],
+                             [("active", "Stored by docker-credential-regcred.")])
             self.says(self.run_helper("erase", stdin=other, key=key), 0, "")
             self.says(self.run_helper("get", stdin=address, key=key), 1, NOT_FOUND)
             self.says(self.run_helper("erase", stdin=other, key=key), 1, NOT_FOUND)
             self.assertEqual(self.rows(publicValue="me"), [])
-        self.assertEqual(len(self.ok(self.project.env.get("registries"))["data"]), 3)     # the registries stay
+        # the registries stay
+        self.assertEqual(len(self.ok(self.project.env.get("registries"))["data"]), 3)
 
     def test_what_was_stored_last_is_used(self):
         key = self.key()
@@ -202,7 +230,8 @@ class Store(Base):
         self.says(self.store("ghcr.io", user, new, key), 0, "")
         self.assertEqual(self.get("ghcr.io", key), (user, new))
         self.assertEqual([row["id"] for row in self.rows()], [made])
-        self.fails(self.run_helper("erase", stdin="ghcr.io", key=key), "not stored by docker-credential-regcred")
+        self.fails(self.run_helper("erase", stdin="ghcr.io", key=key),
+                   "not stored by docker-credential-regcred")
         self.assertEqual(self.get("ghcr.io", key), (user, new))
         # One for a part of the registry is another login.
         self.login(publicValue="team", pathPrefix="acme")
@@ -229,7 +258,9 @@ class Store(Base):
         self.login("ghcr.io")
         self.says(self.store("ghcr.io", "me", secret, key), 0, "")
         done = []
-        threads = [threading.Thread(target=lambda: done.append(self.store("ghcr.io", "me", secret, key).stdout)) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: done.append(self.store("ghcr.io", "me", secret,
+                                                                   key).stdout)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -243,15 +274,19 @@ class Store(Base):
         for i in range(4):
             keys, address = [self.key() for _ in range(2)], "new%d.example" % i
             secret, done = site.plant(), []
-            threads = [threading.Thread(target=lambda k=keys[n % 2], a=address, s=secret: done.append(self.store(a, "me", s, k).stdout)) for n in range(8)]
+            threads = [threading.Thread(target=lambda k=keys[n % 2], a=address,
+                                        s=secret: done.append(self.store(a, "me", s, k).stdout))
+                                        for n in range(8)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             self.assertEqual(done, [""] * 8)
-            registry, = [r for r in self.ok(self.project.env.get("registries?limit=1000"))["data"] if r["serverAddress"] == address]
+            registry, = [r for r in self.ok(self.project.env.get("registries?limit=1000"))["data"]
+                         if r["serverAddress"] == address]
             rows = self.rows(registryId=registry["id"])
-            self.assertEqual([(row["publicValue"], row["state"]) for row in rows], [("me", "active")])
+            self.assertEqual([(row["publicValue"], row["state"]) for row in rows],
+                             [("me", "active")])
             self.assertEqual(self.get(address, keys[0]), ("me", secret))
 
     def test_a_login_goes_with_the_last_key_that_stored_it(self):
@@ -269,7 +304,8 @@ class Store(Base):
 
     def together(self, *calls):
         done = []
-        threads = [threading.Thread(target=lambda c=call: done.append(c().stdout)) for call in calls]
+        threads = [threading.Thread(target=lambda c=call: done.append(c().stdout))
+                   for call in calls]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -277,21 +313,27 @@ class Store(Base):
         self.assertEqual(done, [""] * len(calls))
 
     def test_no_key_is_lost_that_stores_or_erases_beside_others(self):
-        """A login goes when the last key has erased it, also if others store it or go at the same moment."""
+        """A login goes when the last key has erased it, also if others store it or go at the same
+        moment."""
         keys, secret = [self.key() for _ in range(6)], site.plant()
         for _ in range(5):
             self.says(self.store("ghcr.io", "me", secret, keys[0]), 0, "")
             self.together(*(lambda k=k: self.store("ghcr.io", "me", secret, k) for k in keys[1:]))
             row, = self.rows()
-            self.assertEqual(sorted(row["name"].split(":")[1].split()), sorted(key[0] for key in keys))
-            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k) for k in keys[1:4]))
+            self.assertEqual(sorted(row["name"].split(":")[1].split()),
+                             sorted(key[0] for key in keys))
+            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k)
+                            for k in keys[1:4]))
             row, = self.rows()
-            self.assertEqual(sorted(row["name"].split(":")[1].split()), sorted(key[0] for key in (keys[0], *keys[4:])))
-            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k) for k in (keys[0], *keys[4:])))
+            self.assertEqual(sorted(row["name"].split(":")[1].split()),
+                             sorted(key[0] for key in (keys[0], *keys[4:])))
+            self.together(*(lambda k=k: self.run_helper("erase", stdin="ghcr.io", key=k)
+                            for k in (keys[0], *keys[4:])))
             self.assertEqual(self.rows(), [])
 
     def test_more_keys_than_a_name_has_room_for(self):
-        """The oldest are forgotten, so that a login is not kept by keys that nobody knows; the newer ones stay."""
+        """The oldest are forgotten, so that a login is not kept by keys that nobody knows; the
+        newer ones stay."""
         keys, secret = [self.key() for _ in range(14)], site.plant()
         for key in keys:
             self.says(self.store("ghcr.io", "me", secret, key), 0, "")
@@ -306,7 +348,8 @@ class Store(Base):
         self.says(self.store("long.example", "u", secret, key), 0, "")
         self.assertEqual(self.get("long.example", key), ("u", secret))
         self.fails(self.store("long.example", "u", "x" * 70000, key), "64 KiB")
-        for body in ({"ServerURL": "e.example", "Username": "u", "Secret": ""}, {"ServerURL": "e.example", "Username": "u"}):
+        for body in ({"ServerURL": "e.example", "Username": "u", "Secret": ""},
+                     {"ServerURL": "e.example", "Username": "u"}):
             self.fails(self.run_helper("store", stdin=json.dumps(body), key=key), "no password")
         self.assertEqual(len(self.rows()), 1)
 
@@ -316,11 +359,13 @@ class Keys(Base):
         self.login()
         reveal, plain = self.key(role="reveal"), site.new_key(self.project.admin, name="plain")
         self.get("ghcr.io", reveal)
-        for done in (self.store("ghcr.io", "u", site.plant(), reveal), self.run_helper("erase", stdin="ghcr.io", key=reveal)):
+        for done in (self.store("ghcr.io", "u", site.plant(), reveal),
+                     self.run_helper("erase", stdin="ghcr.io", key=reveal)):
             self.fails(done, "your key")
         for word, stdin in (("get", "ghcr.io"), ("list", "")):
             self.fails(self.run_helper(word, stdin=stdin, key=plain), "your key may not", "403")
-            self.fails(self.run_helper(word, stdin=stdin, key=("nobody", site.plant())), "does not accept this key", "401")
+            self.fails(self.run_helper(word, stdin=stdin, key=("nobody", site.plant())),
+                       "does not accept this key", "401")
         self.says(self.store("ghcr.io", "u", site.plant(), plain), 0, "")
 
     def test_key_files(self):
@@ -329,37 +374,57 @@ class Keys(Base):
         good = self.key_file(key)
         for mode in (0o644, 0o640, 0o604, 0o660, 0o610):
             os.chmod(good, mode)
-            self.fails(self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=good)), good, "read by others")
+            self.fails(self.run_helper("get", stdin="ghcr.io",
+                                       env=self.environ(REGCRED_URL=site.base,
+                                                        REGCRED_API_KEY_FILE=good)), good,
+                                                        "read by others")
         link = os.path.join(self.home, "link")
         os.symlink(good, link)
         for mode in (0o600, 0o400):
             os.chmod(good, mode)
             for path in (good, link):
-                done = self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path))
+                done = self.run_helper("get", stdin="ghcr.io",
+                                       env=self.environ(REGCRED_URL=site.base,
+                                                        REGCRED_API_KEY_FILE=path))
                 self.assertEqual(json.loads(done.stdout)["Secret"], secret)
         os.mkfifo(os.path.join(self.home, "fifo"), 0o600)
-        for name, text, word in (("missing", None, "No such file"), ("fifo", None, "is not a file"), (".", None, "read by others"), ("half", "access_key = x\n", "no key"),
+        for name, text, word in (("missing", None, "No such file"), ("fifo", None, "is not a file"),
+                                 (".", None, "read by others"), ("half", "access_key = x\n", "no key"),
                                  ("empty", "", "no key"), ("nonsense", "hello\n", "half:1" and "nonsense:1"), ("long", "#" * 20000, "too long"),
-                                 ("value", "secret_key = " + "x" * 2000, "value:1"), ("nul", "access_key = a\0b\n", "NUL byte")):
+                                 ("value", "secret_key = " + "x" * 2000, "value:1"),
+                                 ("nul", "access_key = a\0b\n", "NUL byte")):
             path = self.file(name, text) if text is not None else os.path.join(self.home, name)
             if name == ".":
                 os.chmod(self.home, 0o755)
             words = ("is not a file",) if name == "." else (word,)
-            self.fails(self.run_helper("get", stdin="ghcr.io", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=path)), *words)
+            self.fails(self.run_helper("get", stdin="ghcr.io",
+                                       env=self.environ(REGCRED_URL=site.base,
+                                                        REGCRED_API_KEY_FILE=path)), *words)
         # What `regcred key create` prints is a key file.
         text = self.file("printed", "REGCRED_ACCESS_KEY=%s\nREGCRED_SECRET_KEY=%s\n" % key)
-        self.says(self.run_helper("list", env=self.environ(REGCRED_URL=site.base, REGCRED_API_KEY_FILE=text)), 0, '{"ghcr.io":"%s"}\n' % user)
-        self.says(self.run_helper("list", env=self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1])), 0, '{"ghcr.io":"%s"}\n' % user)
+        self.says(self.run_helper("list",
+                                  env=self.environ(REGCRED_URL=site.base,
+                                                   REGCRED_API_KEY_FILE=text)), 0,
+                                                   '{"ghcr.io":"%s"}\n' % user)
+        self.says(self.run_helper("list",
+                                  env=self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0],
+                                                   REGCRED_SECRET_KEY=key[1])), 0,
+                                                   '{"ghcr.io":"%s"}\n' % user)
         self.fails(self.run_helper("list", env=self.environ(REGCRED_URL=site.base)), "no key")
 
     def test_a_terminal_shows_again_what_is_typed(self):
-        """After the secret was typed, and also where a signal ended the program in the middle of it."""
+        """After the secret was typed, and also where a signal ended the program in the middle of
+        it."""
         key = self.key()
         for signals in ((), (signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,)):
             master, slave = os.openpty()
             try:
-                login = subprocess.Popen([harness.program("regcred"), "login", site.base], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                         env=self.environ(), text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                login = subprocess.Popen([harness.program("regcred"), "login", site.base],
+                                         stdin=slave, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT,
+                                         env=self.environ(), text=True,
+                                         preexec_fn=lambda: signal.signal(signal.SIGINT,
+                                                                          signal.SIG_DFL))
 
                 def echoes(slave=slave):
                     return bool(termios.tcgetattr(slave)[3] & termios.ECHO)
@@ -379,18 +444,23 @@ class Keys(Base):
 
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_a_signal_at_any_call_on_the_terminal_ends_a_login(self):
-        """It is sent at the k-th ioctl of the program, among them those that hide and show what is typed: it is never lost."""
+        """It is sent at the k-th ioctl of the program, among them those that hide and show what is
+        typed: it is never lost."""
         key = self.key()
         for k in range(1, 8):
             master, slave = os.openpty()
             try:
                 log = os.path.join(self.home, "strace")
-                login = subprocess.Popen(["strace", "-o", log, "-e", "trace=ioctl", "-e", "inject=ioctl:signal=SIGTERM:when=%d" % k, harness.program("regcred"), "login", site.base],
-                                         stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environ(), text=True)
+                login = subprocess.Popen(["strace", "-o", log, "-e", "trace=ioctl", "-e",
+                                          "inject=ioctl:signal=SIGTERM:when=%d" % k,
+                                          harness.program("regcred"), "login", site.base],
+                                         stdin=slave, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, env=self.environ(), text=True)
                 os.write(master, key[0].encode() + b"\n")
                 try:
                     login.communicate(timeout=3)
-                except subprocess.TimeoutExpired:          # right if there were fewer calls than k before it waits
+                # right if there were fewer calls than k before it waits
+                except subprocess.TimeoutExpired:
                     with open(log, encoding="utf-8") as f:
                         self.assertNotIn("SIGTERM", f.read(), k)
                     os.write(master, key[1].encode() + b"\n")
@@ -403,13 +473,22 @@ class Keys(Base):
     def test_http_is_for_loopback_or_must_be_allowed(self):
         key = self.key()
         self.login()
-        for url in ("http://creds.example.com", "http://192.0.2.1", "http://[2001:db8::1]:8080", "http://127.0.0.1.example.com", "http://localhost.example.com", "HTTP://creds.example.com"):
-            self.fails(self.run_helper("get", stdin="ghcr.io", key=key, url=url), "is http: the key and all logins could be read")
-        for url, more in (("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "yes"}), ("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "1"}), ("https://no-such-host.invalid", {})):
-            done = self.run_helper("get", stdin="ghcr.io", key=key, url=url, env=self.environ(REGCRED_URL=url, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], **more))
+        for url in ("http://creds.example.com", "http://192.0.2.1", "http://[2001:db8::1]:8080",
+                    "http://127.0.0.1.example.com", "http://localhost.example.com",
+                    "HTTP://creds.example.com"):
+            self.fails(self.run_helper("get", stdin="ghcr.io", key=key, url=url),
+                       "is http: the key and all logins could be read")
+        for url, more in (("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "yes"}),
+                          ("http://no-such-host.invalid", {"REGCRED_ALLOW_HTTP": "1"}),
+                          ("https://no-such-host.invalid", {})):
+            done = self.run_helper("get", stdin="ghcr.io", key=key, url=url,
+                                   env=self.environ(REGCRED_URL=url, REGCRED_ACCESS_KEY=key[0],
+                                                    REGCRED_SECRET_KEY=key[1], **more))
             self.fails(done, "failed: ")
         # Over http no proxy is told the key.
-        env = self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0], REGCRED_SECRET_KEY=key[1], http_proxy="http://127.0.0.1:9", all_proxy="http://127.0.0.1:9")
+        env = self.environ(REGCRED_URL=site.base, REGCRED_ACCESS_KEY=key[0],
+                           REGCRED_SECRET_KEY=key[1], http_proxy="http://127.0.0.1:9",
+                           all_proxy="http://127.0.0.1:9")
         self.assertEqual(self.run_helper("list", env=env).returncode, 0)
 
     def test_the_file_of_login(self):
@@ -418,9 +497,12 @@ class Keys(Base):
         text = "# made by hand\nurl = %s/v1/projects/%s/\naccess_key=%s\n  secret_key = %s  \r\n" % (site.base, self.project.id, *key)
         self.file(".config/regcred/client.ini", text)
         self.says(self.run_helper("list", env=self.environ()), 0, '{"ghcr.io":"%s"}\n' % user)
-        self.says(self.run_helper("list", env=self.environ(HOME="/nonexistent", XDG_CONFIG_HOME=self.home + "/.config")), 0, '{"ghcr.io":"%s"}\n' % user)
+        self.says(self.run_helper("list",
+                                  env=self.environ(HOME="/nonexistent", XDG_CONFIG_HOME=self.home
+                                                   + "/.config")), 0, '{"ghcr.io":"%s"}\n' % user)
         # Its key goes to no other server.
-        self.fails(self.run_helper("list", env=self.environ(REGCRED_URL="http://127.0.0.1:9")), "no key")
+        self.fails(self.run_helper("list", env=self.environ(REGCRED_URL="http://127.0.0.1:9")),
+                   "no key")
         self.file(".config/regcred/client.ini", text, 0o644)
         self.fails(self.run_helper("list", env=self.environ()), "read by others")
 
@@ -429,8 +511,11 @@ class Keys(Base):
         self.login()
         scope = "/projects/" + self.project.id
         for tail in ("", "/", "/v1", "/v1/", "/v2-beta", "/v1" + scope, "/v2-beta" + scope + "/"):
-            self.assertEqual(self.run_helper("list", key=key, url=site.base + tail).returncode, 0, tail)
-        for url in ("ftp://127.0.0.1/", "http://u:p@127.0.0.1/", "http://u@127.0.0.1/", "http://127.0.0.1/?a=b", "http://127.0.0.1/#a", "file:///etc/passwd", "http://", "not a url"):
+            self.assertEqual(self.run_helper("list", key=key, url=site.base + tail).returncode, 0,
+                             tail)
+        for url in ("ftp://127.0.0.1/", "http://u:p@127.0.0.1/", "http://u@127.0.0.1/",
+                    "http://127.0.0.1/?a=b", "http://127.0.0.1/#a", "file:///etc/passwd", "http://",
+                    "not a url"):
             self.fails(self.run_helper("list", key=key, url=url), "must be a URL")
 
 
@@ -475,7 +560,8 @@ class StandIn:
 
 
 def http(status, body, *headers, length=None):
-    head = ["HTTP/1.1 %d X" % status, "Content-Type: application/json", "Content-Length: %d" % (len(body) if length is None else length), *headers]
+    head = ["HTTP/1.1 %d X" % status, "Content-Type: application/json", "Content-Length: %d"
+            % (len(body) if length is None else length), *headers]
     return ["\r\n".join(head).encode() + b"\r\n\r\n" + body.encode()]
 
 
@@ -487,11 +573,16 @@ class Trouble(Base):
         self.key_of_nobody = ("access", site.plant())
 
     def ask(self, port, word="get", timeout="0"):
-        stdin = {"get": "ghcr.io", "erase": "ghcr.io", "list": "", "store": '{"ServerURL":"ghcr.io","Username":"u","Secret":"%s"}' % site.plant()}[word]
-        env = self.environ(REGCRED_URL="http://127.0.0.1:%d" % port, REGCRED_API_KEY_FILE=self.key_file(self.key_of_nobody), REGCRED_API_TIMEOUT=timeout)
+        stdin = {"get": "ghcr.io", "erase": "ghcr.io", "list": "",
+                 "store": '{"ServerURL":"ghcr.io","Username":"u","Secret":"%s"}'
+                 % site.plant()}[word]
+        env = self.environ(REGCRED_URL="http://127.0.0.1:%d" % port,
+                           REGCRED_API_KEY_FILE=self.key_file(self.key_of_nobody),
+                           REGCRED_API_TIMEOUT=timeout)
         began = time.monotonic()
         done = self.run_helper(word, stdin=stdin, env=env)
-        # The bound is 1.9 s, unless a call says otherwise; a loaded machine needs time to start the program.
+        # The bound is 1.9 s, unless a call says otherwise; a loaded machine needs time to start the
+        # program.
         self.assertLess(time.monotonic() - began, 20)
         return done
 
@@ -505,7 +596,8 @@ class Trouble(Base):
             s.bind(("127.0.0.1", 0))                     # nobody listens
             for word in ("get", "store", "erase", "list"):
                 self.fails(self.ask(s.getsockname()[1], word), "failed: ")
-        self.fails(self.run_helper("get", stdin="ghcr.io", key=self.key_of_nobody, url="http://no-such-host.invalid"))
+        self.fails(self.run_helper("get", stdin="ghcr.io", key=self.key_of_nobody,
+                                   url="http://no-such-host.invalid"))
 
     def test_hangs(self):
         server = self.stand_in(None)
@@ -528,22 +620,30 @@ class Trouble(Base):
                 (http(503, error % (503, "Service Unavailable")), "503"), (http(507, error % (507, "Insufficient Storage")), "507", "full"),
                 (http(302, good, "Location: http://127.0.0.1:%d/" % elsewhere.port), "status 302"), (http(200, '{"x":"%s"}' % ("y" * 1100000)), "too large"),
                 (http(200, '{"x":[%s0]}' % ("0," * 110000)), "not come from regcred"), ([b"\0\1\2\3"], "failed: "), ([b""], "failed: "),
-                (["HTTP/1.1 200 OK\r\nX: {}\r\n".format("y" * 400000).encode()], "failed: "), (http(204, ""), "not come from regcred")):
+                (["HTTP/1.1 200 OK\r\nX: {}\r\n".format("y" * 400000).encode()], "failed: "),
+                (http(204, ""), "not come from regcred")):
             with self.subTest(answer=answer[0][:200]):
                 self.fails(self.ask(self.stand_in(answer).port), *words)
         self.assertEqual(elsewhere.asked, [], "a redirect was followed")
         self.says(self.ask(self.stand_in(http(404, error % (404, "NoLogin"))).port), 1, NOT_FOUND)
-        self.says(self.ask(self.stand_in(http(200, good)).port), 0, '{"ServerURL":"ghcr.io","Username":"u","Secret":"s"}\n')
+        self.says(self.ask(self.stand_in(http(200, good)).port), 0,
+                  '{"ServerURL":"ghcr.io","Username":"u","Secret":"s"}\n')
         for word in ("store", "erase", "list"):
-            for answer in (http(200, "{}"), http(200, '{"data":1,"auths":1}'), http(200, '{"auths":{"x":1}}'), http(200, "x"), http(403, error % (403, "Forbidden"))):
+            for answer in (http(200, "{}"), http(200, '{"data":1,"auths":1}'),
+                           http(200, '{"auths":{"x":1}}'), http(200, "x"),
+                           http(403, error % (403, "Forbidden"))):
                 if (word, answer) != ("list", http(200, "{}")):
                     self.fails(self.ask(self.stand_in(answer).port, word))
 
     def test_an_endless_list(self):
         """Pages that name each other for ever end with the time."""
-        server = self.stand_in(http(200, '{"data":[],"pagination":{"next":"http://127.0.0.1:1/elsewhere?limit=1"}}', "Connection: close"))
-        self.assertRegex(self.fails(self.ask(server.port, "erase")).stdout, "does not end|does not answer within")
-        self.assertTrue(all(b"GET /v2-beta/registries?" in asked for asked in server.asked), "a page was asked for elsewhere")
+        server = self.stand_in(
+            http(200, '{"data":[],"pagination":{"next":"http://127.0.0.1:1/elsewhere?limit=1"}}',
+                 "Connection: close"))
+        self.assertRegex(self.fails(self.ask(server.port, "erase")).stdout,
+                         "does not end|does not answer within")
+        self.assertTrue(all(b"GET /v2-beta/registries?" in asked for asked in server.asked),
+                        "a page was asked for elsewhere")
 
     def test_tls(self):
         """Certificates are checked; the right authority makes one good."""
@@ -551,8 +651,10 @@ class Trouble(Base):
             self.skipTest("not installed: openssl")
         import ssl
         paths = [os.path.join(self.home, name) for name in ("server.key", "server.pem")]
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", paths[0], "-out", paths[1]], check=True, capture_output=True, timeout=60)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", paths[0], "-out",
+                        paths[1]], check=True, capture_output=True, timeout=60)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(paths[1], paths[0])
         server = StandIn(http(200, '{"ServerURL":"x","Username":"u","Secret":"s"}'), context)
@@ -560,10 +662,15 @@ class Trouble(Base):
         url = "https://127.0.0.1:%d" % server.port
         key = self.key_file(self.key_of_nobody)
         env = self.environ(REGCRED_URL=url, REGCRED_API_KEY_FILE=key, REGCRED_API_CA_FILE=paths[1])
-        self.says(self.run_helper("get", stdin="ghcr.io", env=env), 0, '{"ServerURL":"ghcr.io","Username":"u","Secret":"s"}\n')
+        self.says(self.run_helper("get", stdin="ghcr.io", env=env), 0,
+                  '{"ServerURL":"ghcr.io","Username":"u","Secret":"s"}\n')
         asked = len(server.asked)
-        for other in ({"REGCRED_API_CA_FILE": None}, {"REGCRED_URL": "https://localhost.invalid:%d" % server.port}, {"REGCRED_API_CA_FILE": "/nonexistent"}):
-            env = dict(self.environ(REGCRED_URL=url, REGCRED_API_KEY_FILE=key, REGCRED_API_CA_FILE=paths[1]), **{k: v or "" for k, v in other.items()})
+        for other in ({"REGCRED_API_CA_FILE": None},
+                      {"REGCRED_URL": "https://localhost.invalid:%d" % server.port},
+                      {"REGCRED_API_CA_FILE": "/nonexistent"}):
+            env = dict(self.environ(REGCRED_URL=url, REGCRED_API_KEY_FILE=key,
+                                    REGCRED_API_CA_FILE=paths[1]),
+                                    **{k: v or "" for k, v in other.items()})
             self.fails(self.run_helper("get", stdin="ghcr.io", env=env), "failed: ")
         self.assertEqual(len(server.asked), asked, "a key was sent to a server that is not trusted")
 

@@ -1,4 +1,5 @@
-"""The core of the API through each web server and each way to run regcredd, with the examples of hosting/ as they are shipped.
+"""The core of the API through each web server and each way to run regcredd, with the examples of
+hosting/ as they are shipped.
 
 The whole of another module through one of them:  run.py --front lighttpd test_acceptance
 """
@@ -47,7 +48,8 @@ class Through:
     def test_a_login_lives_and_its_links_are_right(self):
         p = self.project
         registry = p.registry()
-        self.assertEqual(registry["links"]["self"], site.base + p.root + "/registries/" + registry["id"])
+        self.assertEqual(registry["links"]["self"], site.base + p.root + "/registries/"
+                         + registry["id"])
         made = p.credential(registry)
         path = "registrycredentials/" + made["id"]
         self.assertEqual(self.ok(p.env.get(path))["state"], "active")
@@ -66,15 +68,20 @@ class Through:
         for name in names:
             with self.subTest(name):
                 encoded = "".join("%%%02X" % byte for byte in name.encode())
-                self.assertEqual([r["name"] for r in self.ok(p.env.get("registries?name=" + encoded))["data"]], [name])
-        self.assertEqual([r["name"] for r in self.ok(p.env.get("registries?name=a+b"))["data"]], ["a b"])
+                self.assertEqual(
+                    [r["name"] for r in self.ok(p.env.get("registries?name=" + encoded))["data"]],
+                    [name])
+        self.assertEqual([r["name"] for r in self.ok(p.env.get("registries?name=a+b"))["data"]],
+                         ["a b"])
 
     def test_a_path_arrives_as_it_was_sent(self):
-        """Decoded once and by regcred alone: an encoded slash is no slash, and an encoded letter is that letter."""
+        """Decoded once and by regcred alone: an encoded slash is no slash, and an encoded letter is
+        that letter."""
         p = self.project
         registry = p.registry()
         self.ok(p.env.get("registrie%73/" + registry["id"]))
-        for path in ("registries%2F" + registry["id"], "registries/" + registry["id"] + "%252F", "registries/%3Fname=x"):
+        for path in ("registries%2F" + registry["id"], "registries/" + registry["id"] + "%252F",
+                     "registries/%3Fname=x"):
             with self.subTest(path):
                 self.status(p.env.get(path, proxy=True), 400, 404)
 
@@ -83,12 +90,15 @@ class Through:
         answer = site.anonymous().get("registries")
         self.err(answer, 401, "Unauthorized")
         self.assertTrue(answer.header("WWW-Authenticate").startswith("Basic realm="))
-        self.err(site.anonymous().get("registries", headers={"Authorization": "Basic eDp5"}), 401, "Unauthorized")
+        self.err(site.anonymous().get("registries", headers={"Authorization": "Basic eDp5"}), 401,
+                 "Unauthorized")
         self.ok(p.env.get("registries"))
-        self.ok(site.anonymous(p.root).get("registries", headers={"X-API-Key": ":".join(p.env.key)}))
+        self.ok(site.anonymous(p.root).get("registries",
+                                           headers={"X-API-Key": ":".join(p.env.key)}))
         # Names by which a client might pretend to be somebody.
         for name in ("Remote-User", "REGCRED_PROXY_USER", "X-Forwarded-User"):
-            self.err(site.anonymous().get("registries", headers={name: "admin"}), 401, "Unauthorized")
+            self.err(site.anonymous().get("registries", headers={name: "admin"}), 401,
+                     "Unauthorized")
 
     def test_HEAD_has_no_body_and_errors_are_JSON(self):
         p = self.project
@@ -105,8 +115,10 @@ class Through:
         def body(size):
             text = json.dumps({"description": "x"})
             return text + " " * (size - len(text))
-        self.ok(p.env.put("registries/" + registry["id"], body(65536), content_type="application/json"))
-        answer = p.env.put("registries/" + registry["id"], body(65537), content_type="application/json", proxy=True)
+        self.ok(p.env.put("registries/" + registry["id"], body(65536),
+                          content_type="application/json"))
+        answer = p.env.put("registries/" + registry["id"], body(65537),
+                           content_type="application/json", proxy=True)
         self.status(answer, 413)
         self.assertEqual(answer.json["status"], 413, repr(answer))
 
@@ -123,20 +135,25 @@ class Through:
 
     def test_TRACE_echoes_no_key_and_a_range_is_the_whole(self):
         secret = site.plant("trace")
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)) as c:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", site.port,
+                                                           timeout=20)) as c:
             c.request("TRACE", "/v1", headers={"X-API-Key": "x:" + secret})
             self.assertNotIn(secret.encode(), c.getresponse().read())
         answer = self.project.env.get("registries", headers={"Range": "bytes=0-1"})
         self.assertEqual(self.ok(answer)["type"], "collection")
 
     def trace(self):
-        """strace on the web server and its processes; they are ours, but only root may always look."""
+        """strace on the web server and its processes; they are ours, but only root may always
+        look."""
         strace, out = shutil.which("strace"), os.path.join(site.root, "strace.log")
         if strace is None:
             self.skipTest("strace is missing: package strace")
-        tops = [site.nginx.pid] + ([site.front.helper.pid] if site.front is not None and site.front.helper is not None else [])
+        tops = [site.nginx.pid] + ([site.front.helper.pid] if site.front is not None
+                                   and site.front.helper is not None else [])
         pids = [pid for top in tops for pid in [top, *descendants(top)]]
-        process = subprocess.Popen([strace, "-f", "-q", "-o", out, "-e", "trace=open,openat,creat,memfd_create"] + ["-p%d" % pid for pid in pids],
+        process = subprocess.Popen([strace, "-f", "-q", "-o", out, "-e",
+                                    "trace=open,openat,creat,memfd_create"]
+                                    + ["-p%d" % pid for pid in pids],
                                    stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
 
@@ -144,10 +161,12 @@ class Through:
             with contextlib.suppress(OSError, StopIteration):
                 for pid in pids:
                     with open("/proc/%d/status" % pid, encoding="ascii") as f:
-                        if next(line for line in f if line.startswith("TracerPid")).split()[1] == "0":
+                        if next(line for line in f if line.startswith("TracerPid")).split()[
+                            1] == "0":
                             return False
             return True
-        if not harness.wait_until(lambda: process.poll() is not None or traced()) or process.poll() is not None:
+        if not harness.wait_until(lambda: process.poll() is not None
+                                  or traced()) or process.poll() is not None:
             process.kill()
             process.wait()
             self.skipTest("strace may not look at the web server")
@@ -162,12 +181,16 @@ class Through:
         reader = harness.Client(site, site.new_key(p.admin, reveal=True), p.root)
         strace, out = self.trace()
         try:
-            for i in range(3):                           # bodies and an answer above the 16 and 64 KiB that web servers keep in memory
-                body = json.dumps({"registryId": registry["id"], "publicValue": "u%d" % i, "email": "e", "secretValue": secrets[i % 2], "description": "d"})
+            # bodies and an answer above the 16 and 64 KiB that web servers keep in memory
+            for i in range(3):
+                body = json.dumps({"registryId": registry["id"], "publicValue": "u%d" % i,
+                                   "email": "e", "secretValue": secrets[i % 2], "description": "d"})
                 text = body + " " * (60000 - len(body))
-                self.ok(p.env.post("registrycredentials", text, content_type="application/json"), 201)
+                self.ok(p.env.post("registrycredentials", text, content_type="application/json"),
+                        201)
                 chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text.encode())
-                p.env.post("registrycredentials", chunks, headers={"Transfer-Encoding": "chunked"}, content_type="application/json", check=False)
+                p.env.post("registrycredentials", chunks, headers={"Transfer-Encoding": "chunked"},
+                           content_type="application/json", check=False)
             hand = reader.post("handouts", {"format": "docker"}, check=False)
             self.assertEqual(hand.status, 200, hand)
             self.assertGreater(len(hand.body), 70000)
@@ -175,20 +198,25 @@ class Through:
             strace.terminate()
             strace.wait(20)
         with open(out, encoding="utf-8", errors="replace") as f:
-            made = [line for line in f if re.search(r"O_WRONLY|O_RDWR|O_CREAT|creat\(", line) and " = -1 " not in line]
+            made = [line for line in f if re.search(r"O_WRONLY|O_RDWR|O_CREAT|creat\(", line)
+                    and " = -1 " not in line]
         os.unlink(out)
         # As a CGI its own files are among them: of the state directory, and of the pool's memory.
         # Only root sees their names, because regcredd may not be looked into.
-        own = r'"(/dev/null|/dev/shm/|%s/(regcred|master))|"/proc/|AT_FDCWD, 0x' % re.escape(site.state)
+        own = r'"(/dev/null|/dev/shm/|%s/(regcred|master))|"/proc/|AT_FDCWD, 0x' % re.escape(
+            site.state)
         others = [line for line in made if not re.search(own, line)]
         self.assertEqual(others, [])
 
     def test_a_chunked_body_arrives_whole_or_is_refused(self):
         p = self.project
         text = json.dumps({"name": "chunked", "serverAddress": "chunked.example.test"}).encode()
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(text[i:i + 7]), text[i:i + 7]) for i in range(0, len(text), 7)) + b"0\r\n\r\n"
-        knows = not self.front.startswith("apache")      # which does not know how long it is, and answers itself
-        answer = p.env.post("registries", chunks, headers={"Transfer-Encoding": "chunked"}, content_type="application/json", check=knows)
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(text[i:i + 7]), text[i:i + 7])
+                          for i in range(0, len(text), 7)) + b"0\r\n\r\n"
+        # which does not know how long it is, and answers itself
+        knows = not self.front.startswith("apache")
+        answer = p.env.post("registries", chunks, headers={"Transfer-Encoding": "chunked"},
+                            content_type="application/json", check=knows)
         if not knows:
             self.status(answer, 411)
             return
@@ -196,7 +224,8 @@ class Through:
 
 
 def of(front):
-    return type("Through_" + front.replace("-", "_"), (Through, harness.Case), {"front": front, "__module__": __name__})
+    return type("Through_" + front.replace("-", "_"), (Through, harness.Case),
+                {"front": front, "__module__": __name__})
 
 
 class SlowReaders:
@@ -209,7 +238,8 @@ class SlowReaders:
         global site
         site = harness.Site(front=cls.front, workers=2, threads=16)
         if cls.front == "apache":
-            site.front.slots = max(cls.COUNTS) + 40                  # its own processes, one for each connection
+            # its own processes, one for each connection
+            site.front.slots = max(cls.COUNTS) + 40
         site.start()
         cls.project, cls.other = site.project(), site.project()
 
@@ -228,7 +258,8 @@ class SlowReaders:
             with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
                 s.connect(("127.0.0.1", site.port))
-                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n" % (p.root, basic)).encode())
+                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: "
+                           "h\r\nAuthorization: %s\r\n\r\n" % (p.root, basic)).encode())
                 while not stop.wait(1):
                     s.recv(1000)
         basic = "Basic " + base64.b64encode(":".join(p.env.key).encode()).decode()
@@ -239,7 +270,8 @@ class SlowReaders:
                 t.start()
             longest, end = 0, time.monotonic() + 20
             while time.monotonic() < end:
-                for ask in (lambda: site.anonymous().get("/ping", check=False), lambda: self.other.env.get("registries?limit=1")):
+                for ask in (lambda: site.anonymous().get("/ping", check=False),
+                            lambda: self.other.env.get("registries?limit=1")):
                     begun = time.monotonic()
                     self.assertEqual(ask().status, 200)
                     longest = max(longest, time.monotonic() - begun)
@@ -247,16 +279,21 @@ class SlowReaders:
             stop.set()
             for t in threads:
                 t.join()
-            print("%s: %d slow readers, others wait %d ms at most" % (self.front, count, longest * 1000), flush=True)
-            self.assertLess(longest, 3 if count < 100 else 6)  # what their lists cost on a busy machine; they would hold threads for a minute
+            print("%s: %d slow readers, others wait %d ms at most"
+                  % (self.front, count, longest * 1000), flush=True)
+            # what their lists cost on a busy machine; they would hold threads for a minute
+            self.assertLess(longest, 3 if count < 100 else 6)
 
 
 for name in ("nginx", "lighttpd", "apache") if os.environ.get("REGCRED_LONG") else ():
-    globals()["SlowReaders_" + name] = type("SlowReaders_" + name, (SlowReaders, harness.Case), {"front": name, "__module__": __name__})
+    globals()["SlowReaders_" + name] = type("SlowReaders_" + name, (SlowReaders, harness.Case),
+                                            {"front": name, "__module__": __name__})
 
 # The shipped nginx is what all other modules go through.
-Traced_nginx = type("Traced_nginx", (Through, harness.Case), {"front": "nginx", "__module__": __name__, **{
-    name: None for name in dir(Through) if name.startswith("test_") and "disk" not in name and "TRACE" not in name}})
+Traced_nginx = type("Traced_nginx", (Through, harness.Case),
+                    {"front": "nginx", "__module__": __name__, **{
+    name: None for name in dir(Through) if name.startswith("test_") and "disk" not in name
+    and "TRACE" not in name}})
 for name in fronts.FRONTS:
     if name != "nginx":
         globals()["Through_" + name.replace("-", "_")] = of(name)

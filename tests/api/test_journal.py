@@ -1,4 +1,5 @@
-"""A rollback journal in place of the write-ahead log, as on a network file system: the change from one to the other, and reads beside writes."""
+"""A rollback journal in place of the write-ahead log, as on a network file system: the change from
+one to the other, and reads beside writes."""
 
 import os
 import shutil
@@ -28,7 +29,8 @@ class Journal(harness.Case):
         self.registry = self.p.registry()["id"]
 
     def create(self):
-        return self.env.post("registrycredentials", {"registryId": self.registry, "publicValue": "u", "email": "e@x",
+        return self.env.post("registrycredentials",
+                             {"registryId": self.registry, "publicValue": "u", "email": "e@x",
                                                      "secretValue": self.site.plant()}, check=False)
 
     def restart(self, journal):
@@ -54,9 +56,11 @@ class Journal(harness.Case):
         self.assertFalse(os.path.exists(self.site.db + "-wal"))
         before = self.said("has a rollback journal instead of a write-ahead log")
         self.restart("rollback")
-        self.assertEqual(self.said("has a rollback journal instead of a write-ahead log"), before + 1)
+        self.assertEqual(self.said("has a rollback journal instead of a write-ahead log"),
+                         before + 1)
         self.assertIn("journal: rollback\n", self.site.cli("check", "--state-dir", self.site.state))
-        self.assertIn("makes it write-ahead log", self.site.cli("check", "--journal", "wal", "--state-dir", self.site.state))
+        self.assertIn("makes it write-ahead log",
+                      self.site.cli("check", "--journal", "wal", "--state-dir", self.site.state))
 
     def test_there_and_back_with_what_was_in_the_log(self):
         """The pool is killed, so that its log is not folded in by an orderly end."""
@@ -66,11 +70,15 @@ class Journal(harness.Case):
                 self.restart(journal)
                 self.assertEqual(self.mode(), journal)
                 made += [self.ok(self.create(), 201)["id"] for _ in range(5)]
-                self.assertEqual({row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]}, set(made))
+                self.assertEqual(
+                    {row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))[
+                        "data"]}, set(made))
                 self.site.kill_pool()
                 self.assertEqual(os.path.exists(self.site.db + "-wal"), journal == "wal")
         self.restart("rollback")
-        self.assertEqual({row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]}, set(made))
+        self.assertEqual(
+            {row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]},
+            set(made))
         self.assertEqual(self.site.sql("PRAGMA integrity_check"), [("ok",)])
 
     def test_a_command_that_changes_it_under_a_pool(self):
@@ -79,14 +87,18 @@ class Journal(harness.Case):
         self.site.cli("init", "--state-dir", self.site.state, "--journal", "wal")
         made = [self.ok(self.create(), 201)["id"] for _ in range(20)]
         self.assertEqual(self.mode(), "wal")
-        done = subprocess.run([harness.program("regcred"), "init", "--state-dir", self.site.state, "--journal", "rollback"],
-                              env=self.site.environ(), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([harness.program("regcred"), "init", "--state-dir", self.site.state,
+                               "--journal", "rollback"],
+                              env=self.site.environ(), capture_output=True, text=True, timeout=60,
+                              check=False)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("nobody else may use it while", done.stderr)
         made += [self.ok(self.create(), 201)["id"] for _ in range(20)]
         self.restart("rollback")
         self.assertEqual(self.mode(), "rollback")
-        self.assertEqual({row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]}, set(made))
+        self.assertEqual(
+            {row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]},
+            set(made))
 
     def test_reads_beside_writers(self):
         """Neither is refused: each waits for the other a moment."""
@@ -105,13 +117,17 @@ class Journal(harness.Case):
         for t in threads:
             t.start()
         try:
-            self.assertTrue(harness.wait_until(lambda: wrong or (len(written) >= 150 and len(read) >= 150), 60))
+            self.assertTrue(harness.wait_until(lambda: wrong
+                                               or (len(written) >= 150 and len(read) >= 150), 60))
         finally:
             stop.set()
             for t in threads:
                 t.join()
         self.assertEqual([repr(r) for r in wrong], [])
-        self.assertLessEqual({r.json["id"] for r in written}, {row["id"] for row in self.ok(self.env.get("registrycredentials?limit=-1"))["data"]})
+        self.assertLessEqual({r.json["id"] for r in written},
+                             {row["id"]
+                              for row in self.ok(self.env.get("registrycredentials?limit=-1"))[
+                                  "data"]})
 
 
 class Fuse(unittest.TestCase):
@@ -125,18 +141,21 @@ class Fuse(unittest.TestCase):
         os.mkdir(self.state)
         if shutil.which("bindfs") is None:
             self.skipTest("bindfs is not installed")
-        done = subprocess.run(["bindfs", below, self.state], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(["bindfs", below, self.state], capture_output=True, text=True,
+                              timeout=20, check=False)
         if done.returncode != 0:
             self.skipTest("FUSE cannot be mounted here: " + done.stderr.strip())
         self.addCleanup(subprocess.run, ["umount", self.state], check=False)
 
     def run_cli(self, *words):
         env = {k: v for k, v in os.environ.items() if not k.startswith("REGCRED_")}
-        return subprocess.run([harness.program("regcred"), *words, "--state-dir", self.state], env=env, capture_output=True, text=True,
+        return subprocess.run([harness.program("regcred"), *words, "--state-dir", self.state],
+                              env=env, capture_output=True, text=True,
                               timeout=60, check=True)
 
     def test_auto_takes_the_rollback_journal(self):
         self.assertIn("lies on FUSE", self.run_cli("init").stderr)
-        self.assertIn("journal: rollback, on the network file system FUSE\n", self.run_cli("check").stdout)
+        self.assertIn("journal: rollback, on the network file system FUSE\n",
+                      self.run_cli("check").stdout)
         self.run_cli("account", "add", "--kind", "user", "--name", "fuse")
         self.assertIn("fuse", self.run_cli("account", "list").stdout)

@@ -1,5 +1,6 @@
-"""regcred-kubelet-provider, run as the kubelet runs it: request and answer member by member, which pattern is for which image, how long an
-answer is kept, and whatever can go wrong; and the configuration that `regcred kubelet-setup` prints."""
+"""regcred-kubelet-provider, run as the kubelet runs it: request and answer member by member, which
+pattern is for which image, how long an answer is kept, and whatever can go wrong; and the
+configuration that `regcred kubelet-setup` prints."""
 
 import json
 import os
@@ -31,22 +32,27 @@ def decode(text, version):
     """A CredentialProviderResponse, as the kubelet takes it."""
     answer = json.loads(text, object_pairs_hook=once)
     assert set(answer) <= {"kind", "apiVersion", "cacheKeyType", "cacheDuration", "auth"}, answer
-    assert (answer["kind"], answer["apiVersion"]) == ("CredentialProviderResponse", GROUP + version), answer
+    assert (answer["kind"], answer["apiVersion"]) == ("CredentialProviderResponse",
+                                                      GROUP + version), answer
     assert answer["cacheKeyType"] in ("Image", "Registry", "Global"), answer
-    assert re.fullmatch(r"(\d+h)?(\d+m)?(\d+s)?", answer["cacheDuration"]) and answer["cacheDuration"], answer
+    assert re.fullmatch(r"(\d+h)?(\d+m)?(\d+s)?", answer["cacheDuration"]) and answer[
+        "cacheDuration"], answer
     for login in answer["auth"].values():
-        assert set(login) == {"username", "password"} and all(isinstance(x, str) for x in login.values()), answer
+        assert set(login) == {"username", "password"} and all(isinstance(x, str)
+                                                              for x in login.values()), answer
     return answer
 
 
 def matches(pattern, image):
-    """Whether a key of `auth` is for an image: globs within the labels of the host, an equal port, a path as the beginning of a text."""
+    """Whether a key of `auth` is for an image: globs within the labels of the host, an equal port,
+    a path as the beginning of a text."""
     def split(text):
         host, _, path = text.partition("/")
         name, _, port = host.partition(":")
         return name.split("."), port, path
     (labels, port, path), (wanted, wanted_port, wanted_path) = split(pattern), split(image)
-    return len(labels) == len(wanted) and (not port or port == wanted_port) and wanted_path.startswith(path) and all(
+    return len(labels) == len(wanted) and (not port or port
+                                           == wanted_port) and wanted_path.startswith(path) and all(
         re.fullmatch(re.escape(a).replace(r"\*", "[^.]*"), b) for a, b in zip(labels, wanted))
 
 
@@ -72,11 +78,18 @@ class Base(harness.Case):
         os.chmod(path, mode)
         return path
 
-    def run_it(self, image, version="v1", text=None, key=None, url=None, mode=0o600, seconds=60, **request):
-        env = {"PATH": "/usr/bin:/bin", "REGCRED_URL": url or site.base, "REGCRED_API_KEY_FILE": self.file("key-%d" % threading.get_ident(), "access_key = %s\nsecret_key = %s\n" % (key or self.key), mode)}
+    def run_it(self, image, version="v1", text=None, key=None, url=None, mode=0o600, seconds=60,
+               **request):
+        env = {"PATH": "/usr/bin:/bin", "REGCRED_URL": url or site.base,
+               "REGCRED_API_KEY_FILE": self.file("key-%d" % threading.get_ident(),
+                                                 "access_key = %s\nsecret_key = %s\n"
+                                                 % (key or self.key), mode)}
         env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
-        body = dict({"kind": "CredentialProviderRequest", "apiVersion": GROUP + version, "image": image}, **request)
-        done = subprocess.run([harness.program("regcred-kubelet-provider")], input=json.dumps(body) if text is None else text, env=env, capture_output=True, text=True, timeout=seconds)
+        body = dict({"kind": "CredentialProviderRequest", "apiVersion": GROUP + version,
+                     "image": image}, **request)
+        done = subprocess.run([harness.program("regcred-kubelet-provider")], input=json.dumps(body)
+                              if text is None else text, env=env, capture_output=True, text=True,
+                              timeout=seconds)
         self.assertNotIn(harness.PLANT, done.stderr)
         return done
 
@@ -98,48 +111,67 @@ class Protocol(Base):
     def test_each_version(self):
         login = self.login()
         for version in VERSIONS:
-            self.assertEqual(self.answer("ghcr.io/acme/app", version), {"kind": "CredentialProviderResponse", "apiVersion": GROUP + version, "cacheKeyType": "Registry",
-                                                                        "cacheDuration": "600s", "auth": {"ghcr.io": login}})
+            self.assertEqual(self.answer("ghcr.io/acme/app", version),
+                             {"kind": "CredentialProviderResponse", "apiVersion": GROUP + version,
+                              "cacheKeyType": "Registry",
+                                                                        "cacheDuration": "600s",
+                                                                        "auth": {"ghcr.io": login}})
         self.fails("protocol", version="v2")
-        self.fails("CredentialProviderRequest", text='{"kind":"CredentialProviderRequest","apiVersion":"v1","image":"x"}')
+        self.fails("CredentialProviderRequest",
+                   text='{"kind":"CredentialProviderRequest","apiVersion":"v1","image":"x"}')
 
     def test_which_key_is_for_which_image(self):
-        whole, acme, team = self.login(), self.login(pathPrefix="acme"), self.login(pathPrefix="acme/team")
-        port, hub, six = self.login("registry.example:5000"), self.login("docker.io"), self.login("http://[2001:db8::1]:5000")
-        for image, login, key in (("ghcr.io/x", whole, "ghcr.io/x"), ("ghcr.io/acme/app", acme, "ghcr.io/acme/app"), ("ghcr.io/acme2/app", whole, "ghcr.io/acme2/app"),
+        whole, acme, team = self.login(), self.login(pathPrefix="acme"), self.login(
+            pathPrefix="acme/team")
+        port, hub, six = self.login("registry.example:5000"), self.login("docker.io"), self.login(
+            "http://[2001:db8::1]:5000")
+        for image, login, key in (("ghcr.io/x", whole, "ghcr.io/x"),
+                                  ("ghcr.io/acme/app", acme, "ghcr.io/acme/app"), ("ghcr.io/acme2/app", whole, "ghcr.io/acme2/app"),
                                   ("ghcr.io/acme/team/app", team, "ghcr.io/acme/team/app"), ("registry.example:5000/a/b", port, "registry.example:5000"),
-                                  ("docker.io/library/alpine", hub, "docker.io"), ("docker.io/acme/app", hub, "index.docker.io"), ("[2001:db8::1]:5000/x", six, "[2001:db8::1]:5000")):
+                                  ("docker.io/library/alpine", hub, "docker.io"),
+                                  ("docker.io/acme/app", hub, "index.docker.io"),
+                                  ("[2001:db8::1]:5000/x", six, "[2001:db8::1]:5000")):
             answer = self.answer(image)
             self.assertEqual(answer["auth"][key], login, image)
-            self.assertEqual(answer["cacheKeyType"], "Image" if image.startswith("ghcr.io") else "Registry", image)
+            self.assertEqual(answer["cacheKeyType"], "Image" if image.startswith("ghcr.io")
+                             else "Registry", image)
             if not image.startswith("["):
                 self.assertTrue(any(matches(k, image) for k in answer["auth"]), image)
         # A key that names an image is for no other login's images.
-        for image, other in (("ghcr.io/acme/app", "ghcr.io/acme2/app"), ("ghcr.io/x", "ghcr.io/acme/app")):
-            self.assertFalse(any(matches(k, other) for k in self.answer(image)["auth"]), (image, other))
+        for image, other in (("ghcr.io/acme/app", "ghcr.io/acme2/app"),
+                             ("ghcr.io/x", "ghcr.io/acme/app")):
+            self.assertFalse(any(matches(k, other) for k in self.answer(image)["auth"]),
+                             (image, other))
 
     def test_how_long_it_is_kept(self):
-        for i, (left, least, most) in enumerate(((20, 0, 0), (59, 0, 0), (200, 60, 100), (3600, 600, 600))):
+        for i, (left, least, most) in enumerate(((20, 0, 0), (59, 0, 0), (200, 60, 100),
+                                                 (3600, 600, 600))):
             address = "r%d.example" % i
-            self.login(address, expiresAt=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + left)))
+            self.login(address, expiresAt=time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                                                        time.gmtime(time.time() + left)))
             seconds = int(self.answer(address + "/x")["cacheDuration"][:-1])
             self.assertTrue(least <= seconds <= most, (left, seconds))
 
     def test_no_login_is_an_answer(self):
-        for key in (self.key, site.new_key(self.project.admin, role="reveal", pathPrefixes=["other"])):
-            self.assertEqual(self.answer("nothing.example/x", key=key), {"kind": "CredentialProviderResponse", "apiVersion": GROUP + "v1", "cacheKeyType": "Image", "cacheDuration": "0s", "auth": {}})
+        for key in (self.key, site.new_key(self.project.admin, role="reveal",
+                                           pathPrefixes=["other"])):
+            self.assertEqual(self.answer("nothing.example/x", key=key),
+                             {"kind": "CredentialProviderResponse", "apiVersion": GROUP + "v1",
+                              "cacheKeyType": "Image", "cacheDuration": "0s", "auth": {}})
 
     def test_bounds_of_the_node_hold(self):
         self.login()
         acme = self.login(pathPrefix="acme")
         key = site.new_key(self.project.admin, role="reveal", pathPrefixes=["acme"])
-        self.assertEqual(self.answer("ghcr.io/acme/app", key=key)["auth"], {"ghcr.io/acme/app": acme})
+        self.assertEqual(self.answer("ghcr.io/acme/app", key=key)["auth"],
+                         {"ghcr.io/acme/app": acme})
         self.assertEqual(self.answer("ghcr.io/x", key=key)["auth"], {})
 
     def test_many_images_at_once(self):
         login = self.login()
         seen = []
-        threads = [threading.Thread(target=lambda: seen.append(self.answer("ghcr.io/acme/app")["auth"])) for _ in range(30)]
+        threads = [threading.Thread(
+            target=lambda: seen.append(self.answer("ghcr.io/acme/app")["auth"])) for _ in range(30)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -148,13 +180,17 @@ class Protocol(Base):
 
     def test_service_accounts_are_not_read(self):
         login = self.login()
-        self.assertEqual(self.answer("ghcr.io/x", serviceAccountToken=site.plant(), serviceAccountAnnotations={"a": "b"})["auth"], {"ghcr.io": login})
+        self.assertEqual(self.answer("ghcr.io/x", serviceAccountToken=site.plant(),
+                                     serviceAccountAnnotations={"a": "b"})["auth"],
+                                     {"ghcr.io": login})
 
 
 class BadLuck(Base):
     def test_odd_input(self):
-        for text in ("", "{", "[]", "null", '{"kind":"x"}', "\0", "\xff" * 10, '{"a":' * 100, "x" * 70000, json.dumps({"kind": "CredentialProviderRequest", "apiVersion": GROUP + "v1", "image": ""}),
-                     json.dumps({"kind": "CredentialProviderRequest", "apiVersion": GROUP + "v1", "image": 7})):
+        for text in ("", "{", "[]", "null", '{"kind":"x"}', "\0", "\xff" * 10, '{"a":' * 100,
+                     "x" * 70000, json.dumps({"kind": "CredentialProviderRequest", "apiVersion": GROUP + "v1", "image": ""}),
+                     json.dumps({"kind": "CredentialProviderRequest", "apiVersion": GROUP + "v1",
+                                 "image": 7})):
             self.fails(text=text)
         self.fails("lower case", image="ghcr.io/UPPER")
 
@@ -163,7 +199,9 @@ class BadLuck(Base):
         self.fails("does not accept this key", key=("A" * 20, "wrong"))
         self.fails("own", mode=0o644) if os.geteuid() != 0 else self.fails(mode=0o644)
         self.fails("403", key=site.new_key(self.project.admin, role="inject"))
-        for answer in (Answer(500, "<html>"), Answer(200, "<html>", {"Content-Type": "text/html"}), Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), Answer(503, {"code": "Unavailable"})):
+        for answer in (Answer(500, "<html>"), Answer(200, "<html>", {"Content-Type": "text/html"}),
+                       Answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
+                       Answer(503, {"code": "Unavailable"})):
             server = Standin(lambda _, answer=answer: answer)
             self.addCleanup(server.stop)
             self.fails(url=server.url)
@@ -180,8 +218,10 @@ class BadLuck(Base):
 
 class Setup(Base):
     def setup(self, *words, status=0):
-        env = {"PATH": "/usr/bin:/bin", "REGCRED_URL": "https://creds.example.com", "HOME": self.home}
-        done = subprocess.run([harness.program("regcred"), "kubelet-setup", *words], env=env, capture_output=True, text=True, timeout=60)
+        env = {"PATH": "/usr/bin:/bin", "REGCRED_URL": "https://creds.example.com",
+               "HOME": self.home}
+        done = subprocess.run([harness.program("regcred"), "kubelet-setup", *words], env=env,
+                              capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, status, done)
         return done.stdout + done.stderr
 

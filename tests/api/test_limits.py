@@ -7,7 +7,9 @@ from harness import Client
 
 WRITES, ROWS, PROJECTS = 60, 25, 3
 
-set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4, options=("--writes-per-minute", str(WRITES), "--rows-per-project", str(ROWS),
+set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4,
+                                              options=("--writes-per-minute", str(WRITES),
+                                                       "--rows-per-project", str(ROWS),
                                                                                        "--projects-per-user", str(PROJECTS)))
 site = None
 
@@ -22,7 +24,8 @@ class Limits(harness.Case):
         loud, quiet = site.project(), site.project()
         first, second = loud.env, Client(site, site.new_key(loud.admin, reveal=True), loud.root)
         row = loud.credential(loud.registry())
-        answers = [(first, second)[i % 2].put("registrycredentials/" + row["id"], {"description": str(i)}) for i in range(WRITES + 10)]
+        answers = [(first, second)[i % 2].put("registrycredentials/" + row["id"],
+                                              {"description": str(i)}) for i in range(WRITES + 10)]
         refused = [a for a in answers if a.status == 429]
         self.assertGreaterEqual(len(refused), 10)
         self.assertLessEqual(len(refused), 15)
@@ -38,17 +41,21 @@ class Limits(harness.Case):
         """A removed row makes room."""
         p = site.project()
         made = [p.env.post("apikeys", {}) for _ in range(ROWS + 2)]
-        site.key_secrets.extend((m.json["publicValue"], m.json["secretValue"]) for m in made if m.status == 201)
+        site.key_secrets.extend((m.json["publicValue"], m.json["secretValue"]) for m in made
+                                if m.status == 201)
         self.assertEqual([m.status for m in made[-3:]], [422] * 3)   # one is the project's own
-        self.assertIn("rows_per_project", self.err(made[-1], 422, "InvalidOption", "accountId")["detail"])
+        self.assertIn("rows_per_project", self.err(made[-1], 422, "InvalidOption",
+                                                   "accountId")["detail"])
         self.status(p.env.action("apikeys/" + made[0].json["id"], "deactivate"), 202)
         self.status(p.env.action("apikeys/" + made[0].json["id"], "remove"), 202)
         self.status(p.env.post("apikeys", {}), 201)
 
     def test_projects_of_a_user(self):
         account, client = site.account("user")
-        self.assertEqual([client.post("projects", {"name": "p"}).status for _ in range(PROJECTS + 1)], [201] * PROJECTS + [422])
-        others = [site.project(members=[("1a1", "owner"), (account, "owner")]) for _ in range(2)]    # administrators may
+        self.assertEqual([client.post("projects", {"name": "p"}).status
+                          for _ in range(PROJECTS + 1)], [201] * PROJECTS + [422])
+        # administrators may
+        others = [site.project(members=[("1a1", "owner"), (account, "owner")]) for _ in range(2)]
         self.assertEqual(len(others), 2)
 
 
@@ -59,10 +66,14 @@ class Refused(harness.Case):
         plain = Client(site, site.new_key(p.admin), p.root)
         bounded = Client(site, site.new_key(p.admin, pathPrefixes=["acme"]), p.root)
         member_id, member = site.account("user")
-        self.status(site.admin.action("/v1/projects/" + p.id, "setmembers", {"members": [{"externalId": "1a1", "role": "owner"}, {"externalId": member_id, "role": "member"}]}), 202)
+        self.status(site.admin.action("/v1/projects/" + p.id, "setmembers",
+                                      {"members": [{"externalId": "1a1", "role": "owner"},
+                                                   {"externalId": member_id, "role": "member"}]}),
+                                                   202)
         for _ in range(3):
             self.err(plain.post("handouts", {"format": "docker"}), 403, "Forbidden")
-            self.err(plain.at(foreign.root).post("registries", {"serverAddress": "x.example"}), 403, "Forbidden")
+            self.err(plain.at(foreign.root).post("registries", {"serverAddress": "x.example"}), 403,
+                     "Forbidden")
             self.err(bounded.post("registries", {"serverAddress": "x.example"}), 403, "Forbidden")
             self.status(member.at(p.root).post("handouts", {"format": "docker"}), 404)
             self.status(plain.at(foreign.root).get("registries"), 403)       # reads nothing: no row
@@ -70,12 +81,18 @@ class Refused(harness.Case):
         site.start_pool()
         site.wait_ready()
         site.remember_children()
-        number = lambda client: site.sql("SELECT id FROM credential WHERE public_value = ?", (client.key[0],))[0][0]
-        rows = site.sql("SELECT event_type, key_id, resource_type, response_code, client_ip, sum(attempts) FROM audit_log WHERE event_type LIKE '%Refused'"
-                        " AND key_id IN (?, ?, ?) GROUP BY 1, 2, 3, 4, 5", tuple(map(number, (plain, bounded, member))))
-        self.assertEqual(set(rows), {("handOutRefused", number(plain), "handOut", 403, "127.0.0.1", 3), ("changeRefused", number(plain), "registry", 403, "127.0.0.1", 3),
+        number = lambda client: site.sql("SELECT id FROM credential WHERE public_value = ?",
+                                         (client.key[0],))[0][0]
+        rows = site.sql("SELECT event_type, key_id, resource_type, response_code, client_ip, "
+                        "sum(attempts) FROM audit_log WHERE event_type LIKE '%Refused'"
+                        " AND key_id IN (?, ?, ?) GROUP BY 1, 2, 3, 4, 5",
+                        tuple(map(number, (plain, bounded, member))))
+        self.assertEqual(set(rows),
+                         {("handOutRefused", number(plain), "handOut", 403, "127.0.0.1", 3),
+                          ("changeRefused", number(plain), "registry", 403, "127.0.0.1", 3),
                                      ("changeRefused", number(bounded), "registry", 403, "127.0.0.1", 3),
-                                     ("handOutRefused", number(member), "handOut", 404, "127.0.0.1", 3)})
+                                     ("handOutRefused", number(member), "handOut", 404, "127.0.0.1",
+                                      3)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The writers' lock is held by somebody who does not go on: changes end with 503 after a bounded time, everything else goes on."""
+"""The writers' lock is held by somebody who does not go on: changes end with 503 after a bounded
+time, everything else goes on."""
 
 import fcntl
 import os
@@ -15,7 +16,8 @@ site = None
 
 def setUpModule():
     global site
-    site = harness.Site(workers=2, threads=4, options=["--request-timeout-s", "3", "--sweep-every-s", "1"])
+    site = harness.Site(workers=2, threads=4,
+                        options=["--request-timeout-s", "3", "--sweep-every-s", "1"])
     site.start()
     unittest.addModuleCleanup(site.stop)
 
@@ -27,7 +29,8 @@ class Held(harness.Case):
         self.registry = self.p.registry()["id"]
 
     def hold(self, turn=False):
-        """Holds the lock as a stopped process does, or the turn that is taken before it; a function that lets it go."""
+        """Holds the lock as a stopped process does, or the turn that is taken before it; a function
+        that lets it go."""
         fd = os.open(self.site.db + ".lock", os.O_RDWR | os.O_CLOEXEC)
         if turn:
             fcntl.lockf(fd, fcntl.LOCK_EX, 1)
@@ -41,7 +44,8 @@ class Held(harness.Case):
 
     def create(self, answers):
         began = time.monotonic()
-        answer = self.p.env.post("registrycredentials", {"registryId": self.registry, "publicValue": "u", "email": "e@x", "secretValue": "s"},
+        answer = self.p.env.post("registrycredentials",
+                                 {"registryId": self.registry, "publicValue": "u", "email": "e@x", "secretValue": "s"},
                                  check=False)
         answers.append((answer, time.monotonic() - began))
 
@@ -49,7 +53,8 @@ class Held(harness.Case):
         pid = os.getpid()
         let_go = self.hold(turn)
         answers = []
-        threads = [threading.Thread(target=self.create, args=(answers,)) for _ in range(6)]    # of eight threads
+        # of eight threads
+        threads = [threading.Thread(target=self.create, args=(answers,)) for _ in range(6)]
         for t in threads:
             t.start()
         end = time.monotonic() + 2 * WAIT_S + 2

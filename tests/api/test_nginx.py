@@ -1,5 +1,5 @@
-"""nginx before the pool: its own answers are errors of the API's form, the shipped files work where they are meant to be put, and nothing
-that nginx writes down holds a secret.
+"""nginx before the pool: its own answers are errors of the API's form, the shipped files work where
+they are meant to be put, and nothing that nginx writes down holds a secret.
 
 Further nginxes, with changed or quite other configurations, stand before the same pool.
 """
@@ -22,9 +22,13 @@ import validator
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
 
 NGINX_DIR = os.path.join(harness.SRC, "nginx")
-SLACK = 20                                               # seconds that a slow machine may take longer
+# seconds that a slow machine may take longer
+SLACK = 20
 
-CODES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method not allowed", 421: "Misdirected Request", 501: "Not Implemented", 505: "HTTP Version Not Supported", 413: "Request Entity Too Long", 414: "Request-URI Too Long", 429: "Too Many Requests", 500: "Internal Server Error",
+CODES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+         405: "Method not allowed", 421: "Misdirected Request", 501: "Not Implemented",
+         505: "HTTP Version Not Supported", 413: "Request Entity Too Long",
+         414: "Request-URI Too Long", 429: "Too Many Requests", 500: "Internal Server Error",
          502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
@@ -53,7 +57,8 @@ def raw(port, data, method="GET"):
 
 
 class Nginx:
-    """Another nginx, in a directory of its own below the site's, with regcred_params and regcred.conf beside its configuration."""
+    """Another nginx, in a directory of its own below the site's, with regcred_params and
+    regcred.conf beside its configuration."""
 
     serial = 0
 
@@ -62,7 +67,9 @@ class Nginx:
         Nginx.serial += 1
         self.root = os.path.join(site.root, "nginx%d" % Nginx.serial)
         os.mkdir(self.root)
-        for name, text in (("regcred.conf", conf), ("regcred_params", params), *((n, shipped(n)) for n in ("regcred_inject.conf", "regcred_inject_proxy"))):
+        for name, text in (("regcred.conf", conf), ("regcred_params", params),
+                           *((n, shipped(n)) for n in ("regcred_inject.conf",
+                                                       "regcred_inject_proxy"))):
             self.write(name, text)
         for _ in range(5):
             with socket.socket() as s:
@@ -70,8 +77,12 @@ class Nginx:
                 self.port = s.getsockname()[1]
             self.write("nginx.conf", make(self.root, self.port))
             with open(os.path.join(self.root, "start.out"), "wb") as out:
-                self.process = subprocess.Popen([harness.NGINX, "-e", os.path.join(self.root, "start.log"), "-p", self.root, "-c",
-                                                 os.path.join(self.root, "nginx.conf"), "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=out,
+                self.process = subprocess.Popen([harness.NGINX, "-e",
+                                                 os.path.join(self.root, "start.log"), "-p",
+                                                 self.root, "-c",
+                                                 os.path.join(self.root, "nginx.conf"), "-g",
+                                                 "daemon off;"], stdin=subprocess.DEVNULL,
+                                                 stdout=out,
                                                 stderr=out, preexec_fn=harness.end_with_parent)
             end = time.monotonic() + SLACK
             while self.process.poll() is None and time.monotonic() < end:
@@ -82,7 +93,8 @@ class Nginx:
                 except OSError:
                     time.sleep(0.01)
             self.stop()
-        raise AssertionError("nginx does not start: " + self.read("start.out") + self.read("start.log"))
+        raise AssertionError("nginx does not start: " + self.read("start.out")
+                             + self.read("start.log"))
 
     def write(self, name, text):
         with open(os.path.join(self.root, name), "w", encoding="utf-8") as f:
@@ -105,16 +117,19 @@ class Nginx:
 
     def get(self, path, headers=(), method="GET", body=b""):
         """An answer over a connection of its own, by the project's key."""
-        lines = ["Host: 127.0.0.1:%d" % self.port, "Authorization: " + project.env.authorization(), "Connection: close"] + ["%s: %s" % h for h in headers]
+        lines = ["Host: 127.0.0.1:%d" % self.port, "Authorization: " + project.env.authorization(),
+                 "Connection: close"] + ["%s: %s" % h for h in headers]
         lines += ["Content-Length: %d" % len(body)] if body else []
-        return raw(self.port, ("%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method, path, "\r\n".join(lines))).encode() + body, method)
+        return raw(self.port, ("%s %s HTTP/1.1\r\n%s\r\n\r\n"
+                               % (method, path, "\r\n".join(lines))).encode() + body, method)
 
 
 def quickstart(edit=lambda text: text):
     """make() of the shipped quickstart.conf.in; edit changes its text."""
     def make(directory, port):
         text = shipped("quickstart.conf.in")
-        for name, value in (("PORT", str(port)), ("STATE", directory), ("SOCKET", site.socket), ("NGINX_DIR", directory),
+        for name, value in (("PORT", str(port)), ("STATE", directory), ("SOCKET", site.socket),
+                            ("NGINX_DIR", directory),
                             ("USER_LINE", "user root;" if os.geteuid() == 0 else "")):
             text = text.replace("@%s@" % name, value)
         return edit(text.replace("daemon on;", ""))
@@ -129,19 +144,24 @@ def at_http_level():
 def ordinary(servers, http_level=""):
     """make() of an nginx that knows nothing of regcred but what its installation tells to add."""
     def make(directory, port):
-        paths = "".join("%s_temp_path %s/%s;\n" % (n, directory, n) for n in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
+        paths = "".join("%s_temp_path %s/%s;\n" % (n, directory, n)
+                        for n in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
         user = "user root;" if os.geteuid() == 0 else ""
-        return ("%s\npid %s/nginx.pid;\nerror_log %s/error.log info;\nevents {}\nhttp {\n%saccess_log %s/access.log combined;\n%s"
-                "%s\n%s}\n" % (user, directory, directory, paths, directory, http_level, at_http_level(),
+        return ("%s\npid %s/nginx.pid;\nerror_log %s/error.log info;\nevents {}\nhttp "
+                "{\n%saccess_log %s/access.log combined;\n%s"
+                "%s\n%s}\n" % (user, directory, directory, paths, directory, http_level,
+                               at_http_level(),
                                servers.replace("PORT", str(port)).replace("DIR", directory)))
     return make
 
 
 class NginxCase(harness.Case):
     def own(self, response, status, base=None):
-        """nginx's own answer: an error of the API's form, and the header without which clients stop working."""
+        """nginx's own answer: an error of the API's form, and the header without which clients stop
+        working."""
         self.assertEqual(response.status, status, response)
-        self.assertEqual(response.header("Content-Type"), "application/json; charset=utf-8", response)
+        self.assertEqual(response.header("Content-Type"), "application/json; charset=utf-8",
+                         response)
         self.assertEqual(list(response.json), validator.ERROR_KEYS, response)
         self.assertEqual(validator.error(response.json, status, own=True), [])
         self.assertEqual(response.json["code"], CODES[status])
@@ -165,7 +185,8 @@ class NginxCase(harness.Case):
 
 class OwnAnswers(NginxCase):
     def send(self, text, method="GET"):
-        return raw(self.site.port, text if isinstance(text, bytes) else text.encode("latin-1"), method)
+        return raw(self.site.port, text if isinstance(text, bytes) else text.encode("latin-1"),
+                   method)
 
     def test_a_request_that_nginx_refuses_gets_JSON(self):
         host = "Host: 127.0.0.1:%d\r\n" % self.site.port
@@ -187,7 +208,8 @@ class OwnAnswers(NginxCase):
                 ("garbage", "NONSENSE\r\n\r\n", 400), ("binary", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
                 ("lower-case method", "get /v1 HTTP/1.1\r\n%s\r\n" % host, 400), ("out of the root", "GET /../etc HTTP/1.1\r\n%s\r\n" % host, 400),
                 ("NUL", b"GET /v1/%%00 HTTP/1.1\r\n%s\r\n" % host.encode(), 400), ("TRACE", "TRACE /v1 HTTP/1.1\r\n%s\r\n" % host, 405),
-                ("501", "POST /v1/registries HTTP/1.1\r\n%sTransfer-Encoding: gzip\r\n\r\n" % host, 501), ("505", "GET /v1 HTTP/4.0\r\n%s\r\n" % host, 505)):
+                ("501", "POST /v1/registries HTTP/1.1\r\n%sTransfer-Encoding: gzip\r\n\r\n" % host,
+                 501), ("505", "GET /v1 HTTP/4.0\r\n%s\r\n" % host, 505)):
             with self.subTest(name):
                 self.own(self.send(text), status)
         self.fine()
@@ -195,30 +217,40 @@ class OwnAnswers(NginxCase):
     def test_so_does_one_that_a_module_refuses(self):
         for status in (400, 401, 403, 404, 413, 414, 421, 429, 500, 501, 502, 503, 504):
             edit = "location ^~ /v1/x { include regcred_params; return %d; }\n location / {" % status
-            with Nginx(quickstart(lambda text, edit=edit: text.replace("location / {", edit, 1))) as other:
+            with Nginx(quickstart(lambda text,
+                                  edit=edit: text.replace("location / {", edit, 1))) as other:
                 self.own(other.get("/v1/x"), status, other.base)
 
     def test_so_does_one_with_the_wrong_TLS(self):
-        """HTTP to the port of HTTPS; a certificate that nginx does not know; none where one has to be."""
+        """HTTP to the port of HTTPS; a certificate that nginx does not know; none where one has to
+        be."""
         key, crt = standin.certificate(site.root, "server")
         other_key, other_crt = standin.certificate(site.root, "stranger")
-        for verify, certificate in (("off", None), ("optional", (other_crt, other_key)), ("on", None), ("on", (other_crt, other_key))):
+        for verify, certificate in (("off", None), ("optional", (other_crt, other_key)),
+                                    ("on", None), ("on", (other_crt, other_key))):
             def listen(text, verify=verify):
-                return re.sub(r"(?m)^ *listen (\S+) .*;", r"listen \1 ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_verify_client %s; ssl_client_certificate %s;"
+                return re.sub(r"(?m)^ *listen (\S+) .*;",
+                              r"listen \1 ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_verify_client %s; ssl_client_certificate %s;"
                               % (crt, key, verify, crt), text, count=1)
             with Nginx(quickstart(listen)) as other:
                 if verify == "off":
-                    self.assertEqual((other.get("/v1").status, other.get("/v1").json["status"]), (400, 400))
+                    self.assertEqual((other.get("/v1").status, other.get("/v1").json["status"]),
+                                     (400, 400))
                     continue
                 context = ssl._create_unverified_context()
                 if certificate:
                     context.load_cert_chain(*certificate)
-                connection = http.client.HTTPSConnection("localhost", other.port, timeout=SLACK, context=context)
-                connection.connect = lambda c=connection, o=other: setattr(c, "sock", context.wrap_socket(socket.create_connection(("127.0.0.1", o.port), SLACK), server_hostname="localhost"))
-                connection.request("GET", "/v1", headers={"Authorization": project.env.authorization()})
+                connection = http.client.HTTPSConnection("localhost", other.port, timeout=SLACK,
+                                                         context=context)
+                connection.connect = lambda c=connection, o=other: setattr(c, "sock",
+                                                                           context.wrap_socket(
+                                                                               socket.create_connection(("127.0.0.1", o.port), SLACK), server_hostname="localhost"))
+                connection.request("GET", "/v1",
+                                   headers={"Authorization": project.env.authorization()})
                 answer = connection.getresponse()
                 body = json.loads(answer.read())
-                self.assertEqual((answer.status, body["status"], body["code"]), (400, 400, "Bad Request"))
+                self.assertEqual((answer.status, body["status"], body["code"]),
+                                 (400, 400, "Bad Request"))
                 connection.close()
 
     def test_the_schemas_header_of_nginx_s_own_errors_names_this_server(self):
@@ -232,7 +264,8 @@ class OwnAnswers(NginxCase):
         self.assertIsNotNone(r.header("X-API-Schemas"))
 
     def test_the_error_location_cannot_be_asked_for(self):
-        for path in ("/.regcred-error", "//.regcred-error", "/.regcred-error?x", "/v1/../.regcred-error", "/%2eregcred-error"):
+        for path in ("/.regcred-error", "//.regcred-error", "/.regcred-error?x",
+                     "/v1/../.regcred-error", "/%2eregcred-error"):
             r = self.status(self.site.admin.get(path, check=False), 404)
             self.assertNotIn("$", r.text)
 
@@ -241,18 +274,22 @@ class OwnAnswers(NginxCase):
             self.regcred_s(self.site.admin.get(path), 404, "Not Found")
 
     def test_a_connection_is_usable_after_an_error_that_does_not_close_it(self):
-        """nginx closes after 400, 413 and 414; a client that keeps its connections sees that it does, and no answer is lost."""
+        """nginx closes after 400, 413 and 414; a client that keeps its connections sees that it
+        does, and no answer is lost."""
         connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=SLACK)
         headers = {"Authorization": project.env.authorization()}
-        for method, path, body, status in (("POST", "/registries", b"x" * 65537, 413), ("GET", "/" + "a" * 40000, None, 414), ("POST", "/registries", b"{", 400),
-                                           ("POST", "/registries", b"x" * 300000, 413), ("TRACE", "/registries", None, 405)) * 3:
+        for method, path, body, status in (("POST", "/registries", b"x" * 65537, 413),
+                                           ("GET", "/" + "a" * 40000, None, 414), ("POST", "/registries", b"{", 400),
+                                           ("POST", "/registries", b"x" * 300000, 413),
+                                           ("TRACE", "/registries", None, 405)) * 3:
             connection.request(method, project.root + path, body, headers)
             answer = connection.getresponse()
             self.assertEqual(answer.status, status)
             self.assertEqual(json.loads(answer.read())["status"], status)
             connection.request("GET", project.root + "/registries?limit=1", headers=headers)
             answer = connection.getresponse()
-            self.assertEqual((answer.status, json.loads(answer.read())["type"]), (200, "collection"))
+            self.assertEqual((answer.status, json.loads(answer.read())["type"]),
+                             (200, "collection"))
         connection.close()
 
     def test_without_a_pool_it_is_502_and_then_it_works_again(self):
@@ -260,7 +297,8 @@ class OwnAnswers(NginxCase):
         site.deaths_allowed = True
         self.assertEqual(site.stop_pool(), 0)
         try:
-            for method, path in (("GET", "/v1"), ("POST", "/v1/registries"), ("GET", "/elsewhere"), ("GET", "/ping")):
+            for method, path in (("GET", "/v1"), ("POST", "/v1/registries"), ("GET", "/elsewhere"),
+                                 ("GET", "/ping")):
                 r = self.own(site.admin.request(method, path, check=False), 502, site.base)
             self.assertRegex(r.json["id"], r"^[0-9a-f]{32}$")
         finally:
@@ -274,12 +312,14 @@ class OwnAnswers(NginxCase):
         deadline = time.monotonic() + SLACK
         waiting = [task for pid in pids for task in os.listdir("/proc/%d/task" % pid)]
         while waiting and time.monotonic() < deadline:
-            waiting = [t for t in waiting if open("/proc/%s/stat" % t).read().rpartition(")")[2].split()[0] not in "Tt"]
+            waiting = [t for t in waiting if open("/proc/%s/stat" % t).read().rpartition(")")[
+                2].split()[0] not in "Tt"]
             time.sleep(0.01)
         self.assertEqual(waiting, [])
 
     def test_a_pool_that_does_not_answer_in_time_is_504(self):
-        params = re.sub(r"(?m)^fastcgi_read_timeout .*$", "fastcgi_read_timeout 1s;", shipped("regcred_params"))
+        params = re.sub(r"(?m)^fastcgi_read_timeout .*$", "fastcgi_read_timeout 1s;",
+                        shipped("regcred_params"))
         children = self.site.children()
         with Nginx(quickstart(), params=params) as other:
             self.status(other.get(project.root + "/registries"), 200)
@@ -307,9 +347,11 @@ class Limits(NginxCase):
         connection = http.client.HTTPConnection("127.0.0.1", other.port, timeout=SLACK)
         found = {}
         for i in range(count):
-            connection.request("GET", "/v1/registries?n=%d" % i, headers={"Authorization": project.env.authorization()})
+            connection.request("GET", "/v1/registries?n=%d" % i,
+                               headers={"Authorization": project.env.authorization()})
             answer = connection.getresponse()
-            found.setdefault(answer.status, []).append(harness.Response("GET", "", answer.status, answer.getheaders(), answer.read()))
+            found.setdefault(answer.status, []).append(
+                harness.Response("GET", "", answer.status, answer.getheaders(), answer.read()))
         connection.close()
         return found
 
@@ -335,19 +377,24 @@ class Limits(NginxCase):
                 fastcgi_pass regcred;
             }
         """
-        refusals = (("auth_basic x; auth_basic_user_file DIR/nobody;", 401), ("deny all;", 403), ("limit_req zone=none;", 503),
-                    ("limit_req zone=none; limit_req_status 429;", 429), ("limit_conn few 1; limit_conn_status 429;", 429))
+        refusals = (("auth_basic x; auth_basic_user_file DIR/nobody;", 401), ("deny all;", 403),
+                    ("limit_req zone=none;", 503),
+                    ("limit_req zone=none; limit_req_status 429;", 429),
+                    ("limit_conn few 1; limit_conn_status 429;", 429))
         zones = "limit_req_zone $server_port zone=none:1m rate=1r/m; limit_conn_zone $server_port zone=few:1m;\n"
         for words, status in refusals:
             for prefix in ("", "/creds", "/a/b"):
                 server = ("server { listen 127.0.0.1:PORT; %s\n location = /.regcred-error {%s\n"
-                          % (location % (prefix + "/", prefix, words), re.search(r"(?s)location = /.regcred-error \{(.*)", shipped("regcred.conf")).group(1))) + "}\n"
+                          % (location % (prefix + "/", prefix, words),
+                             re.search(r"(?s)location = /.regcred-error \{(.*)",
+                                       shipped("regcred.conf")).group(1))) + "}\n"
                 with self.subTest(words, prefix=prefix), Nginx(ordinary(server, zones)) as other:
                     other.write("nobody", "")
                     path = prefix + "/v1/projects"
                     if "limit_conn" in words:
                         held = socket.create_connection(("127.0.0.1", other.port), timeout=SLACK)
-                        held.sendall(("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n" % path).encode())
+                        held.sendall(("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+                                      % path).encode())
                         time.sleep(0.2)
                     elif "limit_req" in words:
                         other.get(path)
@@ -403,10 +450,15 @@ class InAnotherServer(NginxCase):
         r = other.get("/v1")
         self.assertEqual(r.json["links"]["registries"], other.base + "/v1/registries")
         secret = self.site.plant()
-        registry = other.get(project.root + "/registries", method="POST", body=b'{"serverAddress":"inside.example.test"}').json
-        body = json.dumps({"registryId": registry["id"], "email": "e@x", "secretValue": secret}).encode()
-        r = self.status(other.get(project.root + "/registrycredentials?x=" + secret, [("Referer", "http://x/?" + secret), ("X-A", secret)], "POST", body), 201)
-        self.assertEqual(r.json["links"]["self"], "%s%s/registrycredentials/%s" % (other.base, project.root, r.json["id"]))
+        registry = other.get(project.root + "/registries", method="POST",
+                             body=b'{"serverAddress":"inside.example.test"}').json
+        body = json.dumps({"registryId": registry["id"], "email": "e@x",
+                           "secretValue": secret}).encode()
+        r = self.status(other.get(project.root + "/registrycredentials?x=" + secret,
+                                  [("Referer", "http://x/?" + secret), ("X-A", secret)], "POST",
+                                  body), 201)
+        self.assertEqual(r.json["links"]["self"], "%s%s/registrycredentials/%s"
+                         % (other.base, project.root, r.json["id"]))
         self.assertEqual(r.json["secretValue"], secret)
         for path in ("/ping", "/healthcheck"):
             self.assertEqual((other.get(path).status, other.get(path).body), (200, b"pong"))
@@ -420,9 +472,11 @@ class InAnotherServer(NginxCase):
 
     def test_the_server_s_own_locations_are_as_they_were(self):
         other = self.other
-        for path, status, text in (("/", 200, "index.html of the site"), ("/login", 200, "login"), ("/x.php", 200, "php"), ("/v1-docs", 200, "docs"),
+        for path, status, text in (("/", 200, "index.html of the site"), ("/login", 200, "login"),
+                                   ("/x.php", 200, "php"), ("/v1-docs", 200, "docs"),
                                    ("/v1x", 404, "missing.html of the site"), ("/nosuch", 404, "missing.html of the site"), ("/private/x", 403, "403 Forbidden"),
-                                   ("/V1", 404, "missing.html of the site"), ("/pingpong", 404, "missing.html of the site")):
+                                   ("/V1", 404, "missing.html of the site"),
+                                   ("/pingpong", 404, "missing.html of the site")):
             with self.subTest(path):
                 r = other.get(path)
                 self.assertEqual(r.status, status)
@@ -431,21 +485,28 @@ class InAnotherServer(NginxCase):
                 self.assertEqual(r.header("X-Site"), "yes")
         r = other.get("/", [("X-A", "a" * 40000)])
         self.assertEqual(r.status, 400)
-        r = raw(other.port, b"GET / HTTP/1.1\r\nHost: other.example.test\r\nConnection: close\r\n\r\n")
+        r = raw(other.port,
+                b"GET / HTTP/1.1\r\nHost: other.example.test\r\nConnection: close\r\n\r\n")
         self.assertEqual(r.text, "other")
 
     def test_its_own_errors_on_regcred_s_paths_are_JSON(self):
-        self.own(self.other.get("/v1/registries", method="POST", body=b"x" * 65537), 413, self.other.base)
-        self.own(self.other.get("/creds/v1/registries", method="POST", body=b"x" * 65537), 413, self.other.base + "/creds")
-        self.own(self.other.get("/metrics", [("X-Forwarded-For", "192.0.2.1")], method="POST", body=b"x" * 65537), 413)
+        self.own(self.other.get("/v1/registries", method="POST", body=b"x" * 65537), 413,
+                 self.other.base)
+        self.own(self.other.get("/creds/v1/registries", method="POST", body=b"x" * 65537), 413,
+                 self.other.base + "/creds")
+        self.own(self.other.get("/metrics", [("X-Forwarded-For", "192.0.2.1")], method="POST",
+                                body=b"x" * 65537), 413)
 
     def test_a_prefix_of_the_location_s_own(self):
         other = self.other
         body = other.get("/creds/v1").json
         self.assertEqual(body["links"]["self"], other.base + "/creds/v1")
-        r = other.get("/creds" + project.root + "/registries", method="POST", body=b'{"serverAddress":"mounted.example.test"}')
-        self.assertEqual(r.json["links"]["self"], "%s/creds%s/registries/%s" % (other.base, project.root, r.json["id"]))
-        self.assertEqual(r.header("X-API-Schemas"), "%s/creds%s/schemas" % (other.base, project.root))
+        r = other.get("/creds" + project.root + "/registries", method="POST",
+                      body=b'{"serverAddress":"mounted.example.test"}')
+        self.assertEqual(r.json["links"]["self"], "%s/creds%s/registries/%s"
+                         % (other.base, project.root, r.json["id"]))
+        self.assertEqual(r.header("X-API-Schemas"), "%s/creds%s/schemas"
+                         % (other.base, project.root))
         self.regcred_s(other.get("/creds/nosuch"), 404, "Not Found")
         # The prefix is not part of what is matched, nor may it be left by dots.
         for path in ("/creds/../v1", "/creds/%2e%2e/v1", "/v1/../creds/v1", "/creds/..%2fv1"):
@@ -462,7 +523,8 @@ def output(*command):
 
 
 CURL = os.environ.get("REGCRED_CURL", "curl")
-HTTP3 = "http_v3_module" in output(harness.NGINX or "nginx", "-V") and " HTTP3" in output(CURL, "--version")
+HTTP3 = "http_v3_module" in output(harness.NGINX or "nginx",
+                                   "-V") and " HTTP3" in output(CURL, "--version")
 
 
 @unittest.skipUnless(HTTP3, "nginx with http_v3_module and curl with HTTP3 are needed")
@@ -473,7 +535,8 @@ class Http3(NginxCase):
     def setUpClass(cls):
         def listen(text):
             key, crt = standin.certificate(site.root, "quic")
-            return re.sub(r"(?m)^ *listen (\S+) .*;", r"listen \1 ssl; listen \1 quic reuseport; http3 on; ssl_certificate %s; ssl_certificate_key %s;" % (crt, key), text, count=1)
+            return re.sub(r"(?m)^ *listen (\S+) .*;",
+                          r"listen \1 ssl; listen \1 quic reuseport; http3 on; ssl_certificate %s; ssl_certificate_key %s;" % (crt, key), text, count=1)
         super().setUpClass()
         cls.other = Nginx(quickstart(listen))
 
@@ -486,8 +549,10 @@ class Http3(NginxCase):
         config = os.path.join(self.other.root, "curl.conf")
         with open(config, "w", encoding="utf-8") as f:
             f.write('header = "Authorization: %s"\n' % (client or project.env).authorization())
-        done = subprocess.run([CURL, "-sS", "-k", version, "-K", config, "--max-time", "30", "-w", "\\n%{http_code} %{http_version}", *options,
-                               "https://127.0.0.1:%d%s" % (self.other.port, path)], input=body, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([CURL, "-sS", "-k", version, "-K", config, "--max-time", "30", "-w",
+                               "\\n%{http_code} %{http_version}", *options,
+                               "https://127.0.0.1:%d%s" % (self.other.port, path)], input=body,
+                               capture_output=True, text=True, timeout=60)
         os.unlink(config)
         self.assertEqual(done.returncode, 0, done.stderr)
         text, last = done.stdout.rsplit("\n", 1)
@@ -498,16 +563,23 @@ class Http3(NginxCase):
     def test_links(self):
         status, body = self.ask("/v1")
         self.assertEqual(status, 200)
-        self.assertRegex(body["links"]["self"], r"^https://127\.0\.0\.1(:%d)?/v1$" % self.other.port)
-        self.assertEqual(self.ask("/v1", version="--http1.1")[1]["links"]["self"], "https://127.0.0.1:%d/v1" % self.other.port)
+        self.assertRegex(body["links"]["self"], r"^https://127\.0\.0\.1(:%d)?/v1$"
+                         % self.other.port)
+        self.assertEqual(self.ask("/v1", version="--http1.1")[1]["links"]["self"],
+                         "https://127.0.0.1:%d/v1" % self.other.port)
 
     def test_writes_and_errors(self):
-        status, made = self.ask(project.root + "/registries", "--data", "@-", body='{"serverAddress":"quic.example.test"}')
+        status, made = self.ask(project.root + "/registries", "--data", "@-",
+                                body='{"serverAddress":"quic.example.test"}')
         self.assertEqual((status, made["serverAddress"]), (201, "quic.example.test"))
-        self.assertEqual(self.ask(project.root + "/registries", "--data", "@-", body='{"serverAddress":"quic.example.test"}')[1]["code"], "ServerAddressUsed")
+        self.assertEqual(self.ask(project.root + "/registries", "--data", "@-",
+                                  body='{"serverAddress":"quic.example.test"}')[1]["code"],
+                                  "ServerAddressUsed")
         nobody = harness.Client(site, ("no", "key"))
-        for options, wanted, client in ((("--data", "@-"), 413, None), (("-X", "BREW"), 405, None), ((), 401, nobody)):
-            status, body = self.ask("/v1/registries", *options, body="x" * 70000 if wanted == 413 else None, client=client)
+        for options, wanted, client in ((("--data", "@-"), 413, None), (("-X", "BREW"), 405, None),
+                                        ((), 401, nobody)):
+            status, body = self.ask("/v1/registries", *options, body="x" * 70000 if wanted == 413
+                                    else None, client=client)
             self.assertEqual((status, body["type"], body["status"]), (wanted, "error", wanted))
 
 
@@ -517,17 +589,21 @@ class Hosts(NginxCase):
     LINK = re.compile(r"http://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?/v1/schemas")
 
     def ask(self, line, *headers):
-        text = "\r\n".join([line, "Authorization: " + self.site.admin.authorization(), "Connection: close", *headers]) + "\r\n\r\n"
+        text = "\r\n".join([line, "Authorization: " + self.site.admin.authorization(),
+                            "Connection: close", *headers]) + "\r\n\r\n"
         return raw(self.site.port, text.encode("latin-1"))
 
     def links_to(self, base, line, *headers):
         r = self.status(self.ask(line, *headers), 200)
-        self.assertEqual((r.json["links"]["self"], r.header("X-API-Schemas")), (base + "/v1", base + "/v1/schemas"))
+        self.assertEqual((r.json["links"]["self"], r.header("X-API-Schemas")),
+                         (base + "/v1", base + "/v1/schemas"))
 
     def test_hosts_that_are_right(self):
         line = "GET /v1 HTTP/1.1"
-        for host, base in (("creds.example.test", "creds.example.test"), ("creds.example.test:8443", "creds.example.test:8443"), ("CREDS.Example.TEST:81", "creds.example.test:81"),
-                           ("[::1]:8080", "[::1]:8080"), ("192.0.2.1", "192.0.2.1"), ("my_host", "my_host")):
+        for host, base in (("creds.example.test", "creds.example.test"),
+                           ("creds.example.test:8443", "creds.example.test:8443"), ("CREDS.Example.TEST:81", "creds.example.test:81"),
+                           ("[::1]:8080", "[::1]:8080"), ("192.0.2.1", "192.0.2.1"),
+                           ("my_host", "my_host")):
             with self.subTest(host):
                 self.links_to("http://" + base, line, "Host: " + host)
         self.links_to("http://old.example.test", "GET /v1 HTTP/1.0", "Host: old.example.test")
@@ -538,11 +614,15 @@ class Hosts(NginxCase):
         self.own(self.ask("GET /v1?%s HTTP/1.0" % ("a" * 40000)), 414, "http://localhost")
 
     def test_an_absolute_request_line(self):
-        for line, host in (("GET http://creds.example.test/v1 HTTP/1.1", "creds.example.test"), ("GET HTTP://creds.example.test/v1 HTTP/1.1", "creds.example.test"),
-                           ("GET http://evil.example.test/v1 HTTP/1.1", "creds.example.test"), ("GET http://evil.example.test:99/v1?x=1 HTTP/1.1", "creds.example.test")):
+        for line, host in (("GET http://creds.example.test/v1 HTTP/1.1", "creds.example.test"),
+                           ("GET HTTP://creds.example.test/v1 HTTP/1.1", "creds.example.test"),
+                           ("GET http://evil.example.test/v1 HTTP/1.1", "creds.example.test"),
+                           ("GET http://evil.example.test:99/v1?x=1 HTTP/1.1",
+                            "creds.example.test")):
             with self.subTest(line):
                 r = self.status(self.ask(line, "Host: " + host), 200)
-                self.assertRegex(r.json["links"]["self"], r"^http://(creds|evil)\.example\.test(:99)?/v1$")
+                self.assertRegex(r.json["links"]["self"],
+                                 r"^http://(creds|evil)\.example\.test(:99)?/v1$")
                 self.assertRegex(r.header("X-API-Schemas"), self.LINK)
 
     def test_hosts_that_are_missing_or_wrong(self):
@@ -550,15 +630,19 @@ class Hosts(NginxCase):
                               ("GET /v1 HTTP/1.1", ("Host: user:pw@creds.example.test",)), ("GET /v1 HTTP/1.1", ("Host: a b",)), ("GET /v1 HTTP/1.1", ("Host: a/b",)),
                               ("GET /v1 HTTP/1.1", ("Host: a:99999",)), ("GET /v1 HTTP/1.1", ('Host: a"b',)), ("GET /v1 HTTP/1.1", ("Host: a%0d%0aX-Evil: 1",)),
                               ("GET /v1 HTTP/1.1", ("Host: a\rX-Evil: 1",)), ("GET /v1 HTTP/1.1", ("Host: a\nX-Evil : 1",)), ("GET /v1 HTTP/1.1", ("Host: a\0b",)),
-                              ("GET /v1 HTTP/1.1", ("Host: <script>",)), ("GET /v1 HTTP/1.1", ("Host: caf\xe9.test",)), ("GET /v1 HTTP/1.1", ("Host: " + "a" * 5000,))):
+                              ("GET /v1 HTTP/1.1", ("Host: <script>",)),
+                              ("GET /v1 HTTP/1.1", ("Host: caf\xe9.test",)),
+                              ("GET /v1 HTTP/1.1", ("Host: " + "a" * 5000,))):
             with self.subTest(line=line, headers=headers):
                 r = self.ask(line, *headers)
                 self.assertEqual(r.status, 400, r)
                 self.assertTrue(r.header("Content-Type").startswith("application/json"))
-                self.assertEqual((r.json["type"], r.json["status"], r.json["code"]), ("error", 400, "Bad Request"))
+                self.assertEqual((r.json["type"], r.json["status"], r.json["code"]),
+                                 ("error", 400, "Bad Request"))
                 self.assertIsNone(r.header("X-Evil"))
                 self.assertEqual(len(r.all_headers("X-API-Schemas")), 1)
-        for headers in (("Host: a.example.test", "Host: b.example.test"), ("Host: a.example.test", " folded: x"), ("Host: a\n X-Evil: 1",)):
+        for headers in (("Host: a.example.test", "Host: b.example.test"),
+                        ("Host: a.example.test", " folded: x"), ("Host: a\n X-Evil: 1",)):
             with self.subTest(headers=headers):
                 r = self.ask("GET /v1 HTTP/1.1", *headers)
                 self.assertIn(r.status, (200, 400))
@@ -567,7 +651,8 @@ class Hosts(NginxCase):
                     self.assertRegex(r.json["links"]["self"], r"^http://(a\.example\.test|a)/v1$")
 
     def test_no_line_breaks_get_from_a_URL_into_a_header(self):
-        for path in ("/v1/registries/x%0d%0aX-Evil:1", "/v1/projects/x%0d%0aX-Evil:%201/registries", "/v1/projects/%0aX-Evil:1/x", "/%0d%0aX-Evil: 1", "/v1?a=%0d%0aX-Evil:1"):
+        for path in ("/v1/registries/x%0d%0aX-Evil:1", "/v1/projects/x%0d%0aX-Evil:%201/registries",
+                     "/v1/projects/%0aX-Evil:1/x", "/%0d%0aX-Evil: 1", "/v1?a=%0d%0aX-Evil:1"):
             r = self.site.admin.get(path.replace(" ", "%20"), check=False)
             self.assertIsNone(r.header("X-Evil"))
             self.assertIn(r.status, (200, 400, 403, 404))
@@ -575,9 +660,12 @@ class Hosts(NginxCase):
 
 class Compression(NginxCase):
     def test_no_answer_of_regcred_is_compressed(self):
-        """Not even in a server that compresses everything: lengths of compressed answers tell secrets."""
+        """Not even in a server that compresses everything: lengths of compressed answers tell
+        secrets."""
         level = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;\n"
-        with Nginx(ordinary("server { listen 127.0.0.1:PORT; include regcred.conf; location /other { default_type text/plain; return 200 %s; } }\n" % ("x" * 500), level)) as other:
+        with Nginx(ordinary("server { listen 127.0.0.1:PORT; include regcred.conf; location /other "
+                            "{ default_type text/plain; return 200 %s; } }\n" % ("x" * 500),
+                            level)) as other:
             headers = [("Accept-Encoding", "gzip, deflate")]
             self.assertEqual(other.get("/other", headers).header("Content-Encoding"), "gzip")
             for path in ("/v1/schemas", project.root + "/registries", "/v1/nosuch"):
@@ -599,30 +687,39 @@ class Traces(NginxCase):
     def test_the_access_log_has_paths_without_queries(self):
         secret = self.site.plant()
         for client in (project.env, self.site.anonymous(project.root)):
-            client.get("registries?secretValue=" + secret, headers=[("Referer", "http://x.example.test/?" + secret), ("User-Agent", secret)])
+            client.get("registries?secretValue=" + secret,
+                       headers=[("Referer", "http://x.example.test/?" + secret),
+                                ("User-Agent", secret)])
         self.site.anonymous("").get("/elsewhere?" + secret)
-        for line in ("GET /v1/x?%s HTTP/1.1\r\nHost: x\r\nX: " % secret + "a" * 40000, "GET /v1/x?%s HTTP/1.1" % secret, "GET /v1?%s" % (secret * 3000),
-                     "TRACE /v1/x?%s HTTP/1.1\r\nHost: x\r\nReferer: http://x/?%s" % (secret, secret)):
+        for line in ("GET /v1/x?%s HTTP/1.1\r\nHost: x\r\nX: " % secret + "a" * 40000,
+                     "GET /v1/x?%s HTTP/1.1" % secret, "GET /v1?%s" % (secret * 3000),
+                     "TRACE /v1/x?%s HTTP/1.1\r\nHost: x\r\nReferer: http://x/?%s"
+                     % (secret, secret)):
             self.assertIn(raw(self.site.port, line.encode() + b"\r\n\r\n").status, (400, 405, 414))
         time.sleep(0.05)
         lines = self.files()["nginx-access.log"].decode().splitlines()
         for line in lines:
-            self.assertRegex(line, r'^127\.0\.0\.1 \[[^]]+\] "[^"?]*" \d{3} \d+ [\d.]+ [0-9a-f]{32}$')
+            self.assertRegex(line,
+                             r'^127\.0\.0\.1 \[[^]]+\] "[^"?]*" \d{3} \d+ [\d.]+ [0-9a-f]{32}$')
             self.assertNotIn(secret, line)
 
     def test_the_quickstart_s_log_format_leaves_out_the_query(self):
-        """The shipped location logs nothing; with the format switched on for it, the path is logged and the query is not."""
-        params = shipped("regcred_params").replace("access_log                 off;", "access_log access.log regcred;")
+        """The shipped location logs nothing; with the format switched on for it, the path is logged
+        and the query is not."""
+        params = shipped("regcred_params").replace("access_log                 off;",
+                                                   "access_log access.log regcred;")
         secret = self.site.plant()
         with Nginx(quickstart(), params=params) as other:
-            self.status(other.get(project.root + "/registries?name=" + secret, [("Referer", "http://x/?" + secret)]), 200)
+            self.status(other.get(project.root + "/registries?name=" + secret,
+                                  [("Referer", "http://x/?" + secret)]), 200)
             other.get("//v1//registries%3Fx=1?" + secret)
             other.get("/v1?" + secret + "?again=" + secret)
             other.stop()
             log = other.read("access.log")
         self.assertEqual(len(log.splitlines()), 3, log)
         # nginx's two workers write in no order between them.
-        self.assertRegex(log, r'(?m)^127\.0\.0\.1 \[[^]]+\] "GET %s/registries HTTP/1\.1" 200 \d+ [\d.]+ [0-9a-f]{32}$' % project.root)
+        self.assertRegex(log,
+                         r'(?m)^127\.0\.0\.1 \[[^]]+\] "GET %s/registries HTTP/1\.1" 200 \d+ [\d.]+ [0-9a-f]{32}$' % project.root)
         self.assertNotIn(secret, log)
 
     def test_no_body_and_no_answer_goes_through_a_file(self):
@@ -633,7 +730,9 @@ class Traces(NginxCase):
             for i in range(5):
                 body = (big % i).ljust(65536)
                 self.status(other.get(project.root + "/registries", (), "POST", body), 201, 422)
-                chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body[j:j + 10] for j in range(0, 65536, 10))) + b"0\r\n\r\n"
+                chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c)
+                                  for c in (body[j:j + 10]
+                                            for j in range(0, 65536, 10))) + b"0\r\n\r\n"
                 head = "POST %s/registries HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n" % (
                     project.root, project.env.authorization())
                 self.status(raw(other.port, head.encode() + chunks), 201, 400, 422)
@@ -644,21 +743,35 @@ class Traces(NginxCase):
 
     def test_nothing_that_nginx_wrote_holds_a_secret(self):
         secret = self.site.plant()
-        headers = [("X-API-Key", "x:" + secret), ("X-Secret", secret), ("Cookie", "token=" + secret)]
+        headers = [("X-API-Key", "x:" + secret), ("X-Secret", secret),
+                   ("Cookie", "token=" + secret)]
         body = ('{"secretValue":"%s"' % secret).encode()
-        project.env.post("registrycredentials?secretValue=" + secret, body, headers=headers)                          # 400
+        # 400
+        project.env.post("registrycredentials?secretValue=" + secret, body, headers=headers)
         headers += [("Referer", "http://x/?token=" + secret)]
-        project.env.post("registrycredentials?secretValue=" + secret, body.ljust(70000), headers=headers, proxy=True)   # 413
-        with Nginx(quickstart(lambda text: text.replace(site.socket, site.socket + ".none"))) as other:
-            other.get(project.root + "/registrycredentials?secretValue=" + secret, headers, "POST", body)               # 502
+        # 413
+        project.env.post("registrycredentials?secretValue=" + secret, body.ljust(70000),
+                         headers=headers, proxy=True)
+        with Nginx(quickstart(lambda text: text.replace(site.socket, site.socket
+                                                        + ".none"))) as other:
+            # 502
+            other.get(project.root + "/registrycredentials?secretValue=" + secret, headers, "POST",
+                      body)
             other.stop()
-            self.assertNotIn(secret, "".join(other.read(name) for name in os.listdir(other.root) if name.endswith(".log")))
-        self.site.anonymous().post("registrycredentials?secretValue=" + secret, body, headers=headers)                # 401
-        raw(self.site.port, b"GET /v1?%s%s HTTP/1.1\r\nHost: x\r\n\r\n" % (secret.encode(), b"a" * 40000))             # 414
-        raw(self.site.port, b"GET /v1?%s HTTP/1.1\r\nHost: x\r\nX: %s%s\r\n\r\n" % (secret.encode(), secret.encode(), b"a" * 40000))
+            self.assertNotIn(secret, "".join(other.read(name) for name in os.listdir(other.root)
+                                             if name.endswith(".log")))
+        # 401
+        self.site.anonymous().post("registrycredentials?secretValue=" + secret, body,
+                                   headers=headers)
+        # 414
+        raw(self.site.port, b"GET /v1?%s%s HTTP/1.1\r\nHost: x\r\n\r\n"
+            % (secret.encode(), b"a" * 40000))
+        raw(self.site.port, b"GET /v1?%s HTTP/1.1\r\nHost: x\r\nX: %s%s\r\n\r\n"
+            % (secret.encode(), secret.encode(), b"a" * 40000))
         time.sleep(0.05)
         needles = harness.forms(secret) | harness.forms(project.env.key[1])
-        self.assertEqual([name for name, data in self.files().items() if any(n in data for n in needles)], [])
+        self.assertEqual([name for name, data in self.files().items()
+                          if any(n in data for n in needles)], [])
 
 
 if __name__ == "__main__":

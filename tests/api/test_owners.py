@@ -1,4 +1,5 @@
-"""A project is never left without an owner who can act, and nobody learns of foreign rows by filters, includes, links or markers."""
+"""A project is never left without an owner who can act, and nobody learns of foreign rows by
+filters, includes, links or markers."""
 
 import threading
 import unittest
@@ -24,7 +25,8 @@ class Owners(harness.Case):
     def owners(self, project):
         """The owners who can act, from the database."""
         return [r[0] for r in site.sql(
-            "SELECT m.external_id FROM project_member m JOIN account a ON m.external_id = '1a' || a.id WHERE m.project_id = ? AND m.role = 'owner'"
+            "SELECT m.external_id FROM project_member m JOIN account a ON m.external_id = '1a' || "
+            "a.id WHERE m.project_id = ? AND m.role = 'owner'"
             " AND m.removed IS NULL AND a.state = 'active'", (int(project.id[2:]),))]
 
     def set_members(self, client, project, *members):
@@ -36,15 +38,18 @@ class Owners(harness.Case):
     def test_setmembers_keeps_an_owner(self):
         owner, client = site.account("user")
         project = self.owned_by(owner)
-        for members, status in (([], 400), ([member(owner, "member")], 400), ([member("nobody")], 422)):
+        for members, status in (([], 400), ([member(owner, "member")], 400),
+                                ([member("nobody")], 422)):
             self.status(self.set_members(client, project, *members), status)
         self.assertEqual(self.owners(project), [owner])
         # Nobody else could act then, so who sends the list stays an owner.
-        self.status(self.set_members(client, project, dict(member("4711"), externalIdType="github_user")), 202)
+        self.status(self.set_members(client, project,
+                                     dict(member("4711"), externalIdType="github_user")), 202)
         self.assertEqual(self.owners(project), [owner])
 
     def test_an_administrator_locks_any_account(self):
-        """Also the only owner of many projects, who goes on making more: they belong to the administrators then."""
+        """Also the only owner of many projects, who goes on making more: they belong to the
+        administrators then."""
         owner, client = site.account("user")
         projects = [self.owned_by(owner) for _ in range(3)]
         key = harness.Client(site, site.new_key(client.at(projects[0].root)), projects[0].root)
@@ -53,7 +58,8 @@ class Owners(harness.Case):
         self.status(self.act(owner, "deactivate"), 202)
         for who in (client, client.at(projects[0].root), key):
             self.err(who.get("registries"), 401, "Unauthorized")
-        self.ok(site.admin.at(projects[0].root).post("registries", {"serverAddress": "a.example"}), 201)
+        self.ok(site.admin.at(projects[0].root).post("registries", {"serverAddress": "a.example"}),
+                201)
         self.status(self.act(owner, "activate"), 202)
         self.ok(client.get("registries"))
         for command, status in (("lock", 401), ("lock", 401), ("unlock", 200)):
@@ -75,19 +81,22 @@ class Owners(harness.Case):
         self.err(self.act(owner, "remove"), 422, "ActionNotAvailable", "action")
         self.err(site.admin.delete("/v1/accounts/" + owner), 409, "Conflict")
         self.status(self.set_members(site.admin, project, member(owner)), 422)
-        self.assertEqual(site.sql("SELECT state FROM account WHERE id = ?", (int(owner[2:]),)), [("inactive",)])
+        self.assertEqual(site.sql("SELECT state FROM account WHERE id = ?", (int(owner[2:]),)),
+                         [("inactive",)])
 
     def test_a_member_who_stays_must_live(self):
         owner, other = site.account("user")[0], site.account("user")[0]
         project = self.owned_by(owner, other)
         self.status(self.act(other, "deactivate"), 202)
-        self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference", "members")
+        self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference",
+                 "members")
         self.assertEqual(self.owners(project), [owner])
 
     def test_an_account_becomes_neither_a_project_nor_superadmin(self):
         account = site.account("user")[0]
         for name in ("project", "superadmin"):
-            self.err(site.admin.put("/v1/accounts/" + account, {"kind": name}), 422, "InvalidOption", "kind")
+            self.err(site.admin.put("/v1/accounts/" + account, {"kind": name}), 422,
+                     "InvalidOption", "kind")
         self.assertEqual(self.ok(site.admin.get("/v1/accounts/" + account))["kind"], "user")
 
     def test_the_last_owner_stays_of_a_kind_that_acts(self):
@@ -99,7 +108,8 @@ class Owners(harness.Case):
         for name in ("readAdmin", "agent", "token"):
             self.err(kind(owner, name), 422, "InvalidOption", "kind")
         self.status(kind(other, "readAdmin"), 200)
-        self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference", "members")
+        self.err(self.set_members(site.admin, project, member(other)), 422, "InvalidReference",
+                 "members")
         self.status(self.set_members(site.admin, project, member(owner), member(other)), 202)
         self.err(kind(owner, "readAdmin"), 422, "InvalidOption", "kind")
         self.status(kind(other, "user"), 200)
@@ -110,7 +120,8 @@ class Owners(harness.Case):
         for _ in range(10):
             a, b = site.account("user")[0], site.account("user")[0]
             project = self.owned_by(a, b)
-            answers = self.race(lambda: self.act(a, "deactivate"), lambda: site.admin.put("/v1/accounts/" + b, {"kind": "readAdmin"}))
+            answers = self.race(lambda: self.act(a, "deactivate"),
+                                lambda: site.admin.put("/v1/accounts/" + b, {"kind": "readAdmin"}))
             self.assertIn(answers, ([200, 202], [202, 422]))
 
     def test_members_are_not_deleted_one_by_one(self):
@@ -126,19 +137,25 @@ class Owners(harness.Case):
 
     def test_who_was_added_can_leave(self):
         owner, boss = site.account("user")
-        joined = {role: site.account("user") for role in ("owner", "member", "restricted", "readonly")}
-        project = site.project(members=[(owner, "owner")] + [(account, role) for role, (account, _) in joined.items()])
-        rows = {r["externalId"]: r["id"] for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))["data"]}
+        joined = {role: site.account("user") for role in ("owner", "member", "restricted",
+                                                          "readonly")}
+        project = site.project(members=[(owner, "owner")]
+                               + [(account, role) for role, (account, _) in joined.items()])
+        rows = {r["externalId"]: r["id"]
+                for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))[
+                    "data"]}
         for role, (account, client) in joined.items():
             with self.subTest(role=role):
                 for other in set(rows) - {account}:
-                    self.err(client.action("/v1/projectmembers/" + rows[other], "remove"), 422, "ActionNotAvailable", "action")
+                    self.err(client.action("/v1/projectmembers/" + rows[other], "remove"), 422,
+                             "ActionNotAvailable", "action")
                 mine = self.ok(client.get("/v1/projectmembers/" + rows[account]))
                 self.assertEqual(set(mine["actions"]), {"remove"})
                 self.status(client.action("/v1/projectmembers/" + rows[account], "remove"), 202)
                 self.err(client.at(project.root).get("registries"), 403, "Forbidden")
         self.assertEqual(self.owners(project), [owner])
-        self.err(boss.action("/v1/projectmembers/" + rows[owner], "remove"), 422, "ActionNotAvailable", "action")
+        self.err(boss.action("/v1/projectmembers/" + rows[owner], "remove"), 422,
+                 "ActionNotAvailable", "action")
 
     def race(self, *calls):
         barrier, answers = threading.Barrier(len(calls)), []
@@ -157,18 +174,24 @@ class Owners(harness.Case):
         for _ in range(10):
             (a, client_a), (b, client_b) = site.account("user"), site.account("user")
             project = self.owned_by(a, b)
-            first, second = self.race(lambda: self.set_members(client_a, project, member(a)), lambda: self.set_members(client_b, project, member(b)))
+            first, second = self.race(lambda: self.set_members(client_a, project, member(a)),
+                                      lambda: self.set_members(client_b, project, member(b)))
             self.assertEqual(first, 202)
-            self.assertIn(second, (403, 404))            # the loser sees no project any more, or had seen it just before
+            # the loser sees no project any more, or had seen it just before
+            self.assertIn(second, (403, 404))
             self.assertEqual(len(self.owners(project)), 1)
 
     def test_two_owners_leave_at_once(self):
         for _ in range(10):
             (a, client_a), (b, client_b) = site.account("user"), site.account("user")
             project = self.owned_by(a, b)
-            rows = {r["externalId"]: r["id"] for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))["data"]}
-            self.assertEqual(self.race(lambda: client_a.action("/v1/projectmembers/" + rows[a], "remove"),
-                                       lambda: client_b.action("/v1/projectmembers/" + rows[b], "remove")), [202, 422])
+            rows = {r["externalId"]: r["id"]
+                    for r in self.ok(site.admin.get("/v1/projects/%s/projectmembers" % project.id))[
+                        "data"]}
+            self.assertEqual(self.race(lambda: client_a.action("/v1/projectmembers/" + rows[a],
+                                                               "remove"),
+                                       lambda: client_b.action("/v1/projectmembers/" + rows[b],
+                                                               "remove")), [202, 422])
             self.assertEqual(len(self.owners(project)), 1)
 
 
@@ -179,14 +202,19 @@ class Foreign(harness.Case):
         registry, foreign = mine.registry()["id"], theirs.registry()["id"]
         own = mine.credential(registry)["id"]
         other = [theirs.credential(foreign)["id"] for _ in range(3)]
-        marker = theirs.env.get("registrycredentials?limit=1&sort=name").json["pagination"]["next"].split("marker=")[1].split("&")[0]
-        for query in ("registryId=" + foreign, "registryId_ne=" + foreign, "accountId=" + theirs.id, "id=" + other[0], "id_gt=0",
-                      "sort=name&limit=1&marker=" + marker, "include=registry", "include=account", "_removed=1", "all=true", "sort=accountId&order=desc"):
+        marker = theirs.env.get("registrycredentials?limit=1&sort=name").json["pagination"][
+            "next"].split("marker=")[1].split("&")[0]
+        for query in ("registryId=" + foreign, "registryId_ne=" + foreign, "accountId=" + theirs.id,
+                      "id=" + other[0], "id_gt=0",
+                      "sort=name&limit=1&marker=" + marker, "include=registry", "include=account",
+                      "_removed=1", "all=true", "sort=accountId&order=desc"):
             found = self.ids(mine.env.get("registrycredentials?" + query))
             self.assertLessEqual(set(found), {own}, query)
-        for path in ("registries/%s/credentials", "registries/%s/account", "registries/%s?include=credentials", "storagepools/%s"):
+        for path in ("registries/%s/credentials", "registries/%s/account",
+                     "registries/%s?include=credentials", "storagepools/%s"):
             self.err(mine.env.get(path % foreign), 404, "Not Found")
-        self.err(mine.env.post("registrycredentials", {"registryId": foreign, "email": "e@x"}), 422, "InvalidReference", "registryId")
+        self.err(mine.env.post("registrycredentials", {"registryId": foreign, "email": "e@x"}), 422,
+                 "InvalidReference", "registryId")
 
 
 if __name__ == "__main__":

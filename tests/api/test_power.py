@@ -1,5 +1,6 @@
-"""What a key can do never grows: every attribute of a key × every way to write it × every kind of asker, generated; logins and bounds; members;
-revocations that are acknowledged while writers are kept busy."""
+"""What a key can do never grows: every attribute of a key × every way to write it × every kind of
+asker, generated; logins and bounds; members; revocations that are acknowledged while writers are
+kept busy."""
 
 import ipaddress
 import os
@@ -12,7 +13,8 @@ import harness
 from harness import Client
 
 LONG = os.environ.get("REGCRED_LONG")
-ROUNDS, SHARE = (200, 8) if LONG else (12, 120)        # `make check-long` asks for every cell, `make check` for a part, always the same
+# `make check-long` asks for every cell, `make check` for a part, always the same
+ROUNDS, SHARE = (200, 8) if LONG else (12, 120)
 LATER, SOON = 4102444800000, 4070908800000               # 2100, 2099
 COLUMNS = "role networks expires reveal registry_ids path_prefixes project_ids state made_by account_id".split()
 FULL = ("owner", "admin", "projectadmin", "project", "project reveal", "owner reveal")
@@ -30,15 +32,22 @@ def setUpModule():
         ids[role], askers[role] = site.account("user", role)
     ids["projectadmin"], askers["projectadmin"] = site.account("projectadmin")
     askers["admin"] = site.admin
-    project = site.project(members=[("1a1", "owner")] + [(ids[r], r) for r in ("owner", "member", "restricted", "readonly")] + [(ids["projectadmin"], "owner")])
+    project = site.project(members=[("1a1", "owner")]
+                           + [(ids[r], r) for r in ("owner", "member", "restricted", "readonly")]
+                           + [(ids["projectadmin"], "owner")])
     registries.extend(project.registry()["id"] for _ in range(2))
     askers["project"] = project.env
-    bounds.update({"networks": {"networks": ["127.0.0.0/8"]}, "expires": {"expires": SOON}, "registryIds": {"registryIds": registries[:1]},
+    bounds.update({"networks": {"networks": ["127.0.0.0/8"]}, "expires": {"expires": SOON},
+                   "registryIds": {"registryIds": registries[:1]},
                    "pathPrefixes": {"pathPrefixes": ["acme"]}})
-    for name, maker in (("owner", askers["owner"]), ("project", project.admin), ("admin", site.admin), ("member", askers["member"].at(project.root))):
+    for name, maker in (("owner", askers["owner"]), ("project", project.admin),
+                        ("admin", site.admin), ("member", askers["member"].at(project.root))):
         for bound, fields in bounds.items():
             askers["%s with %s" % (name, bound)] = Client(site, site.new_key(maker, **fields))
-    askers["project with bounds and reveal"] = Client(site, site.new_key(project.admin, reveal=True, pathPrefixes=["acme"], networks=["127.0.0.0/8"]))
+    askers["project with bounds and reveal"] = Client(site,
+                                                      site.new_key(project.admin, reveal=True,
+                                                                   pathPrefixes=["acme"],
+                                                                   networks=["127.0.0.0/8"]))
     askers["project reveal"] = Client(site, site.new_key(project.admin, reveal=True))
     askers["owner reveal"] = Client(site, site.new_key(askers["owner"], reveal=True))
     for role in ("inject", "reveal", "readonly"):
@@ -48,13 +57,15 @@ def setUpModule():
 
 
 def row_of(number):
-    return dict(zip(COLUMNS, site.sql("SELECT %s FROM credential WHERE id = ?" % ", ".join(COLUMNS), (number,))[0]))
+    return dict(zip(COLUMNS, site.sql("SELECT %s FROM credential WHERE id = ?" % ", ".join(COLUMNS),
+                                      (number,))[0]))
 
 
 def inside(outer, inner):
     """Whether each of the networks of a list lies in one of the other's."""
     nets = [ipaddress.ip_network(n) for n in outer.split()]
-    return all(any(n.version == o.version and n.subnet_of(o) for o in nets) for n in map(ipaddress.ip_network, inner.split()))
+    return all(any(n.version == o.version and n.subnet_of(o) for o in nets)
+               for n in map(ipaddress.ip_network, inner.split()))
 
 
 def below(outer, inner):
@@ -62,9 +73,12 @@ def below(outer, inner):
 
 
 def wider(than, row):
-    """The attributes in which a key of this row can do more; written apart from the program's own comparison."""
+    """The attributes in which a key of this row can do more; written apart from the program's own
+    comparison."""
     found = set()
-    for name, holds in (("networks", inside), ("registry_ids", lambda o, i: set(i.split()) <= set(o.split())), ("path_prefixes", below)):
+    for name, holds in (("networks", inside),
+                        ("registry_ids", lambda o, i: set(i.split()) <= set(o.split())),
+                        ("path_prefixes", below)):
         if than[name] is not None and (row[name] is None or not holds(than[name], row[name])):
             found.add(name)
     if than["expires"] is not None and (row["expires"] is None or row["expires"] > than["expires"]):
@@ -85,7 +99,8 @@ def own_power(name):
     client = askers[name]
     row = dict.fromkeys(COLUMNS, None)
     row.update(site.sql("SELECT id FROM credential WHERE public_value = ?", (client.key[0],)) and
-               row_of(site.sql("SELECT id FROM credential WHERE public_value = ?", (client.key[0],))[0][0]))
+               row_of(site.sql("SELECT id FROM credential WHERE public_value = ?",
+                               (client.key[0],))[0][0]))
     base = name.split(" with ")[0]
     row["reveal"] = int(base in GRANTS or name == "project with bounds and reveal")
     row["project_ids"] = project.id
@@ -103,7 +118,8 @@ WRITES = {
     "projectIds": ({"project_ids": None}, [["PROJECT"]]),
     "role": ({"role": "readonly"}, [None, "reveal", "inject"]),
 }
-TARGETS = ({}, {"reveal": 1}, {"reveal": 1, "networks": "192.0.2.0/24"}, {"state": "inactive"}, {"state": "inactive", "reveal": 1})
+TARGETS = ({}, {"reveal": 1}, {"reveal": 1, "networks": "192.0.2.0/24"}, {"state": "inactive"},
+           {"state": "inactive", "reveal": 1})
 
 
 class Powers(harness.Case):
@@ -117,7 +133,8 @@ class Powers(harness.Case):
             Powers.number = int(made["id"][2:])
         values = dict(dict.fromkeys(COLUMNS[:7]), reveal=0, state="active")
         values.update(columns)
-        site.sql("UPDATE credential SET %s WHERE id = ?" % ", ".join(n + " = ?" for n in values), tuple(values.values()) + (Powers.number,), write=True)
+        site.sql("UPDATE credential SET %s WHERE id = ?" % ", ".join(n + " = ?" for n in values),
+                 tuple(values.values()) + (Powers.number,), write=True)
         return Powers.number
 
     def check(self, name, number, before, response):
@@ -128,7 +145,8 @@ class Powers(harness.Case):
         if not more:
             return
         self.assertTrue(own["full"], "%s: %s: %r" % (name, more, response))
-        self.assertEqual(wider(own, after), set(), "%s: %s, beyond its own: %r" % (name, more, response))
+        self.assertEqual(wider(own, after), set(), "%s: %s, beyond its own: %r"
+                         % (name, more, response))
 
     def roots(self):
         return ("/v1", "/v2-beta", project.root, project.beta)
@@ -157,16 +175,20 @@ class Powers(harness.Case):
                         for base in TARGETS[:3]:
                             number = self.target(**dict(base, **columns))
                             before = row_of(number)
-                            for way, (method, path, body) in enumerate(self.ways(number, field, value)):
+                            for way, (method, path,
+                                      body) in enumerate(self.ways(number, field, value)):
                                 if not self.is_tried(name, field, value, base, way):
                                     continue
-                                self.check(name, number, before, client.request(method, path, body, check=False))
+                                self.check(name, number, before,
+                                           client.request(method, path, body, check=False))
                                 self.target(**dict(base, **columns))
 
     def test_what_was_switched_off_stays_off(self):
         for name, client in askers.items():
             for base in TARGETS:
-                for columns in ({"state": "inactive"}, {"state": "inactive", "expires": SOON, "networks": "192.0.2.0/24"}, {"state": "inactive", "path_prefixes": "acme"}):
+                for columns in ({"state": "inactive"},
+                                {"state": "inactive", "expires": SOON, "networks": "192.0.2.0/24"},
+                                {"state": "inactive", "path_prefixes": "acme"}):
                     number = self.target(**dict(base, **columns))
                     before = row_of(number)
                     with self.subTest(asker=name, target=dict(base, **columns)):
@@ -174,41 +196,53 @@ class Powers(harness.Case):
                             for path in ("apikeys/1c%d" % number, "credentials/1c%d" % number):
                                 for action in ("activate", "create", "restore", "update"):
                                     for body in ({}, {"state": "active"}):
-                                        if not self.is_tried(name, base, columns, root, path[:3], action, body):
+                                        if not self.is_tried(name, base, columns, root, path[:3],
+                                                             action, body):
                                             continue
-                                        self.check(name, number, before, client.at(root).action(path, action, body, check=False))
+                                        self.check(name, number, before,
+                                                   client.at(root).action(path, action, body,
+                                                                          check=False))
                                         self.target(**dict(base, **columns))
 
     def test_a_new_key_can_do_no_more_than_who_makes_it(self):
         nothing = dict.fromkeys(COLUMNS, None)
         for name, client in askers.items():
-            for fields in [{}, {"reveal": True}, {"role": "reveal"}, {"role": "inject"}, {"role": "readonly"}, {"projectIds": [project.id]}] + [
-                    {field: value} for field, (_, values) in WRITES.items() if field not in ("role", "reveal", "projectIds") for value in values]:
+            for fields in [{}, {"reveal": True}, {"role": "reveal"}, {"role": "inject"},
+                           {"role": "readonly"}, {"projectIds": [project.id]}] + [
+                    {field: value} for field, (_, values) in WRITES.items()
+                    if field not in ("role", "reveal", "projectIds") for value in values]:
                 for root in self.roots():
                     for query in (False, True):
-                        if not self.is_tried(name, fields, root, query, share=6 if SHARE > 1 else 1):
+                        if not self.is_tried(name, fields, root, query, share=6 if SHARE > 1
+                                             else 1):
                             continue
                         highest = site.sql("SELECT max(id) FROM credential")[0][0]
-                        simple = {k: str(v).lower() for k, v in fields.items() if isinstance(v, (str, int, bool))}
-                        path = "apikeys" + ("?" + "&".join("%s=%s" % i for i in simple.items()) if query else "")
+                        simple = {k: str(v).lower() for k, v in fields.items()
+                                  if isinstance(v, (str, int, bool))}
+                        path = "apikeys" + ("?" + "&".join("%s=%s" % i for i in simple.items())
+                                            if query else "")
                         with self.subTest(asker=name, fields=fields, root=root):
-                            response = client.at(root).post(path, {} if query else fields, check=False)
+                            response = client.at(root).post(path, {} if query else fields,
+                                                            check=False)
                             made = site.sql("SELECT id FROM credential WHERE id > ?", (highest,))
                             Powers.tried += 1
                             if not made:
                                 continue
-                            site.key_secrets.append((response.json["publicValue"], response.json["secretValue"]))
+                            site.key_secrets.append((response.json["publicValue"],
+                                                     response.json["secretValue"]))
                             row, own = row_of(made[0][0]), own_power(name)
                             if row["account_id"] != int(project.id[2:]):
                                 own["reveal"] = 1        # everybody is the owner of the own account
                             self.assertEqual(wider(own, row), set(), "%r" % response)
                             if row["account_id"] == int(project.id[2:]) and not own["full"]:
-                                maker = {"member": "member", "restricted": "restricted", "key of": None}.get(name.split(" with ")[0], None)
+                                maker = {"member": "member", "restricted": "restricted",
+                                         "key of": None}.get(name.split(" with ")[0], None)
                                 wanted = ids.get(maker or name.replace("key of ", ""))
                                 self.assertEqual("1a%d" % row["made_by"], wanted)
 
     def test_zz_count(self):
-        print("test_power: %d writes, %d that changed nothing to the worse" % (Powers.tried, Powers.refused))
+        print("test_power: %d writes, %d that changed nothing to the worse"
+              % (Powers.tried, Powers.refused))
 
 
 class Logins(harness.Case):
@@ -227,43 +261,55 @@ class Logins(harness.Case):
 
     def holds(self, bound, row):
         registry, path = row
-        return registry == registries[0] if bound == "registryIds" else path == "acme" or path.startswith("acme/")
+        return registry == registries[
+            0] if bound == "registryIds" else path == "acme" or path.startswith("acme/")
 
     def keys(self):
         for bound in ("registryIds", "pathPrefixes"):
             for name in ("project", "owner", "member"):
                 yield bound, askers["%s with %s" % (name, bound)].at(project.root)
-            yield bound, Client(site, site.new_key(askers["projectadmin"], **bounds[bound]), project.root)
-            yield bound, Client(site, site.new_key(project.admin, reveal=True, **bounds[bound]), project.root)
+            yield bound, Client(site, site.new_key(askers["projectadmin"], **bounds[bound]),
+                                project.root)
+            yield bound, Client(site, site.new_key(project.admin, reveal=True, **bounds[bound]),
+                                project.root)
 
     def test_what_it_sees(self):
         for bound, client in self.keys():
             wanted = {i for i, row in self.rows.items() if self.holds(bound, row)}
-            for path in ("registrycredentials?limit=-1", "credentials?kind=registryCredential&limit=-1", "registrycredentials?sort=name&order=desc&limit=1000"):
+            for path in ("registrycredentials?limit=-1",
+                         "credentials?kind=registryCredential&limit=-1",
+                         "registrycredentials?sort=name&order=desc&limit=1000"):
                 self.assertEqual(set(self.ids(client.get(path))), wanted, (bound, path))
             for limit in (1, 2, 3):
                 found, page = [], client.get("registrycredentials?limit=%d&sort=created" % limit)
                 while page.json["pagination"]["next"]:
                     found += self.ids(page)
-                    page = client.get(page.json["pagination"]["next"].split("/v1/", 1)[1].join(["/v1/", ""]))
+                    page = client.get(page.json["pagination"]["next"].split("/v1/", 1)[1].join(
+                        ["/v1/", ""]))
                 self.assertEqual(set(found + self.ids(page)), wanted, (bound, limit))
                 back = []
                 while True:
                     back = self.ids(page) + back
                     if not page.json["pagination"]["previous"]:
                         break
-                    page = client.get("/v1/" + page.json["pagination"]["previous"].split("/v1/", 1)[1])
+                    page = client.get("/v1/"
+                                      + page.json["pagination"]["previous"].split("/v1/", 1)[1])
                 self.assertEqual(set(back), wanted, (bound, limit))
             for i, row in self.rows.items():
-                for path in ("registrycredentials/" + i, "credentials/" + i, "registrycredentials/%s/registry" % i):
+                for path in ("registrycredentials/" + i, "credentials/" + i,
+                             "registrycredentials/%s/registry" % i):
                     self.status(client.get(path), 200 if i in wanted else 404)
             for registry in registries:
                 children = set(self.ids(client.get("registries/%s/credentials" % registry)))
-                included = {c["id"] for c in self.ok(client.get("registries/%s?include=credentials" % registry)).get("credentials", [])}
+                included = {c["id"] for c in self.ok(client.get("registries/%s?include=credentials"
+                                                                % registry)).get("credentials", [])}
                 self.assertEqual(children, {i for i in wanted if self.rows[i][0] == registry})
                 self.assertEqual(included, children)
-            body = self.ok(client.post("imagelogins", {"serverAddress": self.ok(project.env.get("registries/" + registries[1]))["serverAddress"]}))
-            self.assertLessEqual({o["registryCredentialId"] for o in body["others"]} | {body["registryCredentialId"]} - {None}, wanted)
+            body = self.ok(client.post("imagelogins",
+                                       {"serverAddress": self.ok(project.env.get(
+                                           "registries/" + registries[1]))["serverAddress"]}))
+            self.assertLessEqual({o["registryCredentialId"] for o in body["others"]} | {
+                body["registryCredentialId"]} - {None}, wanted)
 
     def test_no_secret_by_a_bounded_key_without_the_right(self):
         for bound in bounds:
@@ -271,32 +317,49 @@ class Logins(harness.Case):
                 client = Client(site, site.new_key(maker, **bounds[bound]), project.root)
                 for row in self.ok(client.get("registrycredentials?limit=-1"))["data"]:
                     self.assertIsNone(row["secretValue"], bound)
-                    self.assertIsNone(self.ok(client.get("registrycredentials/" + row["id"]))["secretValue"])
+                    self.assertIsNone(self.ok(client.get("registrycredentials/" + row["id"]))[
+                        "secretValue"])
 
     def test_what_it_changes(self):
         for bound, client in self.keys():
-            mark = site.sql("SELECT * FROM credential WHERE kind = 'registryCredential' ORDER BY id")
+            mark = site.sql(
+                "SELECT * FROM credential WHERE kind = 'registryCredential' ORDER BY id")
             for i, row in self.rows.items():
                 if self.holds(bound, row):
                     continue
-                for response in (client.put("registrycredentials/" + i, {"pathPrefix": "acme"}), client.put("registrycredentials/" + i, {"isDefault": True}),
-                                 client.put("registrycredentials/" + i, {"secretValue": site.plant()}), client.delete("registrycredentials/" + i),
-                                 client.action("registrycredentials/" + i, "deactivate"), client.action("credentials/" + i, "deactivate"),
+                for response in (client.put("registrycredentials/" + i, {"pathPrefix": "acme"}),
+                                 client.put("registrycredentials/" + i, {"isDefault": True}),
+                                 client.put("registrycredentials/" + i,
+                                            {"secretValue": site.plant()}),
+                                            client.delete("registrycredentials/" + i),
+                                 client.action("registrycredentials/" + i, "deactivate"),
+                                 client.action("credentials/" + i, "deactivate"),
                                  client.action("registrycredentials/" + i, "verify"),
-                                 client.request("POST", "registrycredentials/%s?_method=PUT&pathPrefix=acme" % i, {})):
+                                 client.request("POST",
+                                                "registrycredentials/%s?_method=PUT&pathPrefix=acme"
+                                                % i, {})):
                     self.status(response, 404)
             inside = [i for i, row in self.rows.items() if self.holds(bound, row)]
             if bound == "pathPrefixes":
                 for value in (None, "finance", "acme2"):
-                    self.err(client.put("registrycredentials/" + inside[0], {"pathPrefix": value}), 422, "InvalidOption", "pathPrefix")
-                    self.err(client.post("registrycredentials", {"registryId": registries[0], "email": "e", "pathPrefix": value}), 422, "InvalidOption", "pathPrefix")
+                    self.err(client.put("registrycredentials/" + inside[0], {"pathPrefix": value}),
+                             422, "InvalidOption", "pathPrefix")
+                    self.err(client.post("registrycredentials",
+                                         {"registryId": registries[0], "email": "e",
+                                          "pathPrefix": value}), 422, "InvalidOption", "pathPrefix")
             else:
-                self.err(client.post("registrycredentials", {"registryId": registries[1], "email": "e"}), 422, "InvalidOption", "registryId")
-            self.assertEqual(site.sql("SELECT * FROM credential WHERE kind = 'registryCredential' ORDER BY id"), mark)
+                self.err(client.post("registrycredentials",
+                                     {"registryId": registries[1], "email": "e"}), 422,
+                                     "InvalidOption", "registryId")
+            self.assertEqual(site.sql("SELECT * FROM credential WHERE kind = 'registryCredential' "
+                                      "ORDER BY id"), mark)
             self.ok(client.put("registrycredentials/" + inside[0], {"description": "mine"}))
-            mark = {t: site.sql("SELECT * FROM " + t) for t in ("account", "storage_pool", "project_member")}
+            mark = {t: site.sql("SELECT * FROM " + t)
+                    for t in ("account", "storage_pool", "project_member")}
             for at in (client, client.at("/v1"), client.at("/v2-beta")):
-                for method, path, body in (("POST", "registries", {"serverAddress": "evil.example"}), ("POST", "projects", {"name": "x"}), ("POST", "accounts", {"kind": "user"}),
+                for method, path, body in (("POST", "registries",
+                                            {"serverAddress": "evil.example"}),
+                                            ("POST", "projects", {"name": "x"}), ("POST", "accounts", {"kind": "user"}),
                                            ("PUT", "registries/" + registries[0], {"name": "x"}), ("POST", "registries/%s?action=deactivate" % registries[0], {}),
                                            ("POST", "projects/%s?action=setmembers" % project.id, {"members": [{"externalId": ids["readonly"], "role": "owner"}]}),
                                            ("PUT", "projects/" + project.id, {"name": "x"})):
@@ -307,21 +370,30 @@ class Logins(harness.Case):
         for bound in bounds:
             admin, owner = askers["admin with " + bound], askers["owner with " + bound]
             mark = {t: site.sql("SELECT * FROM " + t) for t in ("account", "project_member")}
-            for body in ({"kind": "admin", "externalIdType": "proxy", "externalId": "evil"}, {"kind": "user"}):
+            for body in ({"kind": "admin", "externalIdType": "proxy", "externalId": "evil"},
+                         {"kind": "user"}):
                 self.status(admin.post("accounts", body), 403)
-            for body in ({"externalId": "evil", "externalIdType": "proxy"}, {"kind": "admin"}, {"name": "x"}):
+            for body in ({"externalId": "evil", "externalIdType": "proxy"}, {"kind": "admin"},
+                         {"name": "x"}):
                 self.status(admin.put("accounts/" + ids["readonly"], body), 403)
             self.status(admin.action("accounts/" + ids["readonly"], "deactivate"), 403)
             for client in (admin, owner):
                 self.status(client.action("projects/" + project.id, "setmembers",
-                                          {"members": [{"externalId": "1a1", "role": "owner"}, {"externalId": ids["readonly"], "role": "owner"}]}), 403)
-                self.status(client.post("projects", {"name": "x", "members": [{"externalId": ids["readonly"], "role": "owner"}]}), 403)
+                                          {"members": [{"externalId": "1a1", "role": "owner"},
+                                                       {"externalId": ids["readonly"],
+                                                        "role": "owner"}]}), 403)
+                self.status(client.post("projects",
+                                        {"name": "x",
+                                         "members": [{"externalId": ids["readonly"],
+                                                      "role": "owner"}]}), 403)
             self.assertEqual({t: site.sql("SELECT * FROM " + t) for t in mark}, mark)
 
 
 class Members(harness.Case):
     def members(self, project, *rows):
-        return site.admin.action("/v1/projects/" + project.id, "setmembers", {"members": [{"externalId": i, "role": r} for i, r in (("1a1", "owner"),) + rows]})
+        return site.admin.action("/v1/projects/" + project.id, "setmembers",
+                                 {"members": [{"externalId": i, "role": r} for i,
+                                              r in (("1a1", "owner"),) + rows]})
 
     def test_a_members_key_has_the_members_role_and_ends_with_it(self):
         for role in ("owner", "member", "restricted"):
@@ -332,11 +404,13 @@ class Members(harness.Case):
                 self.assertEqual(made["madeBy"], account)
                 first = Client(site, (made["publicValue"], made["secretValue"]), p.root)
                 site.key_secrets.append(first.key)
-                keys = [first, Client(site, site.new_key(first), p.root)]    # one made by the other is the member's, too
+                # one made by the other is the member's, too
+                keys = [first, Client(site, site.new_key(first), p.root)]
                 for key in keys:
                     self.status(key.get("auditlogs"), 200 if role == "owner" else 404)
                     self.status(key.post("apikeys", {"reveal": True}), 422)
-                    self.status(key.post("registries", {"serverAddress": "a%d.example" % keys.index(key)}), 201)
+                    self.status(key.post("registries",
+                                         {"serverAddress": "a%d.example" % keys.index(key)}), 201)
                 self.status(self.members(p, (account, "readonly")), 202)
                 site.forget_schemas()
                 for key in keys:
@@ -353,18 +427,22 @@ class Members(harness.Case):
                 site.forget_schemas()
 
     def test_nobody_elses_act_chooses_my_login(self):
-        """An attacker makes the victim a member, and even an owner, of a project with a login for the same registry."""
+        """An attacker makes the victim a member, and even an owner, of a project with a login for
+        the same registry."""
         victim, client = site.account("user")
         secret = site.plant()
         mine = site.project(members=[(victim, "owner")])
-        mine.credential(mine.registry(serverAddress="registry.corp.example"), secretValue=secret, publicValue="mine")
+        mine.credential(mine.registry(serverAddress="registry.corp.example"), secretValue=secret,
+                        publicValue="mine")
         for named in (None, [mine.id]):
             host = Client(site, site.new_key(client, role="reveal", projectIds=named))
             before = host.post("handouts", {"format": "helper", "image": "registry.corp.example/x"})
             for role in ("owner", "member", "readonly"):
                 theirs = site.project(members=[("1a1", "owner"), (victim, role)])
-                theirs.credential(theirs.registry(serverAddress="registry.corp.example"), isDefault=True, publicValue="attacker")
-                for body in ({"format": "helper", "image": "registry.corp.example/x"}, {"format": "docker"}):
+                theirs.credential(theirs.registry(serverAddress="registry.corp.example"),
+                                  isDefault=True, publicValue="attacker")
+                for body in ({"format": "helper", "image": "registry.corp.example/x"},
+                             {"format": "docker"}):
                     r = host.post("handouts", body)
                     self.assertNotIn("attacker", r.text)
                     self.assertEqual(r.status, 404 if named is None else 200)
@@ -373,8 +451,11 @@ class Members(harness.Case):
                 self.assertNotIn("attacker", [o["publicValue"] for o in found["others"]])
             self.assertEqual(before.status, 404 if named is None else 200)
             # Another key of somebody else cannot name a project in it.
-            self.status(project.env.put("apikeys/" + self.ok(client.get("apikeys?publicValue=" + host.key[0]))["data"][0]["id"], {"projectIds": None}), 404)
-        self.err(client.post("apikeys", {"projectIds": [site.project().id]}), 422, "InvalidReference", "projectIds")
+            self.status(project.env.put("apikeys/"
+                                        + self.ok(client.get("apikeys?publicValue=" + host.key[0]))[
+                                            "data"][0]["id"], {"projectIds": None}), 404)
+        self.err(client.post("apikeys", {"projectIds": [site.project().id]}), 422,
+                 "InvalidReference", "projectIds")
 
     def test_what_is_not_active_is_not_handed_out(self):
         account, client = site.account("user")
@@ -384,18 +465,24 @@ class Members(harness.Case):
         for who in (client, site.admin):
             host = Client(site, site.new_key(who, role="reveal", projectIds=[p.id]))
             self.ok(host.post("handouts", {"format": "helper", "image": "quay.io/x"}))
-            for path, off, on, reason in (("registries/" + registry["id"], "deactivate", "activate", "registryInactive"),
-                                          ("/v1/projects/" + p.id, "deactivate", "activate", "projectInactive")):
+            for path, off, on, reason in (("registries/" + registry["id"], "deactivate", "activate",
+                                           "registryInactive"),
+                                          ("/v1/projects/" + p.id, "deactivate", "activate",
+                                           "projectInactive")):
                 self.status(p.admin.action(path, off), 202)
-                self.err(host.post("handouts", {"format": "helper", "image": "quay.io/x"}), 404, "NoLogin")
+                self.err(host.post("handouts", {"format": "helper", "image": "quay.io/x"}), 404,
+                         "NoLogin")
                 self.assertEqual(self.ok(host.post("handouts", {"format": "docker"}))["auths"], {})
-                self.assertEqual([o["reason"] for o in self.ok(host.post("imagelogins", {"image": "quay.io/x"}))["others"]], [reason])
+                self.assertEqual(
+                    [o["reason"] for o in self.ok(host.post("imagelogins", {"image": "quay.io/x"}))[
+                        "others"]], [reason])
                 self.status((site.admin if "projects" in path else p.admin).action(path, on), 202)
             self.ok(host.post("handouts", {"format": "helper", "image": "quay.io/x"}))
 
 
 class Revoked(harness.Case):
-    """Writers are kept busy; what is revoked while a request waits for its turn has no effect after the acknowledgement."""
+    """Writers are kept busy; what is revoked while a request waits for its turn has no effect after
+    the acknowledgement."""
 
     def setUp(self):
         super().setUp()
@@ -404,7 +491,8 @@ class Revoked(harness.Case):
         registry = self.busy.registry()
         for n in range(60):
             self.busy.credential(registry, pathPrefix="p%d" % n)
-        keys = [Client(site, site.new_key(self.busy.admin, reveal=True), self.busy.root) for _ in range(4)]
+        keys = [Client(site, site.new_key(self.busy.admin, reveal=True), self.busy.root)
+                for _ in range(4)]
 
         def load(client):
             while not self.stop.is_set():
@@ -420,7 +508,8 @@ class Revoked(harness.Case):
         super().tearDown()
 
     def race(self, revoke, attempts):
-        """Sends the attempts again and again while the revocation is answered; when each was begun and answered, and by what."""
+        """Sends the attempts again and again while the revocation is answered; when each was begun
+        and answered, and by what."""
         acknowledged, answers, over = [], [], threading.Event()
 
         def run(attempt):
@@ -439,7 +528,8 @@ class Revoked(harness.Case):
         return acknowledged
 
     def rows_after(self, mark, actor):
-        return site.sql("SELECT id, event_type, resource_id FROM audit_log WHERE id > ? AND key_id = ? AND event_type <> 'signInRefused'", (mark, actor))
+        return site.sql("SELECT id, event_type, resource_id FROM audit_log WHERE id > ? AND key_id "
+                        "= ? AND event_type <> 'signInRefused'", (mark, actor))
 
     def test_no_password_and_no_change_after_it(self):
         p = site.project()
@@ -448,24 +538,33 @@ class Revoked(harness.Case):
         for n in range(ROUNDS):
             account, client = site.account("user")
             self.status(site.admin.action("/v1/projects/" + p.id, "setmembers",
-                                          {"members": [{"externalId": "1a1", "role": "owner"}, {"externalId": account, "role": "owner"}]}), 202)
+                                          {"members": [{"externalId": "1a1", "role": "owner"},
+                                                       {"externalId": account, "role": "owner"}]}),
+                                                       202)
             site.forget_schemas()
             made = self.ok(p.admin.post("apikeys", {"reveal": True}), 201)
             site.key_secrets.append((made["publicValue"], made["secretValue"]))
             host = Client(site, (made["publicValue"], made["secretValue"]), p.root)
             number = int(made["id"][2:])
             members = client.at(p.root)
-            key_of = site.sql("SELECT id FROM credential WHERE public_value = ?", (client.key[0],))[0][0]
-            ways = [(lambda: p.admin.action("apikeys/" + made["id"], "deactivate"), number, host), (lambda: p.admin.put("apikeys/" + made["id"], {"reveal": False}), number, None),
+            key_of = site.sql("SELECT id FROM credential WHERE public_value = ?",
+                              (client.key[0],))[0][0]
+            ways = [(lambda: p.admin.action("apikeys/" + made["id"], "deactivate"), number, host),
+                    (lambda: p.admin.put("apikeys/" + made["id"], {"reveal": False}), number, None),
                     (lambda: site.admin.action("/v1/projects/" + p.id, "setmembers", {"members": [{"externalId": "1a1", "role": "owner"}]}), key_of, members),
-                    (lambda: site.admin.action("/v1/accounts/" + account, "deactivate"), key_of, members)]
+                    (lambda: site.admin.action("/v1/accounts/" + account, "deactivate"), key_of,
+                     members)]
             revoke, actor, writer = ways[n % len(ways)]
-            attempts = [lambda: (writer or host).put("registrycredentials/" + login, {"description": "x%d" % time.monotonic_ns()}, check=False).status] if writer else []
+            attempts = [lambda: (writer or host).put("registrycredentials/" + login,
+                                                     {"description": "x%d" % time.monotonic_ns()},
+                                                     check=False).status] if writer else []
             if actor == number:
-                attempts.append(lambda: host.post("handouts", {"format": "podman"}, check=False).status)
+                attempts.append(lambda: host.post("handouts", {"format": "podman"},
+                                                  check=False).status)
             with self.subTest(way=n % len(ways)):
                 mark = self.race(revoke, attempts)
-                late = [r for r in self.rows_after(mark, actor) if writer is not None or r[1] == "handOut"]
+                late = [r for r in self.rows_after(mark, actor) if writer is not None or r[1]
+                        == "handOut"]
                 self.assertEqual(late, [])
             site.forget_schemas()
 

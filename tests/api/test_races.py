@@ -1,5 +1,7 @@
-"""Sixteen clients do the same thing at the same moment, again and again: each transition happens once, an address has one live row, and
-the process log tells the same story as the rows.  `make check-long` (REGCRED_LONG) races many more objects."""
+"""Sixteen clients do the same thing at the same moment, again and again: each transition happens
+once, an address has one live row, and
+the process log tells the same story as the rows.  `make check-long` (REGCRED_LONG) races many more
+objects."""
 
 import collections
 import os
@@ -12,7 +14,8 @@ setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=16)
 CLIENTS, TURNS = 16, 20
 OBJECTS = 200 if os.environ.get("REGCRED_LONG") else 10
 
-# What is raced in turn on an active credential, and how many may win: an update leads back to where it began.
+# What is raced in turn on an active credential, and how many may win: an update leads back to where
+# it began.
 CYCLE = [("deactivate", 1), ("update", CLIENTS), ("activate", 1), ("update", CLIENTS)]
 LIFE = CYCLE * 4 + [("update", CLIENTS), ("deactivate", 1), ("remove", 1), ("purge", 1)]
 
@@ -61,24 +64,29 @@ class Races(harness.Case):
 
     def turn(self, path, action, winners):
         results = self.crew.race(lambda i: self.env.action(path, action))
-        self.assertEqual(sorted(getattr(r, "status", 0) for r in results), [202] * winners + [422] * (CLIENTS - winners), repr(results)[:2000])
+        self.assertEqual(sorted(getattr(r, "status", 0) for r in results), [202] * winners
+                         + [422] * (CLIENTS - winners), repr(results)[:2000])
         for r in results:
             if r.status == 422:
                 self.err(r, 422, "ActionNotAvailable", "action")
 
     def consistent(self, family):
-        """Every row's steps in the audit log lead, one after the other, from nothing to the state that the row is in."""
+        """Every row's steps in the audit log lead, one after the other, from nothing to the state
+        that the row is in."""
         prefix = {"credential": "1c", "storage_pool": "1sp"}[family]
-        states = {prefix + str(number): state for number, state in self.site.sql("SELECT id, state FROM " + family)}
+        states = {prefix + str(number): state for number,
+                  state in self.site.sql("SELECT id, state FROM " + family)}
         reached = {}
         for number, steps in self.site.steps().items():
             if number not in states:
                 continue
             for _, before, _, after in steps:
-                if number in reached and before != "registering":   # a chain is logged with the state between
+                # a chain is logged with the state between
+                if number in reached and before != "registering":
                     self.assertEqual(before, reached[number], number)
                 reached[number] = after
-        self.assertEqual(reached, {number: state for number, state in states.items() if number in reached})
+        self.assertEqual(reached, {number: state for number, state in states.items()
+                                   if number in reached})
 
     def test_sixteen_race_every_action_on_one_credential(self):
         registry = self.p.registry()
@@ -112,26 +120,32 @@ class Races(harness.Case):
         self.status(self.env.action("registrycredentials/" + made, "deactivate"), 202)
         self.consistent("credential")
         columns = [c for c in self.site.columns("audit_log") if c != "id"]
-        self.site.sql("INSERT INTO audit_log (id, %s) SELECT 1000000, %s FROM audit_log WHERE resource_id = ? AND event_type = 'deactivate'"
+        self.site.sql("INSERT INTO audit_log (id, %s) SELECT 1000000, %s FROM audit_log WHERE "
+                      "resource_id = ? AND event_type = 'deactivate'"
                       % (", ".join(columns), ", ".join(columns)), (made,), write=True)
         with self.assertRaises(AssertionError):
             self.consistent("credential")
         self.site.sql("DELETE FROM audit_log WHERE id = 1000000", write=True)
 
     def one_live(self, name, won):
-        live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND removed IS NULL", (name.lower(),))
+        live = self.site.sql("SELECT id FROM storage_pool WHERE lower(server_address) = ? AND "
+                             "removed IS NULL", (name.lower(),))
         self.assertEqual(live, [(int(won[3:]),)])
 
     def test_a_second_live_row_would_be_noticed(self):
-        """Its address is unlike what the index compares, as it would be if that compared with case."""
+        """Its address is unlike what the index compares, as it would be if that compared with
+        case."""
         name = "twice.p%s.example.test" % self.p.id
-        one, other = (self.ok(self.env.post("registries", {"serverAddress": a}), 201)["id"] for a in (name, "other." + name))
+        one, other = (self.ok(self.env.post("registries", {"serverAddress": a}), 201)["id"]
+                      for a in (name, "other." + name))
         self.one_live(name, one)
-        indexes = self.site.sql("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'storage_pool' AND sql LIKE '%server_address%'")
+        indexes = self.site.sql("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND "
+                                "tbl_name = 'storage_pool' AND sql LIKE '%server_address%'")
         try:
             for index, _ in indexes:
                 self.site.sql("DROP INDEX " + index, write=True)
-            self.site.sql("UPDATE storage_pool SET server_address = ? WHERE id = ?", (name.upper(), int(other[3:])), write=True)
+            self.site.sql("UPDATE storage_pool SET server_address = ? WHERE id = ?",
+                          (name.upper(), int(other[3:])), write=True)
             with self.assertRaises(AssertionError):
                 self.one_live(name, one)
         finally:
@@ -142,10 +156,14 @@ class Races(harness.Case):
     def test_sixteen_race_one_address_in_mixed_case(self):
         for n in range(OBJECTS):
             name = "race%d.p%s.example.test" % (n, self.p.id)
-            mixed = ["".join(c.upper() if (i + 1) >> k % 4 & 1 else c for k, c in enumerate(name)) for i in range(CLIENTS)]
+            mixed = ["".join(c.upper() if (i + 1) >> k % 4 & 1 else c for k, c in enumerate(name))
+                     for i in range(CLIENTS)]
             for _ in range(TURNS):
-                results = self.crew.race(lambda i, mixed=mixed: self.env.post("registries", {"serverAddress": mixed[i]}))
-                self.assertEqual(sorted(getattr(r, "status", 0) for r in results), [201] + [400] * (CLIENTS - 1), repr(results)[:2000])
+                results = self.crew.race(lambda i,
+                                         mixed=mixed: self.env.post("registries",
+                                                                    {"serverAddress": mixed[i]}))
+                self.assertEqual(sorted(getattr(r, "status", 0) for r in results),
+                                 [201] + [400] * (CLIENTS - 1), repr(results)[:2000])
                 for r in results:
                     if r.status == 400:
                         self.err(r, 400, "ServerAddressUsed")

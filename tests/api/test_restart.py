@@ -1,4 +1,5 @@
-"""Ends and beginnings: a restart right after an action loses nothing, a wrong key refuses to start."""
+"""Ends and beginnings: a restart right after an action loses nothing, a wrong key refuses to
+start."""
 
 import os
 import shutil
@@ -12,8 +13,10 @@ setUpModule, tearDownModule = harness.site_of(globals())
 
 
 def said(done):
-    """The lines that a program printed; the warning about running as root, which tests often do, does not count."""
-    return [line for line in (done.stderr + done.stdout).splitlines() if line.strip() and "running as root" not in line]
+    """The lines that a program printed; the warning about running as root, which tests often do,
+    does not count."""
+    return [line for line in (done.stderr + done.stdout).splitlines() if line.strip()
+            and "running as root" not in line]
 
 
 class Restart(harness.Case):
@@ -81,7 +84,8 @@ class WrongKey(harness.Case):
     def refused(self, *words):
         """regcredd must end by itself, not with 0, and say one line."""
         before = self.content()
-        done = subprocess.run([harness.program("regcredd"), "--state-dir", self.state, *words], env=self.site.environ(), capture_output=True,
+        done = subprocess.run([harness.program("regcredd"), "--state-dir", self.state, *words],
+                              env=self.site.environ(), capture_output=True,
                               text=True, timeout=20)
         self.assertGreater(done.returncode, 0, "ended by a signal or with 0: %s" % done.stderr)
         lines = said(done)
@@ -121,7 +125,8 @@ class WrongKey(harness.Case):
                 self.assertEqual(mode & 0o077, 0, "%s %o" % (name, mode))
 
     def test_no_database(self):
-        done = subprocess.run([harness.program("regcredd"), "--state-dir", os.path.join(self.site.root, "nowhere")], env=self.site.environ(),
+        done = subprocess.run([harness.program("regcredd"), "--state-dir",
+                               os.path.join(self.site.root, "nowhere")], env=self.site.environ(),
                               capture_output=True, text=True, timeout=20)
         self.assertGreater(done.returncode, 0)
         self.assertEqual(len(said(done)), 1, done.stderr)

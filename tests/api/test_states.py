@@ -1,6 +1,7 @@
 """The whole table: state x (GET, PUT, DELETE, each action) for registryCredential and registry.
 
-Nothing in these types takes time, so a transitional state never rests in the database: each test writes its state into the row.
+Nothing in these types takes time, so a transitional state never rests in the database: each test
+writes its state into the row.
 """
 
 import re
@@ -31,12 +32,14 @@ def offered(kind, state):
     return sorted(TABLE[state][0] + ((OWN[kind],) if state in ("active", "inactive") else ()))
 
 
-# action: the state that the answer shows, and the one that is committed; None: depends on the state before
+# action: the state that the answer shows, and the one that is committed; None: depends on the state
+# before
 OUTCOME = {
     "create": ("registering", "active"), "activate": ("activating", "active"), "deactivate": ("deactivating", "inactive"),
     "remove": ("removing", "removed"), "purge": ("purging", "purged"), "update": None,
 }
-TRANSITIONAL = ("registering", "activating", "deactivating", "updating-active", "updating-inactive", "removing", "purging")
+TRANSITIONAL = ("registering", "activating", "deactivating", "updating-active", "updating-inactive",
+                "removing", "purging")
 GONE = ("removed", "purging", "purged")
 UNKNOWN = ("explode", "restore", "delete", "setmembers", "")
 
@@ -70,7 +73,8 @@ class States(harness.Case):
             number, table = project.credential(rows["registry of all"])["id"], "credential"
         now = int(time.time()) * 1000
         gone = state in GONE
-        site.set_state(table, number, state, now if gone else None, now + 900 * 1000 if gone else None)
+        site.set_state(table, number, state, now if gone else None, now + 900 * 1000 if gone
+                       else None)
         return ("registries/" if kind == "registry" else "registrycredentials/") + number
 
     def log(self, path):
@@ -83,8 +87,10 @@ class States(harness.Case):
         path = self.row(kind, state)
         body = self.look(path)
         self.assertEqual((body["state"], sorted(body["actions"])), (state, offered(kind, state)))
-        self.assertEqual((body["transitioning"], body["transitioningMessage"], body["transitioningProgress"]),
-                         ("yes", "In Progress", None) if state in TRANSITIONAL else ("no", None, None))
+        self.assertEqual((body["transitioning"], body["transitioningMessage"],
+                          body["transitioningProgress"]),
+                         ("yes", "In Progress", None) if state in TRANSITIONAL
+                         else ("no", None, None))
         self.assertEqual(body["removed"] is not None, state in GONE)
         listed = self.ids(rows["project"].env.get(path.split("/")[0] + "?limit=-1&state=" + state))
         self.assertEqual(body["id"] in listed, state not in GONE)
@@ -94,7 +100,8 @@ class States(harness.Case):
     def check_put(self, kind, state):
         path = self.row(kind, state)
         steps = self.log(path)
-        body = self.ok(rows["project"].env.put(path, {"name": "put in " + state, "state": "active"}))
+        body = self.ok(rows["project"].env.put(path,
+                                               {"name": "put in " + state, "state": "active"}))
         self.assertEqual((body["state"], body["name"]), (state, "put in " + state))
         after = self.look(path)
         self.assertEqual((after["state"], after["name"]), (state, "put in " + state))
@@ -114,7 +121,8 @@ class States(harness.Case):
             self.assertEqual((r.json["state"], r.json["transitioning"]), ("removing", "yes"))
             self.assertEqual(after["state"], "removed")
             self.assertIsNotNone(after["removed"])
-            self.assertEqual(self.log(path)[len(steps):], [("remove", state, "removing", "removed")])
+            self.assertEqual(self.log(path)[len(steps):],
+                             [("remove", state, "removing", "removed")])
         else:
             self.assertEqual(after, before, "a refused or idle DELETE changed the row")
             self.assertEqual(self.log(path), steps)
@@ -130,10 +138,12 @@ class States(harness.Case):
             return
         shown, done = OUTCOME[action] or ("updating-" + state, state)
         body = self.ok(r, 202)
-        self.assertEqual((body["state"], body["transitioning"], body["transitioningMessage"]), (shown, "yes", "In Progress"))
+        self.assertEqual((body["state"], body["transitioning"], body["transitioningMessage"]),
+                         (shown, "yes", "In Progress"))
         self.assertEqual(sorted(body["actions"]), offered(kind, shown))
         after = self.look(path)
-        self.assertEqual((after["state"], after["transitioning"], sorted(after["actions"])), (done, "no", offered(kind, done)))
+        self.assertEqual((after["state"], after["transitioning"], sorted(after["actions"])),
+                         (done, "no", offered(kind, done)))
         new = self.log(path)[len(steps):]
         self.assertEqual(new[0][:3], (action, state, shown))
         self.assertEqual(new[-1][3], done)
@@ -141,7 +151,8 @@ class States(harness.Case):
         self.assertEqual(after["removed"] is not None, done in GONE)
 
     def check_unknown(self, kind, state):
-        """restore is in registry's v1 schema but never offered; the others are no actions of these types."""
+        """restore is in registry's v1 schema but never offered; the others are no actions of these
+        types."""
         path = self.row(kind, state)
         before, steps = self.look(path), self.log(path)
         for action in UNKNOWN:
@@ -180,6 +191,8 @@ def cell(check, *words):
 for _kind in ("registryCredential", "registry"):
     for _state in TABLE:
         for _check in ("get", "put", "delete", "unknown"):
-            setattr(States, "test_%s_%s_%s" % (_kind, _state, _check), cell("check_" + _check, _kind, _state))
+            setattr(States, "test_%s_%s_%s" % (_kind, _state, _check),
+                    cell("check_" + _check, _kind, _state))
         for _action in OUTCOME:
-            setattr(States, "test_%s_%s_action_%s" % (_kind, _state, _action), cell("check_action", _kind, _state, _action))
+            setattr(States, "test_%s_%s_action_%s" % (_kind, _state, _action),
+                    cell("check_action", _kind, _state, _action))

@@ -1,5 +1,5 @@
-"""What starts the pool: systemd's units and its way to hand a socket over, spawn-fcgi, supervisord; each as it is shipped, but for paths
-and users."""
+"""What starts the pool: systemd's units and its way to hand a socket over, spawn-fcgi, supervisord;
+each as it is shipped, but for paths and users."""
 
 import os
 import re
@@ -17,7 +17,8 @@ import test_pool
 
 SLACK = 30                                               # seconds that a slow machine may take
 
-# As systemd does: becomes a user, forbids all system calls but those named behind it, and becomes the program behind "--".
+# As systemd does: becomes a user, forbids all system calls but those named behind it, and becomes
+# the program behind "--".
 FILTER = """
 import ctypes, os, sys
 if os.geteuid() == 0:
@@ -56,13 +57,16 @@ class SupervisorCase(unittest.TestCase):
     def setUp(self):
         self.root = tempfile.mkdtemp(prefix="rc-")
         self.addCleanup(shutil.rmtree, self.root)
-        self.state, self.log, self.socket = (os.path.join(self.root, n) for n in ("state", "log", "s"))
+        self.state, self.log, self.socket = (os.path.join(self.root, n)
+                                             for n in ("state", "log", "s"))
         test_cgi.regcred("init", "--state-dir", self.state)
-        self.words = [harness.program("regcredd"), "--state-dir", self.state, "--workers", "1", "--threads", "2"]
+        self.words = [harness.program("regcredd"), "--state-dir", self.state, "--workers", "1",
+                      "--threads", "2"]
 
     def start(self, *words, **environment):
         with open(self.log, "ab") as log:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root, preexec_fn=harness.end_with_parent,
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       cwd=self.root, preexec_fn=harness.end_with_parent,
                                        env=dict(test_cgi.plain_environment(), **environment))
         self.addCleanup(self.end, process)
         return process
@@ -102,7 +106,8 @@ class SupervisorCase(unittest.TestCase):
 
     def answers(self):
         self.assertEqual(test_pool.ask(self.socket).status, 401)
-        self.assertFalse(os.path.exists(os.path.join(self.state, "regcredd.sock")), "a socket of its own was made too")
+        self.assertFalse(os.path.exists(os.path.join(self.state, "regcredd.sock")),
+                         "a socket of its own was made too")
 
 
 class Systemd(SupervisorCase):
@@ -118,16 +123,19 @@ class Systemd(SupervisorCase):
         return [os.path.join(self.root, n) for n in ("regcredd.service", "regcredd.socket")]
 
     def analyze(self, *words):
-        return subprocess.run([tool("systemd-analyze", "systemd"), *words], capture_output=True, text=True, timeout=SLACK, check=False)
+        return subprocess.run([tool("systemd-analyze", "systemd"), *words], capture_output=True,
+                              text=True, timeout=SLACK, check=False)
 
     def test_systemd_finds_nothing_wrong_in_the_units(self):
         done = self.analyze("verify", "--man=no", *self.units())
         if "Failed to initialize manager" in done.stderr or "Failed to setup" in done.stderr:
             self.skipTest("systemd-analyze verify does not run here: " + done.stderr.strip())
-        self.assertEqual((done.returncode, [line for line in done.stderr.splitlines() if "regcredd" in line]), (0, []), done.stderr)
+        self.assertEqual((done.returncode, [line for line in done.stderr.splitlines()
+                                            if "regcredd" in line]), (0, []), done.stderr)
 
     def test_the_service_is_closed_off(self):
-        """The scale goes to 10, and 9.6 is what a service without any of it has; network access, which checking logins needs, costs 1."""
+        """The scale goes to 10, and 9.6 is what a service without any of it has; network access,
+        which checking logins needs, costs 1."""
         done = self.analyze("security", "--offline=true", "--threshold=20", self.units()[0])
         score = re.search(r"Overall exposure level for regcredd.service: ([0-9.]+)", done.stdout)
         self.assertIsNotNone(score, done.stdout + done.stderr)
@@ -153,22 +161,29 @@ class Systemd(SupervisorCase):
     def test_the_pool_serves_reloads_and_shuts_itself_in_under_the_service_s_filter(self):
         self.words[0] = shutil.copy(self.words[0], self.root)  # where that user may be
         if os.geteuid() == 0:
-            for path in [self.root] + [os.path.join(at, name) for at, some, others in os.walk(self.root) for name in some + others]:
+            for path in [self.root] + [os.path.join(at, name) for at, some,
+                                       others in os.walk(self.root) for name in some + others]:
                 os.chown(path, 65534, 65534)
-        process = self.start(sys.executable, "-c", FILTER, *self.allowed_calls(), "--", *self.words, "--socket", self.socket,
-                             ASAN_OPTIONS="detect_leaks=0")  # the leak checker traces, which the filter forbids
+        process = self.start(sys.executable, "-c", FILTER, *self.allowed_calls(), "--", *self.words,
+                             "--socket", self.socket,
+                             # the leak checker traces, which the filter forbids
+                             ASAN_OPTIONS="detect_leaks=0")
         self.until_ready()
         if "built with a sanitizer" not in self.text():
             kernel = test_cgi.plain_environment()
             plain = os.path.join(self.root, "plain")
             test_cgi.regcred("init", "--state-dir", plain)
-            with subprocess.Popen([harness.program("regcredd"), "--state-dir", plain, "--workers", "1"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=kernel,
+            with subprocess.Popen([harness.program("regcredd"), "--state-dir", plain, "--workers",
+                                   "1"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   text=True, env=kernel,
                                   preexec_fn=harness.end_with_parent) as other:
                 free = next(line for line in other.stderr if " sandbox: " in line)
                 other.terminate()
                 other.stderr.read()
-            # The same as without the filter: nothing that the workers give up is out of their reach.
-            self.assertEqual(re.search(r" sandbox: (.*)", self.text()).group(1), re.search(r" sandbox: (.*)", free).group(1))
+            # The same as without the filter: nothing that the workers give up is out of their
+            # reach.
+            self.assertEqual(re.search(r" sandbox: (.*)", self.text()).group(1),
+                             re.search(r" sandbox: (.*)", free).group(1))
         self.answers()
         process.send_signal(signal.SIGHUP)
         self.until(lambda: self.text().count(" ready: ") == 2)
@@ -176,7 +191,8 @@ class Systemd(SupervisorCase):
         self.stopped(process)
 
     def test_a_socket_handed_over_by_systemd_s_own_program_is_served(self):
-        process = self.start(tool("systemd-socket-activate", "systemd"), "-l", self.socket, *self.words)
+        process = self.start(tool("systemd-socket-activate", "systemd"), "-l", self.socket,
+                             *self.words)
         self.until(lambda: os.path.exists(self.socket))
         self.answers()                                   # the first connection starts it
         self.until_ready()
@@ -204,7 +220,8 @@ class Systemd(SupervisorCase):
         self.notified("@rc-notify-%d" % os.getpid())
 
     def test_an_address_that_nobody_listens_at_does_no_harm(self):
-        for address, told in ((os.path.join(self.root, "nobody"), True), ("relative", False), ("", False), ("/" + "x" * 200, False)):
+        for address, told in ((os.path.join(self.root, "nobody"), True), ("relative", False),
+                              ("", False), ("/" + "x" * 200, False)):
             with self.subTest(address):
                 before = len(self.text()) if os.path.exists(self.log) else 0
                 process = self.start(*self.words, "--socket", self.socket, NOTIFY_SOCKET=address)
@@ -217,8 +234,11 @@ class Systemd(SupervisorCase):
 class Others(SupervisorCase):
     def test_spawn_fcgi_starts_the_pool(self):
         tool("spawn-fcgi", "spawn-fcgi")
-        text = shipped("hosting", "spawn-fcgi.sh").replace("/run/regcred/regcredd.sock", self.socket).replace("/run/regcred", self.root)
-        text = text.replace("/usr/local/sbin/regcredd", " ".join(self.words)).replace("-m 0755", "-m 0700")
+        text = shipped("hosting", "spawn-fcgi.sh").replace("/run/regcred/regcredd.sock",
+                                                           self.socket).replace("/run/regcred",
+                                                                                self.root)
+        text = text.replace("/usr/local/sbin/regcredd", " ".join(self.words)).replace(
+            "-m 0755", "-m 0700")
         text = re.sub(r" -U .*? --", " --", text)
         self.assertNotRegex(re.sub(r"(?m)^#.*", "", text), r"regcred -|www-data|/usr/local")
         process = self.start("sh", "-c", text)
@@ -229,8 +249,10 @@ class Others(SupervisorCase):
 
     def test_supervisord_starts_the_pool_and_restarts_it(self):
         supervisord = tool("supervisord", "supervisor")
-        text = shipped("hosting", "supervisor.conf").replace("/run/regcred/regcredd.sock", self.socket)
-        text = text.replace("/usr/local/sbin/regcredd", " ".join(self.words)).replace("/var/log/supervisor/regcred.log", self.log)
+        text = shipped("hosting", "supervisor.conf").replace("/run/regcred/regcredd.sock",
+                                                             self.socket)
+        text = text.replace("/usr/local/sbin/regcredd", " ".join(self.words)).replace(
+            "/var/log/supervisor/regcred.log", self.log)
         text = re.sub(r"(?m)^(user|socket_owner)=.*\n", "", text)
         self.assertNotRegex(re.sub(r"(?m)^;.*", "", text), r"/var/|/run/|www-data|/usr/local")
         conf = os.path.join(self.root, "supervisord.conf")

@@ -1,4 +1,5 @@
-"""The commands that keep a server, beside each other and with files that others made: the logins that were there (or those of the backup) open,
+"""The commands that keep a server, beside each other and with files that others made: the logins
+that were there (or those of the backup) open,
 and `check` proves each sealed value.  What happens at each call that fails: test_walk."""
 
 import os
@@ -22,7 +23,8 @@ template = caller = None
 
 def run(*words, wait=True):
     line = [harness.program("regcred"), *words]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               stdin=subprocess.DEVNULL,
                                env={**os.environ, "REGCRED_KEYRING_LOOK_MS": "50"})
     if not wait:
         return process
@@ -36,7 +38,8 @@ def setUpModule():
 
 
 def make_template():
-    """A state with logins, a backup of it from when it had fewer, and who may make one more: access key, secret, registry."""
+    """A state with logins, a backup of it from when it had fewer, and who may make one more: access
+    key, secret, registry."""
     global template, caller
     site = harness.Site(workers=1, threads=2)
     site.start()
@@ -87,7 +90,8 @@ class Upkeep(unittest.TestCase):
         done = run("backup", copy, "--force", *words)
         self.assertEqual(done.returncode, 0, done.stderr)
         connection = __import__("sqlite3").connect(copy)
-        count = connection.execute("SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
+        count = connection.execute(
+            "SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
         connection.close()
         return count
 
@@ -97,10 +101,12 @@ class Upkeep(unittest.TestCase):
             keys = []
             for name in "ab":
                 os.mkdir(os.path.join(state, name))
-                keys.append(shutil.copy(os.path.join(state, "master.key"), os.path.join(state, name, "master.key")))
+                keys.append(shutil.copy(os.path.join(state, "master.key"),
+                                        os.path.join(state, name, "master.key")))
             running = []
             for key in keys:
-                running.append(run("rekey", "--batch", "1", "--state-dir", state, "--key-file", key, wait=False))
+                running.append(run("rekey", "--batch", "1", "--state-dir", state, "--key-file", key,
+                                   wait=False))
                 time.sleep(self.chance.choice((0, 0, 0.1, 0.3)))
             ended = [(p.communicate(timeout=60), p.returncode) for p in running]
             self.assertEqual(sorted(rc for _, rc in ended), [0, 1], ended)
@@ -118,8 +124,10 @@ class Upkeep(unittest.TestCase):
         self.assertEqual(run("rekey", "--state-dir", state).returncode, 0)
         connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"))
         connection.execute("ATTACH ? AS o", (os.path.join(other, "regcred.db"),))
-        connection.execute("UPDATE credential SET secret_value = (SELECT secret_value FROM o.credential c WHERE c.id = credential.id)"
-                           " WHERE id = (SELECT max(id) FROM credential WHERE secret_value IS NOT NULL AND kind = 'registryCredential')")
+        connection.execute("UPDATE credential SET secret_value = (SELECT secret_value FROM "
+                           "o.credential c WHERE c.id = credential.id)"
+                           " WHERE id = (SELECT max(id) FROM credential WHERE secret_value IS NOT "
+                           "NULL AND kind = 'registryCredential')")
         connection.commit()
         connection.close()
         done = run("check", "--state-dir", state)
@@ -128,7 +136,8 @@ class Upkeep(unittest.TestCase):
 
     def test_a_restore_beside_a_rotation(self):
         for journal in ("wal", "rollback"):
-            for pause in ((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if LONG else (self.chance.uniform(0, 1),)):
+            for pause in ((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if LONG
+                          else (self.chance.uniform(0, 1),)):
                 state = self.fresh(journal)
                 words = ["--state-dir", state, "--journal", journal]
                 rekey = run("rekey", "--batch", "1", *words, wait=False)
@@ -136,7 +145,8 @@ class Upkeep(unittest.TestCase):
                 restored = run("restore", os.path.join(template, "copy.db"), *words)
                 out = rekey.communicate(timeout=60)
                 count = self.whole(state, journal=journal)
-                self.assertEqual(count, IN_BACKUP if restored.returncode == 0 else LOGINS, (out, restored.stderr))
+                self.assertEqual(count, IN_BACKUP if restored.returncode == 0 else LOGINS,
+                                 (out, restored.stderr))
 
     def test_what_is_no_file_is_not_read_and_not_replaced(self):
         state = self.fresh()
@@ -151,19 +161,22 @@ class Upkeep(unittest.TestCase):
         os.symlink("/dev/null", odd["null"])
         for name, path in odd.items():
             before = os.lstat(path)
-            for words in (["backup", path, "--force"], ["restore", path], ["check", "--key-file", path]):
+            for words in (["backup", path, "--force"], ["restore", path],
+                          ["check", "--key-file", path]):
                 began = time.monotonic()
                 done = run(*words, "--state-dir", state)
                 self.assertEqual(done.returncode, 1, (words, done.stdout))
                 self.assertLess(time.monotonic() - began, 10)
             after = os.lstat(path)
-            self.assertEqual((before.st_ino, stat.S_IFMT(before.st_mode)), (after.st_ino, stat.S_IFMT(after.st_mode)), name)
+            self.assertEqual((before.st_ino, stat.S_IFMT(before.st_mode)),
+                             (after.st_ino, stat.S_IFMT(after.st_mode)), name)
         self.assertEqual(run("backup", "-", "--state-dir", state).returncode, 1)
         self.assertFalse(os.path.exists("-"))
         self.assertEqual(self.whole(state), LOGINS)
 
     def test_another_schema_is_refused(self):
-        changes = ["DROP TABLE audit_log", "DROP INDEX credential_key", "ALTER TABLE credential DROP COLUMN email", "CREATE TABLE more (a)",
+        changes = ["DROP TABLE audit_log", "DROP INDEX credential_key",
+                   "ALTER TABLE credential DROP COLUMN email", "CREATE TABLE more (a)",
                    "CREATE TRIGGER t AFTER INSERT ON audit_log BEGIN SELECT 1; END", "CREATE VIEW v AS SELECT 1",
                    "CREATE INDEX i ON credential (length(hex(zeroblob(2))))", "ALTER TABLE account ADD COLUMN x TEXT", "PRAGMA user_version = 7",
                    "UPDATE account SET description = hex(zeroblob(1500000)) WHERE id = 5"]
@@ -191,14 +204,19 @@ class Upkeep(unittest.TestCase):
         name = victim.encode()
         magic = bytes([0xd9, 0xd5, 5, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
         head = magic + struct.pack(">IIIII", 0, 1, os.path.getsize(database) // page, 512, page)
-        journal = head + b"\0" * (512 - len(head)) + struct.pack(">I", 0x40000000 // page + 1) + name + struct.pack(">II", len(name), sum(name)) + magic
-        for words in (["check"], ["key", "list"], ["backup", os.path.join(self.root, "b.db")], ["init"], ["rekey"], ["sweep"], ["audit", "verify"],
+        journal = head + b"\0" * (512 - len(head)) + struct.pack(">I", 0x40000000 // page
+                                                                 + 1) + name + struct.pack(
+                                                                     ">II", len(name),
+                                                                     sum(name)) + magic
+        for words in (["check"], ["key", "list"], ["backup", os.path.join(self.root, "b.db")],
+                      ["init"], ["rekey"], ["sweep"], ["audit", "verify"],
                       ["restore", os.path.join(template, "copy.db")]):
             with open(victim, "w", encoding="ascii"):
                 pass
             with open(database + "-journal", "wb") as f:
                 f.write(journal)
-            self.assertEqual(run(*words, "--state-dir", state, "--journal", "rollback").returncode, 1, words)
+            self.assertEqual(run(*words, "--state-dir", state, "--journal", "rollback").returncode,
+                             1, words)
             self.assertTrue(os.path.exists(victim), words)
 
     def test_a_restore_says_what_is_valid_again(self):
@@ -215,11 +233,14 @@ class Upkeep(unittest.TestCase):
 
     def test_an_init_of_a_running_pool_changes_nothing(self):
         state = self.fresh()
-        pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            self.assertTrue(harness.wait_until(lambda: os.path.exists(os.path.join(state, "regcredd.sock"))))
+            self.assertTrue(
+                harness.wait_until(lambda: os.path.exists(os.path.join(state, "regcredd.sock"))))
             self.assertEqual(run("init", "--state-dir", state).returncode, 0)
-            connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"), isolation_level=None)
+            connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"),
+                                                       isolation_level=None)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             connection.execute("PRAGMA user_version = %d" % (version - 1))
             connection.close()

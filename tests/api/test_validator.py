@@ -1,4 +1,5 @@
-"""The validator itself: it must be content with what the API shows, and find each fault that is put into that."""
+"""The validator itself: it must be content with what the API shows, and find each fault that is put
+into that."""
 
 import copy
 import json
@@ -10,7 +11,8 @@ BASE = "https://r.example.test"
 
 
 def field(type_, **more):
-    return dict({"type": type_, "description": None, "create": False, "update": False, "readOnCreateOnly": False}, **more)
+    return dict({"type": type_, "description": None, "create": False, "update": False,
+                 "readOnCreateOnly": False}, **more)
 
 
 SCHEMA = {
@@ -36,8 +38,10 @@ COLLECTION = {
     "data": [RESOURCE], "sortLinks": {"name": BASE + "/v1/registryCredentials?sort=name"},
     "pagination": {"first": None, "previous": None, "next": None, "limit": 100, "total": None, "partial": False}, "sort": None,
     "filters": {"name": None}, "createDefaults": {}}
-ERROR = {"id": "c0a1d6b2-3c33-4a0f-8d3b-6b1f6a1c9a55", "type": "error", "links": {}, "actions": {}, "status": 405, "code": "Method not allowed",
-         "message": "Method not allowed", "detail": "It is active: deactivate it first.", "baseType": "error"}
+ERROR = {"id": "c0a1d6b2-3c33-4a0f-8d3b-6b1f6a1c9a55", "type": "error", "links": {}, "actions": {},
+         "status": 405, "code": "Method not allowed",
+         "message": "Method not allowed", "detail": "It is active: deactivate it first.",
+         "baseType": "error"}
 
 
 def without(body, name):
@@ -58,18 +62,22 @@ class Validator(unittest.TestCase):
                 {"actions": {"explode": SELF + "/?action=explode"}}, {"actions": {"deactivate": SELF + "?action=deactivate"}},
                 {"name": 5}, {"name": "longer"}, {"name": []}, {"state": "purged"}, {"state": None}, {"registryId": 3}, {"registryId": None}, {"registryId": "sp3"},
                 {"created": "2024-05-06"}, {"createdTS": "1714979289000"}, {"createdTS": 1}, {"removedTS": 5}, {"transitioningProgress": True},
-                {"transitioningProgress": "0"}, {"secretValue": False}, {"kind": "apiKey"}, {"surprise": 1}, {"type": "nosuch"}):
+                {"transitioningProgress": "0"}, {"secretValue": False}, {"kind": "apiKey"},
+                {"surprise": 1}, {"type": "nosuch"}):
             self.assertTrue(validator.resource(dict(RESOURCE, **change), SCHEMAS, BASE), change)
-        for name in ("name", "state", "secretValue", "removed", "createdTS", "transitioningProgress"):
+        for name in ("name", "state", "secretValue", "removed", "createdTS",
+                     "transitioningProgress"):
             self.assertTrue(validator.resource(without(RESOURCE, name), SCHEMAS, BASE), name)
-        self.assertTrue(validator.resource(dict(without(RESOURCE, "name"), name="n"), SCHEMAS, BASE), "order")
+        self.assertTrue(validator.resource(dict(without(RESOURCE, "name"), name="n"), SCHEMAS,
+                                           BASE), "order")
 
     def test_includes(self):
         registry = dict(RESOURCE, id="1c8")
         body = dict(RESOURCE, registry=registry)
         self.assertEqual(validator.resource(body, SCHEMAS, BASE, {"include": ["registry"]}), [])
         self.assertTrue(validator.resource(body, SCHEMAS, BASE))
-        self.assertTrue(validator.resource(dict(body, registry=dict(registry, id=8)), SCHEMAS, BASE, {"include": ["registry"]}))
+        self.assertTrue(validator.resource(dict(body, registry=dict(registry, id=8)), SCHEMAS, BASE,
+                                           {"include": ["registry"]}))
 
     def test_faults_of_a_collection(self):
         page = COLLECTION["pagination"]
@@ -85,31 +93,38 @@ class Validator(unittest.TestCase):
             self.assertTrue(validator.collection(without(COLLECTION, name), SCHEMAS, BASE), name)
 
     def test_faults_of_an_error(self):
-        for change in ({"id": "x"}, {"id": None}, {"type": "Error"}, {"links": None}, {"actions": []}, {"status": "405"}, {"status": 404}, {"code": "MethodNotAllowed"},
-                       {"code": "Not Found"}, {"message": None}, {"detail": None}, {"detail": "no sentence"}, {"detail": {}}, {"baseType": None}, {"fieldName": "x"}, {"extra": 1}):
+        for change in ({"id": "x"}, {"id": None}, {"type": "Error"}, {"links": None},
+                       {"actions": []}, {"status": "405"}, {"status": 404}, {"code": "MethodNotAllowed"},
+                       {"code": "Not Found"}, {"message": None}, {"detail": None},
+                       {"detail": "no sentence"}, {"detail": {}}, {"baseType": None},
+                       {"fieldName": "x"}, {"extra": 1}):
             self.assertTrue(validator.error(dict(ERROR, **change), 405), change)
         for name in ERROR:
             self.assertTrue(validator.error(without(ERROR, name), 405), name)
         for detail in (None, "no sentence", {}):
             self.assertTrue(validator.error(dict(ERROR, detail=detail), 405, own=True), detail)
         self.assertTrue(validator.error(without(ERROR, "detail"), 405, own=True))
-        missing = {"status": 422, "code": "MissingRequired", "message": None, "fieldName": "registryId"}
+        missing = {"status": 422, "code": "MissingRequired", "message": None,
+                   "fieldName": "registryId"}
         self.assertEqual(validator.error(dict(ERROR, **missing), 422), [])
         self.assertTrue(validator.error(dict(ERROR, **dict(missing, message="x")), 422))
         self.assertTrue(validator.error(without(dict(ERROR, **missing), "fieldName"), 422))
 
     def test_faults_of_a_schema(self):
-        for change in ({"collectionMethods": None}, {"collectionMethods": ["GET", "PATCH"]}, {"collectionMethods": ["POST"]}, {"resourceActions": {"x": {}}},
+        for change in ({"collectionMethods": None}, {"collectionMethods": ["GET", "PATCH"]},
+                       {"collectionMethods": ["POST"]}, {"resourceActions": {"x": {}}},
                        {"collectionFilters": {"name": ["eq"]}}, {"collectionFilters": {"name": {"modifiers": ["near"]}}}, {"collectionActions": None},
                        {"resourceFields": {"name": {"type": "string"}}}, {"resourceFields": {"name": field("text")}}, {"resourceFields": {"s": field("enum")}},
-                       {"resourceFields": {"name": field("string", create=None)}}, {"resourceFields": {"name": field("string", surprise=1)}}):
+                       {"resourceFields": {"name": field("string", create=None)}},
+                       {"resourceFields": {"name": field("string", surprise=1)}}):
             self.assertTrue(validator.schema(dict(copy.deepcopy(SCHEMA), **change), BASE), change)
 
     def test_headers(self):
         class Answer:
             method, path, status = "GET", "/v1/projects/1a5/registryCredentials?x=1", 200
             body = json.dumps(COLLECTION).encode()
-            headers = {"X-API-Schemas": BASE + "/v1/projects/1a5/schemas", "Content-Type": "application/json; charset=utf-8"}
+            headers = {"X-API-Schemas": BASE + "/v1/projects/1a5/schemas",
+                       "Content-Type": "application/json; charset=utf-8"}
             json = COLLECTION
 
             def header(self, name):
@@ -118,8 +133,10 @@ class Validator(unittest.TestCase):
             def all_headers(self, name):
                 return [self.headers[name]]
         self.assertEqual(validator.response(Answer(), BASE, lambda url: SCHEMAS), [])
-        for name, value in (("X-API-Schemas", None), ("X-API-Schemas", BASE + "/v1/schemas"), ("X-API-Schemas", "/v1/projects/1a5/schemas"),
-                            ("X-API-Schemas", BASE + "/v2-beta/projects/1a5/schemas"), ("Content-Type", "application/json"), ("Content-Type", None)):
+        for name, value in (("X-API-Schemas", None), ("X-API-Schemas", BASE + "/v1/schemas"),
+                            ("X-API-Schemas", "/v1/projects/1a5/schemas"),
+                            ("X-API-Schemas", BASE + "/v2-beta/projects/1a5/schemas"),
+                            ("Content-Type", "application/json"), ("Content-Type", None)):
             r = Answer()
             r.headers = dict(Answer.headers, **{name: value})
             self.assertTrue(validator.response(r, BASE, lambda url: SCHEMAS), (name, value))

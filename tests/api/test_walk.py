@@ -1,8 +1,10 @@
-"""The commands that keep a server, walked: each call by which one changes a file is the one before which it is killed, each call that it makes
-for a file fails, alone, together with any other, or for good; and at each the other commands and a CGI run from beginning to end.
+"""The commands that keep a server, walked: each call by which one changes a file is the one before
+which it is killed, each call that it makes for a file fails, alone, together with any other, or for
+good; and at each the other commands and a CGI run from beginning to end.
 
-tests/support/failing.c numbers the calls, and lets the time go on where a command sleeps.  Afterwards the database is wholly the old or wholly
-the new one, with its log and its key; what ended with 0 has happened, what did not has said why; and the next run of it ends with 0."""
+tests/support/failing.c numbers the calls, and lets the time go on where a command sleeps.
+Afterwards the database is wholly the old or wholly the new one, with its log and its key; what
+ended with 0 has happened, what did not has said why; and the next run of it ends with 0."""
 
 import base64
 import concurrent.futures
@@ -23,21 +25,25 @@ import test_upkeep
 LONG = bool(os.environ.get("REGCRED_LONG"))
 SEED = int(os.environ.get("REGCRED_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
 layer = None
-COMMANDS = tuple(os.environ.get("REGCRED_WALK", "rekey restore backup init check").split())        # or some of them
+# or some of them
+COMMANDS = tuple(os.environ.get("REGCRED_WALK", "rekey restore backup init check").split())
 JOURNALS = ("wal", "rollback")
 FRESH, LOGINS, IN_BACKUP = 0, test_upkeep.LOGINS, test_upkeep.IN_BACKUP
 
 
 def setUpModule():
     global layer
-    source, directory = os.path.join(harness.SRC, "tests", "support", "failing.c"), tempfile.mkdtemp(prefix="rc-walk-")
+    source, directory = os.path.join(harness.SRC, "tests", "support",
+                                     "failing.c"), tempfile.mkdtemp(prefix="rc-walk-")
     unittest.addModuleCleanup(shutil.rmtree, directory, ignore_errors=True)
     layer = os.path.join(directory, "failing.so")
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if not compiler:
         raise unittest.SkipTest("a C compiler is missing, for tests/support/failing.c")
-    subprocess.run([compiler, "-std=gnu17", "-O2", "-shared", "-fPIC", "-o", layer, source, "-ldl"], check=True)
-    if subprocess.run([harness.program("regcred"), "--version"], env={**os.environ, "LD_PRELOAD": layer}, capture_output=True).returncode != 0:
+    subprocess.run([compiler, "-std=gnu17", "-O2", "-shared", "-fPIC", "-o", layer, source, "-ldl"],
+                   check=True)
+    if subprocess.run([harness.program("regcred"), "--version"],
+                      env={**os.environ, "LD_PRELOAD": layer}, capture_output=True).returncode != 0:
         raise unittest.SkipTest("regcred takes no layer before the C library, as with a sanitizer")
     print("seed", SEED, flush=True)
     test_upkeep.make_template()
@@ -54,16 +60,22 @@ class Case:
 
     def words(self, command):
         more = {"restore": [os.path.join(test_upkeep.template, "copy.db")], "backup": [self.made]}
-        return [harness.program("regcred"), command, *more.get(command, []), "--state-dir", self.state, "--journal", self.journal]
+        return [harness.program("regcred"), command, *more.get(command, []), "--state-dir",
+                self.state, "--journal", self.journal]
 
     def line(self, command):
         """For the shell, at a call of another one."""
         if command == "cgi":
-            return "%s <%s >%s 2>/dev/null" % (harness.program("regcredd"), os.path.join(self.root, "body"), os.path.join(self.root, "answer"))
-        return "%s >/dev/null 2>%s; echo $? >%s" % (" ".join(self.words(command)), os.path.join(self.root, "said"), os.path.join(self.root, "status"))
+            return "%s <%s >%s 2>/dev/null" % (harness.program("regcredd"),
+                                               os.path.join(self.root, "body"),
+                                               os.path.join(self.root, "answer"))
+        return "%s >/dev/null 2>%s; echo $? >%s" % (" ".join(self.words(command)),
+                                                    os.path.join(self.root, "said"),
+                                                    os.path.join(self.root, "status"))
 
     def environment(self, **more):
-        return {**os.environ, "LD_PRELOAD": layer, "FAILING_HASTE": "1", "REGCRED_KEYRING_LOOK_MS": "50", **more}
+        return {**os.environ, "LD_PRELOAD": layer, "FAILING_HASTE": "1",
+                "REGCRED_KEYRING_LOOK_MS": "50", **more}
 
     def run(self, command, plan="", beside=None, log=None):
         more = {"FAILING_PLAN": plan} if plan else {}
@@ -73,7 +85,8 @@ class Case:
             more["FAILING_RUN"] = self.line(beside)
             if beside == "cgi":
                 more.update(self.request())
-        return subprocess.run(self.words(command), env=self.environment(**more), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        return subprocess.run(self.words(command), env=self.environment(**more),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
     def request(self):
         """What makes a CGI of regcredd that stores a login."""
@@ -81,15 +94,18 @@ class Case:
         body = os.path.join(self.root, "body")
         with open(body, "w", encoding="ascii") as f:
             json.dump({"registryId": registry, "secretValue": "beside", "publicValue": "beside"}, f)
-        return {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST", "REQUEST_URI": "/v1/registrycredentials", "SCRIPT_NAME": "",
+        return {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
+                "REQUEST_URI": "/v1/registrycredentials", "SCRIPT_NAME": "",
                 "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.7", "HTTP_HOST": "h", "CONTENT_TYPE": "application/json",
                 "CONTENT_LENGTH": str(os.path.getsize(body)), "REGCRED_STATE_DIR": self.state, "REGCRED_JOURNAL": self.journal,
-                "HTTP_AUTHORIZATION": "Basic " + base64.b64encode(("%s:%s" % (access, secret)).encode()).decode()}
+                "HTTP_AUTHORIZATION": "Basic "
+                + base64.b64encode(("%s:%s" % (access, secret)).encode()).decode()}
 
     def said(self):
         """Status and last words of the command beside it; it may not have come to that."""
         try:
-            with open(os.path.join(self.root, "said"), encoding="utf-8") as said, open(os.path.join(self.root, "status"), encoding="ascii") as status:
+            with open(os.path.join(self.root, "said"), encoding="utf-8") as said, open(
+                os.path.join(self.root, "status"), encoding="ascii") as status:
                 return int(status.read()), said.read()
         except FileNotFoundError:
             return 1, ""
@@ -105,7 +121,8 @@ class Case:
     def logins(self, path=None):
         """How many there are; the database, its log, each value, and the audit log are proven."""
         for words in (["check"], ["audit", "verify"]):
-            done = subprocess.run([harness.program("regcred"), *words, "--state-dir", self.state, "--journal", self.journal], capture_output=True, text=True)
+            done = subprocess.run([harness.program("regcred"), *words, "--state-dir", self.state,
+                                   "--journal", self.journal], capture_output=True, text=True)
             assert done.returncode == 0, "%s: %s" % (words, done.stderr)
         return count(path or os.path.join(self.state, "regcred.db"))
 
@@ -116,7 +133,8 @@ class Case:
     def is_as(self, prepared):
         """Whether nothing has changed: then nothing can be wrong."""
         return all(content(os.path.join(self.state, name)) == content(os.path.join(prepared, name))
-                   for name in {*os.listdir(self.state), *os.listdir(prepared)} if not name.endswith(("-shm", ".lock")))
+                   for name in {*os.listdir(self.state), *os.listdir(prepared)}
+                   if not name.endswith(("-shm", ".lock")))
 
     def close(self):
         shutil.rmtree(self.root, ignore_errors=True)
@@ -133,7 +151,8 @@ def content(path):
 def count(path):
     db = sqlite3.connect(path)
     try:
-        return db.execute("SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
+        return db.execute(
+            "SELECT count(*) FROM credential WHERE kind = 'registryCredential'").fetchone()[0]
     finally:
         db.close()
 
@@ -141,13 +160,15 @@ def count(path):
 class Walk(unittest.TestCase):
     def setUp(self):
         self.chance = random.Random("%d %s" % (SEED, self.id()))
-        self.root = tempfile.mkdtemp(prefix="rc-walk-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.root = tempfile.mkdtemp(prefix="rc-walk-", dir="/dev/shm" if os.path.isdir("/dev/shm")
+                                     else None)
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
         self.prepared = {}
         for journal in JOURNALS:
             state = os.path.join(self.root, journal)
             os.mkdir(state, 0o700)
-            shutil.copy(os.path.join(test_upkeep.template, "all.db"), os.path.join(state, "regcred.db"))
+            shutil.copy(os.path.join(test_upkeep.template, "all.db"),
+                        os.path.join(state, "regcred.db"))
             shutil.copy(os.path.join(test_upkeep.template, "master.key"), state)
             os.chmod(os.path.join(state, "regcred.db"), 0o600)
             done = test_upkeep.run("init", "--state-dir", state, "--journal", journal)
@@ -166,7 +187,8 @@ class Walk(unittest.TestCase):
         with open(log, encoding="utf-8", errors="replace") as f:
             calls = [line.split(" ", 2) for line in f]
         case.close()
-        return [(int(number), kind == "c", what.replace(case.root, "")) for number, kind, what in calls]
+        return [(int(number), kind == "c", what.replace(case.root, "")) for number, kind,
+                what in calls]
 
     # What has to be true after it.
 
@@ -182,7 +204,8 @@ class Walk(unittest.TestCase):
         elif "restore" in others:
             restored = ok if command == "restore" else case.said()[0] == 0
             text = done.stderr if command == "restore" else case.said()[1]
-            expected = {IN_BACKUP} if restored or "was restored" in text else {LOGINS, IN_BACKUP} if killed and command == "restore" else {LOGINS}
+            expected = {IN_BACKUP} if restored or "was restored" in text else {
+                LOGINS, IN_BACKUP} if killed and command == "restore" else {LOGINS}
             if command == "restore" and stored:
                 expected |= {LOGINS + 1} if not restored else set()
         same = command != "init" and case.is_as(self.prepared[case.journal])
@@ -194,9 +217,11 @@ class Walk(unittest.TestCase):
             self.assertEqual(len(case.keys()), 1)
             self.assertNotEqual(case.keys(), ["1"])
         if command == "backup" and ok:
-            self.assertIn(count(case.made), (LOGINS, LOGINS + 1, IN_BACKUP) if beside else (LOGINS,))
+            self.assertIn(count(case.made), (LOGINS, LOGINS + 1, IN_BACKUP) if beside
+                          else (LOGINS,))
         if command == "backup" and not ok and not killed:
-            self.assertFalse(os.path.exists(case.made) and "was made" not in done.stderr, done.stderr)
+            self.assertFalse(os.path.exists(case.made) and "was made" not in done.stderr,
+                             done.stderr)
         if not same:
             self.again(case, command)
 
@@ -219,7 +244,8 @@ class Walk(unittest.TestCase):
             case = self.case(journal, command)
             try:
                 self.after(case, command, case.run(command, plan, beside), beside)
-            except Exception as e:                       # as the test's own, with what had been planned
+            # as the test's own, with what had been planned
+            except Exception as e:
                 return "%s %s %s beside %s: %s" % (journal, command, plan, beside, e)
             finally:
                 case.close()
@@ -227,7 +253,9 @@ class Walk(unittest.TestCase):
         began = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             bad = [text for text in pool.map(one, plans) if text is not None]
-        print("walked: %s, %s beside %s: %d cases, %d failed, %d s" % (command, journal, beside, len(plans), len(bad), time.monotonic() - began), flush=True)
+        print("walked: %s, %s beside %s: %d cases, %d failed, %d s"
+              % (command, journal, beside, len(plans), len(bad), time.monotonic() - began),
+              flush=True)
         self.assertEqual(bad, [], "\n".join(bad[:20]))
 
     def some(self, plans, most):
@@ -235,7 +263,8 @@ class Walk(unittest.TestCase):
         return plans if LONG or len(plans) <= most else self.chance.sample(plans, most)
 
     def changed_ends(self, calls):
-        """The first and the last of each row of equal calls: what the others would show is the same."""
+        """The first and the last of each row of equal calls: what the others would show is the
+        same."""
         ends = []
         for _, group in itertools.groupby(calls, key=lambda call: call[2]):
             group = list(group)
@@ -252,13 +281,17 @@ class Walk(unittest.TestCase):
 
     def test_killed_before_each_change(self):
         def walk(journal, command):
-            self.walk(journal, command, self.some(("%d=kill" % n for n, changes, _ in self.calls(journal, command) if changes), 20))
+            self.walk(journal, command,
+                      self.some(("%d=kill" % n for n, changes, _ in self.calls(journal, command)
+                                 if changes), 20))
         self.each(walk)
 
     def test_each_call_fails(self):
         def walk(journal, command):
             numbers = [n for n, _, _ in self.calls(journal, command)]
-            self.walk(journal, command, self.some(["%d=%s" % (n, how) for n in numbers for how in ("fail", "always")], 20))
+            self.walk(journal, command,
+                      self.some(["%d=%s" % (n, how) for n in numbers for how in ("fail", "always")],
+                                20))
         self.each(walk)
 
     def test_two_calls_fail(self):
@@ -267,18 +300,24 @@ class Walk(unittest.TestCase):
             plans, calls = [], self.calls(journal, command)
             for first in self.some(self.changed_ends(calls), 6):
                 plan = "%d=fail" % first
-                second = self.changed_ends([c for c in self.calls(journal, command, plan) if c[0] > first])
-                plans += ["%s;%d=%s" % (plan, n, how) for n in self.some(second, 3) for how in ("fail", "kill")]
+                second = self.changed_ends([c for c in self.calls(journal, command, plan)
+                                            if c[0] > first])
+                plans += ["%s;%d=%s" % (plan, n, how) for n in self.some(second, 3)
+                          for how in ("fail", "kill")]
             self.walk(journal, command, plans)
         self.each(walk)
 
     def test_beside_each_other(self):
-        """At each change of one another runs from its beginning to its end; then the first goes on, or is killed."""
+        """At each change of one another runs from its beginning to its end; then the first goes on,
+        or is killed."""
         def walk(journal, command):
             numbers = [n for n, changes, _ in self.calls(journal, command) if changes]
-            for beside in (COMMANDS + ("cgi",)) if LONG else self.chance.sample(COMMANDS + ("cgi",), 2):
+            for beside in (COMMANDS + ("cgi",)) if LONG else self.chance.sample(COMMANDS + ("cgi",),
+                                                                                2):
                 if command != "init":
-                    self.walk(journal, command, self.some(["%d=run%s" % (n, end) for n in numbers for end in ("", ";%d=kill" % n)], 8), beside)
+                    self.walk(journal, command,
+                              self.some(["%d=run%s" % (n, end) for n in numbers
+                                         for end in ("", ";%d=kill" % n)], 8), beside)
         self.each(walk)
 
 

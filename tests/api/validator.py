@@ -1,4 +1,5 @@
-"""validator: says what is wrong with an answer, measured by the schemas that the server itself published to the same caller.
+"""validator: says what is wrong with an answer, measured by the schemas that the server itself
+published to the same caller.
 
 Every function returns a list of sentences, empty if all is well.  Nothing here talks to a server.
 """
@@ -32,21 +33,27 @@ CODES = {
 PROXY_STATUSES = (400, 408, 413, 414, 429, 494, 502, 503, 504)
 
 ERROR_KEYS = ["id", "type", "links", "actions", "status", "code", "message", "detail", "baseType"]
-COLLECTION_KEYS = {"type", "resourceType", "links", "createTypes", "actions", "data", "sortLinks", "pagination", "sort", "filters",
+COLLECTION_KEYS = {"type", "resourceType", "links", "createTypes", "actions", "data", "sortLinks",
+                   "pagination", "sort", "filters",
                    "createDefaults"}
 PAGINATION_KEYS = {"first", "previous", "next", "limit", "total", "partial"}
-SCHEMA_KEYS = {"id", "type", "links", "actions", "pluralName", "resourceFields", "collectionFilters", "includeableLinks",
-               "resourceActions", "collectionActions", "collectionFields", "collectionMethods", "resourceMethods", "baseType"}
+SCHEMA_KEYS = {"id", "type", "links", "actions", "pluralName", "resourceFields",
+               "collectionFilters", "includeableLinks",
+               "resourceActions", "collectionActions", "collectionFields", "collectionMethods",
+               "resourceMethods", "baseType"}
 FIELD_KEYS = {"type", "description", "create", "update", "readOnCreateOnly"}
-FIELD_OPTIONAL = {"sources", "nullable", "required", "unique", "default", "minLength", "maxLength", "min", "max", "options", "validChars",
+FIELD_OPTIONAL = {"sources", "nullable", "required", "unique", "default", "minLength", "maxLength",
+                  "min", "max", "options", "validChars",
                   "invalidChars"}
-FIELD_TYPE = re.compile(r"string|password|int|boolean|date|enum|(array|map|reference)\[[A-Za-z]+\]|array\[reference\[[A-Za-z]+\]\]|servicesPortRange")
+FIELD_TYPE = re.compile(
+    r"string|password|int|boolean|date|enum|(array|map|reference)\[[A-Za-z]+\]|array\[reference\[[A-Za-z]+\]\]|servicesPortRange")
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 MODIFIERS = {"eq", "ne", "lt", "lte", "gt", "gte", "prefix", "like", "notlike", "null", "notnull"}
 
 
 def response(r, base, schemas_at, proxy=False):
-    """r: an answer; schemas_at(url): {id: schema} for the caller, or None; proxy: it may be nginx's own answer."""
+    """r: an answer; schemas_at(url): {id: schema} for the caller, or None; proxy: it may be nginx's
+    own answer."""
     path = str(r.path).split("?")[0]
     if path.rstrip("/") in ("/ping", "/healthcheck"):
         return []
@@ -64,7 +71,8 @@ def response(r, base, schemas_at, proxy=False):
     if r.status == 200 and path.lower().rstrip("/").endswith("/handouts"):
         return problems + hand_out(r, kind)
     if r.status == 304:
-        return problems + (["a body with 304"] if r.body else []) + (["no ETag"] if r.header("ETag") is None else [])
+        return problems + (["a body with 304"] if r.body
+                           else []) + (["no ETag"] if r.header("ETag") is None else [])
     if r.method == "HEAD":
         return problems + (["a body after HEAD"] if r.body else [])
     if kind == "text/html; charset=utf-8":
@@ -96,9 +104,11 @@ def schemas_header(url, path, base, status, own):
     version = parts[0] if parts and parts[0] in ("v1", "v2-beta") else "v1"
     unscoped = "%s/%s/schemas" % (base, version)
     allowed = [unscoped]
-    if len(parts) >= 4 and parts[1].lower() == "projects" and parts[3].lower() not in ("projectmembers", "projectmember"):
+    if len(parts) >= 4 and parts[1].lower() == "projects" and parts[3].lower() not in (
+        "projectmembers", "projectmember"):
         scoped = "%s/%s/projects/%s/schemas" % (base, version, parts[2].lower())
-        allowed = [scoped, unscoped] if status in (400, 401, 403, 404) or own or "//" in path else [scoped]
+        allowed = [scoped, unscoped] if status in (400, 401, 403, 404) or own or "//" in path else [
+            scoped]
     if own and url.endswith("/v1/schemas"):
         return []
     return [] if url in allowed else ["X-API-Schemas is %s, not %s" % (url, allowed[0])]
@@ -106,7 +116,8 @@ def schemas_header(url, path, base, status, own):
 
 def hand_out(r, kind):
     """A file with passwords, not a resource."""
-    problems = [] if kind in ("application/json", "application/yaml", "text/plain") else ["Content-Type of a hand-out is %r" % kind]
+    problems = [] if kind in ("application/json", "application/yaml",
+                              "text/plain") else ["Content-Type of a hand-out is %r" % kind]
     if r.header("Cache-Control") != "no-store":
         problems.append("Cache-Control of a hand-out is %r" % r.header("Cache-Control"))
     return problems
@@ -125,11 +136,14 @@ def html_headers(r):
 def error(body, status, own=False):
     problems = []
     keys = list(body)
-    if [k for k in keys if k != "fieldName"] != ERROR_KEYS and not (own and set(keys) <= set(ERROR_KEYS)):
+    if [k for k in keys if k != "fieldName"] != ERROR_KEYS and not (
+        own and set(keys) <= set(ERROR_KEYS)):
         problems.append("members of an error: %s" % keys)
     if body.get("type") != "error" or body.get("baseType") != "error":
-        problems.append("type %r, baseType %r of an error" % (body.get("type"), body.get("baseType")))
-    if body.get("status") != status or isinstance(body.get("status"), bool) or not isinstance(body.get("status"), int):
+        problems.append("type %r, baseType %r of an error"
+                        % (body.get("type"), body.get("baseType")))
+    if body.get("status") != status or isinstance(body.get("status"),
+                                                  bool) or not isinstance(body.get("status"), int):
         problems.append("status %r in an answer of %d" % (body.get("status"), status))
     if body.get("links") != {} or body.get("actions") != {}:
         problems.append("links or actions of an error are not {}")
@@ -142,12 +156,14 @@ def error(body, status, own=False):
         if field and (not isinstance(body["fieldName"], str) or not body["fieldName"]):
             problems.append("fieldName is %r" % body["fieldName"])
         if field != (status == 422):
-            problems.append("fieldName %s status %d" % ("with" if field else "missing with", status))
+            problems.append("fieldName %s status %d" % ("with" if field else "missing with",
+                                                        status))
         if field and body.get("message") is not None:
             problems.append("message of a validation error is %r" % body["message"])
         if not field and not (isinstance(body.get("message"), str) and body["message"]):
             problems.append("message is %r" % body.get("message"))
-    if not (isinstance(body.get("detail"), str) and body["detail"][:1].isupper() and body["detail"].endswith(".")):
+    if not (isinstance(body.get("detail"), str) and body["detail"][:1].isupper()
+            and body["detail"].endswith(".")):
         problems.append("detail is %r" % body.get("detail"))
     return problems
 
@@ -195,7 +211,8 @@ def resource(body, schemas, base, query=None, where=""):
         problems.append("baseType is %r" % body.get("baseType"))
     if "self" not in body["links"] and kind != "projectMember" and kind not in QUESTIONS:
         problems.append("no links.self")
-    if "kind" in fields and kind not in ("account", "projectMember", "storagePool", "credential") and body.get("kind") != kind:
+    if "kind" in fields and kind not in ("account", "projectMember", "storagePool",
+                                         "credential") and body.get("kind") != kind:
         problems.append("kind is %r" % body.get("kind"))
     problems += actions(body, doc)
     includes = included(body, query, schemas)
@@ -217,7 +234,8 @@ def resource(body, schemas, base, query=None, where=""):
 def included(body, query, schemas):
     """Names of the members that `include` added."""
     asked = [v.lower() for v in (query or {}).get("include", [])]
-    return [n for n in body if n.lower() in asked and isinstance(body[n], (dict, list)) and n not in schemas[body["type"]]["resourceFields"]]
+    return [n for n in body if n.lower() in asked and isinstance(body[n], (dict, list))
+            and n not in schemas[body["type"]]["resourceFields"]]
 
 
 def actions(body, doc):
@@ -234,8 +252,10 @@ def actions(body, doc):
 
 def order(body, includes):
     """id, type, links, actions, baseType, name, state, then the others by name."""
-    names = [n for n in body if n not in includes and not (n.endswith("TS") and n[:-2] in body)]    # these stand beside their date
-    first = [n for n in ("id", "type", "links", "actions", "baseType", "name", "state") if n in body]
+    # these stand beside their date
+    names = [n for n in body if n not in includes and not (n.endswith("TS") and n[:-2] in body)]
+    first = [n for n in ("id", "type", "links", "actions", "baseType", "name", "state")
+             if n in body]
     rest = names[len(first):]
     if names[:len(first)] != first or rest not in (sorted(rest), sorted(rest, key=str.lower)):
         return ["order of members: %s" % names]
@@ -247,7 +267,8 @@ def value(kind, name, field, body):
     if t == "date":
         return date(name, v, body)
     if v is None:
-        optional = field.get("nullable") or name in ("email", "identity", "transitioningMessage", "transitioningProgress") \
+        optional = field.get("nullable") or name in ("email", "identity", "transitioningMessage",
+                                                     "transitioningProgress") \
             or t.startswith(("array", "map"))
         return [] if optional else ["%s is null but not nullable" % name]
     good = True
@@ -301,15 +322,19 @@ def collection(body, schemas, base, query=None):
     problems += create_types(body, schemas, base)
     problems += pagination(body, base)
     filters = sorted(schemas[kind]["collectionFilters"])
-    if list(body["filters"]) != filters and not (kind in ("schema", "apiVersion") and body["filters"] == {}):
+    if list(body["filters"]) != filters and not (kind in ("schema", "apiVersion")
+                                                 and body["filters"] == {}):
         problems.append("filters %s, not %s" % (list(body["filters"]), filters))
-    if list(body["sortLinks"]) != filters and not (kind in ("schema", "apiVersion") and body["sortLinks"] == {}):
+    if list(body["sortLinks"]) != filters and not (kind in ("schema", "apiVersion")
+                                                   and body["sortLinks"] == {}):
         problems.append("sortLinks %s, not %s" % (list(body["sortLinks"]), filters))
     for name, given in body["filters"].items():
-        if given is not None and not (isinstance(given, list) and given and all(set(g) == {"value", "modifier"} for g in given)):
+        if given is not None and not (isinstance(given, list) and given
+                                      and all(set(g) == {"value", "modifier"} for g in given)):
             problems.append("filters.%s is %r" % (name, given))
     for name, url in body["sortLinks"].items():
-        if not absolute(url, base) or ("sort=" + name) not in urllib.parse.urlsplit(url).query.split("&"):
+        if not absolute(url, base) or ("sort=" + name) not in urllib.parse.urlsplit(
+            url).query.split("&"):
             problems.append("sortLinks.%s is %r" % (name, url))
     problems += sort(body["sort"], base)
     for item in body["data"]:
@@ -324,7 +349,8 @@ def create_types(body, schemas, base):
     if not isinstance(body["createTypes"], dict):
         return ["createTypes is %r" % body["createTypes"]]
     for name, url in body["createTypes"].items():
-        if name not in schemas or "POST" not in schemas[name]["collectionMethods"] or not absolute(url, base):
+        if name not in schemas or "POST" not in schemas[name]["collectionMethods"] or not absolute(
+            url, base):
             problems.append("createTypes.%s is %r" % (name, url))
     return problems
 
@@ -336,7 +362,8 @@ def pagination(body, base):
     if not isinstance(p, dict) or set(p) != PAGINATION_KEYS:
         return ["pagination is %r" % p]
     problems = []
-    if isinstance(p["limit"], bool) or not isinstance(p["limit"], int) or not 1 <= p["limit"] <= 3000:
+    if isinstance(p["limit"], bool) or not isinstance(p["limit"],
+                                                      int) or not 1 <= p["limit"] <= 3000:
         problems.append("pagination.limit is %r" % p["limit"])
     elif len(body["data"]) > p["limit"]:
         problems.append("%d rows with a limit of %d" % (len(body["data"]), p["limit"]))
@@ -355,7 +382,8 @@ def pagination(body, base):
 def sort(s, base):
     if s is None:
         return []
-    if not isinstance(s, dict) or set(s) != {"name", "order", "reverse"} or s["order"] not in ("asc", "desc"):
+    if not isinstance(s, dict) or set(s) != {"name", "order", "reverse"} or s["order"] not in (
+        "asc", "desc"):
         return ["sort is %r" % s]
     return [] if absolute(s["reverse"], base) else ["sort.reverse is %r" % s["reverse"]]
 
@@ -363,9 +391,11 @@ def sort(s, base):
 def schema_collection(body, base):
     """A whole schemas document, looked at by itself."""
     problems = []
-    if set(body) != COLLECTION_KEYS or body["type"] != "collection" or body["resourceType"] != "schema":
+    if set(body) != COLLECTION_KEYS or body["type"] != "collection" or body[
+        "resourceType"] != "schema":
         return ["not a collection of schemas: %s" % sorted(body)]
-    for name, wanted in (("pagination", None), ("sort", None), ("filters", {}), ("sortLinks", {}), ("createTypes", {}),
+    for name, wanted in (("pagination", None), ("sort", None), ("filters", {}), ("sortLinks", {}),
+                         ("createTypes", {}),
                          ("createDefaults", {}), ("actions", {})):
         if body[name] != wanted:
             problems.append("%s of the schemas is %r" % (name, body[name]))
@@ -384,7 +414,8 @@ def schema(doc, base):
         return ["schema %r: members %s" % (doc.get("id"), sorted(set(doc) ^ SCHEMA_KEYS))]
     problems += links(doc, base)
     for name in ("collectionMethods", "resourceMethods"):
-        if not isinstance(doc[name], list) or not set(doc[name]) <= METHODS or len(set(doc[name])) != len(doc[name]):
+        if not isinstance(doc[name], list) or not set(doc[name]) <= METHODS or len(
+            set(doc[name])) != len(doc[name]):
             return ["schema %s: %s is %r" % (doc["id"], name, doc[name])]
     if problems:
         return problems
@@ -396,14 +427,16 @@ def schema(doc, base):
             continue
         if not FIELD_TYPE.fullmatch(field["type"]):
             problems.append("field %s is of type %r" % (name, field["type"]))
-        if any(not isinstance(field[flag], bool) for flag in ("create", "update", "readOnCreateOnly")):
+        if any(not isinstance(field[flag], bool)
+               for flag in ("create", "update", "readOnCreateOnly")):
             problems.append("flags of field %s" % name)
         if field["description"] is not None and not isinstance(field["description"], str):
             problems.append("description of field %s" % name)
         if field["type"] == "enum" and not field.get("options"):
             problems.append("enum %s without options" % name)
     for name, given in doc["collectionFilters"].items():
-        if not isinstance(given, dict) or set(given) != {"modifiers"} or not given["modifiers"] or not set(given["modifiers"]) <= MODIFIERS:
+        if not isinstance(given, dict) or set(given) != {"modifiers"} or not given[
+            "modifiers"] or not set(given["modifiers"]) <= MODIFIERS:
             problems.append("filter %s is %r" % (name, given))
     for name, given in doc["resourceActions"].items():
         if set(given) != {"input", "output"}:
@@ -418,10 +451,13 @@ def targets(doc, published):
     problems = []
     for name, field in doc["resourceFields"].items():
         named = re.fullmatch(r"(reference|array)\[(\w+)\]", field["type"])
-        if named and named.group(2) not in published | {"string", "identity", "json", "network", "agent", "zone", "storageDriver"}:
-            problems.append("schema %s: field %s names the unpublished type %s" % (doc["id"], name, named.group(2)))
+        if named and named.group(2) not in published | {"string", "identity", "json", "network",
+                                                        "agent", "zone", "storageDriver"}:
+            problems.append("schema %s: field %s names the unpublished type %s"
+                            % (doc["id"], name, named.group(2)))
     for name, action in doc["resourceActions"].items():
         for part in ("input", "output"):
             if action[part] is not None and action[part] not in published:
-                problems.append("schema %s: action %s names the unpublished type %s" % (doc["id"], name, action[part]))
+                problems.append("schema %s: action %s names the unpublished type %s"
+                                % (doc["id"], name, action[part]))
     return problems

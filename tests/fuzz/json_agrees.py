@@ -2,10 +2,12 @@
 """json_agrees.py: what the JSON gate accepts, Python's parser accepts too, and reads the same.
 
     tests/fuzz/json_agrees.py BUILD/tests/fuzz/fuzz DIRECTORY...
-    tests/fuzz/json_agrees.py --stream FILE      what the target writes to FUZZ_ACCEPTED while it is fuzzed
+    tests/fuzz/json_agrees.py --stream FILE      what the target writes to FUZZ_ACCEPTED while it is
+    fuzzed
 
-Strings, names and their order, numbers as they are written, duplicates (none may be).  The program is the replay of the target json. Before that
-it has to notice each of a few texts that a wrong gate would have let through."""
+Strings, names and their order, numbers as they are written, duplicates (none may be).  The program
+is the replay of the target json. Before that it has to notice each of a few texts that a wrong gate
+would have let through."""
 import json
 import struct
 import subprocess
@@ -29,7 +31,8 @@ def not_json(word):
 
 def read(text):
     """A value in which nothing is equal that was written otherwise; strictly UTF-8, no NaN."""
-    value = json.loads(text.decode('utf-8', 'strict'), parse_int=Number, parse_float=Number, parse_constant=not_json,
+    value = json.loads(text.decode('utf-8', 'strict'), parse_int=Number, parse_float=Number,
+                       parse_constant=not_json,
                        object_pairs_hook=members)
     return tagged(value)
 
@@ -62,7 +65,8 @@ def complaint(text, ours):
 
 def replayed(program, directories, refused):
     """Each accepted text, its reading and where it came from; refused ones are counted."""
-    said = subprocess.run([program, 'json', '--dump', *directories], stdout=subprocess.PIPE, check=True).stdout
+    said = subprocess.run([program, 'json', '--dump', *directories], stdout=subprocess.PIPE,
+                          check=True).stdout
     for line in said.split(b'\n'):
         path, _, ours = line.partition(b'\t')
         if path and not ours:
@@ -87,7 +91,8 @@ def main(argv):
     for text in unseen:
         print('FAIL: json: the comparison does not notice a gate that lets %r through' % text)
     accepted, bad, refused = 0, 0, []
-    for text, ours, where in streamed(argv[2]) if argv[1] == '--stream' else replayed(argv[1], argv[2:], refused):
+    for text, ours, where in streamed(argv[2]) if argv[1] == '--stream' else replayed(
+        argv[1], argv[2:], refused):
         accepted += 1
         why = complaint(text, ours)
         if why is not None:
@@ -95,8 +100,10 @@ def main(argv):
             print('FAIL: json: %s: %s' % (where, why), flush=True)
             if argv[1] == '--stream':
                 return 1  # and so the pipe breaks
-    print('%s: json: Python agrees with %d accepted texts%s' % ('FAIL' if bad else 'PASS', accepted - bad,
-                                                                '; %d were refused' % len(refused) if refused else ''))
+    print('%s: json: Python agrees with %d accepted texts%s'
+          % ('FAIL' if bad else 'PASS', accepted - bad,
+                                                                '; %d were refused' % len(refused)
+                                                                if refused else ''))
     return 1 if unseen or bad or accepted == 0 else 0
 
 
