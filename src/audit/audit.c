@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "model/record.h"
@@ -264,6 +265,74 @@ audit_append_to(struct store_tx *tx, struct arena *a, const struct keyring *ring
 	return sign_segment(tx, a, ring, head, store_audit_advance);
 }
 
+/* Equal changes: who made them, to what, and how. A request that is repeated changes nothing more.
+ */
+static bool
+is_same_change(const struct record *last, const struct record *row)
+{
+	const char *changes = record_text(row, COL_CHANGES);
+	bool nothing = changes != NULL && strcmp(changes, "{}") == 0;
+
+	static const enum column compared[] = {COL_ACCOUNT_ID,	COL_ACTOR_ID,	   COL_KEY_ID,
+					       COL_PROXY_USER,	COL_AUTH_TYPE,	   COL_CLIENT_IP,
+					       COL_EVENT_TYPE,	COL_RESOURCE_TYPE, COL_CHANGES,
+					       COL_RESOURCE_ID, COL_RESPONSE_CODE};
+
+	for (size_t i = 0; i < sizeof(compared) / sizeof(*compared); i++) {
+		if (nothing && compared[i] == COL_CHANGES)
+			continue;
+		const struct value *x = &last->columns[compared[i]],
+				   *y = &row->columns[compared[i]];
+
+		if (x->type != y->type || x->number != y->number || x->len != y->len ||
+		    (x->len > 0 && memcmp(x->text, y->text, x->len) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Whether equal changes may still be counted in this row, the last one. */
+static bool
+may_count(const struct record *last, int64_t now_ms)
+{
+	const char *event = record_text(last, COL_EVENT_TYPE);
+	int64_t age_ms = now_ms - last->columns[COL_CREATED].number;
+
+	return event != NULL && strcmp(event, "update") == 0 && age_ms >= 0 &&
+	       age_ms < AUDIT_COUNT_MS;
+}
+
+/* Counts the entry in the last row if it is an equal change; else STORE_NONE. Nothing follows that
+ * row yet, so that the chain stays whole. */
+static enum store_rc
+count_in_last(struct store_tx *tx, struct arena *a, const struct keyring *ring,
+	      struct audit_segment *head, const struct audit_entry *entry)
+{
+	unsigned char hash[SECRET_MAC_SIZE];
+	struct record last, row;
+
+	if (strcmp(entry->event, "update") != 0 || head->last_id < head->first_id)
+		return STORE_NONE;
+	enum store_rc rc =
+		store_tx_get(tx, a, &family_audit_log, head->last_id, &owners_all, &last);
+	if (rc != STORE_OK)
+		return rc;
+	audit_fill(&row, entry);
+	if (!may_count(&last, entry->at_ms) || !is_same_change(&last, &row) ||
+	    !audit_is_hash(&last.columns[COL_HASH], (const unsigned char *)head->last.text))
+		return STORE_NONE;
+	last.columns[COL_ATTEMPTS].number++;
+	if (!audit_row_hash(ring, a, &last, hash))
+		return STORE_NO_MEMORY;
+	last.columns[COL_HASH] = value_blob(hash, sizeof(hash));
+	rc = store_update(tx, &family_audit_log, head->last_id, last.columns,
+			  COL_BIT(COL_ATTEMPTS) | COL_BIT(COL_HASH));
+	if (rc != STORE_OK)
+		return rc;
+	head->last = last.columns[COL_HASH];
+	return sign_segment(tx, a, ring, head, store_audit_advance);
+}
+
 enum store_rc
 audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 	     const struct audit_entry *entry)
@@ -271,7 +340,10 @@ audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 	struct audit_segment head;
 	enum store_rc rc = audit_find_head(tx, a, ring, &head);
 
-	return rc == STORE_OK ? audit_append_to(tx, a, ring, &head, entry) : rc;
+	if (rc != STORE_OK)
+		return rc;
+	rc = count_in_last(tx, a, ring, &head, entry);
+	return rc == STORE_NONE ? audit_append_to(tx, a, ring, &head, entry) : rc;
 }
 
 enum store_rc
@@ -327,13 +399,21 @@ head_in_snapshot(struct store_tx *tx, void *arg)
 {
 	struct head_work *w = arg;
 	struct audit_segment head;
+	struct record last;
 
 	w->rc = audit_find_head(tx, w->arena, w->ring, &head);
 	if (w->rc != STORE_OK)
 		return ERR_INTERNAL;
 	w->out->id = head.last_id;
 	audit_to_hex(&head.last, w->out->hash);
-	return ERR_NONE;
+	if (head.last_id < head.first_id)
+		return ERR_NONE;
+	w->rc = store_tx_get(tx, w->arena, &family_audit_log, head.last_id, &owners_all, &last);
+	if (w->rc == STORE_OK && may_count(&last, clock_wall_ms())) {
+		w->out->id = head.last_id - 1;
+		audit_to_hex(&last.columns[COL_PREVIOUS_HASH], w->out->hash);
+	}
+	return w->rc == STORE_OK || w->rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
 }
 
 enum store_rc

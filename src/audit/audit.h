@@ -41,8 +41,9 @@ struct audit_entry {
 	int64_t at_ms;
 };
 
-/* Appends a row.  STORE_FAILED, logged, if the head is missing or damaged: then nothing is written
- * until `regcred audit restart`, because it could not be proven. */
+/* Appends a row; an update that is equal to the last row, and comes within AUDIT_COUNT_MS of it, is
+ * counted in that row instead.  STORE_FAILED, logged, if the head is missing or damaged: then
+ * nothing is written until `regcred audit restart`, because it could not be proven. */
 enum store_rc audit_append(struct store_tx *tx, struct arena *a, const struct keyring *ring,
 			   const struct audit_entry *entry) __attribute__((warn_unused_result));
 
@@ -71,8 +72,9 @@ struct audit_anchor {
 bool audit_anchor_parse(const char *text, struct audit_anchor *out)
 	__attribute__((warn_unused_result));
 
-/* The last row; id 0 if nothing has been recorded yet.  STORE_FAILED: the head is missing or
- * damaged.
+enum { AUDIT_COUNT_MS = 60 * 1000 };
+/* The last row that will not change any more; id 0 if nothing has been recorded yet.  STORE_FAILED:
+ * the head is missing or damaged.
  */
 enum store_rc audit_head(struct store *s, const struct keyring *ring, struct audit_anchor *out)
 	__attribute__((warn_unused_result));

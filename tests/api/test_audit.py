@@ -97,6 +97,25 @@ class Writes(Base):
             self.ok(self.env.action(path, action), 202)
             self.assertEqual(self.one(action, "registry", row["id"], status=202), {"state": {"old": old, "new": new}})
 
+    def test_equal_updates_are_one_row_with_a_count(self):
+        """By one key to one row within a minute; what differs has a row of its own, and the chain stays whole."""
+        row = self.own.credential(self.own.registry())
+        path = "registrycredentials/" + row["id"]
+        counts = lambda: [r[0] for r in site.sql("SELECT attempts FROM audit_log WHERE resource_id = ? AND event_type = 'update' ORDER BY id", (row["id"],))]
+        for _ in range(40):
+            self.ok(self.env.put(path, {"description": "the same"}))
+        self.assertEqual(counts(), [40])
+        other = harness.Client(self.site, site.new_key(self.own.admin), self.own.root)
+        for client in (other, self.env, other):
+            self.ok(client.put(path, {"description": "the same"}))
+        self.assertEqual(counts(), [40, 1, 1, 1])
+        for text in ("a", "b", "a", "b"):
+            self.ok(self.env.put(path, {"description": text}))
+        self.assertEqual(counts(), [40, 1, 1, 1, 1, 1, 1, 1])
+        self.right()
+        shown = self.ok(self.env.get("auditlogs?resourceId=%s&eventType=update&sort=id&limit=1" % row["id"]))["data"][0]
+        self.assertEqual((shown["attempts"], shown["changes"]), (40, {"description": {"old": None, "new": "the same"}}))
+
     def test_credential(self):
         registry = self.own.registry()
         self.rows()

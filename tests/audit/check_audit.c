@@ -7,6 +7,7 @@
 
 #include "audit/audit.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "model/record.h"
 #include "model/schema.h"
@@ -51,7 +52,7 @@ entry_at(int64_t now_ms)
 			.address = "192.0.2.1",
 			.request_id = "r1",
 			.answered = true},
-		.event = "update",
+		.event = "activate",
 		.resource_type = "registry",
 		.resource_id = "1sp3",
 		.owner_id = 5,
@@ -262,7 +263,7 @@ START_TEST(a_row_holds_what_it_was_given)
 			"request_id || '|' || event_type || '|' || resource_type || '|' || "
 			"resource_id || '|' || response_code || '|' || changes || '|' || attempts "
 			"|| '|' || public_value FROM audit_log WHERE id = 2"),
-		"1714979289000|5|7|12|ann|key|192.0.2.1|r1|update|registry|1sp3|200|{\"name\":{"
+		"1714979289000|5|7|12|ann|key|192.0.2.1|r1|activate|registry|1sp3|200|{\"name\":{"
 		"\"old\":\"a\",\"new\":\"b\"}}|1|0123456789ABCDEF0123");
 	ck_assert_str_eq(rig_sql(&rig,
 				 "SELECT count(*) FROM audit_log a JOIN audit_log b ON b.id = "
@@ -614,6 +615,135 @@ START_TEST(a_walk_can_be_stopped)
 }
 END_TEST
 
+/* Equal changes */
+
+static const char *
+last_rows(void)
+{
+	return rig_sql(&rig, "SELECT group_concat(id || ':' || attempts, ' ') FROM (SELECT id, "
+			     "attempts FROM audit_log ORDER BY id)");
+}
+
+static void
+add_entry(const struct audit_entry *entry, unsigned fail_at, enum store_rc rc)
+{
+	struct appending p = {.entry = *entry, .count = 1, .fail_at = fail_at};
+
+	ck_assert_int_eq(store_write(rig.store, append, &p),
+			 rc == STORE_OK ? STORE_OK : STORE_ABORTED);
+	ck_assert_int_eq(p.rc, rc);
+}
+
+START_TEST(equal_changes_within_a_minute_are_one_row_with_a_count)
+{
+	struct audit_entry entry = entry_at(RIG_NOW);
+	struct audit_anchor head;
+
+	add_rows(1, RIG_NOW);
+	entry.event = "update";
+	for (int i = 0; i < 5; i++) {
+		entry.at_ms = RIG_NOW + i * 1000;
+		entry.who.request_id = i % 2 == 0 ? "r2" : "r3";
+		if (i == 3) /* once more what was done already */
+			entry.changes = "{}";
+		add_entry(&entry, 0, STORE_OK);
+	}
+	ck_assert_str_eq(last_rows(), "1:1 2:5");
+	ck_assert_str_eq(verify(NULL), "");
+	/* Without memory nothing is half done. */
+	for (unsigned n = 1;; n++) {
+		struct appending p = {.entry = entry, .count = 1, .fail_at = n};
+
+		if (store_write(rig.store, append, &p) == STORE_OK)
+			break;
+		ck_assert_int_eq(p.rc, STORE_NO_MEMORY);
+		ck_assert_str_eq(last_rows(), "1:1 2:5");
+		ck_assert_str_eq(verify(NULL), "");
+	}
+	ck_assert_str_eq(last_rows(), "1:1 2:6");
+	entry.at_ms = RIG_NOW + AUDIT_COUNT_MS;
+	add_entry(&entry, 0, STORE_OK);
+	ck_assert_str_eq(last_rows(), "1:1 2:6 3:1");
+	ck_assert_str_eq(verify(NULL), "");
+	ck_assert_int_eq(audit_head(rig.store, rig.ring, &head), STORE_OK);
+	ck_assert_int_eq(head.id, 3);
+}
+END_TEST
+
+/* What makes a change another one. */
+static const struct {
+	const char *what;
+	struct audit_entry entry;
+} others[] = {
+	{"account", {.who.account_id = 8}},
+	{"key", {.who.key_id = 13}},
+	{"user", {.who.proxy_user = "eve"}},
+	{"address", {.who.address = "192.0.2.2"}},
+	{"event", {.event = "activate"}},
+	{"type", {.resource_type = "account"}},
+	{"row", {.resource_id = "1sp4"}},
+	{"owner", {.owner_id = 6}},
+	{"change", {.changes = "{\"name\":{\"old\":\"b\",\"new\":\"a\"}}"}},
+	{"time", {.at_ms = RIG_NOW - 1}},
+};
+
+START_TEST(a_change_by_another_key_or_to_another_row_has_its_own_row)
+{
+	const struct audit_entry *other = &others[_i].entry;
+	struct audit_entry entry = entry_at(RIG_NOW);
+
+	entry.event = "update";
+	add_entry(&entry, 0, STORE_OK);
+#define OTHER(member) (other->member != 0 ? other->member : entry.member)
+	entry.who.account_id = OTHER(who.account_id);
+	entry.who.key_id = OTHER(who.key_id);
+	entry.owner_id = OTHER(owner_id);
+	entry.at_ms = OTHER(at_ms);
+#undef OTHER
+#define OTHER(member) (other->member != NULL ? other->member : entry.member)
+	entry.who.proxy_user = OTHER(who.proxy_user);
+	entry.who.address = OTHER(who.address);
+	entry.event = OTHER(event);
+	entry.resource_type = OTHER(resource_type);
+	entry.resource_id = OTHER(resource_id);
+	entry.changes = OTHER(changes);
+#undef OTHER
+	add_entry(&entry, 0, STORE_OK);
+	ck_assert_str_eq(last_rows(), "1:1 2:1");
+	ck_assert_str_eq(verify(NULL), "");
+}
+END_TEST
+
+START_TEST(a_row_in_which_more_may_be_counted_is_no_anchor_yet)
+{
+	struct audit_entry entry = entry_at(clock_wall_ms());
+	struct audit_anchor head;
+
+	add_rows(1, entry.at_ms);
+	entry.event = "update";
+	add_entry(&entry, 0, STORE_OK);
+	ck_assert_int_eq(audit_head(rig.store, rig.ring, &head), STORE_OK);
+	ck_assert_int_eq(head.id, 1);
+	add_entry(&entry, 0, STORE_OK);
+	const char *line = arena_printf(rig.arena, "%lld:%s", (long long)head.id, head.hash);
+	ck_assert_str_eq(verify(line), "");
+	ck_assert_str_eq(last_rows(), "1:1 2:2");
+}
+END_TEST
+
+START_TEST(a_row_that_was_altered_is_not_counted_in)
+{
+	struct audit_entry entry = entry_at(RIG_NOW);
+
+	entry.event = "update";
+	add_entry(&entry, 0, STORE_OK);
+	rig_exec(&rig, "UPDATE audit_log SET hash = zeroblob(32)");
+	add_entry(&entry, 0, STORE_OK);
+	ck_assert_str_eq(last_rows(), "1:1 2:1");
+	ck_assert_str_ne(verify(NULL), "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -643,6 +773,11 @@ main(void)
 	tcase_add_test(tc, what_was_given_up_is_cut_off_as_well);
 	tcase_add_test(tc, a_log_of_many_pages_is_walked_whole);
 	tcase_add_test(tc, a_walk_can_be_stopped);
+	tcase_add_test(tc, equal_changes_within_a_minute_are_one_row_with_a_count);
+	tcase_add_loop_test(tc, a_change_by_another_key_or_to_another_row_has_its_own_row, 0,
+			    COUNT_OF(others));
+	tcase_add_test(tc, a_row_in_which_more_may_be_counted_is_no_anchor_yet);
+	tcase_add_test(tc, a_row_that_was_altered_is_not_counted_in);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
