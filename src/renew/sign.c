@@ -31,23 +31,42 @@ sign_key_problem(const EVP_PKEY *key, bool encrypted)
 	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
 		return "The private key is not of the kind RSA (perhaps of an elliptic curve), "
 		       "which this source needs.";
-	if (EVP_PKEY_get_bits(key) < SIGN_BITS_MIN)
+	const int bits = EVP_PKEY_get_bits(key);
+	if (bits > 0 && bits < SIGN_BITS_MIN)
 		return "The RSA key is shorter than 2048 bits: make a longer one.";
 	return NULL;
+}
+
+/* Whether one of the errors that OpenSSL has kept is that.  Takes all of them: libcurl would
+ * believe them to be its own. */
+static bool
+sign_lacked_memory(void)
+{
+	unsigned long code;
+	bool lacked = false;
+
+	while ((code = ERR_get_error()) != 0)
+		lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return lacked;
 }
 
 static EVP_PKEY *
 sign_read_key(const char *pem, const char **why)
 {
 	bool encrypted = false;
+
+	ERR_clear_error();
 	BIO *in = BIO_new_mem_buf(pem, -1);
 	EVP_PKEY *key =
 		in != NULL ? PEM_read_bio_PrivateKey(in, NULL, sign_no_password, &encrypted) : NULL;
+	const char *problem = sign_key_problem(key, encrypted);
+	/* Without memory OpenSSL may also make a key of no length, and keep no error. */
+	bool exhausted = sign_lacked_memory() || in == NULL ||
+			 (problem == NULL && EVP_PKEY_get_bits(key) <= 0);
 
 	BIO_free(in);
-	ERR_clear_error(); /* libcurl would take what stands there for its own */
-	*why = sign_key_problem(key, encrypted);
-	if (*why == NULL)
+	*why = exhausted ? NULL : problem;
+	if (problem == NULL && !exhausted)
 		return key;
 	EVP_PKEY_free(key);
 	return NULL;
@@ -105,5 +124,6 @@ sign_token(struct arena *a, const char *pem, const char *key_id, const char *cla
 		header != NULL && body != NULL ? arena_printf(a, "%s.%s", header, body) : NULL;
 	const char *signature = text != NULL ? sign_signature_of(a, key, text) : NULL;
 	EVP_PKEY_free(key);
+	ERR_clear_error();
 	return signature != NULL ? arena_printf(a, "%s.%s", text, signature) : NULL;
 }
