@@ -9,6 +9,7 @@
 #include "access/permissions.h"
 #include "api/answer.h"
 #include "api/call.h"
+#include "api/openapi.h"
 #include "api/repr.h"
 #include "api/session.h"
 #include "base/arena.h"
@@ -100,6 +101,13 @@ handle_schema(struct call *c)
 	if (type == NULL || (auth_type(c->identity.role, type) & MAY_READ) == 0)
 		return err_set(&c->error, ERR_NOT_FOUND, NULL, NULL);
 	repr_schema(&c->out, c->scope, c->identity.role, c->version, type);
+	return ERR_NONE;
+}
+
+enum err
+handle_openapi(struct call *c)
+{
+	openapi_write(&c->out, c->scope, c->identity.role, c->version);
 	return ERR_NONE;
 }
 

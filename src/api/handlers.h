@@ -9,6 +9,7 @@ enum err handle_versions(struct call *c);
 enum err handle_version(struct call *c);
 enum err handle_schemas(struct call *c);
 enum err handle_schema(struct call *c);
+enum err handle_openapi(struct call *c);
 enum err handle_list(struct call *c);
 enum err handle_read(struct call *c);
 enum err handle_read_action(struct call *c);

@@ -24,6 +24,7 @@ static const char *const place_names[BOARD_ROUTES] = {
 	[AT_VERSION] = "/{version}",
 	[AT_SCHEMAS] = "/{version}/schemas",
 	[AT_SCHEMA] = "/{version}/schemas/{type}",
+	[AT_OPENAPI] = "/{version}/openapi.json",
 	[AT_QUESTION] = "/{version}/{question}",
 	[AT_COLLECTION] = "/{version}/{type}",
 	[AT_RESOURCE] = "/{version}/{type}/{id}",

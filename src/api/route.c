@@ -70,6 +70,7 @@ static const struct route { enum place place; unsigned methods; enum err (*handl
 	{ AT_VERSION,    READ,       handle_version,     0 },
 	{ AT_SCHEMAS,    READ,       handle_schemas,     0 },
 	{ AT_SCHEMA,     READ,       handle_schema,      0 },
+	{ AT_OPENAPI,    READ,       handle_openapi,     0 },
 	{ AT_QUESTION,   ON(POST),   handle_question,    GATE_TYPE },
 	{ AT_QUESTION,   ANY,        handle_not_allowed, GATE_TYPE },
 	{ AT_COLLECTION, READ,       handle_list,        GATE_TYPE },
@@ -88,6 +89,7 @@ static const struct route { enum place place; unsigned methods; enum err (*handl
 	{ AT_VERSION,    ANY,        handle_not_allowed, 0 },
 	{ AT_SCHEMAS,    ANY,        handle_not_allowed, 0 },
 	{ AT_SCHEMA,     ANY,        handle_not_allowed, 0 },
+	{ AT_OPENAPI,    ANY,        handle_not_allowed, 0 },
 #undef ON
 #undef READ
 #undef ANY
@@ -103,6 +105,8 @@ route_find_place(const struct call *c)
 		return AT_ROOT;
 	if (c->type_name == NULL)
 		return AT_VERSION;
+	if (c->id == NULL && strcmp(c->type_name, "openapi.json") == 0)
+		return AT_OPENAPI;
 	if (type != NULL && strcmp(type->id, "schema") == 0)
 		return c->id == NULL ? AT_SCHEMAS : AT_SCHEMA;
 	if (type != NULL && (type->flags & TYPE_QUESTION) != 0 && c->id == NULL)

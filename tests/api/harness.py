@@ -33,6 +33,7 @@ import urllib.parse
 import weakref
 
 import fronts
+import openapi
 import validator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -670,8 +671,26 @@ class Site:
         """To be called when a test changed somebody's role."""
         self.schemas.clear()
 
+    def openapi_for(self, client, identity, url):
+        """The OpenAPI document of this caller, beside the schemas at the URL; None if it is not to be had."""
+        key = (identity, url, "openapi")
+        if key not in self.schemas:
+            headers, project = identity
+            path = url[len(self.base):].removesuffix("/schemas") + "/openapi.json" + ("?projectId=" + project if project else "")
+            answer = Client(self, None).request("GET", path, headers=headers, auth=False, check=False)
+            self.schemas[key] = answer.json if answer.status == 200 and answer.is_json else None
+        return self.schemas[key]
+
     def validate(self, response, client, identity, proxy):
-        return validator.response(response, self.base, lambda url: self.schemas_for(client, identity, url), proxy)
+        problems = validator.response(response, self.base, lambda url: self.schemas_for(client, identity, url), proxy)
+        url = response.header("X-API-Schemas")
+        if problems or url is None or response.method == "HEAD" or not response.body or not response.is_json or not url.startswith(self.base):
+            return problems
+        doc = self.openapi_for(client, identity, url)
+        body = response.json
+        if doc is None or not isinstance(body, dict) or "type" not in body:
+            return problems
+        return openapi.problems(doc, response.method, str(response.path), response.status, body)
 
     def new_text(self, path):
         """What was appended to a log since the last look, behind up to 200 bytes of what stood before; and how many those are."""

@@ -87,6 +87,8 @@ def response(r, base, schemas_at, proxy=False):
         return problems + ["not an object"]
     if r.status >= 400:
         return problems + error(body, r.status, own)
+    if path.endswith("/openapi.json"):
+        return problems + ([] if body.get("openapi") == "3.1.0" else ["not an OpenAPI document"])
     schemas = schemas_at(schemas_url) if schemas_url.startswith(base) else None
     if schemas is None:
         return problems + ["the schemas at %s are not readable for the caller" % schemas_url]
