@@ -37,7 +37,7 @@ truth(struct json_out *w, const char *name, bool value)
 }
 
 static void
-begin(struct json_out *w, const char *name)
+begin_member(struct json_out *w, const char *name)
 {
 	json_name(w, name);
 	json_begin_object(w);
@@ -68,9 +68,9 @@ refer(struct json_out *w, const char *kind, const char *name, const char *end)
 static void
 write_content(struct json_out *w, const char *name, const char *end)
 {
-	begin(w, "content");
-	begin(w, "application/json");
-	begin(w, "schema");
+	begin_member(w, "content");
+	begin_member(w, "application/json");
+	begin_member(w, "schema");
 	refer(w, "schemas", name, end);
 	json_end_object(w);
 	json_end_object(w);
@@ -166,16 +166,16 @@ write_options(struct json_out *w, const struct field *field)
 }
 
 static void
-write_field(struct json_out *w, const struct field *field, bool input)
+write_property(struct json_out *w, const struct field *field, bool input)
 {
-	begin(w, field->name);
+	begin_member(w, field->name);
 	write_type(w, field, input);
 	if (field->type == FT_DATE)
 		text(w, "format", "date-time");
 	if (field->type == FT_PASSWORD || field->type == FT_HIDDEN)
 		text(w, "format", "password");
 	if (json_type_of(field) != NULL && strcmp(json_type_of(field), "array") == 0) {
-		begin(w, "items");
+		begin_member(w, "items");
 		text(w, "type", field->type == FT_MEMBERS ? "object" : "string");
 		json_end_object(w);
 	}
@@ -197,11 +197,11 @@ may_field(const struct openapi *o, const struct resource_type *type, const struc
 static void
 write_fields(const struct openapi *o, const struct resource_type *type, unsigned right)
 {
-	begin(o->w, "properties");
+	begin_member(o->w, "properties");
 	for (const struct field *f = type->fields; f->name != NULL; f++)
 		if ((may_field(o, type, f) & right) != 0 &&
 		    (right != MAY_READ || f->type != FT_HIDDEN))
-			write_field(o->w, f, right != MAY_READ);
+			write_property(o->w, f, right != MAY_READ);
 	json_end_object(o->w);
 }
 
@@ -220,7 +220,7 @@ write_answer_schema(const struct openapi *o, const struct resource_type *type)
 {
 	struct json_out *w = o->w;
 
-	begin(w, type->id);
+	begin_member(w, type->id);
 	begin_list(w, "allOf");
 	json_begin_object(w);
 	refer(w, "schemas", "resource", "");
@@ -242,7 +242,7 @@ write_input_schema(const struct openapi *o, const struct resource_type *type, un
 
 	if (!takes_input(o, type, right))
 		return;
-	begin(w, arena_printf(w->arena, "%s%s", type->id, end));
+	begin_member(w, arena_printf(w->arena, "%s%s", type->id, end));
 	text(w, "type", "object");
 	write_fields(o, type, right);
 	for (const struct field *f = type->fields; right == MAY_CREATE && f->name != NULL; f++) {
@@ -263,17 +263,17 @@ write_collection_schema(const struct openapi *o, const struct resource_type *typ
 {
 	struct json_out *w = o->w;
 
-	begin(w, arena_printf(w->arena, "%sCollection", type->id));
+	begin_member(w, arena_printf(w->arena, "%sCollection", type->id));
 	begin_list(w, "allOf");
 	json_begin_object(w);
 	refer(w, "schemas", "collection", "");
 	json_end_object(w);
 	json_begin_object(w);
 	text(w, "type", "object");
-	begin(w, "properties");
-	begin(w, "data");
+	begin_member(w, "properties");
+	begin_member(w, "data");
 	text(w, "type", "array");
-	begin(w, "items");
+	begin_member(w, "items");
 	/* A collection of a base type holds rows of the types derived from it too. */
 	refer(w, "schemas", "resource", "");
 	json_end_object(w);
@@ -303,16 +303,16 @@ static const char common[] =
 static void
 write_error_schema(struct json_out *w)
 {
-	begin(w, "error");
+	begin_member(w, "error");
 	text(w, "type", "object");
 	raw(w, "required", "[\"type\",\"status\",\"code\",\"detail\"]");
-	begin(w, "properties");
+	begin_member(w, "properties");
 	raw(w, "type", "{\"const\":\"error\"}");
 	raw(w, "status", "{\"type\":\"integer\"}");
 	raw(w, "message", "{\"type\":[\"string\",\"null\"]}");
 	raw(w, "detail", "{\"type\":\"string\"}");
 	raw(w, "fieldName", "{\"type\":\"string\"}");
-	begin(w, "code");
+	begin_member(w, "code");
 	begin_list(w, "enum");
 	for (unsigned i = ERR_NONE + 1; i < ERR__COUNT; i++) {
 		bool first = true;
@@ -333,15 +333,15 @@ write_components(const struct openapi *o)
 {
 	struct json_out *w = o->w;
 
-	begin(w, "components");
-	begin(w, "securitySchemes");
-	begin(w, "key");
+	begin_member(w, "components");
+	begin_member(w, "securitySchemes");
+	begin_member(w, "key");
 	text(w, "type", "http");
 	text(w, "scheme", "basic");
 	text(w, "description", "An API key: its access key and its secret key.");
 	json_end_object(w);
 	json_end_object(w);
-	begin(w, "schemas");
+	begin_member(w, "schemas");
 	json_raw(w, common, strlen(common));
 	write_error_schema(w);
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
@@ -370,14 +370,14 @@ write_parameter(struct json_out *w, const char *name, const char *in, const char
 		truth(w, "required", true);
 	if (description != NULL)
 		text(w, "description", description);
-	begin(w, "schema");
+	begin_member(w, "schema");
 	text(w, "type", type);
 	json_end_object(w);
 	json_end_object(w);
 }
 
 static void
-write_filters(const struct openapi *o, const struct resource_type *type)
+write_filter_parameters(const struct openapi *o, const struct resource_type *type)
 {
 	struct json_out *w = o->w;
 
@@ -402,7 +402,7 @@ begin_operation(const struct openapi *o, const char *method, const char *verb, c
 
 	if (name != NULL)
 		name[strlen(verb)] = (char)toupper((unsigned char)noun[0]);
-	begin(o->w, method);
+	begin_member(o->w, method);
 	text(o->w, "operationId", name);
 }
 
@@ -412,13 +412,13 @@ end_operation(const struct openapi *o, const char *status, const char *descripti
 {
 	struct json_out *w = o->w;
 
-	begin(w, "responses");
-	begin(w, status);
+	begin_member(w, "responses");
+	begin_member(w, status);
 	text(w, "description", description);
 	if (schema != NULL)
 		write_content(w, schema, end);
 	json_end_object(w);
-	begin(w, "default");
+	begin_member(w, "default");
 	text(w, "description", "An error: detail says what to do next.");
 	write_content(w, "error", "");
 	json_end_object(w);
@@ -429,7 +429,7 @@ end_operation(const struct openapi *o, const char *status, const char *descripti
 static void
 write_request(struct json_out *w, const char *schema, const char *end)
 {
-	begin(w, "requestBody");
+	begin_member(w, "requestBody");
 	truth(w, "required", true);
 	write_content(w, schema, end);
 	json_end_object(w);
@@ -441,7 +441,7 @@ write_collection_path(const struct openapi *o, const struct resource_type *type,
 	struct json_out *w = o->w;
 	bool question = (type->flags & TYPE_QUESTION) != 0;
 
-	begin(w, arena_printf(w->arena, "/%s", repr_segment[type_index(type)]));
+	begin_member(w, arena_printf(w->arena, "/%s", repr_segment[type_index(type)]));
 	if (!question && (may & MAY_READ) != 0) {
 		begin_operation(o, "get", "list", type->plural);
 		begin_list(w, "parameters");
@@ -452,7 +452,7 @@ write_collection_path(const struct openapi *o, const struct resource_type *type,
 		write_parameter(w, "order", "query", "string", "asc or desc.");
 		write_parameter(w, "include", "query", "string",
 				"A link whose target is put into each row.");
-		write_filters(o, type);
+		write_filter_parameters(o, type);
 		json_end_array(w);
 		end_operation(o, "200", "The rows that the key sees.", type->id, "Collection");
 	}
@@ -486,7 +486,7 @@ write_action(const struct openapi *o, const struct resource_type *type)
 	text(w, "name", "action");
 	text(w, "in", "query");
 	truth(w, "required", true);
-	begin(w, "schema");
+	begin_member(w, "schema");
 	begin_list(w, "enum");
 	for (const struct action *x = type->actions; x->name != NULL; x++)
 		if (action_in_version(x, o->version))
@@ -495,10 +495,10 @@ write_action(const struct openapi *o, const struct resource_type *type)
 	json_end_object(w);
 	json_end_object(w);
 	json_end_array(w);
-	begin(w, "requestBody");
-	begin(w, "content");
-	begin(w, "application/json");
-	begin(w, "schema");
+	begin_member(w, "requestBody");
+	begin_member(w, "content");
+	begin_member(w, "application/json");
+	begin_member(w, "schema");
 	text(w, "type", "object");
 	json_end_object(w);
 	json_end_object(w);
@@ -513,7 +513,7 @@ write_resource_path(const struct openapi *o, const struct resource_type *type, u
 {
 	struct json_out *w = o->w;
 
-	begin(w, arena_printf(w->arena, "/%s/{id}", repr_segment[type_index(type)]));
+	begin_member(w, arena_printf(w->arena, "/%s/{id}", repr_segment[type_index(type)]));
 	begin_list(w, "parameters");
 	write_parameter(w, "id", "path", "string", NULL);
 	json_end_array(w);
@@ -540,8 +540,8 @@ write_link_paths(const struct openapi *o, const struct resource_type *type)
 	for (const struct link *l = type->links; l != NULL && l->name != NULL; l++) {
 		if (!repr_role_has_link(o->role, type, l))
 			continue;
-		begin(w, arena_printf(w->arena, "/%s/{id}/%s", repr_segment[type_index(type)],
-				      l->name));
+		begin_member(w, arena_printf(w->arena, "/%s/{id}/%s",
+					     repr_segment[type_index(type)], l->name));
 		begin_list(w, "parameters");
 		write_parameter(w, "id", "path", "string", NULL);
 		json_end_array(w);
@@ -559,7 +559,7 @@ write_link_paths(const struct openapi *o, const struct resource_type *type)
 static void
 write_paths(const struct openapi *o)
 {
-	begin(o->w, "paths");
+	begin_member(o->w, "paths");
 	for (const struct resource_type *t = types_table; t->id != NULL; t++) {
 		unsigned may = auth_type(o->role, t);
 
@@ -582,13 +582,13 @@ openapi_write(struct json_out *w, const char *scope, enum role role, enum api_ve
 
 	json_begin_object(w);
 	text(w, "openapi", "3.1.0");
-	begin(w, "info");
+	begin_member(w, "info");
 	text(w, "title", "regcred");
 	text(w, "version", REGCRED_VERSION);
 	text(w, "description",
 	     "Logins of container registries. The document shows what the key that asks for it may "
 	     "do.");
-	begin(w, "license");
+	begin_member(w, "license");
 	text(w, "name", "MIT");
 	text(w, "identifier", "MIT");
 	json_end_object(w);
