@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/http.h"
+#include "model/source.h"
 #include "service/app.h"
 #include "shared/board.h"
 #include "shared/metrics.h"
@@ -61,7 +62,13 @@ answer_metrics(struct app *app, const struct request *request, struct arena *are
 	       struct response *response)
 {
 	struct gauge gauges[STORE_GAUGES_MAX];
-	const struct metrics_now now = {clock_wall_ms(), gauges, store_gauges(app->store, gauges)};
+	static const char *const results[] = {
+#define RESULT(name, word, sentence) word,
+#include "model/renew_result.def"
+#undef RESULT
+		NULL};
+	const struct metrics_now now = {
+		clock_wall_ms(), gauges, store_gauges(app->store, gauges), {source_names, results}};
 	size_t len = 0;
 	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
 

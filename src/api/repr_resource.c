@@ -116,6 +116,19 @@ is_overdue(const struct view *v, const struct record *row)
 }
 
 /* A message on an inactive row says why it did not become active. */
+/* Whether the last try to renew a login failed. */
+static bool
+is_not_renewed(const struct record *row)
+{
+	const char *result = (row->type->flags & TYPE_VERIFIED) != 0
+				     ? record_text(row, COL_REFRESH_RESULT)
+				     : NULL;
+
+	return result != NULL && strcmp(result, "refreshed") != 0;
+}
+
+/* A message on an inactive row says why it did not become active; on an active one it is a
+ * warning, and an error if it says why the login was not renewed. */
 static const char *
 transition_of(const struct view *v, const struct record *row)
 {
@@ -127,6 +140,9 @@ transition_of(const struct view *v, const struct record *row)
 		return "error";
 	return state == ST_INACTIVE && record_text(row, COL_TRANSITION_TEXT) != NULL ? "error"
 										     : "no";
+	if (record_text(row, COL_TRANSITION_TEXT) == NULL)
+		return "no";
+	return state == ST_INACTIVE || is_not_renewed(row) ? "error" : "no";
 }
 
 /* A login or key of whose end was warned says it itself. */

@@ -82,6 +82,11 @@ struct settings {
 	int64_t verify_timeout_s;
 	int64_t verify_threads;
 	int64_t verify_per_minute; /* checks that an account may request; 0: any number */
+	char refresh_programs[CONFIG_TEXT_MAX]; /* what the source exec may run: renew/program.h */
+	char refresh_environment[CONFIG_TEXT_MAX];
+	unsigned refresh_metadata; /* 1: the keys of this machine at Amazon may be used */
+	char refresh_tokens_dir[CONFIG_PATH_MAX]; /* "": no token of a file */
+	int64_t refresh_timeout_s, refresh_threads;
 	/* Limits for one account on shared resources; 0: any number. */
 	int64_t writes_per_minute, repositories_per_hour, rows_per_project, projects_per_user;
 	int64_t room_per_account;

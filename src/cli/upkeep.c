@@ -61,6 +61,7 @@ command_init(struct session *s)
 int
 command_sweep(struct session *s)
 {
+	app_run_renewals(s->app);
 	app_run_checks(s->app);
 	return app_sweep(s->app, NULL, NULL)
 		       ? EXIT_OK

@@ -124,8 +124,8 @@ use_check(struct store_tx *tx, const struct context *c, const struct record *log
 	return rc == STORE_NONE ? STORE_OK : rc;
 }
 
-bool
-handout_is_use_due(const struct context *c, const struct record *row)
+static bool
+use_is_old(const struct context *c, const struct record *row)
 {
 	const struct value *last = &row->columns[COL_LAST_USED];
 
@@ -133,13 +133,50 @@ handout_is_use_due(const struct context *c, const struct record *row)
 	       c->now_ms - last->number >= HANDOUT_LAST_USED_MS;
 }
 
+/* Whether it has a source that is to be asked later than it dies. One that is being asked, or that
+ * has failed, has its time already. */
+static bool
+use_is_dying(const struct context *c, const struct record *row)
+{
+	enum { DYING_MS = 60 * 1000 };
+	const struct value *expires = &row->columns[COL_EXPIRES],
+			   *due = &row->columns[COL_REFRESH_DUE];
+
+	return record_text(row, COL_SOURCE) != NULL && expires->type == VALUE_INT &&
+	       expires->number - c->now_ms < DYING_MS && due->type == VALUE_INT &&
+	       due->number > c->now_ms && row->columns[COL_REFRESH_ATTEMPT].number == 0;
+}
+
+bool
+handout_is_use_due(const struct context *c, const struct record *row)
+{
+	return use_is_old(c, row) || use_is_dying(c, row);
+}
+
+/* Makes the next renewal due, if it still is later. */
+static enum store_rc
+use_hasten(struct store_tx *tx, const struct context *c, const struct record *row)
+{
+	struct value columns[COL__COUNT] = {0};
+	struct record now;
+	enum store_rc rc =
+		store_tx_get(tx, c->arena, &family_credential, record_id(row), &owners_all, &now);
+
+	if (rc != STORE_OK || !use_is_dying(c, &now))
+		return rc == STORE_NONE ? STORE_OK : rc;
+	columns[COL_REFRESH_DUE] = value_int(c->now_ms);
+	return store_update(tx, &family_credential, record_id(row), columns,
+			    COL_BIT(COL_REFRESH_DUE));
+}
+
 enum store_rc
 handout_note_use(struct store_tx *tx, const struct context *c, const struct record *row)
 {
 	struct value columns[COL__COUNT] = {0};
+	enum store_rc rc = use_is_dying(c, row) ? use_hasten(tx, c, row) : STORE_OK;
 
-	if (!handout_is_use_due(c, row))
-		return STORE_OK;
+	if (rc != STORE_OK || !use_is_old(c, row))
+		return rc;
 	columns[COL_LAST_USED] = value_int(c->now_ms - c->now_ms % 1000);
 	if (c->id->key_id != 0)
 		columns[COL_LAST_USED_BY] = value_int(c->id->key_id);

@@ -35,6 +35,7 @@
 #include "base/remedy.h"
 #include "server/config.h"
 #include "server/housekeeper.h"
+#include "server/refresher.h"
 #include "server/sandbox.h"
 #include "server/systemd.h"
 #include "server/worker.h"
@@ -46,15 +47,19 @@ enum {
 	READY_LOOK_MS = 20, /* how often the master checks while a child starts */
 };
 
-static const struct child_kind worker_job = {"worker", worker_run, true};
-static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run, false};
-const struct child_kind prepare_job = {"prepare", prepare_run, false};
-const struct child_kind check_job = {"check", check_run, false};
+static const struct child_kind worker_job = {"worker", worker_run, BOARD_WORKER, true,
+					     SANDBOX_SERVER};
+static const struct child_kind housekeeper_job = {"housekeeper", housekeeper_run, BOARD_HOUSEKEEPER,
+						  false, SANDBOX_SERVER};
+static const struct child_kind refresher_job = {"refresher", refresher_run, BOARD_REFRESHER, false,
+						SANDBOX_REFRESHER};
+const struct child_kind prepare_job = {"prepare", prepare_run, BOARD_WORKER, false, SANDBOX_SERVER};
+const struct child_kind check_job = {"check", check_run, BOARD_WORKER, false, SANDBOX_SERVER};
 
 static bool
 shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *sandbox)
 {
-	if (sandbox_enter(pool->settings, sandbox))
+	if (sandbox_enter(pool->settings, job->sandbox, sandbox))
 		return true;
 	log_error("a %s cannot be sandboxed: %s; set sandbox = off to run without", job->name,
 		  sandbox->missing);
@@ -112,7 +117,7 @@ child_enter(struct pool *pool, struct child *c, enum child_state state)
 	c->since_ms = clock_ms();
 	slot->since_ms = clock_wall_ms();
 	slot->state = (int32_t)state;
-	slot->job = c->job->listens ? BOARD_WORKER : BOARD_HOUSEKEEPER;
+	slot->job = c->job->shown;
 	slot->pid = state > CHILD_DUE ? c->pid : 0;
 }
 
@@ -188,22 +193,34 @@ children_in_state(const struct pool *pool, enum child_state state)
 	return count;
 }
 
-/* Adds the missing children of the current generation. */
-static void
-children_fill(struct pool *pool)
+/* How many children of the current generation do that job. */
+static int64_t
+children_at(const struct pool *pool, const struct child_kind *job)
 {
-	int64_t missing[2] = {pool->settings->workers, 1};
+	int64_t count = 0;
 
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		const struct child *c = &pool->children[i];
 
-		if ((child_lives(c) || c->state == CHILD_DUE) && c->generation == pool->generation)
-			missing[c->job == &housekeeper_job]--;
+		count += (child_lives(c) || c->state == CHILD_DUE) &&
+			 c->generation == pool->generation && c->job == job;
 	}
-	while (missing[0]-- > 0)
-		child_add(pool, &worker_job);
-	while (missing[1]-- > 0)
-		child_add(pool, &housekeeper_job);
+	return count;
+}
+
+/* Adds the missing children of the current generation. */
+static void
+children_fill(struct pool *pool)
+{
+	const struct {
+		const struct child_kind *job;
+		int64_t count;
+	} wanted[] = {
+		{&worker_job, pool->settings->workers}, {&housekeeper_job, 1}, {&refresher_job, 1}};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		for (int64_t n = children_at(pool, wanted[i].job); n < wanted[i].count; n++)
+			child_add(pool, wanted[i].job);
 }
 
 void

@@ -23,6 +23,7 @@
 #include "base/network.h"
 #include "base/settings.h"
 #include "registry/url.h"
+#include "renew/program.h"
 
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
@@ -68,6 +69,11 @@ const struct setting config_table[] = {
 	{ "verify_proxy", "text", "", "URL of the proxy for reaching registries; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
 	{ "verify_timeout_s", "seconds", "5", "Time that checking a login may take.", 1, 30, TO(verify_timeout_s) },
 	{ "verify_per_minute", "number", "60", "Checks per minute that the keys of an account may ask for, and tokens fetched for one key; 0: no limit.", 0, 1000, TO(verify_per_minute) },
+	{ "refresh_programs", "programs", "", "Programs that logins with the source exec may run, as name=/path or name=style:/path, separated by blanks; empty: none.", 0, 0, TO(refresh_programs) },
+	{ "refresh_environment", "text", "", "Environment of those programs, as NAME=value, separated by blanks.", 0, 0, TO(refresh_environment) },
+	{ "refresh_metadata", "off|aws", "off", "Let every login with the source ecr or ecrPublic use the keys of this machine, which a cloud's metadata service gives.", 0, 0, TO(refresh_metadata) },
+	{ "refresh_tokens_dir", "path", "", "Directory below which sources may read a token from a file; empty: none.", 0, 0, TO(refresh_tokens_dir) },
+	{ "refresh_timeout_s", "seconds", "15", "Time that renewing a login at its source may take.", 1, 120, TO(refresh_timeout_s) },
 	{ "writes_per_minute", "number", "3000", "Changes and retrievals of logins per minute and account; 0: no limit.", 0, 16000, TO(writes_per_minute) },
 	{ "rows_per_project", "number", "10000", "Rows of each type that a project or an account may have; 0: no limit.", 0, 1000000, TO(rows_per_project) },
 	{ "projects_per_user", "number", "100", "Projects that a user may own; 0: no limit.", 0, 100000, TO(projects_per_user) },
@@ -84,6 +90,7 @@ const struct setting config_table[] = {
 	{ "purged_keep_s", "seconds", "172800", NULL, 600, 31536000, TO(purged_keep_s) },
 	{ "sweep_every_s", "seconds", "60", NULL, 1, 3600, TO(sweep_every_s) },
 	{ "verify_threads", "number", "2", NULL, 1, 16, TO(verify_threads) },
+	{ "refresh_threads", "number", "8", NULL, 1, 16, TO(refresh_threads) },
 	{ 0 }
 };
 // clang-format on
@@ -269,6 +276,23 @@ config_read_networks(const struct setting *row, const char *text, struct setting
 	return right;
 }
 
+/* A list as in renew/program.h. */
+static bool
+read_programs(const struct setting *row, const char *text, struct settings *s,
+	      char why[CONFIG_WHY_MAX])
+{
+	struct program program;
+
+	for (const char *rest = text; program_next(&rest, &program);)
+		if (*program.name == '\0' || *program.path == '\0')
+			return fail(why,
+				    "names programs as name=/path or name=style:/path, where the "
+				    "path is absolute and the style docker, kubelet or kubectl; it "
+				    "does not understand \"%s\"",
+				    program.name);
+	return config_read_text(row, text, s, why);
+}
+
 // clang-format off
 static const struct setting_type {
 	const char *name;
@@ -285,9 +309,11 @@ static const struct setting_type {
 	{ "level", read_level, " LEVEL" },
 	{ "text|json", read_word, " FORM" },
 	{ "off|on", read_word, " MODE" },
+	{ "off|aws", read_word, " CLOUD" },
 	{ "auto|wal|rollback", read_word, " MODE" },
 	{ "users", read_users, " USERS" },
 	{ "networks", config_read_networks, " NETWORKS" },
+	{ "programs", read_programs, " PROGRAMS" },
 };
 // clang-format on
 

@@ -4,6 +4,7 @@
  *   regcredd (master: socket, lock; never opens the database)
  *      ├─ prepare: migrates, checks the key, exits (once, before the others)
  *      ├─ housekeeper
+ *      ├─ refresher
  *      └─ worker × W ── thread × T: epoll(listener, wake-up) → accept4 → peer check → gateway_serve
  */
 #ifndef REGCRED_SERVER_POOL_H

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/settings.h"
+#include "server/sandbox.h"
 #include "shared/board.h"
 #include "shared/limiter.h"
 
@@ -17,7 +18,7 @@ enum {
 
 enum {
 	WORKERS_MAX = 64,
-	CHILDREN_MAX = 2 * (WORKERS_MAX + 1), /* a reload runs old and new ones side by side */
+	CHILDREN_MAX = 2 * (WORKERS_MAX + 2), /* a reload runs old and new ones side by side */
 };
 
 struct pool;
@@ -25,7 +26,9 @@ struct pool;
 struct child_kind {
 	const char *name;
 	int (*run)(const struct pool *pool);
+	enum board_job shown;
 	bool listens; /* keeps the listening socket */
+	enum sandbox_for sandbox;
 };
 
 struct child {

@@ -181,7 +181,7 @@ run_cgi(void)
 	if (is_served(&s))
 		return cgi_failed("the state directory is in the web root, where everyone may read "
 				  "it: move it elsewhere");
-	if (!sandbox_enter(&s, &sandbox))
+	if (!sandbox_enter(&s, SANDBOX_SERVER, &sandbox))
 		return cgi_failed(sandbox.missing);
 	if (!gateway_init())
 		return cgi_failed(

@@ -1,4 +1,4 @@
-/* sandbox: the files (Landlock) and the system calls (seccomp) that a worker may use.
+/* sandbox: the files (Landlock) and the system calls (seccomp) that a process of the pool may use.
  *
  * The tables are the whole policy.  Files: those not listed are inaccessible. System calls: those
  * that only an intruder makes kill the process, which the master logs; some more fail with ENOSYS,
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <link.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@
 
 #include "base/harden.h"
 #include "base/settings.h"
+#include "renew/program.h"
 
 /* Sanitizers trace the process from outside and read other files. Coverage data is written into the
  * build tree at exit. */
@@ -130,9 +132,63 @@ allow_around(int rules, const char *file, uint64_t access)
 	return allow_path(rules, dirname(path), access);
 }
 
-static bool
-allow_paths(int rules, const struct settings *s)
+#define RUN ((uint64_t)LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE)
+
+/* Allows what loads programs, which is what has loaded this one. */
+static int
+allow_loader(struct dl_phdr_info *info, size_t size, void *rules)
 {
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			return allow_path(*(int *)rules,
+					  (const char *)info->dlpi_addr +
+						  info->dlpi_phdr[i].p_vaddr,
+					  RUN)
+				       ? 0
+				       : -1;
+	return 0;
+}
+
+/* Allows a program, and the interpreter that a script names in its first line. */
+static bool
+allow_program(int rules, const char *path)
+{
+	char line[256], *interpreter = line + 2;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	line[len < 0 ? 0 : len] = '\0';
+	if (strncmp(line, "#!", 2) == 0) {
+		interpreter += strspn(interpreter, " \t");
+		interpreter[strcspn(interpreter, " \t\n")] = '\0';
+		if (*interpreter == '/' && !allow_path(rules, interpreter, RUN))
+			return false;
+	}
+	return allow_path(rules, path, RUN);
+}
+
+static bool
+allow_programs(int rules, const char *list)
+{
+	struct program program;
+
+	if (*list != '\0' && dl_iterate_phdr(allow_loader, &rules) != 0)
+		return false;
+	while (program_next(&list, &program))
+		if (!allow_program(rules, program.path))
+			return false;
+	return true;
+}
+
+static bool
+allow_paths(int rules, const struct settings *s, enum sandbox_for who)
+{
+	if (who == SANDBOX_REFRESHER && (!allow_programs(rules, s->refresh_programs) ||
+					 !allow_path(rules, s->refresh_tokens_dir, LOOK)))
+		return false;
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(system_paths[0]); i++)
 		if (!allow_path(rules, system_paths[i].path, system_paths[i].access))
 			return false;
@@ -143,7 +199,7 @@ allow_paths(int rules, const struct settings *s)
 }
 
 static bool
-restrict_files(const struct settings *s, struct sandbox *out)
+restrict_files(const struct settings *s, enum sandbox_for who, struct sandbox *out)
 {
 	const struct landlock_ruleset_attr attr = {.handled_access_fs = HANDLED};
 	int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
@@ -151,7 +207,7 @@ restrict_files(const struct settings *s, struct sandbox *out)
 
 	if (rules < 0)
 		return lacks(out, "the kernel has no Landlock");
-	ok = allow_paths(rules, s) && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+	ok = allow_paths(rules, s, who) && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 	if (!ok)
 		failed(out, "Landlock", errno);
 	close(rules);
@@ -162,9 +218,10 @@ restrict_files(const struct settings *s, struct sandbox *out)
 #else
 
 static bool
-restrict_files(const struct settings *s, struct sandbox *out)
+restrict_files(const struct settings *s, enum sandbox_for who, struct sandbox *out)
 {
 	(void)s;
+	(void)who;
 	return lacks(out, "built without Landlock");
 }
 
@@ -178,17 +235,19 @@ restrict_files(const struct settings *s, struct sandbox *out)
 /* By name, so that a call which an architecture does not have is passed over.  What only an intruder
  * does: the process ends. */
 static const char *const deadly_calls[] = {
-	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd",
+	"ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd",
 	"mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at",
 	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "capset",
 	"bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "io_uring_setup",
 	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
 	"acct", "quotactl", "settimeofday", "clock_settime", "adjtimex", "iopl", "ioperm", "personality",
 };
+/* The same, where no program may be started. */
+static const char *const starting_calls[] = { "execve", "execveat", "fork", "vfork" };
 /* What a library may try, and does without where a kernel does not have it.  clone3's flags are in
  * memory, where a filter cannot look: the C library takes clone instead. */
 static const char *const refused_calls[] = {
-	"clone3", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal", "process_madvise",
+	"clone3", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal", "process_madvise",
 	"setfsuid", "setfsgid", "setrlimit", "mknod", "mknodat", "open_tree", "move_mount", "fsopen", "fsmount", "fspick", "mount_setattr",
 	"io_uring_enter", "io_uring_register", "io_setup", "vmsplice", "fanotify_init", "syslog", "clock_adjtime",
 	"msgget", "semget", "shmget", "mq_open", "uselib", "vhangup",
@@ -239,23 +298,28 @@ add_sockets(scmp_filter_ctx filter)
 /* Calls refused only with certain arguments: creating processes rather than threads, signals to
  * others, enabling debuggers and core files, changing limits. */
 static int
-add_narrow(scmp_filter_ctx filter)
+add_narrow(scmp_filter_ctx filter, bool starts)
 {
 	const scmp_datum_t thread = 0x00010000; /* CLONE_THREAD */
 	const struct {
 		int call;
 		struct scmp_arg_cmp argument;
+		bool starts; /* also where programs may be started */
 	} calls[] = {
-		{SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, thread, 0)},
-		{SCMP_SYS(tgkill), argument(0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0)},
-		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0)},
-		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_PTRACER, 0)},
-		{SCMP_SYS(prlimit64), argument(2, SCMP_CMP_NE, 0, 0)},
-		{SCMP_SYS(ioctl), argument(1, SCMP_CMP_EQ, TIOCSTI, 0)},
+		{SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, thread, 0), false},
+		{SCMP_SYS(kill), argument(0, SCMP_CMP_GE, 0, 0), false},
+		{SCMP_SYS(tgkill), argument(0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0), false},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_DUMPABLE, 0), true},
+		{SCMP_SYS(prctl), argument(0, SCMP_CMP_EQ, PR_SET_PTRACER, 0), true},
+		{SCMP_SYS(prlimit64), argument(2, SCMP_CMP_NE, 0, 0), true},
+		{SCMP_SYS(ioctl), argument(1, SCMP_CMP_EQ, TIOCSTI, 0), true},
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		int rc = seccomp_rule_add(filter, refuse, calls[i].call, 1, calls[i].argument);
+		int rc = starts && !calls[i].starts
+				 ? 0
+				 : seccomp_rule_add(filter, refuse, calls[i].call, 1,
+						    calls[i].argument);
 
 		if (rc != 0)
 			return rc;
@@ -273,7 +337,7 @@ can_kill(void)
 }
 
 static bool
-restrict_calls(struct sandbox *out)
+restrict_calls(bool starts, struct sandbox *out)
 {
 	scmp_filter_ctx filter;
 	int rc;
@@ -285,11 +349,14 @@ restrict_calls(struct sandbox *out)
 		return failed(out, "seccomp", ENOMEM);
 	rc = add_calls(filter, SCMP_ACT_KILL_PROCESS, deadly_calls,
 		       sizeof(deadly_calls) / sizeof(deadly_calls[0]));
+	if (rc == 0 && !starts)
+		rc = add_calls(filter, SCMP_ACT_KILL_PROCESS, starting_calls,
+			       sizeof(starting_calls) / sizeof(starting_calls[0]));
 	if (rc == 0)
 		rc = add_calls(filter, refuse, refused_calls,
 			       sizeof(refused_calls) / sizeof(refused_calls[0]));
 	if (rc == 0)
-		rc = add_narrow(filter);
+		rc = add_narrow(filter, starts);
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
@@ -300,16 +367,19 @@ restrict_calls(struct sandbox *out)
 #else
 
 static bool
-restrict_calls(struct sandbox *out)
+restrict_calls(bool starts, struct sandbox *out)
 {
+	(void)starts;
 	return lacks(out, "built without libseccomp");
 }
 
 #endif
 
 bool
-sandbox_enter(const struct settings *s, struct sandbox *out)
+sandbox_enter(const struct settings *s, enum sandbox_for who, struct sandbox *out)
 {
+	bool starts = who == SANDBOX_REFRESHER && *s->refresh_programs != '\0';
+
 	*out = (struct sandbox){0};
 	if (!s->sandbox)
 		return true;
@@ -317,7 +387,7 @@ sandbox_enter(const struct settings *s, struct sandbox *out)
 		return lacks(out, "built with a sanitizer");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return lacks(out, "the kernel has no no_new_privs");
-	return restrict_files(s, out) && restrict_calls(out);
+	return restrict_files(s, who, out) && restrict_calls(starts, out);
 }
 
 const char *

@@ -26,6 +26,9 @@
 #include "model/check.h"
 #include "model/schema.h"
 #include "registry/check.h"
+#include "renew/renew.h"
+#include "renew/restore.h"
+#include "renew/source.h"
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
@@ -235,6 +238,8 @@ restore_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct restore_note *note = arg;
 
+	if (renew_after_restore(tx, note->ring) != STORE_OK)
+		return ERR_INTERNAL;
 	return note_database(tx, note->ring, "restore", "{\"keys\":%zu,\"logins\":%zu}", note->keys,
 			     note->logins);
 }
@@ -320,14 +325,25 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 					      .ca_file = s->verify_ca_file,
 					      .proxy = s->verify_proxy,
 					      .timeout_ms = s->verify_timeout_s * 1000};
+	app->renewals = (struct renew_settings){.networks = s->verify_networks,
+						.ca_file = s->verify_ca_file,
+						.proxy = s->verify_proxy,
+						.timeout_ms = s->refresh_timeout_s * 1000,
+						.metadata = s->refresh_metadata ? "aws" : "",
+						.programs = s->refresh_programs,
+						.environment = s->refresh_environment,
+						.tokens_dir = s->refresh_tokens_dir};
 	/* Tests of logins, and waiting for tokens, block the threads of their requests: some are
 	 * reserved for other requests, and one account or key gets at most half. */
 	app->seats = seats_new((unsigned)(s->threads * 3 + 3) / 4, (unsigned)(s->threads + 1) / 2);
 	if (app->seats != NULL) {
 		app->verifier = verifier_new(app->store, app->ring, &app->checks, app->seats);
 		app->inject = inject_new(&app->checks, app->seats);
+		const struct renewer_parts parts = {app->store, app->ring, &app->renewals,
+						    &app->checks, sources};
+		app->renewer = renewer_new(&parts);
 	}
-	if (app->verifier == NULL || app->inject == NULL) {
+	if (app->verifier == NULL || app->inject == NULL || app->renewer == NULL) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "out of memory");
 		app_free(app);
 		return NULL;
@@ -371,10 +387,24 @@ app_start_checks(struct app *app)
 	       verifier_start(app->verifier, (size_t)app->settings->verify_threads);
 }
 
+bool
+app_start_renewals(struct app *app)
+{
+	return store_start(app->store) &&
+	       renewer_start(app->renewer, (size_t)app->settings->refresh_threads);
+}
+
 void
 app_run_checks(struct app *app)
 {
 	while (verifier_run_one(app->verifier))
+		;
+}
+
+void
+app_run_renewals(struct app *app)
+{
+	while (renewer_run_one(app->renewer))
 		;
 }
 
@@ -384,6 +414,7 @@ app_free(struct app *app)
 	if (app == NULL)
 		return;
 	verifier_free(app->verifier);
+	renewer_free(app->renewer);
 	inject_free(app->inject);
 	seats_free(app->seats);
 	refusals_free(app->auth.refusals);

@@ -22,6 +22,7 @@
 #include "login/verifier.h"
 #include "model/schema.h"
 #include "registry/check.h"
+#include "renew/renew.h"
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "shared/board.h"
@@ -60,8 +61,11 @@ bool app_use_pool(struct app *app, struct limiter *limiter, const struct board *
 /* Starts the threads that check logins; without them a request for a check runs it before it is
  * answered.  False if they cannot be started. */
 bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
-/* Runs the checks that are due: only for CGI. */
+/* Starts the threads that renew logins: only the refresher. */
+bool app_start_renewals(struct app *app) __attribute__((warn_unused_result));
+/* Runs the checks and the renewals that are due: only for CGI. */
 void app_run_checks(struct app *app);
+void app_run_renewals(struct app *app);
 
 /* For the command line of a user who may read key and database: acts as superadmin. The caller owns
  * both structs. */
@@ -86,6 +90,8 @@ struct app {
 	struct check_settings checks;
 	struct seats *seats; /* for threads that wait for registries */
 	struct verifier *verifier;
+	struct renew_settings renewals;
+	struct renewer *renewer;
 	struct inject *inject;
 	struct limits limits;
 	char proxy_token[PROXY_TOKEN_SIZE];

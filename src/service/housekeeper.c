@@ -12,6 +12,7 @@
 #include "resource/resource.h"
 #include "resource/warn.h"
 #include "service/app.h"
+#include "service/expiry.h"
 #include "shared/board.h"
 #include "store/store.h"
 
@@ -90,6 +91,23 @@ app_write_refusals(struct app *app, bool all)
 	return rc == STORE_OK;
 }
 
+/* For /metrics. */
+static void
+look_at_expiry(struct app *app)
+{
+	struct arena *a = board_is_used() ? arena_new(APP_ARENA_MAX) : NULL;
+	struct board_expiry found = {0};
+
+	if (a == NULL)
+		return;
+	if (expiry_look(app->store, a, clock_wall_ms(), &found) == STORE_OK)
+		board_show_expiry(&found);
+	else
+		log_warn("housekeeper: what ends soon could not be counted; it will be tried "
+			 "again");
+	arena_free(a);
+}
+
 bool
 app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 {
@@ -116,6 +134,7 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 		rc = recheck_schedule(app->store, limits.now_ms, &planned);
 	if (rc == STORE_OK)
 		log_anchor(app);
+	look_at_expiry(app);
 	enum store_rc tidied = store_tidy(app->store);
 	rc = rc == STORE_OK ? tidied : rc;
 	if (rc == STORE_OK)

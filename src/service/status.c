@@ -19,9 +19,11 @@
 #include "base/text.h"
 #include "model/date.h"
 #include "model/schema.h"
+#include "model/source.h"
 #include "resource/resource.h"
 #include "secret/keyring.h"
 #include "service/app.h"
+#include "service/expiry.h"
 #include "service/sealed.h"
 #include "shared/board.h"
 #include "store/store.h"
@@ -89,11 +91,11 @@ put_process(struct status_walk *s, const struct board_slot *slot)
 {
 	static const char *const states[] = {"", "waiting to start", "starting", "ready",
 					     "draining"};
-	static const char *const jobs[] = {"worker", "housekeeper"};
-	int32_t state = slot->state;
+	static const char *const jobs[] = {"worker", "housekeeper", "refresher"};
+	int32_t state = slot->state, job = slot->job;
 
 	json_begin_object(&s->w);
-	status_put_text(s, "job", slot->job == BOARD_HOUSEKEEPER ? jobs[1] : jobs[0]);
+	status_put_text(s, "job", jobs[job >= 0 && job <= BOARD_REFRESHER ? job : BOARD_WORKER]);
 	put_int(s, "pid", slot->pid);
 	status_put_text(s, "state",
 			state >= CHILD_DUE && state <= CHILD_DRAINING ? states[state] : "?");
@@ -247,6 +249,39 @@ put_doubles(struct status_walk *s, const struct context *c)
 	put_int(s, "doubles", doubles);
 }
 
+/* Logins that renew themselves, and what ends soon. */
+static void
+put_expiry(struct status_walk *s, const struct context *c)
+{
+	struct board_expiry found = {0};
+
+	if (expiry_look(c->store, s->arena, s->now_ms, &found) != STORE_OK)
+		status_complain(s, "what ends soon cannot be counted: run `regcred check`");
+	json_name(&s->w, "expiry");
+	json_begin_object(&s->w);
+	for (size_t i = 0; i < BOARD_WITHIN; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "loginsWithin%s", board_within_names[i]);
+		put_int(s, name, found.logins[i]);
+		(void)snprintf(name, sizeof(name), "keysWithin%s", board_within_names[i]);
+		put_int(s, name, found.keys[i]);
+	}
+	put_time(s, "nextEnd", found.next_ms[BOARD_SOURCES]);
+	json_end_object(&s->w);
+	json_name(&s->w, "renewal");
+	json_begin_object(&s->w);
+	put_int(s, "overdue", found.overdue);
+	put_time(s, "firstDue", found.first_due_ms);
+	for (size_t i = 0; i < SOURCE__COUNT; i++)
+		if (found.next_ms[i] != 0)
+			put_time(s, source_table[i].name, found.next_ms[i]);
+	json_end_object(&s->w);
+	if (found.overdue > 0)
+		status_complain(s, "logins could not be renewed and end soon: GET "
+				   "registryCredentials?refreshResult_ne=refreshed names them");
+}
+
 static void
 put_keys(struct status_walk *s, const struct context *c)
 {
@@ -291,6 +326,7 @@ put_database(struct status_walk *s, const struct context *c)
 				   "refused until space is freed");
 	put_rows(s, c);
 	put_doubles(s, c);
+	put_expiry(s, c);
 	put_keys(s, c);
 }
 

@@ -190,6 +190,41 @@ board_request(unsigned route, enum http_method method, int status, int64_t us)
 	observe(&board->durations[route], board_us_bounds, board_us_count, us);
 }
 
+const char *const board_within_names[BOARD_WITHIN] = {"0s", "1h", "1d", "7d", "14d", "30d"};
+const int64_t board_within_ms[BOARD_WITHIN] = {
+	0,
+	3600 * INT64_C(1000),
+	24 * 3600 * INT64_C(1000),
+	7 * 24 * 3600 * INT64_C(1000),
+	14 * 24 * 3600 * INT64_C(1000),
+	30 * 24 * 3600 * INT64_C(1000),
+};
+
+bool
+board_is_used(void)
+{
+	return board != NULL;
+}
+
+/* Number by number, each of which a reader sees whole. */
+void
+board_show_expiry(const struct board_expiry *found)
+{
+	const _Atomic int64_t *from = (const _Atomic int64_t *)found;
+
+	for (size_t i = 0; board != NULL && i < sizeof(*found) / sizeof(*from); i++)
+		((_Atomic int64_t *)&board->expiry)[i] = from[i];
+}
+
+void
+board_renewal(unsigned source, unsigned result, int64_t us)
+{
+	if (board == NULL || source >= BOARD_SOURCES || result >= BOARD_RESULTS)
+		return;
+	board_add(&board->renewals[source][result], 1);
+	observe(&board->renewal_durations[source], board_us_bounds, board_us_count, us);
+}
+
 void
 board_write_wait(int64_t us)
 {

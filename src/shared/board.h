@@ -20,8 +20,10 @@
 #include "base/http.h"
 
 enum {
-	BOARD_SLOTS = 130, /* processes: twice 64 workers and a housekeeper */
-	BOARD_ROUTES = 16, /* routes that are counted separately */
+	BOARD_SLOTS = 132,  /* processes: twice 64 workers, a housekeeper and a refresher */
+	BOARD_ROUTES = 16,  /* routes that are counted separately */
+	BOARD_SOURCES = 16, /* sources of logins, and results of asking one */
+	BOARD_RESULTS = 16,
 	BOARD_BOUNDS = 16, /* buckets of a histogram, including the open-ended one */
 	BOARD_VERSION_SIZE = 32,
 };
@@ -64,7 +66,7 @@ struct histogram {
 
 enum { BOARD_STATUSES = 20 };
 
-enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER };
+enum board_job { BOARD_WORKER, BOARD_HOUSEKEEPER, BOARD_REFRESHER };
 /* The life of a process: server/children.c has the table. */
 enum child_state {
 	CHILD_NONE,	/* a free slot */
@@ -86,6 +88,18 @@ struct board_slot {
 	_Atomic uint64_t requests;
 };
 
+/* Credentials that end within a time from now, by the housekeeper's last look: metrics and `regcred
+ * status` show them. */
+enum { BOARD_WITHIN = 6 };
+extern const char *const board_within_names[BOARD_WITHIN]; /* "0s", "1h" */
+extern const int64_t board_within_ms[BOARD_WITHIN];
+struct board_expiry {
+	_Atomic int64_t looked_ms;				  /* 0: not yet */
+	_Atomic int64_t logins[BOARD_WITHIN], keys[BOARD_WITHIN]; /* logins: without a source */
+	_Atomic int64_t next_ms[BOARD_SOURCES + 1]; /* the last one: without a source; 0: none */
+	_Atomic int64_t overdue, first_due_ms;
+};
+
 struct board {
 	uint64_t magic, size;
 	char version[BOARD_VERSION_SIZE];
@@ -104,6 +118,9 @@ struct board {
 	_Atomic uint64_t requests[BOARD_ROUTES][HTTP__COUNT][BOARD_STATUSES];
 	struct histogram durations[BOARD_ROUTES];
 	struct histogram write_waits, batches;
+	struct board_expiry expiry;
+	_Atomic uint64_t renewals[BOARD_SOURCES][BOARD_RESULTS];
+	struct histogram renewal_durations[BOARD_SOURCES];
 	struct board_slot slots[BOARD_SLOTS];
 };
 
@@ -126,6 +143,11 @@ void board_end(void);
 void board_request(unsigned route, enum http_method method, int status, int64_t us);
 void board_write_wait(int64_t us);
 void board_commit(size_t pieces);
+/* Whether this process counts anywhere. */
+bool board_is_used(void);
+void board_show_expiry(const struct board_expiry *found);
+/* A source of logins was asked for a new secret. */
+void board_renewal(unsigned source, unsigned result, int64_t us);
 void board_swept(int64_t now_ms, int64_t rows);
 
 /* The upper bounds of the histograms, BOARD_BOUNDS - 1 at most, in microseconds and in pieces;

@@ -129,6 +129,75 @@ put_counters(struct text *t, const struct board *b)
 		put_one(t, rows[i].name, "counter", rows[i].help, (int64_t)b->counters[i]);
 }
 
+/* ---- logins that renew themselves ---- */
+
+static void
+put_renewals(struct text *t, const struct board *b, const struct metrics_words *words)
+{
+	static const char total[] = "regcred_refreshes_total",
+			  time[] = "regcred_refresh_duration_seconds";
+	char label[96];
+
+	metrics_put_head(t, total, "counter", "Renewals of logins by source and result.");
+	for (size_t s = 0; words->sources[s] != NULL; s++)
+		for (size_t r = 0; words->results[r] != NULL; r++)
+			if (b->renewals[s][r] != 0)
+				put(t, "%s{source=\"%s\",result=\"%s\"} %" PRIu64 "\n", total,
+				    words->sources[s], words->results[r],
+				    (uint64_t)b->renewals[s][r]);
+	metrics_put_head(
+		t, time, "histogram",
+		"Time that a source took to give a new secret, with the registry's check of it.");
+	for (size_t s = 0; words->sources[s] != NULL; s++) {
+		(void)snprintf(label, sizeof(label), "source=\"%s\"", words->sources[s]);
+		put_histogram(t, time, label, &b->renewal_durations[s], board_us_bounds,
+			      board_us_count, 1e6);
+	}
+}
+
+static void
+put_within(struct text *t, const char *name, const char *help, const _Atomic int64_t *counts)
+{
+	metrics_put_head(t, name, "gauge", help);
+	for (size_t i = 0; i < BOARD_WITHIN; i++)
+		put(t, "%s{within=\"%s\"} %" PRId64 "\n", name, board_within_names[i],
+		    (int64_t)counts[i]);
+}
+
+static void
+put_next(struct text *t, const struct board_expiry *e, const struct metrics_words *words)
+{
+	static const char name[] = "regcred_login_next_expiry_timestamp_seconds";
+
+	metrics_put_head(t, name, "gauge", "When the next login with that source ends.");
+	for (size_t s = 0; words->sources[s] != NULL; s++)
+		if (e->next_ms[s] != 0)
+			put(t, "%s{source=\"%s\"} %" PRId64 "\n", name, words->sources[s],
+			    (int64_t)e->next_ms[s] / 1000);
+	if (e->next_ms[BOARD_SOURCES] != 0)
+		put(t, "%s{source=\"none\"} %" PRId64 "\n", name,
+		    (int64_t)e->next_ms[BOARD_SOURCES] / 1000);
+}
+
+/* As the housekeeper saw it last: a scrape reads no table. */
+static void
+metrics_put_expiry(struct text *t, const struct board_expiry *e, const struct metrics_words *words)
+{
+	if (e->looked_ms == 0)
+		return;
+	put_within(t, "regcred_logins_expiring",
+		   "Logins in use without a source that end within that time.", e->logins);
+	put_within(t, "regcred_keys_expiring", "API keys in use that end within that time.",
+		   e->keys);
+	put_next(t, e, words);
+	put_one(t, "regcred_refresh_overdue", "gauge",
+		"Logins whose last renewal failed and of whose life less than a quarter is left.",
+		e->overdue);
+	if (e->first_due_ms != 0)
+		put_one(t, "regcred_refresh_oldest_due_timestamp_seconds", "gauge",
+			"When the first renewal is or was due.", e->first_due_ms / 1000);
+}
+
 static int64_t
 count_processes(const struct board *b)
 {
@@ -156,7 +225,7 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 		"When the pool last read its settings.", b->loaded_ms / 1000);
 	put_one(&t, "regcred_uptime_seconds", "gauge", "Since when the pool runs.",
 		(now->now_ms - b->started_ms) / 1000);
-	put_one(&t, "regcred_processes", "gauge", "Workers and housekeepers that run.",
+	put_one(&t, "regcred_processes", "gauge", "Workers, housekeeper and refresher that run.",
 		count_processes(b));
 	for (size_t i = 0; i < now->gauge_count; i++)
 		put_one(&t, now->gauges[i].metric, "gauge", now->gauges[i].help,
@@ -164,6 +233,10 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 	put_counters(&t, b);
 	put_requests(&t, b, routes);
 	put_durations(&t, b, routes);
+	if (now->words.sources != NULL) {
+		put_renewals(&t, b, &now->words);
+		metrics_put_expiry(&t, &b->expiry, &now->words);
+	}
 	metrics_put_head(&t, "regcred_write_wait_seconds", "histogram",
 			 "Time that a write waits for its turn, before its transaction begins.");
 	put_histogram(&t, "regcred_write_wait_seconds", "", &b->write_waits, board_us_bounds,

@@ -21,10 +21,17 @@ struct gauge {
 	int64_t value;
 };
 
+/* Words of labels, each list ended by NULL. */
+struct metrics_words {
+	const char *const *sources, *const *results; /* of renewals; at most BOARD_SOURCES and
+							BOARD_RESULTS */
+};
+
 struct metrics_now {
 	int64_t now_ms;		    /* wall clock */
 	const struct gauge *gauges; /* of the database */
 	size_t gauge_count;
+	struct metrics_words words;
 };
 
 /* routes: BOARD_ROUTES names, NULL for an unused row. Returns the text and its length; NULL if out

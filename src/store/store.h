@@ -299,6 +299,21 @@ enum store_rc store_count_states(struct store *s, struct arena *a, const struct 
 				 int64_t now_ms, struct state_count **out, size_t *count)
 	__attribute__((warn_unused_result));
 
+/* Credentials in use, by kind and source: how many end before now plus each of the spans, when the
+ * next one ends (0: none does), how many were not renewed at the last try though little of their
+ * life is left, and when the first was or is to be renewed (0: none is).  Reads the whole family.
+ */
+enum { EXPIRY_SPANS_MAX = 8, EXPIRY_COUNTS_MAX = 64 };
+struct expiry_count {
+	const char *kind, *source; /* source NULL: none */
+	int64_t within[EXPIRY_SPANS_MAX];
+	int64_t next_ms, overdue, first_due_ms;
+};
+enum store_rc store_count_expiring(struct store *s, struct arena *a, int64_t now_ms,
+				   const int64_t *spans_ms, size_t span_count,
+				   struct expiry_count **out, size_t *count)
+	__attribute__((warn_unused_result));
+
 /* How many active rows of a kind of credentials have an older one with the same registry, public
  * value and path.  Reads them all. */
 enum store_rc store_count_doubles(struct store *s, const char *kind, int64_t *doubles)

@@ -48,6 +48,62 @@ store_count_states(struct store *s, struct arena *a, const struct family *family
 			      : rc;
 }
 
+static enum store_rc
+read_expiring(struct store_tx *tx, struct arena *a, const struct value *binds, size_t span_count,
+	      struct expiry_count *out, size_t *count)
+{
+	char text[2048];
+	struct cursor row;
+	size_t n = (size_t)snprintf(
+		text, sizeof(text),
+		"SELECT kind, source, min(CASE WHEN expires > ?1 THEN expires END), "
+		"sum(CASE WHEN refresh_result <> 'refreshed' AND (secret_value IS NULL OR "
+		"expires - ?1 < (expires - coalesce(refreshed, created)) / 4) THEN 1 ELSE 0 END), "
+		"min(refresh_due)");
+
+	for (size_t i = 0; i < span_count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      ", sum(CASE WHEN expires <= ?%zu THEN 1 ELSE 0 END)", i + 2);
+	(void)snprintf(text + n, sizeof(text) - n,
+		       " FROM credential WHERE state IN ('active', 'updating-active') AND "
+		       "(expires IS NOT NULL OR source IS NOT NULL) GROUP BY kind, source");
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, span_count + 1, &row);
+	if (rc != STORE_OK)
+		return rc;
+	while (*count < EXPIRY_COUNTS_MAX && (rc = cursor_step(&row)) == STORE_OK) {
+		struct expiry_count *c = &out[(*count)++];
+
+		*c = (struct expiry_count){.kind = cursor_column(&row, a, 0).text,
+					   .source = cursor_column(&row, a, 1).text,
+					   .next_ms = cursor_number(&row, 2),
+					   .overdue = cursor_number(&row, 3),
+					   .first_due_ms = cursor_number(&row, 4)};
+		for (size_t i = 0; i < span_count; i++)
+			c->within[i] = cursor_number(&row, 5 + (int)i);
+	}
+	cursor_end(&row);
+	return arena_failed(a) ? STORE_NO_MEMORY : cursor_rc(rc);
+}
+
+enum store_rc
+store_count_expiring(struct store *s, struct arena *a, int64_t now_ms, const int64_t *spans_ms,
+		     size_t span_count, struct expiry_count **out, size_t *count)
+{
+	struct value binds[EXPIRY_SPANS_MAX + 1] = {value_int(now_ms)};
+	struct store_tx tx;
+
+	*count = 0;
+	*out = arena_array(a, EXPIRY_COUNTS_MAX, sizeof(**out));
+	if (*out == NULL)
+		return STORE_NO_MEMORY;
+	for (size_t i = 0; i < span_count; i++)
+		binds[i + 1] = value_int(now_ms + spans_ms[i]);
+	enum store_rc rc = read_begin(s, &tx);
+	return rc == STORE_OK
+		       ? read_end(s, &tx, read_expiring(&tx, a, binds, span_count, *out, count))
+		       : rc;
+}
+
 enum store_rc
 store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
 {

@@ -781,6 +781,23 @@ class Site:
         return found + self.check_processes() + self.check_logs() + self.check_secrets()
 
 
+OTHERS = 2                       # processes of a pool besides its workers: the housekeeper and the refresher
+
+
+def threads_of(pid):
+    """The threads of a process; 0 for the refresher, whose threads have a name, so that those with many are the workers."""
+    count = 0
+    try:
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/comm" % (pid, task), encoding="ascii") as f:
+                if f.read() == "renew\n":
+                    return 0
+            count += 1
+    except OSError:
+        pass
+    return count
+
+
 def alive(pid):
     try:
         with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:

@@ -14,7 +14,8 @@ import unittest
 
 import harness
 import test_pool
-from test_pool import basic, threads_of, wait_until
+from harness import threads_of
+from test_pool import basic, wait_until
 
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=8)
 
@@ -112,7 +113,7 @@ class Crash(harness.Case):
         self.chance = random.Random(SEED)
 
     def tearDown(self):
-        self.assertTrue(wait_until(lambda: len(self.site.children()) == self.site.workers + 1))
+        self.assertTrue(wait_until(lambda: len(self.site.children()) == self.site.workers + harness.OTHERS))
         self.site.remember_children()
         super().tearDown()
 

@@ -11,7 +11,8 @@ import unittest
 
 import harness
 import test_pool
-from test_pool import Pool, PoolCase, ask, threads_of, wait_until
+from harness import threads_of
+from test_pool import Pool, PoolCase, ask, wait_until
 
 set_up_site, tearDownModule = harness.site_of(globals(), workers=1, threads=2)
 
@@ -97,7 +98,7 @@ class Hang(PoolCase):
         with self.pool() as pool:
             for victim in (workers(pool)[0], [p for p in pool.children() if p not in workers(pool)][0]):
                 stop(victim)
-                self.assertTrue(wait_until(lambda: victim not in pool.children() and len(pool.children()) == 3), pool.text())
+                self.assertTrue(wait_until(lambda: victim not in pool.children() and len(pool.children()) == 2 + harness.OTHERS), pool.text())
             self.answers_direct(pool, 10)
             self.assertEqual(pool.text().count(" has hung for "), 2)
 

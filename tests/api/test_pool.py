@@ -27,6 +27,7 @@ import unittest
 
 import harness
 import validator
+from harness import threads_of
 
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
 
@@ -150,13 +151,6 @@ def state_of(pid):
             return f.read().rsplit(")", 1)[1].split()[0]
     except OSError:
         return None
-
-
-def threads_of(pid):
-    try:
-        return len(os.listdir("/proc/%d/task" % pid))
-    except OSError:
-        return 0
 
 
 class Pool:
@@ -304,7 +298,7 @@ class PoolCase(harness.Case):
         self.site.deaths_allowed = True
 
     def tearDown(self):
-        wait_until(lambda: len(self.site.children()) >= self.site.workers + 1, 5)
+        wait_until(lambda: len(self.site.children()) >= self.site.workers + harness.OTHERS, 5)
         self.site.remember_children()
         super().tearDown()
 
@@ -317,7 +311,7 @@ class PoolCase(harness.Case):
         return [pid for pid in self.site.children() if threads_of(pid) > self.site.threads]
 
     def all_ready(self):
-        return len(self.workers()) == self.site.workers and len(self.site.children()) == self.site.workers + 1
+        return len(self.workers()) == self.site.workers and len(self.site.children()) == self.site.workers + harness.OTHERS
 
     def answers_direct(self, pool, times=1):
         for _ in range(times):
@@ -565,7 +559,7 @@ class Masters(PoolCase):
             self.answers_direct(pool, 5)
             early.sendall(request())
             self.assertEqual(Answer(read_all(early)).status, 401)
-            self.assertTrue(wait_until(lambda: not before & set(pool.children()) and len(pool.children()) == 3), pool.text())
+            self.assertTrue(wait_until(lambda: not before & set(pool.children()) and len(pool.children()) == 2 + harness.OTHERS), pool.text())
             self.assertEqual(pool.text().count("is gone: creating it again"), 1)
             self.assertNotIn(" died", pool.text())
             self.assertEqual(pool.stop(), 0)

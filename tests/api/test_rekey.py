@@ -264,7 +264,7 @@ class Rekey(Rotation):
 
     def test_a_stopped_worker_goes_on_with_the_new_key(self):
         secrets = self.make(3)
-        workers = [pid for pid in self.site.children() if len(os.listdir("/proc/%d/task" % pid)) > 4]
+        workers = [pid for pid in self.site.children() if harness.threads_of(pid) > 4]
         before = self.keys()[1]
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)

@@ -100,13 +100,13 @@ class Reload(PoolCase):
                 return set(f.read().split())
         address = os.path.join(state, "regcredd.sock")
         try:
-            self.assertTrue(wait_until(lambda: len(children()) == 2 and os.path.exists(address)))
+            self.assertTrue(wait_until(lambda: len(children()) == 1 + harness.OTHERS and os.path.exists(address)))
             for workers in (4, 2, 1, 3):
                 self.assertEqual(ask(address).status, 401)
                 before = children()
                 configure(workers)
                 master.send_signal(signal.SIGHUP)
-                self.assertTrue(wait_until(lambda: not before & children() and len(children()) == workers + 1), (workers, children()))
+                self.assertTrue(wait_until(lambda: not before & children() and len(children()) == workers + harness.OTHERS), (workers, children()))
         finally:
             master.terminate()
             self.assertEqual(master.wait(60), 0)
@@ -170,7 +170,7 @@ class Reload(PoolCase):
 
     def test_a_new_process_that_dies_before_it_serves_ends_the_reload_and_the_old_ones_go_on(self):
         with Configured("base_url = http://old.example.test\n", workers=3) as p:
-            self.assertTrue(wait_until(lambda: len(p.pool.children()) == 4))
+            self.assertTrue(wait_until(lambda: len(p.pool.children()) == 3 + harness.OTHERS))
             p.configure("base_url = http://new.example.test\n")
             for _ in range(50):
                 known, before = len(p.pool.text()), set(p.pool.children())
@@ -186,14 +186,14 @@ class Reload(PoolCase):
                     break
                 p.configure("base_url = http://old.example.test\n")
                 p.reload(" ready: ")
-                self.assertTrue(wait_until(lambda: len(p.pool.children()) == 4))
+                self.assertTrue(wait_until(lambda: len(p.pool.children()) == 3 + harness.OTHERS))
                 p.configure("base_url = http://new.example.test\n")
             else:
                 self.skipTest("no new worker was killed before it was ready: " + p.pool.text()[known:])
             self.assertTrue(wait_until(lambda: set(p.pool.children()) == before), p.pool.text()[known:])
             for pid in before:                           # and who dies now is started again, with the settings of before
                 os.kill(pid, signal.SIGKILL)
-                self.assertTrue(wait_until(lambda: pid not in p.pool.children() and len(p.pool.children()) == 4), p.pool.text()[known:])
+                self.assertTrue(wait_until(lambda: pid not in p.pool.children() and len(p.pool.children()) == 3 + harness.OTHERS), p.pool.text()[known:])
                 self.assertIn("http://old.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
             before = p.pool.children()
             p.reload(" ready: ")
@@ -216,7 +216,7 @@ class Reload(PoolCase):
             made = os.lstat(p.pool.socket)
             for _ in range(3):
                 p.reload(" ready: ")
-                wait_until(lambda: len(p.pool.children()) == 2)
+                wait_until(lambda: len(p.pool.children()) == 1 + harness.OTHERS)
             now = os.lstat(p.pool.socket)
             self.assertEqual((now.st_ino, stat.S_IMODE(now.st_mode)), (made.st_ino, stat.S_IMODE(made.st_mode)))
             self.assertEqual(p.pool.stop(), 0)

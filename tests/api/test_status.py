@@ -28,7 +28,7 @@ class Status(harness.Case):
         pool = report["pool"]
         self.assertEqual(pool["master"], self.site.pool.pid)
         jobs = sorted(process["job"] for process in pool["processes"])
-        self.assertEqual(jobs, ["housekeeper", "worker", "worker"])
+        self.assertEqual(jobs, ["housekeeper", "refresher", "worker", "worker"])
         for process in pool["processes"]:
             self.assertEqual(process["state"], "ready")
             os.kill(process["pid"], 0)

@@ -318,6 +318,16 @@ static const struct {
 	bool good;
 } values[] = {
 	{"--workers=1", true},
+	{"--refresh-programs=", true},
+	{"--refresh-programs=a=/b/c d-e=kubelet:/f", true},
+	{"--refresh-programs=a", false},
+	{"--refresh-programs=a=b", false},
+	{"--refresh-programs=a=shell:/b", false},
+	{"--refresh-programs==/b", false},
+	{"--refresh-programs=a=/b c", false},
+	{"--refresh-metadata=aws", true},
+	{"--refresh-metadata=gcp", false},
+	{"--refresh-timeout-s=0", false},
 	{"--workers=64", true},
 	{"--workers=65", false},
 	{"--workers=0", false},

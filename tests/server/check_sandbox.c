@@ -307,7 +307,7 @@ shut_in_and_probe(int i, bool on)
 	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
 	snprintf(s.database, sizeof(s.database), "%s/regcred.db", dir);
 	snprintf(s.key_file, sizeof(s.key_file), "%s/master.key", dir);
-	if (!sandbox_enter(&s, &sandbox))
+	if (!sandbox_enter(&s, SANDBOX_SERVER, &sandbox))
 		return BROKEN;
 	if (on && probes[i].expected != 0 &&
 	    !(probes[i].landlock ? sandbox.landlock : sandbox.seccomp))
@@ -363,6 +363,93 @@ START_TEST(without_a_sandbox_nothing_is_forbidden)
 }
 END_TEST
 
+/* clang-format off */
+/* The refresher's settings, the program that it starts in a process of its own, and that one's exit status: EACCES where Landlock
+ * refuses it; "SCRIPT" stands for one that ends with 7. */
+static const struct { const char *programs, *path; int expected; } starts[] = {
+	{ "true=/bin/true", "/bin/true", 0 },
+	{ "true=/bin/true", "/bin/false", EACCES },
+	{ "true=/bin/true", "/bin/sh", EACCES },
+	{ "true=/bin/true", "SCRIPT", EACCES },
+	{ "a=SCRIPT b=/bin/true", "SCRIPT", 7 },
+	{ "a=SCRIPT b=/bin/true", "/bin/true", 0 },
+	{ "gone=/nowhere/at/all", "/bin/true", EACCES },
+	{ "", "/bin/true", ENOSYS }, /* not even the process */
+};
+/* clang-format on */
+
+static char script[128];
+
+static const char *
+with_script(char *out, size_t size, const char *text)
+{
+	const char *at = strstr(text, "SCRIPT");
+
+	if (at == NULL)
+		return text;
+	snprintf(out, size, "%.*s%s%s", (int)(at - text), text, script, at + strlen("SCRIPT"));
+	return out;
+}
+
+static void
+write_script(void)
+{
+	static const char text[] = "#! /bin/sh -e\nexit 7\n";
+	int fd;
+
+	snprintf(script, sizeof(script), "%s.script", dir);
+	fd = open(script, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+	close(fd);
+}
+
+static int
+refresher_starts(const char *programs, const char *path)
+{
+	struct settings s = {.sandbox = 1};
+	char room[256], name[] = "program";
+	char *argv[] = {name, NULL}, *environment[] = {NULL};
+	struct sandbox sandbox;
+	int status;
+
+	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
+	snprintf(s.refresh_programs, sizeof(s.refresh_programs), "%s",
+		 with_script(room, sizeof(room), programs));
+	if (!sandbox_enter(&s, SANDBOX_REFRESHER, &sandbox))
+		return BROKEN;
+	if (!sandbox.landlock || !sandbox.seccomp)
+		return NOT_HERE;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execve(with_script(room, sizeof(room), path), argv, environment);
+		_exit(errno);
+	}
+	if (pid < 0)
+		return errno;
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return BROKEN;
+	return WEXITSTATUS(status);
+}
+
+START_TEST(the_refresher_starts_what_the_settings_list_and_nothing_else)
+{
+	int status;
+
+	write_script();
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(refresher_starts(starts[_i].programs, starts[_i].path));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(unlink(script), 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_HERE)
+		return;
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == starts[_i].expected,
+		      "status 0x%x", (unsigned)status);
+}
+END_TEST
+
 /* Under a filter that answers seccomp(2) so, as old container profiles and emulators do. */
 static int
 enter_without_seccomp(int error)
@@ -381,7 +468,8 @@ enter_without_seccomp(int error)
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		return NOT_HERE;
 	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
-	if (!sandbox_enter(&s, &sandbox) || sandbox.seccomp || sandbox.missing[0] == '\0')
+	if (!sandbox_enter(&s, SANDBOX_SERVER, &sandbox) || sandbox.seccomp ||
+	    sandbox.missing[0] == '\0')
 		return BROKEN;
 	return 0;
 }
@@ -425,6 +513,8 @@ main(void)
 			    COUNT_OF(probes));
 	tcase_add_test(tc, without_a_sandbox_nothing_is_forbidden);
 	tcase_add_loop_test(tc, a_kernel_without_seccomp_is_gone_on_with, 0, 3);
+	tcase_add_loop_test(tc, the_refresher_starts_what_the_settings_list_and_nothing_else, 0,
+			    COUNT_OF(starts));
 	tcase_add_test(tc, the_text_says_what_is_in_force);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

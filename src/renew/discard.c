@@ -1,0 +1,132 @@
+/* discard: deletes former secrets at sources that keep two, once nobody needs them.
+ *
+ * The housekeeper has wiped them here; the row's `until` is the time of the next try, or the end of
+ * the lease of the one that is under way. */
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/list.h"
+#include "model/record.h"
+#include "model/schema.h"
+#include "renew/job.h"
+#include "renew/renew.h"
+#include "renew/source.h"
+#include "store/store.h"
+
+enum { DISCARD_AGAIN_MS = 600 * 1000, DISCARD_ARENA = 4 * 1024 * 1024 };
+
+struct discarding {
+	struct renew_job job; /* of the login */
+	struct record version;
+	int64_t until_ms;  /* as it was found; then the end of the lease */
+	const char *state; /* afterwards, and its time */
+	int64_t again_ms;
+};
+
+static bool
+discard_find(struct discarding *d)
+{
+	struct list_query q = {.family = &family_secret_version,
+			       .owners = owners_all,
+			       .condition_count = 2,
+			       .sort = COL_UNTIL,
+			       .limit = 1};
+	struct record_list list;
+
+	q.conditions[0] = (struct condition){
+		.column = COL_VERSION_STATE, .op = OP_EQ, .value = value_text("discarding")};
+	q.conditions[1] = (struct condition){
+		.column = COL_UNTIL, .op = OP_LTE, .value = value_int(clock_wall_ms())};
+	if (store_list(d->job.parts->store, d->job.arena, &q, &list) != STORE_OK || list.count == 0)
+		return false;
+	d->version = list.items[0];
+	d->until_ms = d->version.columns[COL_UNTIL].number;
+	return true;
+}
+
+/* Sets state and time of the row if its time is still the one that is known here. */
+static enum err
+discard_move(struct store_tx *tx, const struct discarding *d, const char *state, int64_t until_ms,
+	     bool *moved)
+{
+	struct value columns[COL__COUNT] = {0};
+	struct record now;
+	enum store_rc rc = store_tx_get(tx, d->job.arena, &family_secret_version,
+					record_id(&d->version), &owners_all, &now);
+
+	*moved = rc == STORE_OK && now.columns[COL_UNTIL].type == VALUE_INT &&
+		 now.columns[COL_UNTIL].number == d->until_ms;
+	if (!*moved)
+		return rc == STORE_OK || rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
+	columns[COL_UNTIL] = value_int(until_ms);
+	columns[COL_VERSION_STATE] = value_text(state);
+	return store_update(tx, &family_secret_version, record_id(&d->version), columns,
+			    COL_BIT(COL_UNTIL) | COL_BIT(COL_VERSION_STATE)) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
+}
+
+static enum err
+discard_take(struct store_tx *tx, void *arg)
+{
+	struct discarding *d = arg;
+	int64_t lease_ms =
+		clock_wall_ms() + d->job.parts->settings->timeout_ms + RENEW_LEASE_EXTRA_MS;
+	enum store_rc rc = store_tx_get(tx, d->job.arena, &family_credential,
+					d->version.columns[COL_CREDENTIAL_ID].number, &owners_all,
+					&d->job.row);
+
+	if (rc == STORE_OK)
+		rc = job_read_registry(tx, &d->job);
+	if (rc != STORE_OK)
+		return rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
+	enum err err = discard_move(tx, d, "discarding", lease_ms, &d->job.taken);
+	d->until_ms = lease_ms;
+	return err;
+}
+
+static enum err
+discard_finish(struct store_tx *tx, void *arg)
+{
+	const struct discarding *d = arg;
+	bool moved;
+
+	return discard_move(tx, d, d->state, d->again_ms, &moved);
+}
+
+/* Of a login that has no such source any more the secret stays at the source until its own end. */
+static void
+discard_ask(struct discarding *d)
+{
+	struct renew_job *job = &d->job;
+
+	d->state = "expired";
+	d->again_ms = clock_wall_ms();
+	if (!job_prepare(job) || job->parts->sources[job->source_id].discard == NULL)
+		return;
+	job->renewal.handle = record_text(&d->version, COL_HANDLE);
+	job->result = job->parts->sources[job->source_id].discard(&job->renewal);
+	if (job->result == RENEW_REFRESHED)
+		return;
+	d->state = "discarding";
+	d->again_ms += DISCARD_AGAIN_MS;
+	log_warn("login 1c%lld: its former secret cannot be deleted at the source (%s): it is "
+		 "tried again",
+		 (long long)record_id(&job->row), renew_result_word(job->result));
+}
+
+bool
+discard_one(const struct renewer_parts *parts)
+{
+	struct discarding d = {.job = {.parts = parts, .arena = arena_new(DISCARD_ARENA)}};
+	bool done = false;
+
+	if (d.job.arena != NULL && discard_find(&d) &&
+	    store_write_freeing(parts->store, discard_take, &d) == STORE_OK && d.job.taken) {
+		discard_ask(&d);
+		done = store_write_freeing(parts->store, discard_finish, &d) == STORE_OK;
+	}
+	job_release(&d.job);
+	return done;
+}
