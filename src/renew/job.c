@@ -125,11 +125,12 @@ static bool
 job_check(struct renew_job *job)
 {
 	const struct renewal *r = &job->renewal;
+	const struct registry_at at = {r->address, record_text(&job->registry, COL_TOKEN_HOST)};
 	enum source_class class = job->source->class;
 
 	if (strcmp(job->rule, "off") == 0 || r->unchanged)
 		return true;
-	if (!registry_check(job->parts->checks, job->arena, r->address,
+	if (!registry_check(job->parts->checks, job->arena, &at,
 			    r->new_user != NULL ? r->new_user : r->user, r->new_secret,
 			    &job->report))
 		return false;

@@ -55,11 +55,10 @@ schedule_after_success(int64_t received_ms, int64_t expires_ms, int64_t every_ms
 {
 	int64_t life = expires_ms - received_ms, distance, latest;
 
-	if (expires_ms == 0) {
-		if (every_ms <= 0)
-			every_ms = (int64_t)SCHEDULE_EVERY_DAYS * 24 * HOUR_MS;
+	if (every_ms <= 0 && expires_ms == 0)
+		every_ms = (int64_t)SCHEDULE_EVERY_DAYS * 24 * HOUR_MS;
+	if (every_ms > 0)
 		return received_ms + schedule_spread(every_ms, seed);
-	}
 	if (life >= 2 * (int64_t)HOUR_MS)
 		distance = life / 2;
 	else

@@ -24,8 +24,8 @@ enum {
 uint64_t schedule_seed(const char *uuid, int64_t version, int64_t attempt);
 
 /* After a success: half the life if that is two hours or more, else later, but with a rest in which
- * several attempts fit.  expires_ms 0: the source names no end; then every_ms later, 0:
- * SCHEDULE_EVERY_DAYS. */
+ * several attempts fit.  every_ms later, whatever the end, if that is not 0: a new secret may not
+ * move the end.  expires_ms 0: the source names none; then after SCHEDULE_EVERY_DAYS. */
 int64_t schedule_after_success(int64_t received_ms, int64_t expires_ms, int64_t every_ms,
 			       uint64_t seed);
 

@@ -61,7 +61,6 @@ struct renewal {
 	const char *new_handle;
 	int64_t expires_ms; /* wall clock of this server; 0: not known */
 	int64_t every_ms;   /* when to ask again, whatever the end; 0: schedule.h's interval */
-	int64_t every_ms;   /* where no end is known: when to ask again; 0: schedule.h's interval */
 	bool unchanged;	    /* the source still has the present secret: there is nothing to store */
 	/* Returned with any result: */
 	const char *message; /* a sentence; NULL: the one of the result.  No text of the source but

@@ -30,7 +30,7 @@ class Status(harness.Case):
         jobs = sorted(process["job"] for process in pool["processes"])
         self.assertEqual(jobs, ["housekeeper", "refresher", "worker", "worker"])
         for process in pool["processes"]:
-            self.assertEqual(process["state"], "ready")
+            self.assertEqual(process["state"], "ready", (process, site.tail()))
             os.kill(process["pid"], 0)
         self.assertGreaterEqual(sum(process["requests"] for process in pool["processes"]), 6)
         counted = {(row["type"], row["state"]): row["count"] for row in report["rows"]}

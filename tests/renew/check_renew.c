@@ -178,17 +178,18 @@ static const struct source_calls fakes[SOURCE__COUNT] = {
 	[SOURCE_GITLAB] = {.fetch = fetch_second, .discard = discard_second},
 };
 
-bool __wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
-			   const char *user, const char *secret, struct check_report *out);
+bool __wrap_registry_check(const struct check_settings *s, struct arena *a,
+			   const struct registry_at *at, const char *user, const char *secret,
+			   struct check_report *out);
 
 bool
-__wrap_registry_check(const struct check_settings *s, struct arena *a, const char *address,
+__wrap_registry_check(const struct check_settings *s, struct arena *a, const struct registry_at *at,
 		      const char *user, const char *secret, struct check_report *out)
 {
 	(void)s;
 	(void)a;
 	(void)user;
-	ck_assert_str_eq(address, "reg.test");
+	ck_assert_str_eq(at->address, "reg.test");
 	*out = (struct check_report){.result = works(secret) ? verdict : CHECK_INVALID_CREDENTIAL,
 				     .message = "told"};
 	return true;
