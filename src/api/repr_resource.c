@@ -115,7 +115,6 @@ is_overdue(const struct view *v, const struct record *row)
 	       source_is_overdue(row, v->context->now_ms);
 }
 
-/* A message on an inactive row says why it did not become active. */
 /* Whether the last try to renew a login failed. */
 static bool
 is_not_renewed(const struct record *row)
@@ -138,8 +137,6 @@ transition_of(const struct view *v, const struct record *row)
 		return "yes";
 	if (is_overdue(v, row))
 		return "error";
-	return state == ST_INACTIVE && record_text(row, COL_TRANSITION_TEXT) != NULL ? "error"
-										     : "no";
 	if (record_text(row, COL_TRANSITION_TEXT) == NULL)
 		return "no";
 	return state == ST_INACTIVE || is_not_renewed(row) ? "error" : "no";

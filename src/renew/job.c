@@ -125,7 +125,9 @@ static bool
 job_check(struct renew_job *job)
 {
 	const struct renewal *r = &job->renewal;
-	const struct registry_at at = {r->address, record_text(&job->registry, COL_TOKEN_HOST)};
+	const struct registry_at at = {.address = r->address,
+				       .token_host = record_text(&job->registry, COL_TOKEN_HOST),
+				       .repository = record_text(&job->row, COL_VERIFY_REPOSITORY)};
 	enum source_class class = job->source->class;
 
 	if (strcmp(job->rule, "off") == 0 || r->unchanged)
