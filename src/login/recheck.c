@@ -10,6 +10,7 @@
 enum {
 	BATCH = 200, /* logins of one transaction */
 	BATCH_ARENA = 16 * 1024 * 1024,
+	LEASE_MAX_MS = 60 * 60 * 1000,
 };
 
 struct batch_of_checks {
@@ -36,8 +37,11 @@ next_check(const struct record *row, int64_t now_ms)
 	int64_t ms = (every->type == VALUE_INT ? every->number : RECHECK_EVERY_S) * 1000;
 	int64_t spread = permille_of(record_id(row));
 
+	/* The clock may have been in the future once. */
+	int64_t checked_ms = last->number < now_ms ? last->number : now_ms;
+
 	return last->type == VALUE_NULL ? now_ms + ms * spread / 1000
-					: last->number + ms * (900 + spread / 5) / 1000;
+					: checked_ms + ms * (900 + spread / 5) / 1000;
 }
 
 static enum store_rc
@@ -47,9 +51,17 @@ schedule_one(struct store_tx *tx, struct batch_of_checks *b, int64_t id)
 	struct record row;
 	enum store_rc rc = store_tx_get(tx, b->arena, &family_credential, id, &owners_all, &row);
 
-	if (rc != STORE_OK || record_state(&row) != ST_ACTIVE ||
-	    row.columns[COL_VERIFY_DUE].type != VALUE_NULL)
+	if (rc != STORE_OK)
 		return rc == STORE_NONE ? STORE_OK : rc;
+	if (row.columns[COL_VERIFY_DUE].type != VALUE_NULL) {
+		if (row.columns[COL_VERIFY_DUE].number <= b->now_ms + LEASE_MAX_MS)
+			return STORE_OK;
+		b->done++;
+		columns[COL_VERIFY_DUE] = value_int(b->now_ms);
+		return store_update(tx, &family_credential, id, columns, COL_BIT(COL_VERIFY_DUE));
+	}
+	if (record_state(&row) != ST_ACTIVE)
+		return STORE_OK;
 	columns[COL_VERIFY_DUE] = value_int(next_check(&row, b->now_ms));
 	columns[COL_VERIFY_FOR] = row.columns[COL_ACCOUNT_ID];
 	columns[COL_VERIFY_ATTEMPT] = value_int(0);
@@ -79,7 +91,7 @@ recheck_schedule(struct store *s, int64_t now_ms, size_t *done)
 	*done = 0;
 	do {
 		if (rc == STORE_OK)
-			rc = store_unchecked(s, b.ids, BATCH, &b.count);
+			rc = store_unchecked(s, now_ms, RECHECK_EVERY_S, b.ids, BATCH, &b.count);
 		if (rc != STORE_OK || b.count == 0)
 			break;
 		arena_reset(b.arena);

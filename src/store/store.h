@@ -256,9 +256,10 @@ enum store_rc store_due(struct store_tx *tx, const struct family *family, int64_
 			int64_t *ids, size_t max, size_t *count)
 	__attribute__((warn_unused_result));
 /* Ids of active logins that are to be checked now and then, by their own interval or because their
- * project wants checks, and have no time for it yet; at most max. */
-enum store_rc store_unchecked(struct store *s, int64_t *ids, size_t max, size_t *count)
-	__attribute__((warn_unused_result));
+ * project wants checks (then every_s), and have no time for it yet; and of those whose time is
+ * later than can be, because the clock was wrong; at most max. */
+enum store_rc store_unchecked(struct store *s, int64_t now_ms, int64_t every_s, int64_t *ids,
+			      size_t max, size_t *count) __attribute__((warn_unused_result));
 /* Deletes purged rows that were removed before that time and that nothing refers to, at most max.
  */
 enum store_rc store_forget(struct store_tx *tx, const struct family *family,

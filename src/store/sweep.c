@@ -145,7 +145,8 @@ store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int6
 }
 
 enum store_rc
-store_unchecked(struct store *s, int64_t *ids, size_t max, size_t *count)
+store_unchecked(struct store *s, int64_t now_ms, int64_t every_s, int64_t *ids, size_t max,
+		size_t *count)
 {
 	static const char text[] =
 		"SELECT c.id FROM credential c WHERE c.kind = 'registryCredential' AND "
@@ -154,8 +155,11 @@ store_unchecked(struct store *s, int64_t *ids, size_t max, size_t *count)
 		"SELECT c.id FROM account a, credential c WHERE a.verification IN ('warn', "
 		"'require') AND c.account_id = a.id AND c.kind = 'registryCredential' AND "
 		"c.removed IS NULL AND c.state = 'active' AND c.verify_due IS NULL AND "
-		"c.secret_value IS NOT NULL AND c.verify_every IS NULL LIMIT ?1";
-	const struct value binds[] = {value_int((int64_t)max)};
+		"c.secret_value IS NOT NULL AND c.verify_every IS NULL UNION ALL "
+		"SELECT c.id FROM credential c WHERE c.verify_due > ?2 + 3600000 + CASE c.state "
+		"WHEN 'active' THEN coalesce(c.verify_every, ?3) * 1100 ELSE 0 END LIMIT ?1";
+	const struct value binds[] = {value_int((int64_t)max), value_int(now_ms),
+				      value_int(every_s)};
 	struct store_tx tx;
 	struct cursor row;
 	enum store_rc rc = read_begin(s, &tx);
@@ -163,7 +167,7 @@ store_unchecked(struct store *s, int64_t *ids, size_t max, size_t *count)
 	*count = 0;
 	if (rc != STORE_OK)
 		return rc;
-	rc = cursor_begin_fixed(&tx, text, binds, 1, &row);
+	rc = cursor_begin_fixed(&tx, text, binds, 3, &row);
 	if (rc != STORE_OK)
 		return read_end(s, &tx, rc);
 	while (*count < max && (rc = cursor_step(&row)) == STORE_OK)

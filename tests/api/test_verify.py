@@ -186,6 +186,29 @@ class TokenHosts(VerifyCase):
         self.nothing_went_to(self.second)
 
 
+class Clock(VerifyCase):
+    def test_a_clock_that_was_in_the_future_once(self):
+        """What waits for a check gets it, and the next one is not in years."""
+        secret = site.plant()
+        server = self.standin(standin.basic_registry({"user": secret}))
+        registry = self.project.registry(serverAddress=server.url)
+        waiting, active, planned = (self.project.credential(registry, publicValue="user", secretValue=secret)["id"] for _ in range(3))
+        self.rule("require")
+        ahead = int((time.time() + 4 * 365 * 86400) * 1000)
+        for login, state, due in ((waiting, "updating-active", ahead), (active, "active", None), (planned, "active", ahead)):
+            site.sql("UPDATE credential SET state = ?, verify_due = ?, verify_for = account_id, verify_rule = 'require', verify_attempt = 0, verified = ? WHERE id = ?",
+                     (state, due, ahead, int(login[2:])), write=True)
+        site.cli("sweep", "--state-dir", site.state)
+
+        def rows():
+            return {"1c%d" % i: (state, due) for i, state, due in site.sql("SELECT id, state, verify_due FROM credential WHERE id IN (?, ?, ?)", [int(i[2:]) for i in (waiting, active, planned)])}
+        soon = (time.time() + 2 * 86400) * 1000
+        found = wait_for(rows, lambda all: all[waiting][0] == "active" and all[planned][1] != ahead, 90)
+        self.assertEqual(found[waiting][0], "active")
+        self.assertTrue(all(due is None or due < soon for _, due in found.values()), found)
+        self.assertIsNotNone(found[active][1])
+
+
 class Standins(VerifyCase):
     """`test` on a registry: what the answers of all kinds of servers mean."""
 
