@@ -262,7 +262,7 @@ class Walk(unittest.TestCase):
         plans = list(plans)
         return plans if LONG or len(plans) <= most else self.chance.sample(plans, most)
 
-    def changed_ends(self, calls):
+    def ends(self, calls):
         """The first and the last of each row of equal calls: what the others would show is the
         same."""
         ends = []
@@ -295,13 +295,13 @@ class Walk(unittest.TestCase):
         self.each(walk)
 
     def test_two_calls_fail(self):
-        """The second among those that there are after the first has failed."""
+        """The second among the changes after the first has failed; or it is killed there."""
         def walk(journal, command):
             plans, calls = [], self.calls(journal, command)
-            for first in self.some(self.changed_ends(calls), 6):
+            for first in self.some(self.ends(calls), 6):
                 plan = "%d=fail" % first
-                second = self.changed_ends([c for c in self.calls(journal, command, plan)
-                                            if c[0] > first])
+                second = self.ends([c for c in self.calls(journal, command, plan)
+                                    if c[0] > first and c[1]])
                 plans += ["%s;%d=%s" % (plan, n, how) for n in self.some(second, 3)
                           for how in ("fail", "kill")]
             self.walk(journal, command, plans)
