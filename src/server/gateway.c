@@ -151,6 +151,8 @@ struct gateway {
 	int64_t account; /* account whose answer is being written */
 	size_t sent;
 	bool slow; /* waiting for the client to read */
+	struct params params;
+	int64_t began;
 };
 
 /* "NAME=value" against a row: whole names only. */
@@ -643,13 +645,13 @@ wipe(char **list)
 		sodium_memzero(*list, strlen(*list));
 }
 
-void
-gateway_serve(struct gateway *g, int fd)
+bool
+gateway_read(struct gateway *g, int fd)
 {
 	const struct wire wire = {g, fcgi_read, fcgi_write, fcgi_limit, true};
-	struct params p = {0};
-	int64_t began = clock_us();
 
+	g->params = (struct params){0};
+	g->began = clock_us();
 	/* With keepConnection set FCGX_Accept_r reads from ipcFd; otherwise it would close it as
 	 * the end of an earlier request. */
 	g->fcgx.ipcFd = fd;
@@ -661,10 +663,41 @@ gateway_serve(struct gateway *g, int fd)
 		if (g->fcgx.ipcFd >= 0)
 			close(g->fcgx.ipcFd);
 		g->fcgx.ipcFd = -1;
-		return;
+		return false;
 	}
-	request_take(&p, g->arena, g->fcgx.envp, &wire);
-	(void)request_answer(g->app, g->arena, &p, began, &wire);
+	request_take(&g->params, g->arena, g->fcgx.envp, &wire);
+	log_set_request(NULL);
+	return true;
+}
+
+uint64_t
+gateway_caller(const struct gateway *g)
+{
+	const struct request *r = &g->params.request;
+	const char *const texts[] = {r->authorization, r->api_key, r->cookie, r->proxy.user};
+	static const unsigned char seed[crypto_shorthash_KEYBYTES];
+	uint64_t caller = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		uint64_t hash = 0;
+
+		if (texts[i] == NULL)
+			continue;
+		_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "one word");
+		(void)crypto_shorthash((unsigned char *)&hash, (const unsigned char *)texts[i],
+				       strlen(texts[i]), seed);
+		caller += hash;
+	}
+	return caller;
+}
+
+void
+gateway_answer(struct gateway *g)
+{
+	const struct wire wire = {g, fcgi_read, fcgi_write, fcgi_limit, true};
+
+	log_set_request(g->params.request.id);
+	(void)request_answer(g->app, g->arena, &g->params, g->began, &wire);
 	wipe(g->fcgx.envp);
 	close_connection(g);
 	arena_reset(g->arena);

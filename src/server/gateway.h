@@ -8,10 +8,11 @@
 #define REGCRED_GATEWAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "service/app.h"
 
-struct gateway; /* one per thread: an FCGX_Request and its arena */
+struct gateway; /* a request, from its connection to its answer: an FCGX_Request and its arena */
 
 /* Once per process, before its threads. */
 bool gateway_init(void);
@@ -20,8 +21,13 @@ bool gateway_init(void);
 bool gateway_is_cgi(void);
 struct gateway *gateway_new(struct app *app);
 void gateway_free(struct gateway *g);
-/* Serves one request from a connected descriptor, which it closes. */
-void gateway_serve(struct gateway *g, int fd);
+/* Reads a request from a connected descriptor. False: there was none, and fd is closed. */
+bool gateway_read(struct gateway *g, int fd) __attribute__((warn_unused_result));
+/* Who asks, as a number made of what they sign in with, not yet checked; 0: nobody in particular.
+ */
+uint64_t gateway_caller(const struct gateway *g);
+/* Answers the request that was read, and closes its connection. */
+void gateway_answer(struct gateway *g);
 /* Closes the connection it is waiting for if that takes too long. Called by another thread, each
  * second.
  */

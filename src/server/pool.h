@@ -5,7 +5,7 @@
  *      ├─ prepare: migrates, checks the key, exits (once, before the others)
  *      ├─ housekeeper
  *      ├─ refresher
- *      └─ worker × W ── thread × T: epoll(listener, wake-up) → accept4 → peer check → gateway_serve
+ *      └─ worker × W ── thread × T: epoll(listener, wake-up) → accept4 → peer check → gateway_read
  */
 #ifndef REGCRED_SERVER_POOL_H
 #define REGCRED_SERVER_POOL_H

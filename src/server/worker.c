@@ -2,6 +2,7 @@
 #include "server/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@
 
 enum {
 	ACCEPT_PAUSE_MS = 100, /* after accept failed because descriptors ran out */
+	ASIDE_MAX = 128,       /* requests that wait while others are served */
 };
 
 /* What the threads of a worker share. */
@@ -38,6 +40,13 @@ struct thread {
 	struct worker *worker;
 	_Atomic(struct gateway *) gateway;
 	int epoll;
+	uint64_t caller; /* whose request it answers; 0: none. Guarded by the worker's mutex */
+};
+
+/* Gateways, first in, first out. */
+struct row {
+	struct gateway *items[ASIDE_MAX];
+	size_t first, count;
 };
 
 struct worker {
@@ -47,6 +56,9 @@ struct worker {
 	int wake; /* eventfd: readable once drain is set */
 	atomic_int drain;
 	atomic_llong complained_s; /* when a refused peer was last logged */
+	pthread_mutex_t mutex;	   /* guards what follows, and each thread's caller */
+	struct row aside;	   /* with a request that was read, and waits */
+	struct row idle;	   /* what threads use in their place; freed by the process's end */
 };
 
 static bool
@@ -93,20 +105,114 @@ accept_failed(int error)
 	return error != EAGAIN;
 }
 
-/* Accepts and serves one connection; false if there was none. */
-static bool
-serve_one(struct worker *w, struct gateway *g)
+static void
+row_put(struct row *r, struct gateway *g)
 {
-	int fd = accept4(w->pool->listener, NULL, NULL, SOCK_CLOEXEC);
+	r->items[(r->first + r->count++) % ASIDE_MAX] = g;
+}
 
-	if (fd < 0)
-		return accept_failed(errno);
-	if (!check_peer(w, fd)) {
-		close(fd);
+static struct gateway *
+row_take(struct row *r)
+{
+	struct gateway *g = r->items[r->first];
+
+	if (r->count == 0)
+		return NULL;
+	r->first = (r->first + 1) % ASIDE_MAX;
+	r->count--;
+	return g;
+}
+
+/* Whether this caller already has a quarter of the threads. Called with the mutex held. */
+static bool
+worker_is_crowded(const struct worker *w, uint64_t caller)
+{
+	size_t count = (size_t)w->pool->settings->threads, same = 0;
+
+	for (size_t i = 0; caller != 0 && i < count; i++)
+		same += w->threads[i].caller == caller;
+	return same > 0 && same >= count / 4;
+}
+
+/* One caller who asks for much at once does not make others wait: while there are more connections
+ * at the socket, what the thread has read for him is put aside. False: it is to be answered now. */
+static bool
+put_aside(struct thread *t, uint64_t caller)
+{
+	struct worker *w = t->worker;
+	struct pollfd more = {.fd = w->pool->listener, .events = POLLIN};
+	struct gateway *spare = NULL;
+
+	(void)pthread_mutex_lock(&w->mutex);
+	bool aside = worker_is_crowded(w, caller) && w->aside.count < ASIDE_MAX &&
+		     poll(&more, 1, 0) == 1;
+	if (aside) {
+		spare = row_take(&w->idle);
+		if (spare == NULL)
+			spare = gateway_new(w->app);
+		aside = spare != NULL;
+	}
+	if (aside) {
+		row_put(&w->aside, t->gateway);
+		t->gateway = spare;
+	} else {
+		t->caller = caller;
+	}
+	(void)pthread_mutex_unlock(&w->mutex);
+	return aside;
+}
+
+static void
+thread_answer(struct thread *t)
+{
+	gateway_answer(t->gateway);
+	(void)pthread_mutex_lock(&t->worker->mutex);
+	t->caller = 0;
+	(void)pthread_mutex_unlock(&t->worker->mutex);
+}
+
+/* Accepts a connection and serves it; one that is put aside is followed by the next. False if there
+ * was none. */
+static bool
+serve_one(struct thread *t)
+{
+	struct worker *w = t->worker;
+
+	for (;;) {
+		int fd = accept4(w->pool->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return accept_failed(errno);
+		if (!check_peer(w, fd)) {
+			close(fd);
+			return true;
+		}
+		if (!gateway_read(t->gateway, fd))
+			return true;
+		if (put_aside(t, gateway_caller(t->gateway)))
+			continue;
+		thread_answer(t);
 		return true;
 	}
-	gateway_serve(g, fd);
-	return true;
+}
+
+/* Answers the first request that was put aside; false if there is none. */
+static bool
+serve_aside(struct thread *t)
+{
+	struct worker *w = t->worker;
+
+	(void)pthread_mutex_lock(&w->mutex);
+	struct gateway *g = row_take(&w->aside);
+	if (g != NULL) {
+		row_put(&w->idle, t->gateway);
+		t->gateway = g;
+		t->caller = gateway_caller(g);
+	}
+	(void)pthread_mutex_unlock(&w->mutex);
+	if (g != NULL)
+		thread_answer(t);
+	return g != NULL;
 }
 
 /* An epoll of its own for each thread: EPOLLEXCLUSIVE wakes one of them for a connection, where a
@@ -142,9 +248,12 @@ worker_thread_run(void *arg)
 		 * thread was woken. */
 		for (int i = 0; i < count; i++)
 			if (events[i].data.fd == w->pool->listener)
-				(void)serve_one(w, t->gateway);
+				(void)serve_one(t);
+		/* In turns with new ones: neither keeps the other waiting. */
+		while (serve_aside(t))
+			(void)serve_one(t);
 	}
-	while (atomic_load(&w->drain) == DRAIN_QUEUE && serve_one(w, t->gateway))
+	while ((atomic_load(&w->drain) == DRAIN_QUEUE && serve_one(t)) || serve_aside(t))
 		;
 	return NULL;
 }
@@ -217,6 +326,7 @@ worker_run(const struct pool *pool)
 	static struct worker w; /* static, because another thread uses it until the process exits */
 
 	w.pool = pool;
+	(void)pthread_mutex_init(&w.mutex, NULL);
 	w.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w.threads = calloc(count, sizeof(*w.threads));
 

@@ -142,5 +142,40 @@ class Fairness(unittest.TestCase):
             self.judge(self.measure(2, 2, disturb), True)
 
 
+class Crowd(unittest.TestCase):
+    def test_others_do_not_stand_behind_all_that_one_key_asks_for(self):
+        """By the order in the log: it does not matter how fast the machine is."""
+        lists = 60
+        site = harness.Site(workers=1, threads=4)
+        site.start()
+        try:
+            one, other = site.project(), site.project()
+            registry = one.registry()
+            for _ in range(420):
+                one.credential(registry, publicValue="x" * 4000, description="y" * 1000)
+            sockets = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(lists)]
+            for s in sockets:
+                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: %s\r\n\r\n" % (
+                    one.root, one.env.authorization())).encode())
+            self.assertEqual(site.anonymous().get("/ping", check=False).status, 200)
+            self.assertEqual(other.env.get("registries?limit=1", check=False).status, 200)
+            for s in sockets:
+                s.settimeout(60)
+                head = s.recv(12)
+                self.assertEqual(head, b"HTTP/1.1 200")
+                while s.recv(1 << 20):
+                    pass
+                s.close()
+            with open(site.log, encoding="utf-8") as f:
+                lines = [line for line in f if " GET " in line]
+        finally:
+            site.stop()
+        order = ["ping" if "/ping " in line else "other" if other.root + "/registries" in line else "list" for line in lines
+                 if "/ping " in line or "/registrycredentials " in line or other.root + "/registries" in line]
+        self.assertEqual(order.count("list"), lists)
+        for word in ("ping", "other"):
+            self.assertGreater(order[::-1].index(word), lists // 3, order)
+
+
 if __name__ == "__main__":
     unittest.main()
