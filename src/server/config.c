@@ -1,4 +1,4 @@
-/* config: reads the settings. The table below is the only list of them.
+/* config: reads the settings. base/settings.def is the only list of them.
  *
  * Values from all sources are handled alike: config_table gives the type, value_types says how that
  * type is parsed.
@@ -33,67 +33,17 @@ enum {
 	SETTINGS_MAX = 64,	/* rows of the table: one bit each while a file is read */
 };
 
-#define TO(member) offsetof(struct settings, member), sizeof(((struct settings *)0)->member)
+/* clang-format off */
+#define SETTING(type, name, form, fallback, help, min, max) \
+	{ #name, form, fallback, help, min, max, \
+	  offsetof(struct settings, name), sizeof(((struct settings *)0)->name) },
+/* clang-format on */
 
-// clang-format off
 const struct setting config_table[] = {
-	{ "state_dir", "path", "/var/lib/regcred", "Directory of the database, the master key and the lock.", 0, 0, TO(state_dir) },
-	{ "database", "path", "", "SQLite database; empty: regcred.db in state_dir.", 0, 0, TO(database) },
-	{ "key_file", "path", "", "Master key; empty: master.key in $CREDENTIALS_DIRECTORY or in state_dir.", 0, 0, TO(key_file) },
-	{ "socket", "path", "", "Unix socket that the web server connects to; empty: regcredd.sock in state_dir.", 0, 0, TO(socket) },
-	{ "socket_mode", "octal", "0660", "Permissions of the socket.", 0600, 0777, TO(socket_mode) },
-	{ "allowed_users", "users", "", "Users, besides root and regcredd's own, that may connect to the socket.", 0, 0, TO(allowed_uids) },
-	{ "pid_file", "path", "", "File that holds the master's process id while it runs; empty: none.", 0, 0, TO(pid_file) },
-	{ "user", "text", "", "User to switch to when started as root; empty: stay root.", 0, 0, TO(user) },
-	{ "group", "text", "", "Group to switch to when started as root; empty: the user's own.", 0, 0, TO(group) },
-	{ "base_url", "text", "", "URL that links start with; empty: the address that the client used.", 0, 0, TO(base_url) },
-	{ "trust_forwarded", "yes|no", "no", "Take the base URL from X-Forwarded-Proto, -Host and -Port.", 0, 0, TO(trust_forwarded) },
-	{ "workers", "number", "2", "Worker processes.", 1, 64, TO(workers) },
-	{ "threads", "number", "16", "Threads per worker: requests that it serves at the same time.", 1, 256, TO(threads) },
-	{ "read_timeout_s", "seconds", "30", "Time that the web server may take to send a request.", 1, 3600, TO(read_timeout_s) },
-	{ "request_timeout_s", "seconds", "60", "Time after which a process that hangs, in a request or as a whole, is replaced; 0: never.", 0, 3600, TO(request_timeout_s) },
-	{ "removed_keep_s", "seconds", "600", "Age at which a removed row is purged.", 600, 31536000, TO(removed_keep_s) },
-	{ "audit_keep_s", "seconds", "31536000", "Age at which an entry of the audit log is deleted; 0: never.", 0, 3153600000, TO(audit_keep_s) },
-	{ "min_free_bytes", "number", "16777216", "Free space on the database's disk below which nothing is created or updated; 0: no limit.", 0, 1099511627776, TO(min_free_bytes) },
-	{ "journal", "auto|wal|rollback", "auto", "How the database keeps what is being written: wal, rollback, or auto, which is wal except on a network file system.", 0, 0, TO(journal) },
-	{ "proxy_auth", "yes|no", "no", "Accept the web server's word on who is asking, if it sends the token.", 0, 0, TO(proxy_auth) },
-	{ "proxy_token_file", "path", "", "File of mode 0600 or 0400 with the token: at least 32 characters.", 0, 0, TO(proxy_token_file) },
-	{ "proxy_create_users", "yes|no", "no", "Create an account of kind user for each new name that the web server sends.", 0, 0, TO(proxy_create_users) },
-	{ "proxy_trust_cgi", "yes|no", "no", "As a CGI accept the environment too: only the web server may start the program.", 0, 0, TO(proxy_trust_cgi) },
-	{ "auth_failures", "number", "20", "Failed sign-ins, half as many with one key, after which an address has to wait; 0: no limit.", 0, 1000, TO(auth_failures) },
-	{ "auth_failures_window_s", "seconds", "60", "Time over which failed sign-ins are counted, and after which they are forgotten.", 1, 86400, TO(auth_failures_window_s) },
-	{ "core_dumps", "yes|no", "no", "Let a process that crashes leave a core file, which holds secrets: for debugging only.", 0, 0, TO(core_dumps) },
-	{ "verify_networks", "networks", "", "Loopback networks, such as 127.0.0.0/8, at which logins may be checked; empty: none.", 0, 0, TO(verify_networks) },
-	{ "insecure_registries", "text", "", "Registries, such as 10.0.0.7:5000, to contact over plain HTTP although their address does not say http://.", 0, 0, TO(insecure_registries) },
-	{ "verify_ca_file", "path", "", "CA certificates for registries; empty: the system's.", 0, 0, TO(verify_ca_file) },
-	{ "verify_proxy", "text", "", "URL of the proxy for reaching registries; empty: none, whatever the environment says.", 0, 0, TO(verify_proxy) },
-	{ "verify_timeout_s", "seconds", "5", "Time that checking a login may take.", 1, 30, TO(verify_timeout_s) },
-	{ "verify_per_minute", "number", "60", "Checks per minute that the keys of an account may ask for, and tokens fetched for one key; 0: no limit.", 0, 1000, TO(verify_per_minute) },
-	{ "refresh_programs", "programs", "", "Programs that logins with the source exec may run, as name=/path or name=style:/path, separated by blanks; empty: none.", 0, 0, TO(refresh_programs) },
-	{ "refresh_environment", "text", "", "Environment of those programs, as NAME=value, separated by blanks.", 0, 0, TO(refresh_environment) },
-	{ "refresh_metadata", "off|aws", "off", "Let every login with the source ecr or ecrPublic use the keys of this machine, which a cloud's metadata service gives.", 0, 0, TO(refresh_metadata) },
-	{ "refresh_tokens_dir", "path", "", "Directory below which sources may read a token from a file; empty: none.", 0, 0, TO(refresh_tokens_dir) },
-	{ "refresh_timeout_s", "seconds", "15", "Time that renewing a login at its source may take.", 1, 120, TO(refresh_timeout_s) },
-	{ "writes_per_minute", "number", "3000", "Changes and retrievals of logins per minute and account; 0: no limit.", 0, 16000, TO(writes_per_minute) },
-	{ "rows_per_project", "number", "10000", "Rows of each type that a project or an account may have; 0: no limit.", 0, 1000000, TO(rows_per_project) },
-	{ "projects_per_user", "number", "100", "Projects that a user may own; 0: no limit.", 0, 100000, TO(projects_per_user) },
-	{ "repositories_per_hour", "number", "1000", "Repositories per hour for which the web server may give one key logins; 0: no limit.", 0, 16000, TO(repositories_per_hour) },
-	{ "room_per_account", "number", "25", "Percent of the free disk space above min_free_bytes that one account may use in a day; 0: no limit.", 0, 100, TO(room_per_account) },
-	{ "log_format", "text|json", "text", "Format of the log lines: text, or JSON objects.", 0, 0, TO(log_format) },
-	{ "log_level", "level", "info", "Least important level that is logged: error, warn, info or debug.", 0, 0, TO(log_level) },
-	{ "sandbox", "off|on", "on", "Restrict workers to the files and system calls that they need.", 0, 0, TO(sandbox) },
-	{ "open", "yes|no", "no", "Answer everyone without authentication: only for tests on loopback.", 0, 0, TO(open) },
-	/* for tests: nobody turns them, and no list shows them */
-	{ "readers", "number", "4", NULL, 1, 64, TO(readers) },
-	{ "backlog", "number", "1024", NULL, 128, 65535, TO(backlog) },
-	{ "drain_timeout_s", "seconds", "30", NULL, 1, 3600, TO(drain_timeout_s) },
-	{ "purged_keep_s", "seconds", "172800", NULL, 600, 31536000, TO(purged_keep_s) },
-	{ "sweep_every_s", "seconds", "60", NULL, 1, 3600, TO(sweep_every_s) },
-	{ "verify_threads", "number", "2", NULL, 1, 16, TO(verify_threads) },
-	{ "refresh_threads", "number", "8", NULL, 1, 16, TO(refresh_threads) },
-	{ 0 }
+#include "base/settings.def"
+	{0},
 };
-// clang-format on
+#undef SETTING
 
 _Static_assert(sizeof(config_table) / sizeof(config_table[0]) <= SETTINGS_MAX,
 	       "one bit for each setting");
@@ -250,7 +200,7 @@ read_users(const struct setting *row, const char *text, struct settings *s,
 			return fail(why, "names a user that does not exist: %s", name);
 		count++;
 	}
-	s->allowed_uid_count = count;
+	s->allowed_users_count = count;
 	return true;
 }
 

@@ -66,8 +66,8 @@ peer_allowed(const struct settings *s, uid_t uid)
 {
 	if (uid == 0 || uid == geteuid())
 		return true;
-	for (size_t i = 0; i < s->allowed_uid_count; i++)
-		if (s->allowed_uids[i] == uid)
+	for (size_t i = 0; i < s->allowed_users_count; i++)
+		if (s->allowed_users[i] == uid)
 			return true;
 	return false;
 }

@@ -132,7 +132,7 @@ START_TEST(defaults_are_as_documented)
 	ck_assert_int_eq(s.backlog, 1024);
 	ck_assert_int_eq(s.removed_keep_s, 600);
 	ck_assert_int_eq(s.purged_keep_s, 2 * 24 * 60 * 60);
-	ck_assert_uint_eq(s.allowed_uid_count, 0);
+	ck_assert_uint_eq(s.allowed_users_count, 0);
 	ck_assert_int_eq(s.log_level, LOG_INFO);
 	ck_assert(!s.open);
 	ck_assert(!s.trust_forwarded);
@@ -419,10 +419,10 @@ START_TEST(users_become_numbers)
 
 	setenv("REGCRED_ALLOWED_USERS", "1 2 3 4 5", 1);
 	ck_assert(load_with(&s, list, &arg, why));
-	ck_assert_uint_eq(s.allowed_uid_count, 3);
-	ck_assert_uint_eq(s.allowed_uids[0], 0);
-	ck_assert_uint_eq(s.allowed_uids[1], 33);
-	ck_assert_uint_eq(s.allowed_uids[2], 1000);
+	ck_assert_uint_eq(s.allowed_users_count, 3);
+	ck_assert_uint_eq(s.allowed_users[0], 0);
+	ck_assert_uint_eq(s.allowed_users[1], 33);
+	ck_assert_uint_eq(s.allowed_users[2], 1000);
 }
 END_TEST
 
