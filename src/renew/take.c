@@ -129,8 +129,10 @@ job_take(struct store_tx *tx, void *arg)
 	if (rc == STORE_OK)
 		rc = take_lease(tx, job);
 	job_find_source(job);
-	if (rc == STORE_OK && job->source != NULL && job->source->class != SOURCE_ADDITIVE)
+	if (rc == STORE_OK && job->source != NULL && job->source->class != SOURCE_ADDITIVE) {
 		rc = take_intent(tx, job);
+		job->renewal.intent = record_text(&job->pending, COL_UUID);
+	}
 	job->taken = rc == STORE_OK;
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }

@@ -11,6 +11,7 @@
 #include "registry/check.h"
 #include "renew/job.h"
 #include "renew/renew.h"
+#include "renew/restore.h"
 #include "resource/resource.h"
 
 #include "support/support.h"
@@ -30,7 +31,7 @@ static enum renew_result result;  /* what the source says */
 static enum check_result verdict; /* what the registry says of a secret that works */
 static const char *meanwhile;	  /* SQL that another one runs while the source is asked */
 static struct {
-	char user[TEXT], handle[TEXT], chosen[TEXT];
+	char user[TEXT], handle[TEXT], chosen[TEXT], intent[TEXT];
 	bool again;
 } seen; /* what it was last asked with */
 static int64_t life_ms;
@@ -82,6 +83,7 @@ begin(struct renewal *r)
 	(void)snprintf(seen.user, TEXT, "%s", r->user);
 	(void)snprintf(seen.handle, TEXT, "%s", r->handle != NULL ? r->handle : "");
 	(void)snprintf(seen.chosen, TEXT, "%s", r->chosen != NULL ? r->chosen : "");
+	(void)snprintf(seen.intent, TEXT, "%s", r->intent != NULL ? r->intent : "");
 	seen.again = r->again;
 	if (meanwhile != NULL)
 		rig_exec(&rig, meanwhile);
@@ -284,6 +286,13 @@ events(void)
 		       "audit_log WHERE event_type LIKE 'refresh%'");
 }
 
+static enum err
+restore_in_rig(struct store_tx *tx, void *arg)
+{
+	(void)arg;
+	return renew_after_restore(tx, rig.ring) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
 /* ---- tests ---- */
 
 /* clang-format off */
@@ -387,6 +396,42 @@ START_TEST(the_value_that_was_chosen_is_set_again)
 	ck_assert_ptr_nonnull(strpbrk(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
 	ck_assert_ptr_nonnull(strpbrk(first, "abcdefghijklmnopqrstuvwxyz"));
 	ck_assert_ptr_nonnull(strpbrk(first, "0123456789"));
+}
+END_TEST
+
+START_TEST(what_is_about_to_be_made_has_one_name_until_it_is_stored)
+{
+	char first[TEXT];
+
+	make_due("gitlab");
+	die_after(APPLIED);
+	(void)snprintf(first, sizeof(first), "%s", seen.intent);
+	change("refresh_due = 2000");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(seen.intent, first);
+	ck_assert_str_ne(first, "");
+	change("refresh_due = 2000");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_ne(seen.intent, first);
+}
+END_TEST
+
+/* After a copy was put back: the secrets of the login may have been replaced since. */
+START_TEST(after_a_restore_the_source_is_looked_through)
+{
+	static const char *const pending[] = {"", "", "5 pending", "5 pending"};
+
+	make_due(classes[_i].source);
+	change("refresh_due = 99999999999999, refresh_attempt = 2");
+	die(NULL);
+	come_alive("made after the copy");
+	ck_assert_int_eq(store_write(rig.store, restore_in_rig, NULL), STORE_OK);
+	ck_assert_str_eq(versions(), pending[_i]);
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(now(), "active refreshed 200 v5 - later");
+	ck_assert(works(present()));
+	if (strcmp(classes[_i].source, "quay") == 0)
+		ck_assert_str_eq(present(), "made after the copy");
 }
 END_TEST
 
@@ -591,6 +636,8 @@ main(void)
 	tcase_add_loop_test(tc, a_process_dies_between_any_two_steps, 0,
 			    (int)COUNT_OF(classes) * STEPS);
 	tcase_add_test(tc, the_value_that_was_chosen_is_set_again);
+	tcase_add_test(tc, what_is_about_to_be_made_has_one_name_until_it_is_stored);
+	tcase_add_loop_test(tc, after_a_restore_the_source_is_looked_through, 0, COUNT_OF(classes));
 	tcase_add_test(tc, a_chosen_value_that_does_not_open_is_chosen_anew);
 	tcase_add_loop_test(tc, a_failure_leaves_the_present_secret_and_says_why, 0,
 			    COUNT_OF(failures));
