@@ -11,6 +11,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/bounds.h"
+#include "resource/quota.h"
 #include "resource/resource.h"
 #include "store/store.h"
 
@@ -166,15 +167,54 @@ list_within(const struct context *c, const struct list_request *request, struct 
 	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }
 
+static bool
+is_within(const struct context *c, const struct list_request *request)
+{
+	return power_is_for_logins(&c->id->key) && (request->list.family == &family_credential ||
+						    request->list.family == &family_secret_version);
+}
+
+/* Whether the database has to look into the text of each row, or into rows that are not shown. */
+static bool
+is_search(const struct context *c, const struct list_request *request)
+{
+	for (size_t i = 0; i < request->list.condition_count; i++) {
+		enum condition_op op = request->list.conditions[i].op;
+
+		if (op == OP_PREFIX || op == OP_LIKE || op == OP_NOT_LIKE)
+			return true;
+	}
+	return is_within(c, request);
+}
+
+static enum err
+list_all(const struct context *c, const struct list_request *request, struct record_list *out,
+	 struct error *e)
+{
+	if (is_within(c, request))
+		return list_within(c, request, out, e);
+	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+/* Searches of one account leave half of the connections for reading to others. */
 static enum err
 list_read(const struct context *c, const struct list_request *request, struct record_list *out,
 	  struct error *e)
 {
-	if (power_is_for_logins(&c->id->key) && (request->list.family == &family_credential ||
-						 request->list.family == &family_secret_version))
-		return list_within(c, request, out, e);
-	enum store_rc rc = store_list(c->store, c->arena, &request->list, out);
-	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+	struct seats *seats = is_search(c, request) ? c->limits.searches : NULL;
+
+	if (seats == NULL)
+		return list_all(c, request, out, e);
+	if (!seats_take(seats, quota_account(c))) {
+		e->retry_after_s = 1;
+		return err_set(e, ERR_TOO_MANY, NULL,
+			       "Your account searches with as many requests at a time as it may: "
+			       "try again in a second.");
+	}
+	enum err rc = list_all(c, request, out, e);
+	seats_leave(seats, quota_account(c));
+	return rc;
 }
 
 enum err

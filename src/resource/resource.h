@@ -20,6 +20,7 @@
 #include "model/process.h"
 #include "model/query.h"
 #include "model/schema.h"
+#include "outbound/seats.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
 #include "store/store.h"
@@ -45,8 +46,9 @@ struct limits {
 				      hour */
 	struct limit room;	   /* of the free disk space, room_share percent of it, per day */
 	int64_t room_share;
-	int64_t rows;	  /* rows of a type in a project or account; 0: any number */
-	int64_t projects; /* projects that a user owns; 0: any number */
+	struct seats *searches; /* for lists that are searched through; NULL: any number */
+	int64_t rows;		/* rows of a type in a project or account; 0: any number */
+	int64_t projects;	/* projects that a user owns; 0: any number */
 };
 
 /* What every operation of a request needs. */

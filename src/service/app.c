@@ -336,7 +336,8 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 	/* Tests of logins, and waiting for tokens, block the threads of their requests: some are
 	 * reserved for other requests, and one account or key gets at most half. */
 	app->seats = seats_new((unsigned)(s->threads * 3 + 3) / 4, (unsigned)(s->threads + 1) / 2);
-	if (app->seats != NULL) {
+	app->searches = seats_new((unsigned)s->readers, (unsigned)(s->readers + 1) / 2);
+	if (app->seats != NULL && app->searches != NULL) {
 		app->verifier = verifier_new(app->store, app->ring, &app->checks, app->seats);
 		app->inject = inject_new(&app->checks, app->seats);
 		const struct renewer_parts parts = {app->store, app->ring, &app->renewals,
@@ -356,6 +357,7 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 				  .proxy_create_users = s->proxy_create_users,
 				  .groups = s->groups,
 				  .group_count = s->group_count};
+	app->limits.searches = app->searches;
 	app->limits.rows = s->rows_per_project;
 	app->limits.projects = s->projects_per_user;
 	return app;
@@ -417,6 +419,7 @@ app_free(struct app *app)
 	renewer_free(app->renewer);
 	inject_free(app->inject);
 	seats_free(app->seats);
+	seats_free(app->searches);
 	refusals_free(app->auth.refusals);
 	for (unsigned r = 0; r < ROLE__COUNT; r++)
 		for (unsigned v = 0; v < API__COUNT; v++)

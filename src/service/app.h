@@ -89,6 +89,7 @@ struct app {
 	struct auth auth;
 	struct check_settings checks;
 	struct seats *seats; /* for threads that wait for registries */
+	struct seats *searches;
 	struct verifier *verifier;
 	struct renew_settings renewals;
 	struct renewer *renewer;

@@ -114,7 +114,7 @@ class Writes(Base):
         self.assertEqual(counts(), [40, 1, 1, 1, 1, 1, 1, 1])
         self.right()
         shown = self.ok(self.env.get("auditlogs?resourceId=%s&eventType=update&sort=id&limit=1" % row["id"]))["data"][0]
-        self.assertEqual((shown["attempts"], shown["changes"]), (40, {"description": {"old": None, "new": "the same"}}))
+        self.assertEqual((shown["attempts"], json.loads(shown["changes"])), (40, {"description": {"old": None, "new": "the same"}}))
 
     def test_credential(self):
         registry = self.own.registry()

@@ -1,5 +1,8 @@
 """What one account may take of what all share, and what was refused as the audit log tells it."""
 
+import collections
+import threading
+import time
 import unittest
 
 import harness
@@ -57,6 +60,44 @@ class Limits(harness.Case):
         # administrators may
         others = [site.project(members=[("1a1", "owner"), (account, "owner")]) for _ in range(2)]
         self.assertEqual(len(others), 2)
+
+
+class Searches(harness.Case):
+    """Lists that are searched through: of one account half of the connections for reading, at a time and worker."""
+
+    def test_one_account_searches_with_half_of_the_readers(self):
+        loud, quiet = site.project(), site.project()
+        keys = [loud.env] + [Client(site, site.new_key(loud.admin), loud.root) for _ in range(3)]
+        mine = quiet.registry()
+        site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15000) INSERT INTO storage_pool (uuid, kind, account_id, name, description,"
+                 " state, created, server_address) SELECT 'search-' || i, 'registry', %d, 'n', printf('%%.1000c', 'a'), 'active', 0, 's' || i FROM n" % int(loud.id[2:]), write=True)
+        query = "registries?limit=1&" + "&".join("description_like=%%25a%%25a%%25b%d%%25" % i for i in range(20))
+        stop, statuses, waits, details = threading.Event(), collections.Counter(), [], set()
+
+        def search(client):
+            while not stop.is_set():
+                r = client.get(query)
+                statuses[r.status] += 1
+                if r.status == 429:
+                    details.add((r.json["detail"], r.header("Retry-After")))
+        threads = [threading.Thread(target=search, args=(keys[i % len(keys)],)) for i in range(16)]
+        for t in threads:
+            t.start()
+        try:
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                began = time.monotonic()
+                found = self.ok(quiet.env.get("registries?name_like=%25" + mine["name"] + "%25"))["data"]
+                waits.append(time.monotonic() - began)
+                self.assertEqual([r["id"] for r in found], [mine["id"]])
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        self.assertEqual(set(statuses), {200, 429}, "searches go on, within their share")
+        self.assertEqual({retry for _, retry in details}, {"1"})
+        self.ok(loud.env.get(query))
+        print("test_limits: beside 16 searches of another account a search takes %.1f ms (median of %d)" % (1000 * sorted(waits)[len(waits) // 2], len(waits)))
 
 
 class Refused(harness.Case):
