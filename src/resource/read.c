@@ -188,7 +188,7 @@ is_search(const struct context *c, const struct list_request *request)
 }
 
 static enum err
-list_all(const struct context *c, const struct list_request *request, struct record_list *out,
+list_unlimited(const struct context *c, const struct list_request *request, struct record_list *out,
 	 struct error *e)
 {
 	if (is_within(c, request))
@@ -205,14 +205,14 @@ list_read(const struct context *c, const struct list_request *request, struct re
 	struct seats *seats = is_search(c, request) ? c->limits.searches : NULL;
 
 	if (seats == NULL)
-		return list_all(c, request, out, e);
+		return list_unlimited(c, request, out, e);
 	if (!seats_take(seats, quota_account(c))) {
 		e->retry_after_s = 1;
 		return err_set(e, ERR_TOO_MANY, NULL,
 			       "Your account searches with as many requests at a time as it may: "
 			       "try again in a second.");
 	}
-	enum err rc = list_all(c, request, out, e);
+	enum err rc = list_unlimited(c, request, out, e);
 	seats_leave(seats, quota_account(c));
 	return rc;
 }
