@@ -189,7 +189,7 @@ is_search(const struct context *c, const struct list_request *request)
 
 static enum err
 list_unlimited(const struct context *c, const struct list_request *request, struct record_list *out,
-	 struct error *e)
+	       struct error *e)
 {
 	if (is_within(c, request))
 		return list_within(c, request, out, e);
