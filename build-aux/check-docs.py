@@ -21,8 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-# In this order: later pages build on what README.md has installed.  The others are about what
-# another page runs, or another server.
+# In this order: later pages build on what README.md has installed.  All others come after them.
 PAGES = ("README.md", "docs/tour.md", "docs/hand-out.md", "docs/docker.md", "docs/nginx.md",
          "docs/sign-on.md", "docs/audit.md",
          "docs/backup.md", "docs/rekey.md", "docs/verification.md", "docs/hosting.md",
@@ -66,7 +65,9 @@ def script(source):
     parts = ["set -eE", "trap 'echo \"FAILED: $BASH_COMMAND\"; exit 1' ERR", "export HOME=/root",
              "tree=%s" % source]
     exposed = []
-    for page in PAGES:
+    rest = ("docs/" + name for name in sorted(os.listdir(os.path.join(source, "docs")))
+            if name.endswith(".md"))
+    for page in (*PAGES, *(name for name in rest if name not in PAGES)):
         with open(os.path.join(source, page), encoding="utf-8") as f:
             text = f.read()
         exposed += ["%s: %s" % (page, m.group(0)) for block in BLOCK.findall(text)
