@@ -58,7 +58,8 @@ def commands(page, text):
         elif how.startswith("instead "):
             lines = [how[len("instead "):]]
         yield "echo '--- %s: %s'" % (page, re.sub(r"[^ -&(-~]", " ", lines[0])[:90])
-        yield "\n".join(lines)
+        # A list with && that fails in the middle is no error for the shell.
+        yield "\n".join([*lines, "[ $? = 0 ]"])
 
 
 def script(source):
