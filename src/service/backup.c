@@ -94,17 +94,47 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 
 /* Making */
 
+/* Suffixes of the files that belong to a database; the lock is last. */
+static const char *const beside[] = {"", "-wal", "-shm", "-journal", ".lock"};
+enum { BESIDE = sizeof(beside) / sizeof(*beside) };
+
+static void
+name_beside(char out[NAME_MAX_BYTES + 16], const char *path, size_t i)
+{
+	(void)snprintf(out, NAME_MAX_BYTES + 16, "%s%s", path, beside[i]);
+}
+
 /* Removes a new database that was not renamed, and its journal files. */
 static void
 clear(const char *temporary)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
 	char path[NAME_MAX_BYTES + 16];
 
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", temporary, suffixes[i]);
+	for (size_t i = 0; i < BESIDE; i++) {
+		name_beside(path, temporary, i);
 		(void)unlink(path);
 	}
+}
+
+/* A copy must not get the name of another database's log or lock, nor stand next to one that is
+ * left, which SQLite would take for its own. True with the other file's name. */
+static bool
+belongs_to_another(const char *file, char other[NAME_MAX_BYTES + 16])
+{
+	size_t len = strlen(file);
+
+	for (size_t i = 1; i < BESIDE; i++) {
+		size_t end = strlen(beside[i]);
+
+		name_beside(other, file, i);
+		if (access(other, F_OK) == 0)
+			return true;
+		(void)snprintf(other, NAME_MAX_BYTES + 16, "%.*s", (int)(len - end), file);
+		if (len > end && strcmp(file + len - end, beside[i]) == 0 &&
+		    access(other, F_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* For files that cannot be read or written as the owner of the database. */
@@ -135,8 +165,9 @@ same_file(const char *a, const char *b)
 static bool
 is_replaceable(const char *path)
 {
-	static const char magic[] = "SQLite format 3";
-	char head[sizeof(magic)];
+	static const char magic[] = "SQLite format 3", ours[] = "rcrd";
+	enum { ID_AT = 68 }; /* of the application, in the header of a database */
+	char head[ID_AT + sizeof(ours) - 1];
 	struct stat st;
 	int fd = file_open(path, &st);
 
@@ -145,7 +176,8 @@ is_replaceable(const char *path)
 	ssize_t n = read(fd, head, sizeof(head));
 	(void)close(fd);
 	return st.st_uid == geteuid() &&
-	       (n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(head)) == 0));
+	       (n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0 &&
+			   memcmp(head + ID_AT, ours, sizeof(ours) - 1) == 0));
 }
 
 /* Gives the copy its final name; without force only if the name is free. */
@@ -220,7 +252,7 @@ make_as_owner(const struct backup *b, const char *temporary, struct file_facts *
 bool
 backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 {
-	char temporary[NAME_MAX_BYTES];
+	char temporary[NAME_MAX_BYTES], other[NAME_MAX_BYTES + 16];
 	struct file_facts facts;
 
 	if (strcmp(b->file, "-") == 0) {
@@ -235,6 +267,12 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 	}
 	if (same_file(b->file, b->settings->database)) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
+		return false;
+	}
+	if (belongs_to_another(b->file, other)) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "%s would be next to %s, as one database: name another file",
+			       b->file, other);
 		return false;
 	}
 	if (!is_replaceable(b->file)) {
@@ -342,16 +380,6 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 	return done;
 }
 
-/* Suffixes of the files that belong to a database. */
-static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
-enum { BESIDE = sizeof(beside) / sizeof(*beside) };
-
-static void
-name_beside(char out[NAME_MAX_BYTES + 16], const char *path, size_t i)
-{
-	(void)snprintf(out, NAME_MAX_BYTES + 16, "%s%s", path, beside[i]);
-}
-
 /* Links a damaged database and its log to their new names as well; then removes the old names, the
  * database before its log, so that the database never exists without its log. False: nothing has
  * changed. */
@@ -360,7 +388,7 @@ set_aside(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 {
 	char from[NAME_MAX_BYTES + 16], to[NAME_MAX_BYTES + 16];
 
-	for (size_t i = 0; i < BESIDE; i++) {
+	for (size_t i = 0; i < BESIDE - 1; i++) {
 		name_beside(from, database, i);
 		name_beside(to, aside, i);
 		if (link(from, to) == 0 || errno == ENOENT)
@@ -374,7 +402,7 @@ set_aside(const char *database, const char *aside, char why[CONFIG_WHY_MAX])
 	}
 	if (!disk_sync_directory(database))
 		return backup_failed(why, "cannot flush", database);
-	for (size_t i = 0; i < BESIDE; i++) {
+	for (size_t i = 0; i < BESIDE - 1; i++) {
 		name_beside(from, database, i);
 		if (unlink(from) != 0 && errno != ENOENT)
 			return backup_failed(why, "cannot remove", from);
@@ -387,7 +415,7 @@ put_back(const char *database, const char *aside)
 {
 	char from[NAME_MAX_BYTES + 16], to[NAME_MAX_BYTES + 16];
 
-	for (size_t i = BESIDE; i-- > 0;) {
+	for (size_t i = BESIDE - 1; i-- > 0;) {
 		name_beside(from, aside, i);
 		name_beside(to, database, i);
 		if (link(from, to) != 0 && errno != ENOENT && errno != EEXIST)

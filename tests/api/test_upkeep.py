@@ -2,11 +2,13 @@
 that were there (or those of the backup) open,
 and `check` proves each sealed value.  What happens at each call that fails: test_walk."""
 
+import contextlib
 import os
 import random
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import struct
 import subprocess
@@ -173,6 +175,37 @@ class Upkeep(unittest.TestCase):
         self.assertEqual(run("backup", "-", "--state-dir", state).returncode, 1)
         self.assertFalse(os.path.exists("-"))
         self.assertEqual(self.whole(state), LOGINS)
+
+    def test_a_backup_takes_no_name_of_a_database(self):
+        """Neither of its log or its lock, nor next to those of another, nor of another program's."""
+        state = self.fresh()
+        other = os.path.join(self.root, "other.db")
+        with contextlib.closing(sqlite3.connect(other)) as db:
+            db.execute("CREATE TABLE t (a)")
+        names = [os.path.join(state, "regcred.db" + end) for end in ("-wal", "-shm", "-journal",
+                                                                       ".lock")]
+        for name in names:
+            for there in (True, False):
+                if there:
+                    with open(name, "a", encoding="ascii"):
+                        pass
+                elif not name.endswith(".lock"):
+                    os.unlink(name)
+                self.refused(["backup", name, "--force"], state, "name another file")
+        self.refused(["backup", other, "--force"], state, "is not a backup of yours")
+        for end in ("-wal", "-journal", ".lock"):
+            path = os.path.join(self.root, "left.db")
+            with open(path + end, "w", encoding="ascii") as f:
+                f.write("left")
+            self.refused(["backup", path], state, "name another file")
+            self.assertFalse(os.path.exists(path))
+            os.unlink(path + end)
+        self.assertEqual(self.whole(state), LOGINS)
+
+    def refused(self, words, state, why):
+        done = run(*words, "--state-dir", state)
+        self.assertEqual(done.returncode, 1, (words, done.stdout))
+        self.assertIn(why, done.stderr)
 
     def test_another_schema_is_refused(self):
         changes = ["DROP TABLE audit_log", "DROP INDEX credential_key",
