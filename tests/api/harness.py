@@ -1,12 +1,15 @@
-"""harness: one regcred pool behind one private nginx, a client that records and validates every answer, and the checks after each test.
+"""harness: one regcred pool behind one private nginx, a client that records and validates every
+answer, and the checks after each test.
 
 A test module holds
 
     import harness
     setUpModule, tearDownModule = harness.site_of(globals())
 
-and then finds its Site in `site`; its test classes derive from harness.Case.  Programs come from the directory in REGCRED_BUILD
-(default: the current one), the source tree from REGCRED_SRC (default: two directories above this file).
+and then finds its Site in `site`; its test classes derive from harness.Case.  Programs come from
+the directory in REGCRED_BUILD
+(default: the current one), the source tree from REGCRED_SRC (default: two directories above this
+file).
 """
 
 import atexit
@@ -39,19 +42,23 @@ import validator
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("REGCRED_BUILD", os.getcwd()))
 SRC = os.path.abspath(os.environ.get("REGCRED_SRC", os.path.join(HERE, "..", "..")))
-NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ.get("PATH", "")
+                                                        + ":/usr/sbin:/sbin")
 
 # Every secret that a test makes up begins with this, so that a few needles find all of them.
 PLANT = "zQ7planted~Kx"
-JOURNAL = os.environ.get("REGCRED_JOURNAL")                # every site has this one in place of the default
+# every site has this one in place of the default
+JOURNAL = os.environ.get("REGCRED_JOURNAL")
 START_TIMEOUT = 30.0
 
-STATES = ("activating", "active", "deactivating", "inactive", "purged", "purging", "registering", "removed", "removing",
+STATES = ("activating", "active", "deactivating", "inactive", "purged", "purging", "registering",
+          "removed", "removing",
           "requested", "updating-active", "updating-inactive")
 
 
 def site_of(module_globals, **options):
-    """The setUpModule and tearDownModule of a test module; they keep its Site in the module's `site`."""
+    """The setUpModule and tearDownModule of a test module; they keep its Site in the module's
+    `site`."""
     def set_up():
         module_globals["site"] = Site(**options)
         module_globals["site"].start()
@@ -62,7 +69,8 @@ def site_of(module_globals, **options):
 
 
 def end_with_parent():
-    """In a child before its exec: SIGTERM when this process dies, however it dies, so that no run leaves a program behind."""
+    """In a child before its exec: SIGTERM when this process dies, however it dies, so that no run
+    leaves a program behind."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)           # PR_SET_PDEATHSIG
 
 
@@ -71,22 +79,28 @@ def program(name):
         path = os.path.join(directory, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
-    raise FileNotFoundError("%s is not in %s (set REGCRED_BUILD to the build directory)" % (name, BUILD))
+    raise FileNotFoundError("%s is not in %s (set REGCRED_BUILD to the build directory)"
+                            % (name, BUILD))
 
 
 def forms(secret):
-    """The byte strings by which a secret betrays itself: raw, UTF-16, base64 of both alphabets at each of the three alignments, hex with and
-    without blanks, escaped as in a log or JSON, percent-encoded as little as must be or throughout."""
+    """The byte strings by which a secret betrays itself: raw, UTF-16, base64 of both alphabets at
+    each of the three alignments, hex with and without blanks, escaped as in a log or JSON,
+    percent-encoded as little as must be or throughout."""
     raw = secret.encode() if isinstance(secret, str) else secret
-    found = {raw, raw.decode("utf-8", "replace").encode("utf-16-le"), urllib.parse.quote(raw, safe="").encode(),
-             urllib.parse.quote_plus(raw).encode(), json.dumps(raw.decode("utf-8", "replace"))[1:-1].encode()}
+    found = {raw, raw.decode("utf-8", "replace").encode("utf-16-le"),
+             urllib.parse.quote(raw, safe="").encode(),
+             urllib.parse.quote_plus(raw).encode(),
+             json.dumps(raw.decode("utf-8", "replace"))[1:-1].encode()}
     for digits in ("%02x", "%02X"):
         for between in ("", " ", "%", "\\x"):
             found.add(between.join(digits % byte for byte in raw).encode())
     for shift in range(3):
         text = base64.b64encode(b"\0" * shift + raw)
-        first = (0, 2, 3)[shift]                         # characters that hold bits of what stands before
-        whole = (shift + len(raw)) * 8 // 6              # characters that hold nothing of what follows
+        # characters that hold bits of what stands before
+        first = (0, 2, 3)[shift]
+        # characters that hold nothing of what follows
+        whole = (shift + len(raw)) * 8 // 6
         text = text[first:whole]
         found.add(text)
         found.add(text.replace(b"+", b"-").replace(b"/", b"_"))
@@ -168,7 +182,8 @@ class Connection:
 
 
 class Client:
-    """Requests of one caller.  A path that begins with "/" is taken as it is, another one is put behind `root`."""
+    """Requests of one caller.  A path that begins with "/" is taken as it is, another one is put
+    behind `root`."""
 
     def __init__(self, site, key=None, root="/v1", headers=(), user_agent="regcred-tests"):
         self.site, self.key, self.root = site, key, root
@@ -185,22 +200,27 @@ class Client:
         return "Basic " + base64.b64encode(":".join(self.key).encode()).decode()
 
     def connection(self):
-        if getattr(self.local, "connection", None) is None or self.local.connection.port != self.site.port:
+        if getattr(self.local, "connection",
+                   None) is None or self.local.connection.port != self.site.port:
             self.local.connection = Connection(self.site.port)
             self.site.connections.add(self.local.connection)
         return self.local.connection
 
     def url(self, path):
-        """The raw request target of a relative or absolute path or of an absolute URL of this site."""
+        """The raw request target of a relative or absolute path or of an absolute URL of this
+        site."""
         if path.startswith(self.site.base):
             return path[len(self.site.base):] or "/"
         return path if path.startswith("/") else self.root + "/" + path if path else self.root
 
-    def request(self, method, path, body=None, headers=(), content_type=None, auth=True, proxy=False, check=True, agent=True):
+    def request(self, method, path, body=None, headers=(), content_type=None, auth=True,
+                proxy=False, check=True, agent=True):
         """Sends one request and validates its answer.
 
-        body: None, bytes or str as they are, anything else as JSON (then Content-Type is application/json unless content_type
-        says otherwise; "" sends none).  proxy: the answer may be nginx's own.  check=False: no validation at all.
+        body: None, bytes or str as they are, anything else as JSON (then Content-Type is
+        application/json unless content_type
+        says otherwise; "" sends none).  proxy: the answer may be nginx's own.  check=False: no
+        validation at all.
         """
         target = self.url(path)
         if body is not None and not isinstance(body, (bytes, str)):
@@ -221,7 +241,8 @@ class Client:
                 lines.append("Content-Length: %d" % len(data or b""))
         lines += ["%s: %s" % pair for pair in extra]
         raw_target = target if isinstance(target, bytes) else target.encode("utf-8")
-        head = method.encode() + b" " + raw_target + b" HTTP/1.1\r\n" + "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        head = method.encode() + b" " + raw_target + b" HTTP/1.1\r\n" + "\r\n".join(lines).encode(
+            "latin-1") + b"\r\n\r\n"
         status, got, answer = self.connection().exchange(method, head + (data or b""))
         if dict((k.lower(), v) for k, v in got).get("content-encoding") == "gzip":
             import gzip
@@ -231,12 +252,15 @@ class Client:
         if check:
             identity = self._identity(target, extra, auth)
             for problem in self.site.validate(response, self, identity, proxy):
-                self.site.problems.append("%s %s -> %d: %s" % (method, str(target)[:160], status, problem))
+                self.site.problems.append("%s %s -> %d: %s"
+                                          % (method, str(target)[:160], status, problem))
         return response
 
     def _identity(self, target, extra, auth):
-        """The headers and query parameters that decide who asks in which scope, as needed to fetch the matching schemas."""
-        wanted = [(n, v) for n, v in extra if n.lower() in ("authorization", "x-api-key", "x-api-project-id")]
+        """The headers and query parameters that decide who asks in which scope, as needed to fetch
+        the matching schemas."""
+        wanted = [(n, v) for n, v in extra if n.lower() in ("authorization", "x-api-key",
+                                                            "x-api-project-id")]
         if auth and self.key and not any(n.lower() == "authorization" for n, _ in wanted):
             wanted.append(("Authorization", self.authorization()))
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(str(target)).query)
@@ -260,7 +284,8 @@ class Client:
 
 
 class Project:
-    """A project of its own for one test: `env` is its environment key, `admin` the administrator scoped to it."""
+    """A project of its own for one test: `env` is its environment key, `admin` the administrator
+    scoped to it."""
 
     def __init__(self, site, resource):
         self.site, self.resource, self.id = site, resource, resource["id"]
@@ -272,7 +297,8 @@ class Project:
     def registry(self, client=None, **fields):
         """A new active registry, as POST printed it."""
         self.serial += 1
-        body = {"name": "r%d" % self.serial, "serverAddress": "r%d.p%s.example.test" % (self.serial, self.id)}
+        body = {"name": "r%d" % self.serial, "serverAddress": "r%d.p%s.example.test"
+                % (self.serial, self.id)}
         body.update(fields)
         response = (client or self.env).post("registries", body)
         assert response.status == 201, response
@@ -281,8 +307,10 @@ class Project:
     def credential(self, registry, client=None, **fields):
         """A new active registryCredential, as POST printed it; its secret is planted."""
         self.serial += 1
-        body = {"name": "c%d" % self.serial, "email": "c%d@example.test" % self.serial, "publicValue": "user%d" % self.serial,
-                "registryId": registry if isinstance(registry, str) else registry["id"], "secretValue": self.site.plant()}
+        body = {"name": "c%d" % self.serial, "email": "c%d@example.test" % self.serial,
+                "publicValue": "user%d" % self.serial,
+                "registryId": registry if isinstance(registry, str) else registry["id"],
+                "secretValue": self.site.plant()}
         body.update(fields)
         response = (client or self.env).post("registrycredentials", body)
         assert response.status == 201, response
@@ -295,12 +323,14 @@ class Project:
         return response.json
 
 
-PROCESSES = {"registering": "create", "activating": "activate", "deactivating": "deactivate", "removing": "remove", "purging": "purge"}
+PROCESSES = {"registering": "create", "activating": "activate", "deactivating": "deactivate",
+             "removing": "remove", "purging": "purge"}
 RESTING = ("requested", "active", "inactive", "removed", "purged")
 
 
 def steps_of(states, event):
-    """A chain of states as steps; one that is followed by the next in the middle ends where it runs."""
+    """A chain of states as steps; one that is followed by the next in the middle ends where it
+    runs."""
     steps, i = [], 0
     while i + 1 < len(states):
         during = states[i + 1]
@@ -309,7 +339,8 @@ def steps_of(states, event):
             i += 1
             continue
         rests = i + 2 < len(states) and states[i + 2] in RESTING
-        steps.append((PROCESSES.get(during, event), states[i], during, states[i + 2] if rests else during))
+        steps.append((PROCESSES.get(during, event), states[i], during, states[i + 2] if rests
+                      else during))
         i += 2 if rests else 1
     return steps
 
@@ -322,13 +353,16 @@ class Site:
     def __init__(self, workers=2, threads=4, options=(), environment=None, front=None):
         self.front_name = front or os.environ.get("REGCRED_FRONT", "nginx")
         self.is_cgi = fronts.FRONTS[self.front_name][1]
-        self.front = fronts.Front(self, SRC, program("regcredd")) if self.front_name != "nginx" else None
-        self.listener = None                             # a socket that the pool is given, in place of its own
+        self.front = fronts.Front(self, SRC,
+                                  program("regcredd")) if self.front_name != "nginx" else None
+        # a socket that the pool is given, in place of its own
+        self.listener = None
         self.workers, self.threads, self.options = workers, threads, list(options)
         self.environment = dict(environment or {})
         self.pool = self.nginx = None
         self.problems, self.count = [], 0
-        self.connections = weakref.WeakSet()             # a client that is not used any more closes its own
+        # a client that is not used any more closes its own
+        self.connections = weakref.WeakSet()
         self.schemas = {}
         self.planted, self.needles = 0, sorted(forms(PLANT))
         self.key_secrets, self.told, self.files = [], set(), {}
@@ -373,15 +407,19 @@ class Site:
         return env
 
     def cli(self, *words, check=True):
-        done = subprocess.run([program("regcred"), *words], env=self.environ(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run([program("regcred"), *words], env=self.environ(), capture_output=True,
+                              text=True, timeout=60)
         if check and done.returncode != 0:
-            raise RuntimeError("regcred %s: exit %d: %s%s" % (" ".join(words), done.returncode, done.stdout, done.stderr))
+            raise RuntimeError("regcred %s: exit %d: %s%s" % (" ".join(words), done.returncode,
+                                                              done.stdout, done.stderr))
         return done if not check else done.stdout
 
     def cli_key(self, account, name="test"):
         """(access, secret) of a new key, made with the command line program."""
-        lines = self.cli("key", "create", "--state-dir", self.state, "--account", account, "--name", name).splitlines()
-        if len(lines) != 2 or not lines[0].startswith("REGCRED_ACCESS_KEY=") or not lines[1].startswith("REGCRED_SECRET_KEY="):
+        lines = self.cli("key", "create", "--state-dir", self.state, "--account", account, "--name",
+                         name).splitlines()
+        if len(lines) != 2 or not lines[0].startswith("REGCRED_ACCESS_KEY=") or not lines[
+            1].startswith("REGCRED_SECRET_KEY="):
             raise RuntimeError("regcred key create printed %r" % lines)
         key = tuple(line.split("=", 1)[1] for line in lines)
         self.key_secrets.append(key)
@@ -396,19 +434,24 @@ class Site:
     def start_pool(self):
         with open(self.log, "ab") as log:
             self.pool = subprocess.Popen(
-                [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers), "--threads", str(self.threads),
-                 "--auth-failures", "0", "--writes-per-minute", "0", "--rows-per-project", "0", "--room-per-account", "0", *self.options], stdin=self.listener or subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
+                [program("regcredd"), "--state-dir", self.state, "--workers", str(self.workers),
+                 "--threads", str(self.threads),
+                 "--auth-failures", "0", "--writes-per-minute", "0", "--rows-per-project", "0",
+                 "--room-per-account", "0", *self.options], stdin=self.listener
+                 or subprocess.DEVNULL, stdout=log, stderr=log, env=self.environ(), cwd=self.root,
                 preexec_fn=end_with_parent)
 
     def nginx_words(self):
-        """The command line of the nginx that is shipped, with its configuration written for this port."""
+        """The command line of the nginx that is shipped, with its configuration written for this
+        port."""
         if NGINX is None:
             raise FileNotFoundError("nginx is not installed")
         with open(os.path.join(SRC, "nginx", "quickstart.conf.in"), encoding="utf-8") as f:
             text = f.read()
         # `include regcred_params` is looked for beside the configuration file.
         shutil.copy(os.path.join(SRC, "nginx", "regcred_params"), self.root)
-        for name, value in (("PORT", str(self.port)), ("STATE", self.state), ("SOCKET", self.socket),
+        for name, value in (("PORT", str(self.port)), ("STATE", self.state),
+                            ("SOCKET", self.socket),
                             ("USER_LINE", "user root;" if os.geteuid() == 0 else ""),
                             ("NGINX_DIR", os.path.join(SRC, "nginx"))):
             text = text.replace("@%s@" % name, value)
@@ -429,10 +472,13 @@ class Site:
                 s.bind(("127.0.0.1", 0))
                 self.port = s.getsockname()[1]
             self.base = "http://127.0.0.1:%d" % self.port
-            words = fronts.FRONTS[self.front_name][0](self.front, self.port) if self.front else self.nginx_words()
+            words = fronts.FRONTS[self.front_name][0](self.front,
+                                                      self.port) if self.front else self.nginx_words()
             with open(os.path.join(self.root, "nginx.out"), "ab") as out:
-                self.nginx = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent,
-                                              start_new_session=self.front is not None)  # Apache ends its whole process group
+                self.nginx = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out,
+                                              stderr=out, preexec_fn=end_with_parent,
+                                              # Apache ends its whole process group
+                                              start_new_session=self.front is not None)
             for _ in range(250 if self.front else 100):
                 if self.nginx.poll() is not None:
                     break
@@ -454,9 +500,11 @@ class Site:
             try:
                 if os.path.exists(self.socket):
                     connection = Connection(self.port)
-                    status, _, body = connection.exchange("GET", b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    status, _, body = connection.exchange("GET",
+                                                          b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                     connection.close()
-                    if status == 200 and body.strip() == b"pong" and len(self.children()) >= self.workers:
+                    if status == 200 and body.strip() == b"pong" and len(
+                        self.children()) >= self.workers:
                         if self.answers():
                             return
             except OSError:
@@ -467,7 +515,8 @@ class Site:
     def answers(self):
         """True when the pool itself answers (a /ping may be nginx's own answer)."""
         connection = Connection(self.port)
-        status, _, _ = connection.exchange("GET", b"GET /v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        status, _, _ = connection.exchange("GET",
+                                           b"GET /v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         connection.close()
         return status in (200, 401)
 
@@ -504,7 +553,8 @@ class Site:
         atexit.unregister(self.kill)
 
     def stop(self):
-        """Ends both programs by pid; says everything that is wrong with how they ended and with what they left."""
+        """Ends both programs by pid; says everything that is wrong with how they ended and with
+        what they left."""
         problems = []
         for connection in list(self.connections):
             connection.close()
@@ -526,7 +576,8 @@ class Site:
 
     def tail(self):
         texts = []
-        for path in [self.log] + sorted(glob.glob(os.path.join(self.root, "**", "*error*.log"), recursive=True)) + \
+        for path in [self.log] + sorted(glob.glob(os.path.join(self.root, "**", "*error*.log"),
+                                                  recursive=True)) + \
                 [os.path.join(self.root, "nginx-start.log"), os.path.join(self.root, "nginx.out")]:
             try:
                 with open(path, errors="replace", encoding="utf-8") as f:
@@ -543,7 +594,8 @@ class Site:
         if self.pool is None or self.pool.poll() is not None:
             return []
         try:
-            with open("/proc/%d/task/%d/children" % (self.pool.pid, self.pool.pid), encoding="ascii") as f:
+            with open("/proc/%d/task/%d/children" % (self.pool.pid, self.pool.pid),
+                      encoding="ascii") as f:
                 return [int(word) for word in f.read().split()]
         except OSError:
             return []
@@ -571,7 +623,8 @@ class Site:
     def project(self, name="p", members=None, client=None):
         body = {"name": name}
         if members:
-            body["members"] = [{"externalId": who, "externalIdType": "rancher_id", "role": role} for who, role in members]
+            body["members"] = [{"externalId": who, "externalIdType": "rancher_id", "role": role}
+                               for who, role in members]
         response = (client or self.admin).post("/v1/projects", body)
         if response.status != 201:
             raise AssertionError("POST /v1/projects: %r" % response)
@@ -602,23 +655,29 @@ class Site:
                 connection.close()
 
     def steps(self, resource=None):
-        """The steps of a row's states, (process, before, during, after), from the changes in its rows of the audit log; without a
-        resource of all rows, by their ids."""
+        """The steps of a row's states, (process, before, during, after), from the changes in its
+        rows of the audit log; without a resource of all rows, by their ids."""
         found = {}
-        for number, event, text in self.sql("SELECT resource_id, event_type, changes FROM audit_log WHERE changes LIKE '%\"state\":{%'"
-                                            " AND coalesce(?1, resource_id) = resource_id ORDER BY id", (resource,)):
+        for number, event, text in self.sql("SELECT resource_id, event_type, changes FROM "
+                                            "audit_log WHERE changes LIKE '%\"state\":{%'"
+                                            " AND coalesce(?1, resource_id) = resource_id ORDER BY "
+                                            "id", (resource,)):
             change = json.loads(text)["state"]
-            found.setdefault(number, []).extend(steps_of([change.get("old")] * ("old" in change) + change.get("passed", []) + [change["new"]], event))
+            found.setdefault(number, []).extend(steps_of([change.get("old")] * ("old" in change)
+                                                         + change.get("passed", [])
+                                                         + [change["new"]], event))
         return found if resource is None else found.get(resource, [])
 
     def tables(self):
-        return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+        return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' "
+                                           "AND name NOT LIKE 'sqlite_%' ORDER BY name")]
 
     def columns(self, table):
         return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
 
     def snapshot(self):
-        """{table: (rows, digest of their content)} of the whole database; the last use of a key, leases and the like left out.
+        """{table: (rows, digest of their content)} of the whole database; the last use of a key,
+        leases and the like left out.
         If nobody has committed since the last one it is that."""
         version = self.version()
         if self.last_snapshot[0] != version:
@@ -626,8 +685,9 @@ class Site:
         return self.last_snapshot[1]
 
     def version(self):
-        """What each commit changes: the header of the index of the write-ahead log, or the counter in the file itself.  Read past SQLite,
-        which would keep a lock on the file that goes whenever this process closes it."""
+        """What each commit changes: the header of the index of the write-ahead log, or the counter
+        in the file itself.  Read past SQLite, which would keep a lock on the file that goes
+        whenever this process closes it."""
         found = []
         for name, at, size in ((self.db, 24, 4), (self.db + "-shm", 0, 96)):
             with contextlib.suppress(FileNotFoundError), open(name, "rb") as f:
@@ -638,14 +698,17 @@ class Site:
     def digests(self):
         found = {}
         for table in self.tables():
-            names = ", ".join('"%s"' % name for name in self.columns(table) if not name.startswith("last_used"))
+            names = ", ".join('"%s"' % name for name in self.columns(table)
+                              if not name.startswith("last_used"))
             rows = self.sql('SELECT %s FROM "%s"' % (names, table))
-            found[table] = (len(rows), hashlib.sha256(repr(sorted(rows, key=repr)).encode()).hexdigest())
+            found[table] = (len(rows),
+                            hashlib.sha256(repr(sorted(rows, key=repr)).encode()).hexdigest())
         return {t: v for t, v in found.items() if t not in ("lease", "housekeeping", "meta")}
 
     def set_state(self, table, external_id, state, removed=None, remove_time=None):
         number = int(re.sub(r"^1[a-z]+", "", external_id))
-        changed = self.sql("UPDATE %s SET state = ?, removed = ?, remove_time = ? WHERE id = ?" % table,
+        changed = self.sql("UPDATE %s SET state = ?, removed = ?, remove_time = ? WHERE id = ?"
+                           % table,
                            (state, removed, remove_time, number), write=True)
         if changed != 1:
             raise AssertionError("%s %s: %d rows changed" % (table, external_id, changed))
@@ -653,12 +716,14 @@ class Site:
     # -- validation and the checks after each test
 
     def schemas_for(self, client, identity, url):
-        """{id: schema} as published to this caller at the URL that an X-API-Schemas header named; None if that is not 200."""
+        """{id: schema} as published to this caller at the URL that an X-API-Schemas header named;
+        None if that is not 200."""
         key = (identity, url)
         if key not in self.schemas:
             headers, project = identity
             path = url[len(self.base):] + ("?projectId=" + project if project else "")
-            response = Client(self, None).request("GET", path, headers=headers, auth=False, check=False)
+            response = Client(self, None).request("GET", path, headers=headers, auth=False,
+                                                  check=False)
             if response.status != 200 or not response.is_json:
                 return None
             document = response.json
@@ -672,17 +737,21 @@ class Site:
         self.schemas.clear()
 
     def openapi_for(self, client, identity, url):
-        """The OpenAPI document of this caller, beside the schemas at the URL; None if it is not to be had."""
+        """The OpenAPI document of this caller, beside the schemas at the URL; None if it is not to
+        be had."""
         key = (identity, url, "openapi")
         if key not in self.schemas:
             headers, project = identity
-            path = url[len(self.base):].removesuffix("/schemas") + "/openapi.json" + ("?projectId=" + project if project else "")
-            answer = Client(self, None).request("GET", path, headers=headers, auth=False, check=False)
+            path = url[len(self.base):].removesuffix("/schemas") + "/openapi.json" + (
+                "?projectId=" + project if project else "")
+            answer = Client(self, None).request("GET", path, headers=headers, auth=False,
+                                                check=False)
             self.schemas[key] = answer.json if answer.status == 200 and answer.is_json else None
         return self.schemas[key]
 
     def validate(self, response, client, identity, proxy):
-        problems = validator.response(response, self.base, lambda url: self.schemas_for(client, identity, url), proxy)
+        problems = validator.response(response, self.base,
+                                      lambda url: self.schemas_for(client, identity, url), proxy)
         url = response.header("X-API-Schemas")
         if problems or url is None or response.method == "HEAD" or not response.body or not response.is_json or not url.startswith(self.base):
             return problems
@@ -693,7 +762,8 @@ class Site:
         return openapi.problems(doc, response.method, str(response.path), response.status, body)
 
     def new_text(self, path):
-        """What was appended to a log since the last look, behind up to 200 bytes of what stood before; and how many those are."""
+        """What was appended to a log since the last look, behind up to 200 bytes of what stood
+        before; and how many those are."""
         try:
             size = os.path.getsize(path)
         except OSError:
@@ -709,8 +779,10 @@ class Site:
             return f.read(size - seen + before), before
 
     def log_files(self):
-        found = [self.log, os.path.join(self.root, "nginx-start.log"), os.path.join(self.root, "nginx.out")]
-        return found + [p for p in glob.glob(os.path.join(self.root, "**", "*.log"), recursive=True) if p not in found]
+        found = [self.log, os.path.join(self.root, "nginx-start.log"),
+                 os.path.join(self.root, "nginx.out")]
+        return found + [p for p in glob.glob(os.path.join(self.root, "**", "*.log"), recursive=True)
+                        if p not in found]
 
     def check_logs(self):
         problems = []
@@ -722,14 +794,17 @@ class Site:
                 meant = self.deaths_allowed and b"connect() to unix:" in line
                 if re.search(rb"\[(alert|crit|emerg)\]", line) and path != self.log and not meant:
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))
-                if path == self.log and re.search(rb"Sanitizer|runtime error:|[Aa]ssertion .*failed", line):
+                if path == self.log and re.search(
+                    rb"Sanitizer|runtime error:|[Aa]ssertion .*failed", line):
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))
-                if path == self.log and not self.deaths_allowed and re.search(rb"worker\b.*\b(died|killed|crashed|ended by signal)", line):
+                if path == self.log and not self.deaths_allowed and re.search(
+                    rb"worker\b.*\b(died|killed|crashed|ended by signal)", line):
                     problems.append("%s: %s" % (name, line.decode(errors="replace")))
             needles = list(self.needles)
             for _, secret in self.key_secrets:
                 needles += forms(secret)
-            # A needle may have been cut by the last look, but one that was whole then has been reported.
+            # A needle may have been cut by the last look, but one that was whole then has been
+            # reported.
             problems += ["%s: holds a secret (as %r)" % (name, needle) for needle in needles
                          if text.rfind(needle) + len(needle) > before and needle in text]
         return problems
@@ -744,11 +819,13 @@ class Site:
             return b""
         if everything:
             return data
-        return b"\n\0\n".join(data[max(0, at - 500):at + block + 500] for at in range(0, len(data), block)
+        return b"\n\0\n".join(data[max(0, at - 500):at + block + 500]
+                              for at in range(0, len(data), block)
                               if data[at:at + block] != before[at:at + block])
 
     def check_secrets(self, everything=False):
-        """The planted secrets in the database, its WAL and anything else that lies in the site's directory; each is told once."""
+        """The planted secrets in the database, its WAL and anything else that lies in the site's
+        directory; each is told once."""
         needles = list(self.needles)
         for _, secret in self.key_secrets if everything else self.key_secrets[-3:]:
             needles += forms(secret)
@@ -761,7 +838,8 @@ class Site:
                 data = self.changed(path, everything)
                 found = {(path, needle) for needle in needles if needle in data} - self.told
                 self.told |= found
-                problems += ["%s holds a secret (as %r)" % (name, needle) for _, needle in sorted(found)]
+                problems += ["%s holds a secret (as %r)" % (name, needle) for _,
+                             needle in sorted(found)]
         return problems
 
     def check_processes(self):
@@ -770,7 +848,8 @@ class Site:
             problems.append("regcredd ended with %d" % self.pool.returncode)
         elif not self.deaths_allowed:
             now = {pid for pid in self.children() if alive(pid)}
-            problems += ["child process %d of regcredd is gone" % pid for pid in self.known_children - now]
+            problems += ["child process %d of regcredd is gone" % pid
+                         for pid in self.known_children - now]
             self.known_children &= now
         if self.nginx.poll() is not None:
             problems.append("nginx ended with %d" % self.nginx.returncode)
@@ -781,11 +860,13 @@ class Site:
         return found + self.check_processes() + self.check_logs() + self.check_secrets()
 
 
-OTHERS = 2                       # processes of a pool besides its workers: the housekeeper and the refresher
+# processes of a pool besides its workers: the housekeeper and the refresher
+OTHERS = 2
 
 
 def threads_of(pid):
-    """The threads of a process; 0 for the refresher, whose threads have a name, so that those with many are the workers."""
+    """The threads of a process; 0 for the refresher, whose threads have a name, so that those with
+    many are the workers."""
     count = 0
     try:
         for task in os.listdir("/proc/%d/task" % pid):
@@ -850,7 +931,8 @@ class Case(unittest.TestCase):
         body = response.json
         self.assertEqual(body["type"], "error", repr(response))
         self.assertEqual(body["status"], status, repr(response))
-        self.assertIn(body["code"], code if isinstance(code, (tuple, list)) else (code,), repr(response))
+        self.assertIn(body["code"], code if isinstance(code, (tuple, list)) else (code,),
+                      repr(response))
         self.assertEqual(body.get("fieldName"), field, repr(response))
         return body
 

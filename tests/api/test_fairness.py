@@ -1,7 +1,10 @@
-"""Sixteen writers create durably at the same time, each on a connection of its own, over two and over four worker processes: nobody is served
-much less than the others.  The writers are one process with one selector, so that none of them is favoured on this side.
+"""Sixteen writers create durably at the same time, each on a connection of its own, over two and
+over four worker processes: nobody is served
+much less than the others.  The writers are one process with one selector, so that none of them is
+favoured on this side.
 
-With REGCRED_LONG half a minute of it, and the bounds that we want on a wait and on the shares; else two seconds, in which nobody starves.
+With REGCRED_LONG half a minute of it, and the bounds that we want on a wait and on the shares; else
+two seconds, in which nobody starves.
 REGCRED_FAIR_S: another number of seconds.
 """
 
@@ -19,8 +22,10 @@ import harness
 LONG = "REGCRED_LONG" in os.environ
 SECONDS = float(os.environ.get("REGCRED_FAIR_S", "30" if LONG else "2"))
 WRITERS = 16
-SHARE = {True: 0.8, False: 0.2}                          # of the most that a writer got; by REGCRED_LONG
-LONGEST_MS = 500                                         # with REGCRED_LONG alone: a short test must not depend on how busy the machine is
+# of the most that a writer got; by REGCRED_LONG
+SHARE = {True: 0.8, False: 0.2}
+# with REGCRED_LONG alone: a short test must not depend on how busy the machine is
+LONGEST_MS = 500
 
 
 class Writer:
@@ -59,11 +64,13 @@ class Writer:
         if b"transfer-encoding: chunked" in lines:
             whole = body.endswith(b"\r\n0\r\n\r\n")
         else:
-            whole = len(body) >= int(next(line[15:] for line in lines if line.startswith(b"content-length:")))
+            whole = len(body) >= int(next(line[15:] for line in lines
+                                          if line.startswith(b"content-length:")))
         if not whole:
             return False
         self.waits.append(time.monotonic() - self.sent)
-        if b"connection: close" in lines:                # nginx serves a thousand requests on a connection
+        # nginx serves a thousand requests on a connection
+        if b"connection: close" in lines:
             self.close()
         return True
 
@@ -96,15 +103,20 @@ def run(port, request, seconds):
 
 class Fairness(unittest.TestCase):
     def measure(self, workers, seconds, disturb=lambda site: None):
-        """{"waits": sorted, in ms, "served": sorted} of a run; disturb(site) is called while it goes on."""
+        """{"waits": sorted, in ms, "served": sorted} of a run; disturb(site) is called while it
+        goes on."""
         site = harness.Site(workers=workers, threads=16)
         site.start()
         try:
             project = site.project()
-            body = json.dumps({"registryId": project.registry()["id"], "email": "e@example.test", "publicValue": "ci",
+            body = json.dumps({"registryId": project.registry()["id"], "email": "e@example.test",
+                               "publicValue": "ci",
                                "secretValue": harness.PLANT + "fair"})
-            request = ("POST %s/registrycredentials HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: %s\r\nContent-Type: application/json\r\n"
-                       "Content-Length: %d\r\n\r\n%s" % (project.root, site.port, project.env.authorization(), len(body), body)).encode()
+            request = ("POST %s/registrycredentials HTTP/1.1\r\nHost: "
+                       "127.0.0.1:%d\r\nAuthorization: %s\r\nContent-Type: application/json\r\n"
+                       "Content-Length: %d\r\n\r\n%s"
+                       % (project.root, site.port, project.env.authorization(), len(body),
+                          body)).encode()
             trouble = threading.Thread(target=disturb, args=(site,))
             trouble.start()
             writers = run(site.port, request, seconds)
@@ -113,9 +125,11 @@ class Fairness(unittest.TestCase):
             site.stop()
         waits = sorted(wait * 1000 for writer in writers for wait in writer.waits)
         served = sorted(len(writer.waits) for writer in writers)
-        print("%d workers, %g s: %d creates; a wait of %.1f ms in the middle, %.1f ms at 99 %%, %.1f ms at most; "
+        print("%d workers, %g s: %d creates; a wait of %.1f ms in the middle, %.1f ms at 99 %%, "
+              "%.1f ms at most; "
               "least served %d, most %d, share %.3f" % (
-                  workers, seconds, len(waits), waits[len(waits) // 2], waits[len(waits) * 99 // 100], waits[-1], served[0], served[-1],
+                  workers, seconds, len(waits), waits[len(waits) // 2],
+                  waits[len(waits) * 99 // 100], waits[-1], served[0], served[-1],
                   served[0] / served[-1]), flush=True)
         return {"waits": waits, "served": served}
 
@@ -131,7 +145,8 @@ class Fairness(unittest.TestCase):
         self.judge(self.measure(4, SECONDS), LONG)
 
     def test_the_look_fails_when_some_are_not_served(self):
-        """The negative control: one worker after the other, and whoever it serves, stands still for a second."""
+        """The negative control: one worker after the other, and whoever it serves, stands still for
+        a second."""
         def disturb(site):
             time.sleep(0.5)
             for worker in sorted(site.children(), key=harness.threads_of)[-2:]:
@@ -155,7 +170,8 @@ class Crowd(unittest.TestCase):
                 one.credential(registry, publicValue="x" * 4000, description="y" * 1000)
             sockets = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(lists)]
             for s in sockets:
-                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: %s\r\n\r\n" % (
+                s.sendall(("GET %s/registrycredentials?limit=3000 HTTP/1.1\r\nHost: "
+                           "h\r\nConnection: close\r\nAuthorization: %s\r\n\r\n" % (
                     one.root, one.env.authorization())).encode())
             self.assertEqual(site.anonymous().get("/ping", check=False).status, 200)
             self.assertEqual(other.env.get("registries?limit=1", check=False).status, 200)
@@ -170,8 +186,10 @@ class Crowd(unittest.TestCase):
                 lines = [line for line in f if " GET " in line]
         finally:
             site.stop()
-        order = ["ping" if "/ping " in line else "other" if other.root + "/registries" in line else "list" for line in lines
-                 if "/ping " in line or "/registrycredentials " in line or other.root + "/registries" in line]
+        order = ["ping" if "/ping " in line else "other" if other.root + "/registries" in line
+                 else "list" for line in lines
+                 if "/ping " in line or "/registrycredentials " in line or other.root
+                 + "/registries" in line]
         self.assertEqual(order.count("list"), lists)
         for word in ("ping", "other"):
             self.assertGreater(order[::-1].index(word), lists // 3, order)

@@ -1,4 +1,5 @@
-"""Processes that hang: killed and replaced, while the others go on; and a lock that the dead one held is free again."""
+"""Processes that hang: killed and replaced, while the others go on; and a lock that the dead one
+held is free again."""
 
 import fcntl
 import json
@@ -54,10 +55,13 @@ class Hang(PoolCase):
         return Pool("--request-timeout-s", "2", *options, workers=2, threads=2)
 
     def stop_holder(self, pool, key, root):
-        """Stops a worker that certainly holds the writers' lock: it waits for a transaction of ours then.  Its pid."""
+        """Stops a worker that certainly holds the writers' lock: it waits for a transaction of ours
+        then.  Its pid."""
         other = sqlite3.connect(os.path.join(pool.state, "regcred.db"), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        thread = threading.Thread(target=ask, args=(pool.socket, "POST", root + "/registries", b'{"serverAddress":"stuck.example.test"}'), kwargs={"key": key})
+        thread = threading.Thread(target=ask, args=(pool.socket, "POST", root + "/registries",
+                                                    b'{"serverAddress":"stuck.example.test"}'),
+                                                    kwargs={"key": key})
         thread.start()
         self.addCleanup(thread.join)
         lock = os.path.join(pool.state, "regcred.db.lock")
@@ -83,22 +87,28 @@ class Hang(PoolCase):
                 t.start()
             for t in threads:
                 t.join()
-            # What the dead process had taken is lost; whoever waited in the other one for the lock got it.
+            # What the dead process had taken is lost; whoever waited in the other one for the lock
+            # got it.
             self.assertLessEqual(set(found), {201, None}, found)
             self.assertIn("worker %d has hung for" % victim, pool.text())
-            self.assertEqual(pool.text().count(" has hung for "), 1, "one that only waited was killed too: " + pool.text())
+            self.assertEqual(pool.text().count(" has hung for "), 1,
+                             "one that only waited was killed too: " + pool.text())
             self.assertTrue(wait_until(lambda: len(workers(pool)) == 2))
             self.assertNotIn(victim, workers(pool))
-            self.assertEqual(ask(pool.socket, "POST", root + "/registries", b'{"serverAddress":"after.example.test"}', key=key).status, 201)
+            self.assertEqual(ask(pool.socket, "POST", root + "/registries",
+                                 b'{"serverAddress":"after.example.test"}', key=key).status, 201)
             connection = sqlite3.connect(os.path.join(pool.state, "regcred.db"))
             self.assertEqual(connection.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
             connection.close()
 
     def test_an_idle_process_that_is_stopped_is_replaced(self):
         with self.pool() as pool:
-            for victim in (workers(pool)[0], [p for p in pool.children() if p not in workers(pool)][0]):
+            for victim in (workers(pool)[0],
+                           [p for p in pool.children() if p not in workers(pool)][0]):
                 stop(victim)
-                self.assertTrue(wait_until(lambda: victim not in pool.children() and len(pool.children()) == 2 + harness.OTHERS), pool.text())
+                self.assertTrue(wait_until(lambda: victim not in pool.children()
+                                           and len(pool.children()) == 2 + harness.OTHERS),
+                                           pool.text())
             self.answers_direct(pool, 10)
             self.assertEqual(pool.text().count(" has hung for "), 2)
 
@@ -108,15 +118,18 @@ class Hang(PoolCase):
             first = set(workers(pool))
             other = sqlite3.connect(os.path.join(pool.state, "regcred.db"), isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
-            self.assertIsNone(ask(pool.socket, "POST", root + "/registries", b'{"serverAddress":"late.example.test"}', key=key).status)
+            self.assertIsNone(ask(pool.socket, "POST", root + "/registries",
+                                  b'{"serverAddress":"late.example.test"}', key=key).status)
             other.execute("ROLLBACK")
             other.close()
             self.assertTrue(wait_until(lambda: len(workers(pool)) == 2))
             self.assertEqual(len(first & set(workers(pool))), 1)
-            self.assertEqual(ask(pool.socket, "POST", root + "/registries", b'{"serverAddress":"late.example.test"}', key=key).status, 201)
+            self.assertEqual(ask(pool.socket, "POST", root + "/registries",
+                                 b'{"serverAddress":"late.example.test"}', key=key).status, 201)
 
     def test_whoever_waits_for_the_writers_lock_does_not_hang_and_loses_no_refused_sign_in(self):
-        """Held by a process of someone else, for longer than a request may take, over the turn of a minute."""
+        """Held by a process of someone else, for longer than a request may take, over the turn of a
+        minute."""
         with self.pool() as pool:
             self.assertTrue(wait_until(lambda: len(workers(pool)) == 2))
             before = set(pool.children())
@@ -124,7 +137,8 @@ class Hang(PoolCase):
             while time.time() % 60 > 50:
                 time.sleep(0.5)
             for _ in range(5):
-                self.assertEqual(ask(pool.socket, "GET", "/v1", key=("0123456789ABCDEF0123", "x")).status, 401)
+                self.assertEqual(ask(pool.socket, "GET", "/v1",
+                                     key=("0123456789ABCDEF0123", "x")).status, 401)
             fcntl.flock(lock, fcntl.LOCK_EX)
             time.sleep(6)
             self.assertEqual(ask(pool.socket, "GET", "/ping").status, 200)
@@ -133,7 +147,8 @@ class Hang(PoolCase):
             lock.close()
             self.assertEqual(pool.stop(), 0)
             connection = sqlite3.connect(os.path.join(pool.state, "regcred.db"))
-            self.assertEqual(connection.execute("SELECT sum(attempts) FROM audit_log WHERE event_type = 'signInRefused'").fetchone(), (5,))
+            self.assertEqual(connection.execute("SELECT sum(attempts) FROM audit_log WHERE "
+                                                "event_type = 'signInRefused'").fetchone(), (5,))
             connection.close()
 
     def test_a_pool_that_was_stopped_as_a_whole_goes_on(self):
@@ -154,7 +169,8 @@ class Hang(PoolCase):
             other = sqlite3.connect(os.path.join(pool.state, "regcred.db"), isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             before = pool.children()
-            answer = ask(pool.socket, "POST", root + "/registries", b'{"serverAddress":"late.example.test"}', key=key)
+            answer = ask(pool.socket, "POST", root + "/registries",
+                         b'{"serverAddress":"late.example.test"}', key=key)
             other.close()
             self.assertEqual(answer.status, 503)         # SQLite's own patience is over
             self.assertEqual(pool.children(), before)

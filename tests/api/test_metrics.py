@@ -23,7 +23,8 @@ class Bad(Exception):
 
 
 def parse(text):
-    """{(name, ((label, value), ...)): number} of a text in format 0.0.4; Bad for anything that a strict reader would refuse."""
+    """{(name, ((label, value), ...)): number} of a text in format 0.0.4; Bad for anything that a
+    strict reader would refuse."""
     found, types, current = {}, {}, None
     if not text.endswith("\n"):
         raise Bad("the last line does not end")
@@ -35,7 +36,8 @@ def parse(text):
             types[current] = None
         elif line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            if name != current or types[name] is not None or kind not in ("counter", "gauge", "histogram"):
+            if name != current or types[name] is not None or kind not in ("counter", "gauge",
+                                                                          "histogram"):
                 raise Bad(line)
             types[name] = kind
         else:
@@ -43,7 +45,8 @@ def parse(text):
             if not match:
                 raise Bad("no sample: " + line)
             name, labels, value = match.groups()
-            family = re.sub(r"_(bucket|sum|count)$", "", name) if types.get(current) == "histogram" else name
+            family = re.sub(r"_(bucket|sum|count)$", "",
+                            name) if types.get(current) == "histogram" else name
             if family != current or types[current] is None:
                 raise Bad("outside its family: " + line)
             pairs = tuple(tuple(p.split("=", 1)) for p in re.findall(LABEL, labels or ""))
@@ -68,9 +71,11 @@ def check_histogram(name, found):
         raise Bad("no buckets: " + name)
     for labels, buckets in series.items():
         bounds, counts = zip(*buckets)
-        if list(bounds) != sorted(set(bounds)) or bounds[-1] != float("inf") or list(counts) != sorted(counts):
+        if list(bounds) != sorted(set(bounds)) or bounds[-1] != float("inf") or list(
+            counts) != sorted(counts):
             raise Bad("buckets of %s%s" % (name, labels))
-        if found.get((name + "_count", labels)) != counts[-1] or (name + "_sum", labels) not in found:
+        if found.get((name + "_count", labels)) != counts[-1] or (name + "_sum",
+                                                                  labels) not in found:
             raise Bad("count and sum of %s%s" % (name, labels))
 
 
@@ -92,7 +97,8 @@ class Metrics(harness.Case):
     def test_the_parser_refuses_what_is_wrong(self):
         good = "# HELP a_total x\n# TYPE a_total counter\na_total 1\n"
         self.assertEqual(parse(good), {("a_total", ()): 1})
-        for bad in (good[:-1], good + "a_total 2\n", good + "b 1\n", good.replace("1", "x y"), good.replace("a_total 1", 'a_total{b="c"d="e"} 1'),
+        for bad in (good[:-1], good + "a_total 2\n", good + "b 1\n", good.replace("1", "x y"),
+                    good.replace("a_total 1", 'a_total{b="c"d="e"} 1'),
                     "a 1\n", good.replace("a_total", "a"), good + good,
                     "# HELP h x\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n",
                     "# HELP h x\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n"):
@@ -108,21 +114,25 @@ class Metrics(harness.Case):
         self.status(env.get("registries/" + registry, headers={"Authorization": "Basic eDp5"}), 401)
         self.status(env.delete("registries"), 405)
         after = self.scrape()
-        for count, labels in ((20, {"route": "/{version}/{type}/{id}", "method": "GET", "status": "200"}),
+        for count, labels in ((20, {"route": "/{version}/{type}/{id}", "method": "GET",
+                                    "status": "200"}),
                               (1, {"route": "/{version}/{type}/{id}", "method": "GET", "status": "404"}),
                               (1, {"route": "/{version}/{type}/{id}", "method": "GET", "status": "401"}),
                               (1, {"route": "/{version}/{type}", "method": "DELETE", "status": "405"}),
                               (1, {"route": "/{version}/{type}", "method": "POST", "status": "201"}),
                               (1, {"route": "/metrics", "status": "200"})):
-            self.assertEqual(self.requests(after, **labels) - self.requests(before, **labels), count, labels)
+            self.assertEqual(self.requests(after, **labels) - self.requests(before, **labels),
+                             count, labels)
         refused = "regcred_sign_in_refused_total", ()
         self.assertEqual(after[refused] - before[refused], 1)
-        buckets = "regcred_http_request_duration_seconds_count", (("route", "/{version}/{type}/{id}"),)
+        buckets = "regcred_http_request_duration_seconds_count", (
+            ("route", "/{version}/{type}/{id}"),)
         self.assertEqual(after[buckets] - before[buckets], 22)
         commits = "regcred_commits_total", ()
         self.assertGreaterEqual(after[commits] - before[commits], 1)
         self.assertEqual(after["regcred_commit_writes_count", ()], after[commits])
-        self.assertGreaterEqual(after["regcred_write_wait_seconds_count", ()] - before["regcred_write_wait_seconds_count", ()], 1)
+        self.assertGreaterEqual(after["regcred_write_wait_seconds_count",
+                                      ()] - before["regcred_write_wait_seconds_count", ()], 1)
         self.assertEqual(after["regcred_processes", ()], self.site.workers + harness.OTHERS)
         self.assertGreater(after["regcred_database_bytes", ()], 4096)
 
@@ -132,14 +142,16 @@ class Metrics(harness.Case):
         def write(n):
             client = harness.Client(self.site, self.p.env.key, self.p.root)
             for i in range(20):
-                client.post("registries", {"serverAddress": "m%d-%d.example.test" % (n, i)}, check=False)
+                client.post("registries", {"serverAddress": "m%d-%d.example.test" % (n, i)},
+                            check=False)
         threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
         after = self.scrape()
-        self.assertGreaterEqual(after["regcred_commit_writes_sum", ()] - before["regcred_commit_writes_sum", ()], 160)
+        self.assertGreaterEqual(after["regcred_commit_writes_sum",
+                                      ()] - before["regcred_commit_writes_sum", ()], 160)
 
     def test_no_id_name_or_address_becomes_a_label(self):
         needle = "qqqlabelqqq"
@@ -158,16 +170,20 @@ class Metrics(harness.Case):
             r = client.get(target, check=False)
             self.assertNotEqual(r.status, 200, target)
             self.assertNotIn("regcred_", r.text, target)
-        client.get("//metrics", check=False)             # nginx takes it for that location, and so does regcred
-        r = client.get("/v1/metrics", headers={"REGCRED_METRICS": "yes", "Regcred-Metrics": "yes"}, check=False)
+        # nginx takes it for that location, and so does regcred
+        client.get("//metrics", check=False)
+        r = client.get("/v1/metrics", headers={"REGCRED_METRICS": "yes", "Regcred-Metrics": "yes"},
+                       check=False)
         self.assertNotIn("regcred_build_info", r.text)
         self.assertIn("regcred_build_info", client.get("/metrics?x=1", check=False).text)
         self.assertEqual(client.request("HEAD", "/metrics", check=False).body, b"")
 
     def test_a_cgi_has_no_counters(self):
-        env = dict(self.site.environ(), GATEWAY_INTERFACE="CGI/1.1", REQUEST_METHOD="GET", REQUEST_URI="/metrics", REGCRED_METRICS="yes",
+        env = dict(self.site.environ(), GATEWAY_INTERFACE="CGI/1.1", REQUEST_METHOD="GET",
+                   REQUEST_URI="/metrics", REGCRED_METRICS="yes",
                    REMOTE_ADDR="127.0.0.1", REGCRED_STATE_DIR=self.site.state, HTTP_HOST="x")
-        done = subprocess.run([harness.program("regcredd")], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([harness.program("regcredd")], env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
         self.assertTrue(done.stdout.startswith("Status: 404 "), done.stdout[:200])
 
     def test_a_worker_that_dies_is_counted_and_its_requests_are_kept(self):
@@ -177,7 +193,9 @@ class Metrics(harness.Case):
         before = self.scrape()
         workers = [p for p in self.site.children() if harness.threads_of(p) > self.site.threads]
         os.kill(workers[0], signal.SIGKILL)
-        self.assertTrue(harness.wait_until(lambda: workers[0] not in self.site.children() and len(self.site.children()) == self.site.workers + harness.OTHERS))
+        self.assertTrue(harness.wait_until(lambda: workers[0] not in self.site.children()
+                                           and len(self.site.children()) == self.site.workers
+                                           + harness.OTHERS))
         after = self.scrape()
         deaths = "regcred_process_deaths_total", ()
         self.assertEqual(after[deaths] - before[deaths], 1)
@@ -187,13 +205,16 @@ class Metrics(harness.Case):
 
 class Ping(harness.Case):
     def test_a_pool_that_cannot_read_its_database_is_not_healthy(self):
-        """The file is replaced by garbage under a pool of its own; the answer tells nothing of the path."""
+        """The file is replaced by garbage under a pool of its own; the answer tells nothing of the
+        path."""
         from test_pool import Answer, request, dial, read_all
         state = os.path.join(self.site.root, "sick")
         self.site.cli("init", "--state-dir", state)
         with open(os.path.join(self.site.root, "sick.log"), "wb") as log:
-            pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state, "--workers", "1", "--threads", "2"], stdin=subprocess.DEVNULL,
-                                    stdout=log, stderr=log, env=self.site.environ(), preexec_fn=harness.end_with_parent)
+            pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state, "--workers",
+                                     "1", "--threads", "2"], stdin=subprocess.DEVNULL,
+                                    stdout=log, stderr=log, env=self.site.environ(),
+                                    preexec_fn=harness.end_with_parent)
         path = os.path.join(state, "regcredd.sock")
 
         def ping():

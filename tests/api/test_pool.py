@@ -1,4 +1,5 @@
-"""The pool and the gateway: workers that die, ends and reloads under load, sockets, peers, and a FastCGI client that does not play fair.
+"""The pool and the gateway: workers that die, ends and reloads under load, sockets, peers, and a
+FastCGI client that does not play fair.
 
 Load comes through nginx; everything else speaks FastCGI to a pool of its own, over its socket.
 """
@@ -32,10 +33,13 @@ from harness import threads_of
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
 
 NOBODY = 65534
-READ_TIMEOUT = 1                                         # seconds, of the pool that the unfair client talks to
-SLACK = 20                                               # seconds that a slow machine may take longer
+# seconds, of the pool that the unfair client talks to
+READ_TIMEOUT = 1
+# seconds that a slow machine may take longer
+SLACK = 20
 
-BEGIN, ABORT, PARAMS, STDIN, GET_VALUES = 1, 2, 4, 5, 9  # FastCGI record types that a web server sends
+# FastCGI record types that a web server sends
+BEGIN, ABORT, PARAMS, STDIN, GET_VALUES = 1, 2, 4, 5, 9
 END, STDOUT = 3, 6                                       # and those that come back
 
 
@@ -69,18 +73,23 @@ def basic(key):
     return "Basic " + base64.b64encode(":".join(key).encode()).decode()
 
 
-def request(method="GET", uri="/v1", body=b"", more=(), key=None, length=None, keep=False, end=True):
-    """The bytes of a request.  more: further parameters, at the end; length: CONTENT_LENGTH, None for the right one, "" for none."""
+def request(method="GET", uri="/v1", body=b"", more=(), key=None, length=None, keep=False,
+            end=True):
+    """The bytes of a request.  more: further parameters, at the end; length: CONTENT_LENGTH, None
+    for the right one, "" for none."""
     length = str(len(body)) if length is None else length
-    pairs = [("REQUEST_METHOD", method), ("REQUEST_URI", uri), ("REGCRED_HOST", "direct.example.test"), ("REGCRED_SCHEME", "http"),
+    pairs = [("REQUEST_METHOD", method), ("REQUEST_URI", uri),
+             ("REGCRED_HOST", "direct.example.test"), ("REGCRED_SCHEME", "http"),
              ("REGCRED_PREFIX", ""), ("REMOTE_ADDR", "127.0.0.1")]
     pairs += [("HTTP_AUTHORIZATION", basic(key))] if key else []
     pairs += [("CONTENT_LENGTH", length)] if length != "" else []
-    return begin(keep) + record(PARAMS, name_values(pairs + list(more))) + record(PARAMS) + stdin(body) + (record(STDIN) if end else b"")
+    return begin(keep) + record(PARAMS, name_values(pairs + list(more))) + record(PARAMS) + stdin(
+        body) + (record(STDIN) if end else b"")
 
 
 class Answer:
-    """What came back until the pool closed the connection; status is None if that was no whole answer."""
+    """What came back until the pool closed the connection; status is None if that was no whole
+    answer."""
 
     def __init__(self, data):
         self.data, self.records, at = data, [], 0
@@ -91,7 +100,8 @@ class Answer:
         whole = at == len(data) and any(kind == END for kind, _ in self.records)
         out = b"".join(content for kind, content in self.records if kind == STDOUT)
         head, _, self.body = out.partition(b"\r\n\r\n")
-        self.headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line)
+        self.headers = dict(line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")
+                            if ": " in line)
         whole = whole and int(self.headers.get("Content-Length", "-1")) == len(self.body)
         self.status = int(self.headers["Status"].split()[0]) if whole else None
 
@@ -165,7 +175,8 @@ class Pool:
         self.socket = os.path.join(self.state, "regcredd.sock")
         self.pid_file = os.path.join(self.state, "pid")
         self.log = os.path.join(self.state, "regcredd.log")
-        self.words = ["--state-dir", self.state, "--pid-file", self.pid_file, "--workers", str(workers), "--threads", str(threads)]
+        self.words = ["--state-dir", self.state, "--pid-file", self.pid_file, "--workers",
+                      str(workers), "--threads", str(threads)]
         self.workers, self.threads = workers, threads
         self.start(*options, environment=environment, **popen)
 
@@ -174,9 +185,11 @@ class Pool:
         known = len(self.text())
         popen = {"stdin": subprocess.DEVNULL, "preexec_fn": harness.end_with_parent, **popen}
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*before, harness.program("regcredd"), *self.words, *options], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*before, harness.program("regcredd"), *self.words,
+                                             *options], stdout=log, stderr=log,
                                             env=dict(site.environ(), **dict(environment)), **popen)
-        ready = wait_until(lambda: " ready: " in self.text()[known:] or self.process.poll() is not None)
+        ready = wait_until(lambda: " ready: " in self.text()[known:]
+                           or self.process.poll() is not None)
         if not ready or self.process.poll() is not None:
             self.kill()
             raise AssertionError("regcredd does not start: " + self.text()[known:])
@@ -190,7 +203,8 @@ class Pool:
 
     def children(self):
         try:
-            with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid), encoding="ascii") as f:
+            with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid),
+                      encoding="ascii") as f:
                 return [int(word) for word in f.read().split()]
         except OSError:
             return []
@@ -224,27 +238,32 @@ class Pool:
 
     def owner(self):
         """An administrator's key and the root of a new project, in which it may create."""
-        lines = site.cli("key", "create", "--state-dir", self.state, "--account", "1a1", "--name", "t").splitlines()
+        lines = site.cli("key", "create", "--state-dir", self.state, "--account", "1a1", "--name",
+                         "t").splitlines()
         key = tuple(line.split("=", 1)[1] for line in lines)
         site.key_secrets.append(key)
-        return key, "/v1/projects/" + ask(self.socket, "POST", "/v1/projects", b'{"name":"p"}', key=key).json["id"]
+        return key, "/v1/projects/" + ask(self.socket, "POST", "/v1/projects", b'{"name":"p"}',
+                                          key=key).json["id"]
 
 
 def only_line(done):
     """The one line that a program printed; a warning about running as root does not count."""
-    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip() and "running as root" not in line]
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()
+             and "running as root" not in line]
     if len(lines) != 1:
         raise AssertionError("%d lines: %r" % (len(lines), lines))
     return lines[0]
 
 
 def run_regcredd(*words, environment=(), **popen):
-    return subprocess.run([harness.program("regcredd"), *words], env=dict(site.environ(), **dict(environment)), capture_output=True,
+    return subprocess.run([harness.program("regcredd"), *words],
+                          env=dict(site.environ(), **dict(environment)), capture_output=True,
                           text=True, timeout=60, stdin=subprocess.DEVNULL, **popen)
 
 
 class Load:
-    """Client threads that ask through nginx, each on a kept connection, until the end of the with block; `statuses` counts the answers."""
+    """Client threads that ask through nginx, each on a kept connection, until the end of the with
+    block; `statuses` counts the answers."""
 
     serial = 0
 
@@ -263,7 +282,8 @@ class Load:
             address = "load%d-%d-%d.example.test" % (self.serial, number, turn)
             try:
                 if turn % 3 == 0:
-                    connection.request("POST", path, json.dumps({"serverAddress": address}), headers)
+                    connection.request("POST", path, json.dumps({"serverAddress": address}),
+                                       headers)
                 else:
                     connection.request("GET", path + "?limit=1", headers=headers)
                 answer = connection.getresponse()
@@ -307,11 +327,13 @@ class PoolCase(harness.Case):
             return f.read()[known:]
 
     def workers(self):
-        """The site's worker processes: the housekeeper has one thread, or two with its committer."""
+        """The site's worker processes: the housekeeper has one thread, or two with its
+        committer."""
         return [pid for pid in self.site.children() if threads_of(pid) > self.site.threads]
 
     def all_ready(self):
-        return len(self.workers()) == self.site.workers and len(self.site.children()) == self.site.workers + harness.OTHERS
+        return len(self.workers()) == self.site.workers and len(
+            self.site.children()) == self.site.workers + harness.OTHERS
 
     def answers_direct(self, pool, times=1):
         for _ in range(times):
@@ -319,7 +341,8 @@ class PoolCase(harness.Case):
 
     def all_rows_there(self, ids):
         rows = {row[0] for row in self.site.sql("SELECT id FROM storage_pool")}
-        self.assertEqual([i for i in ids if int(i[3:]) not in rows], [], "acknowledged, but not in the database")
+        self.assertEqual([i for i in ids if int(i[3:]) not in rows], [],
+                         "acknowledged, but not in the database")
 
 
 class UnderLoad(PoolCase):
@@ -354,7 +377,8 @@ class UnderLoad(PoolCase):
         finally:
             os.rename(key + ".away", key)
         deaths = self.site_log(known).count("it starts again after a pause")
-        # The other worker served meanwhile; the dead one may have taken one request of each client with it.
+        # The other worker served meanwhile; the dead one may have taken one request of each client
+        # with it.
         self.assertLessEqual(set(load.statuses), {200, 201, 502}, load.statuses)
         self.assertLessEqual(load.statuses[502], 2, load.statuses)
         self.assertGreaterEqual(deaths, 2)
@@ -368,7 +392,8 @@ class UnderLoad(PoolCase):
             for _ in range(3):
                 before = set(site.children())
                 site.pool.send_signal(signal.SIGHUP)
-                self.assertTrue(wait_until(lambda: not before & set(site.children()) and self.all_ready()), site.children())
+                self.assertTrue(wait_until(lambda: not before & set(site.children())
+                                           and self.all_ready()), site.children())
         self.assertLessEqual(set(load.statuses), {200, 201}, load.statuses)
         self.assertGreater(len(load.created), 0)
         self.all_rows_there(load.created)
@@ -384,7 +409,8 @@ class UnderLoad(PoolCase):
             for _ in range(20):
                 site.pool.send_signal(signal.SIGHUP)
                 time.sleep(0.01)
-            self.assertTrue(wait_until(lambda: not before & set(site.children()) and self.all_ready()), site.children())
+            self.assertTrue(wait_until(lambda: not before & set(site.children())
+                                       and self.all_ready()), site.children())
         self.assertLessEqual(set(load.statuses), {200, 201}, load.statuses)
 
     def test_an_end_under_load_cuts_no_answer_that_nginx_waits_for(self):
@@ -414,7 +440,8 @@ class UnderLoad(PoolCase):
                 turn = 0
                 while True:
                     turn += 1
-                    body = json.dumps({"serverAddress": "e%d-%d.example.test" % (number, turn)}).encode()
+                    body = json.dumps({"serverAddress": "e%d-%d.example.test"
+                                       % (number, turn)}).encode()
                     try:
                         s = dial(pool.socket)
                     except (FileNotFoundError, ConnectionRefusedError):
@@ -445,9 +472,11 @@ class UnderLoad(PoolCase):
 
 
 class Starved(PoolCase):
-    """The kernel wakes one thread for a connection.  If that one is on its way out, another one has to be told.
+    """The kernel wakes one thread for a connection.  If that one is on its way out, another one has
+    to be told.
 
-    That is a matter of microseconds, unless the leaving process hardly gets any time: it shares its processor with one that wants all.
+    That is a matter of microseconds, unless the leaving process hardly gets any time: it shares its
+    processor with one that wants all.
     """
 
     ROUNDS, PATIENCE = 10, 20  # seconds: with a sanitizer it takes some to end without a processor
@@ -455,7 +484,8 @@ class Starved(PoolCase):
 
     def starve(self, pid):
         cpu = min(os.sched_getaffinity(0))
-        hog = subprocess.Popen([sys.executable, "-c", self.HOG % (cpu, os.getpid())], stdout=subprocess.PIPE, preexec_fn=harness.end_with_parent)
+        hog = subprocess.Popen([sys.executable, "-c", self.HOG % (cpu, os.getpid())],
+                               stdout=subprocess.PIPE, preexec_fn=harness.end_with_parent)
         self.addCleanup(hog.stdout.close)
         self.addCleanup(hog.wait)
         self.addCleanup(hog.kill)
@@ -478,7 +508,8 @@ class Starved(PoolCase):
         s.sendall(request())
         if select.select([s], [], [], self.PATIENCE)[0] == []:
             ask(pool.socket)                             # wakes somebody, who takes both
-            self.fail("a request waited in the queue though threads were idle: it had woken " + what)
+            self.fail("a request waited in the queue though threads were idle: it had woken "
+                      + what)
         self.assertIn(Answer(read_all(s)).status, (401, None))
 
     def test_a_request_that_woke_a_worker_that_is_killed_is_served_by_another(self):
@@ -487,7 +518,8 @@ class Starved(PoolCase):
                 victim = self.who_serves(pool)
                 self.starve(victim)
                 # No successor, which would look into the queue at its start.
-                os.rename(os.path.join(pool.state, "master.key"), os.path.join(pool.state, "away.key"))
+                os.rename(os.path.join(pool.state, "master.key"),
+                          os.path.join(pool.state, "away.key"))
                 os.kill(victim, signal.SIGKILL)
                 self.served(pool, "a thread that was killed then")
                 self.doCleanups()
@@ -505,7 +537,8 @@ class Starved(PoolCase):
 
 class Masters(PoolCase):
     def test_a_second_master_on_a_state_directory_is_refused_in_one_line(self):
-        done = run_regcredd("--state-dir", self.site.state, "--socket", os.path.join(self.site.root, "other.sock"))
+        done = run_regcredd("--state-dir", self.site.state, "--socket",
+                            os.path.join(self.site.root, "other.sock"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("another regcredd (process %d)" % self.site.pool.pid, only_line(done))
         self.assertFalse(os.path.exists(os.path.join(self.site.root, "other.sock")))
@@ -559,7 +592,8 @@ class Masters(PoolCase):
             self.answers_direct(pool, 5)
             early.sendall(request())
             self.assertEqual(Answer(read_all(early)).status, 401)
-            self.assertTrue(wait_until(lambda: not before & set(pool.children()) and len(pool.children()) == 2 + harness.OTHERS), pool.text())
+            self.assertTrue(wait_until(lambda: not before & set(pool.children())
+                                       and len(pool.children()) == 2 + harness.OTHERS), pool.text())
             self.assertEqual(pool.text().count("is gone: creating it again"), 1)
             self.assertNotIn(" died", pool.text())
             self.assertEqual(pool.stop(), 0)
@@ -573,7 +607,9 @@ class Masters(PoolCase):
                 other.listen(1)
                 os.rename(pool.socket + ".new", pool.socket)
                 made = os.lstat(pool.socket).st_ino
-                self.assertTrue(wait_until(lambda: "another program is using the socket" in pool.text() or "creating it again" in pool.text()))
+                self.assertTrue(
+                    wait_until(lambda: "another program is using the socket" in pool.text()
+                               or "creating it again" in pool.text()))
                 time.sleep(2.5)
                 if os.lstat(pool.socket).st_ino == made: # else the pool was faster
                     self.assertEqual(pool.text().count("another program is using the socket"), 1)
@@ -589,7 +625,8 @@ class Masters(PoolCase):
             self.assertEqual(len(children), 3 + harness.OTHERS)
             pool.process.kill()
             pool.process.wait()
-            self.assertTrue(wait_until(lambda: all(state_of(pid) in (None, "Z", "X") for pid in children), 10),
+            self.assertTrue(
+                wait_until(lambda: all(state_of(pid) in (None, "Z", "X") for pid in children), 10),
                             [state_of(pid) for pid in children])
             pool.start()                                 # nobody holds the lock any more
 
@@ -607,16 +644,19 @@ class Masters(PoolCase):
         with open(other, "w", encoding="ascii") as f:
             f.write("keep me")
         try:
-            for what, put, remove in (("file", lambda: shutil.copy(other, path), os.unlink), ("link", lambda: os.symlink(other, path), os.unlink),
+            for what, put, remove in (("file", lambda: shutil.copy(other, path), os.unlink),
+                                      ("link", lambda: os.symlink(other, path), os.unlink),
                                       ("dangling link", lambda: os.symlink(path + "x", path), os.unlink),
-                                      ("directory", lambda: os.mkdir(path), os.rmdir), ("pipe", lambda: os.mkfifo(path), os.unlink)):
+                                      ("directory", lambda: os.mkdir(path), os.rmdir),
+                                      ("pipe", lambda: os.mkfifo(path), os.unlink)):
                 with self.subTest(what):
                     put()
                     before = os.lstat(path)
                     done = run_regcredd("--state-dir", state, "--socket", path)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn(path + " exists and is not a socket", only_line(done))
-                    self.assertEqual((before.st_ino, before.st_size), (os.lstat(path).st_ino, os.lstat(path).st_size))
+                    self.assertEqual((before.st_ino, before.st_size),
+                                     (os.lstat(path).st_ino, os.lstat(path).st_size))
                     remove(path)
             with open(other, encoding="ascii") as f:
                 self.assertEqual(f.read(), "keep me")
@@ -649,24 +689,30 @@ class Refusals(PoolCase):
             line = only_line(done)
             for part in (text,) if isinstance(text, str) else text:
                 self.assertIn(part, line)
-            self.assertEqual([n for n in sorted(os.listdir(self.state)) if not n.endswith(".lock")], [n for n in before if not n.endswith(".lock")])
+            self.assertEqual([n for n in sorted(os.listdir(self.state)) if not n.endswith(".lock")],
+                             [n for n in before if not n.endswith(".lock")])
 
     def test_paths_that_cannot_be_used(self):
         long = os.path.join(self.state, "x" * 120)
         self.refused("--socket", long, text=("longer than the 107 bytes", long))
-        self.refused("--socket", os.path.join(self.state, "no/such/s"), text=("cannot create", "No such file or directory"))
-        self.refused("--pid-file", os.path.join(self.state, "no/such/pid"), text=("cannot write", "No such file or directory"))
-        self.refused("--state-dir", os.path.join(self.state, "nowhere"), text=("nowhere/regcredd.lock", "No such file or directory"))
+        self.refused("--socket", os.path.join(self.state, "no/such/s"),
+                     text=("cannot create", "No such file or directory"))
+        self.refused("--pid-file", os.path.join(self.state, "no/such/pid"),
+                     text=("cannot write", "No such file or directory"))
+        self.refused("--state-dir", os.path.join(self.state, "nowhere"),
+                     text=("nowhere/regcredd.lock", "No such file or directory"))
         self.refused("--state-dir", "", text="state_dir must not be empty", status=2)
         self.refused("--database", os.path.join(self.state, "no/such.db"), text="such.db")
         self.refused("--key-file", os.path.join(self.state, "no/such.key"), text="such.key")
-        self.refused("--database", os.path.join(self.state, "master.key"), text=("master.key", "file is not a database"))
+        self.refused("--database", os.path.join(self.state, "master.key"),
+                     text=("master.key", "file is not a database"))
         self.refused("--state-dir", "/" + "d" * 1022, text=("state_dir", "too long"), status=2)
 
     def test_users_that_do_not_exist(self):
         self.refused("--user", "no-such-user", text="the user no-such-user does not exist")
         self.refused("--group", "no-such-group", text="the group no-such-group does not exist")
-        self.refused("--allowed-users", "root,no-such-user", text=("--allowed-users", "no-such-user"), status=2)
+        self.refused("--allowed-users", "root,no-such-user",
+                     text=("--allowed-users", "no-such-user"), status=2)
 
     def test_options_that_do_not_exist_or_make_no_sense(self):
         self.refused("--no-such-option", text='unknown argument "--no-such-option"', status=2)
@@ -674,7 +720,8 @@ class Refusals(PoolCase):
         self.refused("extra", text='unknown argument "extra"', status=2)
         self.refused("-w", "2", text='unknown argument "-w"', status=2)
         self.refused("--workers", text="--workers needs a value", status=2)
-        for value in ("0", "65", "-1", "+1", " 1", "1 ", "1.0", "0x2", "two", "", "99999999999999999999"):
+        for value in ("0", "65", "-1", "+1", " 1", "1 ", "1.0", "0x2", "two", "",
+                      "99999999999999999999"):
             self.refused("--workers", value, text=("--workers", "from 1 to 64"), status=2)
         self.refused("--socket-mode", "888", text=("--socket-mode", "octal"), status=2)
         self.refused("--socket-mode", "0111", text=("--socket-mode", "600 to 777"), status=2)
@@ -690,14 +737,18 @@ class Refusals(PoolCase):
                 ("workers\n", 1, "neither"), ("[other]\n", 1, "neither"), ("Workers = 2\n", 1, 'unknown setting "Workers"'),
                 ("config = x\n", 1, 'unknown setting "config"'), ("user = a\x07b\n", 1, "control characters"),
                 ("open = true\n", 1, "open must be yes or no"), ("user = %s\n" % ("u" * 2000), 1, "user must be shorter"),
-                ("read_timeout_s = 0", 1, "read_timeout_s must be"), ("workers =\n", 1, "workers must be")):
+                ("read_timeout_s = 0", 1, "read_timeout_s must be"),
+                ("workers =\n", 1, "workers must be")):
             self.refused(ini=ini, text=("%s:%d: " % (self.ini, line), text), status=2)
-        self.refused("--config", self.ini + ".none", text=self.ini + ".none cannot be read: No such file or directory", status=2)
+        self.refused("--config", self.ini + ".none", text=self.ini
+                     + ".none cannot be read: No such file or directory", status=2)
         self.refused(ini="workers = 2\0\n", text=self.ini + " holds a NUL byte", status=2)
 
     def test_a_wrong_variable_is_named(self):
-        self.refused(environment={"REGCRED_THREADS": "many"}, text="REGCRED_THREADS must be a whole number", status=2)
-        self.refused(environment={"REGCRED_CONFIG": self.ini + ".none"}, text=".none cannot be read: No such file or directory", status=2)
+        self.refused(environment={"REGCRED_THREADS": "many"},
+                     text="REGCRED_THREADS must be a whole number", status=2)
+        self.refused(environment={"REGCRED_CONFIG": self.ini + ".none"},
+                     text=".none cannot be read: No such file or directory", status=2)
 
 
 class Sockets(PoolCase):
@@ -715,14 +766,17 @@ class Sockets(PoolCase):
                     self.assertEqual(stat.S_IMODE(os.lstat(pool.pid_file).st_mode), 0o644)
                     for name in os.listdir(pool.state):
                         if name.startswith("regcred.db") or name == "regcredd.lock":
-                            self.assertEqual(stat.S_IMODE(os.lstat(os.path.join(pool.state, name)).st_mode), 0o600, name)
+                            self.assertEqual(
+                                stat.S_IMODE(os.lstat(os.path.join(pool.state, name)).st_mode),
+                                0o600, name)
                     self.answers_direct(pool)
             pool.stop()
             pool.start("--socket-mode", "0600")
             self.assertEqual(stat.S_IMODE(os.lstat(pool.socket).st_mode), 0o600)
 
     def test_a_listener_handed_over_as_fd_0_is_served_and_left_in_place(self):
-        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(directory, "s") as listener, Pool(stdin=listener) as pool:
+        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(
+            directory, "s") as listener, Pool(stdin=listener) as pool:
             self.assertFalse(os.path.exists(pool.socket), "a socket of its own was made too")
             path = listener.getsockname()
             self.assertEqual(ask(path).status, 401)
@@ -739,7 +793,8 @@ class Sockets(PoolCase):
     NOT_MEANT = ("sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=1 LISTEN_FDS=1 exec "$@"', "sh")
 
     def test_a_listener_handed_over_by_LISTEN_FDS_is_served_and_left_in_place(self):
-        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(directory, "s") as listener:
+        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(directory,
+                                                                            "s") as listener:
             with Pool(stdin=listener, before=self.LISTEN) as pool:
                 self.assertFalse(os.path.exists(pool.socket), "a socket of its own was made too")
                 self.assertEqual(ask(listener.getsockname()).status, 401)
@@ -747,7 +802,8 @@ class Sockets(PoolCase):
                 self.assertTrue(os.path.exists(listener.getsockname()))
 
     def test_LISTEN_FDS_meant_for_another_process_is_ignored(self):
-        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(directory, "s") as listener:
+        with tempfile.TemporaryDirectory(prefix="rc-") as directory, listen(directory,
+                                                                            "s") as listener:
             with Pool(stdin=listener, before=self.NOT_MEANT) as pool:
                 self.answers_direct(pool)
 
@@ -756,7 +812,8 @@ class Sockets(PoolCase):
             listener.bind(("127.0.0.1", 0))
             listener.listen(128)
             with Pool(stdin=listener) as pool:
-                self.assertRegex(pool.text(), r" warn \[\d+\] - the listening socket is not a Unix socket")
+                self.assertRegex(pool.text(),
+                                 r" warn \[\d+\] - the listening socket is not a Unix socket")
                 s = socket.create_connection(listener.getsockname(), timeout=SLACK)
                 s.sendall(request())
                 self.assertEqual(Answer(read_all(s)).status, 401)
@@ -812,7 +869,9 @@ class Peers(PoolCase):
     def test_a_stranger_is_shut_out_without_an_answer_and_the_log_says_so(self):
         with self.pool() as pool:
             self.assertEqual(self.ask_as(NOBODY, 20), b"nothing")
-            warnings = re.findall(r" warn \[\d+\] - refused a connection from uid %d: .*allowed_users" % NOBODY, pool.text())
+            warnings = re.findall(
+                r" warn \[\d+\] - refused a connection from uid %d: .*allowed_users" % NOBODY,
+                pool.text())
             self.assertGreaterEqual(len(warnings), 1)
             self.assertLessEqual(len(warnings), 10, "one warning for each connection")
             self.assertNotIn("GET /v1", pool.text())
@@ -843,7 +902,8 @@ class Peers(PoolCase):
             pool.start("--state-dir", state, "--socket", os.path.join(state, "s"), "--user", name)
             for pid in [pool.process.pid] + pool.children():
                 with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
-                    status = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+                    status = dict(line.split(":\t", 1) for line in f.read().splitlines()
+                                  if ":\t" in line)
                 self.assertEqual(set(status["Uid"].split()), {str(NOBODY)})
                 self.assertEqual(set(status["CapEff"]), {"0"}, status["CapEff"])
                 self.assertNotIn("0", (status["Gid"] + " " + status["Groups"]).split())
@@ -868,10 +928,13 @@ class Slow(PoolCase):
         self.key, self.root = self.pool.owner()
         self.other = self.pool.owner()[0]
         for i in range(self.ROWS):
-            body = json.dumps({"serverAddress": "r%d.example.test" % i, "description": "x" * 1000}).encode()
-            self.assertEqual(ask(self.pool.socket, "POST", self.root + "/registries", body, key=self.key).status, 201)
+            body = json.dumps({"serverAddress": "r%d.example.test" % i,
+                               "description": "x" * 1000}).encode()
+            self.assertEqual(ask(self.pool.socket, "POST", self.root + "/registries", body,
+                                 key=self.key).status, 201)
         self.long = request("GET", self.root + "/registries?limit=1000", key=self.key)
-        self.whole = len(ask(self.pool.socket, "GET", self.root + "/registries?limit=1000", key=self.key).data)
+        self.whole = len(ask(self.pool.socket, "GET", self.root + "/registries?limit=1000",
+                             key=self.key).data)
         self.assertGreater(self.whole, 400000, "longer than what a socket takes")
 
     def slow(self, count):
@@ -893,15 +956,18 @@ class Slow(PoolCase):
         return longest
 
     def counted(self):
-        text = ask(self.pool.socket, "GET", "/metrics", more=[("REGCRED_METRICS", "yes")]).body.decode()
+        text = ask(self.pool.socket, "GET", "/metrics",
+                   more=[("REGCRED_METRICS", "yes")]).body.decode()
         return int(text.split("\nregcred_slow_connections_total ")[1].split("\n")[0])
 
     def test_slow_readers_leave_threads_to_others(self):
         count = 200 if os.environ.get("REGCRED_LONG") else 34
         sockets = self.slow(count)
         longest = self.longest(4)
-        print("%d slow readers at %d threads: another account waits %d ms at most" % (count, self.THREADS, longest * 1000), flush=True)
-        self.assertLess(longest, 3)                      # what their lists cost; they would hold the threads for more than ten seconds
+        print("%d slow readers at %d threads: another account waits %d ms at most"
+              % (count, self.THREADS, longest * 1000), flush=True)
+        # what their lists cost; they would hold the threads for more than ten seconds
+        self.assertLess(longest, 3)
         # A quarter of the threads wait on, and these readers get all of it if they go on.
         whole = [s for s in sockets if len(read_all(s)) == self.whole]
         self.assertEqual(len(whole), self.THREADS // 4)
@@ -928,7 +994,8 @@ class Unfair(PoolCase):
     @classmethod
     def setUpClass(cls):
         global unfair
-        unfair = Pool("--read-timeout-s", str(READ_TIMEOUT), "--log-level", "debug", workers=1, threads=24)
+        unfair = Pool("--read-timeout-s", str(READ_TIMEOUT), "--log-level", "debug", workers=1,
+                      threads=24)
         cls.key, cls.root = unfair.owner()
 
     @classmethod
@@ -968,19 +1035,26 @@ class Unfair(PoolCase):
         self.assertTrue(answer.headers["X-API-Schemas"].endswith("/schemas"))
 
     GARBAGE = (
-        b"", b"\0", b"x", b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 70000, b"\0" * 70000, os.urandom(5000), begin()[:5], begin()[:8], begin()[:12], begin(),
-        begin() * 3, begin(role=2) + record(PARAMS) + record(STDIN), begin(role=9), begin() + record(PARAMS), begin() + record(ABORT),
-        begin() + record(PARAMS, b"\xff\xff\xff\xff\xff\xff\xff\xffxx") + record(PARAMS) + record(STDIN),
+        b"", b"\0", b"x", b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 70000, b"\0" * 70000,
+        os.urandom(5000), begin()[:5], begin()[:8], begin()[:12], begin(),
+        begin() * 3, begin(role=2) + record(PARAMS) + record(STDIN), begin(role=9),
+        begin() + record(PARAMS), begin() + record(ABORT),
+        begin() + record(PARAMS, b"\xff\xff\xff\xff\xff\xff\xff\xffxx") + record(PARAMS)
+        + record(STDIN),
         begin() + record(PARAMS, b"\x7f\x7fxx") + record(PARAMS) + record(STDIN),
         begin() + record(PARAMS, b"\x80\0\0") + record(PARAMS) + record(STDIN),
         begin() + record(PARAMS, b"\x03\x7fabc") + record(PARAMS),
         begin() + record(PARAMS, name_values([("A", "b")] * 500)),
         begin() + record(PARAMS, name_values([("", "")] * 500)) + record(PARAMS) + record(STDIN),
         begin() + record(PARAMS, name_values([("A" * 60000, "")])) * 20,
-        begin() + record(STDIN, b"x") + record(PARAMS), record(STDIN, b"x"), record(PARAMS, b"x"), record(99, b"x"), record(ABORT),
-        record(GET_VALUES, name_values([("FCGI_MAX_CONNS", ""), ("FCGI_MPXS_CONNS", "")]), 0), record(GET_VALUES, b"\xff" * 100, 0),
-        record(BEGIN, struct.pack(">HB5x", 1, 0), version=2), record(BEGIN, b""), record(BEGIN, b"\0" * 65535), struct.pack(">BBHHBB", 1, 1, 1, 65535, 255, 0),
-        begin() + record(PARAMS, request=2) + record(STDIN, request=2), request(end=False), request(body=b"abc", length="9", end=False),
+        begin() + record(STDIN, b"x") + record(PARAMS), record(STDIN, b"x"), record(PARAMS, b"x"),
+        record(99, b"x"), record(ABORT),
+        record(GET_VALUES, name_values([("FCGI_MAX_CONNS", ""), ("FCGI_MPXS_CONNS", "")]), 0),
+        record(GET_VALUES, b"\xff" * 100, 0),
+        record(BEGIN, struct.pack(">HB5x", 1, 0), version=2), record(BEGIN, b""),
+        record(BEGIN, b"\0" * 65535), struct.pack(">BBHHBB", 1, 1, 1, 65535, 255, 0),
+        begin() + record(PARAMS, request=2) + record(STDIN, request=2), request(end=False),
+        request(body=b"abc", length="9", end=False),
         request()[:-20], request() + request(), request() + b"\xff" * 1000,
     )
 
@@ -1004,7 +1078,8 @@ class Unfair(PoolCase):
             s = dial(unfair.socket)
             s.settimeout(len(self.GARBAGE) * READ_TIMEOUT + SLACK)
             try:
-                # What an answered request left unread may fill the socket; that is the sender's problem.
+                # What an answered request left unread may fill the socket; that is the sender's
+                # problem.
                 s.setblocking(False)
                 s.send(data)
                 s.settimeout(len(self.GARBAGE) * READ_TIMEOUT + SLACK)
@@ -1052,7 +1127,8 @@ class Unfair(PoolCase):
         # Two requests at once: the second one is never taken for anything.
         rows = self.rows()
         s = dial(unfair.socket)
-        one = request("POST", self.root + "/registries", b'{"serverAddress":"keep1.example.test"}', key=self.key, keep=True)
+        one = request("POST", self.root + "/registries", b'{"serverAddress":"keep1.example.test"}',
+                      key=self.key, keep=True)
         s.sendall(one + one.replace(b"keep1", b"keep2"))
         answer = Answer(read_all(s))
         self.assertEqual([kind for kind, _ in answer.records].count(END), 1)
@@ -1066,11 +1142,14 @@ class Unfair(PoolCase):
         for length in ("x", "-1", "-39", "+39", " 39", "39 ", "0x27", "39.0", "3 9", "39,39", "１２"):
             with self.subTest(length=length):
                 self.error(self.post(body, length=length), 400, "Bad Request")
-        for length in ("65537", "99999999", "4294967335", "18446744073709551615", "18446744073709551655", "9" * 40):
+        for length in ("65537", "99999999", "4294967335", "18446744073709551615",
+                       "18446744073709551655", "9" * 40):
             with self.subTest(length=length):
                 answer = self.post(body, length=length)
-                self.error(answer, answer.status if answer.status == 413 else 400, ("Bad Request", "Request Entity Too Long"))
-        # The last parameter counts, as nginx's configuration means it; it has to be right like any other.
+                self.error(answer, answer.status if answer.status == 413 else 400,
+                           ("Bad Request", "Request Entity Too Long"))
+        # The last parameter counts, as nginx's configuration means it; it has to be right like any
+        # other.
         for last, status in (("1", 400), (str(len(body)), 201)):
             with self.subTest(last=last):
                 answer = self.post(body, length="7", more=[("CONTENT_LENGTH", last)])
@@ -1088,7 +1167,9 @@ class Unfair(PoolCase):
 
     def test_a_body_that_comes_in_drops_is_refused_after_the_same_time_as_a_whole(self):
         s, begun = dial(unfair.socket), time.monotonic()
-        s.sendall(request("POST", self.root + "/registries", b'{"serverAddress":"drops.example.test"}', key=self.key, length="4000", end=False))
+        s.sendall(request("POST", self.root + "/registries",
+                          b'{"serverAddress":"drops.example.test"}', key=self.key, length="4000",
+                          end=False))
         s.settimeout(READ_TIMEOUT / 5)
         data = b""
         while time.monotonic() - begun < SLACK and not data:
@@ -1116,50 +1197,65 @@ class Unfair(PoolCase):
 
     def test_a_parameter_that_the_web_server_left_out_is_a_bad_request(self):
         """Apache leaves out what does not fit; a missing URL is not /."""
-        whole = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/v1"), ("REMOTE_ADDR", "127.0.0.1"), ("REGCRED_HOST", "h"), ("REGCRED_SCHEME", "http"),
-                 ("REGCRED_PREFIX", ""), ("HTTP_AUTHORIZATION", basic(self.key)), ("CONTENT_LENGTH", "0")]
+        whole = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/v1"), ("REMOTE_ADDR", "127.0.0.1"),
+                 ("REGCRED_HOST", "h"), ("REGCRED_SCHEME", "http"),
+                 ("REGCRED_PREFIX", ""), ("HTTP_AUTHORIZATION", basic(self.key)),
+                 ("CONTENT_LENGTH", "0")]
         for name in (None, "REQUEST_METHOD", "REQUEST_URI", "REMOTE_ADDR"):
             for empty in (False, True):
                 pairs = [(n, "" if n == name else v) for n, v in whole if empty or n != name]
                 with self.subTest(name, empty=empty):
                     s = dial(unfair.socket)
-                    s.sendall(begin(False) + record(PARAMS, name_values(pairs)) + record(PARAMS) + record(STDIN))
+                    s.sendall(begin(False) + record(PARAMS, name_values(pairs)) + record(PARAMS)
+                              + record(STDIN))
                     self.assertEqual(Answer(read_all(s)).status, 200 if name is None else 400)
 
     def test_a_prefix_has_its_slashes_put_right_or_is_refused(self):
         for prefix in ("/creds", "/creds/", "//creds", "//creds//"):
-            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
-            self.assertEqual((answer.status, answer.json["links"]["self"]), (200, "http://direct.example.test/creds/v1"), prefix)
+            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key,
+                         more=[("REGCRED_PREFIX", prefix)])
+            self.assertEqual((answer.status, answer.json["links"]["self"]),
+                             (200, "http://direct.example.test/creds/v1"), prefix)
         for prefix in ("/", "//"):
-            answer = ask(unfair.socket, "GET", "/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
-            self.assertEqual((answer.status, answer.json["links"]["self"]), (200, "http://direct.example.test/v1"), prefix)
-        for prefix in ("creds", "/creds?", "/creds#", "/creds/..", "/./creds", "/creds/%2e%2E", "/cre ds"):
-            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key, more=[("REGCRED_PREFIX", prefix)])
+            answer = ask(unfair.socket, "GET", "/v1", key=self.key,
+                         more=[("REGCRED_PREFIX", prefix)])
+            self.assertEqual((answer.status, answer.json["links"]["self"]),
+                             (200, "http://direct.example.test/v1"), prefix)
+        for prefix in ("creds", "/creds?", "/creds#", "/creds/..", "/./creds", "/creds/%2e%2E",
+                       "/cre ds"):
+            answer = ask(unfair.socket, "GET", "/creds/v1", key=self.key,
+                         more=[("REGCRED_PREFIX", prefix)])
             self.error(answer, 400, "Bad Request")
             self.assertIn("REGCRED_PREFIX", answer.json["detail"])
-            self.assertIn('REGCRED_PREFIX is "%s", which no path can begin with' % prefix, unfair.text())
+            self.assertIn('REGCRED_PREFIX is "%s", which no path can begin with' % prefix,
+                          unfair.text())
 
     def test_a_parameter_sent_twice_is_refused(self):
-        for name, value in (("HTTP_AUTHORIZATION", basic(self.key)), ("HTTP_AUTHORIZATION", "Basic x"), ("HTTP_X_API_PROJECT_ID", "1a5"),
+        for name, value in (("HTTP_AUTHORIZATION", basic(self.key)),
+                            ("HTTP_AUTHORIZATION", "Basic x"), ("HTTP_X_API_PROJECT_ID", "1a5"),
                             ("HTTP_X_API_KEY", ":".join(self.key)), ("HTTP_COOKIE", "CSRF=0123456789"), ("CONTENT_TYPE", "application/json"),
                             ("HTTP_HOST", "h"), ("HTTP_ORIGIN", "http://h"), ("HTTP_SEC_FETCH_SITE", "none"), ("HTTP_X_FORWARDED_HOST", "h"),
                             ("HTTP_X_FORWARDED_PORT", "443"), ("HTTP_X_FORWARDED_PROTO", "https")):
             with self.subTest(name):
-                answer = ask(unfair.socket, "GET", "/v1/registries", key=None, more=[(name, value), (name, value)])
+                answer = ask(unfair.socket, "GET", "/v1/registries", key=None,
+                             more=[(name, value), (name, value)])
                 self.error(answer, 400, "Bad Request")
                 self.assertNotIn("X-API-User-Id", answer.headers)
         # One of them right, one wrong, in both orders.
         for pair in ((basic(self.key), "Basic eDp5"), ("Basic eDp5", basic(self.key))):
-            self.error(ask(unfair.socket, "GET", "/v1/registries", more=[("HTTP_AUTHORIZATION", v) for v in pair]), 400, "Bad Request")
+            self.error(ask(unfair.socket, "GET", "/v1/registries",
+                           more=[("HTTP_AUTHORIZATION", v) for v in pair]), 400, "Bad Request")
 
     def test_parameters_that_look_like_an_identity_have_no_effect(self):
-        for name in ("REMOTE_USER", "REGCRED_PROXY_USER", "HTTP_REMOTE_USER", "HTTP_REGCRED_PROXY_USER", "AUTH_USER", "REGCRED_PROXY_GROUPS", "REGCRED_PROXY_TOKEN",
+        for name in ("REMOTE_USER", "REGCRED_PROXY_USER", "HTTP_REMOTE_USER",
+                     "HTTP_REGCRED_PROXY_USER", "AUTH_USER", "REGCRED_PROXY_GROUPS", "REGCRED_PROXY_TOKEN",
                      "SSL_CLIENT_S_DN", "REGCRED_OPEN", "HTTP_X_REMOTE_USER", "HTTP_X_FORWARDED_USER", "REDIRECT_REMOTE_USER", "HTTP_AUTHORIZATIO", "HTTP_AUTHORIZATION_",
                      "HTTP_X_API_KEY_", "http_authorization"):
             for value in ("admin", "1a1", "superadmin", "yes", basic(self.key), ":".join(self.key)):
                 answer = ask(unfair.socket, "GET", "/v1/registries", more=[(name, value)])
                 self.assertEqual(answer.status, 401, (name, value, answer))
-        answer = ask(unfair.socket, "GET", "/v1", key=self.key, more=[("REMOTE_USER", "1a2"), ("REGCRED_PROXY_USER", "1a2")])
+        answer = ask(unfair.socket, "GET", "/v1", key=self.key,
+                     more=[("REMOTE_USER", "1a2"), ("REGCRED_PROXY_USER", "1a2")])
         self.assertEqual((answer.status, answer.headers["X-API-User-Id"]), (200, "1a1"))
 
     def test_a_body_of_64_KiB_passes_and_one_byte_more_does_not(self):
@@ -1174,12 +1270,17 @@ class Unfair(PoolCase):
 
     def test_secrets_are_in_no_log_line_however_wrong_the_request_is(self):
         secret = self.site.plant()
-        for kw in ({"length": "9"}, {"more": [("HTTP_AUTHORIZATION", secret)] * 2}, {"uri": "/v1/x?secretValue=" + secret}, {"method": "PATCH"},
-                   {"more": [("REGCRED_REQUEST_ID", "a b\r\n" + "x" * 100)]}, {"more": [("REMOTE_ADDR", "127.0.0.1\nfake")]}):
-            ask(unfair.socket, **{"method": "POST", "uri": "/v1/registries", "body": secret.encode(), "key": self.key, **kw})
+        for kw in ({"length": "9"}, {"more": [("HTTP_AUTHORIZATION", secret)] * 2},
+                   {"uri": "/v1/x?secretValue=" + secret}, {"method": "PATCH"},
+                   {"more": [("REGCRED_REQUEST_ID", "a b\r\n" + "x" * 100)]},
+                   {"more": [("REMOTE_ADDR", "127.0.0.1\nfake")]}):
+            ask(unfair.socket, **{"method": "POST", "uri": "/v1/registries",
+                                  "body": secret.encode(), "key": self.key, **kw})
         log = unfair.text()
         self.assertNotIn(secret, log)
-        self.assertEqual([line for line in log.splitlines() if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (error|warn|info|debug) \[\d+\] \S+ ", line)], [])
+        self.assertEqual([line for line in log.splitlines()
+                          if not re.match(
+                              r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (error|warn|info|debug) \[\d+\] \S+ ", line)], [])
 
 
 class Bodies(PoolCase):
@@ -1192,10 +1293,12 @@ class Bodies(PoolCase):
         body = (b'{"serverAddress":"%s"}' % self.site.plant().encode()) + b" " * 20000
         right = {"Authorization": basic(project.env.key)}
         registry = project.registry()
-        kinds = (("POST", "/registries", {}, body, 401), ("POST", "/registries", {"Authorization": "Basic eDp5"}, body, 401), ("POST", "/nosuch", right, body, 404),
+        kinds = (("POST", "/registries", {}, body, 401),
+                 ("POST", "/registries", {"Authorization": "Basic eDp5"}, body, 401), ("POST", "/nosuch", right, body, 404),
                  ("PUT", "/registries/1sp99999999", right, b"{}" + body[-9000:], 404), ("PUT", "/registries", right, body, 405), ("PATCH", "/registries", right, body, 405),
                  ("POST", "/registries", right, body[:-20001], 400), ("POST", "/registries", right, b"x" * 65537, 413), ("DELETE", "/registries", right, body, 405),
-                 ("GET", "/registries?limit=1", right, body, 200), ("POST", "/registries", right, b"{}" + b" " * 60000, 422))
+                 ("GET", "/registries?limit=1", right, body, 200),
+                 ("POST", "/registries", right, b"{}" + b" " * 60000, 422))
         wrong, counts = [], collections.Counter()
 
         def run(share):
@@ -1208,7 +1311,8 @@ class Bodies(PoolCase):
                 counts[status] += 1
                 if answer.status != status:
                     wrong.append((i, method, path, answer.status))
-                connection.request("GET", project.root + "/registries/" + registry["id"], headers=right)
+                connection.request("GET", project.root + "/registries/" + registry["id"],
+                                   headers=right)
                 answer = connection.getresponse()
                 got = json.loads(answer.read())
                 if (answer.status, got.get("id")) != (200, registry["id"]):
@@ -1225,12 +1329,17 @@ class Bodies(PoolCase):
     def test_a_body_of_64_KiB_passes_nginx_and_one_byte_more_is_413(self):
         def body(address, size):
             return (b'{"serverAddress":"%s"' % address.encode()).ljust(size - 1) + b"}"
-        self.status(project.env.post("registries", body("exact.example.test", 65536), content_type="application/json"), 201)
-        r = self.status(project.env.post("registries", body("over.example.test", 65537), content_type="application/json", proxy=True), 413)
+        self.status(project.env.post("registries", body("exact.example.test", 65536),
+                                     content_type="application/json"), 201)
+        r = self.status(project.env.post("registries", body("over.example.test", 65537),
+                                         content_type="application/json", proxy=True), 413)
         self.assertEqual(r.json["code"], "Request Entity Too Long")
         self.status(project.env.get("registries?limit=1"), 200)
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body("chunked.example.test", 65536)[i:i + 1000] for i in range(0, 65536, 1000)))
-        self.status(project.env.post("registries", chunks + b"0\r\n\r\n", headers={"Transfer-Encoding": "chunked"}), 201)
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c)
+                          for c in (body("chunked.example.test", 65536)[i:i + 1000]
+                                    for i in range(0, 65536, 1000)))
+        self.status(project.env.post("registries", chunks + b"0\r\n\r\n",
+                                     headers={"Transfer-Encoding": "chunked"}), 201)
 
 
 def memory_of(pid):
@@ -1250,11 +1359,13 @@ class Leaks(PoolCase):
 
         def run(share):
             connection = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=60)
-            steps = (("GET", "/registrycredentials/" + made[share], None, 200), ("GET", "/registrycredentials?limit=20&sort=name", None, 200),
+            steps = (("GET", "/registrycredentials/" + made[share], None, 200),
+                     ("GET", "/registrycredentials?limit=20&sort=name", None, 200),
                      ("PUT", "/registrycredentials/" + made[share], b'{"description":"d"}', 200), ("GET", "/schemas", None, 200), ("GET", "/nosuch", None, 404),
                      ("POST", "/registrycredentials/%s/?action=deactivate" % made[share], b"{}", 202), ("POST", "/registries", b"{", 400),
                      ("POST", "/registrycredentials/%s/?action=activate" % made[share], b"{}", 202), ("PUT", "/registries", b"x" * 40000, (400, 405)),
-                     ("GET", "/registries?limit=50&include=credentials", None, 200), ("POST", "/registries", b"%s", 201), ("GET", "/x?" + "q" * 20000, None, 404))
+                     ("GET", "/registries?limit=50&include=credentials", None, 200),
+                     ("POST", "/registries", b"%s", 201), ("GET", "/x?" + "q" * 20000, None, 404))
             for i in range(share, count, 4):
                 method, path, sent, status = steps[i // 4 % len(steps)]
                 if sent == b"%s":
@@ -1280,17 +1391,21 @@ class Leaks(PoolCase):
         self.mix(3000, "leak")
         self.assertEqual(self.workers(), workers)
         for pid in workers:
-            if before[pid][1] < 1 << 30:                 # a sanitizer takes terabytes of addresses, and keeps what is freed
-                self.assertLess(memory_of(pid)[0] - before[pid][0], 4096, "KiB more in worker %d" % pid)
+            # a sanitizer takes terabytes of addresses, and keeps what is freed
+            if before[pid][1] < 1 << 30:
+                self.assertLess(memory_of(pid)[0] - before[pid][0], 4096, "KiB more in worker %d"
+                                % pid)
             if descriptors[pid] is not None:
-                self.assertTrue(wait_until(lambda: self.descriptors(pid) <= descriptors[pid], 5), "%s, then %s descriptors" % (
+                self.assertTrue(wait_until(lambda: self.descriptors(pid) <= descriptors[pid], 5),
+                                "%s, then %s descriptors" % (
                     descriptors[pid], self.descriptors(pid)))
 
     def descriptors(self, pid):
         try:
             return len(os.listdir("/proc/%d/fd" % pid))
         except PermissionError:
-            return None                                  # regcredd forbids debuggers, so only root may look
+            # regcredd forbids debuggers, so only root may look
+            return None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Rotation of the master key while the pool runs: no request fails, no secret is lost, nothing old is left, and it can be cut off anywhere."""
+"""Rotation of the master key while the pool runs: no request fails, no secret is lost, nothing old
+is left, and it can be cut off anywhere."""
 
 import contextlib
 import os
@@ -14,7 +15,8 @@ import time
 import harness
 
 # Processes look at the key file ten times a second, and a rotation waits for that.
-setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=8, environment={"REGCRED_KEYRING_LOOK_MS": "100"})
+setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=8,
+                                              environment={"REGCRED_KEYRING_LOOK_MS": "100"})
 LOOKED_S = 0.25
 
 CLIENTS = 8
@@ -42,21 +44,25 @@ class Rotation(harness.Case):
         """(ids of the sealing keys, primary) of the key file."""
         with open(self.key, encoding="ascii") as f:
             text = f.read()
-        return [int(n) for n in re.findall(r"^seal (\d+) [0-9a-f]{64}$", text, re.M)], int(re.search(r"^primary (\d+)$", text, re.M).group(1))
+        return [int(n) for n in re.findall(r"^seal (\d+) [0-9a-f]{64}$", text, re.M)], int(
+            re.search(r"^primary (\d+)$", text, re.M).group(1))
 
     def checks(self):
-        return [row[0] for row in self.site.sql("SELECT key_id FROM key_check WHERE use = 'seal' ORDER BY key_id")]
+        return [row[0] for row in self.site.sql("SELECT key_id FROM key_check WHERE use = 'seal' "
+                                                "ORDER BY key_id")]
 
     def sealed(self):
         """{id: sealed value} of every login."""
-        return dict(self.site.sql("SELECT id, secret_value FROM credential WHERE kind NOT IN ('apiKey', 'password') AND secret_value IS NOT NULL"))
+        return dict(self.site.sql("SELECT id, secret_value FROM credential WHERE kind NOT IN "
+                                  "('apiKey', 'password') AND secret_value IS NOT NULL"))
 
     def ids(self):
         """{key id: number of values}."""
         found = {}
         for value in self.sealed().values():
             self.assertEqual(value[0], 2)
-            found[int.from_bytes(value[1:5], "big")] = found.get(int.from_bytes(value[1:5], "big"), 0) + 1
+            found[int.from_bytes(value[1:5], "big")] = found.get(int.from_bytes(value[1:5], "big"),
+                                                                 0) + 1
         return found
 
     def assertRotated(self, primary):
@@ -64,7 +70,8 @@ class Rotation(harness.Case):
         self.assertEqual(self.checks(), [primary])
         self.assertLessEqual(set(self.ids()), {primary})
         self.assertEqual(os.stat(self.key).st_mode & 0o777, 0o400)
-        self.assertEqual([n for n in os.listdir(self.state) if n.startswith("master.key") and n != "master.key"], [])
+        self.assertEqual([n for n in os.listdir(self.state) if n.startswith("master.key")
+                          and n != "master.key"], [])
 
     # -- the command
 
@@ -74,14 +81,17 @@ class Rotation(harness.Case):
         return done
 
     def start(self, *words):
-        process = subprocess.Popen([harness.program("regcred"), "rekey", "--state-dir", self.state, *words], env=self.site.environ(),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=harness.end_with_parent)
+        process = subprocess.Popen([harness.program("regcred"), "rekey", "--state-dir", self.state,
+                                    *words], env=self.site.environ(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=harness.end_with_parent)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stderr.close)
         return process
 
     def cut(self, reached, *words, sig=signal.SIGKILL):
-        """Starts a rotation and ends it as soon as `reached` holds; what it wrote to standard error."""
+        """Starts a rotation and ends it as soon as `reached` holds; what it wrote to standard
+        error."""
         process = self.start(*words)
         end = time.monotonic() + 30
         while not reached():
@@ -100,8 +110,11 @@ class Rotation(harness.Case):
         registry, made = self.p.registry()["id"], {}
         for _ in range(count):
             secret = self.site.plant(fields.get("text", ""))
-            body = {"registryId": registry, "publicValue": "u", "email": "e@x", "secretValue": secret}
-            made["registrycredentials/" + self.ok(self.p.env.post("registrycredentials", body, check=False), 201)["id"]] = secret
+            body = {"registryId": registry, "publicValue": "u", "email": "e@x",
+                    "secretValue": secret}
+            made["registrycredentials/"
+                 + self.ok(self.p.env.post("registrycredentials", body, check=False),
+                           201)["id"]] = secret
         return made
 
     def assertSecrets(self, secrets):
@@ -115,7 +128,8 @@ class Rotation(harness.Case):
         (path, secret), = self.make(1).items()
         self.assertSecrets({path: secret})
         # A worker may not have looked at the file yet; the value is right all the same.
-        self.assertIn(int.from_bytes(self.sealed()[int(path.rsplit("c", 1)[1])][1:5], "big"), self.keys()[0])
+        self.assertIn(int.from_bytes(self.sealed()[int(path.rsplit("c", 1)[1])][1:5], "big"),
+                      self.keys()[0])
 
 
 class Rekey(Rotation):
@@ -127,7 +141,8 @@ class Rekey(Rotation):
                 i += 1
                 if len(mine) < 10 or i % 3 == 0:
                     secret = self.site.plant()
-                    body = {"registryId": registry, "publicValue": "u", "email": "e@x", "secretValue": secret}
+                    body = {"registryId": registry, "publicValue": "u", "email": "e@x",
+                            "secretValue": secret}
                     r = self.p.env.post("registrycredentials", body, check=False)
                     if r.status == 201:
                         mine.append("registrycredentials/" + r.json["id"])
@@ -143,7 +158,9 @@ class Rekey(Rotation):
                 path = mine[(i * 7) % len(mine)]
                 r = self.reader.get(path, check=False)
                 if r.status != 200 or r.json["secretValue"] != secrets[path]:
-                    failures.append("%s: %d, the secret is %s" % (path, r.status, "null" if r.json.get("secretValue") is None else "another"))
+                    failures.append("%s: %d, the secret is %s"
+                                    % (path, r.status, "null" if r.json.get("secretValue") is None
+                                       else "another"))
                 counts[n] += 1
         except Exception as e:                           # a thread must not die unheard
             failures.append(repr(e))
@@ -152,7 +169,8 @@ class Rekey(Rotation):
         before = self.keys()[1]
         self.registries = [self.p.registry()["id"] for _ in range(CLIENTS)]
         stop, failures, secrets, counts = threading.Event(), [], {}, [0] * CLIENTS
-        threads = [threading.Thread(target=self.load, args=(stop, failures, secrets, counts, n)) for n in range(CLIENTS)]
+        threads = [threading.Thread(target=self.load, args=(stop, failures, secrets, counts, n))
+                   for n in range(CLIENTS)]
         for t in threads:
             t.start()
         try:
@@ -204,10 +222,12 @@ class Rekey(Rotation):
     def test_interrupted_by_a_signal(self):
         before = self.keys()[1]
         secrets = self.make(5)
-        with open(self.key + ".new", "w", encoding="ascii") as f:       # of a run that was killed while it wrote
+        # of a run that was killed while it wrote
+        with open(self.key + ".new", "w", encoding="ascii") as f:
             f.write("seal 1 00")
         new = before + 1
-        for sig, reached in ((signal.SIGINT, lambda: self.keys() == ([before, new], before)), (signal.SIGTERM, lambda: self.keys()[1] == new)):
+        for sig, reached in ((signal.SIGINT, lambda: self.keys() == ([before, new], before)),
+                             (signal.SIGTERM, lambda: self.keys()[1] == new)):
             error = self.cut(reached, sig=sig)
             self.assertIn("interrupted; run `regcred rekey` again to continue", error)
             self.assertEqual(len(error.strip().splitlines()), 1, error)
@@ -232,7 +252,8 @@ class Rekey(Rotation):
         self.assertGreaterEqual(int(line.split()[3]), 400)
 
     def test_old_sealed_bytes_are_nowhere(self):
-        """Neither in the database's pages nor in the write-ahead log: also of long values, of removed rows and of replaced values."""
+        """Neither in the database's pages nor in the write-ahead log: also of long values, of
+        removed rows and of replaced values."""
         secrets = self.make(20)
         secrets.update(self.make(3, text="x" * 3500))
         removed = list(self.make(1))[0]
@@ -240,11 +261,13 @@ class Rekey(Rotation):
         self.status(self.p.env.action(removed, "remove"), 202)
         path = list(secrets)[0]
         needles = {value[5:29] for value in self.sealed().values()}                      # nonces
-        needles |= {value[at:at + 24] for value in self.sealed().values() for at in range(60, len(value) - 24, 997)}
+        needles |= {value[at:at + 24] for value in self.sealed().values()
+                    for at in range(60, len(value) - 24, 997)}
         self.assertIn(int(removed.rsplit("c", 1)[1]), self.sealed())
         secrets[path] = self.site.plant()
         self.ok(self.p.env.put(path, {"secretValue": secrets[path]}))
-        self.assertGreater(len(self.where(needles)), 20)                                 # the search finds what is there
+        # the search finds what is there
+        self.assertGreater(len(self.where(needles)), 20)
         self.rekey()
         self.assertEqual(self.where(needles), [])
         self.assertSecrets(secrets)
@@ -280,13 +303,15 @@ class Rekey(Rotation):
         self.assertEqual(set(self.ids()), {before + 1})
 
     def test_a_value_that_does_not_open(self):
-        """It is named, everything else is sealed again, and the key that it may need stays until it is gone."""
+        """It is named, everything else is sealed again, and the key that it may need stays until it
+        is gone."""
         before = self.keys()[1]
         secrets = self.make(4)
         path = list(secrets)[0]
         row = int(path.rsplit("c", 1)[1])
         value = self.sealed()[row]
-        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (value[:-1] + bytes([value[-1] ^ 1]), row), write=True)
+        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?",
+                      (value[:-1] + bytes([value[-1] ^ 1]), row), write=True)
         done = self.rekey(status=1)
         self.assertRegex(done.stderr, r"1 values do not open with any key \(credential: %d\)" % row)
         self.assertEqual(self.keys(), ([before, before + 1], before + 1))
@@ -300,7 +325,8 @@ class Rekey(Rotation):
 
 
 class KeyFile(Rotation):
-    """A key file that changes for the worse while the pool runs: what was read before stays in use."""
+    """A key file that changes for the worse while the pool runs: what was read before stays in
+    use."""
 
     def put(self, data, mode=0o400):
         fresh = self.key + ".test"
@@ -310,7 +336,8 @@ class KeyFile(Rotation):
         os.rename(fresh, self.key)
 
     def everybody_reads(self, secrets):
-        """So many reads at a time that each worker gets some and sees the file as it is: one that is not used does not look."""
+        """So many reads at a time that each worker gets some and sees the file as it is: one that
+        is not used does not look."""
         wrong = []
 
         def read():
@@ -340,8 +367,10 @@ class KeyFile(Rotation):
         secrets = self.make(3)
         time.sleep(LOOKED_S)
         self.everybody_reads(secrets)
-        cases = [("damaged", b"garbage", 0o400, "damaged"), ("of another database", foreign, 0o400, "older or a different"),
-                 ("open to others", good, 0o444, "read by others"), ("gone", None, 0, "cannot be read")]
+        cases = [("damaged", b"garbage", 0o400, "damaged"),
+                 ("of another database", foreign, 0o400, "older or a different"),
+                 ("open to others", good, 0o444, "read by others"),
+                 ("gone", None, 0, "cannot be read")]
         for name, data, mode, text in cases:
             with self.subTest(name):
                 before = len(self.errors(text))
@@ -364,7 +393,8 @@ class KeyFile(Rotation):
                 self.everybody_reads(secrets)            # they see that it is right again
 
     def test_the_old_file_is_refused(self):
-        """Put back after a rotation: ignored by workers that run, and refused at a start with one line."""
+        """Put back after a rotation: ignored by workers that run, and refused at a start with one
+        line."""
         secrets = self.make(3)
         with open(self.key, "rb") as f:
             old = f.read()
@@ -383,11 +413,14 @@ class KeyFile(Rotation):
             self.site.sql("VACUUM INTO ?", (os.path.join(copy, "regcred.db"),))
             os.chmod(os.path.join(copy, "regcred.db"), 0o600)
             shutil.copy(self.key, copy)
-            for words in (["regcredd"], ["regcredd", "--check"], ["regcred", "check"], ["regcred", "rekey"]):
-                done = subprocess.run([harness.program(words[0]), *words[1:], "--state-dir", copy], env=self.site.environ(),
+            for words in (["regcredd"], ["regcredd", "--check"], ["regcred", "check"],
+                          ["regcred", "rekey"]):
+                done = subprocess.run([harness.program(words[0]), *words[1:], "--state-dir", copy],
+                                      env=self.site.environ(),
                                       capture_output=True, text=True, timeout=20)
                 self.assertEqual(done.returncode, 1, words)
-                lines = [line for line in (done.stderr + done.stdout).splitlines() if WARNING not in line]
+                lines = [line for line in (done.stderr + done.stdout).splitlines()
+                         if WARNING not in line]
                 self.assertEqual(len(lines), 1, lines)
                 self.assertIn("older than its last `regcred rekey`", lines[0])
             shutil.rmtree(copy)
@@ -410,7 +443,8 @@ class KeyFile(Rotation):
         def known():
             connection = sqlite3.connect(db)
             try:
-                return connection.execute("SELECT key_id FROM key_check WHERE use = 'seal' ORDER BY key_id").fetchall()
+                return connection.execute(
+                    "SELECT key_id FROM key_check WHERE use = 'seal' ORDER BY key_id").fetchall()
             finally:
                 connection.close()
         self.assertEqual(known(), [(1,)])
@@ -429,18 +463,22 @@ class Command(Rotation):
         self.assertIn("key %d (primary): %d sealed values\n" % (primary, rows), out)
         self.assertNotIn("in progress", out)
         row, value = list(self.sealed().items())[0]
-        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (b"\2\0\0\3\xe7" + value[5:], row), write=True)
+        self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?",
+                      (b"\2\0\0\3\xe7" + value[5:], row), write=True)
         try:
             done = self.site.cli("check", "--state-dir", self.state, check=False)
         finally:
-            self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (value, row), write=True)
+            self.site.sql("UPDATE credential SET secret_value = ? WHERE id = ?", (value, row),
+                          write=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("key 999 (NOT IN THE FILE): 1 sealed values", done.stdout)
 
     def test_exit_statuses(self):
         before = self.keys()
-        for words, text in ((["--batch", "0"], "--batch"), (["--batch", "x"], "--batch"), (["--batch", "10001"], "--batch"),
-                            (["--batch", "-1"], "--batch"), (["--batch="], "--batch"), (["--nonsense", "1"], "unknown option")):
+        for words, text in ((["--batch", "0"], "--batch"), (["--batch", "x"], "--batch"),
+                            (["--batch", "10001"], "--batch"),
+                            (["--batch", "-1"], "--batch"), (["--batch="], "--batch"),
+                            (["--nonsense", "1"], "unknown option")):
             self.assertIn(text, self.rekey(*words, status=2).stderr)
         self.assertIn("master key", self.rekey("--key-file", "/nonexistent", status=1).stderr)
         self.assertEqual(self.keys(), before)
@@ -448,7 +486,8 @@ class Command(Rotation):
     def refused(self, state, environment, text):
         with open(os.path.join(state, "master.key"), "rb") as f:
             before = f.read()
-        done = subprocess.run([harness.program("regcred"), "rekey", "--state-dir", state], env=dict(self.site.environ(), **environment),
+        done = subprocess.run([harness.program("regcred"), "rekey", "--state-dir", state],
+                              env=dict(self.site.environ(), **environment),
                               capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
@@ -468,7 +507,8 @@ class Command(Rotation):
         shutil.copy(self.key, directory)
         os.chmod(directory, 0o500)
         try:
-            done = self.site.cli("rekey", "--state-dir", self.state, "--key-file", os.path.join(directory, "master.key"), check=False)
+            done = self.site.cli("rekey", "--state-dir", self.state, "--key-file",
+                                 os.path.join(directory, "master.key"), check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("its directory is not writable", done.stderr)
         finally:
@@ -498,21 +538,25 @@ class Command(Rotation):
         process = self.start()
         while self.keys()[0] == [before]:
             time.sleep(0.01)
-        self.assertIn("another `regcred rekey` is working on this database", self.rekey(status=1).stderr)
+        self.assertIn("another `regcred rekey` is working on this database",
+                      self.rekey(status=1).stderr)
         process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0)
         self.assertRotated(before + 1)
 
     def test_the_lease_of_a_killed_one(self):
-        """Only of a process that this one would see: a container on the same host has its own numbers."""
+        """Only of a process that this one would see: a container on the same host has its own
+        numbers."""
         before = self.keys()[1]
         gone = subprocess.Popen(["true"])
         gone.wait()
         here = os.stat("/proc/self/ns/pid").st_ino
         for space, ends in ((here + 1, False), (here, True)):
             holder = "%s:%d:%d" % (socket.gethostname(), space, gone.pid)
-            with contextlib.closing(sqlite3.connect(os.path.join(self.state, "regcred.db"), isolation_level=None)) as db:
-                db.execute("INSERT OR REPLACE INTO lease (name, holder, until) VALUES ('rekey', ?, ?)", (holder, int(time.time() + 300) * 1000))
+            with contextlib.closing(sqlite3.connect(os.path.join(self.state, "regcred.db"),
+                                                    isolation_level=None)) as db:
+                db.execute("INSERT OR REPLACE INTO lease (name, holder, until) VALUES ('rekey', ?, "
+                           "?)", (holder, int(time.time() + 300) * 1000))
             if ends:
                 self.rekey()
             else:

@@ -1,7 +1,9 @@
-"""Reloads: SIGHUP reads the settings again and replaces the workers; what is wrong leaves everything as it was.  A new program comes by a
-restart, during which whoever holds the socket keeps the queue.
+"""Reloads: SIGHUP reads the settings again and replaces the workers; what is wrong leaves
+everything as it was.  A new program comes by a restart, during which whoever holds the socket keeps
+the queue.
 
-20 reloads and 5 restarts under load, in `make check-long` 200 and 50, the reloads under at least 50,000 requests; REGCRED_SEED repeats a run's pauses.
+20 reloads and 5 restarts under load, in `make check-long` 200 and 50, the reloads under at least
+50,000 requests; REGCRED_SEED repeats a run's pauses.
 """
 
 import contextlib
@@ -23,7 +25,8 @@ from test_pool import Load, Pool, PoolCase, ask, wait_until
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=4)
 
 LONG = bool(os.environ.get("REGCRED_LONG"))
-RELOADS, REQUESTS = (200, 50000) if LONG else (20, 0)    # at least so many requests while they go on
+# at least so many requests while they go on
+RELOADS, REQUESTS = (200, 50000) if LONG else (20, 0)
 RESTARTS = 50 if LONG else 5
 SEED = int(os.environ.get("REGCRED_SEED") or random.SystemRandom().randrange(1 << 32))
 
@@ -46,7 +49,8 @@ class Configured:
             f.write(text)
 
     def reload(self, text, seconds=20):
-        """SIGHUP; waits for a line with that text in what is logged from then on, and gives all of that."""
+        """SIGHUP; waits for a line with that text in what is logged from then on, and gives all of
+        that."""
         known = len(self.pool.text())
         self.pool.process.send_signal(signal.SIGHUP)
         if not wait_until(lambda: text in self.pool.text()[known:], seconds):
@@ -63,7 +67,8 @@ class Configured:
 
 class Reload(PoolCase):
     def replaced(self, program, before):
-        self.assertTrue(wait_until(lambda: not set(before) & set(program.pool.children())), program.pool.text())
+        self.assertTrue(wait_until(lambda: not set(before) & set(program.pool.children())),
+                        program.pool.text())
 
     def kept(self, program, before):
         self.assertEqual(sorted(program.pool.children()), sorted(before))
@@ -92,21 +97,25 @@ class Reload(PoolCase):
                 f.write("state_dir = %s\nworkers = %d\nthreads = 2\n" % (state, workers))
         configure(1)
         with open(os.path.join(self.site.root, "counted.log"), "wb") as log:
-            master = subprocess.Popen([harness.program("regcredd"), "--config", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            master = subprocess.Popen([harness.program("regcredd"), "--config", conf],
+                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                       env=self.site.environ(), preexec_fn=harness.end_with_parent)
 
         def children():
-            with open("/proc/%d/task/%d/children" % (master.pid, master.pid), encoding="ascii") as f:
+            with open("/proc/%d/task/%d/children" % (master.pid, master.pid),
+                      encoding="ascii") as f:
                 return set(f.read().split())
         address = os.path.join(state, "regcredd.sock")
         try:
-            self.assertTrue(wait_until(lambda: len(children()) == 1 + harness.OTHERS and os.path.exists(address)))
+            self.assertTrue(wait_until(lambda: len(children()) == 1 + harness.OTHERS
+                                       and os.path.exists(address)))
             for workers in (4, 2, 1, 3):
                 self.assertEqual(ask(address).status, 401)
                 before = children()
                 configure(workers)
                 master.send_signal(signal.SIGHUP)
-                self.assertTrue(wait_until(lambda: not before & children() and len(children()) == workers + harness.OTHERS), (workers, children()))
+                self.assertTrue(wait_until(lambda: not before & children() and len(children())
+                                           == workers + harness.OTHERS), (workers, children()))
         finally:
             master.terminate()
             self.assertEqual(master.wait(60), 0)
@@ -114,13 +123,15 @@ class Reload(PoolCase):
 
     def test_wrong_settings_leave_everything_as_it_was(self):
         with Configured("workers = 1\n") as p:
-            for text, why in (("workers = none\n", "workers must be a whole number"), ("no_such = 1\n", "unknown setting"),
+            for text, why in (("workers = none\n", "workers must be a whole number"),
+                              ("no_such = 1\n", "unknown setting"),
                               ("base_url = ftp://x\n", "base_url must begin with"), ("key_file = /no/such/key\n", "/no/such/key"),
                               ("proxy_auth = yes\n", "proxy_token_file"),
                               ("socket = /tmp/other.sock\n", "socket cannot be changed by a reload"),
                               ("core_dumps = yes\n", "core_dumps cannot be changed by a reload"),
                               ("database = /tmp/other.db\n", "database cannot be changed by a reload"),
-                              ("socket_mode = 0600\n", "socket_mode cannot be changed by a reload")):
+                              ("socket_mode = 0600\n",
+                               "socket_mode cannot be changed by a reload")):
                 before = p.pool.children()
                 p.configure(text)
                 self.assertIn(why, p.reload("reload refused: "), text)
@@ -135,7 +146,8 @@ class Reload(PoolCase):
         """A package manager may be in the middle of its work."""
         copy = os.path.join(self.site.root, "copy")
         shutil.copy(harness.program("regcredd"), copy)
-        real, harness.program = harness.program, lambda name: copy if name == "regcredd" else real(name)
+        real, harness.program = harness.program, lambda name: copy if name == "regcredd" else real(
+            name)
         try:
             p = Configured()
         finally:
@@ -152,7 +164,8 @@ class Reload(PoolCase):
             connection = sqlite3.connect(os.path.join(p.pool.state, "regcred.db"))
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             before = p.pool.children()
-            for other, why in ((version - 1, "stop regcredd and start it"), (version + 1, "version %d" % (version + 1))):
+            for other, why in ((version - 1, "stop regcredd and start it"),
+                               (version + 1, "version %d" % (version + 1))):
                 connection.execute("PRAGMA user_version = %d" % other)
                 self.assertIn(why, p.reload("reload refused: "))
                 self.kept(p, before)
@@ -181,7 +194,8 @@ class Reload(PoolCase):
                 for pid in set(p.pool.children()) - before:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                self.assertTrue(wait_until(lambda: " ready: " in p.pool.text()[known:] or "reload refused" in p.pool.text()[known:]))
+                self.assertTrue(wait_until(lambda: " ready: " in p.pool.text()[known:]
+                                           or "reload refused" in p.pool.text()[known:]))
                 if "a new process does not start" in p.pool.text()[known:]:
                     break
                 p.configure("base_url = http://old.example.test\n")
@@ -189,19 +203,26 @@ class Reload(PoolCase):
                 self.assertTrue(wait_until(lambda: len(p.pool.children()) == 3 + harness.OTHERS))
                 p.configure("base_url = http://new.example.test\n")
             else:
-                self.skipTest("no new worker was killed before it was ready: " + p.pool.text()[known:])
-            self.assertTrue(wait_until(lambda: set(p.pool.children()) == before), p.pool.text()[known:])
-            for pid in before:                           # and who dies now is started again, with the settings of before
+                self.skipTest("no new worker was killed before it was ready: "
+                              + p.pool.text()[known:])
+            self.assertTrue(wait_until(lambda: set(p.pool.children()) == before),
+                            p.pool.text()[known:])
+            # and who dies now is started again, with the settings of before
+            for pid in before:
                 os.kill(pid, signal.SIGKILL)
-                self.assertTrue(wait_until(lambda: pid not in p.pool.children() and len(p.pool.children()) == 3 + harness.OTHERS), p.pool.text()[known:])
-                self.assertIn("http://old.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
+                self.assertTrue(wait_until(lambda: pid not in p.pool.children()
+                                           and len(p.pool.children()) == 3 + harness.OTHERS),
+                                           p.pool.text()[known:])
+                self.assertIn("http://old.example.test",
+                              ask(p.pool.socket).headers["X-API-Schemas"])
             before = p.pool.children()
             p.reload(" ready: ")
             self.replaced(p, before)
             self.assertIn("http://new.example.test", ask(p.pool.socket).headers["X-API-Schemas"])
 
     def test_a_board_that_is_gone_makes_nobody_look_hung(self):
-        """It may not have been there from the start: on a full disk the pool goes on without a file."""
+        """It may not have been there from the start: on a full disk the pool goes on without a
+        file."""
         with Configured() as p:
             before = p.pool.children()
             os.unlink(os.path.join(p.pool.state, "regcredd.board"))
@@ -218,19 +239,23 @@ class Reload(PoolCase):
                 p.reload(" ready: ")
                 wait_until(lambda: len(p.pool.children()) == 1 + harness.OTHERS)
             now = os.lstat(p.pool.socket)
-            self.assertEqual((now.st_ino, stat.S_IMODE(now.st_mode)), (made.st_ino, stat.S_IMODE(made.st_mode)))
+            self.assertEqual((now.st_ino, stat.S_IMODE(now.st_mode)),
+                             (made.st_ino, stat.S_IMODE(made.st_mode)))
             self.assertEqual(p.pool.stop(), 0)
-            self.assertFalse({"regcredd.sock", "regcredd.board", "pid"} & set(os.listdir(p.pool.state)))
+            self.assertFalse({"regcredd.sock", "regcredd.board",
+                              "pid"} & set(os.listdir(p.pool.state)))
 
 
 @unittest.skipUnless(LONG, "takes minutes: make check-long")
 class KillWalk(PoolCase):
-    """kill -9 of the master at each system call that changes a file, in a start and in a reload: the next start serves."""
+    """kill -9 of the master at each system call that changes a file, in a start and in a reload:
+    the next start serves."""
 
     CALLS = "openat", "ftruncate", "pwrite64", "write", "bind", "listen", "rename", "unlink", "fallocate", "fchown", "clone", "clone3", "chmod"
 
     def walk(self, begin):
-        """begin(call, n) ends with a master that was killed at the n-th such call, or returns False if there are fewer."""
+        """begin(call, n) ends with a master that was killed at the n-th such call, or returns False
+        if there are fewer."""
         done = 0
         for call in self.CALLS:
             for n in range(1, 200):
@@ -246,7 +271,8 @@ class KillWalk(PoolCase):
         self.assertGreater(done, 4)
 
     def inject(self, call, n):
-        return ["strace", "-q", "-o", "/dev/null", "-e", "trace=" + call, "-e", "inject=%s:signal=KILL:when=%d" % (call, n)]
+        return ["strace", "-q", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                "inject=%s:signal=KILL:when=%d" % (call, n)]
 
     def setUp(self):
         super().setUp()
@@ -272,11 +298,13 @@ class KillWalk(PoolCase):
         def begin(call, n):
             self.pool.start()
             master = self.pool.process
-            tracer = subprocess.Popen([*self.inject(call, n), "-p", str(master.pid)], stderr=subprocess.DEVNULL)
+            tracer = subprocess.Popen([*self.inject(call, n), "-p", str(master.pid)],
+                                      stderr=subprocess.DEVNULL)
             known = len(self.pool.text())
             time.sleep(0.3)
             master.send_signal(signal.SIGHUP)
-            self.assertTrue(wait_until(lambda: master.poll() is not None or " ready: " in self.pool.text()[known:]))
+            self.assertTrue(wait_until(lambda: master.poll() is not None
+                                       or " ready: " in self.pool.text()[known:]))
             time.sleep(0.1)
             killed = master.poll() is not None
             tracer.terminate()
@@ -297,11 +325,13 @@ class UnderLoad(PoolCase):
             for i in range(RELOADS):
                 before = set(site.children())
                 site.pool.send_signal(signal.SIGHUP)
-                self.assertTrue(wait_until(lambda: not before & set(site.children()) and self.all_ready(), 60), site.children())
+                self.assertTrue(wait_until(lambda: not before & set(site.children())
+                                           and self.all_ready(), 60), site.children())
                 time.sleep(chance.random() * 0.05)
                 while sum(load.statuses.values()) < REQUESTS * (i + 1) / RELOADS:
                     time.sleep(0.01)
-        print("%d reloads under %d requests: %s" % (RELOADS, sum(load.statuses.values()), dict(load.statuses)))
+        print("%d reloads under %d requests: %s" % (RELOADS, sum(load.statuses.values()),
+                                                    dict(load.statuses)))
         self.assertLessEqual(set(load.statuses), {200, 201}, load.statuses)
         self.all_rows_there(load.created)
         self.assertNotIn(" died", self.site_log(known))
@@ -325,10 +355,13 @@ class UnderLoad(PoolCase):
                         site.pool.terminate()
                         self.assertEqual(site.pool.wait(60), 0)
                         site.start_pool()
-                        self.assertTrue(wait_until(lambda: self.all_ready() and sum(load.statuses.values()) > asked + 20, 60))
+                        self.assertTrue(wait_until(lambda: self.all_ready()
+                                                   and sum(load.statuses.values()) > asked + 20,
+                                                   60))
             finally:
                 site.listener = None
-        print("%d restarts under %d requests: %s" % (RESTARTS, sum(load.statuses.values()), dict(load.statuses)))
+        print("%d restarts under %d requests: %s" % (RESTARTS, sum(load.statuses.values()),
+                                                     dict(load.statuses)))
         self.assertLessEqual(set(load.statuses), {200, 201}, load.statuses)
         self.all_rows_there(load.created)
         site.pool.terminate()

@@ -1,5 +1,6 @@
-"""Logins that renew themselves, with Amazon's stand-in as their source: the first secret, the next ones, failures and what is shown of them; two
-pools on one database, a thousand rows, a day within a minute; a reload, a rotation of the key, a full disk, a restore and a plain CGI meanwhile."""
+"""Logins that renew themselves, with Amazon's stand-in as their source: the first secret, the next
+ones, failures and what is shown of them; two pools on one database, a thousand rows, a day within a
+minute; a reload, a rotation of the key, a full disk, a restore and a plain CGI meanwhile."""
 
 import collections
 import json
@@ -18,7 +19,8 @@ from test_metrics import parse
 
 ADDRESS = "%s.dkr.ecr.%s.amazonaws.com" % (sources.ACCOUNT, sources.REGION)
 KEY_ID = "AKIASTANDIN0STANDIN0"
-OPTIONS = ("--verify-networks", "127.0.0.0/8", "--refresh-timeout-s", "3", "--verify-timeout-s", "1", "--sweep-every-s", "1")
+OPTIONS = ("--verify-networks", "127.0.0.0/8", "--refresh-timeout-s", "3", "--verify-timeout-s",
+           "1", "--sweep-every-s", "1")
 HOUR = 3600 * 1000
 site = standin = None
 
@@ -27,7 +29,8 @@ def setUpModule():
     global site, standin
     standin = sources.Sources()
     unittest.addModuleCleanup(standin.stop)
-    site = harness.Site(workers=2, threads=8, options=OPTIONS, environment={"REGCRED_KEYRING_LOOK_MS": "100"})
+    site = harness.Site(workers=2, threads=8, options=OPTIONS,
+                        environment={"REGCRED_KEYRING_LOOK_MS": "100"})
     site.start()
     unittest.addModuleCleanup(site.stop)
     # Whoever may read secrets.
@@ -47,40 +50,49 @@ class Renewing(harness.Case):
         self.registry = self.p.registry(serverAddress=ADDRESS)
 
     def login(self, fault="right", secret=sources.KEYS[KEY_ID][0], **fields):
-        return self.p.credential(self.registry, secretValue=None, publicValue=None, source="ecr", sourceConfig=ecr(fault), sourceSecret=secret, **fields)["id"]
+        return self.p.credential(self.registry, secretValue=None, publicValue=None, source="ecr",
+                                 sourceConfig=ecr(fault), sourceSecret=secret, **fields)["id"]
 
     def read(self, login):
         return self.ok(self.p.env.get("registrycredentials/" + login))
 
     def secret(self, login):
-        return self.ok(site.reader.get("/v1/projects/%s/registrycredentials/%s" % (self.p.id, login)))["secretValue"]
+        return self.ok(site.reader.get("/v1/projects/%s/registrycredentials/%s"
+                                       % (self.p.id, login)))["secretValue"]
 
     def wait(self, login, wanted, seconds=20):
         """The row once wanted(row) is true."""
-        self.assertTrue(harness.wait_until(lambda: wanted(self.read(login)), seconds), "never so: %r" % self.read(login))
+        self.assertTrue(harness.wait_until(lambda: wanted(self.read(login)), seconds),
+                        "never so: %r" % self.read(login))
         return self.read(login)
 
     def renewed(self, login, version=1):
-        return self.wait(login, lambda row: row["secretVersion"] == version and row["refreshResult"] == "refreshed")
+        return self.wait(login, lambda row: row["secretVersion"] == version and row["refreshResult"]
+                         == "refreshed")
 
     def due(self, login, **columns):
         """Makes it due now, with these columns besides."""
         columns["refresh_due"] = 1000
         names = sorted(columns)
-        site.sql("UPDATE credential SET %s WHERE id = ?" % ", ".join(name + " = ?" for name in names), [columns[name] for name in names] + [int(login[2:])], write=True)
+        site.sql("UPDATE credential SET %s WHERE id = ?"
+                 % ", ".join(name + " = ?" for name in names), [columns[name] for name in names]
+                 + [int(login[2:])], write=True)
 
     def events(self, login):
-        return [row[0] for row in site.sql("SELECT event_type FROM audit_log WHERE resource_id = ? AND event_type LIKE 'refresh%' ORDER BY id", (login,))]
+        return [row[0] for row in site.sql("SELECT event_type FROM audit_log WHERE resource_id = ? "
+                                           "AND event_type LIKE 'refresh%' ORDER BY id", (login,))]
 
 
 class OneLogin(Renewing):
     def test_it_gets_its_first_secret_and_the_next_one_in_time(self):
         login = self.login()
         row = self.renewed(login)
-        self.assertEqual((row["publicValue"], row["state"], row["transitioning"]), ("AWS", "active", "no"))
+        self.assertEqual((row["publicValue"], row["state"], row["transitioning"]),
+                         ("AWS", "active", "no"))
         token = self.secret(login)
         self.assertIn(token, standin["ecr"].tokens)
-        due, expires = site.sql("SELECT refresh_due, expires FROM credential WHERE id = ?", (int(login[2:]),))[0]
+        due, expires = site.sql("SELECT refresh_due, expires FROM credential WHERE id = ?",
+                                (int(login[2:]),))[0]
         now = time.time() * 1000
         self.assertAlmostEqual(expires - now, 12 * HOUR, delta=30000)
         self.assertTrue(5.3 * HOUR <= due - now <= 6.7 * HOUR, due - now)
@@ -99,32 +111,42 @@ class OneLogin(Renewing):
         answer = self.p.env.action("registrycredentials/" + login, "refresh")
         self.assertEqual((answer.status, answer.json["state"]), (202, "updating-active"), answer)
         row = self.renewed(login, 2)
-        self.assertEqual(self.wait(login, lambda row: row["state"] == "active")["transitioning"], "no")
+        self.assertEqual(self.wait(login, lambda row: row["state"] == "active")["transitioning"],
+                         "no")
         self.assertIsNone(row["refreshMessage"] if row["refreshResult"] != "refreshed" else None)
 
     def test_a_wrong_key_is_told_and_mended_by_a_put(self):
         wrong = site.plant()
         login = self.login(secret=wrong)
         row = self.wait(login, lambda row: row["refreshResult"] is not None)
-        self.assertEqual((row["refreshResult"], row["transitioning"], row["refreshStatus"]), ("sourceRefused", "error", 403))
+        self.assertEqual((row["refreshResult"], row["transitioning"], row["refreshStatus"]),
+                         ("sourceRefused", "error", 403))
         self.assertIn("sourceSecret", row["transitioningMessage"])
         self.assertNotIn(wrong, json.dumps(row))
         self.assertEqual(self.events(login), ["refreshFailed"])
-        self.ok(self.p.env.put("registrycredentials/" + login, {"sourceSecret": sources.KEYS[KEY_ID][0]}))
+        self.ok(self.p.env.put("registrycredentials/" + login,
+                               {"sourceSecret": sources.KEYS[KEY_ID][0]}))
         self.assertEqual(self.renewed(login)["transitioning"], "no")
 
     def test_each_failure_leaves_the_present_secret(self):
         login = self.login()
         self.renewed(login)
         token = self.secret(login)
-        for fault, result in (("throttled", "rateLimited"), ("html", "badAnswer"), ("long", "badAnswer"), ("past", "badAnswer"), ("skew", "clockSkew"),
-                              ("drop-before", "unreachable"), ("hang-before", "timeout"), ("AccessDeniedException", "sourceRefused"), ("account", "badAnswer")):
+        for fault, result in (("throttled", "rateLimited"), ("html", "badAnswer"),
+                              ("long", "badAnswer"), ("past", "badAnswer"), ("skew", "clockSkew"),
+                              ("drop-before", "unreachable"), ("hang-before", "timeout"),
+                              ("AccessDeniedException", "sourceRefused"), ("account", "badAnswer")):
             with self.subTest(fault):
-                before = site.sql("SELECT refresh_attempt FROM credential WHERE id = ?", (int(login[2:]),))[0][0]
+                before = site.sql("SELECT refresh_attempt FROM credential WHERE id = ?",
+                                  (int(login[2:]),))[0][0]
                 self.due(login, source_config=json.dumps(ecr(fault)))
-                self.assertTrue(harness.wait_until(lambda: site.sql("SELECT refresh_result = ? AND refresh_attempt > ? AND refresh_due < ? FROM credential WHERE id = ?", (
+                self.assertTrue(
+                    harness.wait_until(lambda: site.sql("SELECT refresh_result = ? AND "
+                                                        "refresh_attempt > ? AND refresh_due < ? "
+                                                        "FROM credential WHERE id = ?", (
                     result, before or 0, 1 << 62, int(login[2:])))[0][0]), self.read(login))
-                attempt, due = site.sql("SELECT refresh_attempt, refresh_due FROM credential WHERE id = ?", (int(login[2:]),))[0]
+                attempt, due = site.sql("SELECT refresh_attempt, refresh_due FROM credential WHERE "
+                                        "id = ?", (int(login[2:]),))[0]
                 self.assertEqual(attempt, (before or 0) + 1)
                 self.assertGreater(due, time.time() * 1000)
                 self.assertEqual(self.secret(login), token)
@@ -135,7 +157,8 @@ class OneLogin(Renewing):
         login = self.login()
         self.renewed(login)
         now = int(time.time() * 1000)
-        site.sql("UPDATE credential SET refresh_due = ?, expires = ? WHERE id = ?", (now + HOUR, now + 50000, int(login[2:])), write=True)
+        site.sql("UPDATE credential SET refresh_due = ?, expires = ? WHERE id = ?",
+                 (now + HOUR, now + 50000, int(login[2:])), write=True)
         key = harness.Client(site, site.new_key(self.p.admin, role="reveal"), self.p.root)
         self.ok(key.post("handouts", {"format": "docker", "serverAddress": ADDRESS}))
         self.renewed(login, 2)
@@ -143,22 +166,34 @@ class OneLogin(Renewing):
     def test_status_and_metrics_show_it(self):
         login = self.login()
         self.renewed(login)
-        self.assertTrue(harness.wait_until(lambda: json.loads(site.cli("status", "--json", "--state-dir", site.state, check=False).stdout)["renewal"].get("ecr")))
+        self.assertTrue(
+            harness.wait_until(lambda: json.loads(site.cli("status", "--json", "--state-dir",
+                                                           site.state, check=False).stdout)[
+                                                               "renewal"].get("ecr")))
         text = self.ok_text(site.anonymous("").get("/metrics", check=False))
         found = parse(text)
-        self.assertGreater(found["regcred_refreshes_total", (("source", "ecr"), ("result", "refreshed"))], 0)
+        self.assertGreater(found["regcred_refreshes_total",
+                                 (("source", "ecr"), ("result", "refreshed"))], 0)
         self.assertGreater(found["regcred_refresh_duration_seconds_count", (("source", "ecr"),)], 0)
-        self.assertTrue(harness.wait_until(lambda: "regcred_login_next_expiry_timestamp_seconds{source=\"ecr\"}" in site.anonymous("").get("/metrics", check=False).text))
+        self.assertTrue(
+            harness.wait_until(
+                lambda: "regcred_login_next_expiry_timestamp_seconds{source=\"ecr\"}" in site.anonymous("").get("/metrics", check=False).text))
         self.assertNotIn(login, text)
         # Late and failing: it is counted, and the status says so.
         now = int(time.time() * 1000)
-        self.due(login, source_config=json.dumps(ecr("broken")), refreshed=now - 100000, expires=now + 1000)
+        self.due(login, source_config=json.dumps(ecr("broken")), refreshed=now - 100000, expires=now
+                 + 1000)
         self.wait(login, lambda row: row["transitioning"] == "error")
-        report = json.loads(site.cli("status", "--json", "--state-dir", site.state, check=False).stdout)
+        report = json.loads(site.cli("status", "--json", "--state-dir", site.state,
+                                     check=False).stdout)
         self.assertGreaterEqual(report["renewal"]["overdue"], 1)
         self.assertIn("could not be renewed", report["problem"])
-        self.assertTrue(harness.wait_until(lambda: parse(site.anonymous("").get("/metrics", check=False).text).get(("regcred_refresh_overdue", ()), 0) >= 1))
-        site.sql("UPDATE credential SET refresh_due = NULL, state = 'inactive' WHERE id = ?", (int(login[2:]),), write=True)
+        self.assertTrue(
+            harness.wait_until(
+                lambda: parse(site.anonymous("").get("/metrics", check=False).text).get(
+                    ("regcred_refresh_overdue", ()), 0) >= 1))
+        site.sql("UPDATE credential SET refresh_due = NULL, state = 'inactive' WHERE id = ?",
+                 (int(login[2:]),), write=True)
 
     def ok_text(self, response):
         self.assertEqual(response.status, 200, response)
@@ -170,7 +205,8 @@ class Many(Renewing):
         """So many logins, one after the other, as an import makes them; their ids."""
         made = []
         for n in range(count):
-            body = {"name": "m%d" % n, "email": "m@example.test", "registryId": self.registry["id"], "source": "ecr", "sourceConfig": ecr(),
+            body = {"name": "m%d" % n, "email": "m@example.test", "registryId": self.registry["id"],
+                    "source": "ecr", "sourceConfig": ecr(),
                     "sourceSecret": sources.KEYS[KEY_ID][0]}
             answer = self.p.env.post("registrycredentials", body)
             self.assertEqual(answer.status, 201, answer)
@@ -178,15 +214,20 @@ class Many(Renewing):
         return made
 
     def count_refreshed(self, ids, version):
-        return site.sql("SELECT count(*) FROM credential WHERE id >= ? AND id <= ? AND source = 'ecr' AND secret_version >= ?", (ids[0], ids[-1], version))[0][0]
+        return site.sql("SELECT count(*) FROM credential WHERE id >= ? AND id <= ? AND source = "
+                        "'ecr' AND secret_version >= ?", (ids[0], ids[-1], version))[0][0]
 
     def test_a_thousand_rows_spread(self):
         ids = self.import_rows(1000)
-        self.assertTrue(harness.wait_until(lambda: self.count_refreshed(ids, 1) == 1000, 120), self.count_refreshed(ids, 1))
-        self.assertEqual(site.sql("SELECT count(*) FROM audit_log WHERE event_type = 'refresh' AND CAST(substr(resource_id, 3) AS INTEGER) BETWEEN ? AND ?",
+        self.assertTrue(harness.wait_until(lambda: self.count_refreshed(ids, 1) == 1000, 120),
+                        self.count_refreshed(ids, 1))
+        self.assertEqual(site.sql("SELECT count(*) FROM audit_log WHERE event_type = 'refresh' AND "
+                                  "CAST(substr(resource_id, 3) AS INTEGER) BETWEEN ? AND ?",
                                   (ids[0], ids[-1]))[0][0], 1000)
-        tenths = collections.Counter(int((due - refreshed - 5.4 * HOUR) / (1.2 * HOUR) * 10) for due, refreshed in site.sql(
-            "SELECT refresh_due, refreshed FROM credential WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])))
+        tenths = collections.Counter(int((due - refreshed - 5.4 * HOUR) / (1.2 * HOUR) * 10)
+                                     for due, refreshed in site.sql(
+            "SELECT refresh_due, refreshed FROM credential WHERE id BETWEEN ? AND ?",
+            (ids[0], ids[-1])))
         self.assertEqual(set(tenths) - {-1, 10}, set(range(10)))
         for tenth in range(10):
             self.assertTrue(50 <= tenths[tenth] <= 200, tenths)
@@ -198,14 +239,19 @@ class Many(Renewing):
         self.addCleanup(log.close)
         state = tempfile.mkdtemp(prefix="rc-second-")
         self.addCleanup(shutil.rmtree, state, ignore_errors=True)
-        second = subprocess.Popen([harness.program("regcredd"), "--state-dir", state, "--database", site.db, "--key-file", os.path.join(site.state, "master.key"),
-                                   "--workers", "1", *OPTIONS], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=site.environ(), preexec_fn=harness.end_with_parent)
+        second = subprocess.Popen([harness.program("regcredd"), "--state-dir", state, "--database",
+                                   site.db, "--key-file", os.path.join(site.state, "master.key"),
+                                   "--workers", "1", *OPTIONS], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, env=site.environ(),
+                                   preexec_fn=harness.end_with_parent)
         try:
             time.sleep(1)
             for version in (2, 3, 4):
                 before = len(standin.calls)
-                site.sql("UPDATE credential SET refresh_due = 1000 WHERE id BETWEEN ? AND ? AND source = 'ecr'", (ids[0], ids[-1]), write=True)
-                self.assertTrue(harness.wait_until(lambda: self.count_refreshed(ids, version) == 60, 60), self.count_refreshed(ids, version))
+                site.sql("UPDATE credential SET refresh_due = 1000 WHERE id BETWEEN ? AND ? AND "
+                         "source = 'ecr'", (ids[0], ids[-1]), write=True)
+                self.assertTrue(harness.wait_until(lambda: self.count_refreshed(ids, version) == 60,
+                                                   60), self.count_refreshed(ids, version))
                 self.assertEqual(len(standin.calls) - before, 60)
             with open(log.name, encoding="utf-8") as f:
                 self.assertIn("renewed by its source ecr", f.read())
@@ -214,17 +260,25 @@ class Many(Renewing):
             self.assertEqual(second.wait(30), 0)
 
     def test_a_day_in_less_than_a_minute(self):
-        """Every step the clock moves by half an hour, for all times of the rows: nothing ever runs out, and nobody is asked too often."""
+        """Every step the clock moves by half an hour, for all times of the rows: nothing ever runs
+        out, and nobody is asked too often."""
         ids, steps, step = self.import_rows(40), 48, HOUR // 2
         self.assertTrue(harness.wait_until(lambda: self.count_refreshed(ids, 1) == 40, 60))
-        before, where = len(standin.calls), "id BETWEEN %d AND %d AND source = 'ecr'" % (ids[0], ids[-1])
+        before, where = len(standin.calls), "id BETWEEN %d AND %d AND source = 'ecr'" % (
+            ids[0], ids[-1])
         for _ in range(steps):
-            site.sql("UPDATE credential SET refresh_due = refresh_due - %d, expires = expires - %d, refreshed = refreshed - %d WHERE %s" % (step, step, step, where), write=True)
-            self.assertTrue(harness.wait_until(lambda: site.sql("SELECT count(*) FROM credential WHERE %s AND (refresh_due <= ? OR refresh_attempt > 0)" % where,
-                                                                (int(time.time() * 1000),))[0][0] == 0, 30))
+            site.sql("UPDATE credential SET refresh_due = refresh_due - %d, expires = expires - "
+                     "%d, refreshed = refreshed - %d WHERE %s" % (step, step, step, where),
+                     write=True)
+            self.assertTrue(
+                harness.wait_until(lambda: site.sql("SELECT count(*) FROM credential WHERE %s AND "
+                                                    "(refresh_due <= ? OR refresh_attempt > 0)" % where,
+                                                                (int(time.time() * 1000),))[0][0]
+                                                                == 0, 30))
             least, = site.sql("SELECT min(expires) FROM credential WHERE " + where)[0]
             self.assertGreater(least - time.time() * 1000, 5 * HOUR)
-        self.assertTrue(40 * 3 <= len(standin.calls) - before <= 40 * 5, len(standin.calls) - before)
+        self.assertTrue(40 * 3 <= len(standin.calls) - before <= 40 * 5,
+                        len(standin.calls) - before)
 
     def test_a_reload_and_a_rotation_of_the_key_lose_nothing(self):
         ids = self.import_rows(100)
@@ -233,7 +287,8 @@ class Many(Renewing):
 
         def keep_due():
             while not stop.is_set():
-                site.sql("UPDATE credential SET refresh_due = 1000 WHERE id BETWEEN ? AND ? AND source = 'ecr' AND refresh_attempt = 0", (ids[0], ids[-1]), write=True)
+                site.sql("UPDATE credential SET refresh_due = 1000 WHERE id BETWEEN ? AND ? AND "
+                         "source = 'ecr' AND refresh_attempt = 0", (ids[0], ids[-1]), write=True)
                 time.sleep(0.3)
 
         thread = threading.Thread(target=keep_due)
@@ -249,9 +304,13 @@ class Many(Renewing):
             stop.set()
             thread.join()
         self.assertEqual(trouble, [])
-        self.assertTrue(harness.wait_until(lambda: len(site.children()) == site.workers + harness.OTHERS))
+        self.assertTrue(harness.wait_until(lambda: len(site.children()) == site.workers
+                                           + harness.OTHERS))
         site.remember_children()
-        self.assertTrue(harness.wait_until(lambda: site.sql("SELECT count(*) FROM credential WHERE id BETWEEN ? AND ? AND refresh_attempt > 0", (ids[0], ids[-1]))[0][0] == 0, 30))
+        self.assertTrue(harness.wait_until(lambda: site.sql("SELECT count(*) FROM credential WHERE "
+                                                            "id BETWEEN ? AND ? AND "
+                                                            "refresh_attempt > 0",
+                                                            (ids[0], ids[-1]))[0][0] == 0, 30))
         self.assertGreater(self.count_refreshed(ids, 3), 90)
         self.assertEqual(site.cli("check", "--state-dir", site.state, check=False).returncode, 0)
         for login in ids[::10]:
@@ -264,16 +323,21 @@ class Beside(unittest.TestCase):
     def setUp(self):
         self.work = tempfile.mkdtemp(prefix="rc-beside-")
         self.addCleanup(shutil.rmtree, self.work)
-        self.site = harness.Site(workers=1, threads=2, options=OPTIONS, environment={"REGCRED_VERIFY_NETWORKS": "127.0.0.0/8", "REGCRED_REFRESH_TIMEOUT_S": "3"})
+        self.site = harness.Site(workers=1, threads=2, options=OPTIONS,
+                                 environment={"REGCRED_VERIFY_NETWORKS": "127.0.0.0/8",
+                                              "REGCRED_REFRESH_TIMEOUT_S": "3"})
         self.site.start()
         self.addCleanup(self.site.kill)
         self.p = self.site.project()
         registry = self.p.registry(serverAddress=ADDRESS)
-        self.login = self.p.credential(registry, secretValue=None, publicValue=None, source="ecr", sourceConfig=ecr(), sourceSecret=sources.KEYS[KEY_ID][0])["id"]
+        self.login = self.p.credential(registry, secretValue=None, publicValue=None, source="ecr",
+                                       sourceConfig=ecr(), sourceSecret=sources.KEYS[KEY_ID][0])[
+                                           "id"]
         self.wait_version(1)
 
     def row(self):
-        return self.site.sql("SELECT secret_version, refresh_result, refresh_due FROM credential WHERE id = ?", (int(self.login[2:]),))[0]
+        return self.site.sql("SELECT secret_version, refresh_result, refresh_due FROM credential "
+                             "WHERE id = ?", (int(self.login[2:]),))[0]
 
     def wait_version(self, version):
         self.assertTrue(harness.wait_until(lambda: self.row()[0] == version), self.row())
@@ -309,7 +373,8 @@ class Beside(unittest.TestCase):
         self.assertEqual(self.cli("backup", copy).returncode, 0)
         self.assertEqual(self.site.stop_pool(), 0)
         self.assertEqual(self.cli("restore", copy).returncode, 0)
-        self.site.sql("UPDATE credential SET source_config = replace(source_config, ?, 'AKIAREPLACED0REPLACED') WHERE source = 'ecr'", (KEY_ID,), write=True)
+        self.site.sql("UPDATE credential SET source_config = replace(source_config, ?, "
+                      "'AKIAREPLACED0REPLACED') WHERE source = 'ecr'", (KEY_ID,), write=True)
         self.site.start_pool()
         self.assertTrue(harness.wait_until(lambda: self.row()[1] == "sourceRefused"), self.row())
         self.assertTrue(harness.wait_until(self.site.answers))

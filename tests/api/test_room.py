@@ -1,4 +1,5 @@
-"""One account leaves room for others: whatever its key can write, on a small disk of its own, with nothing but the share of the room to stop it."""
+"""One account leaves room for others: whatever its key can write, on a small disk of its own, with
+nothing but the share of the room to stop it."""
 
 import os
 import shutil
@@ -17,12 +18,14 @@ def setUpModule():
     global site, small
     small = tempfile.mkdtemp(prefix="rc-room-")
     unittest.addModuleCleanup(shutil.rmtree, small, ignore_errors=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "regcred-room", small], capture_output=True, text=True, check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "regcred-room", small],
+                          capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise unittest.SkipTest("a small tmpfs cannot be mounted here: " + done.stderr.strip())
     unittest.addModuleCleanup(subprocess.run, ["umount", small], check=False)
     database = os.path.join(small, "regcred.db")
-    site = harness.Site(workers=2, threads=4, options=("--room-per-account", str(SHARE)), environment={
+    site = harness.Site(workers=2, threads=4, options=("--room-per-account", str(SHARE)),
+                        environment={
         "REGCRED_DATABASE": database, "REGCRED_MIN_FREE_BYTES": str(MIN_FREE)})
     site.start()
     site.db = database
@@ -42,17 +45,22 @@ class Room(harness.Case):
         account, self.user = site.account("user", "greedy")
         self.project = self.ok(self.user.post("projects", {"name": "greedy"}), 201)
         self.client = Client(site, self.user.key, "/v1/projects/" + self.project["id"])
-        self.registry = self.ok(self.client.post("registries", {"serverAddress": "greedy.example.test"}), 201)
+        self.registry = self.ok(self.client.post("registries",
+                                                 {"serverAddress": "greedy.example.test"}), 201)
         self.login = self.credential({}).json
         self.members = [{"externalId": account, "externalIdType": "rancher_id", "role": "owner"}]
 
     def credential(self, fields):
-        return self.client.post("registrycredentials", dict({"registryId": self.registry["id"], "publicValue": "u", "secretValue": site.plant(), "email": "e@x"}, **fields))
+        return self.client.post("registrycredentials",
+                                dict({"registryId": self.registry["id"], "publicValue": "u",
+                                      "secretValue": site.plant(), "email": "e@x"}, **fields))
 
     # each way: what the n-th request is
 
     def an_update(self, n):
-        return self.client.put("registrycredentials/" + self.login["id"], {"description": "%d" % n + "\u00e9" * 1000, "name": "%d" % n + "\u00e9" * 240, "publicValue": "%d" % n + "\u00e9" * 4000})
+        return self.client.put("registrycredentials/" + self.login["id"],
+                               {"description": "%d" % n + "\u00e9" * 1000, "name": "%d" % n
+                                + "\u00e9" * 240, "publicValue": "%d" % n + "\u00e9" * 4000})
 
     def a_short_update(self, n):
         return self.client.put("registrycredentials/" + self.login["id"], {"description": "%d" % n})
@@ -61,7 +69,8 @@ class Room(harness.Case):
         return self.credential({"secretValue": site.plant("x" * 60000)})
 
     def a_registry(self, n):
-        return self.client.post("registries", {"serverAddress": "r%d.example.test" % n, "description": "x" * 1000})
+        return self.client.post("registries", {"serverAddress": "r%d.example.test" % n,
+                                               "description": "x" * 1000})
 
     def a_key(self, n):
         made = self.client.post("apikeys", {"description": "x" * 1000})
@@ -70,8 +79,10 @@ class Room(harness.Case):
         return made
 
     def members_that_come_and_go(self, n):
-        more = [{"externalId": "%d-%d-%s" % (n, i, "x" * 150), "externalIdType": "ldap_user", "role": "member"} for i in range(200)]
-        return self.user.action("/v1/projects/" + self.project["id"], "setmembers", {"members": self.members + more})
+        more = [{"externalId": "%d-%d-%s" % (n, i, "x" * 150), "externalIdType": "ldap_user",
+                 "role": "member"} for i in range(200)]
+        return self.user.action("/v1/projects/" + self.project["id"], "setmembers",
+                                {"members": self.members + more})
 
     def a_hand_out(self, n):
         if not hasattr(self, "revealer"):
@@ -84,9 +95,11 @@ class Room(harness.Case):
 
     def a_toggle(self, n):
         done = self.client.action("registrycredentials/" + self.login["id"], "deactivate")
-        return done if done.status == 429 else self.client.action("registrycredentials/" + self.login["id"], "activate")
+        return done if done.status == 429 else self.client.action("registrycredentials/"
+                                                                  + self.login["id"], "activate")
 
-    WAYS = {"an_update": 3000, "a_short_update": 30000, "a_login": 3000, "a_registry": 30000, "a_key": 30000, "members_that_come_and_go": 1000, 
+    WAYS = {"an_update": 3000, "a_short_update": 30000, "a_login": 3000, "a_registry": 30000,
+            "a_key": 30000, "members_that_come_and_go": 1000,
             "a_hand_out": 3000, "a_session": 30000, "a_toggle": 30000}
 
     def takes(self, name):
@@ -101,11 +114,13 @@ class Room(harness.Case):
             self.fail("%s: %d requests, and no end" % (name, most))
         self.assertIn("room_per_account", self.err(answer, 429, "Too Many Requests")["detail"])
         self.assertLessEqual(int(answer.header("Retry-After")), 24 * 3600)
-        self.assertGreater(room(), before * (100 - SHARE - 5) / 100 - (16 << 20), "a write-ahead log of 16 MiB aside")
+        self.assertGreater(room(), before * (100 - SHARE - 5) / 100 - (16 << 20),
+                           "a write-ahead log of 16 MiB aside")
         other = site.project()
         self.ok(other.env.post("registries", {"serverAddress": "other.example.test"}), 201)
         self.ok(self.client.get("registrycredentials"))
-        self.assertIn(self.client.action("registrycredentials/" + self.login["id"], "deactivate").status, (202, 409, 422))
+        self.assertIn(self.client.action("registrycredentials/" + self.login["id"],
+                                         "deactivate").status, (202, 409, 422))
         return n
 
 
@@ -114,7 +129,8 @@ for name in Room.WAYS:
     def test(self, name=name):
         if Room.WAYS[name] > 3000 and not os.environ.get("REGCRED_LONG"):
             self.skipTest("takes a minute; see make check-long")
-        print("test_room: %s: refused after %d requests, %d MiB left" % (name, self.takes(name), room() >> 20))
+        print("test_room: %s: refused after %d requests, %d MiB left"
+              % (name, self.takes(name), room() >> 20))
     setattr(Room, "test_" + name + "_leaves_room_for_others", test)
 
 

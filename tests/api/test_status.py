@@ -1,4 +1,5 @@
-"""regcred status, for people and as JSON, with and without a pool; and the lease of the housekeeper."""
+"""regcred status, for people and as JSON, with and without a pool; and the lease of the
+housekeeper."""
 
 import json
 import os
@@ -34,12 +35,14 @@ class Status(harness.Case):
             os.kill(process["pid"], 0)
         self.assertGreaterEqual(sum(process["requests"] for process in pool["processes"]), 6)
         counted = {(row["type"], row["state"]): row["count"] for row in report["rows"]}
-        stored = self.site.sql("SELECT count(*) FROM credential WHERE kind = 'registryCredential' AND state = 'active'")[0][0]
+        stored = self.site.sql("SELECT count(*) FROM credential WHERE kind = 'registryCredential' "
+                               "AND state = 'active'")[0][0]
         self.assertEqual(counted["registryCredential", "active"], stored)
         self.assertEqual(report["database"]["path"], self.site.db)
         self.assertEqual(report["database"]["bytes"], os.path.getsize(self.site.db))
         self.assertGreater(report["database"]["freeBytes"], 0)
-        sealed = self.site.sql("SELECT count(*) FROM credential WHERE kind = 'registryCredential' AND secret_value IS NOT NULL")[0][0]
+        sealed = self.site.sql("SELECT count(*) FROM credential WHERE kind = 'registryCredential' "
+                               "AND secret_value IS NOT NULL")[0][0]
         self.assertEqual(report["keys"], [{"id": 1, "primary": True, "sealed": sealed}])
 
     def test_for_people_it_is_the_same_in_lines(self):
@@ -52,7 +55,8 @@ class Status(harness.Case):
         self.assertEqual(sum("job worker" in line for line in lines), 2)
 
     def test_the_housekeeper_shows_its_pass(self):
-        self.assertTrue(harness.wait_until(lambda: (status()[1]["housekeeping"] or {}).get("ended")))
+        self.assertTrue(
+            harness.wait_until(lambda: (status()[1]["housekeeping"] or {}).get("ended")))
         keeping = status()[1]["housekeeping"]
         self.assertGreaterEqual(keeping["rows"], 0)
 
@@ -60,9 +64,11 @@ class Status(harness.Case):
         p = self.site.project()
         credential = p.credential(p.registry())
         for action in ("deactivate", "remove"):
-            self.assertEqual(p.env.post("registrycredentials/%s?action=%s" % (credential["id"], action), {}).status, 202)
+            self.assertEqual(p.env.post("registrycredentials/%s?action=%s"
+                                        % (credential["id"], action), {}).status, 202)
         before = status()[1]["due"]
-        self.site.sql("UPDATE credential SET remove_time = 1 WHERE id = ?", (int(credential["id"][2:]),), write=True)
+        self.site.sql("UPDATE credential SET remove_time = 1 WHERE id = ?",
+                      (int(credential["id"][2:]),), write=True)
         self.assertEqual(status()[1]["due"], before + 1)
 
     def test_without_a_pool_the_rest_is_said(self):
@@ -75,7 +81,8 @@ class Status(harness.Case):
     def test_a_board_that_a_killed_pool_left_behind_is_no_pool(self):
         state = os.path.join(self.site.root, "left")
         self.site.cli("init", "--state-dir", state)
-        shutil.copy(os.path.join(self.site.state, "regcredd.board"), os.path.join(state, "regcredd.board"))
+        shutil.copy(os.path.join(self.site.state, "regcredd.board"),
+                    os.path.join(state, "regcredd.board"))
         with open(os.path.join(state, "regcredd.board"), "r+b") as board:
             board.truncate(100)
         self.assertEqual(status(state=state)[0], 3)
@@ -95,9 +102,11 @@ class Status(harness.Case):
         os.kill(workers[0], signal.SIGKILL)
         self.assertTrue(harness.wait_until(lambda: status()[1]["pool"]["lastDeath"]))
         pool = status()[1]["pool"]
-        self.assertEqual((pool["lastDeath"]["pid"], pool["lastDeath"]["why"], pool["lastDeath"]["number"]), (workers[0], "signal", 9))
+        self.assertEqual((pool["lastDeath"]["pid"], pool["lastDeath"]["why"],
+                          pool["lastDeath"]["number"]), (workers[0], "signal", 9))
         self.assertEqual(pool["deaths"], 1)
-        harness.wait_until(lambda: sum(p["state"] == "ready" for p in status()[1]["pool"]["processes"]) == 3)
+        harness.wait_until(lambda: sum(p["state"] == "ready"
+                                       for p in status()[1]["pool"]["processes"]) == 3)
         self.site.remember_children()
 
 
