@@ -95,10 +95,17 @@ show_check(struct client_call *c, const struct json *row, const char *field)
 	return result != NULL ? result : "never checked";
 }
 
+/* What a person has to look at comes before when it ends. */
 static const char *
 show_end(struct client_call *c, const struct json *row, const char *field)
 {
-	return client_text(row, "source") != NULL && client_text(row, "refreshAt") != NULL
+	const char *result = client_text(row, "refreshResult");
+
+	if (client_text(row, "source") == NULL)
+		return call_when(c, row, field);
+	if (result != NULL && strcmp(result, "refreshed") != 0)
+		return arena_printf(c->arena, "NOT RENEWED: %s", result);
+	return client_text(row, "refreshAt") != NULL
 		       ? arena_printf(c->arena, "renews %s", call_when(c, row, "refreshAt"))
 		       : call_when(c, row, field);
 }
@@ -241,7 +248,8 @@ login_path(struct client_call *c, const struct json *login, const char *action)
 			    action != NULL ? "/?action=" : "", action != NULL ? action : "");
 }
 
-/* Waits until the row is out of its transitional state. */
+/* Waits until the row is out of its transitional state; a new login with a source, until it was
+ * asked for the first time. */
 static const struct json *
 wait_for_end(struct client_call *c, const struct json *login)
 {
@@ -251,7 +259,10 @@ wait_for_end(struct client_call *c, const struct json *login)
 	while (login != NULL) {
 		const char *moving = client_text(login, "transitioning");
 
-		if (moving == NULL || strcmp(moving, "yes") != 0 || clock_ms() > until)
+		bool asked = client_text(login, "source") == NULL ||
+			     client_text(login, "refreshResult") != NULL;
+
+		if ((asked && (moving == NULL || strcmp(moving, "yes") != 0)) || clock_ms() > until)
 			return login;
 		(void)nanosleep(&pause, NULL);
 		login = call_ask(c, "GET", login_path(c, login, NULL), NULL);
@@ -534,13 +545,16 @@ tell_stored(struct client_call *c, const struct json *login, const char *what)
 	const char *names[4] = {NULL}, *message = client_text(login, "transitioningMessage");
 	login_names(c, login, names);
 	(void)printf("%s %s ", what, client_text(login, "id"));
-	text_print_plain(stdout, names[0] != NULL ? names[0] : "");
+	text_print_plain(stdout, names[0] != NULL ? names[0] : names[2] != NULL ? names[2] : "");
 	(void)printf(" (%s)", client_text(login, "state"));
 	if (message != NULL) {
 		(void)fputs(": ", stdout);
 		text_print_plain(stdout, message);
 	}
 	(void)putchar('\n');
+	if (client_text(login, "source") != NULL &&
+	    tell(c, login, "refreshResult", "refreshMessage", "refreshed") != EXIT_OK)
+		return EXIT_FAILED;
 	if (arguments_find(c->arguments, "test") == NULL)
 		return EXIT_OK;
 	login = wait_for_end(c, call_ask(c, "POST", login_path(c, login, "verify"), "{}"));

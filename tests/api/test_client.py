@@ -16,6 +16,7 @@ import time
 import unittest
 
 import harness
+import sources
 from standin import Standin, basic_registry
 
 site = None
@@ -123,6 +124,22 @@ class Logins(Base):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         return path
+
+    def test_a_login_with_a_source(self):
+        stand_ins = sources.Sources()
+        self.addCleanup(stand_ins.stop)
+        words = ["add", "renewed.example", "--source", "vault", "--set", "address=" + stand_ins.url("vault"), "--set", "path=team/registry", "--password-stdin"]
+        out = self.says(*words, stdin="hvs.stand-in")
+        self.assertRegex(out, r"\Astored 1c\d+ pulls@renewed\.example \(active\).*\nrefreshed: ")
+        self.assertRegex(self.says("ls"), r"renews in \d+ (minutes|seconds)")
+        stand_ins["vault"].write("the second one")
+        self.assertRegex(self.says("refresh", "renewed.example"), r"\Arefreshed: ")
+        self.assertIn("renews itself", self.fails("rotate", "renewed.example", stdin="x"))
+        out = self.fails("add", "refused.example", *words[2:], stdin="hvs.wrong")
+        self.assertRegex(out, r"(?m)^stored 1c\d+ refused\.example \(active\)[^\n]*\nsourceRefused: ")
+        self.assertRegex(self.says("ls"), r"NOT RENEWED: sourceRefused")
+        told = self.fails("add", "more.example", "--source", "vault", "--set", "adress=x", stdin="x")
+        self.assertIn("the source vault has address*", told)
 
     def test_a_trial_stores_nothing(self):
         address, password = self.registry()
