@@ -1,6 +1,6 @@
-"""Sources whose call kills the old secret, or leaves a second one behind: a kill -9 of the refresher
-at each step of a renewal, a source that applies and does not answer, a database that was put back;
-afterwards the login works.  Versions in Vault, and programs."""
+"""Sources whose call kills the old secret, or leaves a second one behind: a kill -9 of the
+refresher at each step of a renewal, a source that applies and does not answer, a database that was
+put back; afterwards the login works.  Versions in Vault, and programs."""
 
 import json
 import os

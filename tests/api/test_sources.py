@@ -39,6 +39,8 @@ elif arguments[:2] == ["acr", "show"]:
 """
 KEY_ID = "AKIASTANDIN0STANDIN0"
 ECR = "%s.dkr.ecr.%s.amazonaws.com" % (sources.ACCOUNT, sources.REGION)
+FILES = {"harbor.password": sources.Harbor.password, "quay.token": sources.Quay.token,
+         "gitlab.token": sources.Gitlab.token, "vault.secret-id": sources.Vault.secret_id}
 STORE = 'store() { cat >>"$SENT"; }\n'
 site = standin = None
 
@@ -87,6 +89,9 @@ class Sessions(harness.Case):
                                  "tenant": entra.tenant}}, f)
         with open(os.path.join(path["work"], "app.private-key.pem"), "w", encoding="ascii") as f:
             f.write(sources.PEMS["right"])
+        for name, secret in FILES.items():
+            with open(os.path.join(path["work"], name), "w", encoding="ascii") as f:
+                f.write(secret + "\n")
         for name in ("aws", "gcloud", "az"):
             program = os.path.join(path["bin"], name)
             with open(program, "w", encoding="ascii") as f:
@@ -114,7 +119,7 @@ class Sessions(harness.Case):
             text = text.lstrip()[end:]
         return calls, sent
 
-    def renew(self, address, body, **endpoints):
+    def renew(self, address, body, /, **endpoints):
         """Sends it with the addresses of the stand-ins; the login once it is renewed."""
         p = site.project()
         body = dict(body, registryId=p.registry(serverAddress=address)["id"],
@@ -171,6 +176,26 @@ class Sessions(harness.Case):
         row = self.renew("ghcr.io", sent[0], endpoint=standin.url("github"))
         self.assertEqual(row["publicValue"], "x-access-token")
 
+    def test_sources_that_replace(self):
+        for heading, source, member, user in (
+                ("Harbor", "harbor", "endpoint", "robot$acme+pulls-12"),
+                ("Quay", "quay", "endpoint", "acme+pulls"),
+                ("GitLab", "gitlab", "endpoint", "gitlab+deploy-token-"),
+                ("Vault and OpenBao", "vault", "address", "pulls")):
+            with self.subTest(heading):
+                _calls, sent = self.run_session(heading)
+                row = self.renew(source + ".example", sent[0], **{member: standin.url(source)})
+                self.assertTrue(row["publicValue"].startswith(user), row["publicValue"])
+
+    def test_a_program_that_is_not_listed(self):
+        _calls, sent = self.run_session("Programs")
+        p = site.project()
+        body = dict(sent[0], registryId=p.registry(serverAddress="exec.example")["id"])
+        login = self.ok(p.env.post("registrycredentials", body), 201)["id"]
+        read = lambda: self.ok(p.env.get("registrycredentials/" + login))           # noqa: E731
+        self.assertTrue(harness.wait_until(lambda: read()["refreshResult"] == "misconfigured"))
+        self.assertIn("refresh_programs", read()["refreshMessage"])
+
 
 class Canary(harness.Case):
     """Nothing of what renews a login is left anywhere: its keys, the tokens on the way, what the
@@ -199,7 +224,18 @@ class Canary(harness.Case):
                  dict(azure, endpoint=standin.url("acr"), authority=url("entra")), entra.secret),
                 ("acme.azurecr.io", "azure",
                  dict(azure, endpoint=url("acr"), authority=standin.url("entra")), entra.secret),
-                ("ghcr.io", "github", dict(app, endpoint=url("github")), sources.PEMS["right"])]
+                ("ghcr.io", "github", dict(app, endpoint=url("github")), sources.PEMS["right"]),
+                ("harbor.example", "harbor",
+                 {"endpoint": url("harbor"), "robot": "7", "user": sources.Harbor.user},
+                 sources.Harbor.password),
+                ("quay.example", "quay",
+                 {"endpoint": url("quay"), "organization": "acme", "robot": "canary"},
+                 sources.Quay.token),
+                ("gitlab.example", "gitlab", {"endpoint": url("gitlab"), "project": "canary"},
+                 sources.Gitlab.token),
+                ("vault.example", "vault", {"address": url("vault"), "path": "team/registry",
+                                            "roleId": sources.Vault.role},
+                 sources.Vault.secret_id)]
 
     def start(self, fault):
         """Logins of all sources with this fault: what reads them."""
@@ -220,7 +256,8 @@ class Canary(harness.Case):
         """Has the search look for them: keys, tokens and parts of a private key."""
         pem = sources.PEMS["right"].splitlines()
         found = [secret for pair in sources.KEYS.values() for secret in pair if secret]
-        found += [sources.WEB_TOKEN, sources.Entra.secret, pem[1], pem[10]]
+        found += [sources.WEB_TOKEN, sources.Entra.secret, pem[1], pem[10], *FILES.values(),
+                  "version 1 of Vault", "hvs.given", "TOKEN1OFcanary", "of-the-stand-in"]
         for n in range(20):
             found += ["token %d of ECR" % n, "ya29.token-%d-of-Google" % n,
                       "access+token/%d=of Entra" % n, "ghs_token%dOfGitHub" % n]
