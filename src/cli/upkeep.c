@@ -15,6 +15,7 @@
 #include "base/settings.h"
 #include "cli/session.h"
 #include "nginx_check/nginx_check.h"
+#include "renew/survey.h"
 #include "secret/key_file.h"
 #include "secret/keyring.h"
 #include "service/app.h"
@@ -231,8 +232,11 @@ command_check(struct session *s)
 		return session_fail(why);
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
 	int status = check_sealed(s);
-	if (s->app != NULL)
+	if (s->app != NULL) {
 		print_journal(s);
+		if (!renew_survey(s->app->store, &s->app->renewals, stdout) && status == EXIT_OK)
+			status = EXIT_FAILED;
+	}
 	owner_leave(); /* the web server's files may be root's */
 	int nginx = check_nginx(arguments_value(s->arguments, "nginx", NULL),
 				s->settings->trust_forwarded);

@@ -203,6 +203,34 @@ class Metrics(harness.Case):
         self.site.remember_children()
 
 
+class Shipped(harness.Case):
+    """hosting/prometheus-rules.yml and grafana.json name what there is."""
+
+    def test_they_name_metrics_that_exist(self):
+        found = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(
+            r"^# TYPE (\S+)", self.site.anonymous("").get("/metrics", check=False).text, re.M)}
+        # Absent as long as no login has such a time.
+        found |= {"regcred_login_next_expiry_timestamp_seconds",
+                  "regcred_refresh_oldest_due_timestamp_seconds"}
+        for name in ("prometheus-rules.yml", "grafana.json"):
+            with open(os.path.join(harness.SRC, "hosting", name), encoding="utf-8") as f:
+                named = set(re.findall(r"\bregcred_[a-z_]+", f.read()))
+            self.assertGreater(len(named), 5)
+            self.assertEqual({re.sub(r"_(bucket|sum|count)$", "", one) for one in named} - found,
+                             set(), name)
+
+    def test_their_programs_take_them(self):
+        for program, *words in (("promtool", "check", "rules", "prometheus-rules.yml"),
+                                ("jq", "-e", ".panels | length > 5", "grafana.json")):
+            with self.subTest(program):
+                if shutil.which(program) is None:
+                    self.skipTest("not installed: " + program)
+                words[-1] = os.path.join(harness.SRC, "hosting", words[-1])
+                done = subprocess.run([program, *words], capture_output=True, text=True,
+                                      timeout=60, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
 class Ping(harness.Case):
     def test_a_pool_that_cannot_read_its_database_is_not_healthy(self):
         """The file is replaced by garbage under a pool of its own; the answer tells nothing of the

@@ -72,7 +72,7 @@ class Renewing(harness.Case):
 
     def due(self, login, **columns):
         """Makes it due now, with these columns besides."""
-        columns["refresh_due"] = 1000
+        columns.setdefault("refresh_due", 1000)
         names = sorted(columns)
         site.sql("UPDATE credential SET %s WHERE id = ?"
                  % ", ".join(name + " = ?" for name in names), [columns[name] for name in names]
@@ -198,6 +198,44 @@ class OneLogin(Renewing):
     def ok_text(self, response):
         self.assertEqual(response.status, 200, response)
         return response.text
+
+
+class Check(Renewing):
+    """What `regcred check` says of sources."""
+
+    def check(self, *words):
+        done = site.cli("check", "--state-dir", site.state, "--verify-networks", "127.0.0.0/8",
+                        "--refresh-timeout-s", "1", *words, check=False)
+        return done.returncode, [line for line in done.stdout.splitlines()
+                                 if line.startswith(("ok: the ", "problem: "))]
+
+    def test_sources_that_cannot_be_asked_are_named_with_the_reason(self):
+        for name, fault in (("good", "right"), ("skewed", "skewed")):
+            login = self.login()
+            self.renewed(login)
+            self.due(login, refresh_due=None, source_config=json.dumps(
+                {"endpoint": standin.url("ask", fault)}), name=name)
+        login = self.login()
+        self.renewed(login)
+        self.due(login, refresh_due=None, source_config=json.dumps(
+            {"endpoint": "http://127.0.0.1:1"}))
+        login = self.login()
+        self.renewed(login)
+        self.due(login, refresh_due=None, source="exec", source_config=json.dumps(
+            {"program": "nobody-lists-it"}))
+        status, lines = self.check("--refresh-programs", "true=/bin/true gone=/nowhere/at/all")
+        self.addCleanup(site.sql, "UPDATE credential SET source = NULL WHERE account_id = ?",
+                        (int(self.p.id[2:]),), write=True)
+        self.assertEqual(status, 1, lines)
+        text = "\n".join(lines)
+        self.assertIn("ok: the source at %s: it answers" % standin.url("ask"), text)
+        self.assertRegex(text, "problem: the source at %s: its clock is 3[0-9]+ s behind the one "
+                               "of this server" % standin.url("ask", "skewed"))
+        self.assertIn("problem: the source at http://127.0.0.1:1: The source cannot be reached.",
+                      text)
+        self.assertIn("problem: the program nobody-lists-it: a login names it", text)
+        self.assertIn("problem: the program gone: /nowhere/at/all: No such file", text)
+        self.assertRegex(text, "(ok|problem): the program true: ")
 
 
 class Many(Renewing):
