@@ -111,7 +111,9 @@ class Metrics(harness.Case):
         for _ in range(20):
             self.status(env.get("registries/" + registry), 200)
         self.status(env.get("registries/1sp99999999"), 404)
-        self.status(env.get("registries/" + registry, headers={"Authorization": "Basic eDp5"}), 401)
+        # Not checked: the harness would ask for the document to check by with that key too.
+        self.status(env.get("registries/" + registry, headers={"Authorization": "Basic eDp5"},
+                            check=False), 401)
         self.status(env.delete("registries"), 405)
         after = self.scrape()
         for count, labels in ((20, {"route": "/{version}/{type}/{id}", "method": "GET",
