@@ -44,18 +44,18 @@ keyring_load(const char *path, char why[SECRET_WHY_MAX])
 	if (!keys_read(path, &keys, &stamp, why))
 		return NULL;
 	struct keyring *ring = calloc(1, sizeof(*ring));
-	struct live *live = calloc(1, sizeof(*live));
+	/* Between guard pages, in memory that is neither swapped nor dumped, where the limit allows
+	 * that. It is at the end of a page, and so aligned as its size is. */
+	struct live *live = sodium_malloc(sizeof(*live));
 	char *copy = strdup(path);
 	if (ring == NULL || live == NULL || copy == NULL) {
 		(void)snprintf(why, SECRET_WHY_MAX, "out of memory");
 		free(ring);
-		free(live);
+		sodium_free(live);
 		free(copy);
 		ring = NULL;
 	} else {
-		live->path = copy;
-		live->keys = keys;
-		live->stamp = stamp;
+		*live = (struct live){.path = copy, .keys = keys, .stamp = stamp};
 		atomic_init(&live->next_look_ms, 0);
 		init_lock(&live->lock);
 		(void)pthread_mutex_init(&live->look, NULL);
@@ -71,11 +71,10 @@ keyring_free(struct keyring *ring)
 	if (ring == NULL)
 		return;
 	struct live *live = ring->live;
-	sodium_memzero(&live->keys, sizeof(live->keys));
 	(void)pthread_rwlock_destroy(&live->lock);
 	(void)pthread_mutex_destroy(&live->look);
 	free(live->path);
-	free(live);
+	sodium_free(live); /* which wipes it */
 	free(ring);
 }
 
