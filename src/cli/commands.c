@@ -112,7 +112,7 @@ const struct command commands[] = {
 	{ "account list", "", 0, "json", command_account_list, true, NULL, "list the accounts: id, kind, state, created, name" },
 	{ "account lock", " ID", 1, "", command_account_lock, true, NULL, "deactivate an account, whatever it owns: it and the keys that it made no longer sign anyone in" },
 	{ "account unlock", " ID", 1, "", command_account_unlock, true, NULL, "activate it again" },
-	{ "sweep", "", 0, "", command_sweep, true, NULL, "purge and delete what is due; needed for CGI only, since regcredd does it by itself" },
+	{ "sweep", "", 0, "", command_sweep, true, NULL, "purge, delete and renew what is due; needed for CGI only, since regcredd does it by itself" },
 	{ "status", "", 0, "json", command_status, false, NULL, "show the state of the pool, the database and the housekeeper; exit status 1 if something is wrong, 3 if no pool runs" },
 	{ "rekey", "", 0, "batch", command_rekey, true, NULL, "replace the key that seals secrets while regcredd runs; continues an interrupted rotation" },
 	{ "audit list", "", 0, "resource event limit json", command_audit_list, true, NULL, "print the audit log, newest first: id, time, who, from where, what, of what, changes" },
