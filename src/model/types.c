@@ -375,7 +375,7 @@ static const struct field registry_credential_fields[] = {
 	{ .name = "lastUsedBy", .column = COL_LAST_USED_BY, .type = FT_REFERENCE, .reference = TYPE(API_KEY), .type_text = "reference[apiKey]",
 	  .flags = F_NULLABLE, .max_len = 255, .filter = FILTER_V },
 	NAME,
-	{ .name = "pathPrefix", .column = COL_PATH_PREFIX, .type = FT_PATH, .flags = F_CREATE | F_UPDATE | F_NULLABLE, .min_len = 1, .max_len = 255, .filter = FILTER_S },
+	{ .name = "pathPrefix", .column = COL_PATH_PREFIX, .type = FT_PATH, .flags = F_CREATE | F_UPDATE | F_NULLABLE | F_BLANK, .min_len = 1, .max_len = 255, .filter = FILTER_S },
 	PUBLIC_VALUE(F_CREATE | F_UPDATE),
 	{ .name = "registryId", .column = COL_REGISTRY_ID, .type = FT_REFERENCE, .reference = TYPE(REGISTRY), .type_text = "reference[registry]",
 	  .flags = F_CREATE | F_REQUIRED, .max_len = 255, .filter = FILTER_V },

@@ -961,6 +961,13 @@ class ApiUi(Conversation):
             seen.add(doc["id"])
         self.assertTrue({"apiKey", "registry", "registryCredential"} <= seen, seen)
 
+    def test_a_path_that_was_cleared(self):
+        """A box that was emptied sends a blank text. For the bounds of a key that is refused: it could be a variable that is not set."""
+        login = self.p.credential(self.p.registry(), pathPrefix="acme")["id"]
+        self.assertIsNone(self.ok(self.p.env.put("registrycredentials/" + login, {"pathPrefix": ""}))["pathPrefix"])
+        for name in ("role", "networks", "pathPrefixes", "registryIds", "projectIds"):
+            self.status(self.p.admin.post("apikeys", {name: ""}), 422)
+
     def test_an_empty_array_takes_no_bound_away(self):
         xhr = self.start("/apikeys")
         made = self.ok(xhr.post(self.base + self.p.root + "/apikeys",

@@ -58,7 +58,7 @@ static const struct field_row registry_credential[] = {
 	{ "lastUsed",              FT_DATE,       NULL,       N,             0, 255,  FILTER_N },
 	{ "lastUsedBy",            FT_REFERENCE,  "apiKey",   N,             0, 255,  FILTER_V },
 	{ "name",                  FT_STRING,     NULL,       C | U | N,     0, 255,  FILTER_S },
-	{ "pathPrefix",            FT_PATH,       NULL,       C | U | N,     1, 255,  FILTER_S },
+	{ "pathPrefix",            FT_PATH,       NULL,       C | U | N | B, 1, 255,  FILTER_S },
 	{ "publicValue",           FT_STRING,     NULL,       C | U | N,     0, 4096, FILTER_S },
 	{ "registryId",            FT_REFERENCE,  "registry", C | R,         0, 255,  FILTER_V },
 	{ "removed",               FT_DATE,       NULL,       N,             0, 255,  FILTER_N },
