@@ -3,9 +3,11 @@ one to the other, and reads beside writes."""
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import harness
@@ -61,6 +63,35 @@ class Journal(harness.Case):
         self.assertIn("journal: rollback\n", self.site.cli("check", "--state-dir", self.site.state))
         self.assertIn("makes it write-ahead log",
                       self.site.cli("check", "--journal", "wal", "--state-dir", self.site.state))
+
+    def test_who_reads_without_an_end_stops_no_other_reader(self):
+        """A stopped `regcred backup`: changes are 503 in time, reads and /ping go on."""
+        self.restart("rollback")
+        reader = sqlite3.connect(self.site.db, isolation_level=None)
+        self.addCleanup(reader.close)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM credential").fetchone()
+        written, reads = [], []
+        writers = [threading.Thread(target=lambda: written.append(self.create().status))
+                   for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        while any(writer.is_alive() for writer in writers):
+            for ask in (lambda: self.env.get("registries?limit=1", check=False),
+                        lambda: self.site.anonymous().get("/ping", check=False)):
+                begun = time.monotonic()
+                self.assertEqual(ask().status, 200)
+                reads.append(time.monotonic() - begun)
+            time.sleep(0.1)
+        self.assertEqual(written, [503] * 3)
+        self.assertLess(max(reads), 3)
+        self.assertIn("somebody has been reading it", self.log_text())
+        reader.execute("COMMIT")
+        self.assertEqual(self.create().status, 201)
+
+    def log_text(self):
+        with open(self.site.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
 
     def test_there_and_back_with_what_was_in_the_log(self):
         """The pool is killed, so that its log is not folded in by an orderly end."""

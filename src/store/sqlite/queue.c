@@ -231,6 +231,27 @@ tell_use(enum store_rc rc)
 		log_info("the last use of a key could not be noted");
 }
 
+/* Without a write-ahead log a commit waits until nobody reads, and keeps new readers out meanwhile.
+ * Who reads for very long, as a stopped `regcred backup`, would so stop everybody: it is asked
+ * before, for a moment at a time, in between which others can read. */
+static enum store_rc
+wait_for_readers(struct connection *c)
+{
+	enum { MOMENT_MS = 200, PAUSE_MS = 100 };
+	int64_t end_ms = clock_ms() + BUSY_MS;
+	enum store_rc rc;
+
+	(void)sqlite3_busy_timeout(c->db, MOMENT_MS);
+	while ((rc = connection_exec(c, "BEGIN EXCLUSIVE")) == STORE_BUSY && clock_ms() < end_ms)
+		(void)sqlite3_sleep(PAUSE_MS);
+	(void)sqlite3_busy_handler(c->db, connection_nap, NULL);
+	if (rc == STORE_BUSY)
+		log_error("database: somebody has been reading it for %d s, so that nothing can "
+			  "be changed: look for a command that was stopped, or a CGI",
+			  BUSY_MS / 1000);
+	return rc == STORE_OK ? connection_exec(c, "COMMIT") : rc;
+}
+
 /* One transaction, and one wait for the disk, for all bodies of a batch. If it fails as a whole
  * nothing has changed, and each waiter gets the error. */
 static void
@@ -244,7 +265,9 @@ commit_batch(struct sqlite_store *s, struct waiter *batch)
 
 	if (batch == NULL && use_count == 0)
 		return;
-	enum store_rc rc = connection_exec(c, "BEGIN IMMEDIATE");
+	enum store_rc rc = c->wal ? STORE_OK : wait_for_readers(c);
+	if (rc == STORE_OK)
+		rc = connection_exec(c, "BEGIN IMMEDIATE");
 	int64_t now_us = clock_us();
 
 	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
