@@ -71,8 +71,9 @@ struct request {
 	const char *metrics;	     /* REGCRED_METRICS: this location may read /metrics */
 	const char *inject_registry; /* REGCRED_INJECT_REGISTRY: this location asks for the login of
 					that registry (login/inject.h) */
-	const char *inject_scheme;   /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry */
-	const char *body;	     /* body_len bytes, then a NUL; "" without a body */
+	const char *inject_scheme; /* REGCRED_INJECT_SCHEME: "basic", or NULL: ask the registry; see
+				      login/inject.h */
+	const char *body;	   /* body_len bytes, then a NUL; "" without a body */
 	size_t body_len;
 	bool body_too_large;  /* over HTTP_BODY_MAX: read and discarded */
 	bool incomplete;      /* the web server did not send the method, the target or the client's

@@ -34,6 +34,7 @@ struct hand_out_work {
 	size_t count, logins; /* logins: entries without their second names */
 	size_t bytes;	      /* of their users and secrets */
 	bool stale;	      /* a login has changed since it was chosen */
+	bool former;	      /* the former user names and passwords are wanted */
 	bool parts;	      /* the registry of the image has logins for parts of it */
 	const char *version;  /* of the protocol that the answer follows */
 	struct hand_out *out;

@@ -269,6 +269,8 @@ asked(const struct hand_out_work *w)
 		format_name_and_text(&out, "image", w->wanted.image);
 	if (w->wanted.address != NULL)
 		format_name_and_text(&out, "serverAddress", w->wanted.address);
+	if (w->former)
+		format_name_and_text(&out, "secret", "previous");
 	json_end_object(&out);
 	return json_out_text(&out, &len);
 }
@@ -416,7 +418,7 @@ read_version(struct hand_out_work *w, const struct resource_type *type, const st
 static enum err
 read_question(struct hand_out_work *w, const struct resource_type *type, const struct json *body)
 {
-	const char *format = NULL;
+	const char *format = NULL, *secret = NULL;
 	struct error *e = w->error;
 
 	if (schema_read_question(type, "format", body, &format, e) != ERR_NONE)
@@ -428,6 +430,9 @@ read_question(struct hand_out_work *w, const struct resource_type *type, const s
 			w->format = f;
 	if (w->format == NULL)
 		return err_set(e, ERR_INVALID_OPTION, "format", NULL);
+	if (schema_read_question(type, "secret", body, &secret, e) != ERR_NONE)
+		return e->code;
+	w->former = secret != NULL && strcmp(secret, "previous") == 0;
 	if (handout_read_name(type, body, "name", true, &w->name, e) != ERR_NONE ||
 	    handout_read_name(type, body, "namespace", false, &w->namespace, e) != ERR_NONE ||
 	    read_version(w, type, body) != ERR_NONE ||

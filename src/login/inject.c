@@ -26,6 +26,7 @@
 #include "registry/url.h"
 #include "resource/quota.h"
 #include "resource/resource.h"
+#include "resource/version.h"
 #include "secret/seal.h"
 #include "shared/limiter.h"
 #include "store/store.h"
@@ -81,7 +82,9 @@ struct inject_work {
 	struct registry_request request;
 	struct wanted wanted;
 	struct login *login;
+	bool basic, former; /* by the wish's scheme */
 	const char *user, *secret;
+	struct value sealed;		     /* the secret */
 	unsigned char note[SECRET_MAC_SIZE]; /* identifies the use, and the hour */
 	struct error *error;
 };
@@ -93,6 +96,26 @@ deny(const struct inject_work *w, const char *why)
 					       : err_set(w->error, ERR_FORBIDDEN, NULL, why);
 }
 
+/* What the web server asks for: the login itself instead of a token, and of two the former one. */
+static bool
+read_scheme(struct inject_work *w)
+{
+	static const struct {
+		const char *word;
+		bool basic, former;
+	} schemes[] = {
+		{"basic", true, false}, {"previous", false, true}, {"basic-previous", true, true}};
+	const char *scheme = w->wish->scheme;
+
+	for (size_t i = 0; scheme != NULL && i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strcmp(schemes[i].word, scheme) == 0) {
+			w->basic = schemes[i].basic;
+			w->former = schemes[i].former;
+			return true;
+		}
+	return scheme == NULL;
+}
+
 static enum err
 read_wish(struct inject_work *w)
 {
@@ -100,10 +123,10 @@ read_wish(struct inject_work *w)
 	struct registry_url url;
 	const char *why = registry_url_parse(a, w->wish->registry, &url);
 
-	if (why != NULL || (w->wish->scheme != NULL && strcmp(w->wish->scheme, "basic") != 0)) {
+	if (why != NULL || !read_scheme(w)) {
 		log_error(
 			"the web server's REGCRED_INJECT_REGISTRY is no address of a registry, or "
-			"its REGCRED_INJECT_SCHEME is not basic");
+			"its REGCRED_INJECT_SCHEME is none of basic, previous and basic-previous");
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	}
 	w->wanted.parts.key = url.key;
@@ -136,17 +159,29 @@ inject_choose(struct inject_work *w)
 	return ERR_NONE;
 }
 
+/* The former user name and password, if they are wanted and still kept; else the present ones: who
+ * asks for the former ones past their end still pulls. */
 static enum err
 open_login(struct inject_work *w)
 {
+	struct former former = {0};
+
 	if (use_read(w->context, w->login, w->error) != ERR_NONE)
 		return w->error->code;
-	w->user = record_text(w->login->row, COL_PUBLIC_VALUE);
-	if (strchr(w->user, ':') != NULL)
+	const struct record *row = w->login->row;
+	enum store_rc rc = w->former ? version_open_former(w->context, row, OPEN_TO_INJECT, &former)
+				     : STORE_OK;
+	if (rc != STORE_OK)
+		return store_err(rc, w->error);
+	bool is_former = former.secret != NULL;
+	w->user = is_former ? former.user : record_text(row, COL_PUBLIC_VALUE);
+	w->secret = is_former ? former.secret : login_open(w->context, row, OPEN_TO_INJECT);
+	w->sealed = is_former ? former.sealed : row->columns[COL_SECRET_VALUE];
+	if (w->user != NULL && strchr(w->user, ':') != NULL)
 		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
 			       "cannot carry.");
-	w->secret = login_open(w->context, w->login->row, OPEN_TO_INJECT);
-	return w->secret != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	return w->user != NULL && w->secret != NULL ? ERR_NONE
+						    : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
 
 /* The header */
@@ -171,7 +206,7 @@ static bool
 token_key(const struct inject_work *w, const char *const *scopes,
 	  unsigned char out[TOKENS_KEY_SIZE])
 {
-	const struct value *sealed = &w->login->row->columns[COL_SECRET_VALUE];
+	const struct value *sealed = &w->sealed;
 	struct arena *a = w->context->arena;
 	char *text = arena_printf(a, "%lld %s %s %s %s ", (long long)record_id(w->login->row),
 				  w->user, w->wish->registry, scopes[0] != NULL ? scopes[0] : "",
@@ -628,8 +663,8 @@ inject_run(struct inject *inject, const struct context *c, const struct wish *wi
 	if (read_wish(&w) != ERR_NONE || inject_choose(&w) != ERR_NONE ||
 	    open_login(&w) != ERR_NONE)
 		return e->code;
-	enum err rc = wish->scheme != NULL ? use_basic(&w, &out->authorization)
-					   : use_token(&w, &out->authorization);
+	enum err rc =
+		w.basic ? use_basic(&w, &out->authorization) : use_token(&w, &out->authorization);
 	if (rc == ERR_NONE)
 		rc = record(&w);
 	return rc == ERR_NONE ? inject_find_path(&w, out) : rc;

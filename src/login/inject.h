@@ -45,7 +45,8 @@ void inject_free(struct inject *inject);
 /* The request that the client sent to the registry. */
 struct wish {
 	const char *registry;	  /* its address, from the web server's configuration */
-	const char *scheme;	  /* "basic": send the login itself; NULL: ask the registry */
+	const char *scheme;	  /* "basic": send the login itself; NULL: ask the registry;
+				     "previous" and "basic-previous": likewise with the former one */
 	const char *method;	  /* "GET" */
 	const char *target;	  /* raw path and query: "/v2/acme/app/manifests/1" */
 	const char *content_type; /* NULL: none */

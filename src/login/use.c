@@ -11,6 +11,7 @@
 #include "model/schema.h"
 #include "resource/resource.h"
 #include "resource/trail.h"
+#include "resource/version.h"
 #include "store/store.h"
 
 const char use_changing[] = "The login is being changed: try again.";
@@ -33,6 +34,24 @@ use_obstacle(const struct format *format, const struct entry *entry)
 	return NULL;
 }
 
+/* The former user name and password of the login, instead of the present ones. */
+static enum err
+open_former(struct hand_out_work *w, struct entry *entry, const char **why)
+{
+	struct former former;
+	enum store_rc rc =
+		version_open_former(w->context, entry->login->row, OPEN_TO_HAND_OUT, &former);
+
+	if (rc != STORE_OK)
+		return store_err(rc, w->error);
+	entry->user = former.user != NULL ? former.user : "";
+	entry->secret = former.secret;
+	*why = former.sealed.type == VALUE_NULL
+		       ? "keeps no former password: ask for the present one"
+		       : use_obstacle(w->format, entry);
+	return ERR_NONE;
+}
+
 enum err
 use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 {
@@ -51,6 +70,8 @@ use_open_login(struct hand_out_work *w, struct entry *entry, const char **why)
 		return w->error->code;
 	}
 	entry->login = whole;
+	if (w->former)
+		return open_former(w, entry, why);
 	entry->secret = login_open(c, whole->row, OPEN_TO_HAND_OUT);
 	*why = use_obstacle(w->format, entry);
 	if (arena_failed(c->arena))

@@ -519,6 +519,7 @@ static const char *const hand_out_formats[] = {
 #include "model/hand_out_format.def"
 	NULL
 };
+static const char *const hand_out_secrets[] = { "present", "previous", NULL };
 static const struct field hand_out_fields[] = {
 	ASKED("apiVersion", 64),
 	{ .name = "format", .type = FT_ENUM, .options = hand_out_formats, .flags = F_CREATE | F_REQUIRED },
@@ -526,6 +527,7 @@ static const struct field hand_out_fields[] = {
 	ASKED("name", 253),
 	ASKED("namespace", 63),
 	ASKED("registryId", 255),
+	{ .name = "secret", .type = FT_ENUM, .options = hand_out_secrets, .flags = F_CREATE | F_NULLABLE, .fallback = "\"present\"" },
 	ASKED("serverAddress", 1024),
 	{ 0 }
 };

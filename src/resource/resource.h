@@ -145,6 +145,8 @@ enum opening {
 	OPEN_TO_CHECK,	  /* by regcred itself, at the registry */
 };
 const char *login_open(const struct context *c, const struct record *row, enum opening why);
+/* Whether the caller may have it for that purpose. */
+bool login_may_open(const struct context *c, const struct record *row, enum opening why);
 
 /* Writes opened secrets to the audit log, unless already recorded. On an error nothing may be
  * shown. */

@@ -93,19 +93,25 @@ may_inject(const struct identity *id, const struct record *row)
 	return auth_may_inject(id) && auth_may_hand_out(id, row);
 }
 
-const char *
-login_open(const struct context *c, const struct record *row, enum opening why)
+bool
+login_may_open(const struct context *c, const struct record *row, enum opening why)
 {
 	static bool (*const may[])(const struct identity *id, const struct record *row) = {
 		[OPEN_TO_SHOW] = may_show,
 		[OPEN_TO_HAND_OUT] = may_hand_out,
 		[OPEN_TO_INJECT] = may_inject,
 	};
-	const struct value *sealed = &row->columns[COL_SECRET_VALUE];
-	const struct field *field = type_sealed_field(row->type);
 
-	if (field == NULL || sealed->type == VALUE_NULL || (row->type->flags & TYPE_HASHED) != 0 ||
-	    (why != OPEN_TO_CHECK && !may[why](c->id, row)))
+	return type_sealed_field(row->type) != NULL && (row->type->flags & TYPE_HASHED) == 0 &&
+	       (why == OPEN_TO_CHECK || may[why](c->id, row));
+}
+
+const char *
+login_open(const struct context *c, const struct record *row, enum opening why)
+{
+	const struct value *sealed = &row->columns[COL_SECRET_VALUE];
+
+	if (sealed->type == VALUE_NULL || !login_may_open(c, row, why))
 		return NULL;
 	const struct seal_place place = seal_place_of(row);
 	const char *text = secret_open(c->ring, c->arena, &place, sealed);

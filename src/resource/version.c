@@ -39,13 +39,14 @@ version_begin(struct record *row)
 }
 
 static enum store_rc
-list_versions(struct store_tx *tx, struct arena *a, int64_t login_id, struct record_list *out)
+list_versions(struct store *s, struct store_tx *tx, struct arena *a, int64_t login_id,
+	      struct record_list *out)
 {
 	struct list_query q =
 		query_naming(version_type, COL_CREDENTIAL_ID, login_id, &owners_all, LIST_MAX);
 
 	q.descending = true;
-	return store_tx_list(tx, a, &q, out);
+	return tx != NULL ? store_tx_list(tx, a, &q, out) : store_list(s, a, &q, out);
 }
 
 static bool
@@ -66,7 +67,7 @@ static enum store_rc
 delete_old(struct store_tx *tx, struct arena *a, int64_t login_id)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(tx, a, login_id, &list);
+	enum store_rc rc = list_versions(NULL, tx, a, login_id, &list);
 
 	for (size_t i = VERSIONS_MAX; rc == STORE_OK && i < list.count; i++)
 		if (is_done_with(&list.items[i]))
@@ -104,18 +105,18 @@ version_add(struct store_tx *tx, const struct context *c, const struct record *l
 }
 
 enum store_rc
-version_newest(struct store_tx *tx, struct arena *a, int64_t login_id, const char *state,
-	       struct record *out)
+version_newest(struct store *s, struct store_tx *tx, struct arena *a, int64_t login_id,
+	       const char *state, struct record *out)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(tx, a, login_id, &list);
+	enum store_rc rc = list_versions(s, tx, a, login_id, &list);
 
 	if (rc != STORE_OK)
 		return rc;
 	for (size_t i = 0; i < list.count; i++)
 		if (is_in_state(&list.items[i], state)) {
 			*out = list.items[i];
-			return login_find_address(NULL, tx, a, out);
+			return login_find_address(s, tx, a, out);
 		}
 	return STORE_NONE;
 }
@@ -137,6 +138,25 @@ version_open(const struct context *c, const struct record *version)
 }
 
 enum store_rc
+version_open_former(const struct context *c, const struct record *login, enum opening why,
+		    struct former *out)
+{
+	struct record version;
+
+	*out = (struct former){0};
+	if (!login_may_open(c, login, why))
+		return STORE_OK;
+	enum store_rc rc =
+		version_newest(c->store, NULL, c->arena, record_id(login), "previous", &version);
+	if (rc != STORE_OK || version.columns[COL_UNTIL].number <= c->now_ms)
+		return rc == STORE_NONE ? STORE_OK : rc;
+	*out = (struct former){.user = record_text(&version, COL_PUBLIC_VALUE),
+			       .secret = version_open(c, &version),
+			       .sealed = version.columns[COL_SECRET_VALUE]};
+	return arena_failed(c->arena) ? STORE_NO_MEMORY : STORE_OK;
+}
+
+enum store_rc
 version_wipe(struct store_tx *tx, const struct record *version, const char *state)
 {
 	struct value columns[COL__COUNT] = {0};
@@ -150,7 +170,7 @@ enum store_rc
 version_wipe_all(struct store_tx *tx, struct arena *a, int64_t login_id)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(tx, a, login_id, &list);
+	enum store_rc rc = list_versions(NULL, tx, a, login_id, &list);
 
 	for (size_t i = 0; rc == STORE_OK && i < list.count; i++)
 		rc = version_wipe(tx, &list.items[i], "expired");
@@ -254,7 +274,7 @@ version_roll_back(struct store_tx *tx, struct work *w)
 	enum store_rc rc = login_find_address(NULL, tx, c->arena, w->row);
 
 	if (rc == STORE_OK)
-		rc = version_newest(tx, c->arena, record_id(w->row), "previous", &former);
+		rc = version_newest(NULL, tx, c->arena, record_id(w->row), "previous", &former);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return work_fail(w, rc);
 	const char *secret = rc == STORE_OK && former.columns[COL_UNTIL].number > c->now_ms

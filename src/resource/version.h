@@ -29,13 +29,23 @@ struct new_version {
 enum store_rc version_add(struct store_tx *tx, const struct context *c, const struct record *login,
 			  const struct new_version *version, struct record *out)
 	__attribute__((warn_unused_result));
-/* The newest version of the login in that state; STORE_NONE if there is none. */
-enum store_rc version_newest(struct store_tx *tx, struct arena *a, int64_t login_id,
-			     const char *state, struct record *out)
+/* The newest version of the login in that state; STORE_NONE if there is none.  Reads in the
+ * transaction unless that is NULL. */
+enum store_rc version_newest(struct store *s, struct store_tx *tx, struct arena *a,
+			     int64_t login_id, const char *state, struct record *out)
 	__attribute__((warn_unused_result));
 /* Its plain text, of a row from version_newest(); NULL: wiped, does not open (logged), or out of
  * memory. */
 const char *version_open(const struct context *c, const struct record *version);
+/* The newest former secret of a login that is still kept, for a caller who may have the login for
+ * that purpose.  secret is NULL if there is none, or (logged) it does not open. */
+struct former {
+	const char *user, *secret;
+	struct value sealed;
+};
+enum store_rc version_open_former(const struct context *c, const struct record *login,
+				  enum opening why, struct former *out)
+	__attribute__((warn_unused_result));
 /* Wipes its secret and sets its state. */
 enum store_rc version_wipe(struct store_tx *tx, const struct record *version, const char *state)
 	__attribute__((warn_unused_result));

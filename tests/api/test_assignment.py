@@ -23,13 +23,13 @@ WRITERS = ("project", "owner", "member", "restricted")
 FLAGS = "virtualMachine kubernetes mesos publicDns swarm"
 
 # type: ((create, update) of everybody who writes, {role: (more in create, more in update)})
+RENEWAL = "overlap source sourceConfig sourceSecret verifyEvery verifyRepository"
 MAY_SET = {
     "registryCredential": (
-        ("name description registryId publicValue secretValue email pathPrefix isDefault expiresAt",
-                            "name description publicValue secretValue email pathPrefix isDefault "
-                            "expiresAt"),
-                           {"service": ("accountId uuid", ""),
-                            "superadmin": ("accountId uuid", "")}),
+        ("name description registryId publicValue secretValue email pathPrefix isDefault "
+         "expiresAt " + RENEWAL,
+         "name description publicValue secretValue email pathPrefix isDefault expiresAt " + RENEWAL),
+        {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
     "registry": (("name description serverAddress tokenHost", "name description tokenHost"),
                  {"service": ("accountId uuid", ""), "superadmin": ("accountId uuid", "")}),
     "apiKey": (("name description expires networks role registryIds pathPrefixes",
@@ -46,8 +46,8 @@ MAY_SET = {
                    "service": ("publicValue secretValue accountId", ""),
                    "superadmin": ("publicValue secretValue accountId uuid registryId", "")}),
     "storagePool": (("name description", "name description"), {"superadmin": ("uuid", "")}),
-    "project": (("name description members verification " + FLAGS, "name description verification "
-                 + FLAGS),
+    "project": (("name description members expiryWarnings verification " + FLAGS,
+                 "name description expiryWarnings verification " + FLAGS),
                 {"admin": ("uuid allowSystemRole", "allowSystemRole"),
                  "service": ("uuid allowSystemRole", "allowSystemRole"),
                  "superadmin": ("uuid allowSystemRole", "allowSystemRole")}),
@@ -62,8 +62,8 @@ CREATE = {
     "project": ("user", "admin", "service", "superadmin"), "account": ("admin", "service", "superadmin"),
 }
 UPDATE = dict(CREATE, credential=("superadmin",), project=("user", "admin", "superadmin"))
-TABLES = {"pt": "project_template", "a": "account", "c": "credential", "pm": "project_member",
-          "sp": "storage_pool"}
+TABLES = {"sv": "secret_version", "pt": "project_template", "a": "account", "c": "credential",
+          "pm": "project_member", "sp": "storage_pool"}
 # What every answer holds beside the fields, and names that only a careless program would take.
 MORE = ("type", "baseType", "links", "actions", "createdTS", "account_id", "AccountId",
         "secret_value", "remove_time", "registry_id", "rowid")
@@ -113,10 +113,12 @@ def setUpModule():
             "registry": registry, "storagePool": registry, "registryCredential": own.post("registrycredentials", body).json["id"],
             "apiKey": own.post("apikeys", {}).json["id"], "account": ids.get(role, "1a1" if role == "admin" else project.id),
             "password": own.post("passwords", {"publicValue": fresh(), "secretValue": site.plant()}).json["id"], "project": project.id,
-            "projectTemplate": "1pt1",
+            "projectTemplate": "1pt1", "secretVersion": None,
             "projectMember": site.admin.get("/v1/projects/%s/projectmembers" % project.id).json["data"][0]["id"],
         }
         rows[role]["credential"] = rows[role]["password"]
+        own.put("registrycredentials/" + rows[role]["registryCredential"], {"secretValue": site.plant()})
+        rows[role]["secretVersion"] = own.get("registrycredentials/%s/secretversions" % rows[role]["registryCredential"]).json["data"][0]["id"]
 
 
 def tearDownModule():

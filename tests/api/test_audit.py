@@ -126,7 +126,7 @@ class Writes(Base):
                           "secretValue": {"secret": True}, "email": {"new": "e@x"}})
         self.ok(self.env.put(path, {"secretValue": site.plant(), "publicValue": "v"}))
         self.assertEqual(self.one("update", "registryCredential", row["id"], status=200),
-                         {"publicValue": {"old": "u", "new": "v"}, "secretValue": {"secret": True}})
+                         {"publicValue": {"old": "u", "new": "v"}, "secretValue": {"secret": True}, "secretVersion": {"old": 1, "new": 2}})
         self.ok(self.env.put(path, {"name": "c"}))       # a write that changes nothing
         self.assertEqual(self.one("update", "registryCredential", row["id"], status=200), {})
         self.ok(self.env.put(path, {"nosuch": "c"}))     # no write

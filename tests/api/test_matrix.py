@@ -69,6 +69,7 @@ APART = {
     "auditLog": ({role: (200, 405) for role in "superadmin admin readAdmin owner project projectadmin".split()}, (404, 404)),
     "imageLogin": ({}, (405, 422)),
     "projectTemplate": ({}, (200, 405)),
+    "secretVersion": ({}, (200, 405)),                   # test_renewal_api: each is seen with its login
     "handOut": ({role: (405, 403) for role in "superadmin admin user owner project projectadmin".split()}, (404, 404)),
 }
 # a person who is signed in needs no key that may be handed logins

@@ -300,6 +300,15 @@ class Versions(RenewalCase):
         self.ok(self.put(row, inside, source="azure", sourceConfig=AZURE, sourceSecret=site.plant()))
         self.err(self.put(row, outside, sourceSecret=site.plant()), 404, "Not Found")
 
+    def test_another_project_sees_none(self):
+        row = self.login()
+        self.ok(self.put(row, secretValue=site.plant()))
+        version, = self.versions(row)
+        other = site.project().env
+        self.assertEqual(self.ok(other.get("secretversions"))["data"], [])
+        self.err(other.get("/v1/secretversions/" + version["id"]), 404, "Not Found")
+        self.err(other.get("/v1/registrycredentials/%s/secretversions" % row["id"]), 404, "Not Found")
+
     def test_nobody_writes_versions(self):
         row = self.login()
         self.ok(self.put(row, secretValue=site.plant()))
@@ -317,6 +326,49 @@ def pulling(registry, *repositories):
         path = request.path.split("?")[0]
         return Answer(200, {"name": "n", "tags": ["t"]}, API) if said.status == 404 and path in ["/v2/%s/tags/list" % r for r in repositories] else said
     return answer
+
+
+class Former(RenewalCase):
+    """The former password, for a client or front that is not changed yet."""
+
+    def setUp(self):
+        super().setUp()
+        self.one, self.two = site.plant(), site.plant()
+        self.address = self.ok(self.env.get("registries/" + self.registry))["serverAddress"]
+        self.row_ = self.login(secretValue=self.one, overlap=3600)
+        self.key = harness.Client(site, site.new_key(self.project.admin, reveal=True), self.env.root)
+
+    def change(self):
+        self.ok(self.put(self.row_, secretValue=self.two, publicValue="new"))
+
+    def handed(self, status=200, **fields):
+        r = self.key.post("handouts", dict({"format": "userpass", "image": self.address + "/a"}, **fields))
+        self.assertEqual(r.status, status, r)
+        return r.text.strip() if status == 200 else r.json["detail"]
+
+    def test_hand_out(self):
+        self.assertIn("keeps no former password", self.handed(422, secret="previous"))
+        self.change()
+        self.assertEqual(self.handed(), "new:" + self.two)
+        self.assertEqual(self.handed(secret="present"), "new:" + self.two)
+        self.assertEqual(self.handed(secret="previous"), "user:" + self.one)
+        self.assertEqual(self.events(self.row_, "handOut")[-1]["secret"], "previous")
+        self.assertNotIn("secret", self.events(self.row_, "handOut")[-2])
+        self.err(self.key.post("handouts", {"format": "docker", "secret": "other"}), 422, "InvalidOption", "secret")
+        site.sql("UPDATE secret_version SET until = 1000 WHERE credential_id = ?", (int(self.row_["id"][2:]),), write=True)
+        self.assertIn("keeps no former password", self.handed(422, secret="previous"))
+
+    def test_a_file_has_those_that_keep_one(self):
+        self.change()
+        other = self.project.registry()
+        self.project.credential(other)
+        r = self.key.post("handouts", {"format": "docker", "secret": "previous"})
+        self.assertEqual(list(self.ok(r)["auths"]), [self.address])
+
+    def test_a_key_without_the_right_gets_none(self):
+        self.change()
+        plain = harness.Client(site, site.new_key(self.project.admin), self.env.root)
+        self.assertEqual(plain.post("handouts", {"format": "docker", "secret": "previous"}).status, 403)
 
 
 class Checks(RenewalCase):
