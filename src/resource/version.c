@@ -104,9 +104,10 @@ version_add(struct store_tx *tx, const struct context *c, const struct record *l
 	return rc == STORE_OK ? delete_old(tx, c->arena, record_id(login)) : rc;
 }
 
-enum store_rc
-version_newest(struct store *s, struct store_tx *tx, struct arena *a, int64_t login_id,
-	       const char *state, struct record *out)
+/* In the transaction unless that is NULL. */
+static enum store_rc
+find_newest(struct store *s, struct store_tx *tx, struct arena *a, int64_t login_id,
+	    const char *state, struct record *out)
 {
 	struct record_list list;
 	enum store_rc rc = list_versions(s, tx, a, login_id, &list);
@@ -138,6 +139,13 @@ version_open(const struct context *c, const struct record *version)
 }
 
 enum store_rc
+version_newest(struct store_tx *tx, struct arena *a, int64_t login_id, const char *state,
+	       struct record *out)
+{
+	return find_newest(NULL, tx, a, login_id, state, out);
+}
+
+enum store_rc
 version_open_former(const struct context *c, const struct record *login, enum opening why,
 		    struct former *out)
 {
@@ -147,7 +155,7 @@ version_open_former(const struct context *c, const struct record *login, enum op
 	if (!login_may_open(c, login, why))
 		return STORE_OK;
 	enum store_rc rc =
-		version_newest(c->store, NULL, c->arena, record_id(login), "previous", &version);
+		find_newest(c->store, NULL, c->arena, record_id(login), "previous", &version);
 	if (rc != STORE_OK || version.columns[COL_UNTIL].number <= c->now_ms)
 		return rc == STORE_NONE ? STORE_OK : rc;
 	*out = (struct former){.user = record_text(&version, COL_PUBLIC_VALUE),
@@ -274,7 +282,7 @@ version_roll_back(struct store_tx *tx, struct work *w)
 	enum store_rc rc = login_find_address(NULL, tx, c->arena, w->row);
 
 	if (rc == STORE_OK)
-		rc = version_newest(NULL, tx, c->arena, record_id(w->row), "previous", &former);
+		rc = version_newest(tx, c->arena, record_id(w->row), "previous", &former);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return work_fail(w, rc);
 	const char *secret = rc == STORE_OK && former.columns[COL_UNTIL].number > c->now_ms

@@ -29,10 +29,9 @@ struct new_version {
 enum store_rc version_add(struct store_tx *tx, const struct context *c, const struct record *login,
 			  const struct new_version *version, struct record *out)
 	__attribute__((warn_unused_result));
-/* The newest version of the login in that state; STORE_NONE if there is none.  Reads in the
- * transaction unless that is NULL. */
-enum store_rc version_newest(struct store *s, struct store_tx *tx, struct arena *a,
-			     int64_t login_id, const char *state, struct record *out)
+/* The newest version of the login in that state; STORE_NONE if there is none. */
+enum store_rc version_newest(struct store_tx *tx, struct arena *a, int64_t login_id,
+			     const char *state, struct record *out)
 	__attribute__((warn_unused_result));
 /* Its plain text, of a row from version_newest(); NULL: wiped, does not open (logged), or out of
  * memory. */
