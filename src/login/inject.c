@@ -98,7 +98,7 @@ deny(const struct inject_work *w, const char *why)
 
 /* What the web server asks for: the login itself instead of a token, and of two the former one. */
 static bool
-read_scheme(struct inject_work *w)
+inject_read_scheme(struct inject_work *w)
 {
 	static const struct {
 		const char *word;
@@ -123,7 +123,7 @@ read_wish(struct inject_work *w)
 	struct registry_url url;
 	const char *why = registry_url_parse(a, w->wish->registry, &url);
 
-	if (why != NULL || !read_scheme(w)) {
+	if (why != NULL || !inject_read_scheme(w)) {
 		log_error(
 			"the web server's REGCRED_INJECT_REGISTRY is no address of a registry, or "
 			"its REGCRED_INJECT_SCHEME is none of basic, previous and basic-previous");
