@@ -52,6 +52,7 @@ apache2         has_command apache2
 fcgiwrap        has_command fcgiwrap
 spawn-fcgi      has_command spawn-fcgi
 supervisor      has_command supervisord
+faketime        has_command faketime
 '
 
 # Prints the packages of the table $1 that are missing.

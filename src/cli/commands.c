@@ -40,6 +40,7 @@ const struct option options[] = {
 	{ "anchor",      "LINE",     "a line that `regcred audit head` printed: that row must still be there", NULL },
 	{ "batch",       "N",        "values to reseal per transaction, 1 to 10000; 200 by default", NULL },
 	{ "ca-file",     "FILE",     "CA certificates that the server's certificate is checked against", NULL },
+	{ "cache",       "TIME",     "how long docker-credential-regcred keeps a login for when the server does not answer, such as 1h", NULL },
 	{ "context",     "NAME",     "the server that `regcred login --context NAME` stored; REGCRED_CONTEXT says the same", NULL },
 	{ "default",     NULL,       "the login that is used where several fit", NULL },
 	{ "description", "TEXT",     "a description", NULL },
@@ -123,7 +124,7 @@ const struct command commands[] = {
 	{ "restore", " FILE", 1, "", command_restore, false, NULL, "replace the database with a copy while nothing runs; the old one is kept" },
 	{ "check", "", 0, "nginx", command_check, false, NULL, "check the configuration, the database and its key, and count what each key has sealed; or look for known mistakes in an nginx configuration" },
 #endif
-	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http context", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
+	{ "login", " URL", ARGUMENT_WORDS_MAX, "key-file ca-file allow-http cache context", NULL, false, client_login, "store the address and API key of a server in ~/.config/regcred/client.ini, once the server has accepted the key" },
 	{ "logout", "", ARGUMENT_WORDS_MAX, "context", NULL, false, client_logout, "remove that file" },
 	{ "import", " FILE...", ARGUMENT_WORDS_MAX, "dry-run replace project context", NULL, false, client_import, "store the logins of config.json and auth.json on that server" },
 	{ "docker-setup", " REGISTRY...", ARGUMENT_WORDS_MAX, "all undo podman dry-run", NULL, false, client_docker_setup, "make docker ask docker-credential-regcred for the logins of these registries" },

@@ -16,6 +16,7 @@
 #include "base/json_in.h"
 #include "base/remedy.h"
 #include "base/text.h"
+#include "client/cache.h"
 #include "client/call.h"
 #include "client/cli_docker.h"
 #include "client/client.h"
@@ -121,10 +122,12 @@ keep(struct client_call *c)
 	const struct client_settings *s = &c->settings;
 	const char *path = client_settings_path(c->arena);
 	bool ca = *s->ca_file != '\0';
+	bool cached = *s->cache != '\0';
 	const char *text = arena_printf(
-		c->arena, "url = %s\naccess_key = %s\nsecret_key = %s\n%s%s%s%s", s->url,
+		c->arena, "url = %s\naccess_key = %s\nsecret_key = %s\n%s%s%s%s%s%s%s", s->url,
 		s->access_key, s->secret_key, ca ? "ca_file = " : "", s->ca_file, ca ? "\n" : "",
-		*s->allow_http != '\0' ? "allow_http = yes\n" : "");
+		*s->allow_http != '\0' ? "allow_http = yes\n" : "", cached ? "cache = " : "",
+		s->cache, cached ? "\n" : "");
 
 	if (path == NULL || text == NULL)
 		return call_fail("the home directory is unknown: set HOME, or no memory");
@@ -158,6 +161,9 @@ client_login(struct client_call *c)
 	if (!client_cli_copy(c->settings.url, url))
 		return call_fail(
 			"the URL cannot be used: it must look like https://creds.example.com");
+	if (!client_cli_copy(c->settings.cache, arguments_value(c->arguments, "cache", "")) ||
+	    cache_seconds(c->settings.cache) < 0)
+		return call_fail("--cache takes a time of at most a day, such as 30m or 1h");
 	if (arguments_find(c->arguments, "allow-http") != NULL)
 		(void)strcpy(c->settings.allow_http, "yes");
 	if (!client_open(&c->client, c->arena, &c->settings, CALL_TIMEOUT_MS, c->why) ||

@@ -32,6 +32,7 @@ static const struct client_setting {
 	{ "secret_key", offsetof(struct client_settings, secret_key) },
 	{ "ca_file",    offsetof(struct client_settings, ca_file) },
 	{ "allow_http", offsetof(struct client_settings, allow_http) },
+	{ "cache",      offsetof(struct client_settings, cache) },
 };
 /* clang-format on */
 
@@ -156,7 +157,8 @@ client_read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 		return false;
 	return copy_setting(out->url, "REGCRED_URL", why) &&
 	       copy_setting(out->ca_file, "REGCRED_API_CA_FILE", why) &&
-	       copy_setting(out->allow_http, "REGCRED_ALLOW_HTTP", why);
+	       copy_setting(out->allow_http, "REGCRED_ALLOW_HTTP", why) &&
+	       copy_setting(out->cache, "REGCRED_CACHE", why);
 }
 
 static bool
@@ -404,6 +406,7 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 				      .text = got.body,
 				      .len = got.len,
 				      .etag = etag != NULL ? arena_strdup(c->arena, etag) : NULL};
+	c->status = got.status;
 	return rc == FETCH_OK ? read_answer(c, out) : explain(c, rc, &got);
 }
 

@@ -38,6 +38,7 @@ struct client_settings {
 	char access_key[CLIENT_TEXT_MAX]; /* these two: */
 	char secret_key[CLIENT_TEXT_MAX]; /* an apiKey of the server */
 	char ca_file[CLIENT_TEXT_MAX]; /* CA certificates to verify the server; "": the system's */
+	char cache[CLIENT_TEXT_MAX];   /* how long the helper keeps a login, "1h"; "": not at all */
 	char allow_http[CLIENT_TEXT_MAX]; /* "yes": the key may be sent unencrypted; always allowed
 					     on loopback */
 };
@@ -65,6 +66,7 @@ struct client {
 	const char *root; /* "https://creds.example/v2-beta/projects/1a5" */
 	int64_t timeout_ms, deadline_ms, each_ms;
 	const char *if_match; /* the next request is refused (412) unless the tag is this; NULL */
+	long status;	      /* of the last answer; 0: none came */
 	char *why;	      /* CLIENT_WHY_MAX bytes: a sentence after a failure */
 };
 

@@ -17,6 +17,7 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/text.h"
+#include "client/cache.h"
 #include "client/client.h"
 #include "client/remote.h"
 #include "registry/url.h"
@@ -109,6 +110,29 @@ helper_read_address(struct helper_call *c)
 	return len > 0 ? text : NULL;
 }
 
+/* The login, from the server or, if that does not answer, from the cache. False with a sentence in
+ * c->why, "" if there is none. */
+static bool
+get_login(struct helper_call *c, const char *registry, struct remote_login *out)
+{
+	if (cache_seconds(c->settings.cache) < 0) {
+		(void)strcpy(c->why, "the setting cache has to be a time of at most a day, such as "
+				     "30m or 1h");
+		return false;
+	}
+	enum remote_rc rc = remote_get(&c->client, registry, out);
+	if (rc == REMOTE_OK) {
+		cache_put(&c->client, registry, out);
+		return true;
+	}
+	if (rc == REMOTE_FAILED && (c->client.status == 0 || c->client.status >= 500))
+		return cache_get(&c->client, registry, out);
+	cache_forget(&c->client, registry);
+	if (rc == REMOTE_NONE)
+		*c->why = '\0';
+	return false;
+}
+
 static int
 run_get(struct helper_call *c)
 {
@@ -123,9 +147,8 @@ run_get(struct helper_call *c)
 		return helper_fail(not_found);
 	if (!start(c))
 		return fail_why(c->why);
-	enum remote_rc rc = remote_get(&c->client, url.key, &login);
-	if (rc != REMOTE_OK)
-		return rc == REMOTE_NONE ? helper_fail(not_found) : fail_why(c->why);
+	if (!get_login(c, url.key, &login))
+		return *c->why == '\0' ? helper_fail(not_found) : fail_why(c->why);
 	json_begin_object(&c->out);
 	json_name(&c->out, "ServerURL");
 	json_string(&c->out, address);

@@ -14,6 +14,7 @@ import time
 import unittest
 
 import harness
+from standin import Answer, Standin
 
 setUpModule, tearDownModule = harness.site_of(globals())
 
@@ -673,6 +674,120 @@ class Trouble(Base):
                                     **{k: v or "" for k, v in other.items()})
             self.fails(self.run_helper("get", stdin="ghcr.io", env=env), "failed: ")
         self.assertEqual(len(server.asked), asked, "a key was sent to a server that is not trusted")
+
+
+
+class Cache(Base):
+    """Logins that a host keeps for when the server does not answer."""
+
+    def setUp(self):
+        super().setUp()
+        self.made, self.user, self.secret = self.login()
+        self.reader = self.key()
+        self.files = os.path.join(self.home, ".cache", "regcred")
+
+    def ask(self, url=None, cache="1h", key=None):
+        env = self.environ(REGCRED_URL=url or site.base, REGCRED_API_KEY_FILE=self.key_file(key or self.reader), REGCRED_CACHE=cache)
+        return self.run_helper("get", stdin="ghcr.io", env=env)
+
+    def kept(self):
+        return sorted(os.path.join(self.files, name) for name in os.listdir(self.files)) if os.path.isdir(self.files) else []
+
+    def down(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            return "http://127.0.0.1:%d" % s.getsockname()[1]
+
+    def proxied(self):
+        """A server at an address of its own, which passes on what regcred says, or fails, as the test wants."""
+        self.mode = "right"
+
+        def answer(request):
+            if self.mode != "right":
+                return Answer(int(self.mode), {"type": "error", "status": int(self.mode), "code": "x", "detail": "It fails."})
+            client = harness.Client(site, None)
+            r = client.request(request.method, request.path, json.loads(request.body or b"{}"), headers=[("Authorization", request.headers["Authorization"])], auth=False, check=False)
+            return Answer(r.status, r.body, {"Content-Type": "application/json"})
+        server = Standin(answer)
+        self.addCleanup(server.stop)
+        return server
+
+    def test_it_is_off_by_default(self):
+        self.assertEqual(self.ask(cache=None).returncode, 0)
+        self.assertEqual(self.kept(), [])
+        self.fails(self.ask(cache=None, url=self.down()), "failed")
+
+    def test_it_bridges_a_server_that_is_down(self):
+        server = self.proxied()
+        right = self.ask(server.url)
+        self.assertEqual(json.loads(right.stdout)["Secret"], self.secret)
+        for mode in ("500", "502", "503"):
+            self.mode = mode
+            self.assertEqual(self.ask(server.url).stdout, right.stdout)
+        server.stop()
+        self.assertEqual(self.ask(server.url).stdout, right.stdout)
+        # Another key, another server and a host that keeps nothing get nothing of it.
+        self.fails(self.ask(server.url, key=self.key()), "failed")
+        self.fails(self.ask(self.down()), "failed")
+        self.fails(self.ask(server.url, cache="0"), "failed")
+
+    def test_what_the_server_says_counts(self):
+        server = self.proxied()
+        self.ask(server.url)
+        self.assertEqual(len(self.kept()), 1)
+        for mode in ("401", "403", "429"):
+            self.mode = mode
+            self.fails(self.ask(server.url), mode)
+            self.assertEqual(self.kept(), [])
+            self.mode = "right"
+            self.ask(server.url)
+        self.status(self.project.env.action("registrycredentials/" + self.made, "deactivate"), 202)
+        self.says(self.ask(server.url), 1, NOT_FOUND)
+        self.assertEqual(self.kept(), [])
+
+    def test_it_ends(self):
+        server = self.proxied()
+        self.ask(server.url, cache="1m")
+        self.mode = "503"
+        path = self.kept()[0]
+        self.assertEqual(self.ask(server.url, cache="1m").returncode, 0)
+        library = shutil.which("faketime")
+        if library is None:
+            self.skipTest("faketime is missing")
+        env = self.environ(REGCRED_URL=server.url, REGCRED_API_KEY_FILE=self.key_file(self.reader), REGCRED_CACHE="1m")
+        for shift in ("+61s", "-1h"):                      # and a clock that was put back is not believed
+            done = subprocess.run([library, "-f", shift, harness.program("docker-credential-regcred"), "get"], input="ghcr.io", env=env, capture_output=True, text=True, timeout=60)
+            self.fails(done, "503")
+        self.assertFalse(os.path.exists(path))
+
+    def test_what_lies_on_the_disk(self):
+        server = self.proxied()
+        self.ask(server.url)
+        path = self.kept()[0]
+        self.assertEqual((os.stat(path).st_mode & 0o777, os.stat(self.files).st_mode & 0o777), (0o600, 0o700))
+        with open(path, "rb") as f:
+            text = f.read()
+        for needle in harness.forms(self.secret) | harness.forms(self.user):
+            self.assertNotIn(needle, text)
+        self.assertNotIn("ghcr", path)
+        self.mode = "503"
+        for damaged in (b"", text[:-8], text[8:], b"A" + text[1:], text.swapcase(), b"\0" * 40, b"x" * 2000000):
+            with open(path, "wb") as f:
+                f.write(damaged)
+            self.fails(self.ask(server.url), "503")
+        self.mode = "right"
+        self.assertEqual(self.ask(server.url).returncode, 0)
+        # A directory that cannot be written to is no reason to fail.
+        shutil.rmtree(self.files)
+        with open(self.files, "w", encoding="ascii"):
+            pass
+        self.assertEqual(self.ask(server.url).returncode, 0)
+
+    def test_settings_that_are_wrong(self):
+        for cache in ("1", "1d", "25h", "1441m", "h", "-1h", "1 h", "99999m", "yes"):
+            self.fails(self.ask(cache=cache), "30m or 1h")
+        for cache in ("0", "1m", "24h", "1440m"):
+            self.assertEqual(self.ask(cache=cache).returncode, 0, cache)
 
 
 if __name__ == "__main__":
