@@ -672,9 +672,63 @@ def row_neighbour(arguments, show):
         return 0
 
 
+def start_source(bench):
+    """The stand-in of Amazon's service, in a process of its own; its URL and the key for it."""
+    source = subprocess.Popen([sys.executable, "-B", os.path.join(SRC, "tests/api/sources.py")],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    bench.running.append(source)
+    url = "http://127.0.0.1:%d/ecr/right" % int(source.stdout.readline())
+    return url, "AKIASTANDIN0STANDIN0", "secret/of+the-STANDIN/key0123456789abcdef"
+
+
+def row_refresh(arguments, show):
+    """What a thousand renewals, all due at once, do to reads."""
+    logins = 1000
+    with Bench() as bench:
+        url, key, secret = start_source(bench)
+        os.environ.update({"REGCRED_VERIFY_NETWORKS": "127.0.0.0/8"})
+        collection, one = start(bench)
+        root = "/v1/projects/" + PROJECT
+        registry = json.loads(bench.request("POST", root + "/registries", {
+            "serverAddress": "123456789012.dkr.ecr.eu-central-1.amazonaws.com"})[1])["id"]
+        for i in range(logins):
+            bench.request("POST", collection, {
+                "registryId": registry, "email": "e@bench.example.test", "source": "ecr",
+                "sourceConfig": {"accessKeyId": key, "endpoint": url}, "sourceSecret": secret})
+        db = sqlite3.connect(os.path.join(bench.state, "regcred.db"), isolation_level=None,
+                             timeout=60)
+
+        def renewed(version):
+            return db.execute("SELECT count(*) FROM credential WHERE source = 'ecr' AND "
+                              "secret_version >= ?", (version,)).fetchone()[0]
+
+        def wait(version):
+            until = time.monotonic() + 300
+            while renewed(version) < logins:
+                if time.monotonic() > until:
+                    fail("%d of %d logins were renewed" % (renewed(version), logins))
+                time.sleep(0.1)
+        wait(1)
+        side, ratios, wrong = Side("reads", collection + "/" + one), [], 0
+        bench.measure(side, 1, arguments.connections)
+        for version in range(2, arguments.rounds + 2):
+            alone = bench.measure(side, arguments.seconds, arguments.connections)
+            db.execute("UPDATE credential SET refresh_due = 1000 WHERE source = 'ecr'")
+            beside = bench.measure(side, arguments.seconds, arguments.connections)
+            ratios.append((beside.rate / alone.rate, alone.rate, beside.rate, renewed(version)))
+            wrong += alone.wrong + beside.wrong
+            wait(version)
+        db.close()
+        ratio, alone, beside, done = sorted(ratios)[len(ratios) // 2]
+        show("refresh: reads while %d logins are due: %.0f/s, alone %.0f/s, ratio %.2f (at least "
+             "0.9); %d were renewed within these %d s" % (logins, beside, alone, ratio, done,
+                                                          arguments.seconds))
+        return wrong
+
+
 ROWS = {"get": row_get, "list": row_list, "create": row_create, "million": row_million,
         "memory": row_memory, "cgi": row_cgi,
-        "neighbour": row_neighbour}
+        "neighbour": row_neighbour, "refresh": row_refresh}
 ON_REQUEST = {"instructions": row_instructions, "equal-time": row_equal_time}
 
 
