@@ -419,3 +419,62 @@ class Beside(unittest.TestCase):
         row = self.p.env.get("registrycredentials/" + self.login).json
         self.assertEqual(row["transitioning"], "error")
         self.assertIn("sourceSecret", row["transitioningMessage"])
+
+
+class Full(unittest.TestCase):
+    """The disk is full when the answer of the source comes, and has room again a moment later."""
+
+    def test_what_the_source_gave_is_stored_once_there_is_room(self):
+        small = tempfile.mkdtemp(prefix="rc-small-")
+        self.addCleanup(shutil.rmtree, small, ignore_errors=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % (32 << 20),
+                               "regcred-test", small], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest("a small tmpfs cannot be mounted here: " + done.stderr.strip())
+        self.addCleanup(subprocess.run, ["umount", small], check=False)
+        database = os.path.join(small, "regcred.db")
+        full = harness.Site(workers=1, threads=2, options=[
+            *OPTIONS[:2], "--refresh-timeout-s", "20", "--verify-timeout-s", "1"],
+            environment={"REGCRED_DATABASE": database, "REGCRED_MIN_FREE_BYTES": "0"})
+        full.start()
+        self.addCleanup(full.kill)
+        full.db = database
+        harbor = standin["harbor"]
+        project = full.project()
+        login = project.credential(
+            project.registry(serverAddress="harbor.example.test"), secretValue=None,
+            publicValue=None, source="harbor", sourceSecret=harbor.password,
+            sourceConfig={"endpoint": standin.url("harbor"), "robot": "8001",
+                          "user": harbor.user})["id"]
+
+        def row():
+            return full.sql("SELECT secret_version, refresh_attempt FROM credential WHERE id = ?",
+                            (int(login[2:]),))[0]
+        self.assertTrue(harness.wait_until(lambda: row()[0] == 1), row())
+        filler, before, answer = os.path.join(small, "filler"), harbor.sets["8001"], harbor.answer
+
+        def fill_and_answer(*asked):
+            given = answer(*asked)
+            with open(filler, "ab", buffering=0) as f:
+                try:
+                    while f.write(b"\0" * 4096):
+                        pass
+                except OSError:
+                    pass
+            return given
+        harbor.answer = fill_and_answer
+        self.addCleanup(harbor.__dict__.pop, "answer", None)
+        full.sql("UPDATE credential SET refresh_due = 1000 WHERE id = ?", (int(login[2:]),),
+                 write=True)
+        self.assertTrue(harness.wait_until(lambda: harbor.sets["8001"] > before))
+        time.sleep(1.5)
+        self.assertEqual(row()[0], 1)
+        # What the login has is dead now; what it will have is sealed in its pending version.
+        self.assertEqual(full.sql("SELECT count(*) FROM secret_version WHERE state = 'pending' AND "
+                                  "secret_value IS NOT NULL")[0][0], 1)
+        del harbor.answer
+        os.unlink(filler)
+        self.assertTrue(harness.wait_until(lambda: row()[0] == 2, 40), row())
+        reader = full.account("superadmin")[1]
+        now = reader.get("/v1/projects/%s/registrycredentials/%s" % (project.id, login)).json
+        self.assertEqual(harbor.logins()[now["publicValue"]], now["secretValue"])
