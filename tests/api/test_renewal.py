@@ -177,7 +177,8 @@ class OneLogin(Renewing):
         self.assertGreater(found["regcred_refresh_duration_seconds_count", (("source", "ecr"),)], 0)
         self.assertTrue(
             harness.wait_until(
-                lambda: "regcred_login_next_expiry_timestamp_seconds{source=\"ecr\"}" in site.anonymous("").get("/metrics", check=False).text))
+                lambda: 'regcred_login_next_expiry_timestamp_seconds{source="ecr"}'
+                in site.anonymous("").get("/metrics", check=False).text))
         self.assertNotIn(login, text)
         # Late and failing: it is counted, and the status says so.
         now = int(time.time() * 1000)
@@ -198,6 +199,31 @@ class OneLogin(Renewing):
     def ok_text(self, response):
         self.assertEqual(response.status, 200, response)
         return response.text
+
+
+class Programs(Renewing):
+    """A program of the settings runs in the sandbox of the refresher, which lets it run nothing
+    else."""
+
+    def test_a_program_that_is_listed_runs(self):
+        beside = harness.Site(workers=1, threads=2, options=[
+            *OPTIONS, "--refresh-programs", "echo=/bin/echo env=kubelet:/usr/bin/env"])
+        beside.start()
+        self.addCleanup(beside.kill)
+        project = beside.project()
+        registry = project.registry(serverAddress="registry.example.test")
+        # What they print is no secret: so they have run.
+        for program, result, sentence in (("echo", "badAnswer", None), ("env", "badAnswer", None),
+                                          ("other", "misconfigured", "refresh_programs")):
+            login = project.credential(registry, secretValue=None, publicValue=None, source="exec",
+                                       sourceConfig={"program": program, "lifetimeSeconds": 600})
+            path = "registrycredentials/" + login["id"]
+            self.assertTrue(harness.wait_until(
+                lambda: project.env.get(path).json["refreshResult"] is not None))
+            row = project.env.get(path).json
+            self.assertEqual(row["refreshResult"], result, (row["refreshMessage"], beside.tail()))
+            if sentence is not None:
+                self.assertIn(sentence, row["refreshMessage"])
 
 
 class Check(Renewing):
