@@ -24,9 +24,9 @@ enum {
 		1024, /* page cache of a connection: the operating system's cache serves the rest */
 	/* Size the log keeps when it restarts: overwriting is cheaper than growing. */
 	WAL_KEEP_BYTES = 15 * 1024 * 1024,
-	/* Steps of SQLite's virtual machine between two checks of the clock: about a hundred rows
+	/* Steps of SQLite's virtual machine between two checks of the clock: about ten rows
 	   of a list, each of which may compare for milliseconds. */
-	LATE_STEPS = 1000,
+	LATE_STEPS = 100,
 	QUERY_MS = 2000, /* a list that takes longer is aborted: filters can be made arbitrarily
 			    expensive */
 };
