@@ -305,6 +305,12 @@ bounds_check_login(struct store_tx *tx, const struct work *w, const struct recor
 
 	if (bounds_hold(w->context, tx, row, &holds, w->error) != ERR_NONE)
 		return w->error->code;
+	const char *pulled = record_text(row, COL_VERIFY_REPOSITORY);
+	if (holds && (row->type->flags & TYPE_VERIFIED) != 0 && pulled != NULL &&
+	    !power_holds_path(&w->context->id->key, pulled))
+		return err_set(w->error, ERR_INVALID_OPTION, "verifyRepository",
+			       "The check would tell of a repository that this key is not for: "
+			       "stay within its pathPrefixes.");
 	return holds ? ERR_NONE
 		     : err_set(w->error, ERR_INVALID_OPTION,
 			       power_holds_registry(&w->context->id->key,

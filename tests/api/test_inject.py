@@ -122,6 +122,29 @@ class Basic(Base):
         self.row = self.project.credential(self.registry, publicValue="ci", secretValue=self.secret)
         self.nginx = self.front("inject-basic", self.server.url)
 
+    def test_the_former_login_as_long_as_it_is_kept(self):
+        front = Front("inject-basic", self.server.url, (
+            ("https://registry.example.test", self.server.url),
+            ("(?:https:)?//registry.example.test", "(?:http:)?" + self.server.url[5:]),
+            ("$regcred_registry registry.example.test", "$regcred_registry " + self.server.url),
+            ("$regcred_scheme   basic", "$regcred_scheme   basic-previous")))
+        self.addCleanup(front.stop)
+        key, new = self.key(), site.plant()
+        self.logins["new"] = new
+
+        def sent():
+            self.assertEqual(front.ask("/v2/", key)[0], 200)
+            return self.server.requests[-1].login
+        self.assertEqual(sent(), ("ci", self.secret))
+        self.ok(self.env.put("registrycredentials/" + self.row["id"],
+                             {"publicValue": "new", "secretValue": new, "overlap": 3600}))
+        self.assertEqual(sent(), ("ci", self.secret))
+        self.assertEqual(self.nginx.ask("/v2/", key)[0], 200)
+        self.assertEqual(self.server.requests[-1].login, ("new", new))
+        site.sql("UPDATE secret_version SET until = 1000 WHERE credential_id = ?",
+                 (int(self.row["id"][2:]),), write=True)
+        self.assertEqual(sent(), ("new", new))
+
     def test_login_is_added_and_nothing_of_the_client_goes_on(self):
         key = self.key()
         status, headers, body = self.nginx.ask("/v2/", key,

@@ -300,6 +300,13 @@ class Versions(RenewalCase):
         self.ok(self.put(row, inside, source="azure", sourceConfig=AZURE, sourceSecret=site.plant()))
         self.err(self.put(row, outside, sourceSecret=site.plant()), 404, "Not Found")
 
+    def test_a_bound_key_asks_for_its_repositories_only(self):
+        row = self.login(pathPrefix="acme")
+        bound = harness.Client(site, site.new_key(self.env, pathPrefixes=["acme"]), self.env.root)
+        self.err(self.put(row, bound, verifyRepository="finance/app"), 422, "InvalidOption",
+                 "verifyRepository")
+        self.ok(self.put(row, bound, verifyRepository="acme/app"))
+
     def test_another_project_sees_none(self):
         row = self.login()
         self.ok(self.put(row, secretValue=site.plant()))
