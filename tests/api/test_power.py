@@ -14,7 +14,7 @@ from harness import Client
 
 LONG = os.environ.get("REGCRED_LONG")
 # `make check-long` asks for every cell, `make check` for a part, always the same
-ROUNDS, SHARE = (200, 8) if LONG else (12, 120)
+ROUNDS, SHARE = (200, 8) if LONG else (12, 150)
 LATER, SOON = 4102444800000, 4070908800000               # 2100, 2099
 COLUMNS = "role networks expires reveal registry_ids path_prefixes project_ids state made_by account_id".split()
 FULL = ("owner", "admin", "projectadmin", "project", "project reveal", "owner reveal")
@@ -41,7 +41,9 @@ def setUpModule():
                    "registryIds": {"registryIds": registries[:1]},
                    "pathPrefixes": {"pathPrefixes": ["acme"]}})
     for name, maker in (("owner", askers["owner"]), ("project", project.admin),
-                        ("admin", site.admin), ("member", askers["member"].at(project.root))):
+                        ("admin", site.admin), ("projectadmin", askers["projectadmin"]),
+                        ("member", askers["member"].at(project.root)),
+                        ("restricted", askers["restricted"].at(project.root))):
         for bound, fields in bounds.items():
             askers["%s with %s" % (name, bound)] = Client(site, site.new_key(maker, **fields))
     askers["project with bounds and reveal"] = Client(site,
@@ -117,6 +119,9 @@ WRITES = {
     "pathPrefixes": ({"path_prefixes": "finance"}, [None, ["acme"], ["finance", "acme"]]),
     "projectIds": ({"project_ids": None}, [["PROJECT"]]),
     "role": ({"role": "readonly"}, [None, "reveal", "inject"]),
+    "state": ({"state": "inactive"}, ["active", "activating"]),
+    "madeBy": ({}, [None, "OWNER", "1a1"]),
+    "accountId": ({}, ["OWNER", "1a1", "1a3"]),
 }
 TARGETS = ({}, {"reveal": 1}, {"reveal": 1, "networks": "192.0.2.0/24"}, {"state": "inactive"},
            {"state": "inactive", "reveal": 1})
@@ -139,6 +144,8 @@ class Powers(harness.Case):
 
     def check(self, name, number, before, response):
         after, own = row_of(number), own_power(name)
+        for name_of, whose in (("made_by", "who made it"), ("account_id", "whose it is")):
+            self.assertEqual(after[name_of], before[name_of], "%s: %s: %r" % (name, whose, response))
         more = wider(before, after)
         Powers.tried += 1
         Powers.refused += not more
@@ -172,6 +179,7 @@ class Powers(harness.Case):
                 with self.subTest(asker=name, field=field):
                     for value in values:
                         value = [project.id] if value == ["PROJECT"] else value
+                        value = ids["owner"] if value == "OWNER" else value
                         for base in TARGETS[:3]:
                             number = self.target(**dict(base, **columns))
                             before = row_of(number)
@@ -210,7 +218,8 @@ class Powers(harness.Case):
             for fields in [{}, {"reveal": True}, {"role": "reveal"}, {"role": "inject"},
                            {"role": "readonly"}, {"projectIds": [project.id]}] + [
                     {field: value} for field, (_, values) in WRITES.items()
-                    if field not in ("role", "reveal", "projectIds") for value in values]:
+                    if field not in ("role", "reveal", "projectIds", "state", "madeBy", "accountId")
+                    for value in values]:
                 for root in self.roots():
                     for query in (False, True):
                         if not self.is_tried(name, fields, root, query, share=6 if SHARE > 1
