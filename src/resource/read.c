@@ -37,6 +37,9 @@ store_failed(enum store_rc rc, struct error *e)
 static struct owners
 owners_of(const struct context *c, const struct resource_type *type)
 {
+	/* The log tells of every login: a key for some logins sees none of it. */
+	if (type->family == &family_audit_log && power_is_for_logins(&c->id->key))
+		return (struct owners){.count = 0};
 	if ((type->flags & TYPE_OWN_ROWS) != 0 && !c->id->all_accounts)
 		return (struct owners){.ids = &c->id->scope_id, .count = 1};
 	return c->id->owners;

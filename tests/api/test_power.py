@@ -304,6 +304,12 @@ class Logins(harness.Case):
                     page = client.get("/v1/"
                                       + page.json["pagination"]["previous"].split("/v1/", 1)[1])
                 self.assertEqual(set(back), wanted, (bound, limit))
+            for path in ("auditlogs?limit=1", "auditlogs?resourceType=registryCredential",
+                         "auditlogs?accountId=" + project.id):  # the log tells of every login
+                self.assertEqual(client.get(path).json.get("data", []), [], (bound, path))
+            number = site.sql("SELECT max(id) FROM audit_log WHERE account_id = ?",
+                              (int(project.id[2:]),))[0][0]
+            self.status(client.get("auditlogs/1al%d" % number), 404)
             for i, row in self.rows.items():
                 for path in ("registrycredentials/" + i, "credentials/" + i,
                              "registrycredentials/%s/registry" % i):
