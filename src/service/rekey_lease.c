@@ -52,7 +52,9 @@ is_dead(const char *holder)
 bool
 rekey_lease_runs(const char *database, char holder[REKEY_HOLDER_SIZE])
 {
-	return file_lease(database, LEASE, clock_wall_ms(), holder, REKEY_HOLDER_SIZE) &&
+	/* As store_take_lease() takes one over. */
+	return file_lease(database, LEASE, clock_wall_ms(), 2 * (int64_t)LEASE_MS, holder,
+			  REKEY_HOLDER_SIZE) &&
 	       !is_dead(holder);
 }
 

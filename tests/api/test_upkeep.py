@@ -176,6 +176,19 @@ class Upkeep(unittest.TestCase):
         self.assertFalse(os.path.exists("-"))
         self.assertEqual(self.whole(state), LOGINS)
 
+    def test_a_lease_of_a_wrong_clock_stops_nothing(self):
+        for ahead, ends in ((60, False), (10 ** 6, True)):
+            for words in (["restore", os.path.join(template, "copy.db")], ["rekey"]):
+                state = self.fresh()
+                with contextlib.closing(sqlite3.connect(os.path.join(state, "regcred.db"),
+                                                        isolation_level=None)) as db:
+                    db.execute("INSERT INTO lease (name, holder, until) VALUES ('rekey', 'x:1:1', "
+                               "?)", (int(time.time() + ahead) * 1000,))
+                done = run(*words, "--state-dir", state)
+                self.assertEqual(done.returncode, 0 if ends else 1, (words, ahead, done.stderr))
+                if not ends:
+                    self.assertIn("x:1:1", done.stderr)
+
     def test_a_backup_takes_no_name_of_a_database(self):
         """Neither of its log or its lock, nor next to those of another, nor of another program's."""
         state = self.fresh()

@@ -169,14 +169,16 @@ file_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 }
 
 bool
-file_lease(const char *path, const char *name, int64_t now_ms, char *holder, size_t size)
+file_lease(const char *path, const char *name, int64_t now_ms, int64_t most_ms, char *holder,
+	   size_t size)
 {
-	char why[STORE_WHY_MAX], sql[128];
+	char why[STORE_WHY_MAX], sql[192];
 	sqlite3 *db;
 
-	(void)snprintf(sql, sizeof(sql),
-		       "SELECT holder FROM lease WHERE name = '%s' AND until > %lld", name,
-		       (long long)now_ms);
+	(void)snprintf(
+		sql, sizeof(sql),
+		"SELECT holder FROM lease WHERE name = '%s' AND until > %lld AND until <= %lld",
+		name, (long long)now_ms, (long long)(now_ms + most_ms));
 	bool held = db_open(path, SQLITE_OPEN_READWRITE, &db, why) &&
 		    connection_ask_text(db, sql, holder, size);
 	(void)sqlite3_close(db);

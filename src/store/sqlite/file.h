@@ -29,8 +29,10 @@ bool file_verify(const char *path, bool (*go_on)(void *arg, int64_t, int64_t), v
 	__attribute__((warn_unused_result));
 bool file_ids(const char *path, int64_t *ids, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
-/* Whether a lease of that name lasts; its holder. */
-bool file_lease(const char *path, const char *name, int64_t now_ms, char *holder, size_t size);
+/* Whether a lease of that name lasts; its holder. One that lasts for more than most_ms was taken
+ * when the clock was wrong, and is none. */
+bool file_lease(const char *path, const char *name, int64_t now_ms, int64_t most_ms, char *holder,
+		size_t size);
 /* Lets new rows of path get ids that no row of `than` had; far higher ones if that cannot be read.
  * True also where there is no `than`. */
 bool file_raise_ids(const char *path, const char *than, char why[STORE_WHY_MAX])
