@@ -928,6 +928,52 @@ do_multipart(void)
 
 static enum err (*const parsers[])(void) = {do_target, do_form, do_multipart};
 
+/* clang-format off */
+static const struct { const char *list; bool valid, strong, weak; } etag_lists[] = {
+	{ "\"a\"", true, true, true },		{ " \t\"a\" ", true, true, true },
+	{ "\"b\",\"a\"", true, true, true },	{ ",, \"a\" ,\"b\",", true, true, true },
+	{ "\"a,b\", \"a\"", true, true, true },	{ "*", true, true, true },
+	{ " * ", true, true, true },		{ "W/\"a\"", true, false, true },
+	{ "W/\"b\", \"a\"", true, true, true },	{ "\"b\"", true, false, false },
+	{ "\"aa\"", true, false, false },	{ "\"\"", true, false, false },
+	{ "W/\"b\"", true, false, false },	{ "\"*\"", true, false, false },
+	/* not lists of tags */
+	{ "", false, false, false },		{ " ,", false, false, false },
+	{ "a", false, false, false },		{ "\"a", false, false, false },
+	{ "w/\"a\"", false, false, false },	{ "W/a", false, false, false },
+	{ "\"b\"x", false, false, false },	{ "\"b\"\"b\"", false, false, false },
+	{ "\"b\" b", false, false, false },	{ "'a'", false, false, false },
+	{ "**", false, false, false },		{ "*, \"a\"", false, false, false },
+};
+/* clang-format on */
+
+START_TEST(a_list_of_tags_holds_one_or_is_none)
+{
+	bool found;
+
+	for (int weak = 0; weak <= 1; weak++) {
+		bool valid = http_etag_in(etag_lists[_i].list, "\"a\"", weak != 0, &found);
+
+		ck_assert_int_eq(valid, etag_lists[_i].valid);
+		if (valid)
+			ck_assert_int_eq(found,
+					 weak != 0 ? etag_lists[_i].weak : etag_lists[_i].strong);
+	}
+}
+END_TEST
+
+START_TEST(a_tag_is_of_exactly_the_bytes)
+{
+	const char *tag = http_etag(a, "abc", 3);
+
+	ck_assert_uint_eq(strlen(tag), 34);
+	ck_assert_str_eq(http_etag(a, "abc", 3), tag);
+	ck_assert_str_ne(http_etag(a, "abd", 3), tag);
+	ck_assert_str_ne(http_etag(a, "abc", 2), tag);
+	ck_assert_str_ne(http_etag(a, fill('x', 5000), 5000), http_etag(a, fill('x', 5001), 5001));
+}
+END_TEST
+
 START_TEST(a_parser_without_memory_says_so)
 {
 	unsigned n = 0;
@@ -964,6 +1010,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, every_error_has_a_reason_phrase);
 	tcase_add_loop_test(tc, a_header_with_a_control_character_is_left_out, 0,
 			    COUNT_OF(header_values));
+	tcase_add_loop_test(tc, a_list_of_tags_holds_one_or_is_none, 0, COUNT_OF(etag_lists));
+	tcase_add_test(tc, a_tag_is_of_exactly_the_bytes);
 	tcase_add_loop_test(tc, utf8_is_strict, 0, COUNT_OF(utf8));
 	tcase_add_test(tc, every_code_point_but_surrogates_is_valid);
 	tcase_add_test(tc, length_counts_characters);
