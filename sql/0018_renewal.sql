@@ -42,6 +42,7 @@ CREATE TABLE secret_version (         -- former secrets of logins, and those tha
 CREATE INDEX secret_version_credential ON secret_version (credential_id);
 CREATE INDEX secret_version_account ON secret_version (account_id);
 CREATE INDEX secret_version_until ON secret_version (until) WHERE secret_value IS NOT NULL;
+CREATE INDEX secret_version_handle ON secret_version (state, until) WHERE handle IS NOT NULL; -- what is deleted at its source
 
 UPDATE credential SET warned = 0 WHERE expires <= unixepoch() * 1000; -- of these nobody need be warned any more
 UPDATE credential SET secret_version = 1 WHERE kind = 'registryCredential' AND secret_value IS NOT NULL;

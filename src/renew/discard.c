@@ -29,7 +29,7 @@ discard_find(struct discarding *d)
 {
 	struct list_query q = {.family = &family_secret_version,
 			       .owners = owners_all,
-			       .condition_count = 2,
+			       .condition_count = 3,
 			       .sort = COL_UNTIL,
 			       .limit = 1};
 	struct record_list list;
@@ -38,6 +38,7 @@ discard_find(struct discarding *d)
 		.column = COL_VERSION_STATE, .op = OP_EQ, .value = value_text("discarding")};
 	q.conditions[1] = (struct condition){
 		.column = COL_UNTIL, .op = OP_LTE, .value = value_int(clock_wall_ms())};
+	q.conditions[2] = (struct condition){.column = COL_HANDLE, .op = OP_NOT_NULL};
 	if (store_list(d->job.parts->store, d->job.arena, &q, &list) != STORE_OK || list.count == 0)
 		return false;
 	d->version = list.items[0];
