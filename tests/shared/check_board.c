@@ -179,6 +179,68 @@ START_TEST(a_route_or_method_out_of_range_is_not_counted)
 }
 END_TEST
 
+static const char *
+renewal_metrics(void)
+{
+	static const char *const names[] = {"ecr", "harbor", NULL}, *const results[] = {"refreshed",
+											"timeout",
+											NULL};
+
+	return metrics_text(a, b, routes, &(struct metrics_now){.words = {names, results}},
+			    &(size_t){0});
+}
+
+static void
+ck_has(const char *text, const char *line)
+{
+	ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+}
+
+START_TEST(renewals_are_counted_by_source_and_result)
+{
+	board_renewal(1, 0, 400);
+	board_renewal(1, 0, 700000);
+	board_renewal(1, 1, 400);
+	board_renewal(BOARD_SOURCES, 0, 1);
+	board_renewal(0, BOARD_RESULTS, 1);
+	const char *text = renewal_metrics();
+	ck_has(text, "regcred_refreshes_total{source=\"harbor\",result=\"refreshed\"} 2\n");
+	ck_has(text, "regcred_refreshes_total{source=\"harbor\",result=\"timeout\"} 1\n");
+	ck_assert_ptr_null(strstr(text, "regcred_refreshes_total{source=\"ecr\""));
+	ck_has(text, "regcred_refresh_duration_seconds_count{source=\"harbor\"} 3\n");
+	ck_has(text, "regcred_refresh_duration_seconds_count{source=\"ecr\"} 0\n");
+}
+END_TEST
+
+START_TEST(what_ends_is_shown_once_the_housekeeper_has_looked)
+{
+	struct board_expiry found = {.looked_ms = 1, .overdue = 3};
+
+	ck_assert_ptr_null(strstr(renewal_metrics(), "regcred_logins_expiring"));
+	found.logins[0] = 1;
+	found.logins[BOARD_WITHIN - 1] = 9;
+	found.keys[2] = 4;
+	found.next_ms[0] = 5000;
+	found.next_ms[BOARD_SOURCES] = 7000;
+	board_show_expiry(&found);
+	const char *text = renewal_metrics();
+	ck_has(text, "regcred_logins_expiring{within=\"0s\"} 1\n");
+	ck_has(text, "regcred_logins_expiring{within=\"30d\"} 9\n");
+	ck_has(text, "regcred_keys_expiring{within=\"1d\"} 4\n");
+	ck_has(text, "regcred_login_next_expiry_timestamp_seconds{source=\"ecr\"} 5\n");
+	ck_has(text, "regcred_login_next_expiry_timestamp_seconds{source=\"none\"} 7\n");
+	ck_has(text, "regcred_refresh_overdue 3\n");
+	/* None is due: a time of 0 would be an alarm. */
+	ck_assert_ptr_null(strstr(text, "regcred_refresh_oldest_due"));
+	found.first_due_ms = 8000;
+	board_show_expiry(&found);
+	ck_has(renewal_metrics(), "regcred_refresh_oldest_due_timestamp_seconds 8\n");
+	board_use(NULL);
+	board_show_expiry(&found);
+	ck_assert(!board_is_used());
+}
+END_TEST
+
 START_TEST(text_needs_memory_and_says_so)
 {
 	struct arena *small = arena_new(64 * 1024);
@@ -297,6 +359,8 @@ board_suite(void)
 	tcase_add_loop_test(tc, a_duration_falls_into_the_bucket_whose_bound_it_does_not_exceed, 0,
 			    sizeof(durations) / sizeof(*durations));
 	tcase_add_test(tc, a_route_or_method_out_of_range_is_not_counted);
+	tcase_add_test(tc, renewals_are_counted_by_source_and_result);
+	tcase_add_test(tc, what_ends_is_shown_once_the_housekeeper_has_looked);
 	tcase_add_test(tc, text_needs_memory_and_says_so);
 	tcase_add_test(tc, a_full_board_fits);
 	tcase_add_test(tc, a_process_shows_what_it_serves);

@@ -634,6 +634,50 @@ START_TEST(doubles_are_counted_by_registry_user_and_path)
 }
 END_TEST
 
+/* At the moment 100000: what has ended or ends within a second, by kind and source. */
+START_TEST(what_ends_is_counted_by_source)
+{
+	static const char *const rows[] = {
+		"expires = 99999",
+		"expires = 101000",
+		"expires = 101001",
+		"expires = 100500, source = 'ecr', refreshed = 90000, refresh_result = 'timeout', "
+		"refresh_due = 100007",
+		"expires = 150000, source = 'ecr', refreshed = 90000, refresh_result = 'timeout'",
+		"expires = 100500, source = 'ecr', refreshed = 90000, refresh_result = "
+		"'refreshed', refresh_due = 100009",
+		"expires = 100001, state = 'inactive'"};
+	const int64_t spans[] = {0, 1000};
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "r.test");
+	struct expiry_count *counts;
+	size_t count;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int64_t id = rig_credential(&rig, PROJECT_DEFAULT, registry, "s");
+		rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE id = %lld",
+					    rows[i], (long long)id));
+	}
+	ck_assert_int_eq(
+		store_count_expiring(rig.store, rig.arena, 100000, spans, 2, &counts, &count),
+		STORE_OK);
+	ck_assert_uint_eq(count, 2);
+	const struct expiry_count *typed = &counts[counts[0].source != NULL],
+				  *ecr = &counts[counts[0].source == NULL];
+	ck_assert_str_eq(typed->kind, "registryCredential");
+	ck_assert_ptr_null(typed->source);
+	ck_assert_int_eq(typed->within[0], 1);
+	ck_assert_int_eq(typed->within[1], 2);
+	ck_assert_int_eq(typed->next_ms, 101000);
+	ck_assert_int_eq(typed->overdue + typed->first_due_ms, 0);
+	ck_assert_str_eq(ecr->source, "ecr");
+	ck_assert_int_eq(ecr->within[0], 0);
+	ck_assert_int_eq(ecr->within[1], 2);
+	ck_assert_int_eq(ecr->next_ms, 100500);
+	ck_assert_int_eq(ecr->overdue, 1);
+	ck_assert_int_eq(ecr->first_due_ms, 100007);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_store_is_an_error_of_the_client)
 {
 	struct error e = {0};
@@ -672,6 +716,7 @@ operations_suite(void)
 	tcase_add_test(tc, a_lease_is_with_one_holder_until_it_ends_or_is_given_back);
 	tcase_add_test(tc, rows_are_counted_by_kind_and_state);
 	tcase_add_test(tc, doubles_are_counted_by_registry_user_and_path);
+	tcase_add_test(tc, what_ends_is_counted_by_source);
 	tcase_add_loop_test(tc, a_failure_of_the_store_is_an_error_of_the_client, 0,
 			    COUNT_OF(failures));
 	suite_add_tcase(suite, tc);
