@@ -53,6 +53,14 @@ remote_body_of(struct arena *a, const char *const (*pairs)[2])
 	return json_out_text(&w, &len);
 }
 
+static bool
+has_text(const struct json *row, const char *name, const char *wanted)
+{
+	const char *text = client_text(row, name);
+
+	return text != NULL && strcmp(text, wanted) == 0;
+}
+
 static enum remote_rc
 remote_send(struct client *c, const char *method, const char *path, const char *body,
 	    struct client_answer *out)
@@ -61,7 +69,11 @@ remote_send(struct client *c, const char *method, const char *path, const char *
 		return remote_fail(c, "out of memory");
 	if (client_do(c, method, path, body, out))
 		return REMOTE_OK;
-	return out->status == 412 ? REMOTE_CHANGED : REMOTE_FAILED;
+	/* Not as it was read, not in that state any more, or gone. */
+	return out->status == 412 || out->status == 404 ||
+			       has_text(out->body, "code", "ActionNotAvailable")
+		       ? REMOTE_CHANGED
+		       : REMOTE_FAILED;
 }
 
 static enum remote_rc
@@ -149,14 +161,6 @@ remote_walk(struct client *c, const char *collection, const char *query,
 		path = next_page(c, collection, answer.body);
 	}
 	return arena_failed(c->arena) ? remote_fail(c, "") : REMOTE_OK;
-}
-
-static bool
-has_text(const struct json *row, const char *name, const char *wanted)
-{
-	const char *text = client_text(row, name);
-
-	return text != NULL && strcmp(text, wanted) == 0;
 }
 
 struct search {
@@ -314,17 +318,18 @@ name_with(struct client *c, const char *keys, bool with)
 			    with ? own : "");
 }
 
-/* Reads a row; the next request is only for it as it is now. NULL: it cannot be read. */
-static const struct json *
-read_for_change(struct client *c, const char *id)
+/* Reads a row; the next request is only for it as it is now. REMOTE_CHANGED: it is gone. */
+static enum remote_rc
+read_for_change(struct client *c, const char *id, const struct json **row)
 {
-	const char *path = remote_path(c, id);
 	struct client_answer answer;
+	enum remote_rc rc = remote_send(c, "GET", remote_path(c, id), NULL, &answer);
 
-	if (path == NULL || !client_do(c, "GET", path, NULL, &answer))
-		return NULL;
-	c->if_match = answer.etag;
-	return answer.body;
+	if (rc == REMOTE_OK) {
+		c->if_match = answer.etag;
+		*row = answer.body;
+	}
+	return rc == REMOTE_OK && has_text(*row, "state", "removed") ? REMOTE_CHANGED : rc;
 }
 
 /* Whether the list of this row lacks our key. */
@@ -351,8 +356,8 @@ update(struct client *c, const struct remote_store *store, const struct json *ro
 	enum remote_rc rc = REMOTE_CHANGED;
 
 	for (int i = 0; i < TRIES_MAX && rc == REMOTE_CHANGED; i++) {
-		if (lacks_key(c, store, row) && (row = read_for_change(c, id)) == NULL)
-			return REMOTE_FAILED;
+		if (lacks_key(c, store, row) && (rc = read_for_change(c, id, &row)) != REMOTE_OK)
+			return rc;
 		const char *keys = keys_of(row);
 		const char *name = lacks_key(c, store, row)
 					   ? name_with(c, keys != NULL ? keys : "", true)
@@ -484,8 +489,8 @@ prefer(struct client *c, const struct remote_store *store, const char *id)
 	return rc;
 }
 
-enum remote_rc
-remote_store(struct client *c, const struct remote_store *store, enum remote_done *done)
+static enum remote_rc
+store_once(struct client *c, const struct remote_store *store, enum remote_done *done)
 {
 	const struct json *row = NULL;
 	const char *registry = NULL, *id = NULL;
@@ -512,6 +517,20 @@ remote_store(struct client *c, const struct remote_store *store, enum remote_don
 			rc = give_way(c, store, registry, &id);
 	}
 	return rc == REMOTE_OK && store->preferred ? prefer(c, store, id) : rc;
+}
+
+/* Two jobs may make the same login at once, of which one is removed: who found that searches again.
+ */
+enum remote_rc
+remote_store(struct client *c, const struct remote_store *store, enum remote_done *done)
+{
+	enum remote_rc rc = REMOTE_CHANGED;
+
+	for (int i = 0; i < TRIES_MAX && rc == REMOTE_CHANGED; i++) {
+		c->if_match = NULL;
+		rc = store_once(c, store, done);
+	}
+	return rc;
 }
 
 /* Removing */
@@ -543,12 +562,15 @@ look_at_stored(void *arg, const struct json *row)
 static enum remote_rc
 erase_one(struct client *c, const char *id)
 {
-	const struct json *row = read_for_change(c, id);
-	const char *keys = row != NULL ? keys_of(row) : NULL;
+	const struct json *row = NULL;
+	enum remote_rc rc = read_for_change(c, id, &row);
+	const char *keys = rc == REMOTE_OK ? keys_of(row) : NULL;
 	const char *name = keys != NULL ? name_with(c, keys, false) : NULL;
 
-	if (row == NULL)
-		return REMOTE_FAILED;
+	if (rc != REMOTE_OK) {
+		c->if_match = NULL;
+		return rc == REMOTE_CHANGED ? REMOTE_OK : rc; /* another has removed it */
+	}
 	if (keys != NULL && name == NULL)
 		return remote_fail(c, "out of memory");
 	if (keys == NULL || strcmp(name, keys_begin) == 0)
