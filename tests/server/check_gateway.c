@@ -48,7 +48,8 @@ sent_add(struct sent *s, const void *bytes, size_t len)
 static void
 sent_record(struct sent *s, int kind, const char *bytes, size_t len)
 {
-	const char head[] = {1, (char)kind, 0, 1, (char)(len >> 8), (char)(len & 0xff), 0, 0};
+	/* Request 0x0101: no change of one byte makes it 0, for which libfcgi leaks a little. */
+	const char head[] = {1, (char)kind, 1, 1, (char)(len >> 8), (char)(len & 0xff), 0, 0};
 
 	sent_add(s, head, sizeof(head));
 	sent_add(s, bytes, len);
