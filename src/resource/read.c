@@ -120,52 +120,135 @@ columns_of_list(const struct context *c, const struct resource_type *type, enum 
 	return columns;
 }
 
-/* Keeps the rows that the caller's key covers: as many as fit, from the side where the page begins.
- * False: more were left. */
-static enum err
-keep_within(const struct context *c, const struct record_list *page, bool backwards, size_t limit,
-	    struct record_list *out, struct error *e)
+enum { SCAN_PAGE = 500, SCAN_ARENA = 32 * 1024 * 1024 };
+
+/* A list by a key for some logins: most rows may be none that it shows, so they are looked at in
+ * memory of their own, and only with what tells whether the key covers them. */
+struct scan {
+	const struct context *context;
+	const struct list_request *request;
+	struct context looking; /* the same, with the memory of one page */
+	struct list_query query;
+	struct record_list page, *out;
+	struct error *error;
+};
+
+static struct list_query
+scan_query(const struct list_request *r)
 {
-	for (size_t n = 0; n < page->count; n++) {
-		const struct record *row = &page->items[backwards ? page->count - 1 - n : n];
+	struct list_query q = r->list;
+
+	q.limit = SCAN_PAGE;
+	if (q.family == &family_credential)
+		q.columns = COL_BIT(COL_ID) | COL_BIT(COL_KIND) | COL_BIT(COL_STATE) |
+			    COL_BIT(COL_ACCOUNT_ID) | COL_BIT(COL_REGISTRY_ID) |
+			    COL_BIT(COL_PATH_PREFIX) | COL_BIT(r->list.sort);
+	return q;
+}
+
+/* Reads a row whole; it may have changed meanwhile. */
+static enum err
+scan_take(struct scan *s, int64_t id)
+{
+	const struct context *c = s->context;
+	const struct list_query *all = &s->request->list;
+	struct list_query q = {.family = all->family,
+			       .kind = all->kind,
+			       .owners = all->owners,
+			       .columns = all->columns,
+			       .with_removed = true,
+			       .conditions = {{.column = COL_ID, .value = value_int(id)}},
+			       .condition_count = 1,
+			       .limit = 1};
+	struct record_list found;
+	bool holds = false;
+	enum store_rc rc = store_list(c->store, c->arena, &q, &found);
+
+	if (rc != STORE_OK)
+		return store_err(rc, s->error);
+	if (found.count > 0 &&
+	    bounds_hold(&s->looking, NULL, &found.items[0], &holds, s->error) != ERR_NONE)
+		return s->error->code;
+	if (holds)
+		s->out->items[all->from.backwards ? all->limit - ++s->out->count
+						  : s->out->count++] = found.items[0];
+	return ERR_NONE;
+}
+
+/* Takes the rows that the key covers: as many as fit, from the side where the page begins. */
+static enum err
+scan_page(struct scan *s)
+{
+	bool backwards = s->request->list.from.backwards;
+
+	for (size_t n = 0; n < s->page.count && !s->out->more; n++) {
+		const struct record *row = &s->page.items[backwards ? s->page.count - 1 - n : n];
 		bool holds;
 
-		if (bounds_hold(c, NULL, row, &holds, e) != ERR_NONE)
-			return e->code;
-		if (holds && out->count == limit)
-			out->more = true;
-		else if (holds)
-			out->items[backwards ? limit - ++out->count : out->count++] = *row;
+		if (bounds_hold(&s->looking, NULL, row, &holds, s->error) != ERR_NONE)
+			return s->error->code;
+		if (holds && s->out->count == s->request->list.limit)
+			s->out->more = true;
+		else if (holds && scan_take(s, record_id(row)) != ERR_NONE)
+			return s->error->code;
 	}
 	return ERR_NONE;
 }
 
-/* Reads pages until one is full: a page from the store may hold logins that the key does not cover.
- */
+/* Where the next page begins, in memory that stays. */
+static void
+scan_continue(struct scan *s)
+{
+	struct position *from = &s->query.from;
+	const struct record *row = &s->page.items[from->backwards ? 0 : s->page.count - 1];
+
+	query_continue(s->context->arena, s->request, row, from);
+	if (from->value.type == VALUE_TEXT)
+		from->value = value_text(arena_strdup(s->context->arena, from->value.text));
+}
+
+static enum err
+scan_run(struct scan *s)
+{
+	s->page.more = true;
+	while (s->page.more && !s->out->more) {
+		arena_reset(s->looking.arena);
+		enum store_rc rc =
+			store_list(s->context->store, s->looking.arena, &s->query, &s->page);
+		if (rc != STORE_OK)
+			return store_err(rc, s->error);
+		if (scan_page(s) != ERR_NONE)
+			return s->error->code;
+		if (s->page.count > 0)
+			scan_continue(s);
+	}
+	return ERR_NONE;
+}
+
 static enum err
 list_within(const struct context *c, const struct list_request *request, struct record_list *out,
 	    struct error *e)
 {
-	const struct list_request *r = request;
-	size_t limit = r->list.limit;
-	struct list_query q = r->list;
-	struct record_list page = {.more = true};
+	size_t limit = request->list.limit;
+	struct scan s = {.context = c,
+			 .request = request,
+			 .looking = *c,
+			 .query = scan_query(request),
+			 .out = out,
+			 .error = e};
 
 	*out = (struct record_list){.items = arena_array(c->arena, limit, sizeof(*out->items))};
-	if (out->items == NULL)
+	s.looking.arena = arena_new(SCAN_ARENA);
+	if (out->items == NULL || s.looking.arena == NULL) {
+		if (s.looking.arena != NULL)
+			arena_free(s.looking.arena);
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
-	while (page.more && !out->more) {
-		enum store_rc rc = store_list(c->store, c->arena, &q, &page);
-
-		if (rc != STORE_OK)
-			return store_err(rc, e);
-		if (keep_within(c, &page, q.from.backwards, limit, out, e) != ERR_NONE)
-			return e->code;
-		if (page.count > 0)
-			query_continue(c->arena, r,
-				       &page.items[q.from.backwards ? 0 : page.count - 1], &q.from);
 	}
-	if (q.from.backwards)
+	enum err rc = scan_run(&s);
+	arena_free(s.looking.arena);
+	if (rc != ERR_NONE)
+		return rc;
+	if (request->list.from.backwards)
 		out->items += limit - out->count;
 	return arena_failed(c->arena) ? err_set(e, ERR_INTERNAL, NULL, NULL) : ERR_NONE;
 }

@@ -326,6 +326,25 @@ class Logins(harness.Case):
             self.assertLessEqual({o["registryCredentialId"] for o in body["others"]} | {
                 body["registryCredentialId"]} - {None}, wanted)
 
+    def test_many_long_logins_of_others_do_not_end_its_lists(self):
+        p = site.project()
+        registry = p.registry()
+        first = p.credential(registry, pathPrefix="acme")["id"]
+        site.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) "
+                 "INSERT INTO credential (uuid, kind, account_id, name, description, state, created,"
+                 " public_value, email, registry_id) SELECT 'long-' || i, 'registryCredential', %d, "
+                 "'n', printf('%%.1000c', 'a'), 'active', 0, printf('%%.4000c', 'a'), 'e', %d FROM n"
+                 % (int(p.id[2:]), int(registry["id"][3:])), write=True)
+        last = p.credential(registry, pathPrefix="acme/app")["id"]
+        client = Client(site, site.new_key(p.admin, pathPrefixes=["acme"]), p.root)
+        for path in ("registrycredentials", "registrycredentials?limit=3000&sort=name",
+                     "registries/%s/credentials" % registry["id"]):
+            self.assertEqual(set(self.ids(client.get(path))), {first, last}, path)
+        page = client.get("registrycredentials?limit=1")
+        self.assertEqual(self.ids(page), [first])
+        after = page.json["pagination"]["next"].split("/v1/", 1)[1]
+        self.assertEqual(self.ids(client.get("/v1/" + after)), [last])
+
     def test_no_secret_by_a_bounded_key_without_the_right(self):
         for bound in bounds:
             for maker in (askers["projectadmin"], site.account("superadmin")[1]):
