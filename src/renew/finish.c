@@ -205,6 +205,8 @@ finish_keep_former(struct finish *f)
 		state = "discarding";
 	if (f->job->intent)
 		rc = store_delete(f->tx, &family_secret_version, record_id(&f->job->pending));
+	if (rc == STORE_NONE) /* with the source it was for */
+		rc = STORE_OK;
 	finish_set(f, COL_PREVIOUS_UNTIL, secret != NULL ? value_int(until) : value_null());
 	if (rc != STORE_OK || !had)
 		return rc;
@@ -306,6 +308,34 @@ finish_store(struct finish *f)
 				f->given);
 }
 
+/* Whether the source was taken off the login while it made the stored secret useless: then the new
+ * one is the only one that works, and nobody will ask for another. */
+static bool
+finish_is_stranded(const struct finish *f)
+{
+	const struct renew_job *job = f->job;
+
+	return job->result == RENEW_REFRESHED && !job->renewal.unchanged && job->source != NULL &&
+	       (job->source->class == SOURCE_CHOSEN || job->source->class == SOURCE_READABLE) &&
+	       f->row.columns[COL_REMOVED].type == VALUE_NULL &&
+	       record_text(&f->row, COL_SOURCE) == NULL &&
+	       version_of(&f->row) == version_of(&job->row);
+}
+
+/* The secret alone; its end is the user's now. */
+static enum store_rc
+finish_rescue(struct finish *f)
+{
+	enum store_rc rc = finish_store_secret(f);
+
+	if (rc == STORE_OK)
+		rc = finish_note_success(f);
+	f->given &= ~(COL_BIT(COL_EXPIRES) | COL_BIT(COL_SOURCE_HANDLE));
+	return rc == STORE_OK
+		       ? store_update(f->tx, &family_credential, f->job->id, f->columns, f->given)
+		       : rc;
+}
+
 /* A change made meanwhile wins: then the secret may be one of another source. */
 enum err
 job_finish(struct store_tx *tx, void *arg)
@@ -320,13 +350,19 @@ job_finish(struct store_tx *tx, void *arg)
 		return ERR_NONE;
 	if (rc != STORE_OK)
 		return ERR_INTERNAL;
-	if (f.row.columns[COL_REMOVED].type != VALUE_NULL ||
-	    f.row.columns[COL_REFRESH_DUE].type != VALUE_INT ||
-	    f.row.columns[COL_REFRESH_DUE].number != job->due_ms)
+	bool mine = f.row.columns[COL_REMOVED].type == VALUE_NULL &&
+		    f.row.columns[COL_REFRESH_DUE].type == VALUE_INT &&
+		    f.row.columns[COL_REFRESH_DUE].number == job->due_ms;
+	if (!mine && !finish_is_stranded(&f))
 		return ERR_NONE;
 	rc = login_find_address(NULL, tx, job->arena, &f.row);
 	if (rc != STORE_OK)
 		return ERR_INTERNAL;
+	if (!mine) {
+		rc = finish_rescue(&f);
+		job->stored = rc == STORE_OK;
+		return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	}
 	finish_set_result(&f);
 	rc = job->result == RENEW_REFRESHED ? finish_success(&f) : finish_failure(&f);
 	if (rc == STORE_OK)

@@ -45,6 +45,12 @@ def kill_after(proceed, _end):
     return kill_before(proceed, _end)
 
 
+def slow(proceed, _end):
+    answer = proceed()
+    time.sleep(1)
+    return answer
+
+
 class Kind:
     """A source as the tests need it: its sourceSecret, the request that changes something, its
     sourceConfig with a fault and a number of its own, and for how long the former secret is
@@ -76,7 +82,7 @@ def setUpModule():
     with open(os.path.join(PROGRAMS, "program"), "w", encoding="ascii") as f:
         f.write("#!/bin/sh\n")
         os.fchmod(f.fileno(), 0o755)
-    sources.FAULTS.update({"kill-before": kill_before, "kill-after": kill_after})
+    sources.FAULTS.update({"kill-before": kill_before, "kill-after": kill_after, "slow": slow})
     standin = sources.Sources()
     unittest.addModuleCleanup(standin.stop)
     site = harness.Site(workers=1, threads=4, options=OPTIONS)
@@ -168,6 +174,23 @@ class Crashes(Renewing):
                     self.until(login, lambda row: row["secret_version"] >= 2
                                and row["refresh_attempt"] == 0)
                     self.assert_works(kind, login)
+
+    def test_a_source_that_is_taken_off_meanwhile_leaves_the_new_secret(self):
+        for name in ("harbor", "quay"):
+            with self.subTest(name):
+                self.next()
+                kind = KINDS[name]
+                login = self.login(kind)
+                before, calls = self.present(login), len(standin.calls)
+                self.due(kind, login, kind.change + ":slow")
+                self.assertTrue(harness.wait_until(lambda: any(
+                    call["method"] == kind.change for call in standin.calls[calls:])))
+                path = "registrycredentials/" + login
+                self.ok(self.p.env.put(path, {"source": None}))
+                self.assertTrue(harness.wait_until(lambda: self.present(login) != before))
+                self.assert_works(kind, login)
+                row = self.ok(self.p.env.get(path))
+                self.assertEqual((row["source"], row["secretVersion"]), (None, 2))
 
     def test_of_gitlab_one_token_is_left(self):
         kind = KINDS["gitlab"]
