@@ -376,7 +376,9 @@ class Many(Renewing):
                                                             "refresh_attempt > 0",
                                                             (ids[0], ids[-1]))[0][0] == 0, 30))
         self.assertGreater(self.count_refreshed(ids, 3), 90)
-        self.assertEqual(site.cli("check", "--state-dir", site.state, check=False).returncode, 0)
+        done = site.cli("check", "--state-dir", site.state, check=False)
+        self.assertRegex(done.stdout, r"(?m)^key \d+ \(primary\): \d+ sealed values$")
+        self.assertNotRegex(done.stdout + done.stderr, "cannot be opened|NOT IN THE FILE")
         for login in ids[::10]:
             self.assertIn(self.secret("1c%d" % login), standin["ecr"].tokens)
 
