@@ -38,15 +38,22 @@ version_begin(struct record *row)
 		row->columns[COL_SECRET_VERSION] = value_int(1);
 }
 
-static enum store_rc
-list_versions(struct store *s, struct store_tx *tx, struct arena *a, int64_t login_id,
-	      struct record_list *out)
+static struct list_query
+query_versions(int64_t login_id)
 {
 	struct list_query q =
 		query_naming(version_type, COL_CREDENTIAL_ID, login_id, &owners_all, LIST_MAX);
 
 	q.descending = true;
-	return tx != NULL ? store_tx_list(tx, a, &q, out) : store_list(s, a, &q, out);
+	return q;
+}
+
+static enum store_rc
+list_versions(struct store_tx *tx, struct arena *a, int64_t login_id, struct record_list *out)
+{
+	const struct list_query q = query_versions(login_id);
+
+	return store_tx_list(tx, a, &q, out);
 }
 
 static bool
@@ -67,7 +74,7 @@ static enum store_rc
 delete_old(struct store_tx *tx, struct arena *a, int64_t login_id)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(NULL, tx, a, login_id, &list);
+	enum store_rc rc = list_versions(tx, a, login_id, &list);
 
 	for (size_t i = VERSIONS_MAX; rc == STORE_OK && i < list.count; i++)
 		if (is_done_with(&list.items[i]))
@@ -110,7 +117,9 @@ find_newest(struct store *s, struct store_tx *tx, struct arena *a, int64_t login
 	    const char *state, struct record *out)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(s, tx, a, login_id, &list);
+	const struct list_query q = query_versions(login_id);
+	enum store_rc rc =
+		tx != NULL ? store_tx_list(tx, a, &q, &list) : store_list(s, a, &q, &list);
 
 	if (rc != STORE_OK)
 		return rc;
@@ -178,7 +187,7 @@ enum store_rc
 version_wipe_all(struct store_tx *tx, struct arena *a, int64_t login_id)
 {
 	struct record_list list;
-	enum store_rc rc = list_versions(NULL, tx, a, login_id, &list);
+	enum store_rc rc = list_versions(tx, a, login_id, &list);
 
 	for (size_t i = 0; rc == STORE_OK && i < list.count; i++)
 		rc = version_wipe(tx, &list.items[i], "expired");
