@@ -13,7 +13,7 @@ import unittest
 import harness
 import sources
 
-PROGRAMS = tempfile.mkdtemp(prefix="rc-programs-", dir=harness.BUILD)
+PROGRAMS = os.path.join(harness.BUILD, "rc-programs-%d" % os.getpid())
 OPTIONS = ("--verify-networks", "127.0.0.0/8", "--refresh-timeout-s", "2",
            "--verify-timeout-s", "1", "--sweep-every-s", "1", "--refresh-threads", "2",
            "--refresh-programs", "p=%s/program sleep=/usr/bin/sleep head=/usr/bin/head"
@@ -78,6 +78,7 @@ PROGRAM = Kind("exec", None, "", lambda fault, n: {"program": "p", "lifetimeSeco
 
 def setUpModule():
     global site, standin
+    os.mkdir(PROGRAMS, 0o755)
     unittest.addModuleCleanup(shutil.rmtree, PROGRAMS)
     with open(os.path.join(PROGRAMS, "program"), "w", encoding="ascii") as f:
         f.write("#!/bin/sh\n")
