@@ -755,7 +755,8 @@ class Site:
         url = response.header("X-API-Schemas")
         if problems or url is None or response.method == "HEAD" or not response.body or not response.is_json or not url.startswith(self.base):
             return problems
-        doc = self.openapi_for(client, identity, url)
+        # Who was refused is not made to ask for the document: that would be refused too, and counted.
+        doc = self.openapi_for(client, identity, url) if response.status < 400 else self.schemas.get((identity, url, "openapi"))
         body = response.json
         if doc is None or not isinstance(body, dict) or "type" not in body:
             return problems
