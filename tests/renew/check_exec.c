@@ -259,8 +259,8 @@ START_TEST(it_is_alone)
 			"test \"$HOME\" = /nowhere || exit 15\n"
 			"tr '\\0' '\\n' </proc/$$/environ | grep -v -e ^HOME= -e ^LANG= && exit "
 			"16\n"
-			"grep -q 'SigIgn:.0000000000000000' /proc/$$/status || exit 17\n"
-			"grep -q 'SigBlk:.0000000000000000' /proc/$$/status || exit 18\n" DOCKER(
+			"grep -q 'SigIgn:.0000000000000000' /proc/self/status || exit 17\n"
+			"grep -q 'SigBlk:.0000000000000000' /proc/self/status || exit 18\n" DOCKER(
 				"", "u", "s")),
 		RENEW_REFRESHED);
 }
