@@ -4,9 +4,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/header.h"
+#include "base/network.h"
+#include "outbound/fetch.h"
 
 enum {
 	REGION_MAX = 32,
@@ -403,12 +406,46 @@ find_own_keys(struct renewal *r, struct aws_keys *out)
 	return RENEW_REFRESHED;
 }
 
+/* Whether an endpoint of sourceConfig is one of AWS, or on a loopback network that the settings
+ * allow. */
+static bool
+is_endpoint_of_aws(struct renewal *r, const char *member)
+{
+	static const char *const suffixes[] = {
+		".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu",	  ".api.aws",
+		".c2s.ic.gov",	  ".sc2s.sgov.gov",    ".csp.hci.ic.gov", ".cloud.adc-e.uk"};
+	const char *own = source_text(r->config, member);
+	const char *host = own != NULL ? fetch_url_host(r->arena, own) : NULL;
+
+	if (host == NULL)
+		return own == NULL;
+	host = arena_copy(r->arena, host, strcspn(host, ":"));
+	if (host == NULL)
+		return false;
+	if (r->settings->networks != NULL && network_list_has(r->settings->networks, host))
+		return true;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		size_t len = strlen(host), end = strlen(suffixes[i]);
+
+		if (len > end && strcasecmp(host + len - end, suffixes[i]) == 0)
+			return strncasecmp(own, "https://", strlen("https://")) == 0;
+	}
+	return false;
+}
+
 enum renew_result
 aws_find_keys(struct renewal *r, const struct aws_place *place, struct aws_keys *out)
 {
 	const char *file = source_text(r->config, "webIdentityTokenFile");
 	struct aws_keys own;
 
+	/* Whoever may write a login must not choose where the server's own keys are sent. */
+	if ((file != NULL || source_text(r->config, "accessKeyId") == NULL) &&
+	    (!is_endpoint_of_aws(r, "endpoint") || !is_endpoint_of_aws(r, "stsEndpoint")))
+		return ask_misconfigured(
+			r, "With a web identity or the keys of this machine, endpoint and "
+			   "stsEndpoint have to be https addresses of AWS: leave them out, or "
+			   "give keys of your own with accessKeyId.");
 	if (file != NULL)
 		return find_web_keys(r, place, file, out);
 	enum renew_result result = find_own_keys(r, &own);

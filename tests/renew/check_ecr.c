@@ -402,6 +402,40 @@ START_TEST(keys_of_the_machine_are_left_alone_otherwise)
 }
 END_TEST
 
+/* clang-format off */
+static const char *const elsewhere[] = {
+	"https://evil.example", "https://sts.eu-central-1.amazonaws.com.evil.example", "https://amazonaws.com", "https://evilamazonaws.com",
+	"http://sts.eu-central-1.amazonaws.com", "https://evil.example/.amazonaws.com", "https://203.0.113.7", "https://[2001:db8::7]",
+	"http://169.254.169.254", "https://evil.example:443",
+};
+/* clang-format on */
+
+/* connect() above fails the test if anybody is asked. */
+START_TEST(what_the_server_holds_goes_to_aws_only)
+{
+	static const char *const members[] = {"stsEndpoint", "endpoint"};
+
+	imds_is_there = false;
+	(void)mkdir(rig_path("tokens"), 0700);
+	write_token("tokens/token", WEB_TOKEN);
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+		for (int by_file = 0; by_file < 2; by_file++) {
+			struct renewal r =
+				begin(PRIVATE,
+				      arena_printf(a, "{%s" ROLE_ARN ",'%s':'%s'}",
+						   by_file ? "'webIdentityTokenFile':'token'," : "",
+						   members[i], elsewhere[_i]),
+				      NULL, ADDRESS);
+
+			sources_settings.tokens_dir = arena_strdup(a, rig_path("tokens"));
+			sources_settings.metadata = "aws";
+			check_result(elsewhere[_i], &r, sources[PRIVATE].fetch(&r),
+				     RENEW_MISCONFIGURED, "have to be https addresses of AWS");
+			sources_renewal_end(&r);
+		}
+}
+END_TEST
+
 /* Each allocation fails once: there is a result, and no half a secret. */
 START_TEST(without_memory_nothing_is_renewed)
 {
@@ -447,6 +481,8 @@ main(void)
 	tcase_add_loop_test(tests, keys_of_the_machine_are_asked_for_if_that_is_allowed, 0,
 			    (int)COUNT_OF(machine));
 	tcase_add_test(tests, keys_of_the_machine_are_left_alone_otherwise);
+	tcase_add_loop_test(tests, what_the_server_holds_goes_to_aws_only, 0,
+			    (int)COUNT_OF(elsewhere));
 	tcase_add_test(tests, without_memory_nothing_is_renewed);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
