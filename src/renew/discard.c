@@ -78,10 +78,15 @@ discard_take(struct store_tx *tx, void *arg)
 					d->version.columns[COL_CREDENTIAL_ID].number, &owners_all,
 					&d->job.row);
 
+	if (rc == STORE_NONE) { /* the login is gone: the others are not to wait for it */
+		bool moved;
+
+		return discard_move(tx, d, "expired", clock_wall_ms(), &moved);
+	}
 	if (rc == STORE_OK)
 		rc = job_read_registry(tx, &d->job);
 	if (rc != STORE_OK)
-		return rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
+		return ERR_INTERNAL;
 	enum err err = discard_move(tx, d, "discarding", lease_ms, &d->job.taken);
 	d->until_ms = lease_ms;
 	return err;

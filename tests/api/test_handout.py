@@ -376,7 +376,7 @@ class Long(Base):
                 self.assertIn(r.status, (200, 422))
                 self.assertLess(len(r.body), min(most, room) + 1)
         for form in FORMATS:
-            if form != "helper":
+            if form not in ("env", "helper", "kubelet", "userpass"):        # those hold one login
                 r = self.ask(key, form, status=422)
                 self.assertEqual((r.json["code"], r.json["fieldName"]), ("InvalidOption", "format"))
         self.assertEqual(self.auths(key, serverAddress="r119.example")["r119.example"]["auth"],

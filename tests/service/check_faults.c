@@ -30,7 +30,7 @@
 #include "support/fault_vfs.h"
 #include "support/support.h"
 
-enum { FAULT_ALLOC = FAULT__COUNT, FAULT_SODIUM, KINDS, K_MAX = 100000 };
+enum { FAULT_ALLOC = FAULT__COUNT, FAULT_SODIUM, KINDS, K_MAX = 1000000 };
 
 /* Allocations: those of SQLite by its own door, those of regcred and of cJSON by the linker's; and
  * libsodium's start, and memory of libsodium's, for which nothing asks so far.  Only one thread
