@@ -64,6 +64,8 @@ export async function loadSchemas(scope) {
 	}
 	return schemas.get(scope);
 }
+// One of them, for the first screen: the table is there before the others have come.
+export const loadSchema = async (scope, id) => (schemas.has(scope) ? schemas.get(scope) : {[id]: await get(`${scope}/schemas/${id}`)});
 export const forgetSchemas = () => schemas.clear();
 
 // Rows by reference, for names beside ids; asked for once, and again after a change.

@@ -1,15 +1,16 @@
 // app: which screen is shown, for which project, and who is signed in.
 import {el, fill, dialog, say} from './dom.js';
-import {ask, get, loadSchemas, forgetSchemas, forgetRows, onSignInNeeded, ApiError} from './api.js';
+import {ask, get, loadSchema, loadSchemas, forgetSchemas, forgetRows, onSignInNeeded, ApiError} from './api.js';
 import {t, languages, language, useLanguage} from './text.js';
 import {noteServerDate} from './show.js';
 import {logins, which} from './logins.js';
-import {keys} from './keys.js';
-import {audit, projects, registries, health} from './others.js';
 
+// What is not needed for the first table is fetched when its screen is opened.
+const later = (file, name) => async (at) => (await import(file))[name](at);
 const screens = {
-	logins: {show: logins, needs: 'registryCredential'}, which: {show: which, needs: 'imageLogin'}, keys: {show: keys, needs: 'apiKey'}, audit: {show: audit, needs: 'auditLog'},
-	registries: {show: registries, needs: 'registry'}, projects: {show: projects, needs: 'project'}, health: {show: health, needs: 'registryCredential'},
+	logins: {show: logins, needs: 'registryCredential'}, which: {show: which, needs: 'imageLogin'}, keys: {show: later('./keys.js', 'keys'), needs: 'apiKey'},
+	audit: {show: later('./others.js', 'audit'), needs: 'auditLog'}, registries: {show: later('./others.js', 'registries'), needs: 'registry'},
+	projects: {show: later('./others.js', 'projects'), needs: 'project'}, health: {show: later('./others.js', 'health'), needs: 'registryCredential'},
 };
 
 const top = document.getElementById('top');
@@ -58,10 +59,10 @@ function signIn(again) {
 	return signing;
 }
 
-function draw(schemas, here) {
-	const nav = el('nav', {'aria-label': t('navigation')}, el('ul', {}, Object.entries(screens).filter(([, s]) => schemas && s.needs in schemas).map(([name]) => el('li', {}, el('a', {href: link(name), 'aria-current': name === here ? 'page' : null}, t(name))))));
+function draw(schemas, here, all = false) {
+	const nav = el('nav', {'aria-label': t('navigation')}, el('ul', {}, Object.entries(screens).filter(([, s]) => schemas && (all || s.needs in schemas)).map(([name]) => el('li', {}, el('a', {href: link(name), 'aria-current': name === here ? 'page' : null}, t(name))))));
 	const choose = el('select', {'aria-label': t('project'), onchange: () => { location.hash = `#/${choose.value}/${place().screen}`; }}, list.map((p) => el('option', {value: p.id}, p.name ?? p.id)));
-	const speak = el('select', {'aria-label': t('language'), onchange: () => { useLanguage(speak.value); show(); }}, Object.entries(languages).map(([name, text]) => el('option', {value: name, lang: name}, text)));
+	const speak = el('select', {'aria-label': t('language'), onchange: async () => { await useLanguage(speak.value); show(); }}, Object.entries(languages).map(([name, text]) => el('option', {value: name, lang: name}, text)));
 	choose.value = project?.id ?? '';
 	speak.value = language;
 	fill(top, el('a', {class: 'brand', href: link('logins')}, t('appName')), list.length > 0 && choose, nav, speak, session && el('button', {type: 'button', onclick: signOut}, t('signOut')));
@@ -70,6 +71,18 @@ function draw(schemas, here) {
 async function signOut() {
 	await ask('DELETE', '/sessions/current', undefined, {signIn: false}).catch(() => {});
 	location.reload();
+}
+
+// Once the rows of the first table are there, or have not come in a while.
+function afterRows(work) {
+	const timer = setTimeout(go, 3000);
+
+	function go() {
+		clearTimeout(timer);
+		document.removeEventListener('rows', go);
+		work().catch(() => {});
+	}
+	document.addEventListener('rows', go);
 }
 
 let turn = 0;
@@ -82,10 +95,17 @@ async function show() {
 			list = (await get('/projects')).data;
 		project = list.find((p) => p.id === id) ?? list[0] ?? null;
 		const scope = project ? `/projects/${project.id}` : '';
-		const schemas = await loadSchemas(scope);
+		const schemas = screen === 'logins' ? await loadSchema(scope, screens.logins.needs) : await loadSchemas(scope);
+		const some = Object.keys(schemas).length === 1;
 		if (mine !== turn)
 			return;
-		draw(schemas, screen);
+		draw(schemas, screen, some);
+		if (some)
+			afterRows(async () => {
+				Object.assign(schemas, await loadSchemas(scope));
+				if (mine === turn)
+					draw(schemas, screen);
+			});
 		document.title = `${t(screen)} – regcred`;
 		if (!(screen in screens)) {
 			fill(main, el('p', {}, t('notFound')));
@@ -120,7 +140,7 @@ async function useToken() {
 	}
 }
 
-useLanguage(language);
+await useLanguage(language);
 onSignInNeeded(async () => {
 	await signIn(list.length > 0);
 	forgetSchemas();

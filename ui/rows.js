@@ -40,6 +40,14 @@ export async function edit(schema, row, options, done) {
 			form.showError({status: 404, message: t('goneMeanwhile')});
 			return;
 		}
+		// What the server itself has changed, such as the time of a renewal, is no conflict.
+		const own = theirs.source ? ['expiresAt', 'publicValue'] : [];
+		const editable = Object.entries(schema.resourceFields).filter(([n, f]) => f.update && !own.includes(n)).map(([n]) => n);
+		if (editable.every((n) => JSON.stringify(theirs[n]) === JSON.stringify(base[n]))) {
+			etag = theirs.etag;
+			await save(values);
+			return;
+		}
 		const differing = Object.keys(schema.resourceFields).filter((n) => schema.resourceFields[n].update && (n in values || JSON.stringify(theirs[n]) !== JSON.stringify(base[n])));
 		const both = dialog(t('changedTitle'), [
 			el('p', {}, t('changedText')),

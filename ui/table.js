@@ -100,6 +100,11 @@ export function makeTable({caption, url, params, columns, rowName, rowActions, c
 	}
 
 	async function reload() {
+		await load();
+		document.dispatchEvent(new Event('rows'));
+	}
+
+	async function load() {
 		const mine = ++turn;
 		place.setAttribute('aria-busy', 'true');
 		if (!place.firstChild)

@@ -1,6 +1,7 @@
 """The page in a real Chromium through a real nginx: what tests/ui/run.mjs does, one test for each
 of its scenarios."""
 
+import gzip
 import json
 import os
 import re
@@ -43,7 +44,7 @@ def setUpModule():
     key = site.new_key(main.admin, reveal=True)
     given = {"url": "http://127.0.0.1:%d" % site.port, "project": main.id, "access": key[0],
              "secret": key[1], "registry": address, "registryId": row["id"],
-             "plant": SECRET, "shots": shots, "empty": {"project": empty.id, "key": empty.env.key},
+             "plant": SECRET, "shots": shots, "assets": assets(), "empty": {"project": empty.id, "key": empty.env.key},
              "large": {"project": large.id, "key": large.env.key}}
     run = subprocess.run([NODE, os.path.join(UI, "run.mjs")],
                          env={**os.environ, "SITE": json.dumps(given), "CHROMIUM": CHROMIUM,
@@ -52,6 +53,12 @@ def setUpModule():
     for line in run.stdout.splitlines():
         one = json.loads(line)
         results[one["name"]] = one
+
+
+def assets():
+    """Bytes of what the first screen needs, as they are sent."""
+    later = {"de.js", "keys.js", "others.js"}
+    return sum(len(gzip.compress(open(os.path.join(harness.SRC, "ui", name), "rb").read())) for name in os.listdir(os.path.join(harness.SRC, "ui")) if name not in later)
 
 
 def fill(credential):

@@ -342,15 +342,16 @@ const scenarios = {
 	async the_first_hundred_take_three_questions() {
 		const page = await start('logins', {}, site.large.key);
 		page.asked.length = 0;
-		let bytes = 0;
-		page.on('requestfinished', async (r) => { bytes += (await r.sizes()).responseBodySize; });
+		let bytes = site.assets;                                       // as for a first visit; these are in the cache here
+		const sizes = [];
+		page.on('requestfinished', async (r) => { const n = (await r.sizes()).responseBodySize; bytes += r.url().endsWith('/schemas') ? 0 : n; sizes.push(`${r.url().split('/').pop().slice(0, 30)} ${n}`); });
 		await page.evaluate(() => document.querySelector('main').replaceChildren());
 		await page.reload({waitUntil: 'commit'});
 		await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100);
-		// The names of registries come after the rows are there.
-		const questions = page.asked.filter((u) => u.includes('/v1/') && !u.includes('/registries/'));
+		// The names of registries, and the schemas of other screens, come after the rows are there.
+		const questions = page.asked.filter((u) => u.includes('/v1/') && !u.includes('/registries/') && !u.endsWith('/schemas'));
 		must(questions.length <= 3, questions.join(' '));
-		must(bytes <= 200000, `${bytes} bytes`);
+		must(bytes <= 200000, `${bytes} bytes: ${sizes.join(', ')}`);
 		await finish(page);
 	},
 	async the_browsers_clock_does_not_matter() {
