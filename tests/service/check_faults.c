@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "access/identity.h"
@@ -22,6 +23,9 @@
 #include "base/http.h"
 #include "base/json_in.h"
 #include "base/settings.h"
+#include "registry/check.h"
+#include "renew/renew.h"
+#include "renew/source.h"
 #include "resource/resource.h"
 #include "service/app.h"
 #include "service/housekeeper.h"
@@ -109,6 +113,19 @@ __wrap_sodium_allocarray(size_t count, size_t size)
 	return fails(&sodium) ? NULL : __real_sodium_allocarray(count, size);
 }
 
+/* What is tried again after a pause is not waited for. */
+int __real_nanosleep(const struct timespec *span, struct timespec *rest);
+int __wrap_nanosleep(const struct timespec *span, struct timespec *rest);
+
+int
+__wrap_nanosleep(const struct timespec *span, struct timespec *rest)
+{
+	static const struct timespec short_span = {.tv_nsec = 1000 * 1000L};
+
+	(void)span;
+	return __real_nanosleep(&short_span, rest);
+}
+
 static sqlite3_mem_methods sqlite_memory;
 
 static void *
@@ -163,7 +180,11 @@ kind_name(int kind)
 }
 
 /* Operations.  In the database: registries 1sp1 (active), 1sp2 (inactive), 1sp3 (removed, due to be
- * purged); %C, an active credential of 1sp1, and %D, an inactive one. */
+ * purged); %C, an active credential of 1sp1, %D, an inactive one, and %F, an active one that keeps
+ * a former secret.  RENEW is followed by the source. */
+#define SOURCE                                                                                     \
+	"\"source\":\"gitlab\",\"sourceConfig\":{\"endpoint\":\"https://git.test\","               \
+	"\"project\":\"7\",\"kind\":\"deployToken\"},\"sourceSecret\":\"opens it\""
 /* clang-format off */
 static const struct operation { enum person person; const char *method, *target, *body; int status; } operations[] = {
 	{ PROJECT_DEFAULT, "GET",    "/v1",                                   NULL, 200 },
@@ -191,6 +212,16 @@ static const struct operation { enum person person; const char *method, *target,
 	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/imagelogins",        "{\"image\":\"reg.test/app:1\"}", 200 },
 	{ PERSON_PROJECTADMIN, "POST", "/v1/projects/1a5/handouts",           "{\"format\":\"docker\"}", 200 },
 	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%C?action=verify", "{}", 202 },
+	{ PROJECT_DEFAULT, "PUT",    "/v1/registrycredentials/%C",            "{\"overlap\":3600,\"secretValue\":\"other\"}", 200 },
+	{ PROJECT_DEFAULT, "PUT",    "/v1/registrycredentials/%F",            "{\"secretValue\":\"third\"}", 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%F?action=rollback", NULL, 202 },
+	{ PROJECT_DEFAULT, "GET",    "/v1/registrycredentials/%F/secretversions", NULL, 200 },
+	{ PROJECT_DEFAULT, "PUT",    "/v1/registrycredentials/%C",            "{" SOURCE "}", 200 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials",               "{\"registryId\":\"1sp1\",\"email\":\"e\"," SOURCE "}", 201 },
+	{ PROJECT_DEFAULT, "GET",    "RENEW azure",                           NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "RENEW harbor",                          NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "RENEW quay",                            NULL, 0 },
+	{ PROJECT_DEFAULT, "GET",    "RENEW gitlab",                          NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "SWEEP",                                 NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "CHECKPOINT",                            NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "START",                                 NULL, 0 },
@@ -199,9 +230,23 @@ static const struct operation { enum person person; const char *method, *target,
 /* clang-format on */
 
 static struct rig rig;
-static int64_t credential, inactive;
+static int64_t credential, inactive, kept;
 static char *right;  /* the answer without a fault */
 static char *before; /* all rows, as text: not in the arena, which is emptied after each attempt */
+
+static const char *
+filled(const char *text)
+{
+	const char *mark = strchr(text, '%');
+
+	if (mark == NULL)
+		return text;
+	return arena_printf(rig.arena, "%.*s1c%lld%s", (int)(mark - text), text,
+			    (long long)(mark[1] == 'C'	 ? credential
+					: mark[1] == 'D' ? inactive
+							 : kept),
+			    mark + 2);
+}
 
 static void
 remove_database(const char *path)
@@ -224,6 +269,7 @@ setup(void)
 	(void)rig_registry(&rig, PROJECT_DEFAULT, "third.test");
 	credential = rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
 	inactive = rig_credential(&rig, PROJECT_DEFAULT, registry, "the other");
+	kept = rig_credential(&rig, PROJECT_DEFAULT, registry, "the first");
 	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 2;"
 		       "UPDATE storage_pool SET state = 'removed', removed = 5, remove_time = 6 "
 		       "WHERE id = 3;"
@@ -231,6 +277,12 @@ setup(void)
 	rig_exec(&rig,
 		 arena_printf(rig.arena, "UPDATE credential SET state = 'inactive' WHERE id = %lld",
 			      (long long)inactive));
+	rig_app(&rig);
+	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "PUT", filled("/v1/registrycredentials/%F"),
+				 "{\"overlap\":86400,\"secretValue\":\"the second\"}", NULL),
+			 200);
+	app_free(rig.app);
+	rig.app = NULL;
 	store_close(rig.store);
 	rig.store = NULL;
 	rig_copy_file(rig.database, rig_path("prepared.db"));
@@ -256,17 +308,6 @@ begin_again(void)
 	remove_database(rig_path("init.db"));
 	rig_copy_file(rig_path("prepared.db"), rig.database);
 	rig_app(&rig);
-}
-
-static const char *
-filled(const char *text)
-{
-	const char *mark = strchr(text, '%');
-
-	if (mark == NULL)
-		return text;
-	return arena_printf(rig.arena, "%.*s1c%lld%s", (int)(mark - text), text,
-			    (long long)(mark[1] == 'C' ? credential : inactive), mark + 2);
 }
 
 /* What each kind of fault may be answered with. */
@@ -319,6 +360,198 @@ handle(const struct operation *o, int kind, unsigned at, bool lasting, const cha
 	return done;
 }
 
+/* What a pass of the housekeeper, or a renewal, has left; without times and random values. */
+static const char *
+outcome(void)
+{
+	return rig_sql(
+		&rig,
+		"SELECT (SELECT group_concat(x, ', ') FROM (SELECT id || ' ' || state || ' v' || "
+		"coalesce(secret_version, '-') || ' ' || coalesce(warned, '-') || "
+		"(previous_until IS NULL) || ' ' || coalesce(refresh_result, '-') AS x FROM "
+		"credential WHERE kind = 'registryCredential' ORDER BY id)) || '; ' || (SELECT "
+		"group_concat(x, ', ') FROM (SELECT credential_id || ' ' || version || ' ' || "
+		"state || (secret_value IS NULL) AS x FROM secret_version ORDER BY id)) || '; ' || "
+		"(SELECT group_concat(x, ', ') FROM (SELECT event_type || count(*) AS x FROM "
+		"audit_log GROUP BY event_type ORDER BY 1)) || '; ' || (SELECT group_concat(state) "
+		"FROM storage_pool WHERE id <> 2)");
+}
+
+/* Something for each step of a pass: an end that is near, a former secret whose time is up. */
+static void
+make_due(void)
+{
+	rig_exec(&rig, arena_printf(rig.arena,
+				    "UPDATE credential SET expires = unixepoch() * 1000 + 3600000 "
+				    "WHERE id = %lld; UPDATE credential SET previous_until = 1000 "
+				    "WHERE id = %lld; UPDATE secret_version SET until = 1000",
+				    (long long)credential, (long long)kept));
+}
+
+/* ---- a source in memory ---- */
+
+static struct {
+	char works[4][64]; /* the secrets that work, the newest first */
+	unsigned made;
+} source;
+
+static void
+source_make(const char *secret, bool alone)
+{
+	if (alone)
+		memset(source.works, 0, sizeof(source.works));
+	memmove(source.works[1], source.works[0], sizeof(source.works) - sizeof(*source.works));
+	(void)snprintf(source.works[0], sizeof(*source.works), "%s", secret);
+}
+
+static enum renew_result
+source_give(struct renewal *r)
+{
+	r->new_secret = r->new_handle = arena_printf(r->arena, "%s", source.works[0]);
+	r->expires_ms = r->now_ms + INT64_C(9000000000);
+	return RENEW_REFRESHED;
+}
+
+static enum renew_result
+fetch_beside(struct renewal *r)
+{
+	char secret[64];
+
+	(void)snprintf(secret, sizeof(secret), "made %u", ++source.made);
+	source_make(secret, false);
+	return source_give(r);
+}
+
+static enum renew_result
+fetch_chosen(struct renewal *r)
+{
+	source_make(r->chosen, true);
+	return source_give(r);
+}
+
+/* The one that is there is taken if a call may have made it. */
+static enum renew_result
+fetch_readable(struct renewal *r)
+{
+	char secret[64];
+
+	(void)snprintf(secret, sizeof(secret), "made %u", ++source.made);
+	if (!r->again || (r->secret != NULL && strcmp(r->secret, source.works[0]) == 0))
+		source_make(secret, true);
+	return source_give(r);
+}
+
+static enum renew_result
+discard(struct renewal *r)
+{
+	for (size_t i = 0; i < COUNT_OF(source.works); i++)
+		if (strcmp(source.works[i], r->handle) == 0)
+			source.works[i][0] = '\0';
+	return RENEW_REFRESHED;
+}
+
+static const struct source_calls fakes[SOURCE__COUNT] = {
+	[SOURCE_AZURE] = {.fetch = fetch_beside},
+	[SOURCE_HARBOR] = {.fetch = fetch_chosen},
+	[SOURCE_QUAY] = {.fetch = fetch_readable},
+	[SOURCE_GITLAB] = {.fetch = fetch_beside, .discard = discard},
+};
+
+static void
+make_renewable(const char *name)
+{
+	source.made = 0;
+	source_make("the secret", true);
+	rig_exec(&rig,
+		 arena_printf(rig.arena,
+			      "UPDATE credential SET source = '%s', source_config = '{}', "
+			      "source_handle = 'the secret', secret_version = 4, refreshed = 1, "
+			      "overlap = 0, refresh_due = 1000 WHERE id = %lld",
+			      name, (long long)credential));
+}
+
+/* All that is due, as the refresher does it. */
+static void
+renew(const struct context *c, int kind, unsigned at, bool lasting, unsigned *failed)
+{
+	/* Storing is tried for 20 milliseconds, not for seconds. */
+	static const struct renew_settings settings = {.timeout_ms = -1480, .networks = ""};
+	static const struct check_settings checks = {0};
+	const struct renewer_parts parts = {c->store, c->ring, &settings, &checks, fakes};
+	struct renewer *renewer = renewer_new(&parts);
+
+	ck_assert_ptr_nonnull(renewer);
+	arm(kind, at, lasting);
+	while (renewer_run_one(renewer))
+		;
+	*failed = disarm(kind);
+	renewer_free(renewer);
+}
+
+/* A source may have replaced the secret: then the new one is stored, or the row that says so is
+ * there, with the value that was chosen. */
+static void
+nothing_is_lost(const char *what)
+{
+	const char *kept_by = rig_sql(
+		&rig,
+		"SELECT source = 'azure' OR secret_version = 5 OR EXISTS (SELECT 1 FROM "
+		"secret_version v WHERE v.credential_id = c.id AND v.state = 'pending' AND "
+		"(v.secret_value IS NOT NULL) = (c.source = 'harbor')) FROM credential c WHERE "
+		"source IS NOT NULL");
+
+	ck_assert_msg(strcmp(source.works[0], "the secret") == 0 || strcmp(kept_by, "1") == 0,
+		      "%s: nothing says what was made", what);
+}
+
+/* What an operation that may be done in part must leave: the next one, without a fault, completes
+ * it. */
+static void
+completes(const char *name, const char *what)
+{
+	const char *made = arena_printf(rig.arena, "%s", source.works[0]);
+	struct identity id;
+	struct context c;
+	unsigned failed;
+
+	if (strcmp(name, "SWEEP") == 0) {
+		ck_assert_msg(app_sweep(rig.app, NULL, NULL), "%s: then a pass", what);
+	} else {
+		rig_exec(&rig, "UPDATE credential SET refresh_due = 1000 WHERE refresh_attempt > 0;"
+			       "UPDATE secret_version SET until = 1000 WHERE state = 'discarding'");
+		app_local(rig.app, rig.arena, &id, &c);
+		nothing_is_lost(what);
+		renew(&c, FAULT_SYNC, 0, false, &failed);
+		if (strcmp(name, "RENEW harbor") == 0 && strcmp(made, "the secret") != 0)
+			ck_assert_str_eq(source.works[0], made);
+	}
+	ck_assert_msg(strcmp(outcome(), right) == 0, "%s: then %s, not %s", what, outcome(), right);
+}
+
+/* The login has the secret that works at its source. */
+static void
+has_what_works(const char *what)
+{
+	struct json *doc = NULL;
+
+	ck_assert_int_eq(rig_ask(&rig, PERSON_PROJECTADMIN, "GET",
+				 filled("/v1/projects/1a5/registrycredentials/%C"), NULL, &doc),
+			 200);
+	const char *secret = json_at(rig.arena, doc, "secretValue");
+	bool works = false;
+
+	for (size_t i = 0; i < COUNT_OF(source.works); i++)
+		works = works || strcmp(source.works[i], secret) == 0;
+	ck_assert_msg(works && strcmp(secret, "the secret") != 0, "%s: %s is not at the source",
+		      what, secret);
+}
+
+static bool
+is_done_in_part(const char *name)
+{
+	return strcmp(name, "SWEEP") == 0 || strncmp(name, "RENEW", 5) == 0;
+}
+
 /* What is no request: 0 for done. */
 static bool
 act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
@@ -331,6 +564,15 @@ act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
 
 	app_local(rig.app, rig.arena, &id, &c);
 	(void)snprintf(settings.database, sizeof(settings.database), "%s", rig_path("init.db"));
+	if (strncmp(name, "RENEW ", 6) == 0) {
+		make_renewable(name + 6);
+		renew(&c, kind, at, lasting, failed);
+		if (at == 0)
+			right = strdup(outcome());
+		return strcmp(outcome(), right) == 0;
+	}
+	if (strcmp(name, "SWEEP") == 0)
+		make_due();
 	arm(kind, at, lasting);
 	if (strcmp(name, "SWEEP") == 0) {
 		done = app_sweep(rig.app, NULL, NULL);
@@ -345,6 +587,8 @@ act(const char *name, int kind, unsigned at, bool lasting, unsigned *failed)
 		done = app_prepare(&settings, PREPARE_CREATE, why);
 	}
 	*failed = disarm(kind);
+	if (strcmp(name, "SWEEP") == 0 && at == 0)
+		right = strdup(outcome());
 	if (strcmp(name, "INIT") == 0 && !done)
 		ck_assert_msg(app_prepare(&settings, PREPARE_CREATE, why), "again: %s", why);
 	return done;
@@ -377,8 +621,13 @@ attempt(const struct operation *o, int kind, unsigned at, bool lasting)
 	bool done = o->status != 0 ? handle(o, kind, at, lasting, what, &failed)
 				   : act(o->target, kind, at, lasting, &failed);
 	ck_assert_msg(done || failed > 0, "%s: refused without a fault", what);
-	/* A pass of the housekeeper does one thing after the other, each for itself. */
-	if (!done && strcmp(o->target, "SWEEP") != 0)
+	/* A pass of the housekeeper, or a renewal, does one thing after the other, each for itself.
+	 */
+	if (is_done_in_part(o->target))
+		completes(o->target, what);
+	if (strncmp(o->target, "RENEW", 5) == 0)
+		has_what_works(what);
+	if (!done && !is_done_in_part(o->target))
 		ck_assert_msg(strcmp(rig_dump(&rig), before) == 0,
 			      "%s: an error, but something changed", what);
 	rig_exec(&rig, "UPDATE storage_pool SET description = 'by another process' WHERE id = 2");

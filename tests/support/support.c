@@ -269,7 +269,8 @@ static const char *
 sqlite_dump(struct rig *rig)
 {
 	static const char *const tables[] = {"account",	       "credential", "storage_pool",
-					     "project_member", "audit_log",  "audit_segment"};
+					     "project_member", "audit_log",  "audit_segment",
+					     "secret_version"};
 	sqlite3 *db = open_database(rig);
 	char *text = NULL;
 	size_t size = 0;
