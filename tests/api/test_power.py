@@ -14,7 +14,7 @@ from harness import Client
 
 LONG = os.environ.get("REGCRED_LONG")
 # `make check-long` asks for every cell, `make check` for a part, always the same
-ROUNDS, SHARE = (200, 8) if LONG else (12, 150)
+ROUNDS, SHARE = (200, 8) if LONG else (12, 500)
 LATER, SOON = 4102444800000, 4070908800000               # 2100, 2099
 COLUMNS = "role networks expires reveal registry_ids path_prefixes project_ids state made_by account_id".split()
 FULL = ("owner", "admin", "projectadmin", "project", "project reveal", "owner reveal")
@@ -222,7 +222,7 @@ class Powers(harness.Case):
                     for value in values]:
                 for root in self.roots():
                     for query in (False, True):
-                        if not self.is_tried(name, fields, root, query, share=6 if SHARE > 1
+                        if not self.is_tried(name, fields, root, query, share=SHARE // 20 if SHARE > 20
                                              else 1):
                             continue
                         highest = site.sql("SELECT max(id) FROM credential")[0][0]
