@@ -1,20 +1,25 @@
 /* discard: deletes former secrets at sources that keep two, once nobody needs them.
  *
  * The housekeeper has wiped them here; the row's `until` is the time of the next try, or the end of
- * the lease of the one that is under way. */
+ * the lease of the one that is under way.  A purged login has its sourceSecret until the last one
+ * is deleted, or DISCARD_TRIES have failed. */
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "model/list.h"
+#include "model/process.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "renew/job.h"
 #include "renew/renew.h"
 #include "renew/source.h"
+#include "resource/version.h"
 #include "store/store.h"
 
-enum { DISCARD_AGAIN_MS = 600 * 1000, DISCARD_ARENA = 4 * 1024 * 1024 };
+enum { DISCARD_AGAIN_MS = 600 * 1000, DISCARD_TRIES = 12, DISCARD_ARENA = 4 * 1024 * 1024 };
 
 struct discarding {
 	struct renew_job job; /* of the login */
@@ -92,13 +97,58 @@ discard_take(struct store_tx *tx, void *arg)
 	return err;
 }
 
+/* Of a purged login, whose refresh_attempt counts the tries that failed. */
+static enum store_rc
+discard_bound(struct store_tx *tx, struct discarding *d, const struct record *login)
+{
+	struct value columns[COL__COUNT] = {0};
+	int64_t failed = login->columns[COL_REFRESH_ATTEMPT].number + 1;
+
+	if (strcmp(d->state, "expired") == 0)
+		return STORE_OK;
+	if (failed >= DISCARD_TRIES) {
+		d->state = "expired";
+		log_warn("login 1c%lld, which was purged: a secret of it stays at the source until "
+			 "its end: delete it there",
+			 (long long)record_id(login));
+	}
+	columns[COL_REFRESH_ATTEMPT] = value_int(failed);
+	return store_update(tx, &family_credential, record_id(login), columns,
+			    COL_BIT(COL_REFRESH_ATTEMPT));
+}
+
+/* Once there is nothing left to delete. */
+static enum store_rc
+discard_wipe_key(struct store_tx *tx, const struct discarding *d, const struct record *login)
+{
+	static const struct value columns[COL__COUNT];
+	struct record left;
+	enum store_rc rc = version_newest(tx, d->job.arena, record_id(login), "discarding", &left);
+
+	if (rc != STORE_NONE)
+		return rc;
+	return store_update(tx, &family_credential, record_id(login), columns,
+			    COL_BIT(COL_SOURCE_SECRET) | COL_BIT(COL_REFRESH_ATTEMPT));
+}
+
 static enum err
 discard_finish(struct store_tx *tx, void *arg)
 {
-	const struct discarding *d = arg;
-	bool moved;
+	struct discarding *d = arg;
+	struct record login;
+	bool moved = false;
+	enum store_rc rc = store_tx_get(tx, d->job.arena, &family_credential,
+					record_id(&d->job.row), &owners_all, &login);
+	bool purged = rc == STORE_OK && record_state(&login) == ST_PURGED;
 
-	return discard_move(tx, d, d->state, d->again_ms, &moved);
+	if (purged)
+		rc = discard_bound(tx, d, &login);
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return ERR_INTERNAL;
+	enum err err = discard_move(tx, d, d->state, d->again_ms, &moved);
+	if (err != ERR_NONE || !purged)
+		return err;
+	return discard_wipe_key(tx, d, &login) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
 /* Of a login that has no such source any more the secret stays at the source until its own end. */

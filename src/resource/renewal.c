@@ -194,6 +194,8 @@ renewal_follow(const struct context *c, const struct record *old, struct record 
 	followed = CLEAR(row, outcome);
 	if (source == NULL)
 		return followed | CLEAR(row, of_source);
+	if (old != NULL && record_state(old) == ST_PURGED) /* what was sent now is not stored */
+		return followed | clear_columns(row, (enum column[]){COL_SOURCE_SECRET}, 1);
 	if (!trail_same_text(old_text(old, COL_SOURCE), source))
 		followed |= clear_columns(row, of_source, 2); /* config and secret are new */
 	/* What is inactive is renewed once it is activated. */

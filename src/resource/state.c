@@ -60,7 +60,8 @@ plan_renewal(const struct context *c, const struct record *row, const struct pla
 	const uint64_t due = COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_REFRESH_ATTEMPT);
 
 	if (plan_runs(plan, "purge"))
-		return due | COL_BIT(COL_SOURCE_SECRET) | COL_BIT(COL_PREVIOUS_UNTIL);
+		return due | COL_BIT(COL_PREVIOUS_UNTIL) |
+		       (version_is_at_source(row) ? 0 : COL_BIT(COL_SOURCE_SECRET));
 	if (plan_runs(plan, "deactivate") || plan_runs(plan, "remove"))
 		return due;
 	if (record_text(row, COL_SOURCE) == NULL ||
@@ -97,7 +98,7 @@ plan_run(struct store_tx *tx, const struct context *c, const struct record *row,
 	if (rc == STORE_OK && plan_runs(plan, "purge"))
 		rc = cascade(tx, c, row);
 	if (rc == STORE_OK && plan_runs(plan, "purge") && (row->type->flags & TYPE_VERIFIED) != 0)
-		rc = version_wipe_all(tx, c->arena, record_id(row));
+		rc = version_purge(tx, c, row);
 	return rc;
 }
 

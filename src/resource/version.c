@@ -183,15 +183,59 @@ version_wipe(struct store_tx *tx, const struct record *version, const char *stat
 			    COL_BIT(COL_VERSION_STATE) | COL_BIT(COL_SECRET_VALUE));
 }
 
-enum store_rc
-version_wipe_all(struct store_tx *tx, struct arena *a, int64_t login_id)
+static bool
+has_second_source(const struct record *login)
 {
-	struct record_list list;
-	enum store_rc rc = list_versions(tx, a, login_id, &list);
+	const char *name = record_text(login, COL_SOURCE);
+	const struct source_row *source = name != NULL ? source_find(name) : NULL;
 
-	for (size_t i = 0; rc == STORE_OK && i < list.count; i++)
-		rc = version_wipe(tx, &list.items[i], "expired");
-	return rc;
+	return source != NULL && source->class == SOURCE_SECOND;
+}
+
+bool
+version_is_at_source(const struct record *login)
+{
+	return has_second_source(login) && record_text(login, COL_SOURCE_HANDLE) != NULL &&
+	       login->columns[COL_SOURCE_SECRET].type != VALUE_NULL;
+}
+
+/* Wipes it, and has it deleted at the source at once. */
+static enum store_rc
+discard_now(struct store_tx *tx, const struct record *version, int64_t now_ms)
+{
+	struct value columns[COL__COUNT] = {0};
+
+	columns[COL_VERSION_STATE] = value_text("discarding");
+	columns[COL_UNTIL] = value_int(now_ms);
+	return store_update(tx, &family_secret_version, record_id(version), columns,
+			    COL_BIT(COL_VERSION_STATE) | COL_BIT(COL_UNTIL) |
+				    COL_BIT(COL_SECRET_VALUE));
+}
+
+enum store_rc
+version_purge(struct store_tx *tx, const struct context *c, const struct record *login)
+{
+	bool at_source = version_is_at_source(login);
+	struct record_list list;
+	enum store_rc rc = list_versions(tx, c->arena, record_id(login), &list);
+
+	for (size_t i = 0; rc == STORE_OK && i < list.count; i++) {
+		const struct record *version = &list.items[i];
+
+		rc = at_source && record_text(version, COL_HANDLE) != NULL &&
+				     !is_in_state(version, "expired")
+			     ? discard_now(tx, version, c->now_ms)
+			     : version_wipe(tx, version, "expired");
+	}
+	if (rc != STORE_OK || !at_source)
+		return rc;
+	return version_add(tx, c, login,
+			   &(struct new_version){.state = "discarding",
+						 .version = version_of(login),
+						 .user = record_text(login, COL_PUBLIC_VALUE),
+						 .handle = record_text(login, COL_SOURCE_HANDLE),
+						 .until_ms = c->now_ms},
+			   NULL);
 }
 
 /* The old secret as a version: kept until then, or only its number. */
@@ -321,9 +365,7 @@ is_discarded(struct store_tx *tx, struct arena *a, const struct record *version,
 			     &owners_all, &login);
 	if (rc != STORE_OK)
 		return rc == STORE_NONE ? STORE_OK : rc;
-	const char *name = record_text(&login, COL_SOURCE);
-	const struct source_row *source = name != NULL ? source_find(name) : NULL;
-	*discarded = source != NULL && source->class == SOURCE_SECOND;
+	*discarded = has_second_source(&login);
 	return STORE_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef REGCRED_RESOURCE_VERSION_H
 #define REGCRED_RESOURCE_VERSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -48,9 +49,12 @@ enum store_rc version_open_former(const struct context *c, const struct record *
 /* Wipes its secret and sets its state. */
 enum store_rc version_wipe(struct store_tx *tx, const struct record *version, const char *state)
 	__attribute__((warn_unused_result));
-/* Wipes all versions of a login. */
-enum store_rc version_wipe_all(struct store_tx *tx, struct arena *a, int64_t login_id)
-	__attribute__((warn_unused_result));
+/* A login is purged: wipes all its versions. If version_is_at_source(), renew/ deletes them, and
+ * the present secret, at the source. */
+enum store_rc version_purge(struct store_tx *tx, const struct context *c,
+			    const struct record *login) __attribute__((warn_unused_result));
+/* Whether the source of a login can delete its secrets, and needs the sourceSecret for that. */
+bool version_is_at_source(const struct record *login);
 
 /* The number of a login's present secret; 0: it has none yet. */
 int64_t version_of(const struct record *login);

@@ -31,7 +31,7 @@ static enum renew_result result;  /* what the source says */
 static enum check_result verdict; /* what the registry says of a secret that works */
 static const char *meanwhile;	  /* SQL that another one runs while the source is asked */
 static struct {
-	char user[TEXT], handle[TEXT], chosen[TEXT], intent[TEXT];
+	char user[TEXT], handle[TEXT], chosen[TEXT], intent[TEXT], key[TEXT];
 	bool again;
 } seen; /* what it was last asked with */
 static int64_t life_ms;
@@ -167,6 +167,9 @@ fetch_second(struct renewal *r)
 static enum renew_result
 discard_second(struct renewal *r)
 {
+	(void)snprintf(seen.key, TEXT, "%s", r->source_secret != NULL ? r->source_secret : "");
+	if (result != RENEW_REFRESHED)
+		return result;
 	ck_assert(works(r->handle));
 	die(r->handle);
 	discarded++;
@@ -570,6 +573,86 @@ START_TEST(a_former_secret_is_deleted_at_its_source_when_its_time_is_up)
 }
 END_TEST
 
+/* A login that has a key for its source, a present and a former secret, and is purged. */
+static void
+purge_one(void)
+{
+	const char *path =
+		arena_printf(rig.arena, "/v1/registrycredentials/1c%lld", (long long)login_id);
+	static const char source[] =
+		"{\"source\":\"gitlab\",\"sourceConfig\":{\"endpoint\":\"https://git.test\","
+		"\"project\":\"7\",\"kind\":\"deployToken\"},\"sourceSecret\":\"the key\"}";
+
+	rig_app(&rig);
+	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "PUT", path, source, NULL), 200);
+	make_due("gitlab");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(versions(), "4 previous kept");
+	change("state = 'removed', removed = unixepoch() * 1000");
+	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "POST",
+				 arena_printf(rig.arena, "%s?action=purge", path), NULL, NULL),
+			 202);
+	ck_assert_str_eq(versions(), "4 discarding, 5 discarding");
+	ck_assert_int_eq(count_alive(), 2);
+}
+
+static const char *
+source_key(void)
+{
+	return rig_sql(&rig, "SELECT CASE WHEN source_secret IS NULL THEN 'wiped' ELSE 'kept' END "
+			     "FROM credential WHERE registry_id = 1");
+}
+
+START_TEST(a_purged_login_leaves_nothing_at_its_source)
+{
+	purge_one();
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(source_key(), "kept");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(seen.key, "the key");
+	ck_assert_int_eq(count_alive(), 0);
+	ck_assert_str_eq(versions(), "4 expired, 5 expired");
+	ck_assert_str_eq(source_key(), "wiped");
+	ck_assert(!renewer_run_one(renewer));
+}
+END_TEST
+
+START_TEST(the_key_of_a_purged_login_is_not_kept_for_ever)
+{
+	enum { TRIES = 12 };
+
+	purge_one();
+	result = RENEW_UNREACHABLE;
+	for (int i = 0; i < TRIES - 1; i++) {
+		rig_exec(&rig, "UPDATE secret_version SET until = 1000");
+		ck_assert(renewer_run_one(renewer));
+		ck_assert_str_eq(versions(), "4 discarding, 5 discarding");
+		ck_assert_str_eq(source_key(), "kept");
+	}
+	rig_exec(&rig, "UPDATE secret_version SET until = 1000");
+	while (renewer_run_one(renewer))
+		;
+	ck_assert_str_eq(versions(), "4 expired, 5 expired");
+	ck_assert_str_eq(source_key(), "wiped");
+}
+END_TEST
+
+/* What is sent with a change is not stored any more: what is stored is for another place. */
+START_TEST(the_key_of_a_purged_login_goes_nowhere_else)
+{
+	purge_one();
+	ck_assert_int_eq(
+		rig_ask(&rig, PROJECT_DEFAULT, "PUT",
+			arena_printf(rig.arena, "/v1/registrycredentials/1c%lld",
+				     (long long)login_id),
+			"{\"sourceConfig\":{\"endpoint\":\"https://other.test\",\"project\":\"7\","
+			"\"kind\":\"deployToken\"},\"sourceSecret\":\"another\"}",
+			NULL),
+		200);
+	ck_assert_str_eq(source_key(), "wiped");
+}
+END_TEST
+
 START_TEST(the_former_secret_is_kept_no_longer_than_it_lives)
 {
 	make_due("azure");
@@ -646,6 +729,9 @@ main(void)
 	tcase_add_loop_test(tc, the_registry_is_asked_whether_it_takes_the_new_secret, 0,
 			    COUNT_OF(checks));
 	tcase_add_test(tc, a_former_secret_is_deleted_at_its_source_when_its_time_is_up);
+	tcase_add_test(tc, a_purged_login_leaves_nothing_at_its_source);
+	tcase_add_test(tc, the_key_of_a_purged_login_is_not_kept_for_ever);
+	tcase_add_test(tc, the_key_of_a_purged_login_goes_nowhere_else);
 	tcase_add_test(tc, the_former_secret_is_kept_no_longer_than_it_lives);
 	tcase_add_test(tc, what_ends_first_is_renewed_first);
 	tcase_add_test(tc, an_unchanged_secret_is_no_new_version);

@@ -180,8 +180,9 @@ kind_name(int kind)
 }
 
 /* Operations.  In the database: registries 1sp1 (active), 1sp2 (inactive), 1sp3 (removed, due to be
- * purged); %C, an active credential of 1sp1, %D, an inactive one, and %F, an active one that keeps
- * a former secret.  RENEW is followed by the source. */
+ * purged); %C, an active credential of 1sp1, %D, an inactive one, %F, an active one that keeps a
+ * former secret, and %P, a removed one whose source has a token of it.  RENEW is followed by the
+ * source. */
 #define SOURCE                                                                                     \
 	"\"source\":\"gitlab\",\"sourceConfig\":{\"endpoint\":\"https://git.test\","               \
 	"\"project\":\"7\",\"kind\":\"deployToken\"},\"sourceSecret\":\"opens it\""
@@ -218,6 +219,7 @@ static const struct operation { enum person person; const char *method, *target,
 	{ PROJECT_DEFAULT, "GET",    "/v1/registrycredentials/%F/secretversions", NULL, 200 },
 	{ PROJECT_DEFAULT, "PUT",    "/v1/registrycredentials/%C",            "{" SOURCE "}", 200 },
 	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials",               "{\"registryId\":\"1sp1\",\"email\":\"e\"," SOURCE "}", 201 },
+	{ PROJECT_DEFAULT, "POST",   "/v1/registrycredentials/%P?action=purge", NULL, 202 },
 	{ PROJECT_DEFAULT, "GET",    "RENEW azure",                           NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "RENEW harbor",                          NULL, 0 },
 	{ PROJECT_DEFAULT, "GET",    "RENEW quay",                            NULL, 0 },
@@ -230,7 +232,7 @@ static const struct operation { enum person person; const char *method, *target,
 /* clang-format on */
 
 static struct rig rig;
-static int64_t credential, inactive, kept;
+static int64_t credential, inactive, kept, gone;
 static char *right;  /* the answer without a fault */
 static char *before; /* all rows, as text: not in the arena, which is emptied after each attempt */
 
@@ -244,7 +246,8 @@ filled(const char *text)
 	return arena_printf(rig.arena, "%.*s1c%lld%s", (int)(mark - text), text,
 			    (long long)(mark[1] == 'C'	 ? credential
 					: mark[1] == 'D' ? inactive
-							 : kept),
+					: mark[1] == 'F' ? kept
+							 : gone),
 			    mark + 2);
 }
 
@@ -270,6 +273,13 @@ setup(void)
 	credential = rig_credential(&rig, PROJECT_DEFAULT, registry, "the secret");
 	inactive = rig_credential(&rig, PROJECT_DEFAULT, registry, "the other");
 	kept = rig_credential(&rig, PROJECT_DEFAULT, registry, "the first");
+	gone = rig_credential(&rig, PROJECT_DEFAULT, registry, "a token");
+	rig_exec(&rig,
+		 arena_printf(rig.arena,
+			      "UPDATE credential SET state = 'removed', removed = 5, remove_time "
+			      "= 6, source = 'gitlab', source_handle = 'h', source_secret = "
+			      "x'01' WHERE id = %lld",
+			      (long long)gone));
 	rig_exec(&rig, "UPDATE storage_pool SET state = 'inactive' WHERE id = 2;"
 		       "UPDATE storage_pool SET state = 'removed', removed = 5, remove_time = 6 "
 		       "WHERE id = 3;"
@@ -498,7 +508,7 @@ nothing_is_lost(const char *what)
 		"SELECT source = 'azure' OR secret_version = 5 OR EXISTS (SELECT 1 FROM "
 		"secret_version v WHERE v.credential_id = c.id AND v.state = 'pending' AND "
 		"(v.secret_value IS NOT NULL) = (c.source = 'harbor')) FROM credential c WHERE "
-		"source IS NOT NULL");
+		"source IS NOT NULL AND removed IS NULL");
 
 	ck_assert_msg(strcmp(source.works[0], "the secret") == 0 || strcmp(kept_by, "1") == 0,
 		      "%s: nothing says what was made", what);
