@@ -658,14 +658,14 @@ class Site:
         """The steps of a row's states, (process, before, during, after), from the changes in its
         rows of the audit log; without a resource of all rows, by their ids."""
         found = {}
-        for number, event, text in self.sql("SELECT resource_id, event_type, changes FROM "
-                                            "audit_log WHERE changes LIKE '%\"state\":{%'"
-                                            " AND coalesce(?1, resource_id) = resource_id ORDER BY "
-                                            "id", (resource,)):
+        for number, event, text, count in self.sql(
+                "SELECT resource_id, event_type, changes, attempts FROM audit_log WHERE changes "
+                "LIKE '%\"state\":{%' AND coalesce(?1, resource_id) = resource_id ORDER BY id",
+                (resource,)):
             change = json.loads(text)["state"]
-            found.setdefault(number, []).extend(steps_of([change.get("old")] * ("old" in change)
-                                                         + change.get("passed", [])
-                                                         + [change["new"]], event))
+            steps = steps_of([change.get("old")] * ("old" in change) + change.get("passed", [])
+                             + [change["new"]], event)
+            found.setdefault(number, []).extend(steps * count)    # equal changes are one row
         return found if resource is None else found.get(resource, [])
 
     def tables(self):
@@ -677,7 +677,8 @@ class Site:
 
     def snapshot(self):
         """{table: (rows, digest of their content)} of the whole database; the last use of a key,
-        leases and the like left out.
+        leases and the like left out, and what is logged of refused requests when their minute is
+        over.
         If nobody has committed since the last one it is that."""
         version = self.version()
         if self.last_snapshot[0] != version:
@@ -698,12 +699,16 @@ class Site:
     def digests(self):
         found = {}
         for table in self.tables():
+            log = table == "audit_log"
             names = ", ".join('"%s"' % name for name in self.columns(table)
-                              if not name.startswith("last_used"))
-            rows = self.sql('SELECT %s FROM "%s"' % (names, table))
+                              if not name.startswith("last_used")
+                              and not (log and name in ("id", "previous_hash", "hash")))
+            rows = self.sql('SELECT %s FROM "%s"%s' % (
+                names, table, " WHERE coalesce(response_code, 0) < 400" if log else ""))
             found[table] = (len(rows),
                             hashlib.sha256(repr(sorted(rows, key=repr)).encode()).hexdigest())
-        return {t: v for t, v in found.items() if t not in ("lease", "housekeeping", "meta")}
+        return {t: v for t, v in found.items() if t not in ("lease", "housekeeping", "meta",
+                                                      "audit_segment")}
 
     def set_state(self, table, external_id, state, removed=None, remove_time=None):
         number = int(re.sub(r"^1[a-z]+", "", external_id))

@@ -390,15 +390,17 @@ static const struct seal_place place = {"credential", "a uuid", "secretValue", 5
 
 /* The ring looks at its file now and then, so it stays to the end. */
 static char ring_path[] = "/tmp/regcred-fuzz-XXXXXX", ring_file[64];
+static struct keyring *ring;
 
 static void
 remove_ring(void)
 {
+	keyring_free(ring);
 	(void)unlink(ring_file);
 	(void)rmdir(ring_path);
 }
 
-static struct keyring *
+static void
 make_ring(void)
 {
 	char why[SECRET_WHY_MAX] = "";
@@ -406,22 +408,20 @@ make_ring(void)
 	FUZZ_MUST(secret_init() && mkdtemp(ring_path) != NULL);
 	(void)snprintf(ring_file, sizeof(ring_file), "%s/master.key", ring_path);
 	FUZZ_MUST(keyring_create(ring_file, why));
-	struct keyring *ring = keyring_load(ring_file, why);
+	ring = keyring_load(ring_file, why);
 	FUZZ_MUST(ring != NULL);
 	(void)atexit(remove_ring);
-	return ring;
 }
 
 void
 fuzz_sealed(const uint8_t *data, size_t size)
 {
-	static struct keyring *ring;
 	struct arena *a = fuzz_arena();
 	struct value sealed = {0}, whole = value_blob(data, size);
 	bool changed = false;
 
 	if (ring == NULL)
-		ring = make_ring();
+		make_ring();
 	FUZZ_MUST(secret_open(ring, a, &place, &whole) == NULL);
 	(void)secret_key_id(&whole);
 	if (size == 0 || !secret_seal(ring, a, &place, "plain text", &sealed))
