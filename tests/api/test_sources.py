@@ -72,7 +72,9 @@ def setUpModule():
         f.write(sources.WEB_TOKEN)
     site = harness.Site(workers=1, threads=4, options=(
         "--verify-networks", "127.0.0.0/8", "--refresh-tokens-dir", tokens,
-        "--refresh-timeout-s", "5", "--sweep-every-s", "1", "--log-level", "debug"))
+        "--refresh-timeout-s", "5", "--sweep-every-s", "1", "--log-level", "debug"),
+        # A sanitizer would answer the signals that are sent below by itself.
+        environment={"ASAN_OPTIONS": "detect_leaks=1:handle_segv=0"})
     site.start()
     unittest.addModuleCleanup(site.stop)
 
