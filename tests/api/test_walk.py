@@ -196,7 +196,7 @@ class Walk(unittest.TestCase):
     def after(self, case, command, done, beside=None):
         self.assertNotIn("Sanitizer", done.stderr)
         killed, ok = done.returncode < 0, done.returncode == 0
-        if not killed and not ok:
+        if not killed and not ok and not (command == "check" and "\nproblem: " in done.stdout):
             self.assertRegex(done.stderr.splitlines()[-1] if done.stderr else "", r"^regcred: .")
         others, stored = {command, beside}, beside == "cgi" and case.answer()
         expected = {LOGINS + stored}
