@@ -105,8 +105,9 @@ class Status(harness.Case):
         self.assertEqual((pool["lastDeath"]["pid"], pool["lastDeath"]["why"],
                           pool["lastDeath"]["number"]), (workers[0], "signal", 9))
         self.assertEqual(pool["deaths"], 1)
-        harness.wait_until(lambda: sum(p["state"] == "ready"
-                                       for p in status()[1]["pool"]["processes"]) == 3)
+        self.assertTrue(harness.wait_until(
+            lambda: all(p["state"] == "ready" for p in status()[1]["pool"]["processes"]),
+            harness.START_TIMEOUT))
         self.site.remember_children()
 
 
