@@ -2,7 +2,6 @@
 #include "cli/keys.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "access/permissions.h"
@@ -12,6 +11,7 @@
 #include "base/json_in.h"
 #include "base/text.h"
 #include "cli/session.h"
+#include "model/date.h"
 #include "model/list.h"
 #include "model/record.h"
 #include "model/schema.h"
@@ -22,20 +22,12 @@
 static const char *
 date_of(struct session *s, const char *text)
 {
-	static const struct {
-		char unit;
-		int64_t ms;
-	} units[] = {{'d', INT64_C(86400000)}, {'h', INT64_C(3600000)}};
-	size_t digits = strspn(text, "0123456789");
+	int64_t seconds;
 
-	if (digits == 0 || digits > 6 || text[digits] == '\0' || text[digits + 1] != '\0')
-		return text;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (units[i].unit == text[digits])
-			return arena_printf(s->arena, "%lld",
-					    (long long)(s->context.now_ms +
-							strtoll(text, NULL, 10) * units[i].ms));
-	return text;
+	return date_span(text, &seconds)
+		       ? arena_printf(s->arena, "%lld",
+				      (long long)(s->context.now_ms + seconds * 1000))
+		       : text;
 }
 
 static struct json *

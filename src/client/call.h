@@ -74,6 +74,8 @@ int call_print(struct client_call *c, const struct shown *columns, size_t count,
 /* An object, member by member. */
 int call_print_one(struct client_call *c, const struct json *row);
 
+/* "90d" and "12h" as the date so long from now; anything else as it is. */
+const char *call_date(struct client_call *c, const char *text);
 /* A date of the API as "in 3 days" or "2 hours ago". */
 const char *call_when(struct client_call *c, const struct json *row, const char *field);
 

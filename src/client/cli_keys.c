@@ -6,11 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/exit.h"
 #include "base/json_out.h"
 #include "base/text.h"
-#include "model/date.h"
 
 #define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
 
@@ -177,20 +175,6 @@ add_list(struct client_call *c, struct json_out *w, const char *option, const ch
 	return true;
 }
 
-/* "90d" and "12h" from now; anything else as it is. */
-static const char *
-date_from_now(struct client_call *c, const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-	int64_t unit = text[digits] == 'd' ? INT64_C(86400000) : text[digits] == 'h' ? 3600000 : 0;
-	char date[21];
-
-	if (digits == 0 || digits > 6 || unit == 0 || text[digits + 1] != '\0')
-		return text;
-	date_format(clock_wall_ms() + strtoll(text, NULL, 10) * unit, date);
-	return arena_strdup(c->arena, date);
-}
-
 static const char *
 key_body(struct client_call *c, const struct purpose *purpose)
 {
@@ -212,7 +196,7 @@ key_body(struct client_call *c, const struct purpose *purpose)
 	}
 	if (expires != NULL) {
 		json_name(&w, "expires");
-		json_string(&w, date_from_now(c, expires));
+		json_string(&w, call_date(c, expires));
 	}
 	if (!add_list(c, &w, "registry", "registryIds", &registries) ||
 	    !add_list(c, &w, "path", "pathPrefixes", NULL) ||

@@ -163,31 +163,18 @@ client_ls(struct client_call *c)
 	return list_logins(c, query);
 }
 
-/* "14d", "36h" in milliseconds; 0 for anything else. */
-static int64_t
-read_span(const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-	int64_t unit = text[digits] == 'd' ? INT64_C(86400000) : text[digits] == 'h' ? 3600000 : 0;
-
-	return digits > 0 && digits <= 6 && text[digits] != '\0' && text[digits + 1] == '\0'
-		       ? strtoll(text, NULL, 10) * unit
-		       : 0;
-}
-
 int
 client_expiring(struct client_call *c)
 {
-	int64_t within = read_span(arguments_value(c->arguments, "within", "14d"));
-	char until[21];
+	const char *within = arguments_value(c->arguments, "within", "14d");
+	int64_t seconds;
 
-	if (within == 0)
+	if (!date_span(within, &seconds) || seconds == 0)
 		return call_fail("--within takes days or hours, such as 14d or 36h");
 	if (!open_logins(c))
 		return call_fail(c->why);
-	date_format(clock_wall_ms() + within, until);
 	return list_logins(c, arena_printf(c->arena, "&expiresAt_lt=%s&sort=expiresAt",
-					   client_escape(&c->client, until)));
+					   client_escape(&c->client, call_date(c, within))));
 }
 
 int
@@ -416,16 +403,11 @@ add_texts(struct client_call *c, struct json_out *w)
 {
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		const char *value = arguments_value(c->arguments, texts[i][0], NULL);
-		int64_t span =
-			value != NULL && strcmp(texts[i][0], "expires") == 0 ? read_span(value) : 0;
-		char date[21];
 
-		if (span != 0) {
-			date_format(clock_wall_ms() + span, date);
-			value = date;
-		}
 		if (value == NULL)
 			continue;
+		if (strcmp(texts[i][0], "expires") == 0)
+			value = call_date(c, value);
 		json_name(w, texts[i][1]);
 		json_string(w, value);
 	}
@@ -592,12 +574,15 @@ client_add(struct client_call *c)
 int
 client_rotate(struct client_call *c)
 {
-	const struct json *login = first_login(c);
-	int64_t overlap = read_span(arguments_value(c->arguments, "overlap", "0h")) / 1000;
+	const struct json *login;
+	int64_t overlap;
 	const char *secret;
 	struct json_out w;
 	size_t len;
 
+	if (!date_span(arguments_value(c->arguments, "overlap", "0h"), &overlap))
+		return call_fail("--overlap takes days or hours, such as 1d or 12h");
+	login = first_login(c);
 	if (login == NULL)
 		return call_fail(c->why);
 	if (client_text(login, "source") != NULL)

@@ -21,6 +21,18 @@ enum {
 /* Times */
 
 const char *
+call_date(struct client_call *c, const char *text)
+{
+	char date[21];
+	int64_t seconds;
+
+	if (!date_span(text, &seconds))
+		return text;
+	date_format(clock_wall_ms() + seconds * 1000, date);
+	return arena_strdup(c->arena, date);
+}
+
+const char *
 call_when(struct client_call *c, const struct json *row, const char *field)
 {
 	static const struct {

@@ -175,17 +175,25 @@ date_read_http(const char *text, int64_t *ms)
 }
 
 bool
-date_read_span(const char *text, int64_t *seconds)
+date_span(const char *text, int64_t *seconds)
 {
-	enum { HOUR_S = 60 * 60, DAY_S = 24 * HOUR_S, YEAR_S = 366 * DAY_S, DIGITS_MAX = 5 };
+	enum { HOUR_S = 60 * 60, DAY_S = 24 * HOUR_S, DIGITS_MAX = 6 };
 	size_t digits = strspn(text, "0123456789");
 	char unit = text[digits];
 
 	if (digits == 0 || digits > DIGITS_MAX || (unit != 'd' && unit != 'h') ||
 	    text[digits + 1] != '\0')
 		return false;
-	*seconds = strtol(text, NULL, 10) * (unit == 'd' ? DAY_S : HOUR_S);
-	return *seconds > 0 && *seconds <= YEAR_S;
+	*seconds = strtoll(text, NULL, 10) * (unit == 'd' ? DAY_S : HOUR_S);
+	return true;
+}
+
+bool
+date_read_span(const char *text, int64_t *seconds)
+{
+	enum { YEAR_S = 366 * 24 * 60 * 60 };
+
+	return date_span(text, seconds) && *seconds > 0 && *seconds <= YEAR_S;
 }
 
 void

@@ -17,7 +17,9 @@ bool date_parse(const char *text, int64_t now_ms, int64_t *ms);
  */
 bool date_read(const char *text, int64_t *ms);
 
-/* A span of time, "14d" or "12h", of at most a year. */
+/* A span of time, "14d" or "12h". */
+bool date_span(const char *text, int64_t *seconds);
+/* The same, of at least an hour and at most a year. */
 bool date_read_span(const char *text, int64_t *seconds);
 enum { SPAN_TEXT_SIZE = 24 };
 void date_format_span(int64_t seconds, char out[SPAN_TEXT_SIZE]);

@@ -191,7 +191,7 @@ class Logins(Base):
                             (["add", "http://", "-u", "x"], "no valid host"), (["ls", "nowhere.example"], "there is no registry"), (["audit", "--limit", "0"], "1 to 1000"),
                             (["add", "ghcr.io", "--source", "nothing"], "no source nothing"), (["show", "1c999999"], "there is no login"), (["ls", "--project", "nowhere"], "there is no project"),
                             (["key", "create", "--for", "fun"], "--for host"),
-                            (["rotate", "x"], "there is no login"), (["rm"], "which login?")):
+                            (["rotate", "x"], "there is no login"), (["rotate", "x", "--overlap", "30m"], "days or hours"), (["rm"], "which login?")):
             told = self.fails(*words)
             self.assertIn(text, told, words)
             self.assertEqual(len(told.splitlines()), 1, told)
