@@ -343,8 +343,29 @@ client_test(struct client_call *c)
 
 /* Changes */
 
-/* --set NAME=VALUE of the source: each in the type that the source wants. False with a sentence in
- * c->why. */
+/* A value in the type that the source wants; as a text if it cannot be read as that, which the
+ * server refuses with a sentence. */
+static void
+add_value(struct json_out *w, enum json_type type, const char *value)
+{
+	bool yes = strcmp(value, "true") == 0 || strcmp(value, "yes") == 0;
+	bool no = strcmp(value, "false") == 0 || strcmp(value, "no") == 0;
+	size_t digits = strspn(value, "0123456789");
+
+	if (type == JSON_ARRAY) {
+		json_begin_array(w);
+		for (char item[LIST_ITEM_SIZE]; list_next(&value, item);)
+			json_string(w, item);
+		json_end_array(w);
+	} else if (type == JSON_TRUE && (yes || no))
+		json_bool(w, yes);
+	else if (type == JSON_NUMBER && digits > 0 && digits <= 18 && value[digits] == '\0')
+		json_int(w, strtoll(value, NULL, 10));
+	else
+		json_string(w, value);
+}
+
+/* --set NAME=VALUE of the source. False with a sentence in c->why. */
 static bool
 add_source_config(struct client_call *c, const struct source_row *source, struct json_out *w)
 {
@@ -353,39 +374,21 @@ add_source_config(struct client_call *c, const struct source_row *source, struct
 	for (size_t i = 0; i < c->arguments->option_count; i++) {
 		const struct argument_option *o = &c->arguments->options[i];
 		const char *equals = argument_is(o, "set") ? strchr(o->value, '=') : NULL;
-		const char *name, *value;
+		const char *name;
 
 		if (!argument_is(o, "set"))
 			continue;
 		name = equals != NULL ? arena_copy(c->arena, o->value, (size_t)(equals - o->value))
 				      : NULL;
-		value = equals != NULL ? equals + 1 : "";
-		switch (name != NULL ? source_member(source, name) : JSON_NULL) {
-		case JSON_STRING:
-			json_name(w, name);
-			json_string(w, value);
-			break;
-		case JSON_TRUE:
-			json_name(w, name);
-			json_bool(w, strcmp(value, "true") == 0 || strcmp(value, "yes") == 0);
-			break;
-		case JSON_NUMBER:
-			json_name(w, name);
-			json_int(w, strtoll(value, NULL, 10));
-			break;
-		case JSON_ARRAY:
-			json_name(w, name);
-			json_begin_array(w);
-			for (char item[LIST_ITEM_SIZE]; list_next(&value, item);)
-				json_string(w, item);
-			json_end_array(w);
-			break;
-		default:
+		enum json_type type = name != NULL ? source_member(source, name) : JSON_NULL;
+		if (type == JSON_NULL) {
 			(void)snprintf(c->why, CLIENT_WHY_MAX,
 				       "--set %.200s: write NAME=VALUE; the source %s has %s",
 				       o->value, source->name, source->members);
 			return false;
 		}
+		json_name(w, name);
+		add_value(w, type, equals + 1);
 	}
 	json_end_object(w);
 	return true;

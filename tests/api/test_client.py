@@ -140,6 +140,9 @@ class Logins(Base):
         self.assertRegex(self.says("ls"), r"NOT RENEWED: sourceRefused")
         told = self.fails("add", "more.example", "--source", "vault", "--set", "adress=x", stdin="x")
         self.assertIn("the source vault has address*", told)
+        told = self.fails("add", "more.example", "--source", "quay", "--set", "endpoint=http://127.0.0.1:9", "--set", "organization=o",
+                          "--set", "robot=r", "--set", "rotateEvery=weekly", stdin="x")
+        self.assertIn('"rotateEvery" of sourceConfig has to be a number', told)
 
     def test_a_trial_stores_nothing(self):
         address, password = self.registry()
