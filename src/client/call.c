@@ -69,6 +69,19 @@ call_ask(struct client_call *c, const char *method, const char *path, const char
 	return client_do(&c->client, method, path, body, &answer) ? answer.body : NULL;
 }
 
+bool
+call_may(struct client_call *c, const char *type, const char *method)
+{
+	const struct json *schema =
+		call_ask(c, "GET", arena_printf(c->arena, "schemas/%s", type), NULL);
+	const struct json *methods = json_member(schema, "collectionMethods");
+
+	for (const struct json *m = methods != NULL ? methods->child : NULL; m != NULL; m = m->next)
+		if (m->text != NULL && strcmp(m->text, method) == 0)
+			return true;
+	return false;
+}
+
 /* The name and the id of a project or account. */
 static void
 project_names(struct client_call *c, const struct json *row, const char *out[4])
@@ -114,14 +127,6 @@ call_open(struct client_call *c)
 /* Secrets */
 
 static const char *
-secret_from_file(struct client_call *c, const char *path)
-{
-	char *text = cli_client_read(c->arena, path, c->why);
-
-	return text;
-}
-
-static const char *
 secret_from_pipe(struct client_call *c)
 {
 	char *text = arena_alloc(c->arena, SECRET_MAX + 2);
@@ -159,7 +164,7 @@ call_secret(struct client_call *c, const char *question)
 	bool piped =
 		arguments_find(c->arguments, "password-stdin") != NULL || isatty(STDIN_FILENO) == 0;
 
-	text = file != NULL ? secret_from_file(c, file)
+	text = file != NULL ? cli_client_read(c->arena, file, c->why)
 	       : piped	    ? secret_from_pipe(c)
 			    : secret_typed(c, question);
 	if (text == NULL)
@@ -177,13 +182,15 @@ call_secret(struct client_call *c, const char *question)
 
 /* Rows */
 
+struct keeping {
+	struct arena *arena;
+	struct call_rows *rows;
+};
+
 static bool
 keep_row(void *arg, const struct json *row)
 {
-	struct {
-		struct arena *arena;
-		struct call_rows *rows;
-	} *to = arg;
+	struct keeping *to = arg;
 	struct call_rows *rows = to->rows;
 
 	if (rows->count == rows->room) {
@@ -205,10 +212,7 @@ keep_row(void *arg, const struct json *row)
 bool
 call_rows(struct client_call *c, const char *collection, const char *query, struct call_rows *out)
 {
-	struct {
-		struct arena *arena;
-		struct call_rows *rows;
-	} to = {c->arena, out};
+	struct keeping to = {c->arena, out};
 
 	*out = (struct call_rows){0};
 	(void)strcpy(c->why, "out of memory");

@@ -37,6 +37,9 @@ bool call_open(struct client_call *c) __attribute__((warn_unused_result));
 const struct json *call_ask(struct client_call *c, const char *method, const char *path,
 			    const char *body);
 
+/* Whether the schema of the type lets this key do that to its collection. */
+bool call_may(struct client_call *c, const char *type, const char *method);
+
 /* A secret: from --from-file, from standard input if that is a pipe or with --password-stdin, else
  * typed. One line break at its end does not belong to it. NULL with a sentence in c->why. */
 const char *call_secret(struct client_call *c, const char *question);

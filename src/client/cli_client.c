@@ -455,22 +455,6 @@ is_dockercfg(const struct json *file)
 	return any;
 }
 
-/* Whether the key may create logins, according to the schema of the type. */
-static bool
-may_store_logins(struct importing *c)
-{
-	struct client_answer answer;
-	const struct json *methods;
-
-	if (!client_do(&c->call->client, "GET", "schemas/registrycredential", NULL, &answer))
-		return false;
-	methods = json_member(answer.body, "collectionMethods");
-	for (const struct json *m = methods != NULL ? methods->child : NULL; m != NULL; m = m->next)
-		if (m->text != NULL && strcmp(m->text, "POST") == 0)
-			return true;
-	return false;
-}
-
 static int
 import_file(struct importing *c, const char *path)
 {
@@ -514,7 +498,7 @@ import_files(struct importing *c)
 	int status = EXIT_OK;
 
 	c->call->client.arena = c->work;
-	c->may_store = c->dry_run && may_store_logins(c);
+	c->may_store = c->dry_run && call_may(c->call, "registryCredential", "POST");
 	for (size_t i = 0; i < arguments->word_count; i++)
 		if (import_file(c, arguments->words[i]) != EXIT_OK)
 			status = EXIT_FAILED;

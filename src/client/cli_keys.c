@@ -375,21 +375,6 @@ client_audit(struct client_call *c)
 
 /* Who am I */
 
-/* Whether the schema of the type lets this key do that to its collection. */
-static bool
-may(struct client_call *c, const char *type, const char *method)
-{
-	const struct json *schema =
-		call_ask(c, "GET", arena_printf(c->arena, "schemas/%s", type), NULL);
-	const struct json *methods =
-		schema != NULL ? json_member(schema, "collectionMethods") : NULL;
-
-	for (const struct json *m = methods != NULL ? methods->child : NULL; m != NULL; m = m->next)
-		if (m->text != NULL && strcmp(m->text, method) == 0)
-			return true;
-	return false;
-}
-
 int
 client_whoami(struct client_call *c)
 {
@@ -433,7 +418,7 @@ client_whoami(struct client_call *c)
 	}
 	for (size_t i = 0; i < COUNT_OF(rights); i++)
 		(void)printf("%-3s         %s\n",
-			     may(c, rights[i].type, rights[i].method) ? "may" : "not",
+			     call_may(c, rights[i].type, rights[i].method) ? "may" : "not",
 			     rights[i].text);
 	return EXIT_OK;
 }
