@@ -472,12 +472,6 @@ known_or_new_registry(struct client_call *c, const struct registry_url *url)
 {
 	const struct json *registry =
 		call_find(c, &registries, "registry", url->key, call_registry_names);
-	const char *address =
-		url->port_dropped && !url->hub
-			? arena_printf(c->arena, "%s%s:%u", url->plain_http ? "http://" : "",
-				       url->key, url->port)
-			: arena_printf(c->arena, "%s%s", url->plain_http ? "http://" : "",
-				       url->key);
 	struct json_out w;
 	size_t len;
 
@@ -486,7 +480,7 @@ known_or_new_registry(struct client_call *c, const struct registry_url *url)
 	json_out_init(&w, c->arena);
 	json_begin_object(&w);
 	json_name(&w, "serverAddress");
-	json_string(&w, address);
+	json_string(&w, remote_new_address(c->arena, url));
 	json_end_object(&w);
 	return call_ask(c, "POST", "registries", json_out_text(&w, &len));
 }

@@ -372,25 +372,24 @@ update(struct client *c, const struct remote_store *store, const struct json *ro
 	return rc;
 }
 
-/* The address as in images: with the scheme if it is http, because the default is TLS, and without
- * a port only if it was given without one. */
-static const char *
-address_of(struct client *c, const struct registry_url *url)
+const char *
+remote_new_address(struct arena *a, const struct registry_url *url)
 {
 	const char *scheme = url->plain_http ? "http://" : "";
 
 	return url->port_dropped && !url->hub
-		       ? arena_printf(c->arena, "%s%s:%u", scheme, url->key, url->port)
-		       : arena_printf(c->arena, "%s%s", scheme, url->key);
+		       ? arena_printf(a, "%s%s:%u", scheme, url->key, url->port)
+		       : arena_printf(a, "%s%s", scheme, url->key);
 }
 
 /* Another program may create the same one at the same time: then search again. */
 static enum remote_rc
 make_registry(struct client *c, const struct remote_store *store, const char **id)
 {
-	const char *const pairs[][2] = {{"serverAddress", address_of(c, &store->address)},
-					{"description", store->description},
-					{NULL, NULL}};
+	const char *const pairs[][2] = {
+		{"serverAddress", remote_new_address(c->arena, &store->address)},
+		{"description", store->description},
+		{NULL, NULL}};
 	struct client_answer answer;
 	enum remote_rc rc = send_pairs(c, "POST", "registries", pairs, &answer);
 

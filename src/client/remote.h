@@ -32,6 +32,10 @@ struct remote_login {
 bool remote_address(struct arena *a, const char *address, struct registry_url *out,
 		    const char **why);
 
+/* The address of a new registry, as in images: with the scheme if it is http, because the default
+ * is TLS, and without a port only if it was given without one. */
+const char *remote_new_address(struct arena *a, const struct registry_url *url);
+
 /* Retrieves the login for a registry. The server records it in the audit log. */
 enum remote_rc remote_get(struct client *c, const char *address, struct remote_login *out)
 	__attribute__((warn_unused_result));
