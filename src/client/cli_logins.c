@@ -53,27 +53,27 @@ open_logins(struct client_call *c)
 	return call_open(c) && call_rows(c, "registries", "", &registries);
 }
 
-/* The login that the first word names, or an id, a name, user@registry, a registry or a user that
- * only one has. NULL with a sentence in c->why. */
-static const struct json *
-named_login(struct client_call *c, const char *name)
-{
-	struct call_rows rows;
-
-	return call_rows(c, "registrycredentials", "", &rows)
-		       ? call_find(c, &rows, "login", name, login_names)
-		       : NULL;
-}
-
-/* Opens the session and finds the login that the first word names. */
-static const struct json *
-first_login(struct client_call *c)
+/* The session, and the logins in which words are looked up. False with a sentence in c->why, also
+ * if there is no word. */
+static bool
+open_named(struct client_call *c, struct call_rows *rows)
 {
 	(void)strcpy(c->why,
 		     "which login? give its id, its name, its registry or USER@REGISTRY, as "
 		     "`regcred ls` shows them");
-	return c->arguments->word_count > 0 && open_logins(c)
-		       ? named_login(c, c->arguments->words[0])
+	return c->arguments->word_count > 0 && open_logins(c) &&
+	       call_rows(c, "registrycredentials", "", rows);
+}
+
+/* Opens the session and finds the login that the first word names. NULL with a sentence in c->why.
+ */
+static const struct json *
+first_login(struct client_call *c)
+{
+	struct call_rows rows;
+
+	return open_named(c, &rows)
+		       ? call_find(c, &rows, "login", c->arguments->words[0], login_names)
 		       : NULL;
 }
 
@@ -605,14 +605,14 @@ client_rotate(struct client_call *c)
 static int
 each_login(struct client_call *c, int (*change)(struct client_call *c, const struct json *login))
 {
+	struct call_rows rows;
 	int status = EXIT_OK;
 
-	if (c->arguments->word_count == 0 || !open_logins(c)) {
-		(void)first_login(c); /* says what is missing */
+	if (!open_named(c, &rows))
 		return call_fail(c->why);
-	}
 	for (size_t i = 0; i < c->arguments->word_count; i++) {
-		const struct json *login = named_login(c, c->arguments->words[i]);
+		const struct json *login =
+			call_find(c, &rows, "login", c->arguments->words[i], login_names);
 
 		if (login == NULL)
 			status = call_fail(c->why);
