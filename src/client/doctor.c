@@ -217,6 +217,18 @@ look_registry(struct visit *v)
 		       "registry", arena_printf(c->arena, "%s: %s", v->address, got.message));
 }
 
+/* A host alone, such as ghcr.io, localhost:5000 or [::1]:5000. docker takes every other word for an
+ * image of Docker Hub: ubuntu, ubuntu:24.04. */
+static bool
+is_registry(const char *text)
+{
+	size_t host = strcspn(text, ":@");
+
+	return strchr(text, '/') == NULL &&
+	       (*text == '[' || memchr(text, '.', host) != NULL ||
+		(host == strlen("localhost") && strncmp(text, "localhost", host) == 0));
+}
+
 /* The registry of the image, or the one that is named alone. NULL, or what is wrong. */
 static const char *
 read_image(struct visit *v)
@@ -226,7 +238,7 @@ read_image(struct visit *v)
 	struct registry_url url;
 	const char *wrong;
 
-	v->is_image = strchr(v->image, '/') != NULL || strpbrk(v->image, ".:") == NULL;
+	v->is_image = !is_registry(v->image);
 	if (v->is_image) {
 		wrong = registry_image_parse(a, v->image, &image);
 		if (wrong != NULL)

@@ -374,6 +374,11 @@ class Doctor(Base):
                          r"(?m)^WRONG +helper ")
         told = self.fails("doctor", "other.example/acme/app", key=helper)
         self.assertRegex(told, r"(?m)^WRONG +login +no login of this registry")
+        for image in ("ubuntu", "ubuntu:24.04", "ubuntu@sha256:" + "a" * 64):
+            self.assertRegex(self.fails("doctor", image, key=helper),
+                             r"(?m)^WRONG +docker +.*docker-setup https://index\.docker\.io/v1/")
+        told = self.fails("doctor", host.partition(":")[0], key=helper)
+        self.assertRegex(told, r"(?m)^WRONG +docker +.*docker-setup 127\.0\.0\.1")
         told = self.fails("doctor", host + "/acme/app", key=("A" * 20, "x"))
         self.assertRegex(told, r"(?m)^WRONG +server +.*does not accept")
         self.assertNotIn("login ", told.split("server")[1][20:].replace("regcred login", ""))
