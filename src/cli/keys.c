@@ -115,6 +115,11 @@ command_key_create(struct session *s)
 	if (arguments_value(s->arguments, "account", NULL) == NULL)
 		return session_fail(
 			"which account is the key for? name it, for example --account 1a5");
+	/* Ignored, they would make a key without these bounds. */
+	if (arguments_find(s->arguments, "registry") != NULL ||
+	    arguments_find(s->arguments, "path") != NULL)
+		return session_fail("--registry and --path are for a key that is made on a server: "
+				    "give --for instead of --account");
 	int status = create(s, "apiKey", &row, &secret);
 	if (status != EXIT_OK)
 		return status;

@@ -179,7 +179,7 @@ static const char *
 key_body(struct client_call *c, const struct purpose *purpose)
 {
 	const char *expires = arguments_value(c->arguments, "expires", NULL);
-	const char *name = arguments_value(c->arguments, "name", NULL);
+	static const char *const texts[] = {"name", "description"};
 	struct call_rows registries;
 	struct json_out w;
 	size_t len;
@@ -190,10 +190,11 @@ key_body(struct client_call *c, const struct purpose *purpose)
 	json_begin_object(&w);
 	json_name(&w, "role");
 	json_string(&w, purpose->role);
-	if (name != NULL) {
-		json_name(&w, "name");
-		json_string(&w, name);
-	}
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (arguments_find(c->arguments, texts[i]) != NULL) {
+			json_name(&w, texts[i]);
+			json_string(&w, arguments_value(c->arguments, texts[i], NULL));
+		}
 	if (expires != NULL) {
 		json_name(&w, "expires");
 		json_string(&w, call_date(c, expires));
@@ -216,6 +217,10 @@ client_key_create(struct client_call *c)
 
 	if (purpose == NULL)
 		return call_fail("what is the key for? say --for host, --for ci or --for inject");
+	if (arguments_find(c->arguments, "role") != NULL ||
+	    arguments_find(c->arguments, "account") != NULL)
+		return call_fail("--for says which role the key has, and it belongs to the account "
+				 "that asks: leave out --role and --account");
 	if (!call_open(c) || (body = key_body(c, purpose)) == NULL ||
 	    (key = call_ask(c, "POST", "apikeys", body)) == NULL)
 		return call_fail(c->why);

@@ -194,6 +194,7 @@ class Logins(Base):
                             (["add", "http://", "-u", "x"], "no valid host"), (["ls", "nowhere.example"], "there is no registry"), (["audit", "--limit", "0"], "1 to 1000"),
                             (["add", "ghcr.io", "--source", "nothing"], "no source nothing"), (["show", "1c999999"], "there is no login"), (["ls", "--project", "nowhere"], "there is no project"),
                             (["key", "create", "--for", "fun"], "--for host"),
+                            (["key", "create", "--for", "ci", "--role", "readonly"], "leave out --role"),
                             (["rotate", "x"], "there is no login"), (["rotate", "x", "--overlap", "30m"], "days or hours"), (["rm"], "which login?")):
             told = self.fails(*words)
             self.assertIn(text, told, words)
@@ -262,7 +263,7 @@ class Keys(Base):
         for purpose, role in (("host", "reveal"), ("ci", "reveal"), ("inject", "inject")):
             done = self.run_it("key", "create", "--for", purpose, "--registry", "ghcr.io", "--path",
                                "acme", "--expires", "90d", "--networks", "127.0.0.0/8,::1/128",
-                               "--name", purpose)
+                               "--name", purpose, "--description", "made for it")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("only time", done.stderr)
             access, secret = re.search(
@@ -271,8 +272,8 @@ class Keys(Base):
             site.key_secrets.append((access, secret))
             row = self.project.env.get("apikeys?publicValue=" + access).json["data"][0]
             self.assertEqual((row["role"], row["registryIds"], row["pathPrefixes"], row["networks"],
-                              row["name"]), (role, [registry["id"]], ["acme"],
-                                             ["127.0.0.0/8", "::1/128"], purpose))
+                              row["name"], row["description"]),
+                             (role, [registry["id"]], ["acme"], ["127.0.0.0/8", "::1/128"], purpose, "made for it"))
             self.assertRegex(self.says("key", "ls"),
                              r"%s +active +%s +%s acme 127\.0\.0\.0/8 ::1/128 +in (89|90) days"
                              % (access, role, registry["id"]))

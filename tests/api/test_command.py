@@ -78,6 +78,11 @@ class Command(harness.Case):
                              (1, before), kind)
         self.assertEqual(self.run_command("key", "create", "--account", "1a1", "--role",
                                           "bogus").returncode, 1)
+        keys = site.sql("SELECT count(*) FROM credential")
+        for bound in ("--registry", "--path"):
+            done = self.run_command("key", "create", "--account", "1a1", bound, "x")
+            self.assertIn("--for", done.stderr)
+            self.assertEqual((done.returncode, site.sql("SELECT count(*) FROM credential")), (1, keys))
 
     def test_groups_of_projects_that_there_are_not(self):
         path, gone = os.path.join(self.home, "regcred.conf"), site.project()
