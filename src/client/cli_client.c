@@ -120,7 +120,7 @@ static int
 keep(struct client_call *c)
 {
 	const struct client_settings *s = &c->settings;
-	const char *path = client_settings_path(c->arena);
+	const char *path = client_settings_path(c->arena, c->why);
 	bool ca = *s->ca_file != '\0';
 	bool cached = *s->cache != '\0';
 	const char *text = arena_printf(
@@ -130,7 +130,7 @@ keep(struct client_call *c)
 		s->cache, cached ? "\n" : "");
 
 	if (path == NULL || text == NULL)
-		return call_fail("the home directory is unknown: set HOME, or no memory");
+		return call_fail(c->why);
 	if (!cli_client_write(c->arena, path, text, &(struct file_put){.mode = 0600}))
 		return fail_file(path, errno);
 	(void)printf("logged in: %s\n", path);
@@ -175,12 +175,12 @@ client_login(struct client_call *c)
 int
 client_logout(struct client_call *c)
 {
-	const char *path = client_settings_path(c->arena);
+	const char *path = client_settings_path(c->arena, c->why);
 
 	if (c->arguments->word_count != 0)
 		return call_fail("logout takes no arguments");
 	if (path == NULL)
-		return call_fail("the home directory is unknown: set HOME");
+		return call_fail(c->why);
 	if (unlink(path) == 0)
 		(void)printf("removed %s; the key itself still works until it is revoked\n", path);
 	else if (errno == ENOENT)

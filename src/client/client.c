@@ -113,21 +113,26 @@ client_settings_read(struct client_settings *out, const char *path, char why[CLI
 }
 
 const char *
-client_settings_path(struct arena *a)
+client_settings_path(struct arena *a, char why[CLIENT_WHY_MAX])
 {
 	const char *home = getenv("XDG_CONFIG_HOME"), *sub = "", *name = getenv("REGCRED_CONTEXT");
 
 	if (name == NULL || *name == '\0')
 		name = "client";
+	(void)client_refuse(why, "the name of a context consists of letters, digits, - and _ only");
 	if (strspn(name, DIGITS LETTERS "-_") != strlen(name))
 		return NULL;
 	if (home == NULL || *home != '/') {
 		home = getenv("HOME");
 		sub = "/.config";
 	}
-	return home != NULL && *home == '/'
-		       ? arena_printf(a, "%s%s/regcred/%s.ini", home, sub, name)
-		       : NULL;
+	(void)client_refuse(why,
+			    "the home directory is unknown: set HOME, or give server and key by "
+			    "REGCRED_URL and REGCRED_API_KEY_FILE");
+	if (home == NULL || *home != '/')
+		return NULL;
+	(void)client_refuse(why, "out of memory");
+	return arena_printf(a, "%s%s/regcred/%s.ini", home, sub, name);
 }
 
 static bool
@@ -165,19 +170,16 @@ static bool
 client_read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
 {
 	struct arena *a = arena_new(CLIENT_FILE_MAX);
-	const char *path = a != NULL ? client_settings_path(a) : NULL;
+	const char *path = a != NULL ? client_settings_path(a, why) : NULL;
 	bool ok = false;
 
-	if (path == NULL)
-		(void)client_refuse(why,
-				    "there is no place for the file of `regcred login`: set HOME, "
-				    "and name the context with letters, digits, - and _ only; or "
-				    "set REGCRED_URL and REGCRED_API_KEY_FILE");
-	else if (access(path, F_OK) != 0 && errno == ENOENT)
+	if (a == NULL)
+		(void)client_refuse(why, "out of memory");
+	else if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT)
 		(void)client_refuse(why,
 				    "which server? run `regcred login URL`, or set REGCRED_URL and "
 				    "REGCRED_API_KEY_FILE");
-	else
+	else if (path != NULL)
 		ok = client_settings_read(out, path, why);
 	arena_free(a);
 	return ok;

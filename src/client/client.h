@@ -55,9 +55,8 @@ bool client_settings_read(struct client_settings *out, const char *path, char wh
 bool client_settings_parse(struct client_settings *out, char *text, const char *path,
 			   char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
 /* $XDG_CONFIG_HOME/regcred/client.ini or ~/.config/regcred/client.ini, NAME.ini with
- * REGCRED_CONTEXT=NAME; NULL without a home or memory, and for a name with other characters than
- * letters, digits, - and _. */
-const char *client_settings_path(struct arena *a);
+ * REGCRED_CONTEXT=NAME; NULL with a sentence in why. */
+const char *client_settings_path(struct arena *a, char why[CLIENT_WHY_MAX]);
 
 struct client {
 	struct arena *arena;

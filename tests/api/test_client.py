@@ -342,6 +342,8 @@ class Servers(Base):
         self.assertIn(reader[0], self.says("whoami", "--context", "second", **none))
         self.assertIn(reader[0], self.says("whoami", REGCRED_CONTEXT="second", **none))
         self.assertIn("letters, digits", self.fails("whoami", "--context", "../x", **none))
+        self.assertIn("letters, digits", self.fails("logout", "--context", "../x", **none))
+        self.assertIn("letters, digits", self.fails("login", site.base, "--context", "../x", stdin=text % reader, **none))
         self.says("logout", "--context", "second", **none)
         self.assertIn("which server?", self.fails("whoami", "--context", "second", **none))
         self.assertIn(self.key[0], self.says("whoami", **none))
