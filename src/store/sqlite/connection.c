@@ -193,8 +193,8 @@ connection_ask_text(sqlite3 *db, const char *sql, char *out, size_t size)
 	const char *text = done ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
 
 	(void)snprintf(out, size, "%s", text != NULL ? text : "none");
-	(void)sqlite3_finalize(stmt);
-	return done;
+	/* What it changes is committed here, after its row. */
+	return sqlite3_finalize(stmt) == SQLITE_OK && done;
 }
 
 static bool
