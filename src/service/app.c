@@ -257,6 +257,13 @@ app_note_restore(const struct settings *s, size_t keys, size_t logins, char why[
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "cannot write to the audit log of %s: see `regcred audit verify`",
 			       s->database);
+	/* The file is renamed without its log: closing would not say that it could not empty it. */
+	if (done && store_settle(store) != STORE_OK) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "cannot bring its write-ahead log into %s: look at its disk",
+			       s->database);
+		done = false;
+	}
 	store_close(store);
 	keyring_free(ring);
 	return done;

@@ -368,9 +368,6 @@ backup_prepare(const struct backup *b, const char *source, const char *temporary
 			file_revived(temporary, b->settings->database, tell_revived, &revived);
 	done = done && app_note_restore(fresh, revived.keys, revived.logins, why) &&
 	       backup_verify(b, temporary, &facts, why);
-	/* Only the file itself is renamed: a checkpoint may have failed when the last one closed
-	 * it. */
-	done = done && file_checkpoint(temporary, why) == STORE_OK;
 	if (done && !disk_sync(temporary))
 		done = backup_failed(why, "cannot flush", temporary);
 	if (done && revived.compared)

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "service/app.h"
 #include "service/backup.h"
+#include "store/sqlite/file.h"
 #include "store/store.h"
 
+#include "support/fault_vfs.h"
 #include "support/support.h"
 
 static struct rig rig;
@@ -149,19 +152,50 @@ START_TEST(restores_within_a_second_keep_each_old_database)
 }
 END_TEST
 
+/* Also what would only be left in a log that is not renamed with it. */
+START_TEST(a_restore_beside_a_failing_disk_is_whole_or_none)
+{
+	static const enum fault_kind kinds[] = {FAULT_WRITE, FAULT_SYNC, FAULT_TRUNCATE};
+	const struct backup b = backup_of(rig_path("copy.db"), true);
+	const bool wal = app_wants_wal(&rig.settings);
+	unsigned failed = 1, refused_ones = 0;
+
+	ck_assert_msg(backup_make(&b, why), "%s", why);
+	for (unsigned k = 1; failed > 0; k++) {
+		rig_exec(&rig, "UPDATE storage_pool SET server_address = 'after'");
+		fault_arm(kinds[_i], k, false);
+		bool done = backup_restore(&b, why);
+		failed = fault_disarm();
+		ck_assert_msg(strcmp(registries(), done ? "before" : "after") == 0, "%u: %s", k,
+			      registries());
+		ck_assert_int_eq(files_like("test.db.restor"), 0);
+		if (done) {
+			ck_assert_str_eq(rig_sql(&rig, "SELECT count(*) FROM audit_log WHERE "
+						       "event_type = 'restore'"),
+					 "1");
+			ck_assert(file_has_wal(rig.database) == wal);
+		}
+		refused_ones += !done;
+	}
+	ck_assert_uint_gt(refused_ones, 0);
+	ck_assert_int_eq(unlink(rig_path("copy.db")), 0);
+}
+END_TEST
+
 static Suite *
 backup_suite(void)
 {
 	Suite *suite = suite_create("backup");
 	TCase *tc = tcase_create("backup");
 
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 120);
 	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_copy_that_is_stopped_leaves_nothing);
 	tcase_add_loop_test(tc, a_copy_is_refused_there, 0, COUNT_OF(refused));
 	tcase_add_test(tc, a_restore_that_is_stopped_or_refused_changes_nothing);
 	tcase_add_test(tc, restores_within_a_second_keep_each_old_database);
+	tcase_add_loop_test(tc, a_restore_beside_a_failing_disk_is_whole_or_none, 0, 3);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
@@ -169,5 +203,7 @@ backup_suite(void)
 int
 main(void)
 {
+	if (!fault_vfs_register())
+		return EXIT_FAILURE;
 	return run_suite(backup_suite());
 }
