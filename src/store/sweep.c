@@ -122,26 +122,35 @@ store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
 	return rc;
 }
 
-enum store_rc
-store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids,
-	  size_t max, size_t *count)
+/* The first column of each row, at most max. */
+static enum store_rc
+read_ids(struct store_tx *tx, const char *text, const struct value *binds, size_t bind_count,
+	 int64_t *ids, size_t max, size_t *count)
 {
-	const struct value binds[] = {value_int(now_ms), value_int((int64_t)max)};
 	struct cursor row;
-	char text[256];
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, bind_count, &row);
 
-	(void)snprintf(text, sizeof(text),
-		       "SELECT id FROM %s WHERE state = 'removed' AND (remove_time <= ?1 OR "
-		       "removed > ?1) ORDER BY remove_time NULLS FIRST LIMIT ?2",
-		       family->table);
 	*count = 0;
-	enum store_rc rc = cursor_begin_fixed(tx, text, binds, 2, &row);
 	if (rc != STORE_OK)
 		return rc;
 	while (*count < max && (rc = cursor_step(&row)) == STORE_OK)
 		ids[(*count)++] = cursor_number(&row, 0);
 	cursor_end(&row);
 	return cursor_rc(rc);
+}
+
+enum store_rc
+store_due(struct store_tx *tx, const struct family *family, int64_t now_ms, int64_t *ids,
+	  size_t max, size_t *count)
+{
+	const struct value binds[] = {value_int(now_ms), value_int((int64_t)max)};
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "SELECT id FROM %s WHERE state = 'removed' AND (remove_time <= ?1 OR "
+		       "removed > ?1) ORDER BY remove_time NULLS FIRST LIMIT ?2",
+		       family->table);
+	return read_ids(tx, text, binds, 2, ids, max, count);
 }
 
 enum store_rc
@@ -161,19 +170,11 @@ store_unchecked(struct store *s, int64_t now_ms, int64_t every_s, int64_t *ids, 
 	const struct value binds[] = {value_int((int64_t)max), value_int(now_ms),
 				      value_int(every_s)};
 	struct store_tx tx;
-	struct cursor row;
 	enum store_rc rc = read_begin(s, &tx);
 
 	*count = 0;
-	if (rc != STORE_OK)
-		return rc;
-	rc = cursor_begin_fixed(&tx, text, binds, 3, &row);
-	if (rc != STORE_OK)
-		return read_end(s, &tx, rc);
-	while (*count < max && (rc = cursor_step(&row)) == STORE_OK)
-		ids[(*count)++] = cursor_number(&row, 0);
-	cursor_end(&row);
-	return read_end(s, &tx, cursor_rc(rc));
+	return rc == STORE_OK ? read_end(s, &tx, read_ids(&tx, text, binds, 3, ids, max, count))
+			      : rc;
 }
 
 /* " AND NOT EXISTS (...)" for the rows that name one of the family, by the links of its base type
