@@ -124,15 +124,15 @@ keep_copy(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX])
 
 	(void)snprintf(copy, sizeof(copy), "%s.version-%d", path, version);
 	(void)unlink(copy);
-	bool done = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
-		    sqlite3_bind_text(stmt, 1, copy, -1, SQLITE_STATIC) == SQLITE_OK &&
-		    sqlite3_step(stmt) == SQLITE_DONE && disk_sync(copy) &&
-		    disk_sync_directory(copy);
+	bool copied = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &stmt, NULL) == SQLITE_OK &&
+		      sqlite3_bind_text(stmt, 1, copy, -1, SQLITE_STATIC) == SQLITE_OK &&
+		      sqlite3_step(stmt) == SQLITE_DONE;
+	bool done = copied && disk_sync(copy) && disk_sync_directory(copy);
 	if (!done) {
 		(void)snprintf(
 			why, STORE_WHY_MAX,
 			"cannot copy the database to %.*s before it is brought up to date: %s",
-			STORE_WHY_MAX / 2, copy, db_why(db));
+			STORE_WHY_MAX / 2, copy, copied ? remedy_text(errno) : db_why(db));
 		(void)unlink(copy);
 	}
 	(void)sqlite3_finalize(stmt);
