@@ -6,9 +6,9 @@
 #include "server/refresher.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/log.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "server/child.h"
 #include "server/pool_state.h"
@@ -22,7 +22,7 @@ refresher_run(const struct pool *pool)
 	struct app *app;
 
 	if (!child_begin(pool, NULL, NULL)) {
-		log_error("the refresher cannot start: %s", strerror(errno));
+		log_error("the refresher cannot start: %s", remedy_text(errno));
 		return 1;
 	}
 	app = app_new(pool->settings, why);
@@ -31,7 +31,7 @@ refresher_run(const struct pool *pool)
 		return 1;
 	}
 	if (!app_start_renewals(app)) {
-		log_error("the refresher cannot start its threads: %s", strerror(errno));
+		log_error("the refresher cannot start its threads: %s", remedy_text(errno));
 		app_free(app);
 		return 1;
 	}
