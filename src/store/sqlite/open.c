@@ -1,12 +1,4 @@
-/* open: makes databases, brings them up to date, opens and closes stores.
- *
- * One connection of a process writes.  Requests that wait to write share one transaction, each in a
- * savepoint of its own, and so one wait for the disk.  Between processes a flock on a lock file
- * orders them: writers queue fairly instead of sleeping in SQLite's back-off, and no checkpoint
- * overlaps a commit that restarts the write-ahead log.  Reads use a pool of read-only connections;
- * a statement is reset as soon as its rows are copied.  After damage or an I/O error the connection
- * is closed and opened again for the next user; nothing is repaired here.
- */
+/* open: makes databases, brings them up to date, opens and closes stores. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
