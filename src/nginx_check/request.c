@@ -36,17 +36,52 @@ look_param(const struct site *site, const struct rule *rule)
 }
 
 /* Links begin with it, so a client must not choose it, and it has to match the actual path. */
+static bool
+prefix_is_path(const char *prefix)
+{
+	return prefix[0] == '/' && !text_ends_with(prefix, "/") &&
+	       strpbrk(prefix, "$?#%") == NULL && strstr(prefix, "//") == NULL &&
+	       strstr(prefix, "/.") == NULL;
+}
+
 static void
 look_prefix(const struct site *site, const struct rule *rule)
 {
 	const struct node *n = param_find(site, "REGCRED_PREFIX");
-	const char *value = n == NULL ? "" : node_word(n, 2);
 
-	if (value[0] == '\0')
-		return;
-	if (value[0] != '/' || text_ends_with(value, "/") || strpbrk(value, "$?#%") != NULL ||
-	    strstr(value, "//") != NULL || strstr(value, "/.") != NULL)
-		found(site, rule, n, value);
+	if (n != NULL && !prefix_is_path(node_word(n, 2)))
+		found(site, rule, n, node_word(n, 2));
+}
+
+/* The path that all requests here begin with; "" if it cannot be told, as in a location that only
+ * nginx itself leads to. */
+static const char *
+path_of_site(const struct site *site)
+{
+	const struct node *location = node_enclosing(site->block, "location");
+
+	while (location != NULL && node_word(location, 1)[0] == '~')
+		location = node_enclosing(location->parent, "location");
+	if (location == NULL || node_own(location, "internal") != NULL)
+		return "";
+	for (const struct node *n = site->server; n != NULL; n = node_following(site->server, n))
+		if (node_is_named(n, "rewrite"))
+			return "";
+	return node_last_word(location)[0] == '/' ? node_last_word(location) : "";
+}
+
+static void
+look_prefix_elsewhere(const struct site *site, const struct rule *rule)
+{
+	const struct node *n = param_find(site, "REGCRED_PREFIX");
+	const char *prefix = n == NULL ? "" : node_word(n, 2), *path = path_of_site(site);
+	size_t len = strlen(prefix);
+
+	if (prefix_is_path(prefix) && path[0] != '\0' && !text_begins_with(prefix, path) &&
+	    !(text_begins_with(path, prefix) && path[len] == '/'))
+		found(site, rule, n,
+		      arena_printf(site->check->arena, "\"%s\", and no path in location %s", prefix,
+				   path));
 }
 
 /* Each line: the last one that is not empty applies. */
@@ -336,6 +371,7 @@ static const struct rule request_rows[] = {
 	{ "scheme", PROBLEM, look_param, "REGCRED_SCHEME", "$scheme|http|https", "REGCRED_SCHEME is {}, so links may lead elsewhere; say `fastcgi_param REGCRED_SCHEME $scheme;`, or set base_url in regcred's settings" },
 	{ "host", PROBLEM, look_host, NULL, NULL, "{}, so links may lead elsewhere; include regcred_params, or set base_url in regcred's settings" },
 	{ "prefix", PROBLEM, look_prefix, NULL, NULL, "REGCRED_PREFIX is \"{}\", which cannot be the beginning of a path; write a fixed path like /creds, without a slash at its end" },
+	{ "prefix-elsewhere", PROBLEM, look_prefix_elsewhere, NULL, NULL, "REGCRED_PREFIX is {} begins with it, so requests are answered with 404, or with links that lead nowhere; write the path of the location" },
 	{ "header", PROBLEM, look_header, NULL, NULL, "{}, in place of what the client sent; leave out this line" },
 	{ "real-ip", PROBLEM, look_real_ip, NULL, NULL, "every client in {} may choose its address, and with it get past the networks of keys and the limit of failed sign-ins; name the addresses of your proxies" },
 	{ "real-ip-missing", WARNING, look_real_ip_missing, NULL, NULL, "trust_forwarded says that another proxy is in front, and here all clients have its address, so one that fails to sign in locks out all; say set_real_ip_from with the proxy's address, and real_ip_header" },
