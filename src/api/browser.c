@@ -67,6 +67,12 @@ find_origin(const struct call *c)
 									       : ORIGIN_FOREIGN;
 }
 
+bool
+browser_is_elsewhere(const struct call *c)
+{
+	return find_origin(c) == ORIGIN_FOREIGN;
+}
+
 static bool
 is_token(const char *text)
 {
@@ -85,7 +91,7 @@ browser_check_csrf(struct call *c)
 		/* Reverse-proxy authentication applies to every request of a browser, whatever its
 		 * User-Agent; a key in a header has to be set deliberately. */
 		bool elsewhere = c->identity.proxy_user != NULL && !request_is_read(c) &&
-				 find_origin(c) == ORIGIN_FOREIGN;
+				 browser_is_elsewhere(c);
 
 		return elsewhere ? err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL)
 				 : ERR_NONE;

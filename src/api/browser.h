@@ -14,6 +14,9 @@ bool browser_wants_page(const struct call *c);
 
 bool browser_wants_html(const struct call *c);
 
+/* Whether the browser says that a page of another site sent the request. */
+bool browser_is_elsewhere(const struct call *c);
+
 /* Checks that a browser's write comes from one of our pages. Sets the cookie, or sends it again. */
 enum err browser_check_csrf(struct call *c);
 

@@ -135,6 +135,9 @@ session_begin(struct call *c)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
 			       "A session begins with an API key: who is signed in by the web "
 			       "server needs none.");
+	/* Its cookie goes to a browser, whatever its User-Agent: no other site may sign one in. */
+	if (browser_is_elsewhere(c))
+		return err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL);
 	if (strncmp(c->base, "https:", 6) != 0 && !auth_is_local(c->request))
 		return err_set(&c->error, ERR_FORBIDDEN, NULL,
 			       "A session needs TLS: open the page by https.");

@@ -107,6 +107,15 @@ class Sessions(harness.Case):
                 r = self.nobody.post(path, body, headers=sent, auth=False, check=False, agent=False)
                 self.assertEqual((r.status, r.json["code"]), (403, "InvalidCSRFToken"), sent)
 
+    def test_another_site_signs_nobody_in(self):
+        for extra in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+                      {"Origin": "http://evil.example"}, {"Origin": "null"}):
+            for agent in ("Mozilla/5.0", "other"):
+                sent = {"User-Agent": agent, "Accept": "application/json", **extra}
+                r = self.begin(headers=sent, agent=False)
+                self.assertEqual((r.status, r.json["code"]), (403, "InvalidCSRFToken"), sent)
+                self.assertFalse([v for v in r.all_headers("Set-Cookie") if v.startswith(COOKIE)])
+
     def test_it_ends_with_its_key(self):
         for end in (lambda: self.project.admin.action("apikeys/" + self.row["id"], "deactivate"),
                     lambda: self.project.admin.put("apikeys/" + self.row["id"],
