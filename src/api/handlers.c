@@ -11,6 +11,7 @@
 #include "api/call.h"
 #include "api/openapi.h"
 #include "api/repr.h"
+#include "api/request.h"
 #include "api/session.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -138,10 +139,11 @@ handle_read(struct call *c)
 }
 
 enum err
-handle_read_action(struct call *c)
+handle_action_without_post(struct call *c)
 {
 	return err_set(&c->error, ERR_METHOD_NOT_ALLOWED, NULL,
-		       "A GET changes nothing: send the action with POST.");
+		       request_is_read(c) ? "A GET changes nothing: send the action with POST."
+					  : "Nothing was changed: send the action with POST.");
 }
 
 enum err

@@ -12,7 +12,7 @@ enum err handle_schema(struct call *c);
 enum err handle_openapi(struct call *c);
 enum err handle_list(struct call *c);
 enum err handle_read(struct call *c);
-enum err handle_read_action(struct call *c);
+enum err handle_action_without_post(struct call *c);
 enum err handle_link(struct call *c);
 enum err handle_create(struct call *c);
 enum err handle_update(struct call *c);

@@ -1088,8 +1088,15 @@ class F_Actions(Acceptance):
                  "action")
         self.err(self.env.action("registrycredentials/1c99999", "deactivate"), 404, "Not Found")
         self.err(self.env.action(self.cred(cred), "activate"), 422, "ActionNotAvailable", "action")
-        self.err(self.env.get(self.cred(cred) + "?action=deactivate"), 405, "Method not allowed")
-        self.assertEqual(self.ok(self.env.get(self.cred(cred)))["state"], "active")
+        for state in ("active", "inactive"):
+            name = self.ok(self.env.get(self.cred(cred)))["name"]
+            for ask in (self.env.get, self.env.delete,
+                        lambda path: self.env.put(path, {"name": "by mistake"})):
+                self.err(ask(self.cred(cred) + "?action=deactivate"), 405, "Method not allowed")
+            row = self.ok(self.env.get(self.cred(cred)))
+            self.assertEqual((row["state"], row["name"]), (state, name))
+            if state == "active":
+                self.status(self.env.action(self.cred(cred), "deactivate"), 202)
 
     def test_F4_delete_active(self):
         registry, cred = self.pair()
