@@ -1,12 +1,15 @@
 // app: which screen is shown, for which project, and who is signed in.
 import {el, fill, dialog, say} from './dom.js';
 import {ask, get, loadSchema, loadSchemas, forgetSchemas, forgetRows, onSignInNeeded, ApiError} from './api.js';
-import {t, languages, language, useLanguage} from './text.js';
+import {t, languages, language, preferred, useLanguage} from './text.js';
 import {noteServerDate} from './show.js';
 import {logins, which} from './logins.js';
 
 // What is not needed for the first table is fetched when its screen is opened.
-const later = (file, name) => async (at) => (await import(file))[name](at);
+const later = (file, name) => async (at) => {
+	const screen = await import(file).catch(() => { throw new ApiError(0); });
+	return screen[name](at);
+};
 const screens = {
 	logins: {show: logins, needs: 'registryCredential'}, which: {show: which, needs: 'imageLogin'}, keys: {show: later('./keys.js', 'keys'), needs: 'apiKey'},
 	audit: {show: later('./others.js', 'audit'), needs: 'auditLog'}, registries: {show: later('./others.js', 'registries'), needs: 'registry'},
@@ -140,7 +143,7 @@ async function useToken() {
 	}
 }
 
-await useLanguage(language);
+await useLanguage(preferred);
 onSignInNeeded(async () => {
 	await signIn(list.length > 0);
 	forgetSchemas();

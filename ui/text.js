@@ -32,11 +32,16 @@ const en = {
 
 export const languages = {en: 'English', de: 'Deutsch'};
 const catalogues = {en};
-export let language = (navigator.languages ?? ['en']).map((l) => l.slice(0, 2)).find((l) => l in languages) ?? 'en';
+export const preferred = (navigator.languages ?? ['en']).map((l) => l.slice(0, 2)).find((l) => l in languages) ?? 'en';
+export let language = 'en';
 
+// If its texts do not arrive, the language stays.
 export async function useLanguage(name) {
-	language = name in languages ? name : 'en';
-	catalogues[language] ??= (await import(`./${language}.js`)).default;
+	const wanted = name in languages ? name : 'en';
+
+	catalogues[wanted] ??= await import(`./${wanted}.js`).then((file) => file.default, () => undefined);
+	if (catalogues[wanted])
+		language = wanted;
 	document.documentElement.lang = language;
 }
 

@@ -371,6 +371,19 @@ const scenarios = {
 		must(await page.getAttribute('html', 'lang') === 'de', 'lang is not de');
 		await finish(page);
 	},
+	async a_file_that_does_not_arrive_is_named_or_done_without() {
+		const page = await open({locale: 'de-DE'});
+		await page.route(/\/(de|keys)\.js$/, (route) => route.abort());
+		await page.goto(`${site.url}/ui/#/${site.project}/logins`);
+		await signIn(page);
+		await page.waitForSelector('main h1');
+		must((await page.textContent('h1')) === 'Logins', 'without the German texts it is not English');
+		must(await page.getAttribute('html', 'lang') === 'en', 'lang is not en');
+		await page.click('nav a:text-is("Keys")');
+		await page.waitForSelector('main [role=alert]');
+		must((await page.textContent('main [role=alert]')).includes('does not answer'), await page.textContent('main [role=alert]'));
+		await finish(page);
+	},
 	async signing_out_ends_the_session() {
 		const page = await start();
 		await page.click('#top button');
