@@ -1,11 +1,12 @@
 // run.mjs: drives the page in Chromium.  SITE is JSON: {url, project, access, secret, admin: [access, secret], registry, plant, shots}.
 // Prints a line of JSON for each scenario: {"name", "ok", "why"}.
-import {chromium} from 'playwright-core';
 import {createRequire} from 'node:module';
 import fs from 'node:fs';
 
 const site = JSON.parse(process.env.SITE);
-const axeText = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const require = createRequire(import.meta.url); // an import would not look into NODE_PATH
+const {chromium} = require('playwright-core');
+const axeText = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const only = process.env.UI_ONLY ? new RegExp(process.env.UI_ONLY) : null;
 const browser = await chromium.launch({executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
 
