@@ -420,63 +420,52 @@ add_texts(struct client_call *c, struct json_out *w)
 	}
 }
 
-/* The body of a new login at this registry; NULL with a sentence in c->why. */
-static const char *
-new_login(struct client_call *c, const char *registry_id, const struct registry_url *url)
+/* Begins the body of a new login: all but its registry. False with a sentence in c->why. */
+static bool
+begin_login(struct client_call *c, const struct registry_url *url, struct json_out *w)
 {
 	const char *source = arguments_value(c->arguments, "source", NULL), *secret = NULL;
 	const struct source_row *row = source != NULL ? source_find(source) : NULL;
-	struct json_out w;
-	size_t len;
 
 	if (source != NULL && row == NULL) {
 		(void)snprintf(c->why, CLIENT_WHY_MAX,
 			       "there is no source %.64s: see `regcred add "
 			       "--help`",
 			       source);
-		return NULL;
+		return false;
 	}
 	if ((row == NULL || row->needs_secret ||
 	     arguments_find(c->arguments, "from-file") != NULL ||
 	     arguments_find(c->arguments, "password-stdin") != NULL) &&
 	    (secret = call_secret(c, row == NULL ? "Password (not shown): "
 						 : "Secret of the source (not shown): ")) == NULL)
-		return NULL;
-	json_out_init(&w, c->arena);
-	json_begin_object(&w);
-	json_name(&w, "registryId");
-	json_string(&w, registry_id);
+		return false;
+	json_out_init(w, c->arena);
+	json_begin_object(w);
 	if (*url->path != '\0') {
-		json_name(&w, "pathPrefix");
-		json_string(&w, url->path);
+		json_name(w, "pathPrefix");
+		json_string(w, url->path);
 	}
-	add_texts(c, &w);
+	add_texts(c, w);
 	if (row != NULL) {
-		json_name(&w, "source");
-		json_string(&w, source);
-		if (!add_source_config(c, row, &w))
-			return NULL;
+		json_name(w, "source");
+		json_string(w, source);
+		if (!add_source_config(c, row, w))
+			return false;
 	}
 	if (secret != NULL) {
-		json_name(&w, row != NULL ? "sourceSecret" : "secretValue");
-		json_string(&w, secret);
+		json_name(w, row != NULL ? "sourceSecret" : "secretValue");
+		json_string(w, secret);
 	}
-	json_end_object(&w);
-	(void)strcpy(c->why, "out of memory");
-	return json_out_text(&w, &len);
+	return true;
 }
 
-/* The registry of this address, made if there is none. */
 static const struct json *
-known_or_new_registry(struct client_call *c, const struct registry_url *url)
+new_registry(struct client_call *c, const struct registry_url *url)
 {
-	const struct json *registry =
-		call_find(c, &registries, "registry", url->key, call_registry_names);
 	struct json_out w;
 	size_t len;
 
-	if (registry != NULL)
-		return registry;
 	json_out_init(&w, c->arena);
 	json_begin_object(&w);
 	json_name(&w, "serverAddress");
@@ -546,7 +535,9 @@ client_add(struct client_call *c)
 {
 	struct registry_url url;
 	const struct json *registry, *login;
-	const char *wrong, *body;
+	const char *wrong;
+	struct json_out w;
+	size_t len;
 
 	if (c->arguments->word_count == 0)
 		return call_fail("which registry? such as `regcred add ghcr.io --user bot`");
@@ -558,11 +549,17 @@ client_add(struct client_call *c)
 	if (arguments_value(c->arguments, "user", NULL) == NULL &&
 	    arguments_value(c->arguments, "source", NULL) == NULL)
 		return call_fail("which user name? give it with --user");
-	registry = known_or_new_registry(c, &url);
-	if (registry == NULL || is_stored(c, client_text(registry, "id"), &url))
+	registry = call_find(c, &registries, "registry", url.key, call_registry_names);
+	if (registry != NULL && is_stored(c, client_text(registry, "id"), &url))
 		return call_fail(c->why);
-	body = new_login(c, client_text(registry, "id"), &url);
-	login = body != NULL ? call_ask(c, "POST", "registrycredentials", body) : NULL;
+	/* A registry is made when nothing else is missing. */
+	if (!begin_login(c, &url, &w) ||
+	    (registry == NULL && (registry = new_registry(c, &url)) == NULL))
+		return call_fail(c->why);
+	json_name(&w, "registryId");
+	json_string(&w, client_text(registry, "id"));
+	json_end_object(&w);
+	login = call_ask(c, "POST", "registrycredentials", json_out_text(&w, &len));
 	if (login == NULL || !call_rows(c, "registries", "", &registries))
 		return call_fail(c->why);
 	return tell_stored(c, login, "stored");

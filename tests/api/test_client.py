@@ -143,6 +143,9 @@ class Logins(Base):
         told = self.fails("add", "more.example", "--source", "quay", "--set", "endpoint=http://127.0.0.1:9", "--set", "organization=o",
                           "--set", "robot=r", "--set", "rotateEvery=weekly", stdin="x")
         self.assertIn('"rotateEvery" of sourceConfig has to be a number', told)
+        for words in (["--source", "nothing"], ["--source", "vault", "--set", "adress=x"], ["--user", "bot"]):
+            self.fails("add", "unmade.example", *words, stdin="x" if "--set" in words else "")
+        self.assertNotIn("unmade.example", self.says("registries"))
 
     def test_a_trial_stores_nothing(self):
         address, password = self.registry()
