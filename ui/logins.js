@@ -2,7 +2,6 @@
 import {el, fill, dialog, say, freshId} from './dom.js';
 import {ask, get, post, byId, forgetRows} from './api.js';
 import {makeTable} from './table.js';
-import {makeForm} from './form.js';
 import {details, edit, actionItems, bulkActions, nameOf} from './rows.js';
 import {t, word} from './text.js';
 import {state, check, expiry, time, badge, now} from './show.js';
@@ -85,6 +84,7 @@ async function registryFor(scope, address, known) {
 async function addLogin({scope, schemas, choice = null, done}) {
 	const schema = schemas.registryCredential;
 	const known = (await get(`${scope}/registries?limit=1000&state_ne=inactive`)).data;
+	const {makeForm} = await import('./form.js');
 	const listId = freshId('known');
 	const addressId = freshId('address');
 	const address = el('input', {id: addressId, list: listId, value: choice?.[1] ?? '', placeholder: choice?.[2], autocomplete: 'off', spellcheck: 'false', 'aria-describedby': `${addressId}-help`});

@@ -1,7 +1,6 @@
 // rows: what can be done with a row of any type: its details, its form, its actions, several at once.
 import {el, fill, dialog, say} from './dom.js';
 import {ask, get, forgetRows} from './api.js';
-import {makeForm} from './form.js';
 import {t, word} from './text.js';
 import {value} from './show.js';
 
@@ -18,6 +17,7 @@ export function details(schema, row) {
 // An edit that compares: a row that somebody changed meanwhile is shown beside what was typed.
 export async function edit(schema, row, options, done) {
 	let base = await get(row.links.self);
+	const {makeForm} = await import('./form.js');
 	let etag = base.etag;
 	const save = async (values, over = false) => {
 		if (Object.keys(values).length > 0)
