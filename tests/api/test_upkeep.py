@@ -3,6 +3,7 @@ that were there (or those of the backup) open,
 and `check` proves each sealed value.  What happens at each call that fails: test_walk."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -277,13 +278,17 @@ class Upkeep(unittest.TestCase):
         self.assertIn("1 keys and 0 logins that were no longer valid are valid again", done.stdout)
         self.assertIn("restore", run("audit", "list", "--state-dir", state).stdout)
 
+    def is_ready(self, state):
+        """Whether the pool's processes have the database open: its socket is there before."""
+        pool = json.loads(run("status", "--json", "--state-dir", state).stdout or "{}").get("pool")
+        return pool and all(process["state"] == "ready" for process in pool["processes"])
+
     def test_an_init_of_a_running_pool_changes_nothing(self):
         state = self.fresh()
         pool = subprocess.Popen([harness.program("regcredd"), "--state-dir", state],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            self.assertTrue(
-                harness.wait_until(lambda: os.path.exists(os.path.join(state, "regcredd.sock"))))
+            self.assertTrue(harness.wait_until(lambda: self.is_ready(state)))
             self.assertEqual(run("init", "--state-dir", state).returncode, 0)
             connection = __import__("sqlite3").connect(os.path.join(state, "regcred.db"),
                                                        isolation_level=None)
