@@ -231,8 +231,7 @@ finish_store_secret(struct finish *f)
 
 	if (rc != STORE_OK)
 		return rc;
-	if (secrets_protect(&f->context, &sealed, field, r->new_secret, &e) != ERR_NONE ||
-	    secrets_keep_current(f->tx, &f->context, &sealed, field, r->new_secret, &e) != ERR_NONE)
+	if (secrets_store(f->tx, &f->context, &sealed, field, r->new_secret, &e) != ERR_NONE)
 		return STORE_FAILED;
 	finish_set(f, COL_SECRET_VALUE, sealed.columns[COL_SECRET_VALUE]);
 	if (r->new_user != NULL)

@@ -209,7 +209,7 @@ secrets_text(const struct change *change, const struct field *field)
 	return field->column == COL_SOURCE_SECRET ? change->source_secret : change->secret;
 }
 
-enum err
+static enum err
 secrets_protect(const struct context *c, struct record *row, const struct field *field,
 		const char *text, struct error *e)
 {
@@ -250,7 +250,8 @@ knows_key(struct store_tx *tx, const struct context *c, const struct value *seal
 	return rc == STORE_OK && !keyring_matches(c->ring, id, "seal", &check) ? STORE_NONE : rc;
 }
 
-enum err
+/* See secrets_keep_new_current(). */
+static enum err
 secrets_keep_current(struct store_tx *tx, const struct context *c, struct record *row,
 		     const struct field *field, const char *text, struct error *e)
 {
@@ -270,6 +271,15 @@ secrets_keep_current(struct store_tx *tx, const struct context *c, struct record
 		log_error("the database does not know the key that new secrets are sealed with: "
 			  "this key file is not the one of its last `regcred rekey`");
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, e);
+}
+
+enum err
+secrets_store(struct store_tx *tx, const struct context *c, struct record *row,
+	      const struct field *field, const char *text, struct error *e)
+{
+	return secrets_protect(c, row, field, text, e) == ERR_NONE
+		       ? secrets_keep_current(tx, c, row, field, text, e)
+		       : e->code;
 }
 
 enum err

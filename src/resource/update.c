@@ -47,8 +47,7 @@ update_secret(struct store_tx *tx, const struct context *c, const struct change 
 			continue;
 		}
 		row->columns[f->column] = value_null();
-		if (secrets_protect(c, row, f, text, e) != ERR_NONE ||
-		    secrets_keep_current(tx, c, row, f, text, e) != ERR_NONE)
+		if (secrets_store(tx, c, row, f, text, e) != ERR_NONE)
 			return e->code;
 	}
 	return ERR_NONE;

@@ -102,8 +102,7 @@ version_add(struct store_tx *tx, const struct context *c, const struct record *l
 	enum store_rc rc = login_find_address(NULL, tx, c->arena, &row);
 	if (rc != STORE_OK)
 		return rc;
-	if (secrets_protect(c, &row, field, version->secret, &e) != ERR_NONE ||
-	    secrets_keep_current(tx, c, &row, field, version->secret, &e) != ERR_NONE)
+	if (secrets_store(tx, c, &row, field, version->secret, &e) != ERR_NONE)
 		return arena_failed(c->arena) ? STORE_NO_MEMORY : STORE_FAILED;
 	rc = store_insert(tx, &row);
 	if (rc == STORE_OK && out != NULL)
@@ -287,8 +286,7 @@ take_present(struct store_tx *tx, const struct context *c, const struct record *
 	version->columns[COL_VERSION] = value_int(version_of(login));
 	version->columns[COL_PUBLIC_VALUE] = login->columns[COL_PUBLIC_VALUE];
 	version->columns[COL_HANDLE] = login->columns[COL_SOURCE_HANDLE];
-	if (secrets_protect(c, version, field, secret, &e) != ERR_NONE ||
-	    secrets_keep_current(tx, c, version, field, secret, &e) != ERR_NONE)
+	if (secrets_store(tx, c, version, field, secret, &e) != ERR_NONE)
 		return arena_failed(c->arena) ? STORE_NO_MEMORY : STORE_FAILED;
 	return store_update(tx, &family_secret_version, record_id(version), version->columns,
 			    COL_BIT(COL_SECRET_VALUE) | COL_BIT(COL_VERSION) |
@@ -319,8 +317,7 @@ take_former(struct store_tx *tx, struct work *w, const struct record *former, co
 		row->columns[reset[i]] = value_null();
 		given |= COL_BIT(reset[i]);
 	}
-	if (secrets_protect(w->context, row, field, secret, w->error) != ERR_NONE ||
-	    secrets_keep_current(tx, w->context, row, field, secret, w->error) != ERR_NONE)
+	if (secrets_store(tx, w->context, row, field, secret, w->error) != ERR_NONE)
 		return w->error->code;
 	enum store_rc rc =
 		store_update(tx, &family_credential, record_id(row), row->columns, given);
