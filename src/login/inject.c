@@ -256,12 +256,11 @@ static enum err
 host_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct host_note *n = arg;
-	const struct record *login = n->work->login->row;
+	const struct inject_work *w = n->work;
+	enum store_rc rc = use_note_host(tx, w->context,
+					 w->login->row->columns[COL_REGISTRY_ID].number, n->host);
 
-	return use_note_host(tx, n->work->context, login->columns[COL_REGISTRY_ID].number,
-			     n->host) == STORE_OK
-		       ? ERR_NONE
-		       : ERR_INTERNAL;
+	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
 /* The first host that gives a token for a registry's login is the one for all. */
@@ -273,7 +272,9 @@ remember_token_host(const struct inject_work *w, const char *host)
 	if (host == NULL || w->login->token_host != NULL)
 		return ERR_NONE;
 	enum store_rc rc = store_write(w->context->store, host_in_transaction, &n);
-	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
+	if (rc == STORE_OK)
+		return ERR_NONE;
+	return rc == STORE_ABORTED ? w->error->code : store_err(rc, w->error);
 }
 
 /* A cached token must have some time left, so that it does not expire before it is used. */
