@@ -75,9 +75,7 @@ write_sources(struct json_out *w)
 		json_name(w, "members");
 		json_begin_object(w);
 		for (struct source_member m; source_next_member(&rest, &m);) {
-			const char *name = arena_copy(w->arena, m.name, m.len);
-
-			json_name(w, name != NULL ? name : ""); /* then the document fails */
+			json_name(w, arena_copy(w->arena, m.name, m.len));
 			json_begin_object(w);
 			json_name(w, "type");
 			json_string(w, m.type == JSON_TRUE     ? "boolean"

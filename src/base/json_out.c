@@ -233,6 +233,10 @@ writer_put_string(struct json_out *w, const char *text, size_t len, const char *
 void
 json_name(struct json_out *w, const char *name)
 {
+	if (name == NULL) {
+		w->failed = true;
+		return;
+	}
 	writer_put_string(w, name, strlen(name), "\":", 2);
 	w->comma = false;
 }

@@ -29,6 +29,7 @@ void json_begin_object(struct json_out *w);
 void json_end_object(struct json_out *w);
 void json_begin_array(struct json_out *w);
 void json_end_array(struct json_out *w);
+/* NULL, as arena_printf() returns it without memory, is a failure. */
 void json_name(struct json_out *w, const char *name);
 /* NULL is written as null. */
 void json_string(struct json_out *w, const char *text);

@@ -242,8 +242,7 @@ write_kubelet(struct json_out *w, const struct hand_out_work *work)
 	format_name_and_text(w, "cacheDuration", cache_duration(work));
 	json_name(w, "auth");
 	json_begin_object(w);
-	if (key != NULL)
-		write_kubelet_login(w, entry, key);
+	write_kubelet_login(w, entry, key);
 	if (entry->login->registry->hub) /* the kubelet looks for both names */
 		write_kubelet_login(w, entry, arena_printf(w->arena, "%s%s", hub_host, path));
 	json_end_object(w);

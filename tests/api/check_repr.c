@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "access/permissions.h"
+#include "api/openapi.h"
 #include "api/repr.h"
 #include "base/arena.h"
 #include "base/http.h"
@@ -184,6 +185,32 @@ START_TEST(a_document_without_memory_is_no_document)
 }
 END_TEST
 
+/* After a while the same places come again for the next type. */
+START_TEST(a_description_without_memory_is_no_description)
+{
+	enum { EACH = 60, STEP = 13 };
+	struct arena *own = arena_new(RIG_ARENA);
+	unsigned n = 1;
+
+	for (;; n += n < EACH ? 1 : STEP) {
+		struct json_out w;
+		size_t len;
+
+		arena_reset(own);
+		arena_fail_at(own, n);
+		json_out_init(&w, own);
+		openapi_write(&w, "https://r.example.test/v1", ROLE_SUPERADMIN, API_V2_BETA);
+		if (!arena_failed(own)) {
+			ck_assert_ptr_nonnull(json_out_text(&w, &len));
+			break;
+		}
+		ck_assert_uint_lt(n, 2000);
+	}
+	ck_assert_uint_gt(n, 100);
+	arena_free(own);
+}
+END_TEST
+
 static int
 is_name(const struct dirent *entry)
 {
@@ -213,6 +240,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, the_documents_are_what_they_were, 0, file_count);
 	tcase_add_test(tc, a_document_without_memory_is_no_document);
+	tcase_add_test(tc, a_description_without_memory_is_no_description);
 	suite_add_tcase(suite, tc);
 	return file_count > 0 ? run_suite(suite) : EXIT_FAILURE;
 }
