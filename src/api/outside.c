@@ -62,13 +62,10 @@ answer_metrics(struct app *app, const struct request *request, struct arena *are
 	       struct response *response)
 {
 	struct gauge gauges[STORE_GAUGES_MAX];
-	static const char *const results[] = {
-#define RESULT(name, word, sentence) word,
-#include "model/renew_result.def"
-#undef RESULT
-		NULL};
-	const struct metrics_now now = {
-		clock_wall_ms(), gauges, store_gauges(app->store, gauges), {source_names, results}};
+	const struct metrics_now now = {clock_wall_ms(),
+					gauges,
+					store_gauges(app->store, gauges),
+					{source_names, refresh_results}};
 	size_t len = 0;
 	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
 

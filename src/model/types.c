@@ -37,7 +37,7 @@ static const char *const verification_results[] = {
 #undef RESULT
 	NULL
 };
-static const char *const refresh_results[] = {
+const char *const refresh_results[] = {
 #define RESULT(name, word, sentence) word,
 #include "model/renew_result.def"
 #undef RESULT
