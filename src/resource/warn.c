@@ -15,13 +15,12 @@
 enum {
 	PAGE = 200, /* rows of one transaction */
 	PAGE_ARENA = 16 * 1024 * 1024,
-	DEFAULT_LONGEST_S = 14 * 24 * 60 * 60,
 	EXPIRED = 0, /* values of `warned` that are no thresholds */
 	OVERDUE = 1,
 	NOTHING = -1,
 };
 
-static const char default_thresholds[] = "1209600 604800 86400";
+static const char default_thresholds[] = "1209600 604800 86400"; /* as expiryWarnings has */
 
 struct warning_pass {
 	struct store *store;
@@ -191,12 +190,26 @@ walk_pages(struct warning_pass *p, struct list_query *q, const char *thresholds)
 	return rc;
 }
 
-/* Of one account, or of all, what ends within that time. */
+static int64_t
+longest_of(const char *thresholds)
+{
+	char one[LIST_ITEM_SIZE];
+	int64_t longest = 0;
+
+	while (list_next(&thresholds, one)) {
+		int64_t seconds = strtoll(one, NULL, 10);
+
+		longest = seconds > longest ? seconds : longest;
+	}
+	return longest;
+}
+
+/* Of one account, or of all, what ends within the longest of the thresholds. */
 static enum store_rc
-walk_accounts(struct warning_pass *p, const struct owners *owners, int64_t within_s,
-	      const char *thresholds)
+walk_accounts(struct warning_pass *p, const struct owners *owners, const char *thresholds)
 {
 	static const enum type_place types[] = {T_REGISTRY_CREDENTIAL, T_API_KEY};
+	int64_t until_ms = p->now_ms + longest_of(thresholds) * 1000;
 	enum store_rc rc = STORE_OK;
 
 	for (size_t i = 0; rc == STORE_OK && i < 4; i++) {
@@ -206,10 +219,8 @@ walk_accounts(struct warning_pass *p, const struct owners *owners, int64_t withi
 				       .condition_count = 2,
 				       .limit = PAGE};
 
-		q.conditions[0] =
-			(struct condition){.column = COL_EXPIRES,
-					   .op = OP_LTE,
-					   .value = value_int(p->now_ms + within_s * 1000)};
+		q.conditions[0] = (struct condition){
+			.column = COL_EXPIRES, .op = OP_LTE, .value = value_int(until_ms)};
 		q.conditions[1] = (struct condition){.column = COL_WARNED,
 						     .op = i % 2 == 0 ? OP_NULL : OP_GT,
 						     .value = value_int(EXPIRED)};
@@ -237,19 +248,14 @@ walk_projects(struct warning_pass *p)
 		rc = store_list(p->store, arena, &q, &projects);
 		for (size_t i = 0; rc == STORE_OK && i < projects.count; i++) {
 			const char *list = record_text(&projects.items[i], COL_EXPIRY_WARNINGS);
-			int64_t id = record_id(&projects.items[i]), longest = 0;
+			int64_t id = record_id(&projects.items[i]);
 			const struct owners owner = {.ids = &id, .count = 1};
-			char one[LIST_ITEM_SIZE];
 
-			for (const char *rest = list; list_next(&rest, one);)
-				longest = strtoll(one, NULL, 10) > longest ? strtoll(one, NULL, 10)
-									   : longest;
-			rc = walk_accounts(p, &owner, longest, list);
+			rc = walk_accounts(p, &owner, list);
 			q.from = (struct position){.set = true, .id = id};
 		}
 	}
-	if (arena != NULL)
-		arena_free(arena);
+	arena_free(arena);
 	return rc;
 }
 
@@ -263,9 +269,8 @@ warn_sweep(struct store *s, const struct keyring *ring, int64_t now_ms, size_t *
 	if (rc == STORE_OK)
 		rc = walk_projects(&p);
 	if (rc == STORE_OK)
-		rc = walk_accounts(&p, &owners_all, DEFAULT_LONGEST_S, default_thresholds);
-	if (p.arena != NULL)
-		arena_free(p.arena);
+		rc = walk_accounts(&p, &owners_all, default_thresholds);
+	arena_free(p.arena);
 	*done = p.done;
 	return rc;
 }
