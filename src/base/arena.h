@@ -16,7 +16,7 @@ struct arena;
 
 /* A new arena that allocates at most limit bytes between two resets. NULL if out of memory. */
 struct arena *arena_new(size_t limit);
-/* Wipes and releases everything. */
+/* Wipes and releases everything.  NULL is allowed. */
 void arena_free(struct arena *a);
 /* Wipes all allocations and keeps one chunk for the next request. */
 void arena_reset(struct arena *a);

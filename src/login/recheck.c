@@ -89,17 +89,16 @@ recheck_schedule(struct store *s, int64_t now_ms, size_t *done)
 	enum store_rc rc = b.arena != NULL ? STORE_OK : STORE_NO_MEMORY;
 
 	*done = 0;
-	do {
-		if (rc == STORE_OK)
-			rc = store_unchecked(s, now_ms, RECHECK_EVERY_S, b.ids, BATCH, &b.count);
+	b.done = BATCH;
+	while (rc == STORE_OK && b.done == BATCH) {
+		rc = store_unchecked(s, now_ms, RECHECK_EVERY_S, b.ids, BATCH, &b.count);
 		if (rc != STORE_OK || b.count == 0)
 			break;
 		arena_reset(b.arena);
 		b.done = 0;
 		rc = store_write(s, schedule_in_transaction, &b);
 		*done += b.done;
-	} while (rc == STORE_OK && b.done == BATCH);
-	if (b.arena != NULL)
-		arena_free(b.arena);
+	}
+	arena_free(b.arena);
 	return rc;
 }

@@ -240,8 +240,7 @@ list_within(const struct context *c, const struct list_request *request, struct 
 	*out = (struct record_list){.items = arena_array(c->arena, limit, sizeof(*out->items))};
 	s.looking.arena = arena_new(SCAN_ARENA);
 	if (out->items == NULL || s.looking.arena == NULL) {
-		if (s.looking.arena != NULL)
-			arena_free(s.looking.arena);
+		arena_free(s.looking.arena);
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	}
 	enum err rc = scan_run(&s);
