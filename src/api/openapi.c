@@ -145,10 +145,8 @@ write_limits(struct json_out *w, const struct field *field)
 		json_name(w, "maxLength");
 		json_int(w, field->max_len);
 	}
-	if (field->fallback != NULL) {
-		json_name(w, "default");
-		json_raw(w, field->fallback, strlen(field->fallback));
-	}
+	if (field->fallback != NULL)
+		raw(w, "default", field->fallback);
 }
 
 /* Answers may hold words that a newer server knows, so options bind what is sent only. */
@@ -214,23 +212,34 @@ takes_input(const struct openapi *o, const struct resource_type *type, unsigned 
 	return false;
 }
 
+/* A schema that has all of the schema `base`, and what is written until end_derived(). */
+static void
+begin_derived(struct json_out *w, const char *name, const char *base)
+{
+	begin_member(w, name);
+	begin_list(w, "allOf");
+	json_begin_object(w);
+	refer(w, "schemas", base, "");
+	json_end_object(w);
+	json_begin_object(w);
+	text(w, "type", "object");
+}
+
+static void
+end_derived(struct json_out *w)
+{
+	json_end_object(w);
+	json_end_array(w);
+	json_end_object(w);
+}
+
 /* The members that every resource has, and the type's own. */
 static void
 write_answer_schema(const struct openapi *o, const struct resource_type *type)
 {
-	struct json_out *w = o->w;
-
-	begin_member(w, type->id);
-	begin_list(w, "allOf");
-	json_begin_object(w);
-	refer(w, "schemas", "resource", "");
-	json_end_object(w);
-	json_begin_object(w);
-	text(w, "type", "object");
+	begin_derived(o->w, type->id, "resource");
 	write_fields(o, type, MAY_READ);
-	json_end_object(w);
-	json_end_array(w);
-	json_end_object(w);
+	end_derived(o->w);
 }
 
 static void
@@ -263,13 +272,7 @@ write_collection_schema(const struct openapi *o, const struct resource_type *typ
 {
 	struct json_out *w = o->w;
 
-	begin_member(w, arena_printf(w->arena, "%sCollection", type->id));
-	begin_list(w, "allOf");
-	json_begin_object(w);
-	refer(w, "schemas", "collection", "");
-	json_end_object(w);
-	json_begin_object(w);
-	text(w, "type", "object");
+	begin_derived(w, arena_printf(w->arena, "%sCollection", type->id), "collection");
 	begin_member(w, "properties");
 	begin_member(w, "data");
 	text(w, "type", "array");
@@ -279,9 +282,7 @@ write_collection_schema(const struct openapi *o, const struct resource_type *typ
 	json_end_object(w);
 	json_end_object(w);
 	json_end_object(w);
-	json_end_object(w);
-	json_end_array(w);
-	json_end_object(w);
+	end_derived(w);
 }
 
 /* Parts that are the same for all */
