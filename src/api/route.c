@@ -207,7 +207,8 @@ route_act(struct call *c)
 	return route_request(c);
 }
 
-/* For auth_request of nginx: the URL is the one that the client requests from the registry. A key is required: it works with docker login, and another site cannot make a browser send one. */
+/* For auth_request of nginx: the URL is the one that the client requests from the registry. A key
+ * is required: it works with docker login, and another site cannot make a browser send one. */
 static enum err
 act_inject(struct call *c)
 {

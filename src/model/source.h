@@ -44,7 +44,7 @@ extern const char *const source_names[];
 const struct source_row *source_find(const char *name);
 
 /* Checks the object `config` against the row's members.  ERR_INVALID_OPTION for a member that is
- * not in the table, ERR_MISSING_REQUIRED for one that is missing, ERR_INVALID_TYPE for one of
+ * not in the table, ERR_MISSING_REQUIRED for one that is missing, ERR_INVALID_FORMAT for one of
  * another type; the member's name is in the sentence. */
 enum err source_check(const struct source_row *source, const struct json *config, struct arena *a,
 		      struct error *e) __attribute__((warn_unused_result));

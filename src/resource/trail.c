@@ -101,8 +101,8 @@ write_changes(struct json_out *w, const struct record *old, const struct record 
 
 		if (f->column == COL_NONE || (columns & COL_BIT(f->column)) == 0)
 			continue;
-		columns &=
-			~COL_BIT(f->column); /* a field may be in the table once for each version */
+		/* A field may be in the table once for each version. */
+		columns &= ~COL_BIT(f->column);
 		if (old != NULL ? !secret && trail_same_value(&old->columns[f->column], v)
 				: v->type == VALUE_NULL)
 			continue;

@@ -106,8 +106,8 @@ forget_result(const struct context *c, const struct record *old, struct record *
 	return given | COL_BIT(COL_VERIFY_DUE);
 }
 
-/* Set by update_secret(). A family without the second one has another column in its place, which is
- * told apart by the type. */
+/* The columns that update_secret() sets. By the type, because families share the places of columns.
+ */
 static uint64_t
 sealed_columns(const struct resource_type *type)
 {
@@ -159,8 +159,9 @@ update_in_transaction(struct store_tx *tx, void *arg)
 	if (rc != STORE_OK)
 		return work_fail(w, rc);
 	*w->row = old;
+	const uint64_t plain = columns & ~sealed_columns(old.type);
 	for (unsigned i = 1; i < COL__COUNT; i++)
-		if ((columns & COL_BIT(i) & ~sealed_columns(old.type)) != 0)
+		if ((plain & COL_BIT(i)) != 0)
 			w->row->columns[i] = w->change->columns[i];
 	bool holds;
 	if (bounds_hold(c, tx, &old, &holds, w->error) != ERR_NONE)
