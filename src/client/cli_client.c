@@ -346,20 +346,28 @@ note_line_break(const char *address)
 	(void)fputs(": the password ends with a line break, which is stored with it\n", stderr);
 }
 
-/* docker reads names in any case. */
-static void
+/* docker reads names in any case.  The name that the object has twice so, where programs differ on
+ * which one counts; or NULL. */
+static const char *
 name_as_docker(const struct json *object)
 {
 	static const char *const names[] = {"auths",	     "auth",	   "username",	 "password",
 					    "identitytoken", "credsStore", "credHelpers"};
+	enum { COUNT = sizeof(names) / sizeof(*names) };
+	bool seen[COUNT] = {false};
 
 	if (object == NULL || object->type != JSON_OBJECT)
-		return;
+		return NULL;
 	for (struct json *m = object->child; m != NULL; m = m->next)
-		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-			if (strcasecmp(m->name, names[i]) == 0 &&
-			    json_member(object, names[i]) == NULL)
-				m->name = names[i];
+		for (size_t i = 0; i < COUNT; i++) {
+			if (strcasecmp(m->name, names[i]) != 0)
+				continue;
+			if (seen[i])
+				return names[i];
+			seen[i] = true;
+			m->name = names[i];
+		}
+	return NULL;
 }
 
 /* docker leaves one behind for a registry whose login a credential helper keeps. */
@@ -386,8 +394,8 @@ import_entry(struct importing *c, const struct json *entry)
 	const char *wrong = registry_url_parse(c->work, entry->name, &store.address);
 
 	bool token = wrong == NULL && is_docker_token(&store.address);
+	const char *twice = name_as_docker(entry);
 
-	name_as_docker(entry);
 	/* docker and podman ignore the path of a URL. */
 	if (store.address.scheme_given)
 		store.address.path = "";
@@ -395,6 +403,10 @@ import_entry(struct importing *c, const struct json *entry)
 		client_cli_tell(entry->name, NULL, "nothing there: a helper may keep its login");
 	else if (wrong != NULL)
 		client_cli_refuse(c, entry->name, NULL, wrong);
+	else if (twice != NULL)
+		client_cli_refuse(
+			c, entry->name, NULL,
+			arena_printf(c->work, "it has \"%s\" twice, in another case.", twice));
 	else if (token)
 		client_cli_refuse(c, entry->name, NULL, "a token of docker's own.");
 	else if ((wrong = read_login(c->work, entry, &store)) != NULL)
@@ -447,7 +459,7 @@ is_dockercfg(const struct json *file)
 	bool any = false;
 
 	for (const struct json *m = file->child; m != NULL; m = m->next) {
-		name_as_docker(m);
+		(void)name_as_docker(m); /* import_entry() asks again */
 		any |= client_text(m, "auth") != NULL;
 		if (client_text(m, "auth") == NULL && !is_left_behind(m))
 			return false;
@@ -469,7 +481,12 @@ import_file(struct importing *c, const char *path)
 			       e.detail != NULL ? e.detail : "out of memory");
 		return call_fail(c->call->why);
 	}
-	name_as_docker(file);
+	const char *twice = name_as_docker(file);
+	if (twice != NULL) {
+		(void)snprintf(c->call->why, sizeof(c->call->why),
+			       "%s: it has \"%s\" twice, in another case: correct it", path, twice);
+		return call_fail(c->call->why);
+	}
 	const struct json *auths = json_member(file, "auths");
 	bool object = file != NULL && file->type == JSON_OBJECT;
 	if (auths == NULL && object && is_dockercfg(file))

@@ -283,6 +283,29 @@ class Import(Base):
                                       {"auths": {"nul.example": {"auth": packed(b"c\0i:x")}}}))
         self.assertIn("NOT IMPORTED: its user name contains a NUL byte", done.stdout)
 
+    def test_a_name_twice_is_not_read_one_way_or_the_other(self):
+        """Programs differ on which of two members with one name counts."""
+        one, other = ("\"auth\":\"%s\"" % auth("ci", site.plant())["auth"] for _ in range(2))
+        for text, why in (
+                ('{"auths":{"x.example":{%s},"x.example":{%s}}}' % (one, other), "a name twice, again at byte "),
+                ('{"auths":{"x.example":{%s,%s}}}' % (one, other), "a name twice, again at byte "),
+                ('{"auths":{"x.example":{%s,%s}}}' % (one, other.replace("auth", "\\u0061uth", 1)), "a name twice, again at byte "),
+                ('{"auths":{"x.example":{%s}},"Auths":{"y.example":{%s}}}' % (one, other), 'it has "auths" twice, in another case: correct it'),
+                ('{"AUTHS":{"x.example":{%s}},"Auths":{"y.example":{%s}}}' % (one, other), 'it has "auths" twice, in another case: correct it')):
+            done = self.regcred("import", self.file("config.json", text))
+            self.assertEqual((done.returncode, done.stdout),
+                             (1, "0 made, 0 updated, 0 kept, 0 not imported\n"), text)
+            self.assertIn(why, done.stderr)
+        for form in '{"auths":%s}', "%s":
+            text = form % ('{"x.example":{%s,%s},"y.example":{%s}}'
+                           % (one, other.replace("auth", "Auth", 1), one))
+            done = self.regcred("import", self.file("config.json", text))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn('x.example  NOT IMPORTED: it has "auth" twice, in another case.\n',
+                          done.stdout)
+            self.assertRegex(done.stdout, "(?m)^y.example  ci  ")
+        self.assertEqual([row["serverAddress"] for row in self.rows("registries")], ["y.example"])
+
     def test_a_dry_run_promises_what_the_run_does(self):
         long, longer = "x" * 60000, "x" * 70000
         files = [self.file("a.json",
