@@ -201,25 +201,17 @@ START_TEST(only_what_is_in_this_gitlab_is_deleted)
 }
 END_TEST
 
+static void
+begin_without_memory(void)
+{
+	begin("right", ",'project':'memory'");
+	r.intent = "89";
+	r.again = true;
+}
+
 START_TEST(without_memory_it_is_asked_later)
 {
-	for (unsigned n = 1;; n++) {
-		struct arena *small = arena_new(RIG_ARENA);
-
-		begin("right", ",'project':'memory'");
-		r.intent = "89";
-		r.again = true;
-		r.arena = small;
-		arena_fail_at(small, n);
-		enum renew_result result = sources[SOURCE_GITLAB].fetch(&r);
-		bool failed = arena_failed(small);
-		ck_assert(failed || result == RENEW_REFRESHED);
-		arena_free(small);
-		sources_renewal_end(&r);
-		if (!failed)
-			break;
-		ck_assert_uint_lt(n, 300);
-	}
+	sources_fail_each(&r, SOURCE_GITLAB, begin_without_memory, 300);
 	ck_assert_uint_eq(count("projects/memory"), 1);
 }
 END_TEST

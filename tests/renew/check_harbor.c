@@ -185,23 +185,15 @@ START_TEST(the_end_of_a_robot_is_moved)
 }
 END_TEST
 
+static void
+begin_without_memory(void)
+{
+	begin("41", "right", ",'extendDays':90");
+}
+
 START_TEST(without_memory_it_is_asked_later)
 {
-	for (unsigned n = 1;; n++) {
-		struct arena *small = arena_new(RIG_ARENA);
-
-		begin("41", "right", ",'extendDays':90");
-		r.arena = small;
-		arena_fail_at(small, n);
-		enum renew_result result = sources[SOURCE_HARBOR].fetch(&r);
-		bool failed = arena_failed(small);
-		ck_assert(failed || result == RENEW_REFRESHED);
-		arena_free(small);
-		sources_renewal_end(&r);
-		if (!failed)
-			break;
-		ck_assert_uint_lt(n, 500);
-	}
+	sources_fail_each(&r, SOURCE_HARBOR, begin_without_memory, 500);
 }
 END_TEST
 

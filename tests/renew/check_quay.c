@@ -126,23 +126,15 @@ START_TEST(an_outcome_that_is_not_known_is_found_out)
 }
 END_TEST
 
+static void
+begin_without_memory(void)
+{
+	begin("memory", "right", robot_has("memory", "secret"));
+}
+
 START_TEST(without_memory_it_is_asked_later)
 {
-	for (unsigned n = 1;; n++) {
-		struct arena *small = arena_new(RIG_ARENA);
-
-		begin("memory", "right", robot_has("memory", "secret"));
-		r.arena = small;
-		arena_fail_at(small, n);
-		enum renew_result result = sources[SOURCE_QUAY].fetch(&r);
-		bool failed = arena_failed(small);
-		ck_assert(failed || result == RENEW_REFRESHED);
-		arena_free(small);
-		sources_renewal_end(&r);
-		if (!failed)
-			break;
-		ck_assert_uint_lt(n, 200);
-	}
+	sources_fail_each(&r, SOURCE_QUAY, begin_without_memory, 200);
 }
 END_TEST
 

@@ -133,23 +133,15 @@ START_TEST(the_same_is_no_news)
 }
 END_TEST
 
+static void
+begin_without_memory(void)
+{
+	begin("{" AT("right") "," PATH "," AS_ROLE "}", SECRET_ID);
+}
+
 START_TEST(without_memory_it_is_asked_later)
 {
-	for (unsigned n = 1;; n++) {
-		struct arena *small = arena_new(RIG_ARENA);
-
-		begin("{" AT("right") "," PATH "," AS_ROLE "}", SECRET_ID);
-		r.arena = small;
-		arena_fail_at(small, n);
-		enum renew_result result = sources[SOURCE_VAULT].fetch(&r);
-		bool failed = arena_failed(small);
-		ck_assert(failed || result == RENEW_REFRESHED);
-		arena_free(small);
-		sources_renewal_end(&r);
-		if (!failed)
-			break;
-		ck_assert_uint_lt(n, 300);
-	}
+	sources_fail_each(&r, SOURCE_VAULT, begin_without_memory, 300);
 }
 END_TEST
 

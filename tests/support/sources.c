@@ -156,6 +156,34 @@ sources_fetch(struct renewal *r, enum source_id id, enum renew_result wanted, co
 		ck_assert(r->new_secret != NULL && *r->new_secret != '\0');
 }
 
+enum renew_result
+sources_fetch_failing(struct renewal *r, enum source_id id, unsigned n, bool *failed)
+{
+	r->arena = arena_new(RIG_ARENA);
+	ck_assert_ptr_nonnull(r->arena);
+	r->deadline_ms = clock_ms() + 5000;
+	arena_fail_at(r->arena, n);
+	enum renew_result result = sources[id].fetch(r);
+	*failed = arena_failed(r->arena);
+	ck_assert_msg(*failed || result == RENEW_REFRESHED, "%s: %s", renew_result_word(result),
+		      r->message != NULL ? r->message : "");
+	arena_free(r->arena);
+	return result;
+}
+
+void
+sources_fail_each(struct renewal *r, enum source_id id, void (*begin)(void), unsigned most)
+{
+	bool failed = true;
+
+	for (unsigned n = 1; failed; n++) {
+		ck_assert_uint_le(n, most);
+		begin();
+		(void)sources_fetch_failing(r, id, n, &failed);
+		sources_renewal_end(r);
+	}
+}
+
 const char *
 sources_state(struct arena *a, const char *name, const char *path, const char *member)
 {

@@ -29,6 +29,13 @@ void sources_renewal_end(struct renewal *r);
  * none). No secret is in the sentence. */
 void sources_fetch(struct renewal *r, enum source_id id, enum renew_result wanted,
 		   const char *message);
+/* Asks with an arena of its own in which the n-th allocation and all later ones fail, in 5 s: the
+ * result is REFRESHED unless one failed.  What is in that arena is gone afterwards. */
+enum renew_result sources_fetch_failing(struct renewal *r, enum source_id id, unsigned n,
+					bool *failed);
+/* The same for n = 1, 2 and so on until none fails, at `most` at the latest.  `begin` makes *r each
+ * time. */
+void sources_fail_each(struct renewal *r, enum source_id id, void (*begin)(void), unsigned most);
 /* What a stand-in says of itself: json_at() of the answer to NAME/right/PATH. */
 const char *sources_state(struct arena *a, const char *name, const char *path, const char *member);
 
