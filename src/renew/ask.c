@@ -300,20 +300,36 @@ ask_header(struct renewal *r, const char *name, const char *value)
 }
 
 bool
+ask_setting(struct renewal *r, const char *name, const char *unit, int64_t least, int64_t most,
+	    int64_t *out)
+{
+	const struct json *value = json_member(r->config, name);
+	double number;
+
+	if (value == NULL || value->type == JSON_NULL)
+		return true;
+	if (ask_number(r->config, name, &number) && number >= (double)least &&
+	    number <= (double)most) {
+		*out = (int64_t)number;
+		return true;
+	}
+	r->message =
+		arena_printf(r->arena,
+			     "The member \"%s\" of sourceConfig has to be a number of %s, from "
+			     "%lld to %lld.",
+			     name, unit, (long long)least, (long long)most);
+	return false;
+}
+
+bool
 ask_every(struct renewal *r)
 {
-	double seconds = ASK_EVERY_S;
-	const struct json *value = json_member(r->config, "rotateEvery");
+	int64_t seconds = ASK_EVERY_S;
+	bool right = ask_setting(r, "rotateEvery", "seconds", ASK_EVERY_MIN_S, ASK_EVERY_MAX_S,
+				 &seconds);
 
-	if (value != NULL && value->type != JSON_NULL &&
-	    (!ask_number(r->config, "rotateEvery", &seconds) || seconds < ASK_EVERY_MIN_S ||
-	     seconds > ASK_EVERY_MAX_S)) {
-		r->message = "The member \"rotateEvery\" of sourceConfig has to be a number of "
-			     "seconds, from 60 to 31536000.";
-		return false;
-	}
-	r->every_ms = (int64_t)seconds * 1000;
-	return true;
+	r->every_ms = seconds * 1000;
+	return right;
 }
 
 /* Reading an answer */

@@ -78,8 +78,12 @@ const char *ask_form(struct arena *a, const char *text, const char *name, const 
  * would be more than one header, or none: the result is RENEW_MISCONFIGURED. */
 const char *ask_header(struct renewal *r, const char *name, const char *value);
 
-/* Sets r->every_ms by rotateEvery in sourceConfig, in seconds.  False with r->message: it is none;
- * the result is RENEW_MISCONFIGURED. */
+/* Reads a member of sourceConfig that is a number of `unit`, "days"; without one *out stays as it
+ * is.  False: ask_misconfigured(r, r->message); it is no number, or not from `least` to `most`. */
+bool ask_setting(struct renewal *r, const char *name, const char *unit, int64_t least, int64_t most,
+		 int64_t *out);
+
+/* Sets r->every_ms by rotateEvery in sourceConfig, in seconds.  False: as ask_setting(). */
 bool ask_every(struct renewal *r);
 
 /* A text member; NULL: missing, empty, or no text. */

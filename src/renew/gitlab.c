@@ -101,22 +101,6 @@ gitlab_url(struct renewal *r, const struct gitlab_kind *kind)
 	return path == NULL ? NULL : ask_url(r, "endpoint", NULL, path);
 }
 
-static enum renew_result
-gitlab_days(struct renewal *r, int64_t *days)
-{
-	double number = LIFETIME_DAYS;
-
-	if (json_member(r->config, "lifetimeDays") != NULL &&
-	    (!ask_number(r->config, "lifetimeDays", &number) || number < LIFETIME_MIN ||
-	     number > LIFETIME_MAX))
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The member \"lifetimeDays\" of sourceConfig has to be a number of "
-			       "days, from 2 to 400.",
-			       NULL);
-	*days = (int64_t)number;
-	return RENEW_REFRESHED;
-}
-
 static const char *
 gitlab_name(struct renewal *r)
 {
@@ -272,7 +256,7 @@ enum renew_result
 gitlab_fetch(struct renewal *r)
 {
 	const struct gitlab_kind *kind = gitlab_find_kind(r);
-	int64_t days = 0;
+	int64_t days = LIFETIME_DAYS;
 
 	if (kind == NULL)
 		return ask_end(r, RENEW_MISCONFIGURED,
@@ -286,8 +270,10 @@ gitlab_fetch(struct renewal *r)
 	const char *url = gitlab_url(r, kind);
 	if (url == NULL)
 		return RENEW_MISCONFIGURED;
-	enum renew_result result = gitlab_days(r, &days);
-	if (result == RENEW_REFRESHED && r->again && r->intent != NULL)
+	if (!ask_setting(r, "lifetimeDays", "days", LIFETIME_MIN, LIFETIME_MAX, &days))
+		return ask_misconfigured(r, r->message);
+	enum renew_result result = RENEW_REFRESHED;
+	if (r->again && r->intent != NULL)
 		result = gitlab_clean(r, url);
 	return result == RENEW_REFRESHED ? gitlab_make(r, kind, url, days) : result;
 }

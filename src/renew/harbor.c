@@ -196,40 +196,28 @@ harbor_set(struct renewal *r, const struct robot *robot)
 	return RENEW_REFRESHED;
 }
 
-/* Whether a member is missing or a whole number in these bounds. */
-static bool
-harbor_days(const struct renewal *r, double *days)
-{
-	*days = 0;
-	return json_member(r->config, "extendDays") == NULL ||
-	       (ask_number(r->config, "extendDays", days) && *days >= 1 && *days <= DAYS_MAX);
-}
-
 enum renew_result
 harbor_fetch(struct renewal *r)
 {
 	const char *id = source_text(r->config, "robot");
 	struct robot robot;
-	double days;
+	int64_t days = 0; /* 0: the end stays */
 
 	if (id == NULL || strspn(id, DIGITS) != strlen(id) || strlen(id) > ROBOT_DIGITS)
 		return ask_end(r, RENEW_MISCONFIGURED,
 			       "The member \"robot\" of sourceConfig has to be the number of the "
 			       "robot, as the list of robots in Harbor's API has it.",
 			       NULL);
-	if (!harbor_days(r, &days))
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The member \"extendDays\" of sourceConfig has to be a number of "
-			       "days, from 1 to 36500.",
-			       NULL);
+	if (!ask_setting(r, "extendDays", "days", 1, DAYS_MAX, &days))
+		return ask_misconfigured(r, r->message);
 	if (r->source_secret == NULL)
 		return ask_end(r, RENEW_MISCONFIGURED,
 			       "The source needs the password of its user as sourceSecret.", NULL);
 	if (!ask_every(r))
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	enum renew_result result = harbor_read(r, &robot);
 	if (result == RENEW_REFRESHED && days > 0)
-		result = harbor_extend(r, &robot, (int64_t)days);
+		result = harbor_extend(r, &robot, days);
 	if (result != RENEW_REFRESHED)
 		return result;
 	if (robot.expires_ms != 0 && robot.expires_ms <= r->now_ms)

@@ -88,7 +88,7 @@ quay_fetch(struct renewal *r)
 			       "The source needs an OAuth token with org:admin as sourceSecret.",
 			       NULL);
 	if (!ask_every(r))
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	enum renew_result result = quay_ask(r, false);
 	if (result != RENEW_REFRESHED || quay_has_another(r))
 		return result;

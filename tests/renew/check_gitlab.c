@@ -58,7 +58,7 @@ nothing_was_rotated(void)
 /* The configuration; the owner, what its tokens are called, the user's beginning, the days. */
 static const struct { const char *more, *owner, *kind, *user; int days; } right[] = {
 	{ ",'project':'12'", "projects/12", "deploy_tokens", "gitlab+deploy-token-", 30 },
-	{ ",'project':'acme/app'", "projects/acme%2Fapp", "deploy_tokens", "gitlab+deploy-token-", 30 },
+	{ ",'project':'acme/app','lifetimeDays':null", "projects/acme%2Fapp", "deploy_tokens", "gitlab+deploy-token-", 30 },
 	{ ",'group':'acme','kind':'deployToken','lifetimeDays':2", "groups/acme", "deploy_tokens", "gitlab+deploy-token-", 2 },
 	{ ",'project':'13','kind':'accessToken','lifetimeDays':365,'scopes':['read_registry','write_registry']", "projects/13", "access_tokens", "regcred", 365 },
 };

@@ -51,7 +51,7 @@ START_TEST(our_value_is_set)
 	ck_assert_str_eq(robot_has("1", "changes"), "0");
 	sources_renewal_end(&r);
 
-	begin("2", "never", ",'rotateEvery':3600");
+	begin("2", "never", ",'rotateEvery':3600,'extendDays':null");
 	sources_fetch(&r, SOURCE_HARBOR, RENEW_REFRESHED, "");
 	ck_assert_int_eq(r.expires_ms, 0);
 	ck_assert_int_eq(r.every_ms, 3600 * 1000);
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(the_end_of_a_robot_is_moved)
 {
-	begin("31", "right", ",'extendDays':90");
+	begin("31", "right", ",'extendDays':90,'rotateEvery':null");
 	sources_fetch(&r, SOURCE_HARBOR, RENEW_REFRESHED, "");
 	/* Of its days ten are over. */
 	ck_assert_int_gt(r.expires_ms, r.now_ms + 89 * DAY_MS);
