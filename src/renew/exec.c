@@ -77,13 +77,12 @@ exec_life(struct renewal *r)
 	if (ask_number(claims_read(r->arena, r->new_secret), "exp", &seconds))
 		return ask_expires(r, &(struct ask_answer){0}, seconds * 1000);
 	if (!ask_number(r->config, "lifetimeSeconds", &seconds))
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The program does not say how long its secret lives: set "
-			       "lifetimeSeconds in sourceConfig.",
-			       NULL);
+		return ask_misconfigured(r,
+					 "The program does not say how long its secret lives: set "
+					 "lifetimeSeconds in sourceConfig.");
 	if (ask_lasts(r, seconds) != RENEW_REFRESHED)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "lifetimeSeconds in sourceConfig has to be more than 0.", NULL);
+		return ask_misconfigured(r,
+					 "lifetimeSeconds in sourceConfig has to be more than 0.");
 	return RENEW_REFRESHED;
 }
 
@@ -191,9 +190,8 @@ exec_take_kubectl(struct renewal *r, const struct registry_url *url, const struc
 	if (r->new_secret == NULL)
 		return exec_bad(r, "The program's answer lacks status.token.");
 	if (r->user == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The program gives a token without a user name: set publicValue.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The program gives a token without a user name: set publicValue.");
 	if (ends == NULL)
 		return exec_life(r);
 	if (!date_parse(ends, r->now_ms, &ms))
@@ -380,7 +378,7 @@ exec_run(struct renewal *r, const struct program *program, const struct registry
 	enum program_end end;
 
 	if (arena_failed(r->arena))
-		return ask_end(r, RENEW_UNREACHABLE, "Out of memory.", NULL);
+		return ask_misconfigured(r, NULL);
 	end = program_run(&run);
 	r->now_ms = clock_wall_ms();
 	if (end != PROGRAM_EXITED || run.status != 0)
@@ -399,12 +397,10 @@ exec_fetch(struct renewal *r)
 	const char *why;
 
 	if (name == NULL || !program_find(r->settings->programs, name, &program))
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The setting refresh_programs lists no program with this name.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The setting refresh_programs lists no program with this name.");
 	if (registry_url_parse(r->arena, r->address, &url) != NULL)
-		return ask_end(r, RENEW_MISCONFIGURED, "The registry's address is not understood.",
-			       NULL);
+		return ask_misconfigured(r, "The registry's address is not understood.");
 	why = program_distrust(r->arena, program.path);
 	if (why != NULL) {
 		log_warn("the program %s of refresh_programs is not run: %s", program.name, why);

@@ -32,16 +32,13 @@ static enum renew_result
 gitlab_explain(struct renewal *r, enum renew_result result)
 {
 	if (r->http_status == 400 || r->http_status == 422)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "GitLab refuses such a token: it may not allow these scopes, or so "
-			       "long a life.",
-			       NULL);
+		return ask_misconfigured(
+			r, "GitLab refuses such a token: it may not allow these scopes, or so "
+			   "long a life.");
 	if (r->http_status == 404)
-		return ask_end(
-			r, RENEW_MISCONFIGURED,
-			"GitLab has no such project or group, or does not show it to the owner "
-			"of sourceSecret.",
-			NULL);
+		return ask_misconfigured(
+			r, "GitLab has no such project or group, or does not show it to the owner "
+			   "of sourceSecret.");
 	if (result == RENEW_SOURCE_REFUSED && r->http_status == 401)
 		return ask_end(
 			r, result,
@@ -62,7 +59,7 @@ gitlab_ask(struct renewal *r, struct ask q, struct ask_answer *out)
 	*out = (struct ask_answer){0};
 	q.headers[0] = ask_header(r, "PRIVATE-TOKEN: ", r->source_secret);
 	if (q.headers[0] == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	if (q.body != NULL)
 		q.headers[1] = "Content-Type: application/json";
 	enum renew_result result = ask(r, &q, out);
@@ -169,8 +166,6 @@ gitlab_make(struct renewal *r, const struct gitlab_kind *kind, const char *url, 
 	struct ask_answer answer;
 	double id;
 
-	if (body == NULL)
-		return ask_end(r, RENEW_UNREACHABLE, "Out of memory.", NULL);
 	enum renew_result result =
 		gitlab_ask(r, (struct ask){.url = url, .body = body, .wants = "token"}, &answer);
 	if (result != RENEW_REFRESHED)
@@ -259,17 +254,15 @@ gitlab_fetch(struct renewal *r)
 	int64_t days = LIFETIME_DAYS;
 
 	if (kind == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The member \"kind\" of sourceConfig has to be deployToken or "
-			       "accessToken.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The member \"kind\" of sourceConfig has to be deployToken or "
+			   "accessToken.");
 	if (r->source_secret == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The source needs a token with the scope api as sourceSecret.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The source needs a token with the scope api as sourceSecret.");
 	const char *url = gitlab_url(r, kind);
 	if (url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	if (!ask_setting(r, "lifetimeDays", "days", LIFETIME_MIN, LIFETIME_MAX, &days))
 		return ask_misconfigured(r, r->message);
 	enum renew_result result = RENEW_REFRESHED;
@@ -284,11 +277,9 @@ gitlab_discard(struct renewal *r)
 	const char *base = ask_url(r, "endpoint", NULL, "/api/v4/");
 
 	if (base == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	if (r->source_secret == NULL || strncmp(r->handle, base, strlen(base)) != 0)
-		return ask_end(
-			r, RENEW_MISCONFIGURED,
-			"The former token is in another GitLab, where it stays until its end.",
-			NULL);
+		return ask_misconfigured(
+			r, "The former token is in another GitLab, where it stays until its end.");
 	return gitlab_delete(r, r->handle);
 }

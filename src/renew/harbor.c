@@ -61,7 +61,7 @@ harbor_ask(struct renewal *r, const char *method, const char *body, const char *
 			      .wants = wants};
 
 	if (q.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	enum renew_result result = ask(r, &q, out);
 	return result == RENEW_REFRESHED ? result : harbor_explain(r, result, out);
 }
@@ -162,8 +162,6 @@ harbor_extend(struct renewal *r, struct robot *robot, int64_t days)
 			       "Harbor's answer does not say when the robot was made.", NULL);
 	duration = (r->now_ms - made_ms + HARBOR_DAY_MS - 1) / HARBOR_DAY_MS + days;
 	const char *body = harbor_with_duration(r, robot->document, duration);
-	if (body == NULL)
-		return ask_end(r, RENEW_UNREACHABLE, "Out of memory.", NULL);
 	enum renew_result result = harbor_ask(r, "PUT", body, NULL, &answer);
 	return result == RENEW_REFRESHED ? harbor_read(r, robot) : result;
 }
@@ -183,8 +181,6 @@ harbor_set(struct renewal *r, const struct robot *robot)
 	json_string(&w, r->chosen);
 	json_end_object(&w);
 	const char *body = json_out_text(&w, &len);
-	if (body == NULL)
-		return ask_end(r, RENEW_UNREACHABLE, "Out of memory.", NULL);
 	enum renew_result result = harbor_ask(r, "PATCH", body, "secret", &answer);
 	if (result != RENEW_REFRESHED)
 		return result;
@@ -204,15 +200,14 @@ harbor_fetch(struct renewal *r)
 	int64_t days = 0; /* 0: the end stays */
 
 	if (id == NULL || strspn(id, DIGITS) != strlen(id) || strlen(id) > ROBOT_DIGITS)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The member \"robot\" of sourceConfig has to be the number of the "
-			       "robot, as the list of robots in Harbor's API has it.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The member \"robot\" of sourceConfig has to be the number of the "
+			   "robot, as the list of robots in Harbor's API has it.");
 	if (!ask_setting(r, "extendDays", "days", 1, DAYS_MAX, &days))
 		return ask_misconfigured(r, r->message);
 	if (r->source_secret == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The source needs the password of its user as sourceSecret.", NULL);
+		return ask_misconfigured(
+			r, "The source needs the password of its user as sourceSecret.");
 	if (!ask_every(r))
 		return ask_misconfigured(r, r->message);
 	enum renew_result result = harbor_read(r, &robot);

@@ -57,10 +57,10 @@ quay_ask(struct renewal *r, bool anew)
 	if (path != NULL && anew)
 		path = arena_printf(r->arena, "%s/regenerate", path);
 	if (path == NULL || key == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	q.url = ask_url(r, "endpoint", NULL, path);
 	if (q.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	enum renew_result result = ask(r, &q, &answer);
 	if (result != RENEW_REFRESHED)
 		return quay_explain(r, result, &answer);
@@ -84,9 +84,8 @@ quay_fetch(struct renewal *r)
 	struct renewal before;
 
 	if (r->source_secret == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The source needs an OAuth token with org:admin as sourceSecret.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The source needs an OAuth token with org:admin as sourceSecret.");
 	if (!ask_every(r))
 		return ask_misconfigured(r, r->message);
 	enum renew_result result = quay_ask(r, false);

@@ -23,15 +23,14 @@ vault_ask(struct renewal *r, const char *path, const char *token, const char *bo
 
 	*out = (struct ask_answer){0};
 	if (q.url == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	if (token != NULL)
 		q.headers[n++] = ask_header(r, "X-Vault-Token: ", token);
 	if (n > 0 && q.headers[n - 1] == NULL)
-		return RENEW_MISCONFIGURED;
+		return ask_misconfigured(r, r->message);
 	if (space != NULL && (q.headers[n++] = ask_header(r, "X-Vault-Namespace: ", space)) == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The member \"namespace\" of sourceConfig has a control character.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The member \"namespace\" of sourceConfig has a control character.");
 	if (body != NULL)
 		q.headers[n] = "Content-Type: application/json";
 	enum renew_result result = ask(r, &q, out);
@@ -170,11 +169,7 @@ static enum renew_result
 vault_read(struct renewal *r, const char *token)
 {
 	struct ask_answer answer;
-	const char *path = vault_path(r);
-
-	if (path == NULL)
-		return ask_end(r, RENEW_UNREACHABLE, "Out of memory.", NULL);
-	enum renew_result result = vault_ask(r, path, token, NULL, "data", &answer);
+	enum renew_result result = vault_ask(r, vault_path(r), token, NULL, "data", &answer);
 	const struct json *outer = json_member(answer.document, "data");
 	const struct json *data = json_member(outer, "data"),
 			  *metadata = json_member(outer, "metadata");
@@ -197,10 +192,9 @@ vault_fetch(struct renewal *r)
 	enum renew_result result = RENEW_REFRESHED;
 
 	if (token == NULL)
-		return ask_end(r, RENEW_MISCONFIGURED,
-			       "The source needs a sourceSecret: a token, or the secret id that "
-			       "belongs to roleId.",
-			       NULL);
+		return ask_misconfigured(
+			r, "The source needs a sourceSecret: a token, or the secret id that "
+			   "belongs to roleId.");
 	if (role_id != NULL)
 		result = vault_sign_in(r, role_id, &token);
 	if (result != RENEW_REFRESHED)
