@@ -162,7 +162,9 @@ discard_ask(struct discarding *d)
 	if (!job_prepare(job) || job->parts->sources[job->source_id].discard == NULL)
 		return;
 	job->renewal.handle = record_text(&d->version, COL_HANDLE);
-	job->result = job->parts->sources[job->source_id].discard(&job->renewal);
+	job->result = job->renewal.fetch != NULL
+			      ? job->parts->sources[job->source_id].discard(&job->renewal)
+			      : RENEW_UNREACHABLE; /* out of memory */
 	if (job->result == RENEW_REFRESHED)
 		return;
 	d->state = "discarding";
