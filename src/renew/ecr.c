@@ -142,15 +142,25 @@ is_for_another(struct renewal *r, const struct ecr_registry *registry, const str
 }
 
 static const char *
-ecr_url(struct renewal *r, const struct aws_place *p)
+ecr_api_in(struct arena *a, const struct aws_place *p)
 {
-	const char *host = arena_printf(r->arena, "https://api.%s.%s.%s",
-					p->fips ? "ecr-fips" : "ecr", p->region, p->suffix);
-
 	/* The older FIPS endpoints have a form of their own. */
 	if (p->fips && strcmp(p->suffix, "amazonaws.com") == 0)
-		host = arena_printf(r->arena, "https://ecr-fips.%s.amazonaws.com", p->region);
-	return ask_url(r, "endpoint", host, "/");
+		return arena_printf(a, "https://ecr-fips.%s.amazonaws.com", p->region);
+	return arena_printf(a, "https://api.%s.%s.%s", p->fips ? "ecr-fips" : "ecr", p->region,
+			    p->suffix);
+}
+
+const char *
+ecr_api(struct renewal *r)
+{
+	struct registry_url url;
+
+	if (registry_url_parse(r->arena, r->address, &url) != NULL)
+		return NULL;
+	struct aws_place place = ecr_read_host(r->arena, url.host).place;
+	return ecr_find_place(r, NULL, &place) == RENEW_REFRESHED ? ecr_api_in(r->arena, &place)
+								  : NULL;
 }
 
 enum renew_result
@@ -172,7 +182,7 @@ ecr_fetch(struct renewal *r)
 		return result;
 	/* Without the account in it the answer would be for the account of the keys. */
 	const struct aws_call call = {
-		.url = ecr_url(r, &registry.place),
+		.url = ask_url(r, "endpoint", ecr_api_in(r->arena, &registry.place), "/"),
 		.service = "ecr",
 		.region = registry.place.region,
 		.target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",

@@ -1,4 +1,4 @@
-/* sources: the functions of each source, for sources.c only. */
+/* sources: the functions of each source, for sources.c; and where one is asked, for survey.c. */
 #ifndef REGCRED_RENEW_SOURCES_H
 #define REGCRED_RENEW_SOURCES_H
 
@@ -15,5 +15,9 @@ enum renew_result gitlab_discard(struct renewal *r);
 enum renew_result harbor_fetch(struct renewal *r);
 enum renew_result quay_fetch(struct renewal *r);
 enum renew_result vault_fetch(struct renewal *r);
+
+/* The URL of the API of ECR for the registry at r->address, unless sourceConfig has an endpoint;
+ * NULL: it is not known, or out of memory. */
+const char *ecr_api(struct renewal *r);
 
 #endif

@@ -15,6 +15,7 @@
 #include "outbound/fetch.h"
 #include "renew/ask.h"
 #include "renew/program.h"
+#include "renew/sources.h"
 #include "store/store.h"
 
 enum { SURVEY_ARENA = 64 * 1024 * 1024, SURVEY_PAGE = 200, SURVEY_HOSTS_MAX = 64 };
@@ -41,20 +42,6 @@ survey_tell(struct survey *s, bool good, const char *what, const char *which, co
 	s->good = s->good && good;
 }
 
-/* The region in "123456789012.dkr.ecr.REGION.amazonaws.com". */
-static const char *
-survey_region(struct survey *s, const char *address)
-{
-	const char *at = strstr(address, ".dkr.ecr");
-
-	if (at == NULL)
-		return NULL;
-	at += strlen(".dkr.ecr");
-	at += strcspn(at, ".");
-	at += *at == '.';
-	return arena_printf(s->arena, "%.*s", (int)strcspn(at, "."), at);
-}
-
 /* Where the source is asked, if its configuration does not say that itself; NULL: nobody knows. */
 static const char *
 survey_usual(struct survey *s, const char *source, const struct json *config, const char *address)
@@ -71,12 +58,8 @@ survey_usual(struct survey *s, const char *source, const struct json *config, co
 	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
 		if (strcmp(usual[i].source, source) == 0)
 			return usual[i].url;
-	const char *region = source_text(config, "region");
-	if (region == NULL && address != NULL)
-		region = survey_region(s, address);
-	return strcmp(source, "ecr") == 0 && region != NULL
-		       ? arena_printf(s->arena, "https://api.ecr.%s.amazonaws.com", region)
-		       : NULL;
+	struct renewal r = {.arena = s->arena, .config = config, .address = address};
+	return strcmp(source, "ecr") == 0 && address != NULL ? ecr_api(&r) : NULL;
 }
 
 static bool

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "renew/ask.h"
 #include "renew/source.h"
+#include "renew/sources.h"
 
 #include "support/sources.h"
 #include "support/support.h"
@@ -274,6 +275,8 @@ START_TEST(the_right_host_is_asked)
 	resolved[0] = '\0';
 	check_result(hosts[_i].address, &r, sources[hosts[_i].id].fetch(&r), RENEW_UNREACHABLE, "");
 	ck_assert_str_eq(resolved, hosts[_i].asked);
+	if (hosts[_i].id == PRIVATE && strncmp(hosts[_i].asked, "sts", strlen("sts")) != 0)
+		ck_assert_str_eq(ecr_api(&r), arena_printf(a, "https://%s", hosts[_i].asked));
 	sources_renewal_end(&r);
 }
 END_TEST
