@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/json_in.h"
 #include "base/text.h"
 
 enum { FIRST_ROOM = 8 * 1024 }; /* a resource has about 2 KiB */
@@ -329,6 +330,37 @@ void
 json_raw_piece(struct json_out *w, const char *text, size_t len)
 {
 	writer_put(w, text, len);
+}
+
+void
+json_copy(struct json_out *w, const struct json *value)
+{
+	switch (value->type) {
+	case JSON_NULL:
+		json_null(w);
+		return;
+	case JSON_STRING:
+		json_string(w, value->text);
+		return;
+	case JSON_FALSE:
+	case JSON_TRUE:
+	case JSON_NUMBER:
+		json_raw(w, value->text, strlen(value->text));
+		return;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		for (const struct json *item = value->child; item != NULL; item = item->next)
+			json_copy(w, item);
+		json_end_array(w);
+		return;
+	case JSON_OBJECT:
+		json_begin_object(w);
+		for (const struct json *item = value->child; item != NULL; item = item->next) {
+			json_name(w, item->name);
+			json_copy(w, item);
+		}
+		json_end_object(w);
+	}
 }
 
 struct json_gap

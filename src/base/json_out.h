@@ -13,6 +13,8 @@
 
 #include "base/arena.h"
 
+struct json; /* json_in.h */
+
 struct json_out {
 	struct arena *arena;
 	char *bytes;
@@ -42,6 +44,8 @@ void json_end_string(struct json_out *w);
 void json_int(struct json_out *w, int64_t number);
 void json_bool(struct json_out *w, bool value);
 void json_null(struct json_out *w);
+/* A value that was read, with all that is in it. */
+void json_copy(struct json_out *w, const struct json *value);
 /* Text that is already JSON: a value, or part of a string. */
 void json_raw(struct json_out *w, const char *text, size_t len);
 void json_raw_piece(struct json_out *w, const char *text, size_t len);

@@ -57,38 +57,6 @@ call_when(struct client_call *c, const struct json *row, const char *field)
 
 /* JSON */
 
-static void
-json_node(struct json_out *w, const struct json *node)
-{
-	switch (node->type) {
-	case JSON_NULL:
-		json_null(w);
-		break;
-	case JSON_FALSE:
-	case JSON_TRUE:
-	case JSON_NUMBER:
-		json_raw(w, node->text, strlen(node->text));
-		break;
-	case JSON_STRING:
-		json_string(w, node->text);
-		break;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *item = node->child; item != NULL; item = item->next)
-			json_node(w, item);
-		json_end_array(w);
-		break;
-	case JSON_OBJECT:
-		json_begin_object(w);
-		for (const struct json *item = node->child; item != NULL; item = item->next) {
-			json_name(w, item->name);
-			json_node(w, item);
-		}
-		json_end_object(w);
-		break;
-	}
-}
-
 /* The node as text; NULL if out of memory. */
 static const char *
 json_text(struct client_call *c, const struct json *node)
@@ -97,7 +65,7 @@ json_text(struct client_call *c, const struct json *node)
 	size_t len;
 
 	json_out_init(&w, c->arena);
-	json_node(&w, node);
+	json_copy(&w, node);
 	return json_out_text(&w, &len);
 }
 

@@ -111,39 +111,6 @@ read_int(const struct field *field, const char *text, struct change *out, struct
 	return ERR_NONE;
 }
 
-static void
-write_json(struct json_out *w, const struct json *node)
-{
-	switch (node->type) {
-	case JSON_OBJECT:
-		json_begin_object(w);
-		break;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		break;
-	case JSON_STRING:
-		json_string(w, node->text);
-		return;
-	case JSON_NULL:
-		json_null(w);
-		return;
-	case JSON_FALSE:
-	case JSON_TRUE:
-	case JSON_NUMBER:
-		json_raw(w, node->text, strlen(node->text));
-		return;
-	}
-	for (const struct json *child = node->child; child != NULL; child = child->next) {
-		if (node->type == JSON_OBJECT)
-			json_name(w, child->name);
-		write_json(w, child);
-	}
-	if (node->type == JSON_OBJECT)
-		json_end_object(w);
-	else
-		json_end_array(w);
-}
-
 /* An object, or a text that holds one, as forms send it. */
 static enum err
 read_json(const struct schema_rules *rules, const struct field *field, const struct json *node,
@@ -165,7 +132,7 @@ read_json(const struct schema_rules *rules, const struct field *field, const str
 		return err_set(e, ERR_INVALID_FORMAT, field->name,
 			       "It is not an object: send one, or null.");
 	json_out_init(&w, rules->arena);
-	write_json(&w, node);
+	json_copy(&w, node);
 	const char *text = json_out_text(&w, &len);
 	if (text == NULL)
 		return err_set(e, ERR_INTERNAL, NULL, NULL);

@@ -95,37 +95,6 @@ harbor_read(struct renewal *r, struct robot *out)
 
 /* Extending */
 
-static void
-harbor_copy(struct json_out *w, const struct json *node)
-{
-	switch (node->type) {
-	case JSON_NULL:
-		json_null(w);
-		return;
-	case JSON_STRING:
-		json_string(w, node->text);
-		return;
-	case JSON_TRUE:
-	case JSON_FALSE:
-	case JSON_NUMBER:
-		json_raw(w, node->text, strlen(node->text));
-		return;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *item = node->child; item != NULL; item = item->next)
-			harbor_copy(w, item);
-		json_end_array(w);
-		return;
-	case JSON_OBJECT:
-		json_begin_object(w);
-		for (const struct json *item = node->child; item != NULL; item = item->next) {
-			json_name(w, item->name);
-			harbor_copy(w, item);
-		}
-		json_end_object(w);
-	}
-}
-
 /* The whole robot with another duration: Harbor takes what is missing for empty. */
 static const char *
 harbor_with_duration(struct renewal *r, const struct json *robot, int64_t days)
@@ -139,7 +108,7 @@ harbor_with_duration(struct renewal *r, const struct json *robot, int64_t days)
 		if (strcmp(item->name, "duration") == 0)
 			continue;
 		json_name(&w, item->name);
-		harbor_copy(&w, item);
+		json_copy(&w, item);
 	}
 	json_name(&w, "duration");
 	json_int(&w, days);
