@@ -300,14 +300,14 @@ exec_log(struct renewal *r, const struct program *program, const struct program_
 static enum renew_result
 exec_exited(struct renewal *r, const struct program *program, const struct program_run *run)
 {
-	char *said = arena_copy(r->arena, run->output, run->len);
+	size_t len = strlen(run->output);
 
 	exec_log(r, program, run, arena_printf(r->arena, "ended with status %d", run->status));
-	for (char *end = said + (said != NULL ? strlen(said) : 0);
-	     said != NULL && end > said && strchr(" \t\r\n", end[-1]) != NULL;)
-		*--end = '\0';
-	for (size_t i = 0; said != NULL && i < sizeof(exec_known) / sizeof(*exec_known); i++)
-		if (strcmp(said, exec_known[i].text) == 0)
+	while (len > 0 && strchr(" \t\r\n", run->output[len - 1]) != NULL)
+		len--;
+	for (size_t i = 0; i < sizeof(exec_known) / sizeof(*exec_known); i++)
+		if (strlen(exec_known[i].text) == len &&
+		    memcmp(run->output, exec_known[i].text, len) == 0)
 			return ask_end(r, exec_known[i].result, exec_known[i].sentence, NULL);
 	return exec_bad(r, arena_printf(r->arena,
 					"The program ended with status %d; the log may say why.",

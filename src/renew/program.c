@@ -229,7 +229,7 @@ program_watch(pid_t pid, const struct program_run *run, struct program_sink *out
 
 		if (clock_ms() >= run->deadline_ms)
 			return PROGRAM_LATE;
-		(void)poll(ready, 2, TICK_MS);
+		(void)poll(ready, 2, TICK_MS); /* without pipes: that long */
 		bool ended = has_ended(pid);
 		if (*out->fd >= 0)
 			sink_take(out);
@@ -239,8 +239,6 @@ program_watch(pid_t pid, const struct program_run *run, struct program_sink *out
 			return PROGRAM_TALKED;
 		if (ended)
 			return PROGRAM_EXITED;
-		if (*out->fd < 0 && *err->fd < 0)
-			(void)poll(NULL, 0, TICK_MS);
 	}
 }
 
