@@ -261,8 +261,8 @@ inquiry_run(struct inquiry *c, const char *address, enum check_result (*task)(st
 	out->ms = clock_ms() - c->began_ms;
 	if (c->coarse && why == NULL && out->result != CHECK_VALID &&
 	    out->result != CHECK_ANONYMOUS_ACCESS) {
-		log_info("%s: %s, status %d; told is that it cannot be reached", c->api,
-			 check_result_word(out->result), c->http_status);
+		log_info("%s: %s, status %d; the client is told only that it cannot be reached",
+			 c->api, check_result_word(out->result), c->http_status);
 		out->result = CHECK_UNREACHABLE;
 		out->http_status = 0;
 		out->ms = 0;

@@ -185,8 +185,8 @@ ask_result_of(struct renewal *r, const struct ask *q, const struct fetch_answer 
 static enum renew_result
 ask_hide(struct renewal *r, enum renew_result result, struct ask_answer *out)
 {
-	log_info("source of registryCredential %lld: %s, status %d; told is that it cannot be "
-		 "reached",
+	log_info("login 1c%lld: its source: %s, status %d; the client is told only that it cannot "
+		 "be reached",
 		 (long long)r->login_id, renew_result_word(result), r->http_status);
 	r->http_status = 0;
 	r->retry_after_ms = 0;
@@ -337,10 +337,7 @@ ask_every(struct renewal *r)
 const char *
 ask_text(const struct json *object, const char *name)
 {
-	const struct json *value = json_member(object, name);
-
-	return value != NULL && value->type == JSON_STRING && *value->text != '\0' ? value->text
-										   : NULL;
+	return source_text(object, name);
 }
 
 const char *

@@ -108,8 +108,8 @@ discard_bound(struct store_tx *tx, struct discarding *d, const struct record *lo
 		return STORE_OK;
 	if (failed >= DISCARD_TRIES) {
 		d->state = "expired";
-		log_warn("login 1c%lld, which was purged: a secret of it stays at the source until "
-			 "its end: delete it there",
+		log_warn("login 1c%lld was purged, but its source still has a secret of it, until "
+			 "that ends: delete it there",
 			 (long long)record_id(login));
 	}
 	columns[COL_REFRESH_ATTEMPT] = value_int(failed);
