@@ -10,15 +10,19 @@
 	(ROLE(OWNER) | ROLE(MEMBER) | ROLE(RESTRICTED) | ROLE(PROJECT) | ROLE(PROJECTADMIN))
 #define EVERYBODY (EVERY | ROLE(REVEAL) | ROLE(NONE))
 
-/* The letters of a permission
+/* The letters of a permission:
  *
- *	c create: POST to the collection; a field in it	r read	u update: PUT	d delete x actions
- *	o a field is shown in the answer to the create, and never again
- *	s the secret of a row may be opened in any answer
+ *   c  create: POST to the collection; a field in it
+ *   r  read
+ *   u  update: PUT
+ *   d  delete
+ *   x  actions
+ *   o  a field is shown in the answer to the create, and never again
+ *   s  the secret of a row may be opened in any answer
  *
  * For a type: what a role may do with it.  For type.field or *.field: what it may do with the
- *field, instead of what the field's flags say. The last matching row wins. A type without a row for
- *a role does not exist for it: 404. */
+ * field, instead of what the field's flags say.  The last matching row wins.  A type without a row
+ * for a role does not exist for it: 404. */
 /* clang-format off */
 static const struct permission { unsigned roles; const char *what; const char *letters; } permissions[] = {
 	{ EVERYBODY,                      "schema",                 "r" },

@@ -1,8 +1,9 @@
 /* file: reads a small file whole, and replaces a file atomically.
  *
- *	static const struct file_rules rules = {.what = "the master key ", .max = 8192, .closed =
- *077}; char text[8192 + 1], why[256]; ssize_t len = file_read(path, &rules, text, NULL, why,
- *sizeof(why));
+ *   static const struct file_rules rules = {
+ *           .what = "the master key ", .max = 8192, .closed = 077};
+ *   char text[8192 + 1], why[256];
+ *   ssize_t len = file_read(path, &rules, text, NULL, why, sizeof(why));
  */
 #ifndef REGCRED_BASE_FILE_H
 #define REGCRED_BASE_FILE_H

@@ -1,11 +1,13 @@
 /* failing: put before the C library by LD_PRELOAD, numbers the calls of a program that touch files,
  * and lets some of them fail, kills the program before one, or runs another command there.
  *
- *	FAILING_PLAN="12=fail;40=kill"  what happens at which call; "12=always": from there on all
- *					calls of that name fail; "12=run": FAILING_RUN, by the shell
- *	FAILING_LOG=FILE                a line for each call: its number, "c" if it changes a file
- *or "n" if it is only needed, its name, the end of the path FAILING_HASTE=1                 who
- *sleeps does not: the clock goes on by that time
+ * FAILING_PLAN="12=fail;40=kill": what happens at which call.  "12=always": from there on all calls
+ * of that name fail; "12=run": FAILING_RUN is run, by the shell.
+ *
+ * FAILING_LOG=FILE: a line for each call: its number, "c" if it changes a file or "n" if it does
+ * not, its name, the end of the path.
+ *
+ * FAILING_HASTE=1: who sleeps does not: the clock goes on by that time.
  *
  * Standard input, output and error are not counted, nor is what happens before main().
  */
