@@ -36,7 +36,6 @@ struct store_tx {
 struct cursor {
 	struct store_tx *tx;
 	void *result; /* the engine's */
-	int64_t row;
 };
 
 enum { USE_ADDRESS_SIZE = 64 };
