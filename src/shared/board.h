@@ -43,9 +43,9 @@ enum {
 	X(STRANGERS, "regcred_peers_refused_total",                                                \
 	  "Connections of users that allowed_users does not name.")                                \
 	X(DEATHS, "regcred_process_deaths_total",                                                  \
-	  "Workers and housekeepers that died without having been told to end.")                   \
+	  "Processes of the pool that died without having been told to end.")                      \
 	X(HANGS, "regcred_process_hangs_total",                                                    \
-	  "Workers and housekeepers that were killed because they hung.")                          \
+	  "Processes of the pool that were killed because they hung.")                             \
 	X(SLOW, "regcred_slow_connections_total",                                                  \
 	  "Connections closed because a request or its answer took too long on the way.")          \
 	X(RELOADS, "regcred_reloads_total", "Reloads that were carried out.")                      \
