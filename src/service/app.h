@@ -41,7 +41,7 @@ enum prepare {
 	PREPARE_CREATE,	 /* create the database if there is none */
 };
 /* Records in the audit log that the database was restored, and how many keys and logins became
- * valid again. */
+ * valid again; then nothing is left in its write-ahead log. */
 bool app_note_restore(const struct settings *s, size_t keys, size_t logins,
 		      char why[CONFIG_WHY_MAX]) __attribute__((warn_unused_result));
 bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX])
