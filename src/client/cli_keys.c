@@ -354,7 +354,8 @@ int
 client_audit(struct client_call *c)
 {
 	enum { LIMIT_MAX = 1000 };
-	long limit = strtol(arguments_value(c->arguments, "limit", "50"), NULL, 10);
+	const char *text = arguments_value(c->arguments, "limit", "50");
+	long limit = text[strspn(text, "0123456789")] == '\0' ? strtol(text, NULL, 10) : 0;
 	const struct timespec pause = {.tv_sec = FOLLOW_PAUSE_S};
 	struct call_rows rows;
 	const char *filter;

@@ -382,9 +382,11 @@ add_source_config(struct client_call *c, const struct source_row *source, struct
 				      : NULL;
 		enum json_type type = name != NULL ? source_member(source, name) : JSON_NULL;
 		if (type == JSON_NULL) {
+			const char *members = source_members_text(source, c->arena);
+
 			(void)snprintf(c->why, CLIENT_WHY_MAX,
 				       "--set %.200s: write NAME=VALUE; the source %s has %s",
-				       o->value, source->name, source->members);
+				       o->value, source->name, members != NULL ? members : "");
 			return false;
 		}
 		json_name(w, name);
@@ -432,6 +434,10 @@ begin_login(struct client_call *c, const struct registry_url *url, struct json_o
 			       "there is no source %.64s: see `regcred add "
 			       "--help`",
 			       source);
+		return false;
+	}
+	if (row == NULL && arguments_find(c->arguments, "set") != NULL) {
+		(void)strcpy(c->why, "--set is for a source: name it with --source");
 		return false;
 	}
 	if ((row == NULL || row->needs_secret ||

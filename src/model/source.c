@@ -83,12 +83,25 @@ source_member(const struct source_row *source, const char *name)
 	return JSON_NULL;
 }
 
+const char *
+source_members_text(const struct source_row *source, struct arena *a)
+{
+	const char *text = "";
+	struct source_member m;
+
+	for (const char *rest = source->members; text != NULL && source_next_member(&rest, &m);)
+		text = arena_printf(a, "%s%s%.*s", text, *text != '\0' ? ", " : "", (int)m.len,
+				    m.name);
+	return text;
+}
+
 static enum err
-source_check_member(const struct json *value, const char *members, struct arena *a, struct error *e)
+source_check_member(const struct json *value, const struct source_row *source, struct arena *a,
+		    struct error *e)
 {
 	struct source_member m;
 
-	for (const char *rest = members; source_next_member(&rest, &m);) {
+	for (const char *rest = source->members; source_next_member(&rest, &m);) {
 		if (strlen(value->name) != m.len || strncmp(value->name, m.name, m.len) != 0)
 			continue;
 		if (value->type == JSON_NULL || has_type(value, m.type))
@@ -97,10 +110,15 @@ source_check_member(const struct json *value, const char *members, struct arena 
 			       arena_printf(a, "The member \"%s\" of sourceConfig has to be %s.",
 					    value->name, m.type_text));
 	}
-	return err_set(
-		e, ERR_INVALID_OPTION, "sourceConfig",
-		arena_printf(a, "This source has no member \"%.64s\" of sourceConfig: it has %s.",
-			     value->name, members));
+	const char *members = source_members_text(source, a);
+
+	return err_set(e, ERR_INVALID_OPTION, "sourceConfig",
+		       members == NULL
+			       ? NULL
+			       : arena_printf(a,
+					      "The sourceConfig of the source \"%s\" has no "
+					      "member \"%.64s\": it has %s.",
+					      source->name, value->name, members));
 }
 
 enum err
@@ -113,7 +131,7 @@ source_check(const struct source_row *source, const struct json *config, struct 
 		return err_set(e, ERR_INVALID_FORMAT, "sourceConfig",
 			       "sourceConfig has to be an object.");
 	for (const struct json *value = config->child; value != NULL; value = value->next)
-		if (source_check_member(value, source->members, a, e) != ERR_NONE)
+		if (source_check_member(value, source, a, e) != ERR_NONE)
 			return e->code;
 	for (const char *rest = source->members; source_next_member(&rest, &m);) {
 		char name[64];

@@ -60,6 +60,9 @@ struct source_member {
 /* Takes the next one off the list; false at its end. */
 bool source_next_member(const char **list, struct source_member *out);
 
+/* "tenant, clientId, endpoint", for messages; NULL if out of memory. */
+const char *source_members_text(const struct source_row *source, struct arena *a);
+
 /* The type of a member in the table, JSON_TRUE for a boolean; JSON_NULL if it has no such member.
  */
 enum json_type source_member(const struct source_row *source, const char *name);

@@ -397,7 +397,7 @@ find_own_keys(struct renewal *r, struct aws_keys *out)
 			   "roleArn; the keys of this machine are used only with the setting "
 			   "refresh_metadata = aws.");
 	if (!is_key_id(id))
-		return ask_misconfigured(r, "The accessKeyId in sourceConfig is none: it has "
+		return ask_misconfigured(r, "The accessKeyId in sourceConfig is not valid: it has "
 					    "letters and digits only, like AKIAIOSFODNN7EXAMPLE.");
 	if (r->source_secret == NULL || *r->source_secret == '\0')
 		return ask_misconfigured(

@@ -81,8 +81,9 @@ ecr_find_place(struct renewal *r, const char *fallback, struct aws_place *place)
 	const struct json *fips = json_member(r->config, "fips");
 
 	if (region != NULL && !aws_is_region(region))
-		return ask_misconfigured(r, "The region in sourceConfig is none: it looks like "
-					    "eu-central-1.");
+		return ask_misconfigured(r,
+					 "The region in sourceConfig is not valid: it looks like "
+					 "eu-central-1.");
 	if (place->region != NULL && region != NULL && strcmp(place->region, region) != 0)
 		return ask_misconfigured(
 			r, arena_printf(r->arena,

@@ -194,7 +194,8 @@ class Logins(Base):
     def test_wrong_use_says_what_to_do(self):
         for words, text in ((["show"], "which login?"), (["add"], "which registry?"),
                             (["add", "ghcr.io"], "--user"), (["which"], "which image?"), (["test", "ghcr.io"], "--user"),
-                            (["add", "http://", "-u", "x"], "no valid host"), (["ls", "nowhere.example"], "there is no registry"), (["audit", "--limit", "0"], "1 to 1000"),
+                            (["add", "http://", "-u", "x"], "no valid host"), (["ls", "nowhere.example"], "there is no registry"), (["audit", "--limit", "0"], "1 to 1000"), (["audit", "--limit", "10x"], "1 to 1000"),
+                            (["add", "ghcr.io", "-u", "bot", "--set", "a=b"], "--source"),
                             (["add", "ghcr.io", "--source", "nothing"], "no source nothing"), (["show", "1c999999"], "there is no login"), (["ls", "--project", "nowhere"], "there is no project"),
                             (["key", "create", "--for", "fun"], "--for host"),
                             (["key", "create", "--for", "ci", "--role", "readonly"], "leave out --role"),

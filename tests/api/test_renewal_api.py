@@ -109,7 +109,7 @@ class Sources(RenewalCase):
                 ({"sourceConfig": AZURE}, "InvalidOption", "sourceConfig", "source"),
                 ({"sourceSecret": "x"}, "InvalidOption", "sourceSecret", "source"),
                 ({"source": "azure", "sourceSecret": "x"}, "MissingRequired", "sourceConfig", "tenant"),
-                ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, secret="s")}, "InvalidOption", "sourceConfig", '"secret"'),
+                ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, secret="s")}, "InvalidOption", "sourceConfig", '"azure" has no member "secret": it has tenant, clientId, authority, endpoint.'),
                 ({"source": "azure", "sourceSecret": "x", "sourceConfig": dict(AZURE, tenant=5)}, "InvalidFormat", "sourceConfig", '"tenant"'),
                 ({"source": "azure", "sourceSecret": "x", "sourceConfig": [AZURE]}, "InvalidFormat", "sourceConfig", "object"),
                 ({"source": "azure", "sourceSecret": "x", "sourceConfig": "{"}, "InvalidFormat", "sourceConfig", "byte"),
