@@ -83,6 +83,13 @@ def program(name):
                             % (name, BUILD))
 
 
+def is_sanitized():
+    """Whether the programs that are tested were built with ASan or TSan."""
+    with open(program("regcredd"), "rb") as f:
+        text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 def forms(secret):
     """The byte strings by which a secret betrays itself: raw, UTF-16, base64 of both alphabets at
     each of the three alignments, hex with and without blanks, escaped as in a log or JSON,

@@ -60,12 +60,6 @@ def limit_of(pid):
         return next(line for line in f if line.startswith("Max core file size")).split()[4:6]
 
 
-def is_sanitized():
-    with open(harness.program("regcredd"), "rb") as f:
-        program = f.read()
-    return b"__asan_init" in program or b"__tsan_init" in program
-
-
 def uid_of(pid):
     with open("/proc/%d/status" % pid, encoding="utf-8", errors="replace") as f:
         return int(next(line for line in f if line.startswith("Uid:")).split()[2])
@@ -200,7 +194,7 @@ class Canary(harness.Case):
     def owner_in_proc(self, pid, owner):
         """What may not be dumped belongs to root.  A sanitizer has to look into its own process:
         that build leaves the flag alone."""
-        if not is_sanitized():
+        if not harness.is_sanitized():
             self.assertEqual(os.stat("/proc/%d/maps" % pid).st_uid, owner)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to run a pool as another user")
