@@ -139,7 +139,7 @@ class Logins(Base):
         self.assertRegex(out, r"(?m)^stored 1c\d+ refused\.example \(active\)[^\n]*\nsourceRefused: ")
         self.assertRegex(self.says("ls"), r"NOT RENEWED: sourceRefused")
         told = self.fails("add", "more.example", "--source", "vault", "--set", "adress=x", stdin="x")
-        self.assertIn("the source vault has address*", told)
+        self.assertIn("the source vault has address, mount", told)
         told = self.fails("add", "more.example", "--source", "quay", "--set", "endpoint=http://127.0.0.1:9", "--set", "organization=o",
                           "--set", "robot=r", "--set", "rotateEvery=weekly", stdin="x")
         self.assertIn('"rotateEvery" of sourceConfig has to be a number', told)
