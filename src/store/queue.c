@@ -1,11 +1,11 @@
 /* queue: the write queue: waiting transactions share one commit.
  *
- *   write() ── enters ──► queue ── the leader ──► ticket, lock file ──► takes a batch
+ *   write() ── enters ──► queue ── the leader ──► other processes' turn ──► takes a batch
  *        │                                                                        │
  *        │ waits for `woken`; while it is                  bodies one by one; COMMIT
- *        │ still in the queue, BUSY_MS at most                                    │
+ *        │ still in the queue, QUEUE_WAIT_MS at most                              │
  *        ▼                                                                        ▼
- *      result ◄── wakes two, each of which wakes two of its half ◄── releases the lock,
+ *      result ◄── wakes two, each of which wakes two of its half ◄── gives the turn away,
  *                                                                    calls the next leader
  *
  * The leader is the committer, a thread of the store; without threads, and for work that is not a
@@ -18,20 +18,14 @@
  *   3. A waiter is on the stack of its thread: once it has been woken, or has taken itself out, no
  *      other thread touches it.
  */
-#include "store/sqlite/queue.h"
+#include "store/queue.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
-#include <unistd.h>
 
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
@@ -44,11 +38,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pulse.h"
-#include "base/remedy.h"
 #include "shared/board.h"
-#include "store/sqlite/connection.h"
-#include "store/sqlite/health.h"
-#include "store/sqlite/ready.h"
 
 enum {
 	BATCH_MAX = 64, /* transactions that share one commit */
@@ -66,132 +56,40 @@ struct waiter {
 	struct waiter *next;
 };
 
-/* The lock file */
-
-/* Takes the ticket lock, a lock of another kind on the first byte of the same file: the last holder
- * does not get the lock again before others that wait. Without it the lock still excludes, but not
- * fairly. False with errno: not available at once. */
-static bool
-take_turn(int fd, short type, enum patience patience)
-{
-	struct flock first = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
-	int rc;
-
-	while ((rc = fcntl(fd, patience == PATIENT ? F_OFD_SETLKW : F_OFD_SETLK, &first)) != 0 &&
-	       errno == EINTR)
-		;
-	return rc == 0 || (errno != EAGAIN && errno != EACCES);
-}
-
-static bool
-take_lock(int fd, enum patience patience)
-{
-	int rc;
-
-	while ((rc = flock(fd, patience == PATIENT ? LOCK_EX : LOCK_EX | LOCK_NB)) != 0 &&
-	       errno == EINTR)
-		;
-	return rc == 0;
-}
-
-enum store_rc
-queue_lock(int fd, bool turns, enum patience patience)
-{
-	const struct timespec nap = {.tv_nsec = 1000000};
-	int64_t end_ms = clock_ms() + BUSY_MS;
-	bool turn = !turns, locked = false;
-
-	for (;;) {
-		turn = turn || take_turn(fd, F_WRLCK, patience);
-		locked = turn && take_lock(fd, patience);
-		if (locked || (turn && errno != EWOULDBLOCK) || clock_ms() >= end_ms)
-			break;
-		(void)nanosleep(&nap, NULL);
-	}
-	int error = errno;
-	if (turns && turn)
-		(void)take_turn(fd, F_UNLCK, patience);
-	if (locked)
-		return STORE_OK;
-	if (error == EWOULDBLOCK || error == EACCES)
-		return STORE_BUSY;
-	log_error("database: the lock file cannot be locked: %s", remedy_text(error));
-	return STORE_FAILED;
-}
-
-pid_t
-queue_lock_holder(int fd)
-{
-	char line[256];
-	struct stat st;
-	long found = 0;
-	FILE *locks = fopen("/proc/locks", "re");
-
-	if (locks == NULL)
-		return 0;
-	while (fstat(fd, &st) == 0 && found <= 0 && fgets(line, sizeof(line), locks) != NULL) {
-		unsigned major_of, minor_of;
-		unsigned long long inode;
-
-		/* "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF"; "1: -> ..." waits. */
-		if (sscanf(line, "%*s FLOCK %*s %*s %ld %x:%x:%llu", &found, &major_of, &minor_of,
-			   &inode) != 4 ||
-		    inode != st.st_ino || major_of != major(st.st_dev) ||
-		    minor_of != minor(st.st_dev))
-			found = 0;
-	}
-	(void)fclose(locks);
-	return found > 0 ? (pid_t)found : 0;
-}
-
-/* Once a minute. */
-static void
-tell_busy(struct sqlite_store *s)
-{
-	long long now = clock_ms(), told = atomic_load(&s->busy_told_ms);
-
-	if (now - told < TROUBLE_TELL_MS ||
-	    !atomic_compare_exchange_strong(&s->busy_told_ms, &told, now))
-		return;
-	log_error(
-		"database: the writers' lock %s.lock was not free for %d s; it is held by process "
-		"%ld (0: unknown). Changes are answered with 503 until that goes on or ends",
-		s->path, BUSY_MS / 1000, (long)queue_lock_holder(s->lock_fd));
-}
-
 /* A batch */
+
+static struct store_tx
+queue_tx(const struct queue *q)
+{
+	return (struct store_tx){.engine = q->store->engine, .connection = q->connection};
+}
 
 /* Runs one body.  STORE_OK and STORE_ABORTED are its own result, anything else is the batch's.  A
  * body that shares its transaction has its own savepoint. */
 static enum store_rc
-run_body(struct sqlite_store *s, struct waiter *w, bool shares)
+run_body(struct queue *q, struct waiter *w, bool shares)
 {
-	struct connection *c = &s->writer;
-	struct store_tx tx = {.engine = s->base.engine, .connection = c};
-	enum store_rc rc = shares ? connection_exec(c, "SAVEPOINT body") : STORE_OK;
+	struct store_tx tx = queue_tx(q);
+	enum store_rc rc = shares ? q->engine->exec(q->store, "SAVEPOINT body") : STORE_OK;
 
 	if (rc != STORE_OK)
 		return rc;
-	c->failure = STORE_OK;
+	q->engine->begin_body(q->store);
 	log_set_request(w->request);
 	bool failed = w->fn(&tx, w->arg) != ERR_NONE;
-	bool gone = sqlite3_get_autocommit(c->db) != 0; /* the whole transaction */
-	if ((failed || gone) && c->failure == STORE_FULL)
-		return STORE_FULL; /* not the body's fault, and the same for the whole batch */
-	if (gone)
-		return c->failure != STORE_OK ? c->failure : STORE_FAILED;
-	if (failed && shares)
-		rc = connection_exec(c, "ROLLBACK TO body");
+	rc = q->engine->end_body(q->store, failed);
+	if (rc == STORE_OK && failed && shares)
+		rc = q->engine->exec(q->store, "ROLLBACK TO SAVEPOINT body");
 	if (rc == STORE_OK && shares)
-		rc = connection_exec(c, "RELEASE body");
+		rc = q->engine->exec(q->store, "RELEASE SAVEPOINT body");
 	return failed && rc == STORE_OK ? STORE_ABORTED : rc;
 }
 
 static enum store_rc
-run_bodies(struct sqlite_store *s, struct waiter *batch, bool share)
+run_bodies(struct queue *q, struct waiter *batch, bool share)
 {
 	for (struct waiter *w = batch; w != NULL; w = w->next) {
-		w->rc = run_body(s, w, share);
+		w->rc = run_body(q, w, share);
 		if (w->rc != STORE_OK && w->rc != STORE_ABORTED)
 			return w->rc;
 	}
@@ -200,14 +98,14 @@ run_bodies(struct sqlite_store *s, struct waiter *batch, bool share)
 
 /* The uses of keys that were to be noted with the next commit. */
 static size_t
-take_uses(struct sqlite_store *s, struct key_use uses[USES_MAX])
+take_uses(struct queue *q, struct key_use uses[USES_MAX])
 {
-	(void)pthread_mutex_lock(&s->line_mutex);
-	size_t count = s->use_count;
+	(void)pthread_mutex_lock(&q->mutex);
+	size_t count = q->use_count;
 
-	memcpy(uses, s->uses, count * sizeof(*uses));
-	s->use_count = 0;
-	(void)pthread_mutex_unlock(&s->line_mutex);
+	memcpy(uses, q->uses, count * sizeof(*uses));
+	q->use_count = 0;
+	(void)pthread_mutex_unlock(&q->mutex);
 	return count;
 }
 
@@ -231,56 +129,32 @@ tell_use(enum store_rc rc)
 		log_info("the last use of a key could not be noted");
 }
 
-/* Without a write-ahead log a commit waits until nobody reads, and keeps new readers out meanwhile.
- * Who reads for very long, as a stopped `regcred backup`, would so stop everybody: it is asked
- * before, for a moment at a time, in between which others can read. */
-static enum store_rc
-wait_for_readers(struct connection *c)
-{
-	enum { MOMENT_MS = 200, PAUSE_MS = 100 };
-	int64_t end_ms = clock_ms() + BUSY_MS;
-	enum store_rc rc;
-
-	(void)sqlite3_busy_timeout(c->db, MOMENT_MS);
-	while ((rc = connection_exec(c, "BEGIN EXCLUSIVE")) == STORE_BUSY && clock_ms() < end_ms)
-		(void)sqlite3_sleep(PAUSE_MS);
-	(void)sqlite3_busy_handler(c->db, connection_nap, NULL);
-	if (rc == STORE_BUSY)
-		log_error("database: somebody has been reading it for %d s, so that nothing can "
-			  "be changed: look for a command that was stopped, or a CGI",
-			  BUSY_MS / 1000);
-	return rc == STORE_OK ? connection_exec(c, "COMMIT") : rc;
-}
-
 /* One transaction, and one wait for the disk, for all bodies of a batch. If it fails as a whole
  * nothing has changed, and each waiter gets the error. */
 static void
-commit_batch(struct sqlite_store *s, struct waiter *batch)
+commit_batch(struct queue *q, struct waiter *batch)
 {
-	struct connection *c = &s->writer;
-	struct store_tx tx = {.engine = s->base.engine, .connection = c}; /* for the uses */
+	struct store_tx tx = queue_tx(q); /* for the uses */
 	struct key_use uses[USES_MAX];
-	size_t use_count = take_uses(s, uses), count = 0;
+	size_t use_count = take_uses(q, uses), count = 0;
 	bool share = batch != NULL && (batch->next != NULL || use_count > 0);
 
 	if (batch == NULL && use_count == 0)
 		return;
-	enum store_rc rc = c->wal ? STORE_OK : wait_for_readers(c);
-	if (rc == STORE_OK)
-		rc = connection_exec(c, "BEGIN IMMEDIATE");
+	enum store_rc rc = q->engine->begin(q->store);
 	int64_t now_us = clock_us();
 
 	for (struct waiter *w = batch; w != NULL; w = w->next, count++)
 		board_write_wait(now_us - w->since_us);
 	if (rc == STORE_OK)
-		rc = run_bodies(s, batch, share);
+		rc = run_bodies(q, batch, share);
 	log_set_request(NULL);
 	if (rc == STORE_OK)
 		rc = note_uses(&tx, uses, use_count);
-	if (rc == STORE_OK)
-		rc = connection_exec(c, batch != NULL && !share && batch->rc == STORE_ABORTED
-						? "ROLLBACK"
-						: "COMMIT");
+	if (rc == STORE_OK && batch != NULL && !share && batch->rc == STORE_ABORTED)
+		q->engine->roll_back(q->store);
+	else if (rc == STORE_OK)
+		rc = q->engine->commit(q->store);
 	if (use_count > 0)
 		tell_use(rc);
 	if (rc == STORE_OK) {
@@ -288,7 +162,7 @@ commit_batch(struct sqlite_store *s, struct waiter *batch)
 		return;
 	}
 	board_count(BOARD_COMMIT_FAILURES);
-	connection_roll_back(c);
+	q->engine->roll_back(q->store);
 	/* Even if a body was refused: the reason may have been a change by another of the batch. */
 	for (struct waiter *w = batch; w != NULL; w = w->next)
 		w->rc = rc;
@@ -298,12 +172,12 @@ commit_batch(struct sqlite_store *s, struct waiter *batch)
 
 /* With the mutex. */
 static void
-call_leader(struct sqlite_store *s)
+call_leader(struct queue *q)
 {
-	struct waiter *head = s->waiting;
+	struct waiter *head = q->waiting;
 
-	if (s->commits && (head == NULL || head->fn != NULL)) {
-		(void)sem_post(&s->called);
+	if (q->commits && (head == NULL || head->fn != NULL)) {
+		(void)sem_post(&q->called);
 		return;
 	}
 	head->leads = true;
@@ -311,26 +185,26 @@ call_leader(struct sqlite_store *s)
 }
 
 static void
-enter(struct sqlite_store *s, struct waiter *self)
+enter(struct queue *q, struct waiter *self)
 {
-	(void)pthread_mutex_lock(&s->line_mutex);
-	bool first = !s->led;
+	(void)pthread_mutex_lock(&q->mutex);
+	bool first = !q->led;
 
-	s->led = true;
-	*s->waiting_end = self;
-	s->waiting_end = &self->next;
+	q->led = true;
+	*q->waiting_end = self;
+	q->waiting_end = &self->next;
 	if (first)
-		call_leader(s);
-	(void)pthread_mutex_unlock(&s->line_mutex);
+		call_leader(q);
+	(void)pthread_mutex_unlock(&q->mutex);
 }
 
 /* Leaves the queue; false if it was taken meanwhile, or has to lead. */
 static bool
-leave_queue(struct sqlite_store *s, struct waiter *self)
+leave_queue(struct queue *q, struct waiter *self)
 {
-	struct waiter **place = &s->waiting;
+	struct waiter **place = &q->waiting;
 
-	(void)pthread_mutex_lock(&s->line_mutex);
+	(void)pthread_mutex_lock(&q->mutex);
 	while (*place != NULL && *place != self)
 		place = &(*place)->next;
 	bool out = *place == self && !self->leads;
@@ -338,33 +212,33 @@ leave_queue(struct sqlite_store *s, struct waiter *self)
 	if (out) {
 		*place = self->next;
 		if (self->next == NULL)
-			s->waiting_end = place;
+			q->waiting_end = place;
 	}
-	(void)pthread_mutex_unlock(&s->line_mutex);
+	(void)pthread_mutex_unlock(&q->mutex);
 	return out;
 }
 
 /* Returns true when this waiter leads, or when its transaction has ended and it has left the queue;
  * false if it has given up. */
 static bool
-stand_in_queue(struct sqlite_store *s, struct waiter *self)
+stand_in_queue(struct queue *q, struct waiter *self)
 {
 	struct timespec until;
 	bool out = false;
 
 	(void)sem_init(&self->woken, 0, 0);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += BUSY_MS / 1000;
-	enter(s, self);
+	until.tv_sec += QUEUE_WAIT_MS / 1000;
+	enter(q, self);
 	while (!out && sem_clockwait(&self->woken, CLOCK_MONOTONIC, &until) != 0) {
 		if (errno != ETIMEDOUT)
 			continue; /* a signal */
-		out = leave_queue(s, self);
-		until.tv_sec += BUSY_MS / 1000; /* it runs */
+		out = leave_queue(q, self);
+		until.tv_sec += QUEUE_WAIT_MS / 1000; /* it runs */
 	}
 	SEEN(&self->woken);
 	if (out)
-		tell_busy(s);
+		q->engine->tell_busy(q->store);
 	return !out;
 }
 
@@ -372,10 +246,10 @@ stand_in_queue(struct sqlite_store *s, struct waiter *self)
  * if the one that was first has given up, and now the queue is empty or the first needs exclusive
  * use. */
 static struct waiter *
-take_batch(struct sqlite_store *s, bool alone)
+take_batch(struct queue *q, bool alone)
 {
-	(void)pthread_mutex_lock(&s->line_mutex);
-	struct waiter *batch = s->waiting, *last = batch;
+	(void)pthread_mutex_lock(&q->mutex);
+	struct waiter *batch = q->waiting, *last = batch;
 
 	if (batch != NULL && !alone && batch->fn == NULL)
 		batch = NULL;
@@ -384,58 +258,54 @@ take_batch(struct sqlite_store *s, bool alone)
 				   last->next->fn != NULL && n < BATCH_MAX;
 		     n++)
 			last = last->next;
-		s->waiting = last->next;
+		q->waiting = last->next;
 		last->next = NULL;
-		if (s->waiting == NULL)
-			s->waiting_end = &s->waiting;
+		if (q->waiting == NULL)
+			q->waiting_end = &q->waiting;
 	}
-	(void)pthread_mutex_unlock(&s->line_mutex);
+	(void)pthread_mutex_unlock(&q->mutex);
 	return batch;
 }
 
-/* Takes the writing connection for this thread and, by the lock file, this process. From then on it
- * is noticed if the leader hangs. */
+/* Takes the writing connection for this thread and this process. From then on it is noticed if the
+ * leader hangs. */
 static enum store_rc
-begin_writing(struct sqlite_store *s, bool alone, enum patience patience, struct waiter **batch)
+begin_writing(struct queue *q, bool alone, enum patience patience, struct waiter **batch)
 {
-	/* On network file systems, used without a write-ahead log, the two kinds of locks may be
-	 * the same. */
-	enum store_rc rc = queue_lock(s->lock_fd, s->writer.wal, patience);
+	enum store_rc rc = q->engine->take(q->store, patience);
 
-	*batch = take_batch(s, alone);
+	*batch = take_batch(q, alone);
 	pulse_begin();
 	if (rc == STORE_BUSY)
-		tell_busy(s);
-	if (rc == STORE_OK && (!file_is_here(s) || !connection_ready(s, &s->writer, false)))
-		return STORE_FAILED;
+		q->engine->tell_busy(q->store);
 	return rc;
 }
 
 void
-queue_end_writing(struct sqlite_store *s)
+queue_end_writing(struct queue *q)
 {
 	pulse_end();
-	(void)flock(s->lock_fd, LOCK_UN);
-	(void)pthread_mutex_lock(&s->line_mutex);
-	s->led = s->waiting != NULL || (s->commits && s->use_count > 0);
-	if (s->led)
-		call_leader(s);
-	(void)pthread_mutex_unlock(&s->line_mutex);
+	q->engine->give(q->store);
+	(void)pthread_mutex_lock(&q->mutex);
+	q->led = q->waiting != NULL || (q->commits && q->use_count > 0);
+	if (q->led)
+		call_leader(q);
+	(void)pthread_mutex_unlock(&q->mutex);
 }
 
 /* Runs the transactions of the first waiter, and of others after it. */
 static struct waiter *
-write_batch(struct sqlite_store *s, enum patience patience)
+write_batch(struct queue *q, enum patience patience)
 {
 	struct waiter *batch;
-	enum store_rc rc = begin_writing(s, false, patience, &batch);
+	enum store_rc rc = begin_writing(q, false, patience, &batch);
 
 	if (rc == STORE_OK)
-		commit_batch(s, batch);
+		commit_batch(q, batch);
 	else
 		for (struct waiter *w = batch; w != NULL; w = w->next)
 			w->rc = rc;
-	queue_end_writing(s);
+	queue_end_writing(q);
 	return batch;
 }
 
@@ -460,43 +330,42 @@ wake(struct waiter *batch)
 	(void)sem_post(&batch->woken);
 }
 
-void *
-queue_commit_run(void *arg)
+static void *
+commit_run(void *arg)
 {
-	struct sqlite_store *s = arg;
+	struct queue *q = arg;
 
 	for (;;) {
-		while (sem_wait(&s->called) != 0)
+		while (sem_wait(&q->called) != 0)
 			; /* a signal */
-		(void)pthread_mutex_lock(&s->line_mutex);
-		bool ends = s->ends && !s->led;
+		(void)pthread_mutex_lock(&q->mutex);
+		bool ends = q->ends && !q->led;
 
-		(void)pthread_mutex_unlock(&s->line_mutex);
+		(void)pthread_mutex_unlock(&q->mutex);
 		if (ends)
 			return NULL;
-		wake(write_batch(s, PATIENT));
+		wake(write_batch(q, PATIENT));
 	}
 }
 
 enum store_rc
-queue_begin_alone(struct sqlite_store *s, enum patience patience)
+queue_begin_alone(struct queue *q, enum patience patience)
 {
 	struct waiter self = {0}, *batch;
 	enum store_rc rc = STORE_BUSY;
 
-	if (stand_in_queue(s, &self)) {
-		rc = begin_writing(s, true, patience, &batch);
+	if (stand_in_queue(q, &self)) {
+		rc = begin_writing(q, true, patience, &batch);
 		if (rc != STORE_OK)
-			queue_end_writing(s);
+			queue_end_writing(q);
 	}
 	(void)sem_destroy(&self.woken);
 	return rc;
 }
 
 enum store_rc
-sqlite_write(struct store *base, store_fn fn, void *arg)
+queue_write(struct queue *q, store_fn fn, void *arg)
 {
-	struct sqlite_store *s = sqlite_of(base);
 	struct waiter self = {.fn = fn,
 			      .arg = arg,
 			      .request = log_request(),
@@ -504,9 +373,9 @@ sqlite_write(struct store *base, store_fn fn, void *arg)
 			      .rc = STORE_BUSY};
 	bool busy = pulse_pause();
 
-	if (stand_in_queue(s, &self)) {
+	if (stand_in_queue(q, &self)) {
 		if (self.leads)
-			(void)write_batch(s, IMPATIENT);
+			(void)write_batch(q, IMPATIENT);
 		wake(self.next);
 	}
 	(void)sem_destroy(&self.woken);
@@ -524,28 +393,65 @@ note_use_alone(struct store_tx *tx, void *arg)
 }
 
 void
-sqlite_note_use(struct store *base, const struct key_use *use)
+queue_note_use(struct queue *q, const struct key_use *use)
 {
-	struct sqlite_store *s = sqlite_of(base);
+	bool low = q->store->engine->is_low(q->store);
 
-	if (!s->commits || sqlite_is_low(base)) {
+	if (!q->commits || low) {
 		struct key_use copy = *use;
 
-		tell_use(sqlite_is_low(base) ? STORE_FULL
-					     : sqlite_write(base, note_use_alone, &copy));
+		tell_use(low ? STORE_FULL : queue_write(q, note_use_alone, &copy));
 		return;
 	}
-	(void)pthread_mutex_lock(&s->line_mutex);
+	(void)pthread_mutex_lock(&q->mutex);
 	size_t i = 0;
-	while (i < s->use_count && s->uses[i].key != use->key)
+	while (i < q->use_count && q->uses[i].key != use->key)
 		i++;
-	bool first = i < USES_MAX && !s->led;
+	bool first = i < USES_MAX && !q->led;
 	if (i < USES_MAX) { /* otherwise another request will note it */
-		s->uses[i] = *use;
-		s->use_count += i == s->use_count;
-		s->led = true;
+		q->uses[i] = *use;
+		q->use_count += i == q->use_count;
+		q->led = true;
 	}
 	if (first)
-		call_leader(s);
-	(void)pthread_mutex_unlock(&s->line_mutex);
+		call_leader(q);
+	(void)pthread_mutex_unlock(&q->mutex);
+}
+
+/* Beginning and end */
+
+void
+queue_init(struct queue *q, struct store *s, const struct queue_engine *engine, void *connection)
+{
+	*q = (struct queue){.store = s, .engine = engine, .connection = connection};
+	q->waiting_end = &q->waiting;
+	(void)pthread_mutex_init(&q->mutex, NULL);
+	(void)sem_init(&q->called, 0, 0);
+}
+
+bool
+queue_start(struct queue *q)
+{
+	q->commits = pthread_create(&q->committer, NULL, commit_run, q) == 0;
+	return q->commits;
+}
+
+void
+queue_end(struct queue *q)
+{
+	if (!q->commits)
+		return;
+	(void)pthread_mutex_lock(&q->mutex);
+	q->ends = true;
+	(void)pthread_mutex_unlock(&q->mutex);
+	(void)sem_post(&q->called);
+	(void)pthread_join(q->committer, NULL);
+	q->commits = false;
+}
+
+void
+queue_destroy(struct queue *q)
+{
+	(void)pthread_mutex_destroy(&q->mutex);
+	(void)sem_destroy(&q->called);
 }

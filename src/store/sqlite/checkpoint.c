@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "base/disk.h"
+#include "store/queue.h"
 #include "store/sqlite/health.h"
-#include "store/sqlite/queue.h"
 #include "store/sqlite/ready.h"
 #include "store/sqlite/wal.h"
 
@@ -43,10 +43,10 @@ checkpoint_beside(struct sqlite_store *s, struct checkpointer *f)
 static void
 checkpoint_rest(struct sqlite_store *s)
 {
-	if (queue_begin_alone(s, PATIENT) != STORE_OK)
+	if (queue_begin_alone(&s->queue, PATIENT) != STORE_OK)
 		return;
 	(void)wal_checkpoint(&s->writer);
-	queue_end_writing(s);
+	queue_end_writing(&s->queue);
 }
 
 void *
@@ -75,13 +75,13 @@ enum store_rc
 sqlite_settle(struct store *base)
 {
 	struct sqlite_store *s = sqlite_of(base);
-	enum store_rc rc = queue_begin_alone(s, IMPATIENT);
+	enum store_rc rc = queue_begin_alone(&s->queue, IMPATIENT);
 
 	if (rc != STORE_OK)
 		return rc;
 	if (s->writer.wal)
 		rc = wal_empty(&s->writer);
-	queue_end_writing(s);
+	queue_end_writing(&s->queue);
 	return rc;
 }
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +13,11 @@
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/remedy.h"
+#include "store/queue.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/db.h"
-#include "store/sqlite/queue.h"
+#include "store/sqlite/lock.h"
 #include "store/sqlite/ready.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite.h"
@@ -30,9 +30,8 @@ sqlite_start(struct store *base)
 	struct sqlite_store *s = sqlite_of(base);
 	struct checkpointer *f = &s->checkpointer;
 
-	if (pthread_create(&s->committer, NULL, queue_commit_run, s) != 0)
+	if (!queue_start(&s->queue))
 		return false;
-	s->commits = true;
 	f->hold.broken = f->work.broken = true;
 	f->runs = connection_ready(s, &f->hold, true) && connection_ready(s, &f->work, false) &&
 		  pthread_create(&f->thread, NULL, checkpoint_run, s) == 0;
@@ -53,13 +52,7 @@ end_threads(struct sqlite_store *s)
 	}
 	connection_close(&f->hold);
 	connection_close(&f->work);
-	if (!s->commits)
-		return;
-	(void)pthread_mutex_lock(&s->line_mutex);
-	s->ends = true;
-	(void)pthread_mutex_unlock(&s->line_mutex);
-	(void)sem_post(&s->called);
-	(void)pthread_join(s->committer, NULL);
+	queue_end(&s->queue);
 }
 
 /* Opening */
@@ -232,13 +225,13 @@ sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STOR
 			       remedy_text(errno));
 		return false;
 	}
-	enum store_rc rc = queue_lock(fd, wal, IMPATIENT);
+	enum store_rc rc = lock_take(fd, wal, IMPATIENT);
 	if (rc != STORE_OK)
 		(void)snprintf(
 			why, STORE_WHY_MAX,
 			"the writers' lock %s.lock is held by process %ld (0: unknown): end it, or "
 			"let it go on, and try again",
-			path, (long)queue_lock_holder(fd));
+			path, (long)lock_holder(fd));
 	bool done = rc == STORE_OK && lock_users(fd, path, create, wal, from, why);
 	(void)close(fd);
 	return done;
@@ -281,12 +274,10 @@ sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	s->trouble.looked_ms = -LOOK_MS;
 	s->trouble.told_ms = s->busy_told_ms = -TROUBLE_TELL_MS;
 	s->looked_ms = -LOOK_MS; /* the clock may have just started at 0 */
-	s->waiting_end = &s->waiting;
 	s->wal_frames = WAL_FRAMES;
 	s->writer.trouble = s->checkpointer.hold.trouble = s->checkpointer.work.trouble =
 		&s->trouble;
-	(void)pthread_mutex_init(&s->line_mutex, NULL);
-	(void)sem_init(&s->called, 0, 0);
+	queue_init(&s->queue, &s->base, &sqlite_queue, &s->writer);
 	(void)pthread_mutex_init(&s->checkpointer.mutex, NULL);
 	(void)pthread_cond_init(&s->checkpointer.called, NULL);
 	(void)pthread_mutex_init(&s->read_mutex, NULL);
@@ -349,7 +340,7 @@ save_lost_log(struct sqlite_store *s)
 	if (s->writer.db == NULL || s->writer.broken || log == 0 ||
 	    connection_log_inode(s->path) == log || stat(s->path, &now) != 0 ||
 	    now.st_dev != s->file.st_dev || now.st_ino != s->file.st_ino ||
-	    queue_lock(s->lock_fd, true, IMPATIENT) != STORE_OK)
+	    lock_take(s->lock_fd, true, IMPATIENT) != STORE_OK)
 		return;
 	(void)wal_checkpoint(&s->writer);
 	(void)flock(s->lock_fd, LOCK_UN);
@@ -365,8 +356,7 @@ sqlite_close(struct store *base)
 	close_all(s);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
-	(void)pthread_mutex_destroy(&s->line_mutex);
-	(void)sem_destroy(&s->called);
+	queue_destroy(&s->queue);
 	(void)pthread_mutex_destroy(&s->checkpointer.mutex);
 	(void)pthread_cond_destroy(&s->checkpointer.called);
 	(void)pthread_mutex_destroy(&s->read_mutex);

@@ -3,7 +3,6 @@
 #define REGCRED_STORE_SQLITE_SQLITE_H
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 
 #include "model/schema.h"
 #include "store/engine.h"
+#include "store/queue.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/store.h"
@@ -21,10 +21,9 @@ enum {
 		20000, /* steps of SQLite's virtual machine between two checks of the clock */
 	/* For readers during recovery and, without a write-ahead log, during commits or reads;
 	   writers queue at the lock file. */
-	BUSY_MS = 5000,
+	BUSY_MS = QUEUE_WAIT_MS,
 	NAP_MS = 5, /* between two tries: SQLite's own pauses grow so long that others get ahead */
 	LOOK_MS = 1000, /* between two checks of the free space, or of a damaged database */
-	USES_MAX = 64,	/* pending uses of keys */
 	TROUBLE_TELL_MS = 60 * 1000, /* between log lines about damage and I/O errors */
 };
 
@@ -40,16 +39,8 @@ struct sqlite_store {
 	atomic_ullong log_file; /* inode of its write-ahead log; 0: none */
 	atomic_bool lost;	/* its file is gone or was replaced, which was logged */
 	int lock_fd;
-	pthread_mutex_t line_mutex; /* guards the queue, `led`, `ends` and the uses, not the work */
-	struct waiter *waiting, **waiting_end;
-	bool led;
-	bool ends;		       /* the committer has to exit */
-	struct key_use uses[USES_MAX]; /* to be noted with the next commit */
-	size_t use_count;
 	atomic_llong busy_told_ms;
-	pthread_t committer;
-	bool commits; /* it runs */
-	sem_t called; /* the committer */
+	struct queue queue;
 	struct connection writer;
 	struct checkpointer checkpointer;
 	int wal_frames; /* of the write-ahead log: then it is checkpointed */
@@ -65,6 +56,9 @@ sqlite_of(struct store *s)
 {
 	return (struct sqlite_store *)s; /* base is the first */
 }
+
+/* How the queue writes: writer.c. */
+extern const struct queue_engine sqlite_queue;
 
 /* The table of functions in engine.c; engine.h and store.h say what they do. */
 bool sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX]);
