@@ -42,13 +42,6 @@ write_id(struct json_out *w, const char *name, const struct family *family, cons
 							   : NULL);
 }
 
-static void
-name_and_text(struct json_out *w, const char *name, const char *text)
-{
-	json_name(w, name);
-	json_string(w, text);
-}
-
 /* The logins that were not chosen, each with the reason. */
 static void
 write_others(struct json_out *w, const struct login_list *logins)
@@ -61,10 +54,10 @@ write_others(struct json_out *w, const struct login_list *logins)
 		if (i == 0 && l->fits)
 			continue;
 		json_begin_object(w);
-		name_and_text(w, "pathPrefix", *l->path != '\0' ? l->path : NULL);
-		name_and_text(w, "publicValue", record_text(l->row, COL_PUBLIC_VALUE));
-		name_and_text(w, "reason", login_reasons[l->reason]);
-		name_and_text(w, "reasonText", resolve_text(logins, l));
+		json_string_member(w, "pathPrefix", *l->path != '\0' ? l->path : NULL);
+		json_string_member(w, "publicValue", record_text(l->row, COL_PUBLIC_VALUE));
+		json_string_member(w, "reason", login_reasons[l->reason]);
+		json_string_member(w, "reasonText", resolve_text(logins, l));
 		write_id(w, "registryCredentialId", &family_credential, &l->row->columns[COL_ID]);
 		write_id(w, "registryId", &family_storage_pool, &l->row->columns[COL_REGISTRY_ID]);
 		json_end_object(w);
@@ -82,29 +75,31 @@ repr_image_login(struct json_out *w, const struct view *v, const struct wanted *
 	enum role role = v->context->id->role;
 
 	json_begin_object(w);
-	name_and_text(w, "id", NULL);
-	name_and_text(w, "type", "imageLogin");
+	json_string_member(w, "id", NULL);
+	json_string_member(w, "type", "imageLogin");
 	json_name(w, "links");
 	json_begin_object(w);
 	if (row != NULL && (auth_type(role, row->type) & MAY_READ) != 0)
 		repr_name_and_url(w, "registryCredential", repr_self(v, row));
 	json_end_object(w);
 	repr_empty_object(w, "actions");
-	name_and_text(w, "baseType", "imageLogin");
-	name_and_text(w, "digest", wanted->parts.digest);
-	name_and_text(w, "image", wanted->image);
+	json_string_member(w, "baseType", "imageLogin");
+	json_string_member(w, "digest", wanted->parts.digest);
+	json_string_member(w, "image", wanted->image);
 	write_others(w, logins);
-	name_and_text(w, "publicValue", row != NULL ? record_text(row, COL_PUBLIC_VALUE) : NULL);
-	name_and_text(w, "reason", login_reasons[chosen != NULL ? chosen->reason : LOGIN_NONE]);
-	name_and_text(w, "reasonText", resolve_text(logins, chosen));
-	name_and_text(w, "registry", wanted->parts.key);
+	json_string_member(w, "publicValue",
+			   row != NULL ? record_text(row, COL_PUBLIC_VALUE) : NULL);
+	json_string_member(w, "reason",
+			   login_reasons[chosen != NULL ? chosen->reason : LOGIN_NONE]);
+	json_string_member(w, "reasonText", resolve_text(logins, chosen));
+	json_string_member(w, "registry", wanted->parts.key);
 	write_id(w, "registryCredentialId", &family_credential,
 		 row != NULL ? &row->columns[COL_ID] : NULL);
 	write_id(w, "registryId", &family_storage_pool,
 		 row != NULL ? &row->columns[COL_REGISTRY_ID] : NULL);
-	name_and_text(w, "repository", wanted->parts.repository);
-	name_and_text(w, "serverAddress", wanted->address);
-	name_and_text(w, "tag", wanted->parts.tag);
+	json_string_member(w, "repository", wanted->parts.repository);
+	json_string_member(w, "serverAddress", wanted->address);
+	json_string_member(w, "tag", wanted->parts.tag);
 	json_end_object(w);
 }
 

@@ -260,6 +260,13 @@ json_string_n(struct json_out *w, const char *text, size_t len)
 }
 
 void
+json_string_member(struct json_out *w, const char *name, const char *text)
+{
+	json_name(w, name);
+	json_string(w, text);
+}
+
+void
 json_begin_string(struct json_out *w)
 {
 	writer_put_value(w, "\"", 1);

@@ -37,6 +37,8 @@ void json_name(struct json_out *w, const char *name);
 void json_string(struct json_out *w, const char *text);
 /* The same where the length is known. */
 void json_string_n(struct json_out *w, const char *text, size_t len);
+/* A member that is a string. */
+void json_string_member(struct json_out *w, const char *name, const char *text);
 /* A string written in pieces. */
 void json_begin_string(struct json_out *w);
 void json_piece(struct json_out *w, const char *text);

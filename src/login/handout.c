@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
-#include "login/format.h"
 #include "login/resolve.h"
 #include "login/use.h"
 #include "model/body.h"
+#include "model/format.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/quota.h"
@@ -264,13 +264,13 @@ asked(const struct hand_out_work *w)
 
 	json_out_init(&out, w->context->arena);
 	json_begin_object(&out);
-	format_name_and_text(&out, "format", w->format->name);
+	json_string_member(&out, "format", w->format->name);
 	if (w->wanted.image != NULL)
-		format_name_and_text(&out, "image", w->wanted.image);
+		json_string_member(&out, "image", w->wanted.image);
 	if (w->wanted.address != NULL)
-		format_name_and_text(&out, "serverAddress", w->wanted.address);
+		json_string_member(&out, "serverAddress", w->wanted.address);
 	if (w->former)
-		format_name_and_text(&out, "secret", "previous");
+		json_string_member(&out, "secret", "previous");
 	json_end_object(&out);
 	return json_out_text(&out, &len);
 }
@@ -297,14 +297,48 @@ record_all(struct store_tx *tx, const struct hand_out_work *w)
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, w->error);
 }
 
+/* What the format sees of the logins; NULL if out of memory. */
+static const struct format_login *
+handout_opened(const struct hand_out_work *w)
+{
+	struct format_login *list = arena_array(w->context->arena, w->count, sizeof(*list));
+
+	for (size_t i = 0; list != NULL && i < w->count; i++) {
+		const struct entry *entry = &w->entries[i];
+		const struct value *expires = &entry->login->row->columns[COL_EXPIRES];
+
+		list[i] = (struct format_login){
+			.key = entry->key,
+			.user = entry->user,
+			.secret = entry->secret,
+			.hub = entry->login->registry->hub,
+			.left_ms = expires->type == VALUE_INT ? expires->number - w->context->now_ms
+							      : INT64_MAX,
+		};
+	}
+	return list;
+}
+
 /* Writes the file, before the lock is taken. */
 static enum err
 handout_write(struct hand_out_work *w)
 {
+	struct format_job job = {
+		.format = w->format,
+		.logins = handout_opened(w),
+		.count = w->count,
+		.name = w->name,
+		.namespace = w->namespace,
+		.version = w->version,
+		.part = w->parts ? w->wanted.parts.repository : NULL,
+		.error = w->error,
+	};
 	struct json_out out;
 
+	if (job.logins == NULL)
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	json_out_init(&out, w->context->arena);
-	w->format->write(&out, w);
+	w->format->write(&out, &job);
 	w->out->text = json_out_text(&out, &w->out->len);
 	w->out->content_type = w->format->content_type;
 	if (w->error->code != ERR_NONE)

@@ -5,8 +5,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "login/format.h"
 #include "login/handout.h"
+#include "model/format.h"
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/resource.h"

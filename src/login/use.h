@@ -7,8 +7,39 @@
 #ifndef REGCRED_LOGIN_USE_H
 #define REGCRED_LOGIN_USE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
-#include "login/format.h"
+#include "login/handout.h"
+#include "login/resolve.h"
+#include "model/format.h"
+#include "resource/resource.h"
+
+/* One login to be written to a file. */
+struct entry {
+	const struct login *login;
+	const char *key; /* what the file calls the registry, or a part of it */
+	const char *user, *secret;
+	bool again; /* another name for the previous one: recorded only once */
+};
+
+/* A file that is being made. */
+struct hand_out_work {
+	const struct context *context;
+	const struct format *format;
+	struct wanted wanted;
+	const char *name, *namespace; /* of a Kubernetes object */
+	struct entry *entries;
+	size_t count, logins; /* logins: entries without their second names */
+	size_t bytes;	      /* of their users and secrets */
+	bool stale;	      /* a login has changed since it was chosen */
+	bool former;	      /* the former user names and passwords are wanted */
+	bool parts;	      /* the registry of the image has logins for parts of it */
+	const char *version;  /* of the protocol that the answer follows */
+	struct hand_out *out;
+	struct error *error;
+};
 
 extern const char use_changing[];
 /* The reason when the server is at fault. */

@@ -6,6 +6,7 @@
  */
 
 #include "base/err.h"
+#include "model/format.h"
 #include "model/schema.h"
 #include "model/source.h"
 
@@ -514,15 +515,10 @@ static const struct field image_login_fields[] = {
 };
 
 /* The answer is a file, not a resource. */
-static const char *const hand_out_formats[] = {
-#define FORMAT(name, ...) name,
-#include "model/hand_out_format.def"
-	NULL
-};
 static const char *const hand_out_secrets[] = { "present", "previous", NULL };
 static const struct field hand_out_fields[] = {
 	ASKED("apiVersion", 64),
-	{ .name = "format", .type = FT_ENUM, .options = hand_out_formats, .flags = F_CREATE | F_REQUIRED },
+	{ .name = "format", .type = FT_ENUM, .options = format_names, .flags = F_CREATE | F_REQUIRED },
 	ASKED("image", 1024),
 	ASKED("name", 253),
 	ASKED("namespace", 63),
