@@ -1,4 +1,5 @@
-/* discard: deletes former secrets at sources that keep two, once nobody needs them.
+/* discard: deletes former secrets at sources that keep two, once nobody needs them; of a purged
+ * login also what may have been made and was never stored.
  *
  * The housekeeper has wiped them here; the row's `until` is the time of the next try, or the end of
  * the lease of the one that is under way.  A purged login has its sourceSecret until the last one
@@ -34,7 +35,7 @@ discard_find(struct discarding *d)
 {
 	struct list_query q = {.family = &family_secret_version,
 			       .owners = owners_all,
-			       .condition_count = 3,
+			       .condition_count = 2,
 			       .sort = COL_UNTIL,
 			       .limit = 1};
 	struct record_list list;
@@ -43,7 +44,6 @@ discard_find(struct discarding *d)
 		.column = COL_VERSION_STATE, .op = OP_EQ, .value = value_text("discarding")};
 	q.conditions[1] = (struct condition){
 		.column = COL_UNTIL, .op = OP_LTE, .value = value_int(clock_wall_ms())};
-	q.conditions[2] = (struct condition){.column = COL_HANDLE, .op = OP_NOT_NULL};
 	if (store_list(d->job.parts->store, d->job.arena, &q, &list) != STORE_OK || list.count == 0)
 		return false;
 	d->version = list.items[0];
@@ -162,6 +162,7 @@ discard_ask(struct discarding *d)
 	if (!job_prepare(job) || job->parts->sources[job->source_id].discard == NULL)
 		return;
 	job->renewal.handle = record_text(&d->version, COL_HANDLE);
+	job->renewal.intent = record_text(&d->version, COL_UUID);
 	job->result = job->renewal.fetch != NULL
 			      ? job->parts->sources[job->source_id].discard(&job->renewal)
 			      : RENEW_UNREACHABLE; /* out of memory */

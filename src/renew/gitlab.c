@@ -247,23 +247,27 @@ gitlab_clean(struct renewal *r, const char *url)
 	return result;
 }
 
+/* The URL of the tokens; NULL: ask_misconfigured(r, r->message). */
+static const char *
+gitlab_begin(struct renewal *r, const struct gitlab_kind **kind)
+{
+	*kind = gitlab_find_kind(r);
+	r->message = "The member \"kind\" of sourceConfig has to be deployToken or accessToken.";
+	if (*kind == NULL)
+		return NULL;
+	r->message = "The source needs a token with the scope api as sourceSecret.";
+	return r->source_secret != NULL ? gitlab_url(r, *kind) : NULL;
+}
+
 enum renew_result
 gitlab_fetch(struct renewal *r)
 {
-	const struct gitlab_kind *kind = gitlab_find_kind(r);
+	const struct gitlab_kind *kind;
+	const char *url = gitlab_begin(r, &kind);
 	int64_t days = LIFETIME_DAYS;
 
-	if (kind == NULL)
-		return ask_misconfigured(
-			r, "The member \"kind\" of sourceConfig has to be deployToken or "
-			   "accessToken.");
-	if (r->source_secret == NULL)
-		return ask_misconfigured(
-			r, "The source needs a token with the scope api as sourceSecret.");
-	const char *url = gitlab_url(r, kind);
-	if (url == NULL)
-		return ask_misconfigured(r, r->message);
-	if (!ask_setting(r, "lifetimeDays", "days", LIFETIME_MIN, LIFETIME_MAX, &days))
+	if (url == NULL ||
+	    !ask_setting(r, "lifetimeDays", "days", LIFETIME_MIN, LIFETIME_MAX, &days))
 		return ask_misconfigured(r, r->message);
 	enum renew_result result = RENEW_REFRESHED;
 	if (r->again && r->intent != NULL)
@@ -271,11 +275,24 @@ gitlab_fetch(struct renewal *r)
 	return result == RENEW_REFRESHED ? gitlab_make(r, kind, url, days) : result;
 }
 
+static enum renew_result
+gitlab_discard_lost(struct renewal *r)
+{
+	const struct gitlab_kind *kind;
+	const char *url = gitlab_begin(r, &kind);
+
+	if (url == NULL || r->intent == NULL)
+		return ask_misconfigured(r, r->message);
+	return gitlab_clean(r, url);
+}
+
 enum renew_result
 gitlab_discard(struct renewal *r)
 {
 	const char *base = ask_url(r, "endpoint", NULL, "/api/v4/");
 
+	if (r->handle == NULL)
+		return gitlab_discard_lost(r);
 	if (base == NULL)
 		return ask_misconfigured(r, r->message);
 	if (r->source_secret == NULL || strncmp(r->handle, base, strlen(base)) != 0)

@@ -71,7 +71,8 @@ struct renewal {
 
 struct source_calls {
 	enum renew_result (*fetch)(struct renewal *r);
-	/* SOURCE_SECOND: deletes the secret with r->handle, which may be gone already. */
+	/* SOURCE_SECOND: deletes the secret with r->handle, which may be gone already; without a
+	 * handle those that were made for r->intent. */
 	enum renew_result (*discard)(struct renewal *r);
 };
 

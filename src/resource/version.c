@@ -194,8 +194,7 @@ has_second_source(const struct record *login)
 bool
 version_is_at_source(const struct record *login)
 {
-	return has_second_source(login) && record_text(login, COL_SOURCE_HANDLE) != NULL &&
-	       login->columns[COL_SOURCE_SECRET].type != VALUE_NULL;
+	return has_second_source(login) && login->columns[COL_SOURCE_SECRET].type != VALUE_NULL;
 }
 
 /* Wipes it, and has it deleted at the source at once. */
@@ -211,30 +210,55 @@ discard_now(struct store_tx *tx, const struct record *version, int64_t now_ms)
 				    COL_BIT(COL_SECRET_VALUE));
 }
 
-enum store_rc
-version_purge(struct store_tx *tx, const struct context *c, const struct record *login)
+/* What the source may still know: by its handle, or by the uuid of the row that was noted before
+ * one was made, of which nobody knows whether it was. */
+static bool
+is_left_at_source(const struct record *version)
 {
-	bool at_source = version_is_at_source(login);
+	return is_in_state(version, "pending") ||
+	       (record_text(version, COL_HANDLE) != NULL && !is_in_state(version, "expired"));
+}
+
+static enum store_rc
+purge_each(struct store_tx *tx, const struct context *c, const struct record *login, bool *left)
+{
 	struct record_list list;
 	enum store_rc rc = list_versions(tx, c->arena, record_id(login), &list);
+	bool at_source = version_is_at_source(login);
 
 	for (size_t i = 0; rc == STORE_OK && i < list.count; i++) {
 		const struct record *version = &list.items[i];
+		bool discarded = at_source && is_left_at_source(version);
 
-		rc = at_source && record_text(version, COL_HANDLE) != NULL &&
-				     !is_in_state(version, "expired")
-			     ? discard_now(tx, version, c->now_ms)
-			     : version_wipe(tx, version, "expired");
+		*left = *left || discarded;
+		rc = discarded ? discard_now(tx, version, c->now_ms)
+			       : version_wipe(tx, version, "expired");
 	}
-	if (rc != STORE_OK || !at_source)
+	return rc;
+}
+
+enum store_rc
+version_purge(struct store_tx *tx, const struct context *c, const struct record *login)
+{
+	static const struct value none[COL__COUNT];
+	const char *handle = record_text(login, COL_SOURCE_HANDLE);
+	bool left = false;
+	enum store_rc rc = purge_each(tx, c, login, &left);
+
+	if (rc != STORE_OK || !version_is_at_source(login))
 		return rc;
-	return version_add(tx, c, login,
-			   &(struct new_version){.state = "discarding",
-						 .version = version_of(login),
-						 .user = record_text(login, COL_PUBLIC_VALUE),
-						 .handle = record_text(login, COL_SOURCE_HANDLE),
-						 .until_ms = c->now_ms},
-			   NULL);
+	if (handle != NULL)
+		return version_add(
+			tx, c, login,
+			&(struct new_version){.state = "discarding",
+					      .version = version_of(login),
+					      .user = record_text(login, COL_PUBLIC_VALUE),
+					      .handle = handle,
+					      .until_ms = c->now_ms},
+			NULL);
+	return left ? STORE_OK
+		    : store_update(tx, &family_credential, record_id(login), none,
+				   COL_BIT(COL_SOURCE_SECRET));
 }
 
 /* The old secret as a version: kept until then, or only its number. */

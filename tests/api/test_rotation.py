@@ -209,6 +209,23 @@ class Crashes(Renewing):
         self.assertEqual((standin["gitlab"].rotated, standin["gitlab"].used_dead), (0, 0))
 
 
+    def test_of_a_purged_login_nothing_is_left_at_gitlab(self):
+        kind = KINDS["gitlab"]
+        login = self.login(kind)
+        self.due(kind, login, "POST:drop-after")
+        self.until(login, lambda row: row["refresh_result"] == "unreachable")
+        site.sql("UPDATE credential SET refresh_due = NULL, source_config = ? WHERE id = ?",
+                 (json.dumps(kind.config("right", self.n)), int(login[2:])), write=True)
+        owner = "app%d" % self.n
+        alive = [token for token in standin["gitlab"].tokens if token["owner"].endswith(owner)]
+        self.assertEqual(len(alive), 2)
+        for action in ("deactivate", "remove", "purge"):
+            self.ok(self.p.env.action("registrycredentials/" + login, action), 202)
+        self.assertTrue(harness.wait_until(
+            lambda: all(token["revoked"] for token in standin["gitlab"].tokens
+                        if token["owner"].endswith(owner)), 20), alive)
+
+
 class Restore(Renewing):
     def test_a_database_of_yesterday_gets_logins_that_work(self):
         copy = os.path.join(tempfile.mkdtemp(prefix="rc-"), "copy")

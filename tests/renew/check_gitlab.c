@@ -177,6 +177,14 @@ START_TEST(one_that_was_lost_is_found_and_deleted)
 	r.again = true;
 	sources_fetch(&r, SOURCE_GITLAB, RENEW_REFRESHED, "");
 	ck_assert_uint_eq(count("groups/lost"), before + 1);
+	sources_renewal_end(&r);
+
+	/* Of a login that was purged meanwhile none is made. */
+	begin("right", more);
+	r.intent = "4567";
+	r.handle = NULL;
+	ck_assert_int_eq(sources[SOURCE_GITLAB].discard(&r), RENEW_REFRESHED);
+	ck_assert_uint_eq(count("groups/lost"), before);
 }
 END_TEST
 

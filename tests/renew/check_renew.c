@@ -170,9 +170,14 @@ discard_second(struct renewal *r)
 	(void)snprintf(seen.key, TEXT, "%s", r->source_secret != NULL ? r->source_secret : "");
 	if (result != RENEW_REFRESHED)
 		return result;
+	discarded++;
+	if (r->handle == NULL) { /* what was made and never stored */
+		(void)snprintf(seen.intent, TEXT, "%s", r->intent);
+		die(NULL);
+		return RENEW_REFRESHED;
+	}
 	ck_assert(works(r->handle));
 	die(r->handle);
-	discarded++;
 	return RENEW_REFRESHED;
 }
 
@@ -573,25 +578,43 @@ START_TEST(a_former_secret_is_deleted_at_its_source_when_its_time_is_up)
 }
 END_TEST
 
-/* A login that has a key for its source, a present and a former secret, and is purged. */
-static void
-purge_one(void)
+static const char *
+login_path(const char *action)
 {
-	const char *path =
-		arena_printf(rig.arena, "/v1/registrycredentials/1c%lld", (long long)login_id);
+	return arena_printf(rig.arena, "/v1/registrycredentials/1c%lld%s", (long long)login_id,
+			    action);
+}
+
+/* A login that has a key for its source, and is due. */
+static void
+give_key(void)
+{
 	static const char source[] =
 		"{\"source\":\"gitlab\",\"sourceConfig\":{\"endpoint\":\"https://git.test\","
 		"\"project\":\"7\",\"kind\":\"deployToken\"},\"sourceSecret\":\"the key\"}";
 
 	rig_app(&rig);
-	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "PUT", path, source, NULL), 200);
+	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "PUT", login_path(""), source, NULL), 200);
 	make_due("gitlab");
+}
+
+static void
+purge(void)
+{
+	change("state = 'removed', removed = unixepoch() * 1000");
+	ck_assert_int_eq(
+		rig_ask(&rig, PROJECT_DEFAULT, "POST", login_path("?action=purge"), NULL, NULL),
+		202);
+}
+
+/* One that has a present and a former secret too. */
+static void
+purge_one(void)
+{
+	give_key();
 	ck_assert(renewer_run_one(renewer));
 	ck_assert_str_eq(versions(), "4 previous kept");
-	change("state = 'removed', removed = unixepoch() * 1000");
-	ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "POST",
-				 arena_printf(rig.arena, "%s?action=purge", path), NULL, NULL),
-			 202);
+	purge();
 	ck_assert_str_eq(versions(), "4 discarding, 5 discarding");
 	ck_assert_int_eq(count_alive(), 2);
 }
@@ -614,6 +637,41 @@ START_TEST(a_purged_login_leaves_nothing_at_its_source)
 	ck_assert_str_eq(versions(), "4 expired, 5 expired");
 	ck_assert_str_eq(source_key(), "wiped");
 	ck_assert(!renewer_run_one(renewer));
+}
+END_TEST
+
+/* It is noted before one is made, and nobody knows whether it was. */
+START_TEST(what_a_purged_login_never_stored_goes_too)
+{
+	give_key();
+	change("source_handle = NULL, secret_version = 0");
+	result = RENEW_UNREACHABLE;
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(versions(), "1 pending");
+	const char *intent = arena_printf(rig.arena, "%s", seen.intent);
+	purge();
+	ck_assert_str_eq(versions(), "1 discarding");
+	ck_assert_str_eq(source_key(), "kept");
+	result = RENEW_REFRESHED;
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(seen.intent, intent);
+	ck_assert_str_eq(seen.key, "the key");
+	ck_assert_int_eq(count_alive(), 0);
+	ck_assert_str_eq(versions(), "1 expired");
+	ck_assert_str_eq(source_key(), "wiped");
+	ck_assert(!renewer_run_one(renewer));
+}
+END_TEST
+
+START_TEST(a_purged_login_that_had_nothing_at_its_source_keeps_no_key)
+{
+	give_key();
+	change("source_handle = NULL, secret_version = 0");
+	purge();
+	ck_assert_str_eq(versions(), "");
+	ck_assert_str_eq(source_key(), "wiped");
+	ck_assert(!renewer_run_one(renewer));
+	ck_assert_uint_eq(asked, 0);
 }
 END_TEST
 
@@ -642,9 +700,7 @@ START_TEST(the_key_of_a_purged_login_goes_nowhere_else)
 {
 	purge_one();
 	ck_assert_int_eq(
-		rig_ask(&rig, PROJECT_DEFAULT, "PUT",
-			arena_printf(rig.arena, "/v1/registrycredentials/1c%lld",
-				     (long long)login_id),
+		rig_ask(&rig, PROJECT_DEFAULT, "PUT", login_path(""),
 			"{\"sourceConfig\":{\"endpoint\":\"https://other.test\",\"project\":\"7\","
 			"\"kind\":\"deployToken\"},\"sourceSecret\":\"another\"}",
 			NULL),
@@ -730,6 +786,8 @@ main(void)
 			    COUNT_OF(checks));
 	tcase_add_test(tc, a_former_secret_is_deleted_at_its_source_when_its_time_is_up);
 	tcase_add_test(tc, a_purged_login_leaves_nothing_at_its_source);
+	tcase_add_test(tc, what_a_purged_login_never_stored_goes_too);
+	tcase_add_test(tc, a_purged_login_that_had_nothing_at_its_source_keeps_no_key);
 	tcase_add_test(tc, the_key_of_a_purged_login_is_not_kept_for_ever);
 	tcase_add_test(tc, the_key_of_a_purged_login_goes_nowhere_else);
 	tcase_add_test(tc, the_former_secret_is_kept_no_longer_than_it_lives);
