@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/pulse.h"
+#include "renew/hide.h"
 
 /* The list */
 
@@ -152,7 +153,7 @@ child_begin(const struct program_run *run, int pipes[PIPE__COUNT][2])
 		(void)signal(number, SIG_DFL);
 	(void)sigemptyset(&none);
 	if (setsid() >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && chdir("/") == 0 &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && chdir("/") == 0 && hide_enter() &&
 	    child_descriptors(pipes)) {
 		start = STDERR_FILENO + 1;
 		/* Without seccomp only what stays in the group is killed. */

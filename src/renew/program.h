@@ -4,8 +4,9 @@
  * argument.  The style is the protocol that the program speaks, "docker" where none is given.
  *
  * A program is run without a shell, in / and in a session of its own, with nothing open but its
- * three pipes, with no environment but what it is given, and without a way to more rights.  It can
- * leave neither its session nor its process group, so whatever it started ends with it.
+ * three pipes, with no environment but what it is given, without a way to more rights, and to what
+ * hide.h hides.  It can leave neither its session nor its process group, so whatever it started
+ * ends with it.
  */
 #ifndef REGCRED_RENEW_PROGRAM_H
 #define REGCRED_RENEW_PROGRAM_H

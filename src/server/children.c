@@ -39,6 +39,7 @@
 #include "server/sandbox.h"
 #include "server/systemd.h"
 #include "server/worker.h"
+#include "service/app.h"
 
 enum {
 	SHORT_LIFE_MS = 1000, /* children that die sooner are restarted with growing delays */
@@ -59,6 +60,8 @@ const struct child_kind check_job = {"check", check_run, BOARD_WORKER, false, SA
 static bool
 shut_in(const struct pool *pool, const struct child_kind *job, struct sandbox *sandbox)
 {
+	if (job->sandbox == SANDBOX_REFRESHER)
+		app_hide_files(pool->settings);
 	if (sandbox_enter(pool->settings, job->sandbox, sandbox))
 		return true;
 	log_error("a %s cannot be sandboxed: %s; set sandbox = off to run without", job->name,

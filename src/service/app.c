@@ -5,6 +5,7 @@
  */
 #include "service/app.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +21,14 @@
 #include "base/disk.h"
 #include "base/json_in.h"
 #include "base/log.h"
+#include "base/remedy.h"
 #include "base/settings.h"
 #include "login/inject.h"
 #include "login/verifier.h"
 #include "model/check.h"
 #include "model/schema.h"
 #include "registry/check.h"
+#include "renew/hide.h"
 #include "renew/renew.h"
 #include "renew/restore.h"
 #include "renew/source.h"
@@ -396,6 +399,28 @@ app_start_checks(struct app *app)
 	       verifier_start(app->verifier, (size_t)app->settings->verify_threads);
 }
 
+void
+app_hide_files(const struct settings *s)
+{
+	static const char *const journals[] = {"", "-wal", "-shm", "-journal"};
+	enum { JOURNALS = sizeof(journals) / sizeof(*journals) };
+	char names[JOURNALS][CONFIG_PATH_MAX + sizeof("-journal")];
+	char open[CONFIG_PATH_MAX + sizeof("/programs")];
+	const char *paths[JOURNALS + 3] = {s->state_dir, s->key_file, s->proxy_token_file};
+
+	if (*s->refresh_programs == '\0')
+		return;
+	for (size_t i = 0; i < JOURNALS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%s%s", s->database, journals[i]);
+		paths[3 + i] = names[i];
+	}
+	(void)snprintf(open, sizeof(open), "%s/programs", s->state_dir);
+	if (!hide_prepare(paths, JOURNALS + 3, open))
+		log_error("the programs of refresh_programs are not run, because the key and the "
+			  "database cannot be hidden from them: %s",
+			  remedy_text(errno));
+}
+
 bool
 app_start_renewals(struct app *app)
 {
@@ -413,6 +438,7 @@ app_run_checks(struct app *app)
 void
 app_run_renewals(struct app *app)
 {
+	app_hide_files(app->settings);
 	while (renewer_run_one(app->renewer))
 		;
 }

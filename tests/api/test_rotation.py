@@ -284,6 +284,26 @@ class Programs(Renewing):
         login = self.login(PROGRAM)
         self.assertEqual(self.present(login), ("u", "of a program"))
 
+    def test_a_program_reads_nothing_of_what_the_server_holds(self):
+        home = os.path.join(site.state, "programs")
+        os.mkdir(home)
+        with open(os.path.join(home, "own"), "w", encoding="ascii") as f:
+            f.write("a line\n")
+        kill_refresher()  # what is there when it starts counts
+        self.assertTrue(harness.wait_until(lambda: refresher() is not None))
+        site.remember_children()
+        files = [os.path.join(site.state, name) for name in sorted(os.listdir(site.state))
+                 if os.path.isfile(os.path.join(site.state, name))]
+        self.assertIn(os.path.join(site.state, "master.key"), files)
+        self.program("said=", *["if read line <%s; then said=\"$said %s\"; fi 2>/dev/null"
+                                % (path, os.path.basename(path))
+                                for path in files + [os.path.join(home, "own")]],
+                     "echo new >%s/made && said=\"$said made\"" % home,
+                     "echo new >%s/made && said=\"$said outside\"" % site.state,
+                     """echo "{\\"ServerURL\\":\\"\\",\\"Username\\":\\"u\\",\\"Secret\\":\\"$said\\"}\"""")
+        login = self.login(PROGRAM)
+        self.assertEqual(self.present(login), ("u", " own made"))
+
     def test_what_goes_wrong_is_told_and_no_secret_is_logged(self):
         secret = site.plant()
         self.program("""echo '{"ServerURL":"","Username":"u","Secret":"of a program"}'""")

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "renew/hide.h"
 #include "renew/program.h"
 #include "renew/sources.h"
 
@@ -333,6 +335,61 @@ START_TEST(what_it_started_ends_with_it)
 }
 END_TEST
 
+static void
+write_line(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs("a line\n", f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* What is below a hidden folder, by whatever name, or was made beside it later; what is around it.
+ */
+START_TEST(what_is_hidden_is_out_of_reach)
+{
+	enum { LANDLOCK_VERSION = 1 };
+	const char *held = arena_strdup(a, rig_path("held")),
+		   *link = arena_strdup(a, rig_path("link"));
+	const char *key = arena_strdup(a, rig_path("key")),
+		   *later = arena_strdup(a, rig_path("later"));
+	const char *open = arena_printf(a, "%s/open", held);
+	const char *const hidden[] = {held, key, "/nowhere/at/all", ""};
+
+#ifdef SYS_landlock_create_ruleset
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION) < 0)
+		return;
+#endif
+	ck_assert(mkdir(held, 0700) == 0 && mkdir(open, 0700) == 0 && symlink(held, link) == 0);
+	write_line(key);
+	write_line(rig_path("beside"));
+	write_line(arena_printf(a, "%s/inside", held));
+	write_line(arena_printf(a, "%s/own", open));
+	make_program("docker", "");
+	ck_assert(hide_prepare(hidden, COUNT_OF(hidden), open));
+	write_line(later);
+	ck_assert_result(
+		run_program("docker",
+			    arena_printf(a,
+					 "cd %s/.. && for f in held/inside link/inside key later "
+					 "held/open/own link/open/own beside /etc/passwd; do\n"
+					 "(read line <$f) 2>/dev/null && said=\"$said $f\"; done\n"
+					 "(: >held/new) 2>/dev/null && said=\"$said new\"\n"
+					 "(: >held/open/new) 2>/dev/null && said=\"$said open\"\n"
+					 "printf '{\"Username\":\"u\",\"Secret\":\"%%s\"}' "
+					 "\"$said\"",
+					 held)),
+		RENEW_REFRESHED);
+	ck_assert_str_eq(r.new_secret, " held/open/own link/open/own beside /etc/passwd open");
+	ck_assert(hide_prepare(NULL, 0, NULL));
+	static const char *const made[] = {"held/inside", "held/open/own", "held/open/new",
+					   "held/open", "held"};
+	for (size_t i = 0; i < COUNT_OF(made); i++)
+		ck_assert_int_eq(remove(rig_path(made[i])), 0);
+}
+END_TEST
+
 START_TEST(a_program_has_to_be_roots_and_there)
 {
 	const char *mine = rig_path("program");
@@ -414,6 +471,7 @@ main(void)
 	tcase_add_test(tcase, a_hub_has_dockers_name_for_it);
 	tcase_add_test(tcase, it_is_alone);
 	tcase_add_loop_test(tcase, what_it_started_ends_with_it, 0, COUNT_OF(leavers));
+	tcase_add_test(tcase, what_is_hidden_is_out_of_reach);
 	tcase_add_test(tcase, a_program_has_to_be_roots_and_there);
 	tcase_add_test(tcase, only_what_the_settings_list_is_run);
 	tcase_add_test(tcase, without_memory_it_is_asked_later);
