@@ -36,25 +36,6 @@ struct verifier {
 	size_t thread_count;
 };
 
-/* What a result says about the login. */
-enum verdict { GOOD, DOUBTFUL, BAD };
-
-static enum verdict
-verdict_of(enum check_result result)
-{
-	switch (result) {
-	case CHECK_VALID:
-	case CHECK_ANONYMOUS_ACCESS:
-		return GOOD;
-	case CHECK_INVALID_CREDENTIAL:
-	case CHECK_FORBIDDEN:
-	case CHECK_REPOSITORY_REFUSED:
-		return BAD;
-	default:
-		return DOUBTFUL;
-	}
-}
-
 /* What happens to a row in the state in which it waits. A login in use is not deactivated because
  * its registry is down. */
 static const struct ending {
@@ -62,14 +43,14 @@ static const struct ending {
 	const char *process;
 	enum state before; /* a state in which the process may start */
 	enum state passed, refused;
-	enum verdict refuses; /* the mildest verdict that refuses the login, if the project requires
-				 a check */
+	enum check_verdict refuses; /* the mildest verdict that refuses the login, if the project
+				 requires a check */
 } endings[] = {
-	{ST_ACTIVATING, "activate", ST_INACTIVE, ST_ACTIVE, ST_INACTIVE, DOUBTFUL},
-	{ST_UPDATING_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_INACTIVE, BAD},
-	{ST_UPDATING_INACTIVE, "verify", ST_INACTIVE, ST_INACTIVE, ST_INACTIVE, BAD},
+	{ST_ACTIVATING, "activate", ST_INACTIVE, ST_ACTIVE, ST_INACTIVE, VERDICT_DOUBTFUL},
+	{ST_UPDATING_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_INACTIVE, VERDICT_BAD},
+	{ST_UPDATING_INACTIVE, "verify", ST_INACTIVE, ST_INACTIVE, ST_INACTIVE, VERDICT_BAD},
 	/* A check that nobody waits for: it repeats, or the project only wants to be warned. */
-	{ST_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_ACTIVE, BAD},
+	{ST_ACTIVE, "verify", ST_ACTIVE, ST_ACTIVE, ST_ACTIVE, VERDICT_BAD},
 };
 
 static const struct ending *
@@ -191,17 +172,17 @@ is_rule(const struct record *row, const char *rule)
 /* When it was last good, and since when it is not. A doubtful result changes neither, nor what is
  * told of a login in use. */
 static void
-note_history(const struct record *row, enum verdict verdict, struct value *columns)
+note_history(const struct record *row, enum check_verdict verdict, struct value *columns)
 {
 	columns[COL_LAST_GOOD] = row->columns[COL_LAST_GOOD];
-	if (verdict == GOOD) {
+	if (verdict == VERDICT_GOOD) {
 		columns[COL_LAST_GOOD] = columns[COL_VERIFIED];
 		return;
 	}
 	columns[COL_FIRST_BAD] = row->columns[COL_FIRST_BAD];
-	if (verdict == BAD && columns[COL_FIRST_BAD].type == VALUE_NULL)
+	if (verdict == VERDICT_BAD && columns[COL_FIRST_BAD].type == VALUE_NULL)
 		columns[COL_FIRST_BAD] = columns[COL_VERIFIED];
-	if (verdict == DOUBTFUL && columns[COL_FIRST_BAD].type != VALUE_NULL &&
+	if (verdict == VERDICT_DOUBTFUL && columns[COL_FIRST_BAD].type != VALUE_NULL &&
 	    columns[COL_TRANSITION_TEXT].type == VALUE_NULL)
 		columns[COL_TRANSITION_TEXT] = row->columns[COL_TRANSITION_TEXT];
 }
@@ -212,10 +193,10 @@ conclude(const struct job *job, const struct record *row, const struct ending *e
 	 struct value *columns)
 {
 	const struct check_report *report = &job->report;
-	enum verdict verdict = verdict_of(report->result);
+	enum check_verdict verdict = check_verdict_of(report->result);
 	bool refused = is_rule(row, "require") && verdict >= ending->refuses;
-	bool tell = refused || (verdict == BAD && ending->during == ST_ACTIVE) ||
-		    (verdict != GOOD && ending->passed == ST_ACTIVE &&
+	bool tell = refused || (verdict == VERDICT_BAD && ending->during == ST_ACTIVE) ||
+		    (verdict != VERDICT_GOOD && ending->passed == ST_ACTIVE &&
 		     (is_rule(row, "warn") || is_rule(row, "require")));
 
 	columns[COL_VERIFY_RESULT] = value_text(check_result_word(report->result));

@@ -22,6 +22,10 @@ enum check_result {
 /* "invalidCredential" and the like. */
 const char *check_result_word(enum check_result result);
 
+/* What a result says about the login. */
+enum check_verdict { VERDICT_GOOD, VERDICT_DOUBTFUL, VERDICT_BAD };
+enum check_verdict check_verdict_of(enum check_result result);
+
 struct check_settings {
 	const char *networks; /* loopback networks that are allowed: outbound/address.h */
 	const char

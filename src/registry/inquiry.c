@@ -17,6 +17,22 @@ static const struct {
 #undef RESULT
 };
 
+enum check_verdict
+check_verdict_of(enum check_result result)
+{
+	switch (result) {
+	case CHECK_VALID:
+	case CHECK_ANONYMOUS_ACCESS:
+		return VERDICT_GOOD;
+	case CHECK_INVALID_CREDENTIAL:
+	case CHECK_FORBIDDEN:
+	case CHECK_REPOSITORY_REFUSED:
+		return VERDICT_BAD;
+	default:
+		return VERDICT_DOUBTFUL;
+	}
+}
+
 const char *
 check_result_word(enum check_result result)
 {

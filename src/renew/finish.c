@@ -129,17 +129,12 @@ finish_set_result(struct finish *f)
 	finish_set(f, COL_REFRESH_STATUS, status != 0 ? value_int(status) : value_null());
 }
 
-static bool
-finish_is_good(enum check_result result)
-{
-	return result == CHECK_VALID || result == CHECK_ANONYMOUS_ACCESS;
-}
-
 /* What the registry said of the new secret. */
 static void
 finish_set_check(struct finish *f)
 {
 	const struct check_report *report = &f->job->report;
+	enum check_verdict verdict = check_verdict_of(report->result);
 	struct value now = finish_time(f->context.now_ms);
 
 	if (!f->job->checked)
@@ -150,12 +145,12 @@ finish_set_check(struct finish *f)
 		   report->http_status != 0 ? value_int(report->http_status) : value_null());
 	finish_set(f, COL_VERIFY_MS, value_int(report->ms));
 	finish_set(f, COL_VERIFIED, now);
-	if (finish_is_good(report->result)) {
+	if (verdict == VERDICT_GOOD) {
 		finish_set(f, COL_LAST_GOOD, now);
 		finish_set(f, COL_FIRST_BAD, value_null());
 	} else {
 		finish_set(f, COL_TRANSITION_TEXT, value_text(report->message));
-		if (f->row.columns[COL_FIRST_BAD].type == VALUE_NULL)
+		if (verdict == VERDICT_BAD && f->row.columns[COL_FIRST_BAD].type == VALUE_NULL)
 			finish_set(f, COL_FIRST_BAD, now);
 	}
 }

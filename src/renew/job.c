@@ -115,8 +115,7 @@ job_prepare(struct renew_job *job)
 static bool
 job_is_refused(const struct renew_job *job)
 {
-	return job->checked && (job->report.result == CHECK_INVALID_CREDENTIAL ||
-				job->report.result == CHECK_FORBIDDEN);
+	return job->checked && check_verdict_of(job->report.result) == VERDICT_BAD;
 }
 
 /* The new secret, if the project wants it checked.  Where the former one is dead already, the new

@@ -535,6 +535,8 @@ static const struct { const char *source, *rule; enum check_result verdict; bool
 	{ "azure", "warn", CHECK_FORBIDDEN, true, "active refreshed 200 v5 told later" },
 	{ "azure", "require", CHECK_UNREACHABLE, true, "active refreshed 200 v5 told later" },
 	{ "azure", "require", CHECK_FORBIDDEN, false, "active newSecretRefused 200 v4 The registry refuses the new secret, so the old one is kept. again" },
+	{ "azure", "require", CHECK_REPOSITORY_REFUSED, false, "active newSecretRefused 200 v4 The registry refuses the new secret, so the old one is kept. again" },
+	{ "azure", "warn", CHECK_REPOSITORY_REFUSED, true, "active refreshed 200 v5 told later" },
 	{ "gitlab", "require", CHECK_INVALID_CREDENTIAL, false, "active newSecretRefused 200 v4 The registry refuses the new secret, so the old one is kept. again" },
 	/* The old one is dead: there is nothing to keep. */
 	{ "harbor", "require", CHECK_FORBIDDEN, true, "active refreshed 200 v5 told later" },
