@@ -10,6 +10,10 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/http.h"
+#include "login/inject.h"
+#include "model/format.h"
+#include "model/process.h"
+#include "model/schema.h"
 #include "model/source.h"
 #include "service/app.h"
 #include "shared/board.h"
@@ -62,11 +66,20 @@ answer_metrics(struct app *app, const struct request *request, struct arena *are
 	       struct response *response)
 {
 	struct gauge gauges[STORE_GAUGES_MAX];
+	const char *states[ST__COUNT + 1] = {NULL};
 	const struct metrics_now now = {clock_wall_ms(),
 					gauges,
 					store_gauges(app->store, gauges),
-					{source_names, refresh_results}};
+					{source_names,
+					 refresh_results,
+					 states,
+					 {[BOARD_VERIFICATIONS] = verification_results,
+					  [BOARD_HANDOUTS] = format_names,
+					  [BOARD_INJECTS] = inject_outcomes}}};
 	size_t len = 0;
+
+	for (int state = 0; state < ST__COUNT; state++)
+		states[state] = state_name((enum state)state);
 	const char *text = metrics_text(arena, app->board, place_names, &now, &len);
 
 	(void)request;

@@ -18,6 +18,7 @@
 #include "resource/quota.h"
 #include "resource/resource.h"
 #include "resource/work.h"
+#include "shared/board.h"
 #include "store/store.h"
 
 enum {
@@ -502,5 +503,7 @@ handout_run(const struct context *c, const struct resource_type *type, const str
 	do
 		rc = handout_try(&w);
 	while (rc != ERR_NONE && w.stale && ++tries < TRIES_MAX);
+	if (rc == ERR_NONE)
+		board_count_labelled(BOARD_HANDOUTS, (unsigned)(w.format - format_table));
 	return rc;
 }

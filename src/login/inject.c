@@ -28,6 +28,7 @@
 #include "resource/resource.h"
 #include "resource/version.h"
 #include "secret/seal.h"
+#include "shared/board.h"
 #include "shared/limiter.h"
 #include "store/store.h"
 
@@ -650,25 +651,40 @@ record(struct inject_work *w)
 	return ERR_NONE;
 }
 
+enum { OUTCOME_BASIC, OUTCOME_TOKEN, OUTCOME_REFUSED, OUTCOME__COUNT };
+const char *const inject_outcomes[] = {[OUTCOME_BASIC] = "basic",
+				       [OUTCOME_TOKEN] = "token",
+				       [OUTCOME_REFUSED] = "refused",
+				       [OUTCOME__COUNT] = NULL};
+
+static enum err
+inject_find(struct inject_work *w, struct injection *out)
+{
+	if (!auth_may_inject(w->context->id))
+		return err_set(
+			w->error, ERR_FORBIDDEN, NULL,
+			"This key may not use logins: make one with the role inject, or with "
+			"reveal set to true.");
+	if (read_wish(w) != ERR_NONE || inject_choose(w) != ERR_NONE || open_login(w) != ERR_NONE)
+		return w->error->code;
+	enum err rc =
+		w->basic ? use_basic(w, &out->authorization) : use_token(w, &out->authorization);
+	if (rc == ERR_NONE)
+		rc = record(w);
+	return rc == ERR_NONE ? inject_find_path(w, out) : rc;
+}
+
 enum err
 inject_run(struct inject *inject, const struct context *c, const struct wish *wish,
 	   struct injection *out, struct error *e)
 {
 	struct inject_work w = {.inject = inject, .context = c, .wish = wish, .error = e};
+	enum err rc = inject_find(&w, out);
 
-	if (!auth_may_inject(c->id))
-		return err_set(
-			e, ERR_FORBIDDEN, NULL,
-			"This key may not use logins: make one with the role inject, or with "
-			"reveal set to true.");
-	if (read_wish(&w) != ERR_NONE || inject_choose(&w) != ERR_NONE ||
-	    open_login(&w) != ERR_NONE)
-		return e->code;
-	enum err rc =
-		w.basic ? use_basic(&w, &out->authorization) : use_token(&w, &out->authorization);
-	if (rc == ERR_NONE)
-		rc = record(&w);
-	return rc == ERR_NONE ? inject_find_path(&w, out) : rc;
+	board_count_labelled(BOARD_INJECTS, rc != ERR_NONE ? OUTCOME_REFUSED
+					    : w.basic	   ? OUTCOME_BASIC
+							   : OUTCOME_TOKEN);
+	return rc;
 }
 
 const char *

@@ -35,6 +35,9 @@ enum {
 	INJECT_NOTED_MS = 60 * 60 * 1000, /* one row of the audit log covers this time */
 };
 
+/* Words for what came of it, in metrics; ended by NULL. */
+extern const char *const inject_outcomes[];
+
 /* The state of a process, shared by its threads: tokens, and which uses have been recorded. */
 struct inject;
 

@@ -215,7 +215,7 @@ enum type_place {
 /* types.c; ends with a NULL id. */
 extern const struct resource_type types_table[];
 /* Words of the API, in the order of their .def; each ends with NULL. */
-extern const char *const login_reasons[], *const refresh_results[];
+extern const char *const login_reasons[], *const refresh_results[], *const verification_results[];
 extern const struct family family_credential, family_storage_pool, family_account,
 	family_project_member, family_project_template, family_audit_log, family_secret_version;
 extern const struct family *const

@@ -32,7 +32,7 @@ static const char *const key_roles[] = {
 	NULL
 };
 static const char *const verification_rules[] = { "off", "warn", "require", NULL };
-static const char *const verification_results[] = {
+const char *const verification_results[] = {
 #define RESULT(name, word, sentence) word,
 #include "registry/result.def"
 #undef RESULT

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "registry/inquiry.h"
+#include "shared/board.h"
 
 /* Logins
  *
@@ -235,7 +236,10 @@ registry_check(const struct check_settings *s, struct arena *a, const struct reg
 			      .login = {user != NULL ? user : "", secret},
 			      .known_host = at->token_host,
 			      .repository = at->repository};
-	return inquiry_run(c, at->address, check_run_all, out);
+	if (!inquiry_run(c, at->address, check_run_all, out))
+		return false;
+	board_count_labelled(BOARD_VERIFICATIONS, out->result);
+	return true;
 }
 
 bool

@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "model/process.h"
 #include "model/schema.h"
 #include "model/source.h"
 
-_Static_assert((int)BOARD_WITHIN <= (int)EXPIRY_SPANS_MAX, "the store counts all of them");
+_Static_assert((int)BOARD_WITHIN <= (int)EXPIRY_SPANS_MAX && (int)BOARD_UNUSED == (int)USE_SPANS,
+	       "the store counts all of them");
+_Static_assert((int)ST__COUNT <= (int)BOARD_STATES, "a counter for each");
 
 /* 0 is none. */
 static void
@@ -49,4 +52,36 @@ expiry_look(struct store *s, struct arena *a, int64_t now_ms, struct board_expir
 	for (size_t i = 0; i < count; i++)
 		expiry_add(&counts[i], out);
 	return STORE_OK;
+}
+
+static void
+expiry_add_logins(const struct use_count *count, struct board_expiry *out)
+{
+	size_t check = BOARD_RESULTS;
+	enum state state;
+
+	if (!state_parse(count->state, &state))
+		return;
+	for (size_t i = 0; count->verification != NULL && verification_results[i] != NULL; i++)
+		if (strcmp(verification_results[i], count->verification) == 0)
+			check = i;
+	out->states[state][check] += count->rows;
+	for (size_t i = 0; i < BOARD_UNUSED && state == ST_ACTIVE; i++)
+		out->unused[i] += count->unused[i];
+}
+
+enum store_rc
+expiry_count_logins(struct store *s, struct arena *a, int64_t now_ms, struct board_expiry *out)
+{
+	const char *kind = types_table[T_REGISTRY_CREDENTIAL].kind;
+	int64_t before[BOARD_UNUSED];
+	struct use_count *counts;
+	size_t count;
+
+	for (size_t i = 0; i < BOARD_UNUSED; i++)
+		before[i] = now_ms - board_unused_ms[i];
+	enum store_rc rc = store_count_use(s, a, kind, before, &counts, &count);
+	for (size_t i = 0; rc == STORE_OK && i < count; i++)
+		expiry_add_logins(&counts[i], out);
+	return rc;
 }

@@ -12,4 +12,8 @@
 enum store_rc expiry_look(struct store *s, struct arena *a, int64_t now_ms,
 			  struct board_expiry *out) __attribute__((warn_unused_result));
 
+/* Sets states and unused of *out likewise. */
+enum store_rc expiry_count_logins(struct store *s, struct arena *a, int64_t now_ms,
+				  struct board_expiry *out) __attribute__((warn_unused_result));
+
 #endif

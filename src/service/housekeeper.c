@@ -100,10 +100,11 @@ look_at_expiry(struct app *app)
 
 	if (a == NULL)
 		return;
-	if (expiry_look(app->store, a, clock_wall_ms(), &found) == STORE_OK)
+	if (expiry_look(app->store, a, clock_wall_ms(), &found) == STORE_OK &&
+	    expiry_count_logins(app->store, a, clock_wall_ms(), &found) == STORE_OK)
 		board_show_expiry(&found);
 	else
-		log_warn("housekeeper: what ends soon could not be counted; it will be tried "
+		log_warn("housekeeper: the logins could not be counted; it will be tried "
 			 "again");
 	arena_free(a);
 }

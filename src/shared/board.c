@@ -200,6 +200,12 @@ const int64_t board_within_ms[BOARD_WITHIN] = {
 	30 * 24 * 3600 * INT64_C(1000),
 };
 
+const char *const board_unused_names[BOARD_UNUSED] = {"30d", "90d"};
+const int64_t board_unused_ms[BOARD_UNUSED] = {
+	30 * 24 * 3600 * INT64_C(1000),
+	90 * 24 * 3600 * INT64_C(1000),
+};
+
 bool
 board_is_used(void)
 {
@@ -223,6 +229,13 @@ board_renewal(unsigned source, unsigned result, int64_t us)
 		return;
 	board_add(&board->renewals[source][result], 1);
 	observe(&board->renewal_durations[source], board_us_bounds, board_us_count, us);
+}
+
+void
+board_count_labelled(enum board_labelled counter, unsigned label)
+{
+	if (board != NULL && label < BOARD_LABELS)
+		board_add(&board->labelled[counter][label], 1);
 }
 
 void

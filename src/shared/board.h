@@ -24,6 +24,8 @@ enum {
 	BOARD_ROUTES = 16,  /* routes that are counted separately */
 	BOARD_SOURCES = 16, /* sources of logins, and results of asking one */
 	BOARD_RESULTS = 16,
+	BOARD_STATES = 16, /* of resources, and labels of other counters */
+	BOARD_LABELS = 16,
 	BOARD_BOUNDS = 16, /* buckets of a histogram, including the open-ended one */
 	BOARD_VERSION_SIZE = 32,
 };
@@ -88,17 +90,26 @@ struct board_slot {
 	_Atomic uint64_t requests;
 };
 
-/* Credentials that end within a time from now, by the housekeeper's last look: metrics and `regcred
- * status` show them. */
+/* What credentials there are and which of them end within a time from now, by the housekeeper's
+ * last look: metrics and `regcred status` show them. */
 enum { BOARD_WITHIN = 6 };
 extern const char *const board_within_names[BOARD_WITHIN]; /* "0s", "1h" */
 extern const int64_t board_within_ms[BOARD_WITHIN];
+enum { BOARD_UNUSED = 2 };
+extern const char *const board_unused_names[BOARD_UNUSED]; /* "30d" */
+extern const int64_t board_unused_ms[BOARD_UNUSED];
 struct board_expiry {
 	_Atomic int64_t looked_ms;				  /* 0: not yet */
 	_Atomic int64_t logins[BOARD_WITHIN], keys[BOARD_WITHIN]; /* logins: without a source */
 	_Atomic int64_t next_ms[BOARD_SOURCES + 1]; /* the last one: without a source; 0: none */
 	_Atomic int64_t overdue, first_due_ms;
+	_Atomic int64_t states[BOARD_STATES][BOARD_RESULTS + 1]; /* logins by state and last check;
+								    the last one: never checked */
+	_Atomic int64_t unused[BOARD_UNUSED];			 /* active ones */
 };
+
+/* Counters that have a label. */
+enum board_labelled { BOARD_VERIFICATIONS, BOARD_HANDOUTS, BOARD_INJECTS, BOARD_LABELLED };
 
 struct board {
 	uint64_t magic, size;
@@ -119,6 +130,7 @@ struct board {
 	struct histogram durations[BOARD_ROUTES];
 	struct histogram write_waits, batches;
 	struct board_expiry expiry;
+	_Atomic uint64_t labelled[BOARD_LABELLED][BOARD_LABELS];
 	_Atomic uint64_t renewals[BOARD_SOURCES][BOARD_RESULTS];
 	struct histogram renewal_durations[BOARD_SOURCES];
 	struct board_slot slots[BOARD_SLOTS];
@@ -148,6 +160,7 @@ bool board_is_used(void);
 void board_show_expiry(const struct board_expiry *found);
 /* A source of logins was asked for a new secret. */
 void board_renewal(unsigned source, unsigned result, int64_t us);
+void board_count_labelled(enum board_labelled counter, unsigned label);
 void board_swept(int64_t now_ms, int64_t rows);
 
 /* The upper bounds of the histograms, BOARD_BOUNDS - 1 at most, in microseconds and in pieces;

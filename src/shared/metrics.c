@@ -156,6 +156,55 @@ put_renewals(struct text *t, const struct board *b, const struct metrics_words *
 }
 
 static void
+put_labelled(struct text *t, const struct board *b, const struct metrics_words *words)
+{
+	static const struct {
+		const char *name, *label, *help;
+	} rows[BOARD_LABELLED] = {
+		[BOARD_VERIFICATIONS] = {"regcred_verifications_total", "result",
+					 "Checks of logins at their registries."},
+		[BOARD_HANDOUTS] = {"regcred_handouts_total", "format",
+				    "Files of logins that were retrieved."},
+		[BOARD_INJECTS] = {"regcred_injects_total", "outcome",
+				   "Requests to registries for which a login was asked."},
+	};
+
+	for (size_t i = 0; i < BOARD_LABELLED; i++) {
+		metrics_put_head(t, rows[i].name, "counter", rows[i].help);
+		for (size_t n = 0; words->labels[i] != NULL && words->labels[i][n] != NULL; n++)
+			if (b->labelled[i][n] != 0)
+				put(t, "%s{%s=\"%s\"} %" PRIu64 "\n", rows[i].name, rows[i].label,
+				    words->labels[i][n], (uint64_t)b->labelled[i][n]);
+	}
+}
+
+static void
+put_logins(struct text *t, const struct board_expiry *e, const struct metrics_words *words)
+{
+	static const char all[] = "regcred_logins", unused[] = "regcred_logins_unused";
+	const char *const *checks = words->labels[BOARD_VERIFICATIONS];
+	size_t count = 0;
+
+	while (checks != NULL && checks[count] != NULL)
+		count++;
+	metrics_put_head(t, all, "gauge", "Logins by state and last check.");
+	for (size_t s = 0; words->states != NULL && words->states[s] != NULL; s++)
+		for (size_t i = 0; i <= count; i++) {
+			size_t place = i < count ? i : BOARD_RESULTS;
+
+			if (e->states[s][place] != 0)
+				put(t, "%s{state=\"%s\",verification=\"%s\"} %" PRId64 "\n", all,
+				    words->states[s], i < count ? checks[i] : "none",
+				    (int64_t)e->states[s][place]);
+		}
+	metrics_put_head(t, unused, "gauge",
+			 "Active logins that nobody has retrieved for that time.");
+	for (size_t i = 0; i < BOARD_UNUSED; i++)
+		put(t, "%s{for=\"%s\"} %" PRId64 "\n", unused, board_unused_names[i],
+		    (int64_t)e->unused[i]);
+}
+
+static void
 put_within(struct text *t, const char *name, const char *help, const _Atomic int64_t *counts)
 {
 	metrics_put_head(t, name, "gauge", help);
@@ -189,6 +238,7 @@ metrics_put_expiry(struct text *t, const struct board_expiry *e, const struct me
 		   "Logins in use without a source that end within that time.", e->logins);
 	put_within(t, "regcred_keys_expiring", "API keys in use that end within that time.",
 		   e->keys);
+	put_logins(t, e, words);
 	put_next(t, e, words);
 	put_one(t, "regcred_refresh_overdue", "gauge",
 		"Logins whose last renewal failed and of whose life less than a quarter is left.",
@@ -235,6 +285,7 @@ metrics_text(struct arena *a, const struct board *b, const char *const *routes,
 	put_durations(&t, b, routes);
 	if (now->words.sources != NULL) {
 		put_renewals(&t, b, &now->words);
+		put_labelled(&t, b, &now->words);
 		metrics_put_expiry(&t, &b->expiry, &now->words);
 	}
 	metrics_put_head(&t, "regcred_write_wait_seconds", "histogram",

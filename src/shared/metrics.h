@@ -25,6 +25,9 @@ struct gauge {
 struct metrics_words {
 	const char *const *sources, *const *results; /* of renewals; at most BOARD_SOURCES and
 							BOARD_RESULTS */
+	const char *const *states;		     /* of logins; at most BOARD_STATES */
+	const char *const *labels[BOARD_LABELLED];   /* at most BOARD_LABELS; those of
+							BOARD_VERIFICATIONS are results of checks */
 };
 
 struct metrics_now {

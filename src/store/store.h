@@ -315,6 +315,18 @@ enum store_rc store_count_expiring(struct store *s, struct arena *a, int64_t now
 				   struct expiry_count **out, size_t *count)
 	__attribute__((warn_unused_result));
 
+/* Credentials of a kind by state and last check, but for purged ones: how many there are, and how
+ * many were used for the last time, or made, before each of two moments.  Reads the whole family.
+ */
+enum { USE_SPANS = 2, USE_COUNTS_MAX = 256 };
+struct use_count {
+	const char *state, *verification; /* verification NULL: never checked */
+	int64_t rows, unused[USE_SPANS];
+};
+enum store_rc store_count_use(struct store *s, struct arena *a, const char *kind,
+			      const int64_t before_ms[USE_SPANS], struct use_count **out,
+			      size_t *count) __attribute__((warn_unused_result));
+
 /* How many active rows of a kind of credentials have an older one with the same registry, public
  * value and path.  Reads them all. */
 enum store_rc store_count_doubles(struct store *s, const char *kind, int64_t *doubles)

@@ -104,6 +104,47 @@ store_count_expiring(struct store *s, struct arena *a, int64_t now_ms, const int
 		       : rc;
 }
 
+static enum store_rc
+read_use(struct store_tx *tx, struct arena *a, const struct value binds[USE_SPANS + 1],
+	 struct use_count *out, size_t *count)
+{
+	static const char text[] =
+		"SELECT state, verify_result, count(*), "
+		"sum(CASE WHEN coalesce(last_used, created) < ?2 THEN 1 ELSE 0 END), "
+		"sum(CASE WHEN coalesce(last_used, created) < ?3 THEN 1 ELSE 0 END) "
+		"FROM credential WHERE kind = ?1 AND state <> 'purged' "
+		"GROUP BY state, verify_result";
+	struct cursor row;
+	enum store_rc rc = cursor_begin_fixed(tx, text, binds, USE_SPANS + 1, &row);
+
+	if (rc != STORE_OK)
+		return rc;
+	while (*count < USE_COUNTS_MAX && (rc = cursor_step(&row)) == STORE_OK)
+		out[(*count)++] = (struct use_count){
+			.state = cursor_column(&row, a, 0).text,
+			.verification = cursor_column(&row, a, 1).text,
+			.rows = cursor_number(&row, 2),
+			.unused = {cursor_number(&row, 3), cursor_number(&row, 4)}};
+	cursor_end(&row);
+	return arena_failed(a) ? STORE_NO_MEMORY : cursor_rc(rc);
+}
+
+enum store_rc
+store_count_use(struct store *s, struct arena *a, const char *kind,
+		const int64_t before_ms[USE_SPANS], struct use_count **out, size_t *count)
+{
+	const struct value binds[USE_SPANS + 1] = {value_text(kind), value_int(before_ms[0]),
+						   value_int(before_ms[1])};
+	struct store_tx tx;
+
+	*count = 0;
+	*out = arena_array(a, USE_COUNTS_MAX, sizeof(**out));
+	if (*out == NULL)
+		return STORE_NO_MEMORY;
+	enum store_rc rc = read_begin(s, &tx);
+	return rc == STORE_OK ? read_end(s, &tx, read_use(&tx, a, binds, *out, count)) : rc;
+}
+
 enum store_rc
 store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
 {

@@ -196,6 +196,32 @@ class OneLogin(Renewing):
         site.sql("UPDATE credential SET refresh_due = NULL, state = 'inactive' WHERE id = ?",
                  (int(login[2:]),), write=True)
 
+    def test_what_logins_are_used_for_is_counted_without_their_names(self):
+        def count(name, *labels):
+            return parse(self.ok_text(site.anonymous("").get("/metrics", check=False))).get(
+                (name, labels), 0)
+
+        checked = "regcred_verifications_total", ("result", "unreachable")
+        handed = "regcred_handouts_total", ("format", "docker")
+        unused = "regcred_logins_unused", ("for", "30d")
+        never = "regcred_logins", ("state", "active"), ("verification", "none")
+        failed = "regcred_logins", ("state", "active"), ("verification", "unreachable")
+        before = {row: count(*row) for row in (checked, handed, unused, never, failed)}
+        registry = self.p.registry(serverAddress="127.0.0.1:1")
+        login, other = self.p.credential(registry)["id"], self.p.credential(self.registry)["id"]
+        self.ok(self.p.env.action("registrycredentials/" + login, "verify"), 202)
+        self.wait(login, lambda row: row["verificationResult"] == "unreachable")
+        key = harness.Client(site, site.new_key(self.p.admin, role="reveal"), self.p.root)
+        self.ok(key.post("handouts", {"format": "docker", "serverAddress": ADDRESS}))
+        self.assertEqual([count(*row) - before[row] for row in (checked, handed)], [1, 1])
+        site.sql("UPDATE credential SET created = 1000, last_used = NULL WHERE id = ?",
+                 (int(other[2:]),), write=True)
+        self.assertTrue(harness.wait_until(
+            lambda: [count(*row) - before[row] for row in (unused, never, failed)] == [1, 1, 1]))
+        text = self.ok_text(site.anonymous("").get("/metrics", check=False))
+        for name in (login, other, ADDRESS, self.p.id):
+            self.assertNotIn('"%s"' % name, text)
+
     def ok_text(self, response):
         self.assertEqual(response.status, 200, response)
         return response.text

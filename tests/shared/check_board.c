@@ -185,8 +185,18 @@ renewal_metrics(void)
 	static const char *const names[] = {"ecr", "harbor", NULL}, *const results[] = {"refreshed",
 											"timeout",
 											NULL};
+	static const char *const states[] = {"active", "removed", NULL},
+				 *const checks[] = {"valid", "forbidden", NULL},
+				 *const formats[] = {"env", "docker", NULL},
+				 *const outcomes[] = {"basic", NULL};
 
-	return metrics_text(a, b, routes, &(struct metrics_now){.words = {names, results}},
+	return metrics_text(a, b, routes,
+			    &(struct metrics_now){.words = {names,
+							    results,
+							    states,
+							    {[BOARD_VERIFICATIONS] = checks,
+							     [BOARD_HANDOUTS] = formats,
+							     [BOARD_INJECTS] = outcomes}}},
 			    &(size_t){0});
 }
 
@@ -209,6 +219,33 @@ START_TEST(renewals_are_counted_by_source_and_result)
 	ck_assert_ptr_null(strstr(text, "regcred_refreshes_total{source=\"ecr\""));
 	ck_has(text, "regcred_refresh_duration_seconds_count{source=\"harbor\"} 3\n");
 	ck_has(text, "regcred_refresh_duration_seconds_count{source=\"ecr\"} 0\n");
+}
+END_TEST
+
+START_TEST(what_logins_are_used_for_is_counted)
+{
+	struct board_expiry found = {.looked_ms = 1};
+
+	board_count_labelled(BOARD_VERIFICATIONS, 1);
+	board_count_labelled(BOARD_VERIFICATIONS, BOARD_LABELS);
+	board_count_labelled(BOARD_HANDOUTS, 0);
+	board_count_labelled(BOARD_HANDOUTS, 0);
+	board_count_labelled(BOARD_INJECTS, 0);
+	found.states[0][0] = 5;
+	found.states[0][BOARD_RESULTS] = 6;
+	found.states[1][1] = 7;
+	found.unused[1] = 8;
+	board_show_expiry(&found);
+	const char *text = renewal_metrics();
+	ck_has(text, "regcred_verifications_total{result=\"forbidden\"} 1\n");
+	ck_assert_ptr_null(strstr(text, "regcred_verifications_total{result=\"valid\"}"));
+	ck_has(text, "regcred_handouts_total{format=\"env\"} 2\n");
+	ck_has(text, "regcred_injects_total{outcome=\"basic\"} 1\n");
+	ck_has(text, "regcred_logins{state=\"active\",verification=\"valid\"} 5\n");
+	ck_has(text, "regcred_logins{state=\"active\",verification=\"none\"} 6\n");
+	ck_has(text, "regcred_logins{state=\"removed\",verification=\"forbidden\"} 7\n");
+	ck_has(text, "regcred_logins_unused{for=\"30d\"} 0\n");
+	ck_has(text, "regcred_logins_unused{for=\"90d\"} 8\n");
 }
 END_TEST
 
@@ -360,6 +397,7 @@ board_suite(void)
 			    sizeof(durations) / sizeof(*durations));
 	tcase_add_test(tc, a_route_or_method_out_of_range_is_not_counted);
 	tcase_add_test(tc, renewals_are_counted_by_source_and_result);
+	tcase_add_test(tc, what_logins_are_used_for_is_counted);
 	tcase_add_test(tc, what_ends_is_shown_once_the_housekeeper_has_looked);
 	tcase_add_test(tc, text_needs_memory_and_says_so);
 	tcase_add_test(tc, a_full_board_fits);

@@ -678,6 +678,48 @@ START_TEST(what_ends_is_counted_by_source)
 }
 END_TEST
 
+/* Each with the row that it is counted in. */
+START_TEST(logins_are_counted_by_state_and_check)
+{
+	static const char *const rows[] = {"created = 50",
+					   "created = 50, last_used = 200",
+					   "created = 200",
+					   "created = 50, last_used = 150",
+					   "created = 50, verify_result = 'valid'",
+					   "created = 50, state = 'inactive'",
+					   "created = 50, state = 'purged'",
+					   "created = 50, kind = 'apiKey'"};
+	static const struct {
+		const char *state, *verification;
+		int64_t rows, unused[USE_SPANS];
+	} wanted[] = {{"active", NULL, 4, {2, 1}},
+		      {"active", "valid", 1, {1, 1}},
+		      {"inactive", NULL, 1, {1, 1}}};
+	int64_t registry = rig_registry(&rig, PROJECT_DEFAULT, "r.test");
+	struct use_count *counts;
+	size_t count, found = 0;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int64_t id = rig_credential(&rig, PROJECT_DEFAULT, registry, "s");
+		rig_exec(&rig, arena_printf(rig.arena, "UPDATE credential SET %s WHERE id = %lld",
+					    rows[i], (long long)id));
+	}
+	ck_assert_int_eq(store_count_use(rig.store, rig.arena, "registryCredential",
+					 (const int64_t[USE_SPANS]){200, 100}, &counts, &count),
+			 STORE_OK);
+	ck_assert_uint_eq(count, COUNT_OF(wanted));
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < COUNT_OF(wanted); k++)
+			found += strcmp(counts[i].state, wanted[k].state) == 0 &&
+				 (counts[i].verification == NULL) ==
+					 (wanted[k].verification == NULL) &&
+				 counts[i].rows == wanted[k].rows &&
+				 counts[i].unused[0] == wanted[k].unused[0] &&
+				 counts[i].unused[1] == wanted[k].unused[1];
+	ck_assert_uint_eq(found, COUNT_OF(wanted));
+}
+END_TEST
+
 START_TEST(a_failure_of_the_store_is_an_error_of_the_client)
 {
 	struct error e = {0};
@@ -717,6 +759,7 @@ operations_suite(void)
 	tcase_add_test(tc, rows_are_counted_by_kind_and_state);
 	tcase_add_test(tc, doubles_are_counted_by_registry_user_and_path);
 	tcase_add_test(tc, what_ends_is_counted_by_source);
+	tcase_add_test(tc, logins_are_counted_by_state_and_check);
 	tcase_add_loop_test(tc, a_failure_of_the_store_is_an_error_of_the_client, 0,
 			    COUNT_OF(failures));
 	suite_add_tcase(suite, tc);
