@@ -6,6 +6,17 @@
 #include "base/network.h"
 #include "registry/url.h"
 
+/* A date of 1970 has passed; 0 would mean that there is none. */
+static int64_t
+end_of_key(const struct record *key)
+{
+	const struct value *expires = &key->columns[COL_EXPIRES];
+
+	if (expires->type != VALUE_INT)
+		return 0;
+	return expires->number > 0 ? expires->number : 1;
+}
+
 struct power
 power_of_key(const struct record *key)
 {
@@ -14,7 +25,7 @@ power_of_key(const struct record *key)
 			      .active = record_state(key) == ST_ACTIVE,
 			      .role = record_text(key, COL_ROLE),
 			      .networks = record_text(key, COL_NETWORKS),
-			      .expires_ms = key->columns[COL_EXPIRES].number,
+			      .expires_ms = end_of_key(key),
 			      .registry_ids = record_text(key, COL_REGISTRY_IDS),
 			      .path_prefixes = record_text(key, COL_PATH_PREFIXES),
 			      .project_ids = record_text(key, COL_PROJECT_IDS),

@@ -831,6 +831,23 @@ START_TEST(of_two_powers_one_can_do_more_or_not)
 }
 END_TEST
 
+START_TEST(a_key_that_ended_in_1970_is_not_one_that_never_ends)
+{
+	static const int64_t ends[] = {-1, 0, 1};
+
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		struct record key = {.type = &types_table[T_API_KEY]};
+		const struct power endless = power_of_key(&key);
+
+		key.columns[COL_EXPIRES] = value_int(ends[i]);
+		const struct power ended = power_of_key(&key);
+		ck_assert_pstr_eq(power_wider(&ended, &endless), "expires");
+		ck_assert_pstr_eq(power_wider(&endless, &ended), NULL);
+		ck_assert(power_is_bounded(&ended));
+	}
+}
+END_TEST
+
 START_TEST(the_last_use_is_noted_once_a_minute_with_its_address)
 {
 	const struct auth auth = {.store = rig.store, .ring = rig.ring};
@@ -1265,6 +1282,7 @@ auth_suite(void)
 	tcase_add_test(tc, a_role_that_nobody_knows_is_no_role);
 	tcase_add_test(tc, the_readers_may_do_nothing_but_look);
 	tcase_add_loop_test(tc, of_two_powers_one_can_do_more_or_not, 0, COUNT_OF(powers));
+	tcase_add_test(tc, a_key_that_ended_in_1970_is_not_one_that_never_ends);
 	tcase_add_test(tc, the_last_use_is_noted_once_a_minute_with_its_address);
 	tcase_add_test(tc, a_last_use_in_the_future_is_noted_again);
 	tcase_add_test(tc, too_many_failures_are_429_for_that_address_until_the_window_is_over);

@@ -3,10 +3,12 @@ asker, generated; logins and bounds; members; revocations that are acknowledged 
 kept busy."""
 
 import ipaddress
+import json
 import os
 import threading
 import time
 import unittest
+import urllib.parse
 import zlib
 
 import harness
@@ -14,7 +16,7 @@ from harness import Client
 
 LONG = os.environ.get("REGCRED_LONG")
 # `make check-long` asks for every cell, `make check` for a part, always the same
-ROUNDS, SHARE = (200, 8) if LONG else (12, 500)
+ROUNDS, SHARE, WAYS_SHARE = (200, 8, 1000) if LONG else (12, 500, 10000)
 LATER, SOON = 4102444800000, 4070908800000               # 2100, 2099
 COLUMNS = "role networks expires reveal registry_ids path_prefixes project_ids state made_by account_id".split()
 FULL = ("owner", "admin", "projectadmin", "project", "project reveal", "owner reveal")
@@ -54,6 +56,9 @@ def setUpModule():
     askers["owner reveal"] = Client(site, site.new_key(askers["owner"], reveal=True))
     for role in ("inject", "reveal", "readonly"):
         askers["role " + role] = Client(site, site.new_key(project.admin, role=role))
+    for name in ("owner", "member", "owner with networks", "project with pathPrefixes",
+                 "role readonly"):
+        askers["session: " + name] = session_of(askers[name])
     for role in ("member", "restricted"):
         askers["key of " + role] = Client(site, site.new_key(askers[role].at(project.root)))
 
@@ -103,6 +108,7 @@ def own_power(name):
     row.update(site.sql("SELECT id FROM credential WHERE public_value = ?", (client.key[0],)) and
                row_of(site.sql("SELECT id FROM credential WHERE public_value = ?",
                                (client.key[0],))[0][0]))
+    name = name.removeprefix("session: ")
     base = name.split(" with ")[0]
     row["reveal"] = int(base in GRANTS or name == "project with bounds and reveal")
     row["project_ids"] = project.id
@@ -112,19 +118,60 @@ def own_power(name):
 
 # Attribute: as the target has it, in the database, and what is written to make it more.
 WRITES = {
-    "networks": ({"networks": "192.0.2.0/24"}, [None, ["192.0.0.0/16"], ["0.0.0.0/0", "::/0"], ["192.0.2.0/24", "127.0.0.0/8"]]),
-    "expires": ({"expires": 1000}, [None, LATER, SOON]),
-    "reveal": ({"reveal": 0}, [True]),
-    "registryIds": ({"registry_ids": "1sp999"}, [None]),
-    "pathPrefixes": ({"path_prefixes": "finance"}, [None, ["acme"], ["finance", "acme"]]),
-    "projectIds": ({"project_ids": None}, [["PROJECT"]]),
-    "role": ({"role": "readonly"}, [None, "reveal", "inject"]),
+    "networks": ({"networks": "192.0.2.0/24"}, [None, ["192.0.0.0/16"], ["0.0.0.0/0", "::/0"], ["192.0.2.0/24", "127.0.0.0/8"],
+                                                ["::ffff:0.0.0.0/96"], "0.0.0.0/0", "192.0.2.0/24,127.0.0.1", "", [], [""]]),
+    "expires": ({"expires": (1000, 0, 1)}, [None, LATER, SOON, "", str(LATER), "2100-01-01T00:00:00Z"]),
+    "reveal": ({"reveal": 0}, [True, "true", 1, [True]]),
+    "registryIds": ({"registry_ids": "1sp999"}, [None, ["REGISTRY"], ["1sp999", "REGISTRY"], "REGISTRY", "", []]),
+    "pathPrefixes": ({"path_prefixes": "finance"}, [None, ["acme"], ["finance", "acme"], "finance,acme", "", [], [""], ["."]]),
+    "projectIds": ({"project_ids": None}, [["PROJECT"], "PROJECT"]),
+    "role": ({"role": ("readonly", "reveal", "inject")}, [None, "reveal", "inject", "readonly", "", "owner"]),
     "state": ({"state": "inactive"}, ["active", "activating"]),
     "madeBy": ({}, [None, "OWNER", "1a1"]),
     "accountId": ({}, ["OWNER", "1a1", "1a3"]),
 }
 TARGETS = ({}, {"reveal": 1}, {"reveal": 1, "networks": "192.0.2.0/24"}, {"state": "inactive"},
            {"state": "inactive", "reveal": 1})
+
+
+def targets():
+    """(field, columns of the target, value): the values of each column in turn, also those at the
+    edge of what it can hold."""
+    names = {"PROJECT": project.id, "OWNER": ids["owner"], "REGISTRY": registries[1]}
+
+    def real(value):
+        if isinstance(value, list):
+            return [real(v) for v in value]
+        return names.get(value, value) if isinstance(value, str) else value
+    for field, (columns, values) in WRITES.items():
+        name = next(iter(columns), None)
+        stored = columns.get(name)
+        for one in stored if isinstance(stored, tuple) else (stored,):
+            for value in values:
+                yield field, {name: one} if name else {}, real(value)
+
+
+class InSession(Client):
+    """The session of a key, as a browser has it."""
+
+    def __init__(self, site_, key, cookie, root="/v1"):
+        super().__init__(site_, key, root, [("Cookie", cookie), ("Sec-Fetch-Site", "same-origin")])
+        self.cookie = cookie
+
+    def at(self, root):
+        return InSession(self.site, self.key, self.cookie, root)
+
+    def request(self, *words, **kw):
+        kw.update(auth=False, check=False)
+        return super().request(*words, **kw)
+
+
+def session_of(client):
+    answer = site.anonymous().post("sessions", {"accessKey": client.key[0],
+                                                "secretKey": client.key[1]}, check=False)
+    assert answer.status == 201, answer
+    cookie = next(v for v in answer.all_headers("Set-Cookie") if v.startswith("regcred-session="))
+    return InSession(site, client.key, cookie.split(";")[0], client.root)
 
 
 class Powers(harness.Case):
@@ -162,38 +209,47 @@ class Powers(harness.Case):
         return zlib.crc32(" ".join(map(str, cell)).encode()) % share == 0
 
     def ways(self, number, field, value):
-        """Every request that could write that: method, path, body."""
-        body = {field: value}
-        for root in self.roots():
+        """Every request that could write that: method, path, body, and other headers."""
+        body, text = {field: value}, json.dumps(value)
+        plain = urllib.parse.quote(str(value).lower() if isinstance(value, bool) else str(value))
+        bodies = [(body, None), ('{"%s": 0, "%s": %s}' % (field, field, text), "application/json"),
+                  ('{"\\u%04x%s": %s}' % (ord(field[0]), field[1:], text), "application/json"),
+                  ({field.upper(): value}, None), ([body], None)]
+        if isinstance(value, (str, int, bool)):
+            bodies.append(("%s=%s" % (field, plain), "application/x-www-form-urlencoded"))
+            bodies.append(("--b\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n--b--\r\n"
+                           % (field, value), "multipart/form-data; boundary=b"))
+        for root, headers, query in [(r, (), "") for r in self.roots()] + [
+                ("/v1", (("X-API-Project-Id", project.id),), ""),
+                ("/v1", (), "projectId=" + project.id)]:
             for plural in ("apikeys", "credentials", "apiKey", "passwords"):
-                path = "%s/%s/1c%d" % (root, plural, number)
-                yield "PUT", path, body
-                yield "POST", path + "?_method=PUT", body
-                yield "POST", path + "?action=update", body
+                path = "%s/%s/1c%d?%s" % (root, plural, number, query)
+                for sent, kind in bodies:
+                    yield "PUT", path, sent, kind, headers
+                    yield "POST", path + "&_method=PUT", sent, kind, headers
+                    yield "POST", path + "&action=update", sent, kind, headers
+                yield "POST", path + "&action=update", body, None, headers + (
+                    ("X-HTTP-Method-Override", "PUT"),)
                 if isinstance(value, (str, int, bool)):
-                    yield "PUT", "%s?%s=%s" % (path, field, str(value).lower()), {}
+                    yield "PUT", "%s&%s=%s" % (path, field, plain), {}, None, headers
 
     def test_each_attribute_by_each_way_and_each_asker(self):
+        number = self.target()
+        every = [(field, columns, value, list(self.ways(number, field, value)))
+                 for field, columns, value in targets()]
         for name, client in askers.items():
-            for field, (columns, values) in WRITES.items():
-                with self.subTest(asker=name, field=field):
-                    for value in values:
-                        value = [project.id] if value == ["PROJECT"] else value
-                        value = ids["owner"] if value == "OWNER" else value
-                        for base in TARGETS[:3]:
-                            tried = {way for way, _ in enumerate(self.ways(0, field, value))
-                                     if self.is_tried(name, field, value, base, way)}
-                            if not tried:
-                                continue
-                            number = self.target(**dict(base, **columns))
+            for field, columns, value, ways in every:
+                for base in TARGETS[:3]:
+                    wanted = dict(base, **columns)
+                    first = zlib.crc32(repr((name, field, value, wanted)).encode()) % WAYS_SHARE
+                    for method, path, body, kind, headers in ways[first::WAYS_SHARE]:
+                        with self.subTest(asker=name, field=field, value=value, target=wanted,
+                                          way=(method, path, body)):
+                            self.target(**wanted)
                             before = row_of(number)
-                            for way, (method, path,
-                                      body) in enumerate(self.ways(number, field, value)):
-                                if way not in tried:
-                                    continue
-                                self.check(name, number, before,
-                                           client.request(method, path, body, check=False))
-                                self.target(**dict(base, **columns))
+                            self.check(name, number, before,
+                                       client.request(method, path, body, headers, kind,
+                                                      check=False))
 
     def test_what_was_switched_off_stays_off(self):
         cells = [(root, path, action, body) for root in self.roots() for path in ("apikeys", "credentials")
@@ -217,16 +273,16 @@ class Powers(harness.Case):
                             self.target(**dict(base, **columns))
 
     def test_a_new_key_can_do_no_more_than_who_makes_it(self):
-        nothing = dict.fromkeys(COLUMNS, None)
+        tried = [{}, {"reveal": True}, {"role": "reveal"}, {"role": "inject"}, {"role": "readonly"},
+                 {"projectIds": [project.id]}]
+        for field, _, value in targets():
+            if {field: value} not in tried and field in ("networks", "expires", "registryIds", "pathPrefixes"):
+                tried.append({field: value})
         for name, client in askers.items():
-            for fields in [{}, {"reveal": True}, {"role": "reveal"}, {"role": "inject"},
-                           {"role": "readonly"}, {"projectIds": [project.id]}] + [
-                    {field: value} for field, (_, values) in WRITES.items()
-                    if field not in ("role", "reveal", "projectIds", "state", "madeBy", "accountId")
-                    for value in values]:
+            for fields in tried:
                 for root in self.roots():
                     for query in (False, True):
-                        if not self.is_tried(name, fields, root, query, share=SHARE // 20 if SHARE > 20
+                        if not self.is_tried(name, fields, root, query, share=SHARE // 8 if SHARE > 20
                                              else 1):
                             continue
                         highest = site.sql("SELECT max(id) FROM credential")[0][0]
@@ -248,9 +304,8 @@ class Powers(harness.Case):
                                 own["reveal"] = 1        # everybody is the owner of the own account
                             self.assertEqual(wider(own, row), set(), "%r" % response)
                             if row["account_id"] == int(project.id[2:]) and not own["full"]:
-                                maker = {"member": "member", "restricted": "restricted",
-                                         "key of": None}.get(name.split(" with ")[0], None)
-                                wanted = ids.get(maker or name.replace("key of ", ""))
+                                maker = name.removeprefix("session: ").split(" with ")[0]
+                                wanted = ids.get(maker.removeprefix("key of "))
                                 self.assertEqual("1a%d" % row["made_by"], wanted)
 
     def test_zz_count(self):
@@ -573,13 +628,15 @@ class Revoked(harness.Case):
                     (lambda: site.admin.action("/v1/projects/" + p.id, "setmembers", {"members": [{"externalId": "1a1", "role": "owner"}]}), key_of, members),
                     (lambda: site.admin.action("/v1/accounts/" + account, "deactivate"), key_of,
                      members)]
+            session = session_of(host)
+            ways.append((lambda: session.delete("/v1/sessions/current"), number, session))
             revoke, actor, writer = ways[n % len(ways)]
             attempts = [lambda: (writer or host).put("registrycredentials/" + login,
                                                      {"description": "x%d" % time.monotonic_ns()},
                                                      check=False).status] if writer else []
             if actor == number:
-                attempts.append(lambda: host.post("handouts", {"format": "podman"},
-                                                  check=False).status)
+                attempts.append(lambda: (writer or host).post("handouts", {"format": "podman"},
+                                                              check=False).status)
             with self.subTest(way=n % len(ways)):
                 mark = self.race(revoke, attempts)
                 late = [r for r in self.rows_after(mark, actor) if writer is not None or r[1]
