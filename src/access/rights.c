@@ -123,7 +123,7 @@ auth_may_write(const struct identity *id, const struct resource_type *type)
 	bool login_or_key = (type->flags & (TYPE_VERIFIED | TYPE_API_KEY)) != 0;
 
 	if (power_is_for_logins(&id->key))
-		return login_or_key;
+		return login_or_key || type == &types_table[T_SESSION];
 	return !power_is_bounded(&id->key) || (type->flags & TYPE_SELF) == 0;
 }
 
@@ -139,11 +139,21 @@ auth_is_own_membership(const struct identity *id, const struct record *row)
 	       strcmp(record_text(row, COL_EXTERNAL_ID), self) == 0;
 }
 
+/* Who is signed in may sign out, whatever else the key may not do. */
+static bool
+auth_is_own_session(const struct identity *id, const struct record *row)
+{
+	return id->key_id != 0 && row->columns[COL_BY_KEY].number == id->key_id;
+}
+
 bool
 auth_may_manage(const struct identity *id, const struct record *row)
 {
 	int64_t owner = row->columns[row->type->family->owner].number;
 
+	if (row->type == &types_table[T_SESSION] &&
+	    (auth_is_own_session(id, row) || power_is_for_logins(&id->key)))
+		return auth_is_own_session(id, row);
 	if ((WATCHER & (1U << id->role)) != 0)
 		return false;
 	if ((row->type->flags & TYPE_THROUGH_PROJECT) != 0)

@@ -26,6 +26,22 @@ account_stands(const struct identity *id, const struct standing *now)
 	       (id->key_id == 0 || key_stands(id, now));
 }
 
+/* A session is ended by its own row, not by its key. */
+static enum store_rc
+session_stands(struct store_tx *tx, struct arena *a, const struct identity *id, bool *stands)
+{
+	struct record row;
+
+	*stands = id->session_id == 0;
+	if (*stands)
+		return STORE_OK;
+	enum store_rc rc =
+		store_tx_get(tx, a, &family_credential, id->session_id, &owners_all, &row);
+	*stands = rc == STORE_OK && record_state(&row) == ST_ACTIVE &&
+		  row.columns[COL_EXPIRES].number > clock_wall_ms();
+	return rc == STORE_NONE ? STORE_OK : rc;
+}
+
 /* Memberships by group were granted with this request. */
 static bool
 project_stands(const struct identity *id, int64_t project, const struct standing *now)
@@ -46,15 +62,18 @@ standing_check(struct store_tx *tx, struct arena *a, const struct identity *id, 
 {
 	int64_t project = id->scoped ? id->scope_id : account;
 	struct standing now;
+	bool in_session;
 
 	if (id->stored_kind == NULL)
 		return ERR_NONE;
 	if (project == id->user_id)
 		project = 0;
-	enum store_rc rc = store_tx_standing(tx, a, id->user_id, id->key_id, project, &now);
+	enum store_rc rc = session_stands(tx, a, id, &in_session);
+	if (rc == STORE_OK)
+		rc = store_tx_standing(tx, a, id->user_id, id->key_id, project, &now);
 	if (rc != STORE_OK && rc != STORE_NONE)
 		return store_err(rc, e);
-	if (rc == STORE_NONE || !account_stands(id, &now))
+	if (rc == STORE_NONE || !in_session || !account_stands(id, &now))
 		return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 	return project == 0 || project_stands(id, project, &now)
 		       ? ERR_NONE

@@ -11,8 +11,9 @@
 
 /* Call it at the beginning of each transaction that changes something or reveals a secret: nothing
  * else changes until the transaction ends, so a key revoked before it has no effect. account: the
- * account whose rows it is about; 0: the caller's own.  ERR_UNAUTHORIZED: the key, its account or
- * its creator's membership has changed; ERR_FORBIDDEN: the caller's membership or the project has.
+ * account whose rows it is about; 0: the caller's own.  ERR_UNAUTHORIZED: the key, its session,
+ * its account or its creator's membership has changed; ERR_FORBIDDEN: the caller's membership or
+ * the project has.
  */
 enum err standing_check(struct store_tx *tx, struct arena *a, const struct identity *id,
 			int64_t account, struct error *e) __attribute__((warn_unused_result));

@@ -142,6 +142,31 @@ class Sessions(harness.Case):
         self.assertIn("Max-Age=0", self.cookie(r))
         self.assertEqual(self.get("registries", headers).status, 401)
 
+    def test_who_is_signed_in_may_sign_out_whatever_else_the_key_may_not(self):
+        """But ends no session of another key of the account, unless it may change keys."""
+        registry = self.project.registry()["id"]
+        for bounds in ({"role": "readonly"}, {"pathPrefixes": ["acme"]},
+                       {"registryIds": [registry]}, {"networks": ["127.0.0.0/8"]},
+                       {"expires": 4102444800000}, {"reveal": True}):
+            with self.subTest(bounds=bounds):
+                others, other = self.signed_in()
+                mine = self.key
+                self.key = self.site.new_key(self.project.admin, **bounds)
+                headers, row = self.signed_in()
+                narrow = {"role", "pathPrefixes", "registryIds"} & set(bounds)
+                status = self.nobody.delete("sessions/" + other["id"], headers=headers, auth=False,
+                                            check=False).status
+                self.assertEqual(status, 403 if narrow else 200)
+                self.assertEqual(self.get("registries", others).status, 200 if narrow else 401)
+                self.assertEqual(self.get("registries", headers).status, 200)
+                for path in ("sessions/current", "sessions/" + row["id"]):
+                    headers, row = self.signed_in()
+                    path = path if path.endswith("current") else "sessions/" + row["id"]
+                    self.assertEqual(self.nobody.delete(path, headers=headers, auth=False,
+                                                        check=False).status, 200)
+                    self.assertEqual(self.get("registries", headers).status, 401)
+                self.key = mine
+
     def test_they_are_listed_and_ended_one_by_one(self):
         first, one = self.signed_in()
         second, two = self.signed_in()
