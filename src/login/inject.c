@@ -80,6 +80,8 @@ struct inject_work {
 	struct inject *inject;
 	const struct context *context;
 	const struct wish *wish;
+	const char *caller; /* the key, or the account of somebody who came without one */
+	int64_t seat;	    /* the same as a number, negative for keys: accounts have seats too */
 	struct registry_request request;
 	struct wanted wanted;
 	struct login *login;
@@ -188,9 +190,33 @@ open_login(struct inject_work *w)
 /* The header */
 
 static enum err
+registry_down(const struct inject_work *w, const char *why)
+{
+	return err_set(w->error, ERR_REGISTRY_DOWN, NULL, why);
+}
+
+/* The login itself goes to the registry: that has to be where logins went before. */
+static enum err
+check_host(const struct inject_work *w)
+{
+	const struct registry_at at = {.address = w->wish->registry,
+				       .token_host = w->login->token_host};
+	struct check_report report;
+
+	if (at.token_host == NULL)
+		return ERR_NONE;
+	if (!registry_may_have_login(w->inject->settings, w->context->arena, &at, &report))
+		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
+	return report.result == CHECK_VALID ? ERR_NONE : registry_down(w, report.message);
+}
+
+static enum err
 use_basic(const struct inject_work *w, const char **out)
 {
 	struct arena *a = w->context->arena;
+
+	if (check_host(w) != ERR_NONE)
+		return w->error->code;
 	const char *pair = arena_printf(a, "%s:%s", w->user, w->secret);
 
 	if (pair != NULL && strlen(pair) > INJECT_TOKEN_MAX / 4 * 3)
@@ -236,12 +262,6 @@ make_scopes(const struct inject_work *w, const char *scopes[GRANT_SCOPES_MAX + 1
 	if (r->repository != NULL && r->from != NULL)
 		scopes[1] = arena_printf(a, "repository:%s:pull", r->from);
 	return !arena_failed(a);
-}
-
-static enum err
-registry_down(const struct inject_work *w, const char *why)
-{
-	return err_set(w->error, ERR_REGISTRY_DOWN, NULL, why);
 }
 
 static const char busy[] =
@@ -296,7 +316,7 @@ fetch(const struct inject_work *w, const char *const *scopes,
 		       strlen(grant.authorization) <= INJECT_TOKEN_MAX;
 
 	*out = granted ? grant.authorization : NULL;
-	tokens_put(inject->tokens, key, w->context->id->key_id, *out, clock_ms(),
+	tokens_put(inject->tokens, key, w->seat, *out, clock_ms(),
 		   granted ? began_ms + lasts_ms : clock_ms() + TOKENS_FAILED_MS);
 	if (granted)
 		return remember_token_host(w, report.token_host);
@@ -315,7 +335,7 @@ static bool
 may_fetch(const struct inject_work *w, const unsigned char key[TOKENS_KEY_SIZE])
 {
 	const struct context *c = w->context;
-	const char *who = arena_printf(c->arena, "token 1c%lld", (long long)c->id->key_id);
+	const char *who = arena_printf(c->arena, "token %s", w->caller);
 
 	if (who == NULL)
 		(void)err_set(w->error, ERR_INTERNAL, NULL, NULL);
@@ -326,7 +346,7 @@ may_fetch(const struct inject_work *w, const unsigned char key[TOKENS_KEY_SIZE])
 		(void)err_set(w->error, ERR_UNAVAILABLE, NULL,
 			      "Too many tokens were fetched for this key in the last minute: wait "
 			      "as long as Retry-After says.");
-	tokens_put(w->inject->tokens, key, c->id->key_id, NULL, clock_ms(), 0);
+	tokens_put(w->inject->tokens, key, w->seat, NULL, clock_ms(), 0);
 	return false;
 }
 
@@ -339,8 +359,8 @@ use_token(const struct inject_work *w, const char **out)
 
 	if (!make_scopes(w, scopes) || !token_key(w, scopes, key))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
-	switch (tokens_take(w->inject->tokens, w->context->arena, key, w->context->id->key_id,
-			    now_ms, now_ms + w->inject->settings->timeout_ms, out)) {
+	switch (tokens_take(w->inject->tokens, w->context->arena, key, w->seat, now_ms,
+			    now_ms + w->inject->settings->timeout_ms, out)) {
 	case TOKENS_FOUND:
 		return ERR_NONE;
 	case TOKENS_FETCH:
@@ -474,11 +494,11 @@ follow_path(const struct inject_work *w, unsigned hops, struct injection *out)
 	struct check_report report;
 	char word[NEXT_WORD_SIZE];
 
-	if (!seats_take(w->inject->seats, w->context->id->key_id))
+	if (!seats_take(w->inject->seats, w->seat))
 		return err_set(w->error, ERR_UNAVAILABLE, NULL, busy);
 	bool done = registry_follow(w->inject->settings, w->context->arena, w->wish->registry, &f,
 				    &report);
-	seats_leave(w->inject->seats, w->context->id->key_id);
+	seats_leave(w->inject->seats, w->seat);
 	if (!done)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	if (report.result != CHECK_VALID || f.next == NULL)
@@ -550,9 +570,9 @@ static bool
 name_use(struct inject_work *w, const char *what)
 {
 	const struct context *c = w->context;
-	const char *text = arena_printf(
-		c->arena, "%lld %lld %lld %s", (long long)(c->now_ms / INJECT_NOTED_MS),
-		(long long)c->id->key_id, (long long)record_id(w->login->row), what);
+	const char *text =
+		arena_printf(c->arena, "%lld %s %lld %s", (long long)(c->now_ms / INJECT_NOTED_MS),
+			     w->caller, (long long)record_id(w->login->row), what);
 
 	if (text == NULL)
 		return false;
@@ -617,10 +637,9 @@ static enum err
 inject_count(const struct inject_work *w)
 {
 	const struct context *c = w->context;
-	char who[ID_TEXT_SIZE];
 
-	(void)id_write(who, &family_credential, c->actor.key_id);
-	w->error->retry_after_s = limiter_take(&c->limits.repositories, who, c->now_ms / 1000);
+	w->error->retry_after_s =
+		limiter_take(&c->limits.repositories, w->caller, c->now_ms / 1000);
 	return w->error->retry_after_s == 0
 		       ? ERR_NONE
 		       : err_set(w->error, ERR_TOO_MANY, NULL,
@@ -657,6 +676,19 @@ const char *const inject_outcomes[] = {[OUTCOME_BASIC] = "basic",
 				       [OUTCOME_REFUSED] = "refused",
 				       [OUTCOME__COUNT] = NULL};
 
+/* Sets whose request it is. */
+static enum err
+name_caller(struct inject_work *w)
+{
+	const struct identity *id = w->context->id;
+	bool by_key = id->key_id != 0;
+
+	w->seat = by_key ? -id->key_id : id->user_id;
+	w->caller = id_format(w->context->arena, by_key ? &family_credential : &family_account,
+			      by_key ? id->key_id : id->user_id);
+	return w->caller != NULL ? ERR_NONE : err_set(w->error, ERR_INTERNAL, NULL, NULL);
+}
+
 static enum err
 inject_find(struct inject_work *w, struct injection *out)
 {
@@ -665,7 +697,8 @@ inject_find(struct inject_work *w, struct injection *out)
 			w->error, ERR_FORBIDDEN, NULL,
 			"This key may not use logins: make one with the role inject, or with "
 			"reveal set to true.");
-	if (read_wish(w) != ERR_NONE || inject_choose(w) != ERR_NONE || open_login(w) != ERR_NONE)
+	if (name_caller(w) != ERR_NONE || read_wish(w) != ERR_NONE ||
+	    inject_choose(w) != ERR_NONE || open_login(w) != ERR_NONE)
 		return w->error->code;
 	enum err rc =
 		w->basic ? use_basic(w, &out->authorization) : use_token(w, &out->authorization);

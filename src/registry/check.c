@@ -260,3 +260,23 @@ registry_authorize(const struct check_settings *s, struct arena *a, const struct
 			      .known_host = at->token_host};
 	return inquiry_run(c, at->address, grant_run, report);
 }
+
+static enum check_result
+send_run(struct inquiry *c)
+{
+	enum check_result result = token_may_send(c, c->api);
+
+	return result == OPEN ? CHECK_VALID : result;
+}
+
+bool
+registry_may_have_login(const struct check_settings *s, struct arena *a,
+			const struct registry_at *at, struct check_report *out)
+{
+	struct inquiry *c = arena_alloc(a, sizeof(*c));
+
+	if (c == NULL)
+		return false;
+	*c = (struct inquiry){.settings = s, .arena = a, .known_host = at->token_host};
+	return inquiry_run(c, at->address, send_run, out);
+}

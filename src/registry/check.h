@@ -78,6 +78,12 @@ bool registry_authorize(const struct check_settings *s, struct arena *a,
 			const char *const *scopes, struct grant *out, struct check_report *report)
 	__attribute__((warn_unused_result));
 
+/* Whether a login itself, instead of a token for it, may go to the registry: report->result is
+ * CHECK_VALID, or CHECK_OTHER_TOKEN_HOST. No request is sent. Otherwise as above. */
+bool registry_may_have_login(const struct check_settings *s, struct arena *a,
+			     const struct registry_at *at, struct check_report *report)
+	__attribute__((warn_unused_result));
+
 /* A path of a registry, and where the registry redirects a client that requests it. */
 struct follow {
 	const char *path;	   /* "/v2/acme/app/blobs/sha256:…" */

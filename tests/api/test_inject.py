@@ -145,6 +145,21 @@ class Basic(Base):
                  (int(self.row["id"][2:]),), write=True)
         self.assertEqual(sent(), ("new", new))
 
+    def test_the_login_goes_to_the_registry_only_where_its_token_host_says_so(self):
+        key, host = self.key(), self.server.host
+        path = "registries/" + self.registry["id"]
+        for token_host, status in (("auth.example.test", 502), (host + "0", 502),
+                                   (host.split(":")[0], 502), (host, 200), (host.upper(), 200),
+                                   (None, 200)):
+            self.ok(self.env.put(path, {"tokenHost": token_host}))
+            before = len(self.server.requests)
+            answer = self.nginx.ask("/v2/", key)
+            # nginx turns what is neither 401 nor 403 into its own
+            self.assertEqual(answer[0] == 200, status == 200, (token_host, answer))
+            self.assertEqual(len(self.server.requests) > before, status == 200, token_host)
+            self.assertEqual(self.ok(self.env.get(path))["tokenHost"], token_host)
+        self.assertEqual({r.login for r in self.server.requests}, {("ci", self.secret)})
+
     def test_login_is_added_and_nothing_of_the_client_goes_on(self):
         key = self.key()
         status, headers, body = self.nginx.ask("/v2/", key,
