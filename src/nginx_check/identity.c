@@ -49,19 +49,53 @@ struct claim {
 /* `auth_basic $realm` protects nothing where a map or a client can make it "off", and without a
  * file nginx lets everybody in. */
 static bool
-auth_is_basic(const struct site *site)
+block_is_basic(const struct site *site, const struct node *block)
 {
-	const struct node *realm = node_effective(site->block, "auth_basic");
-	const struct node *file = node_effective(site->block, "auth_basic_user_file");
+	const struct node *realm = node_effective(block, "auth_basic");
+	const struct node *file = node_effective(block, "auth_basic_user_file");
+	struct site there = *site;
 	struct trace t;
 
+	there.block = block;
 	if (realm == NULL || file == NULL || node_word(file, 1)[0] == '\0' ||
 	    strchr(node_word(file, 1), '$') != NULL)
 		return false;
-	if (!trace_run(&t, site, realm, node_word(realm, 1)) || !trace_is_fixed(&t))
+	if (!trace_run(&t, &there, realm, node_word(realm, 1)) || !trace_is_fixed(&t))
 		return false;
 	for (size_t i = 0; i < t.count; i++)
 		if (strcasecmp(t.from[i].text, "off") == 0)
+			return false;
+	return true;
+}
+
+/* Whether requests in the block make nginx ask the location by a subrequest. */
+static bool
+block_asks(const struct site *site, const struct node *block, const struct node *location)
+{
+	static const char *const asks[] = {"auth_request", "mirror", "add_before_body",
+					   "add_after_body"};
+
+	for (size_t i = 0; i < COUNT_OF(asks); i++) {
+		const struct node *n = node_effective(block, asks[i]);
+
+		if (n != NULL && !node_is_off(n) &&
+		    site_location(site, node_word(n, 1)) == location)
+			return true;
+	}
+	return false;
+}
+
+/* In a subrequest nginx looks at no password: whoever causes one has to. */
+static bool
+auth_is_basic(const struct site *site)
+{
+	const struct node *location = node_enclosing(site->block, "location");
+
+	if (!block_is_basic(site, site->block))
+		return false;
+	for (const struct node *n = site->server; n != NULL; n = node_following(site->server, n))
+		if (n->children != NULL && !node_is_in(n, location) &&
+		    block_asks(site, n, location) && !block_is_basic(site, n))
 			return false;
 	return true;
 }
@@ -144,6 +178,85 @@ certificate_is_verified(const struct site *site)
 	return true;
 }
 
+/* Lists of public authorities, from which anybody gets a certificate; nginx takes both directives
+ * for clients. */
+static bool
+certificate_is_public(const struct node *server)
+{
+	static const char *const directives[] = {"ssl_client_certificate",
+						 "ssl_trusted_certificate"};
+	static const char *const names[] = {"ca-certificates", "ca-bundle", "tls-ca-bundle",
+					    "/ssl/cert.pem"};
+
+	for (size_t i = 0; i < COUNT_OF(directives); i++) {
+		const struct node *n = node_effective(server, directives[i]);
+
+		for (size_t k = 0; n != NULL && k < COUNT_OF(names); k++)
+			if (node_mentions(n, names[k]))
+				return true;
+	}
+	return false;
+}
+
+static const char *
+port_of(const struct node *listen)
+{
+	const char *address = node_word(listen, 1), *colon = strrchr(address, ':');
+
+	if (text_begins_with(address, "unix:"))
+		return address;
+	if (colon != NULL && strchr(colon, ']') == NULL)
+		return colon + 1;
+	return strspn(address, "0123456789") == strlen(address) ? address : "80";
+}
+
+static bool
+servers_share_port(const struct node *a, const struct node *b)
+{
+	for (const struct node *n = node_own(a, "listen"); n != NULL;
+	     n = node_next_named(n->next, "listen"))
+		for (const struct node *o = node_own(b, "listen"); o != NULL;
+		     o = node_next_named(o->next, "listen"))
+			if (strcmp(port_of(n), port_of(o)) == 0)
+				return true;
+	return false;
+}
+
+/* A client that names no server when it connects has its certificate verified as the first server
+ * of the port says, and may then send a request to any of them. */
+static bool
+certificate_is_of_another(const struct site *site)
+{
+	const struct node *root = site->check->root;
+	const struct node *own = node_effective(site->server, "ssl_client_certificate");
+
+	for (const struct node *n = root; n != NULL; n = node_following(root, n)) {
+		const struct node *verify, *other;
+
+		if (!node_is_named(n, "server") || n == site->server ||
+		    !servers_share_port(n, site->server))
+			continue;
+		verify = node_effective(n, "ssl_verify_client");
+		other = node_effective(n, "ssl_client_certificate");
+		if (verify != NULL && !node_is_off(verify) && other != NULL && own != NULL &&
+		    strcmp(node_word(other, 1), node_word(own, 1)) != 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *
+certificate_doubt(const struct site *site)
+{
+	if (!certificate_is_verified(site))
+		return "but not every listener here is TLS that verifies certificates";
+	if (certificate_is_public(site->server))
+		return "but public authorities sign certificates for anybody";
+	if (certificate_is_of_another(site))
+		return "but another server on this port takes certificates of another authority";
+	return NULL;
+}
+
 /* NULL if the variable proves an identity, or is set from something that is checked itself. */
 static const char *
 claim_doubt(struct claim *c, const struct origin *from, const char *name)
@@ -160,9 +273,7 @@ claim_doubt(struct claim *c, const struct origin *from, const char *name)
 		return auth_is_asked(c->site) ? NULL : "but no auth_request here asks a service";
 	if (strcasecmp(name, "remote_user") == 0)
 		return auth_is_basic(c->site) ? NULL : "but no auth_basic with a file protects it";
-	return certificate_is_verified(c->site)
-		       ? NULL
-		       : "but not every listener here is TLS that verifies certificates";
+	return certificate_doubt(c->site);
 }
 
 /* An expression that begins with a fixed character cannot match the empty text. */
@@ -261,6 +372,76 @@ look_case(const struct site *site, const struct rule *rule)
 			continue;
 		for (size_t k = 0; k < t.count; k++)
 			if (t.from[k].row != NULL && key_ignores_case(t.from[k].row))
+				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
+	}
+}
+
+/* Whether an expression of a map is found within a longer word: it begins, or ends, with a letter
+ * or digit of its own. */
+static bool
+key_is_part(const char *key)
+{
+	size_t len;
+
+	key += 1 + (key[1] == '*');
+	if (text_begins_with(key, "(?i)"))
+		key += strlen("(?i)");
+	while (text_begins_with(key, ".*"))
+		key += 2;
+	len = strlen(key);
+	if (text_ends_with(key, ".*"))
+		len -= 2;
+	return isalnum((unsigned char)key[0]) || (len > 0 && isalnum((unsigned char)key[len - 1]));
+}
+
+/* Whether what it takes from a name ends within a word, as [a-z]+ does in "alice2". */
+static bool
+key_cuts(const char *key)
+{
+	return strstr(key, "[^") == NULL &&
+	       (text_ends_with(key, "]+)") || text_ends_with(key, "]*)"));
+}
+
+/* Whether a bar stands outside of all groups: the anchors count for one side of it. */
+static bool
+key_has_sides(const char *key)
+{
+	int depth = 0;
+
+	for (; *key != '\0'; key++) {
+		if (*key == '\\' && key[1] != '\0')
+			key++;
+		else if (*key == '|' && depth == 0)
+			return true;
+		depth += (*key == '(') - (*key == ')');
+	}
+	return false;
+}
+
+/* Whether the row of a map gives its value to names that are only like the one that is meant. A
+ * group may be a part of a name, but a user's name has to be taken from there up to its end. */
+static bool
+row_is_for_parts(const struct node *row, bool is_user)
+{
+	const char *key = node_word(row, 0), *value = node_last_word(row);
+	bool is_fixed = strchr(value, '$') == NULL;
+
+	if (key[0] != '~' || value[0] == '\0' || (!is_fixed && !is_user))
+		return false;
+	return is_fixed ? key_is_part(key) || key_has_sides(key) : key_cuts(key);
+}
+
+static void
+look_parts(const struct site *site, const struct rule *rule)
+{
+	for (size_t i = 0; i < COUNT_OF(identity_params); i++) {
+		const struct node *n = param_find(site, identity_params[i]);
+		struct trace t;
+
+		if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
+			continue;
+		for (size_t k = 0; k < t.count; k++)
+			if (t.from[k].row != NULL && row_is_for_parts(t.from[k].row, i == 0))
 				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
 	}
 }
@@ -388,6 +569,7 @@ static const struct rule identity_rows[] = {
 	{ "identity", PROBLEM, look_identity, NULL, NULL, "{}; an identity may come from $remote_user under auth_basic with auth_basic_user_file, from $ssl_client_s_dn where all listeners are TLS with ssl_verify_client, or by auth_request_set from $upstream_http_... of a service that is asked" },
 	{ "identity-satisfy", PROBLEM, look_satisfy, NULL, NULL, "`satisfy any` lets clients in by their address alone, with a user name that nobody has verified; say `satisfy all`" },
 	{ "map-case", PROBLEM, look_case, NULL, NULL, "nginx ignores case where it compares \"{}\", so another person of almost the same name gets this row; write an expression with case: \"~^name$\"" },
+	{ "map-part", PROBLEM, look_parts, NULL, NULL, "\"{}\" is also found within another name, whose owner gets this row; write the whole of it: \"~^name$\"" },
 	{ "token", PROBLEM, look_token, NULL, NULL, "REGCRED_PROXY_TOKEN comes from {}, which is not a fixed text, so clients may know or choose it; include a file of mode 0600 with the token itself" },
 	{ "token-readable", PROBLEM, look_token_file, NULL, NULL, "REGCRED_PROXY_TOKEN is in a file that every user can read; move this line to a file of mode 0600 and include that" },
 	{ "keys-shut-out", WARNING, look_shut_out, NULL, NULL, "only people can sign in here, so every request with an API key is refused; add the `if` of the examples in nginx/examples, which sends those to @regcred_keys" },

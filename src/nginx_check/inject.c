@@ -109,12 +109,11 @@ look_inject_fixed(const struct site *site, const struct rule *rule)
 	}
 }
 
-/* Whether the value, in that block, is derived from the login. */
+/* Whether the value, in that block, is derived from one of these variables. */
 static bool
-holds_login(const struct site *site, const struct node *block, const struct node *at,
-	    const char *value)
+holds(const struct site *site, const struct node *block, const struct node *at, const char *value,
+      const char *const *names)
 {
-	static const char *const names[] = {login, NULL};
 	struct site there = *site;
 	struct trace t;
 
@@ -129,6 +128,15 @@ holds_login(const struct site *site, const struct node *block, const struct node
 				return true;
 	}
 	return false;
+}
+
+static bool
+holds_login(const struct site *site, const struct node *block, const struct node *at,
+	    const char *value)
+{
+	static const char *const names[] = {login, NULL};
+
+	return holds(site, block, at, value, names);
 }
 
 /* The client's headers are passed on, unless one is set to another value or passing is turned off.
@@ -217,6 +225,41 @@ look_inject_changed(const struct site *site, const struct rule *rule)
 		}
 }
 
+/* Whether the directive may name the client's key: what tells where requests go to regcred, and the
+ * headers that look_inject_header() is about. */
+static bool
+may_hold_key(const struct node *n)
+{
+	static const char *const directives[] = {
+		"set", "if", "map", "auth_request_set", "fastcgi_param", "limit_req_zone"};
+	static const char *const headers[] = {"Authorization", "X-API-Key", "Cookie",
+					      "Proxy-Authorization"};
+
+	for (size_t i = 0; i < COUNT_OF(directives); i++)
+		if (node_is_named(n, directives[i]))
+			return true;
+	for (size_t i = 0; i < COUNT_OF(headers); i++)
+		if (node_is_named(n, "proxy_set_header") &&
+		    strcasecmp(node_word(n, 1), headers[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Directives that send the client's key to the registry, or back in an answer. */
+static void
+look_inject_key(const struct site *site, const struct rule *rule)
+{
+	static const char *const keys[] = {"http_authorization", "http_x_api_key", "http_cookie",
+					   NULL};
+	const struct node *top = site->server;
+
+	for (const struct node *n = top; n != NULL; n = node_following(top, n))
+		for (size_t i = 1; n != top && !may_hold_key(n) && i < n->word_count; i++)
+			if (strchr(n->words[i], '$') != NULL &&
+			    holds(site, n->parent, n, n->words[i], keys))
+				found(site, rule, n, n->words[0]);
+}
+
 /* The login may be used only in one header of one request. */
 static void
 look_inject_leak(const struct site *site, const struct rule *rule)
@@ -225,6 +268,7 @@ look_inject_leak(const struct site *site, const struct rule *rule)
 					      login, NULL};
 	const struct node *top = site->server;
 
+	look_inject_key(site, rule);
 	for (const struct node *n = top; n != NULL; n = node_following(top, n)) {
 		bool may = node_is_named(n, "auth_request_set") || node_is_named(n, "set") ||
 			   (node_is_named(n, "proxy_set_header") &&
