@@ -51,8 +51,8 @@ session_take_key(struct call *c)
 	if (pairs_find(&c->target.query, "accessKey") != NULL ||
 	    pairs_find(&c->target.query, "secretKey") != NULL)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-			       "A key must not stand in a URL, which logs keep: send it in the "
-			       "body, and make a new one.");
+			       "A key must not be in a URL, since URLs are logged: create a new "
+			       "key, and send it in the body.");
 	const struct json *token = json_member(c->body, "token");
 	if (token != NULL && token->type == JSON_STRING)
 		return take_token(c, token->text);
@@ -133,8 +133,8 @@ session_begin(struct call *c)
 	work.link = link != NULL && link->type == JSON_TRUE && !c->request->session_link;
 	if (c->identity.key_id == 0)
 		return err_set(&c->error, ERR_BAD_REQUEST, NULL,
-			       "A session begins with an API key: who is signed in by the web "
-			       "server needs none.");
+			       "A session starts with an API key, and the web server has signed "
+			       "you in already: use the page without one.");
 	/* Its cookie goes to a browser, whatever its User-Agent: no other site may sign one in. */
 	if (browser_is_elsewhere(c))
 		return err_set(&c->error, ERR_INVALID_CSRF_TOKEN, NULL, NULL);

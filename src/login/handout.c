@@ -446,7 +446,7 @@ read_version(struct hand_out_work *w, const struct resource_type *type, const st
 			return ERR_NONE;
 		}
 	return err_set(w->error, ERR_INVALID_OPTION, "apiVersion",
-		       "It is no version of the kubelet's protocol: leave it out, or say "
+		       "It is not a version of the kubelet's protocol: leave it out, or send "
 		       "credentialprovider.kubelet.k8s.io/v1, v1beta1 or v1alpha1.");
 }
 

@@ -150,11 +150,8 @@ inject_choose(struct inject_work *w)
 	else
 		resolve_sort(&logins);
 	if (logins.count == 0 || !logins.items[0].fits)
-		return deny(w,
-			    resolve_is_lost(w->context, &logins)
-				    ? resolve_text(&logins, NULL)
-				    : "No login that this key may use fits: ask imageLogin why, or "
-				      "store one.");
+		return deny(w, resolve_is_lost(w->context, &logins) ? resolve_text(&logins, NULL)
+								    : err_detail(ERR_NO_LOGIN));
 	w->login = logins.items;
 	if (w->request.from != NULL && !registry_path_holds(w->login->path, w->request.from))
 		return deny(w, "The login is not for the repository to mount from: push the layer "
@@ -182,7 +179,7 @@ open_login(struct inject_work *w)
 	w->sealed = is_former ? former.sealed : row->columns[COL_SECRET_VALUE];
 	if (w->user != NULL && strchr(w->user, ':') != NULL)
 		return deny(w, "The user name of the login contains a colon, which HTTP Basic "
-			       "cannot carry.");
+			       "cannot carry: use another login.");
 	return w->user != NULL && w->secret != NULL ? ERR_NONE
 						    : err_set(w->error, ERR_INTERNAL, NULL, NULL);
 }
@@ -264,9 +261,8 @@ make_scopes(const struct inject_work *w, const char *scopes[GRANT_SCOPES_MAX + 1
 	return !arena_failed(a);
 }
 
-static const char busy[] =
-	"The server waits for registries with as many threads as it may, or as one "
-	"key may have: try again.";
+static const char busy[] = "The server, or your key, has as many requests to registries running as "
+			   "it may: try again in a second.";
 
 struct host_note {
 	const struct inject_work *work;
@@ -502,9 +498,10 @@ follow_path(const struct inject_work *w, unsigned hops, struct injection *out)
 	if (!done)
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	if (report.result != CHECK_VALID || f.next == NULL)
-		return registry_down(w, report.result != CHECK_VALID
-						? report.message
-						: "The registry does not say how to go on.");
+		return registry_down(
+			w, report.result != CHECK_VALID
+				   ? report.message
+				   : "The registry does not say where to continue: try again.");
 	if (!next_word(w, f.next, strcspn(f.next, "?"), word))
 		return err_set(w->error, ERR_INTERNAL, NULL, NULL);
 	out->path = r->begins_upload ? with_digest(w, f.next) : f.next;
@@ -531,12 +528,14 @@ inject_find_path(const struct inject_work *w, struct injection *out)
 		hops = (unsigned)(*r->word - '0');
 	if (posts || r->repository == NULL || r->in_upload ||
 	    (hops != 0 && reads == r->begins_upload))
-		return deny(w, "The path is not one that this server has given.");
+		return deny(
+			w,
+			"The path is not one that this server gave out: start the request again.");
 	if (hops != 0)
 		return follow_path(w, hops, out);
 	if (!is_named(w))
-		return deny(w, "The path is not one that this server has given for the "
-			       "repository: begin again.");
+		return deny(w, "The path is not one that this server gave out for the repository: "
+			       "start the request again.");
 	out->path =
 		arena_printf(w->context->arena, "%s%s", r->named, r->query != NULL ? r->query : "");
 	set_next(w, r->word, r->named, out);
@@ -643,7 +642,7 @@ inject_count(const struct inject_work *w)
 	return w->error->retry_after_s == 0
 		       ? ERR_NONE
 		       : err_set(w->error, ERR_TOO_MANY, NULL,
-				 "This key has asked for too many repositories in the last hour: "
+				 "This key has requested too many repositories in the last hour: "
 				 "wait as long as Retry-After says.");
 }
 

@@ -127,7 +127,7 @@ static const char *
 read_query(struct arena *a, const char *query, bool upload, struct registry_request *out)
 {
 	static const char other[] =
-		"The query is not one of the registry API: send the registry's own requests.";
+		"The query is not part of the registry API: send only the registry's own requests.";
 	struct pairs pairs = {0};
 	struct error e = {0};
 
@@ -170,7 +170,7 @@ static const char *
 read_path(struct arena *a, struct registry_request *out)
 {
 	static const char other[] =
-		"The path is not one of the registry API: only those get a login.";
+		"The path is not part of the registry API: send only the registry's own requests.";
 	struct path *p = arena_alloc(a, sizeof(*p));
 
 	if (p == NULL || !split(a, out->path, p) || strcmp(p->segments[0], "v2") != 0)
@@ -201,12 +201,13 @@ inject_read(struct arena *a, const struct wish *wish, struct registry_request *o
 					 .path = wish->target,
 					 .query = strchr(wish->target, '?')};
 	if (out->actions == NULL)
-		return "The method is not one of the registry API: only those get a login.";
+		return "The method is not part of the registry API: send only the registry's own "
+		       "requests.";
 	if (is_form(a, wish))
-		return "The registry API has no forms: send the registry's own requests.";
+		return "The registry API has no forms: send only the registry's own requests.";
 	if (mark != NULL && (out->query == NULL || mark < out->query) &&
 	    !split_mark(a, wish->target, mark, out))
-		return "The path is not one that this server has given.";
+		return "The path is not one that this server gave out: start the request again.";
 	const char *why = read_path(a, out);
 	if (why != NULL || out->word != NULL)
 		return why;

@@ -539,7 +539,7 @@ resolve_text(const struct login_list *list, const struct login *login)
 		return "There is no login for it in your own account: name the project, in the "
 		       "path of the request or in projectIds of the key.";
 	if (login == NULL)
-		return list->count == 0 ? "There is no login for the registry."
+		return list->count == 0 ? "There is no login for the registry: store one."
 					: "No login for the registry fits.";
 	if (login != list->items || !login->fits)
 		return texts[login->reason].other;

@@ -471,8 +471,8 @@ verifier_test(struct verifier *v, struct arena *a, int64_t account, const struct
 	if (!seats_take(v->tests, account)) {
 		e->retry_after_s = 1;
 		return err_set(e, ERR_TOO_MANY, NULL,
-			       "The server is trying as many logins as it may at a time, or as one "
-			       "account may: try again in a second.");
+			       "The server, or your account, has as many logins being tried as it "
+			       "may: try again in a second.");
 	}
 	bool done =
 		registry_check(v->settings, a, &login->registry, login->user, login->secret, out);

@@ -143,7 +143,7 @@ source_check(const struct source_row *source, const struct json *config, struct 
 			return err_set(e, ERR_MISSING_REQUIRED, "sourceConfig",
 				       arena_printf(a,
 						    "The source \"%s\" needs the member \"%s\" of "
-						    "sourceConfig.",
+						    "sourceConfig: add it.",
 						    source->name, name));
 	}
 	return ERR_NONE;

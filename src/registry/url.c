@@ -18,7 +18,7 @@
 
 enum { LABEL_MAX = 63, PORT_MAX = 65535, IMAGE_ID_DIGITS = 64, HTTPS_PORT = 443, HTTP_PORT = 80 };
 
-static const char no_memory[] = "There is no memory to read the address.";
+static const char no_memory[] = "The server is out of memory to read the address: try again.";
 static const char bad_host[] =
 	"The address has no valid host: write a name or an IP address, IPv6 in "
 	"brackets, names in other alphabets in their ASCII form.";

@@ -372,7 +372,7 @@ ask_take_expiry(struct renewal *r, double ms)
 	if (ms <= (double)r->now_ms || ms > most)
 		return ask_end(r, RENEW_BAD_ANSWER,
 			       "The source gave a secret that has expired already, or an expiry "
-			       "that is no date.",
+			       "that is not a date.",
 			       NULL);
 	r->expires_ms = (int64_t)ms;
 	return RENEW_REFRESHED;

@@ -162,7 +162,7 @@ exec_take_kubelet(struct renewal *r, const struct registry_url *url, const struc
 	const struct json *login = logins != NULL ? logins->child : NULL;
 
 	if (kind == NULL || strcmp(kind, "CredentialProviderResponse") != 0)
-		return exec_bad(r, "The program's answer is no CredentialProviderResponse.");
+		return exec_bad(r, "The program's answer is not a CredentialProviderResponse.");
 	while (login != NULL &&
 	       (login->name == NULL || !exec_matches(r->arena, login->name, url->key)))
 		login = login->next;
@@ -174,7 +174,7 @@ exec_take_kubelet(struct renewal *r, const struct registry_url *url, const struc
 		return exec_bad(r, "The program's answer lacks username or password.");
 	/* 0: a kubelet may not keep it, which says nothing of its life. */
 	if (seconds < 0 || (seconds > 0 && ask_lasts(r, seconds) != RENEW_REFRESHED))
-		return exec_bad(r, "The program's cacheDuration is no duration.");
+		return exec_bad(r, "The program's cacheDuration is not a duration.");
 	return exec_life(r);
 }
 
@@ -195,7 +195,7 @@ exec_take_kubectl(struct renewal *r, const struct registry_url *url, const struc
 	if (ends == NULL)
 		return exec_life(r);
 	if (!date_parse(ends, r->now_ms, &ms))
-		return exec_bad(r, "The program's expirationTimestamp is no date.");
+		return exec_bad(r, "The program's expirationTimestamp is not a date.");
 	return ask_expires(r, &(struct ask_answer){0}, (double)ms);
 }
 

@@ -179,7 +179,7 @@ vault_read(struct renewal *r, const char *token)
 		return vault_take(r, data, metadata);
 	if (result == RENEW_REFRESHED && metadata == NULL)
 		return ask_end(r, RENEW_BAD_ANSWER,
-			       "This is no secret of a KV engine of version 2: correct mount in "
+			       "This is not a secret of a KV engine of version 2: correct mount in "
 			       "sourceConfig.",
 			       NULL);
 	return vault_explain(r, result == RENEW_REFRESHED ? RENEW_BAD_ANSWER : result, metadata);

@@ -76,7 +76,7 @@ check_needs(const struct work *w)
 		return ERR_NONE;
 	return err_set(w->error, ERR_ACTION_NOT_AVAILABLE, "action",
 		       strcmp(w->event, "refresh") == 0
-			       ? "The login has no source to be renewed at: set one first."
+			       ? "The login has no source to renew it from: set one first."
 			       : "No former secret of the login is kept: set secretValue.");
 }
 

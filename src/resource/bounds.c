@@ -74,10 +74,9 @@ refuse_wider(const char *field, struct error *e)
 	return err_set(
 		e, ERR_INVALID_OPTION, field,
 		strcmp(field, "reveal") == 0
-			? "Only an owner, or a key that may be handed logins, gives that right: "
-			  "ask one of them."
-			: "A key cannot give more rights than its own: ask somebody who has "
-			  "them.");
+			? "Only an owner, or a key that may retrieve logins, can give that right: "
+			  "ask an owner."
+			: "A key cannot give more rights than its own: ask someone who has them.");
 }
 
 /* Keys created by a member have the member's rank; the rank of other keys is unknown and may be the
@@ -104,9 +103,9 @@ bound_reveal(struct record *row, struct error *e)
 	if (role != NULL && (strcmp(role, "reveal") == 0 || auth_is_inject_only(role)))
 		*reveal = value_int(1);
 	if (reveal->number != 0 && role != NULL && strcmp(role, "readonly") == 0)
-		return err_set(
-			e, ERR_INVALID_OPTION, "reveal",
-			"A readonly key is handed no logins: leave reveal out, or the role.");
+		return err_set(e, ERR_INVALID_OPTION, "reveal",
+			       "A readonly key cannot retrieve logins: leave out reveal, or choose "
+			       "another role.");
 	return ERR_NONE;
 }
 
@@ -128,8 +127,8 @@ note_maker(const struct context *c, struct record *row, struct error *e)
 		maker = c->id->maker_id;
 	if (m != NULL && m->granted && !c->id->all_accounts && c->id->account_role == ROLE_USER)
 		return err_set(e, ERR_FORBIDDEN, NULL,
-			       "A group made you a member, for this request only, and a key lasts "
-			       "longer: ask an owner of the project for one.");
+			       "You are a member through a group, for this request only, and a key "
+			       "would last longer: ask an owner of the project for one.");
 	if (maker != 0 && c->id->stored_kind != NULL)
 		row->columns[COL_MADE_BY] = value_int(maker);
 	return ERR_NONE;
@@ -186,7 +185,7 @@ bounds_check_update(const struct work *w, const struct record *old, const struct
 		return ERR_NONE;
 	if (role != NULL && !trail_same_text(role, record_text(row, COL_ROLE)))
 		return err_set(w->error, ERR_INVALID_OPTION, "role",
-			       "The role of a key can only be made narrower: make another key.");
+			       "The role of a key can only be made narrower: create another key.");
 	const char *field = wider_than_allowed(w->context, old, row, (columns & secret) != 0);
 	return field == NULL ? ERR_NONE : refuse_wider(field, w->error);
 }
@@ -309,16 +308,16 @@ bounds_check_login(struct store_tx *tx, const struct work *w, const struct recor
 	if (holds && (row->type->flags & TYPE_VERIFIED) != 0 && pulled != NULL &&
 	    !power_holds_path(&w->context->id->key, pulled))
 		return err_set(w->error, ERR_INVALID_OPTION, "verifyRepository",
-			       "The check would tell of a repository that this key is not for: "
-			       "stay within its pathPrefixes.");
+			       "The check would reveal something about a repository outside the "
+			       "pathPrefixes of this key: stay within them.");
 	return holds ? ERR_NONE
 		     : err_set(w->error, ERR_INVALID_OPTION,
 			       power_holds_registry(&w->context->id->key,
 						    row->columns[COL_REGISTRY_ID].number)
 				       ? "pathPrefix"
 				       : "registryId",
-			       "The login would be one that this key is not for: stay within its "
-			       "registryIds and pathPrefixes.");
+			       "The login would be outside the registryIds and pathPrefixes of "
+			       "this key: stay within them.");
 }
 
 enum err
@@ -326,11 +325,10 @@ bounds_may_write(const struct context *c, const struct resource_type *type, stru
 {
 	if (auth_may_write(c->id, type))
 		return ERR_NONE;
-	return err_set(
-		e, ERR_FORBIDDEN, NULL,
-		power_is_for_logins(&c->id->key)
-			? "This key is for some logins only, and changes nothing but those and "
-			  "keys: use one without registryIds and pathPrefixes."
-			: "This key has bounds, and makes nobody who would be without them: "
-			  "use one without networks and expires.");
+	return err_set(e, ERR_FORBIDDEN, NULL,
+		       power_is_for_logins(&c->id->key)
+			       ? "This key is limited to some logins, and can change only those "
+				 "and keys: use one without registryIds and pathPrefixes."
+			       : "This key has bounds, and cannot create anything that would be "
+				 "free of them: use one without networks and expires.");
 }

@@ -92,19 +92,17 @@ check_room(struct store_tx *tx, const struct work *w)
 		owned += identity_owns(&c->id->memberships[i]) && !c->id->memberships[i].granted;
 	if ((row->type->flags & TYPE_PROJECT) != 0 && c->id->account_role == ROLE_USER &&
 	    c->limits.projects > 0 && owned >= c->limits.projects)
-		return err_set(
-			w->error, ERR_INVALID_OPTION, "name",
-			"You own as many projects as a user may: remove one first, or ask an "
-			"administrator for projects_per_user.");
+		return err_set(w->error, ERR_INVALID_OPTION, "name",
+			       "You own as many projects as a user may: remove one first, or ask "
+			       "an administrator for a larger projects_per_user.");
 	if ((row->type->family->columns & COL_BIT(COL_ACCOUNT_ID)) == 0 || most == 0)
 		return ERR_NONE;
 	enum store_rc rc = store_tx_has_rows(tx, row->type->family, record_text(row, COL_KIND),
 					     row->columns[COL_ACCOUNT_ID].number, most);
 	if (rc == STORE_OK)
-		return err_set(
-			w->error, ERR_INVALID_OPTION, "accountId",
-			"There are as many rows of this type as may be: remove some first, or "
-			"ask an administrator for rows_per_project.");
+		return err_set(w->error, ERR_INVALID_OPTION, "accountId",
+			       "The project has as many rows of this type as it may: remove some "
+			       "first, or ask an administrator for a larger rows_per_project.");
 	return rc == STORE_NONE ? ERR_NONE : work_fail(w, rc);
 }
 
@@ -163,14 +161,13 @@ read_address(const struct context *c, struct record *row, struct error *e)
 
 	if (row->type->family != &family_storage_pool || address == NULL)
 		return ERR_NONE;
-	const char *why =
-		strchr(address, '*') != NULL
-			? "A pattern is not the address of a registry, and no login would "
-			  "ever be found by it: store a registry for each host."
-			: registry_url_parse(c->arena, address, &url);
+	const char *why = strchr(address, '*') != NULL
+				  ? "A pattern is not the address of a registry, and would never "
+				    "match one: store a registry for each host."
+				  : registry_url_parse(c->arena, address, &url);
 	if (why == NULL && *url.path != '\0' && registry_path_check(url.path) != NULL)
-		why = "No image can have the path of the address: write it as in the names of "
-		      "images, in lower case, or leave it out.";
+		why = "No image can have the path of the address: write it as in image names, in "
+		      "lower case, or leave it out.";
 	if (arena_failed(c->arena))
 		return err_set(e, ERR_INTERNAL, NULL, NULL);
 	if (why != NULL)
@@ -221,7 +218,7 @@ check_new(const struct context *c, struct record *row, struct error *e)
 	    !auth_may_name(c->id->role, record_text(row, COL_KIND)))
 		return err_set(
 			e, ERR_INVALID_OPTION, "kind",
-			"Only a superadmin makes accounts of this kind: choose another one.");
+			"Only a superadmin creates accounts of this kind: choose another one.");
 	return read_address(c, row, e);
 }
 

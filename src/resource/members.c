@@ -72,7 +72,7 @@ members_read(const struct context *c, const struct json *list, struct member_lis
 		if (id == NULL || id->type != JSON_STRING || *id->text == '\0' ||
 		    strlen(id->text) > 255)
 			return err_set(e, ERR_INVALID_FORMAT, "members",
-				       "Each member needs an externalId.");
+				       "Each member needs an externalId: send one.");
 		m->external_id = id->text;
 		m->external_id_type = option_of(type, "externalIdType",
 						json_member(node, "externalIdType"), "rancher_id");
@@ -83,8 +83,8 @@ members_read(const struct context *c, const struct json *list, struct member_lis
 	return members_may_name(c, out)
 		       ? ERR_NONE
 		       : err_set(e, ERR_FORBIDDEN, NULL,
-				 "This key has bounds, and a member would be without "
-				 "them: use a key without.");
+				 "This key has bounds, and a member would be free of them: use a "
+				 "key without networks and expires.");
 }
 
 /* A rancher_id must refer to a live account that is not a project. */

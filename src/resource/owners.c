@@ -102,7 +102,8 @@ owners_is_last(struct store_tx *tx, struct arena *a, int64_t account, bool *last
 	return rc;
 }
 
-const char owners_refuse_last[] = "A project would be left without an active owner.";
+const char owners_refuse_last[] =
+	"The project would be left without an active owner: make another member its owner first.";
 
 enum err
 owners_keep_last(struct store_tx *tx, const struct work *w)

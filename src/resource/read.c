@@ -294,8 +294,8 @@ list_read(const struct context *c, const struct list_request *request, struct re
 	if (!seats_take(seats, quota_account(c))) {
 		e->retry_after_s = 1;
 		return err_set(e, ERR_TOO_MANY, NULL,
-			       "Your account searches with as many requests at a time as it may: "
-			       "try again in a second.");
+			       "Your account has as many searches running as it may: try again in "
+			       "a second.");
 	}
 	enum err rc = list_unlimited(c, request, out, e);
 	seats_leave(seats, quota_account(c));

@@ -51,11 +51,13 @@ check_without(const struct record *old, const struct record *row, const struct c
 	if (old_text(old, COL_SOURCE) != NULL)
 		return ERR_NONE;
 	if (record_text(row, COL_SOURCE_CONFIG) != NULL)
-		return err_set(e, ERR_INVALID_OPTION, "sourceConfig",
-			       "The login has no source that this is for: send source as well.");
+		return err_set(
+			e, ERR_INVALID_OPTION, "sourceConfig",
+			"The login has no source, and this field is for one: send source as well.");
 	if (change->source_secret != NULL)
-		return err_set(e, ERR_INVALID_OPTION, "sourceSecret",
-			       "The login has no source that this is for: send source as well.");
+		return err_set(
+			e, ERR_INVALID_OPTION, "sourceSecret",
+			"The login has no source, and this field is for one: send source as well.");
 	return ERR_NONE;
 }
 
@@ -95,8 +97,8 @@ check_source_secret(const struct context *c, const struct record *old, const str
 					    source->name));
 	if (differs && power_is_for_logins(&c->id->key))
 		return err_set(e, ERR_MISSING_REQUIRED, "sourceSecret",
-			       "This key is for some logins only, and a source without a "
-			       "sourceSecret uses rights of the server: send one, or use a key "
+			       "This key is limited to some logins, and a source without a "
+			       "sourceSecret uses the server's own rights: send one, or use a key "
 			       "without registryIds and pathPrefixes.");
 	return ERR_NONE;
 }

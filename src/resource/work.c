@@ -114,7 +114,7 @@ find_once(struct store_tx *tx, struct work *w)
 		store_once_find(tx, c->arena, c->once, c->now_ms - ONCE_MS, &request, &id);
 	if (rc == STORE_OK && strcmp(request, c->once->request) != 0)
 		return err_set(w->error, ERR_NOT_UNIQUE, "Idempotency-Key",
-			       "Another request had this Idempotency-Key within the last day: "
+			       "Another request used this Idempotency-Key within the last day: "
 			       "choose another one.");
 	if (rc == STORE_OK)
 		rc = store_tx_get(tx, c->arena, w->row->type->family, id, &c->id->owners, &row);

@@ -692,7 +692,7 @@ class Skopeo(Registry):
         self.status(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
         done = self.pull("acme/app:1")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("No login that this key may use fits", done.stderr)
+        self.assertIn("No login that your key may use fits", done.stderr)
 
     def test_a_key_for_a_part(self):
         secret = site.plant()

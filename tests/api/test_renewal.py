@@ -283,7 +283,7 @@ class Check(Renewing):
         self.assertIn("ok: the source at %s: it answers" % standin.url("ask"), text)
         self.assertRegex(text, "problem: the source at %s: its clock is 3[0-9]+ s behind the one "
                                "of this server" % standin.url("ask", "skewed"))
-        self.assertIn("problem: the source at http://127.0.0.1:1: The source cannot be reached.",
+        self.assertIn("problem: the source at http://127.0.0.1:1: The source cannot be reached; it is asked again later.",
                       text)
         self.assertIn("problem: the program nobody-lists-it: a login names it", text)
         self.assertIn("problem: the program gone: /nowhere/at/all: No such file", text)

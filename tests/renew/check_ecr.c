@@ -147,7 +147,7 @@ static const struct { enum source_id id; const char *config, *secret, *address; 
 	{ PRIVATE, "{" ID "," E "Strange<b>)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "(Strangeb)", 400 },
 	/* Answers */
 	{ PRIVATE, "{" ID "," E "past)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "has expired already", 200 },
-	{ PRIVATE, "{" ID "," E "huge-expiry)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "no date", 200 },
+	{ PRIVATE, "{" ID "," E "huge-expiry)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "not a date", 200 },
 	{ PRIVATE, "{" ID "," E "text-expiry)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "no expiresAt", 200 },
 	{ PRIVATE, "{" ID "," E "no-expiry)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "no expiresAt", 200 },
 	{ PRIVATE, "{" ID "," E "no-base64)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "authorizationToken", 200 },

@@ -144,7 +144,7 @@ static const struct { const char *style, *script; enum renew_result result; cons
 	{ "kubelet", KUBELET("\"cacheDuration\":\"nanh\",", LOGIN("*.example:5000")), RENEW_BAD_ANSWER, NULL, "The program's cacheDuration", 0 },
 	{ "kubelet", KUBELET("\"cacheDuration\":\"9999999999h\",", LOGIN("*.example:5000")), RENEW_BAD_ANSWER, NULL, "The program's cacheDur", 0 },
 	{ "kubelet", KUBELET("", "\"*.example:5000\":{\"username\":\"u\"}"), RENEW_BAD_ANSWER, NULL, "The program's answer lacks username or", 0 },
-	{ "kubelet", DOCKER("", "u", "s"), RENEW_BAD_ANSWER, NULL, "The program's answer is no CredentialProviderResponse.", 0 },
+	{ "kubelet", DOCKER("", "u", "s"), RENEW_BAD_ANSWER, NULL, "The program's answer is not a CredentialProviderResponse.", 0 },
 	{ "kubectl", KUBECTL("\"token\":\"t0\",\"expirationTimestamp\":\"2099-01-01T00:00:00Z\""), RENEW_REFRESHED, NULL, "t0", 86400 },
 	{ "kubectl", KUBECTL("\"token\":\"t0\""), RENEW_REFRESHED, NULL, "t0", 3600 },
 	{ "kubectl", "case $KUBERNETES_EXEC_INFO in *ExecCredential*) " KUBECTL("\"token\":\"t0\"") ";; esac", RENEW_REFRESHED, NULL, "t0", 3600 },

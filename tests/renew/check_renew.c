@@ -465,11 +465,11 @@ static const struct { enum renew_result result; const char *row, *then; } failur
 	{ RENEW_TIMEOUT, "state = 'updating-inactive'", "inactive timeout 418 v4 - again" },
 	{ RENEW_RATE_LIMITED, "transition_text = 'old'", "active rateLimited 418 v4 - again" },
 	{ RENEW_SOURCE_REFUSED, "name = name", "active sourceRefused 418 v4 " REFUSES " again" },
-	{ RENEW_MISCONFIGURED, "name = name", "active misconfigured 418 v4 The source cannot be asked as it is configured. never" },
+	{ RENEW_MISCONFIGURED, "name = name", "active misconfigured 418 v4 The source cannot be asked as it is configured: correct sourceConfig. never" },
 	/* Little is left, or nothing. */
-	{ RENEW_UNREACHABLE, "expires = unixepoch() * 1000 + 60000", "active unreachable 418 v4 The source cannot be reached. again" },
-	{ RENEW_UNREACHABLE, "expires = 5000", "active unreachable 418 v4 The source cannot be reached. again" },
-	{ RENEW_UNREACHABLE, "secret_value = NULL", "active unreachable 418 v4 The source cannot be reached. again" },
+	{ RENEW_UNREACHABLE, "expires = unixepoch() * 1000 + 60000", "active unreachable 418 v4 The source cannot be reached; it is asked again later. again" },
+	{ RENEW_UNREACHABLE, "expires = 5000", "active unreachable 418 v4 The source cannot be reached; it is asked again later. again" },
+	{ RENEW_UNREACHABLE, "secret_value = NULL", "active unreachable 418 v4 The source cannot be reached; it is asked again later. again" },
 	/* Nobody to ask, or nothing to ask with. */
 	{ RENEW_REFRESHED, "source = 'exec'", "active misconfigured - v4 This program does not know the source of the login. never" },
 	{ RENEW_REFRESHED, "source = 'unheard'", "active misconfigured - v4 This program does not know the source of the login. never" },
