@@ -38,20 +38,6 @@ last_row(struct store_tx *tx, struct arena *a, int64_t *id)
 	return rc;
 }
 
-static const char *
-reason_json(struct arena *a, const char *reason)
-{
-	struct json_out json;
-	size_t len;
-
-	json_out_init(&json, a);
-	json_begin_object(&json);
-	json_name(&json, "reason");
-	json_string(&json, reason);
-	json_end_object(&json);
-	return json_out_text(&json, &len);
-}
-
 static enum err
 restart_in_transaction(struct store_tx *tx, void *arg)
 {
@@ -74,7 +60,7 @@ restart_in_transaction(struct store_tx *tx, void *arg)
 	/* A head that cannot be verified does not say whether all secrets are bound. */
 	fresh.unbound = !audit_says_bound(r->ring, r->arena, &old);
 	fresh.previous = fresh.last = value_blob(audit_no_hash, sizeof(audit_no_hash));
-	entry.changes = reason_json(r->arena, r->reason);
+	entry.changes = json_strings(r->arena, "reason", r->reason);
 	r->rc = entry.changes != NULL ? audit_put_segment(tx, r->arena, r->ring, &fresh)
 				      : STORE_NO_MEMORY;
 	if (r->rc == STORE_OK)

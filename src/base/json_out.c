@@ -401,3 +401,17 @@ json_out_text(struct json_out *w, size_t *len)
 	*len = w->len;
 	return w->bytes;
 }
+
+const char *
+json_pairs(struct arena *a, const char *const *pairs)
+{
+	struct json_out w;
+	size_t len;
+
+	json_out_init(&w, a);
+	json_begin_object(&w);
+	for (; pairs[0] != NULL; pairs += 2)
+		json_string_member(&w, pairs[0], pairs[1]);
+	json_end_object(&w);
+	return json_out_text(&w, &len);
+}

@@ -65,5 +65,9 @@ void json_until(struct json_out *w, const struct json_out *from, size_t at, stru
 bool json_out_failed(const struct json_out *w);
 /* The text, NUL-terminated; NULL if any write failed. */
 const char *json_out_text(struct json_out *w, size_t *len);
+/* The text of an object of strings, json_strings(arena, name, text, …): a text that is NULL is
+ * written as null, a name that is NULL ends the list.  NULL if out of memory. */
+#define json_strings(arena, ...) json_pairs(arena, (const char *const[]){__VA_ARGS__, NULL})
+const char *json_pairs(struct arena *a, const char *const *pairs);
 
 #endif

@@ -305,21 +305,11 @@ client_refresh(struct client_call *c)
 static int
 try_login(struct client_call *c, const struct json *registry, const char *user, const char *secret)
 {
-	struct json_out w;
-	size_t len;
-	const struct json *answer;
-
-	json_out_init(&w, c->arena);
-	json_begin_object(&w);
-	json_name(&w, "publicValue");
-	json_string(&w, user);
-	json_name(&w, "secretValue");
-	json_string(&w, secret);
-	json_end_object(&w);
-	answer = call_ask(
+	const struct json *answer = call_ask(
 		c, "POST",
 		arena_printf(c->arena, "registries/%s/?action=test", client_text(registry, "id")),
-		json_out_text(&w, &len));
+		json_strings(c->arena, "publicValue", user, "secretValue", secret));
+
 	return answer != NULL
 		       ? tell(c, answer, "verificationResult", "verificationMessage", "valid")
 		       : call_fail(c->why);
@@ -469,15 +459,9 @@ begin_login(struct client_call *c, const struct registry_url *url, struct json_o
 static const struct json *
 new_registry(struct client_call *c, const struct registry_url *url)
 {
-	struct json_out w;
-	size_t len;
+	const char *address = remote_new_address(c->arena, url);
 
-	json_out_init(&w, c->arena);
-	json_begin_object(&w);
-	json_name(&w, "serverAddress");
-	json_string(&w, remote_new_address(c->arena, url));
-	json_end_object(&w);
-	return call_ask(c, "POST", "registries", json_out_text(&w, &len));
+	return call_ask(c, "POST", "registries", json_strings(c->arena, "serverAddress", address));
 }
 
 static bool
@@ -706,19 +690,13 @@ int
 client_which(struct client_call *c)
 {
 	const struct json *answer, *others;
-	struct json_out w;
-	size_t len;
 
 	if (c->arguments->word_count == 0)
 		return call_fail("which image? such as `regcred which ghcr.io/acme/app:1.0`");
 	if (!call_open(c))
 		return call_fail(c->why);
-	json_out_init(&w, c->arena);
-	json_begin_object(&w);
-	json_name(&w, "image");
-	json_string(&w, c->arguments->words[0]);
-	json_end_object(&w);
-	answer = call_ask(c, "POST", "imagelogins", json_out_text(&w, &len));
+	answer = call_ask(c, "POST", "imagelogins",
+			  json_strings(c->arena, "image", c->arguments->words[0]));
 	if (answer == NULL)
 		return call_fail(c->why);
 	bool found = client_text(answer, "registryCredentialId") != NULL;

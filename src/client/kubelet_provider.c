@@ -70,19 +70,8 @@ read_request(struct provider *p)
 static const char *
 question(const struct provider *p)
 {
-	struct json_out w;
-	size_t len;
-
-	json_out_init(&w, p->arena);
-	json_begin_object(&w);
-	json_name(&w, "format");
-	json_string(&w, "kubelet");
-	json_name(&w, "apiVersion");
-	json_string(&w, p->version);
-	json_name(&w, "image");
-	json_string(&w, p->image);
-	json_end_object(&w);
-	return json_out_text(&w, &len);
+	return json_strings(p->arena, "format", "kubelet", "apiVersion", p->version, "image",
+			    p->image);
 }
 
 /* No login: the pull goes on without one, and the kubelet is to ask again next time. */

@@ -52,18 +52,11 @@ note_test_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct test_note *n = arg;
 	const struct context *c = n->context;
-	struct json_out w;
-	size_t len;
 
 	if (standing_check(tx, c->arena, c->id, n->row->columns[COL_ACCOUNT_ID].number, n->error) !=
 	    ERR_NONE)
 		return n->error->code;
-	json_out_init(&w, c->arena);
-	json_begin_object(&w);
-	json_name(&w, "publicValue");
-	json_string(&w, n->user);
-	json_end_object(&w);
-	const char *what = json_out_text(&w, &len);
+	const char *what = json_strings(c->arena, "publicValue", n->user);
 	enum store_rc rc = what != NULL ? resource_note(tx, c, c->arena, "test", 200, n->row, what)
 					: STORE_NO_MEMORY;
 	return rc == STORE_OK ? ERR_NONE : store_err(rc, n->error);

@@ -36,19 +36,8 @@ exec_ask_docker(struct renewal *r, const struct registry_url *url)
 static const char *
 exec_ask_kubelet(struct renewal *r, const struct registry_url *url)
 {
-	struct json_out w;
-	size_t len;
-
-	json_out_init(&w, r->arena);
-	json_begin_object(&w);
-	json_name(&w, "apiVersion");
-	json_string(&w, EXEC_KUBELET_API);
-	json_name(&w, "kind");
-	json_string(&w, "CredentialProviderRequest");
-	json_name(&w, "image");
-	json_string(&w, url->key);
-	json_end_object(&w);
-	return json_out_text(&w, &len);
+	return json_strings(r->arena, "apiVersion", EXEC_KUBELET_API, "kind",
+			    "CredentialProviderRequest", "image", url->key);
 }
 
 static const char *

@@ -141,15 +141,7 @@ static enum renew_result
 harbor_set(struct renewal *r, const struct robot *robot)
 {
 	struct ask_answer answer;
-	struct json_out w;
-	size_t len;
-
-	json_out_init(&w, r->arena);
-	json_begin_object(&w);
-	json_name(&w, "secret");
-	json_string(&w, r->chosen);
-	json_end_object(&w);
-	const char *body = json_out_text(&w, &len);
+	const char *body = json_strings(r->arena, "secret", r->chosen);
 	enum renew_result result = harbor_ask(r, "PATCH", body, "secret", &answer);
 	if (result != RENEW_REFRESHED)
 		return result;

@@ -91,22 +91,10 @@ sign_signature_of(struct arena *a, EVP_PKEY *key, const char *text)
 static const char *
 sign_header_of(struct arena *a, const char *key_id)
 {
-	struct json_out w;
-	size_t len;
+	const char *text = json_strings(a, "alg", "RS256", "typ", "JWT",
+					key_id != NULL ? "kid" : NULL, key_id);
 
-	json_out_init(&w, a);
-	json_begin_object(&w);
-	json_name(&w, "alg");
-	json_string(&w, "RS256");
-	json_name(&w, "typ");
-	json_string(&w, "JWT");
-	if (key_id != NULL) {
-		json_name(&w, "kid");
-		json_string(&w, key_id);
-	}
-	json_end_object(&w);
-	const char *text = json_out_text(&w, &len);
-	return text != NULL ? http_base64url(a, text, len) : NULL;
+	return text != NULL ? http_base64url(a, text, strlen(text)) : NULL;
 }
 
 const char *

@@ -44,18 +44,10 @@ static enum renew_result
 vault_sign_in(struct renewal *r, const char *role_id, const char **token)
 {
 	struct ask_answer answer;
-	struct json_out w;
-	size_t len;
-
-	json_out_init(&w, r->arena);
-	json_begin_object(&w);
-	json_name(&w, "role_id");
-	json_string(&w, role_id);
-	json_name(&w, "secret_id");
-	json_string(&w, r->source_secret);
-	json_end_object(&w);
-	enum renew_result result = vault_ask(r, "/v1/auth/approle/login", NULL,
-					     json_out_text(&w, &len), "auth", &answer);
+	const char *body =
+		json_strings(r->arena, "role_id", role_id, "secret_id", r->source_secret);
+	enum renew_result result =
+		vault_ask(r, "/v1/auth/approle/login", NULL, body, "auth", &answer);
 	if (result == RENEW_SOURCE_REFUSED || r->http_status == 400)
 		return ask_end(
 			r, RENEW_SOURCE_REFUSED,
