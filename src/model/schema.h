@@ -26,6 +26,14 @@ enum column {
 #define COLUMN(name, sql, type, families) COL_##name,
 #include "model/column.def"
 	COL__SHARED,
+	COL__STORAGE_POOL = COL__SHARED - 1,
+#define STORAGE_POOL_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+	COL__STORAGE_POOL_END,
+	COL__PROJECT_MEMBER = COL__SHARED - 1,
+#define PROJECT_MEMBER_COLUMN(name, sql, type) COL_##name,
+#include "model/column.def"
+	COL__PROJECT_MEMBER_END,
 	COL__ACCOUNT = COL__SHARED - 1,
 #define ACCOUNT_COLUMN(name, sql, type) COL_##name,
 #include "model/column.def"
@@ -45,6 +53,8 @@ enum column {
 };
 #define COL_BIT(column) (UINT64_C(1) << (column))
 _Static_assert((int)COL__COUNT <= 64, "a column of each family has a bit");
+_Static_assert((int)COL__STORAGE_POOL_END <= (int)COL__COUNT, "registries fit a record");
+_Static_assert((int)COL__PROJECT_MEMBER_END <= (int)COL__COUNT, "members fit a record");
 _Static_assert((int)COL__ACCOUNT_END <= (int)COL__COUNT, "accounts fit a record");
 _Static_assert((int)COL__AUDIT_LOG_END <= (int)COL__COUNT, "rows of the audit log fit a record");
 _Static_assert((int)COL__SECRET_VERSION_END <= (int)COL__COUNT, "versions of secrets fit a record");

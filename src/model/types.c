@@ -71,11 +71,13 @@ const struct family family_credential = {
 
 static const struct column_row storage_pool_columns[COL__COUNT] = {
 #define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define STORAGE_POOL_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
 #include "model/column.def"
 };
 const struct family family_storage_pool = {
 	"storage_pool", "sp", COL_ACCOUNT_ID, storage_pool_columns, 0
 #define COLUMN(name, sql, type, families) | (((families) & IN_STORAGE_POOL) != 0 ? COL_BIT(COL_##name) : 0)
+#define STORAGE_POOL_COLUMN(name, sql, type) | COL_BIT(COL_##name)
 #include "model/column.def"
 };
 
@@ -93,11 +95,13 @@ const struct family family_account = {
 
 static const struct column_row project_member_columns[COL__COUNT] = {
 #define COLUMN(name, sql, type, families) [COL_##name] = { sql, VALUE_##type },
+#define PROJECT_MEMBER_COLUMN(name, sql, type) [COL_##name] = { sql, VALUE_##type },
 #include "model/column.def"
 };
 const struct family family_project_member = {
 	"project_member", "pm", COL_PROJECT_ID, project_member_columns, 0
 #define COLUMN(name, sql, type, families) | (((families) & IN_PROJECT_MEMBER) != 0 ? COL_BIT(COL_##name) : 0)
+#define PROJECT_MEMBER_COLUMN(name, sql, type) | COL_BIT(COL_##name)
 #include "model/column.def"
 };
 
