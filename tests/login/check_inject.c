@@ -213,10 +213,10 @@ END_TEST
 
 START_TEST(a_key_that_waits_already_waits_no_second_time)
 {
-	ck_assert(seats_take(seats, owner.key_id));
+	ck_assert(seats_take(seats, -owner.key_id));
 	ck_assert_int_eq(ask(NULL, "/v2/app/manifests/1"), ERR_UNAVAILABLE);
 	ck_assert_str_eq(rows(), "0");
-	seats_leave(seats, owner.key_id);
+	seats_leave(seats, -owner.key_id);
 }
 END_TEST
 
