@@ -17,7 +17,7 @@
 #include "model/query.h"
 #include "model/record.h"
 #include "model/schema.h"
-#include "model/source.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 
 static bool
@@ -112,7 +112,7 @@ static bool
 is_overdue(const struct view *v, const struct record *row)
 {
 	return row->type->family == &family_credential && record_state(row) == ST_ACTIVE &&
-	       source_is_overdue(row, v->context->now_ms);
+	       renewal_is_overdue(row, v->context->now_ms);
 }
 
 /* Whether the last try to renew a login failed. */

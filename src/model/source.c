@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/record.h"
-
 const struct source_row source_table[SOURCE__COUNT] = {
 #define SOURCE(id, word, class_of_it, needs, list)                                                 \
 	[SOURCE_##id] = {.name = (word),                                                           \
@@ -156,20 +154,4 @@ source_text(const struct json *config, const char *name)
 
 	return value != NULL && value->type == JSON_STRING && *value->text != '\0' ? value->text
 										   : NULL;
-}
-
-bool
-source_is_overdue(const struct record *row, int64_t now_ms)
-{
-	const char *result = record_text(row, COL_REFRESH_RESULT);
-	const struct value *expires = &row->columns[COL_EXPIRES];
-	const struct value *refreshed = &row->columns[COL_REFRESHED];
-
-	if (record_text(row, COL_SOURCE) == NULL || result == NULL ||
-	    strcmp(result, "refreshed") == 0)
-		return false;
-	if (refreshed->type != VALUE_INT)
-		return true;
-	return expires->type == VALUE_INT &&
-	       (expires->number - now_ms) * 4 < expires->number - refreshed->number;
 }

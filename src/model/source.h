@@ -67,10 +67,6 @@ const char *source_members_text(const struct source_row *source, struct arena *a
  */
 enum json_type source_member(const struct source_row *source, const char *name);
 
-/* Whether the row of a login could not be renewed and has little life left: less than a quarter of
- * it, or no secret at all yet. */
-bool source_is_overdue(const struct record *row, int64_t now_ms);
-
 /* A text member; NULL if it is missing or null. */
 const char *source_text(const struct json *config, const char *name);
 

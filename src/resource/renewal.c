@@ -205,3 +205,19 @@ renewal_follow(const struct context *c, const struct record *old, struct record 
 		row->columns[COL_REFRESH_DUE] = value_int(c->now_ms);
 	return followed;
 }
+
+bool
+renewal_is_overdue(const struct record *row, int64_t now_ms)
+{
+	const char *result = record_text(row, COL_REFRESH_RESULT);
+	const struct value *expires = &row->columns[COL_EXPIRES];
+	const struct value *refreshed = &row->columns[COL_REFRESHED];
+
+	if (record_text(row, COL_SOURCE) == NULL || result == NULL ||
+	    strcmp(result, "refreshed") == 0)
+		return false;
+	if (refreshed->type != VALUE_INT)
+		return true;
+	return expires->type == VALUE_INT &&
+	       (expires->number - now_ms) * 4 < expires->number - refreshed->number;
+}

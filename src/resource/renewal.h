@@ -8,6 +8,7 @@
 #ifndef REGCRED_RESOURCE_RENEWAL_H
 #define REGCRED_RESOURCE_RENEWAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -23,5 +24,9 @@ enum err renewal_check(const struct context *c, const struct record *old, struct
 /* Sets what follows from the change, once the sealed fields are set; returns those columns. */
 uint64_t renewal_follow(const struct context *c, const struct record *old, struct record *row,
 			uint64_t columns);
+
+/* Whether the row of a login could not be renewed and has little life left: less than a quarter of
+ * it, or no secret at all yet. */
+bool renewal_is_overdue(const struct record *row, int64_t now_ms);
 
 #endif

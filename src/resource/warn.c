@@ -9,7 +9,7 @@
 #include "model/list.h"
 #include "model/process.h"
 #include "model/record.h"
-#include "model/source.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 
 enum {
@@ -71,7 +71,7 @@ due_warning(const struct record *row, const char *thresholds, int64_t now_ms)
 	else if (record_text(row, COL_SOURCE) == NULL)
 		due = threshold_of(thresholds, life_ms, rest_ms);
 	else
-		due = source_is_overdue(row, now_ms) ? OVERDUE : NOTHING;
+		due = renewal_is_overdue(row, now_ms) ? OVERDUE : NOTHING;
 	return warned->type == VALUE_INT && warned->number <= due ? NOTHING : due;
 }
 
