@@ -8,6 +8,7 @@
 #include "base/exit.h"
 #include "base/harden.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "cli/command.h"
 #include "client/call.h"
 
@@ -333,7 +334,7 @@ cli_run_line(struct arguments *a, char **argv)
 	if (is_word(a, "help"))
 		shift_words(a, 1);
 	if (arguments_find(a, "version") != NULL || (a->word_count == 1 && is_word(a, "version"))) {
-		(void)printf("regcred %s\n", REGCRED_VERSION);
+		(void)printf("regcred %s\n", version_text);
 		return EXIT_OK;
 	}
 	bool admin = is_word(a, "admin");

@@ -17,6 +17,7 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "client/cache.h"
 #include "client/client.h"
 #include "client/remote.h"
@@ -246,7 +247,7 @@ static int
 run_version(struct helper_call *c)
 {
 	(void)c;
-	(void)printf("docker-credential-regcred (regcred) %s\n", REGCRED_VERSION);
+	(void)printf("docker-credential-regcred (regcred) %s\n", version_text);
 	return EXIT_SUCCESS;
 }
 

@@ -16,6 +16,7 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "client/client.h"
 
 enum {
@@ -148,7 +149,7 @@ main(int argc, char **argv)
 	(void)mallopt(M_PERTURB, 0x5a);
 #endif
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		return printf("regcred-kubelet-provider (regcred) %s\n", REGCRED_VERSION) < 0;
+		return printf("regcred-kubelet-provider (regcred) %s\n", version_text) < 0;
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return puts("usage: regcred-kubelet-provider <CredentialProviderRequest\n\n"
 			    "The kubelet runs it; `regcred kubelet-setup` prints the "

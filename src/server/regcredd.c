@@ -12,16 +12,13 @@
 #include "base/harden.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/version.h"
 #include "server/config.h"
 #include "server/gateway.h"
 #include "server/pool.h"
 #include "server/sandbox.h"
 #include "service/app.h"
 #include "service/owner.h"
-
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "unknown"
-#endif
 
 /* Options that are not settings. */
 struct wishes {
@@ -48,7 +45,8 @@ print_help(void)
 	       "\n"
 	       "  --help                     Print this; --help=man prints the settings for a man "
 	       "page.\n"
-	       "  --version                  Print the version.\n"
+	       "  --version                  Print the version and, where it is known, the "
+	       "commit.\n"
 	       "  --check                    Check settings, key and database, change nothing.\n"
 	       "\n"
 	       "Settings, also as NAME = VALUE in the file and as REGCRED_NAME in the "
@@ -209,7 +207,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (wishes.version) {
-		printf("regcredd %s\n", PACKAGE_VERSION);
+		printf("regcredd %s\n", version_text);
 		return 0;
 	}
 	if (!config_load(&s, argc, argv, &arg, why))

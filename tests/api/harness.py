@@ -42,6 +42,8 @@ import validator
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("REGCRED_BUILD", os.getcwd()))
 SRC = os.path.abspath(os.environ.get("REGCRED_SRC", os.path.join(HERE, "..", "..")))
+# What --version prints of itself: a commit only where the build knew it.
+VERSION = r"\d+\.\d+\.\d+( \([0-9a-f]{12}\+?\))?"
 NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ.get("PATH", "")
                                                         + ":/usr/sbin:/sbin")
 

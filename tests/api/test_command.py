@@ -39,7 +39,7 @@ class Command(harness.Case):
                       ["help", "audit"], ["audit", "-h"]):
             done = self.run_command(*words, state=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
-            self.assertRegex(done.stdout, r"\Aregcred \d+\.\d+\.\d+\n\Z" if "version" in words[-1]
+            self.assertRegex(done.stdout, r"\Aregcred %s\n\Z" % harness.VERSION if "version" in words[-1]
                              else r"\Ausage:")
 
     def test_each_command_has_help(self):

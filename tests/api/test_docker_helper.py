@@ -146,7 +146,7 @@ class Protocol(Base):
                               (["steal"], 1), (["get", "get"], 1)):
             done = self.run_helper(*words, env=env)
             self.assertEqual(done.returncode, status, words)
-            self.assertRegex(done.stdout, r"docker-credential-regcred \(regcred\) \d+\.\d+\.\d+\n"
+            self.assertRegex(done.stdout, r"\Adocker-credential-regcred \(regcred\) %s\n\Z" % harness.VERSION
                              if "version" in " ".join(words) else "usage: ")
         self.fails(self.run_helper("list", env=env), "regcred login", "REGCRED_URL")
 
