@@ -57,12 +57,15 @@ file_may_read(const char *path, const struct file_rules *rules, const struct sta
 	      size_t why_size)
 {
 	const char *what = rules->what != NULL ? rules->what : "";
+	mode_t closed = rules->closed;
 
+	if (rules->by_group && st->st_uid == 0 && geteuid() != 0)
+		closed &= ~(mode_t)S_IRGRP;
 	if (rules->own && st->st_uid != geteuid() && st->st_uid != 0) {
 		(void)snprintf(why, why_size, "%s%s belongs to another user", what, path);
 		return false;
 	}
-	if ((st->st_mode & rules->closed) == 0)
+	if ((st->st_mode & closed) == 0)
 		return true;
 	(void)snprintf(why, why_size,
 		       "%s%s has the mode %04o: it must be 0600 or 0400, so that it cannot be read "

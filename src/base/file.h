@@ -19,6 +19,8 @@ struct file_rules {
 	size_t max;	  /* largest size in bytes */
 	mode_t closed;	  /* mode bits that must be off */
 	bool own;	  /* it must belong to the caller or to root */
+	bool by_group;	  /* a file of root may be read through our group: so are secrets mounted
+			     into a container, mode 0440 */
 };
 
 /* Opens a regular file for reading; never blocks, whatever kind of file it is. -1 with errno:

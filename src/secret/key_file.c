@@ -164,7 +164,7 @@ bool
 keys_read(const char *path, struct keys *keys, struct stamp *stamp, char why[SECRET_WHY_MAX])
 {
 	static const struct file_rules rules = {
-		.what = "the master key ", .max = FILE_MAX, .closed = 077};
+		.what = "the master key ", .max = FILE_MAX, .closed = 077, .by_group = true};
 	char text[FILE_MAX + 1];
 	struct stat st;
 

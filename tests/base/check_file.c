@@ -108,6 +108,42 @@ START_TEST(a_file_of_another_user_is_refused)
 }
 END_TEST
 
+/* clang-format off */
+static const struct { mode_t mode; bool by_group, by_root, root_reads, taken; } secrets[] = {
+	{ 0440, true,  true,  false, true  },
+	{ 0640, true,  true,  false, true  },
+	{ 0400, true,  true,  false, true  },
+	{ 0444, true,  true,  false, false },
+	{ 0460, true,  true,  false, false },
+	{ 0450, true,  true,  false, false },
+	{ 0441, true,  true,  false, false },
+	{ 0440, false, true,  false, false },
+	{ 0440, true,  false, false, false },
+	{ 0440, true,  true,  true,  false },
+};
+/* clang-format on */
+
+/* As far as the mode goes: that the group is ours is what the kernel looks at. */
+START_TEST(a_secret_of_root_is_read_by_its_group)
+{
+	const struct file_rules by_group = {
+		.what = "the thing ", .max = 16, .closed = 077, .by_group = secrets[_i].by_group};
+	const char *path = place("secret");
+
+	if (geteuid() != 0)
+		return;
+	make(path, "a", 1, secrets[_i].mode);
+	if (!secrets[_i].by_root)
+		ck_assert_int_eq(chown(path, 1234, 1234), 0);
+	fault_answers.somebody_else = !secrets[_i].root_reads;
+	ssize_t len = file_read(path, &by_group, text, NULL, why, sizeof(why));
+	fault_answers.somebody_else = false;
+	ck_assert_int_eq(len, secrets[_i].taken ? 1 : -1);
+	if (!secrets[_i].taken)
+		ck_assert_ptr_nonnull(strstr(why, "has the mode"));
+}
+END_TEST
+
 /* How a file may be written; what is there before; whether that is replaced. */
 static const struct {
 	struct file_put put;
@@ -264,6 +300,7 @@ main(void)
 	tcase_add_loop_test(tc, a_file_is_read_whole_or_refused, 0, (int)COUNT_OF(files));
 	tcase_add_test(tc, what_is_not_a_file_is_refused_at_once);
 	tcase_add_test(tc, a_file_of_another_user_is_refused);
+	tcase_add_loop_test(tc, a_secret_of_root_is_read_by_its_group, 0, COUNT_OF(secrets));
 	tcase_add_loop_test(tc, a_file_is_replaced_whole_or_stays, 0, (int)COUNT_OF(puts_));
 	tcase_add_test(tc, a_file_keeps_its_owner_or_loses_its_group_s_rights);
 	tcase_add_test(tc, what_a_killed_run_left_is_replaced);
