@@ -1,35 +1,40 @@
 #!/bin/sh
-# check-packages.sh: builds the Debian packages twice, in different folders, and compares them; installs them into a fresh Debian made by
-# debootstrap; starts the server by its unit's ExecStart behind nginx, stores a login, pulls an image with it; installs a newer version over
-# them, removes and purges them.  As root, with a mirror in apt's sources; minutes long, so part of `make check-long`.
+# check-packages.sh [SUITE...]: in a fresh Debian 12 and 13, made by debootstrap: builds the packages twice, from the checkout and from the tarball of
+# it, in different folders and at different times, and compares them; installs them, pulls an image through the server that its unit's ExecStart
+# starts, behind nginx; installs newer packages and the older ones again, removes and purges; then installs them over what 0.1.0 left.
+# As root, with a mirror in apt's sources; minutes long, so part of `make check-long`.
 set -u
 
-root=${REGCRED_SRC:-$(cd "$(dirname "$0")/.." && pwd -P)}
-skip() { echo "SKIP: $1"; echo '0 passed, 0 failed, 1 skipped'; exit 77; }
-[ "$(id -u)" -eq 0 ] || skip 'check-packages.sh runs as root'
-command -v debootstrap >/dev/null 2>&1 || skip 'debootstrap is missing'
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-[ -n "$suite" ] && [ -n "$mirror" ] || skip 'apt has no mirror of this Debian'
-
-work=$(mktemp -d /tmp/rc-packages-XXXXXX) || exit 1
-inside=$work/debian
-end()
-{
-	for pid in $pids; do kill "$pid" 2>/dev/null; done
-	umount "$inside/proc" 2>/dev/null
-	umount "$inside/dev" 2>/dev/null
-	rm -rf --one-file-system "$work"
-}
-pids=
-trap end EXIT
-trap 'exit 130' INT TERM HUP
+root=$(cd "${REGCRED_SRC:-$(dirname "$0")/..}" && pwd -P)
+[ $# -gt 0 ] || set -- bookworm trixie
 passed=0
 failed=0
+skipped=0
+totals() { echo "$passed passed, $failed failed, $skipped skipped"; }
+skip() { echo "SKIP: $1"; skipped=$((skipped + 1)); }
+skip_all() { skip "$1"; totals; exit 77; }
+[ "$(id -u)" -eq 0 ] || skip_all 'check-packages.sh runs as root'
+command -v debootstrap >/dev/null 2>&1 || skip_all 'debootstrap is missing'
+# shellcheck disable=SC2016 # apt's format
+mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
+[ -n "$mirror" ] || skip_all 'apt has no mirror'
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rc-packages-XXXXXX") || exit 1
+inside=
+end()
+{
+	leave
+	rm -rf --one-file-system "$work"
+}
+leave() { [ -z "$inside" ] || umount -l "$inside/proc" 2>/dev/null; inside=; }
+enter() { leave; inside=$1; mount -t proc proc "$inside/proc"; }
+trap end EXIT
+trap 'exit 130' INT TERM HUP
+
 # try WHAT COMMAND...
 try()
 {
-	what=$1
+	what="$suite: $1"
 	shift
 	if "$@" >"$work/log" 2>&1; then
 		echo "PASS: $what"
@@ -38,79 +43,143 @@ try()
 		echo "FAIL: $what"
 		tail -n 30 "$work/log"
 		failed=$((failed + 1))
+		return 1
 	fi
 }
 not() { ! "$@"; }
-in_it() { chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+in_it() { chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
 in_shell() { in_it sh -c "$1"; }
 
-try 'the packages are built' "$root/package" "$work/one"
-mkdir "$work/elsewhere"
-(cd "$root" && tar -cf - --exclude=./.git --exclude='./build' --exclude='./build-[!a]*' --exclude=./var --exclude=node_modules .) | tar -xf - -C "$work/elsewhere"
-sleep 2 # another time
-try 'they are built in another folder' "$work/elsewhere/package" "$work/two"
-for file in "$work"/one/*.deb; do
-	try "the same bytes: $(basename "$file")" cmp "$file" "$work/two/$(basename "$file")"
+has_suite()
+{
+	[ -e "/usr/share/debootstrap/scripts/$suite" ] &&
+		/usr/lib/apt/apt-helper download-file "$mirror/dists/$suite/InRelease" "$work/InRelease" >/dev/null 2>&1
+}
+
+fresh_debian()
+{
+	debootstrap --variant=minbase "$suite" "$work/base" "$mirror" || return 1
+	# Nothing is started by the installation of a package.
+	printf '#!/bin/sh\nexit 101\n' >"$work/base/usr/sbin/policy-rc.d" && chmod 755 "$work/base/usr/sbin/policy-rc.d"
+}
+
+# The checkout without what was built in it, and with the commit that it is.
+copy_source()
+{
+	mkdir -p "$1" && (cd "$root" && tar -cf - --exclude=./.git --exclude=./build --exclude='./build-[!a]*' --exclude=./var --exclude=./autom4te.cache \
+		--exclude=node_modules --exclude=__pycache__ .) | tar -xf - -C "$1" && sh "$root/build-aux/commit.sh" "$root" >"$1/commit.new" &&
+		mv "$1/commit.new" "$1/commit"
+}
+
+build_twice()
+{
+	cp -a "$work/base" "$work/builder" && enter "$work/builder" && copy_source "$inside/root/one" || return
+	try 'the packages are built' in_it /root/one/package /root/packages-one || return
+	in_shell 'mkdir -p /srv/another/place && cd /root/one && { [ -e configure ] || autoreconf -fi; } && mkdir build-tar && cd build-tar &&
+		../configure && make dist && tar -xf regcred-*.tar.gz -C /srv/another/place' >"$work/log" 2>&1 || tail -n 20 "$work/log"
+	sleep 2 # so that all times differ
+	try 'they are built from the tarball, elsewhere and later' in_shell 'TZ=Asia/Tokyo /srv/another/place/regcred-*/package /root/packages-two'
+	for file in "$inside"/root/packages-one/*.deb; do
+		try "the same bytes: $(basename "$file")" cmp "$file" "$inside/root/packages-two/$(basename "$file")"
+	done
+	if command -v lintian >/dev/null 2>&1; then
+		try 'lintian finds nothing' lintian --allow-root --fail-on error,warning "$inside"/root/packages-one/*.deb
+	else
+		skip 'lintian is missing'
+	fi
+	rm -rf "$work/packages"
+	mv "$inside/root/packages-one" "$work/packages"
+}
+
+# The same packages with another number.
+make_newer()
+{
+	mkdir -p "$inside/root/newer"
+	for file in "$work"/packages/*.deb; do
+		rm -rf "$work/unpacked"
+		dpkg-deb -R "$file" "$work/unpacked" && sed -i "s/^Version: .*/&+1/; s/(= $version)/(= $version+1)/" "$work/unpacked/DEBIAN/control" &&
+			dpkg-deb --root-owner-group -b "$work/unpacked" "$inside/root/newer" || return 1
+	done
+}
+
+install_them() { in_shell "apt-get install -q -y --no-install-recommends --allow-downgrades $1"; }
+owner_and_mode() { in_shell "[ \"\$(stat -c '%U %a' $1)\" = '$2' ]"; }
+key_sum() { sha256sum <"$inside/var/lib/regcred/master.key"; }
+
+install_and_pull()
+{
+	try 'they are installed' in_shell 'apt-get update -q && apt-get install -q -y --no-install-recommends /root/packages/*.deb nginx-light docker-registry skopeo apache2-utils curl' || return
+	try 'nothing runs' not in_shell 'grep -lzE ^/usr/sbin/regcredd /proc/[0-9]*/cmdline'
+	try 'nothing is enabled' not in_shell 'ls /etc/systemd/system/*.wants/regcredd*'
+	try 'the key is for its user only' owner_and_mode /var/lib/regcred/master.key 'regcred 400'
+	try 'the directory is for its user only' owner_and_mode /var/lib/regcred 'regcred 700'
+	try 'what it runs on checks' in_it regcred admin check
+	try 'a login, and a pull with it' in_it /root/tests/pull
+	try 'the configuration of nginx is right' in_it regcred admin check --nginx /etc/nginx/nginx.conf
+}
+
+upgrade_and_remove()
+{
+	version=$(dpkg-deb -f "$work"/packages/regcred-server_*.deb Version)
+	make_newer >"$work/log" 2>&1 || tail "$work/log"
+	before=$(key_sum)
+	echo '# mine' >>"$inside/etc/regcred/regcred.conf"
+	try 'they are upgraded' install_them '/root/newer/*.deb'
+	try 'the new version is there' in_shell "dpkg-query -W -f '\${Version}' regcred-server | grep -qx '$version+1'"
+	try 'the key is kept' [ "$before" = "$(key_sum)" ]
+	try 'changed settings are kept' grep -q '# mine' "$inside/etc/regcred/regcred.conf"
+	try 'a pull after the upgrade' in_it /root/tests/pull --again
+	try 'the older ones are installed again' install_them '/root/packages/*.deb'
+	try 'a pull after the downgrade' in_it /root/tests/pull --again
+	try 'the server is removed' in_it apt-get remove -q -y regcred-server
+	try 'no program is left' not [ -e "$inside/usr/sbin/regcredd" ]
+	try 'key and settings are kept by a removal' [ "$before" = "$(key_sum)" -a -e "$inside/var/lib/regcred/regcred.db" -a -e "$inside/etc/regcred/regcred.conf" ]
+	try 'it is installed again, with its logins' install_them '/root/packages/regcred-server_*.deb'
+	try 'a pull with them' in_it /root/tests/pull --again
+	try 'all are purged' in_it apt-get purge -q -y regcred-server regcred-client regcred-doc
+	for left in /var/lib/regcred /etc/regcred /run/regcred /usr/share/regcred /usr/share/doc/regcred-doc; do
+		try "$left is gone" not [ -e "$inside$left" ]
+	done
+}
+
+# What 0.1.0 left: it had no package, so its user, settings, key and database were made by hand.
+put_0_1_0()
+{
+	data=$root/tests/data/0.1.0
+	mkdir -p "$inside/etc/regcred" "$inside/var/lib/regcred" && cp "$data/regcred.conf" "$inside/etc/regcred/" &&
+		cp "$data/key" "$inside/root/key-0.1.0" && chmod 600 "$inside/root/key-0.1.0" &&
+		install -m 400 "$data/master.key" "$inside/var/lib/regcred/" &&
+		python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())' \
+			"$inside/var/lib/regcred/regcred.db" "$data/regcred.sql" &&
+		head -c 1048576 /dev/zero >"$inside/var/lib/regcred/regcred.db.ballast" &&
+		in_shell 'chown -R regcred:regcred /var/lib/regcred && chmod 700 /var/lib/regcred && chmod 600 /var/lib/regcred/regcred.db'
+}
+
+upgrade_0_1_0()
+{
+	try 'what 0.1.0 left is put there' put_0_1_0 || return
+	try 'they are installed over it' install_them '/root/packages/*.deb'
+	try 'its settings are taken over' grep -q '^threads  *= 8' "$inside/etc/regcred/regcred.conf"
+	try 'its settings that are none any more are commented out' not grep -Eq '^(ballast_bytes|process_log_keep_s)' "$inside/etc/regcred/regcred.conf"
+	# shellcheck disable=SC2016 # for the shell in there
+	try 'the database of 0.1.0 works, with its key and its login' in_it /root/tests/with-server sh -c 'cd /root &&
+		regcred login http://127.0.0.1:18472 --key-file key-0.1.0 && [ "$(regcred ls -q)" = 1c2 ] && regcred verify 1c2'
+	try 'a copy of the database of 0.1.0 is kept' in_shell 'ls /var/lib/regcred/regcred.db.version-8'
+	try 'the audit log from 0.1.0 on is proven' in_it regcred admin audit verify
+	try 'the copy can be restored' in_it regcred admin restore /var/lib/regcred/regcred.db.version-8
+	try 'it opens with the key' in_it regcred admin check
+}
+
+for suite in "$@"; do
+	if ! has_suite; then
+		skip "the mirror of apt has no $suite, or debootstrap does not know it"
+		continue
+	fi
+	rm -rf --one-file-system "$work/base" "$work/builder" "$work/target"
+	try 'a fresh Debian' fresh_debian && build_twice && mv "$work/base" "$work/target" && enter "$work/target" || continue
+	cp -r "$work/packages" "$inside/root/packages" && cp -r "$root/packaging/debian/tests" "$inside/root/tests" || continue
+	install_and_pull && upgrade_and_remove && upgrade_0_1_0
+	leave
 done
-command -v lintian >/dev/null 2>&1 && try 'lintian finds nothing' lintian --allow-root --fail-on error,warning "$work"/one/*.deb
-
-try "a fresh Debian ($suite)" debootstrap --variant=minbase "$suite" "$inside" "$mirror"
-mount --bind /dev "$inside/dev" && mount -t proc proc "$inside/proc"
-printf '#!/bin/sh\nexit 101\n' >"$inside/usr/sbin/policy-rc.d"
-chmod 755 "$inside/usr/sbin/policy-rc.d"
-cp "$work"/one/*.deb "$inside/root/"
-try 'they are installed' in_shell 'apt-get update -q && apt-get install -q -y --no-install-recommends /root/*.deb nginx-light docker-registry skopeo apache2-utils curl'
-try 'nothing runs' not pgrep -f "^/usr/sbin/regcredd" --root "$$"
-try 'nothing is enabled' in_shell '! ls /etc/systemd/system/*.wants/regcredd* 2>/dev/null'
-try 'the key is there, for its user only' in_shell '[ "$(stat -c "%U %a" /var/lib/regcred/master.key)" = "regcred 600" ] && [ "$(stat -c "%U %a" /var/lib/regcred)" = "regcred 700" ]'
-try 'it checks' in_it regcred check
-
-# The unit's ExecStart, without systemd; nginx, a registry, and a login for it.
-command=$(sed -n 's/^ExecStart=//p' "$inside/usr/lib/systemd/system/regcredd.service")
-in_shell 'install -d -o regcred -g www-data -m 0750 /run/regcred'
-# shellcheck disable=SC2086 # the words of the unit
-chroot "$inside" $command --verify-networks 127.0.0.0/8 >"$work/regcredd.log" 2>&1 &
-pids="$pids $!"
-in_shell 'cd /usr/share/regcred/nginx && cp regcred.conf regcred_params /etc/nginx/ && cp regcred_http.conf /etc/nginx/conf.d/ &&
-	rm /etc/nginx/sites-enabled/default && printf "server { listen 127.0.0.1:18472; include regcred.conf; }\n" >/etc/nginx/sites-enabled/regcred'
-chroot "$inside" nginx -g 'daemon off;' >"$work/nginx.log" 2>&1 &
-pids="$pids $!"
-in_shell 'htpasswd -nbB -C 4 bot pull-me >/root/users'
-cat >"$inside/root/registry.yml" <<END
-{"version": "0.1", "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": "/root/data"}},
- "http": {"addr": "127.0.0.1:18473", "secret": "x"}, "auth": {"htpasswd": {"realm": "r", "path": "/root/users"}}}
-END
-chroot "$inside" docker-registry serve /root/registry.yml >"$work/registry.log" 2>&1 &
-pids="$pids $!"
-for _ in $(seq 50); do
-	in_shell 'curl -fs http://127.0.0.1:18472/ping' >/dev/null 2>&1 && in_shell 'curl -s http://127.0.0.1:18473/v2/' >/dev/null 2>&1 && break
-	sleep 0.2
-done
-try 'it answers behind nginx' in_shell 'curl -fsS http://127.0.0.1:18472/ping'
-try 'the configuration of nginx is right' in_it regcred check --nginx /etc/nginx/nginx.conf
-try 'a key, on the server' in_shell 'umask 077; regcred admin key create --account 1a5 >/root/key && echo "REGCRED_URL=http://127.0.0.1:18472" >>/root/key'
-try 'sign in' in_shell 'regcred login http://127.0.0.1:18472 --key-file /root/key'
-try 'store a login, and check it' in_shell 'printf pull-me | regcred add http://127.0.0.1:18473 -u bot --password-stdin --test'
-try 'a key for a host' in_shell 'umask 077; regcred admin key create --account 1a5 --role reveal >/root/host && regcred login http://127.0.0.1:18472 --key-file /root/host --context host'
-in_shell 'mkdir -p /root/image && cd /root/image && printf x >layer && printf "{\"imageLayoutVersion\":\"1.0.0\"}" >oci-layout'
-try 'docker asks it' in_shell 'REGCRED_CONTEXT=host regcred docker-setup 127.0.0.1:18473 && echo http://127.0.0.1:18473 | REGCRED_CONTEXT=host docker-credential-regcred get | grep -q pull-me'
-try 'a pull with it' in_shell 'REGCRED_CONTEXT=host skopeo list-tags --tls-verify=false docker://127.0.0.1:18473/nothing 2>&1 | grep -qi "unknown"'
-
-# A newer version over it, then away.
-sed -i '1s/(0.2.0)/(0.2.1)/' "$work/elsewhere/packaging/debian/changelog"
-try 'a newer version is built' "$work/elsewhere/package" "$work/three"
-before=$(sha256sum "$inside/var/lib/regcred/master.key")
-rm "$inside"/root/*.deb
-cp "$work"/three/*.deb "$inside/root/"
-in_shell 'echo "# mine" >>/etc/regcred/regcred.conf'
-try 'it is upgraded' in_shell 'apt-get install -q -y --no-install-recommends /root/*.deb'
-try 'key and settings are kept' [ "$before" = "$(sha256sum "$inside/var/lib/regcred/master.key")" ]
-try 'settings are kept' grep -q '# mine' "$inside/etc/regcred/regcred.conf"
-try 'the login is there' in_shell 'regcred ls -q | grep -q 1c'
-try 'it is removed' in_shell 'apt-get remove -q -y regcred-server'
-try 'the logins are kept' [ -e "$inside/var/lib/regcred/regcred.db" ]
-try 'it is purged' in_shell 'apt-get purge -q -y regcred-server regcred-client regcred-doc'
-try 'nothing is left' not [ -e "$inside/var/lib/regcred" ]
-try 'no setting is left' not [ -e "$inside/etc/regcred" ]
-echo "$passed passed, $failed failed, 0 skipped"
+totals
 [ "$failed" -eq 0 ]

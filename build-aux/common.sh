@@ -15,6 +15,7 @@ export PATH
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { has_command pkg-config && pkg-config --exists "$1"; }
+has_package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed$'; }
 has_libc() { echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1; }
 
 # Each row: the Debian package, and how to see that what we need of it is there.
