@@ -5,10 +5,11 @@
 #include <string.h>
 
 const struct source_row source_table[SOURCE__COUNT] = {
-#define SOURCE(id, word, class_of_it, needs, list)                                                 \
+#define SOURCE(id, word, class_of_it, needs, days, list)                                           \
 	[SOURCE_##id] = {.name = (word),                                                           \
 			 .class = SOURCE_##class_of_it,                                            \
 			 .needs_secret = (needs),                                                  \
+			 .life_days = (days),                                                      \
 			 .members = (list)},
 #include "model/source.def"
 #undef SOURCE

@@ -33,6 +33,7 @@ struct source_row {
 	const char *name; /* "ecr" */
 	enum source_class class;
 	bool needs_secret;
+	int life_days;	     /* at most; 0: nobody knows */
 	const char *members; /* see source.def */
 };
 

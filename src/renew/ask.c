@@ -144,6 +144,9 @@ static const struct { long from, to; enum renew_result result; const char *sente
 static enum renew_result
 ask_result_of_failure(struct renewal *r, enum fetch_rc rc)
 {
+	if (rc == FETCH_UNREACHABLE && r->http_status != 0)
+		return ask_end(r, RENEW_UNREACHABLE,
+			       "The source's answer breaks off; it is asked again later.", NULL);
 	for (size_t i = 0; i < sizeof(ask_failures) / sizeof(*ask_failures); i++)
 		if (ask_failures[i].rc == rc)
 			return ask_end(r, ask_failures[i].result, ask_failures[i].sentence, NULL);
@@ -172,10 +175,11 @@ ask_result_of(struct renewal *r, const struct ask *q, const struct fetch_answer 
 	if (q->text)
 		return RENEW_REFRESHED;
 	if (answer->document == NULL)
-		return ask_end(r, RENEW_BAD_ANSWER,
-			       "The source answers with something that is not JSON: is its address "
-			       "right, and no other server in between?",
-			       NULL);
+		return ask_end(
+			r, RENEW_BAD_ANSWER,
+			"The source answers with something that is not an object in JSON: is "
+			"its address right, and no other server in between?",
+			NULL);
 	if (q->wants != NULL && json_member(answer->document, q->wants) == NULL)
 		return ask_end(r, RENEW_BAD_ANSWER, "The source's answer lacks a member", q->wants);
 	return RENEW_REFRESHED;

@@ -59,20 +59,20 @@ exec_bad(struct renewal *r, const char *sentence)
 static enum renew_result
 exec_life(struct renewal *r)
 {
+	int64_t life_s = 0;
 	double seconds;
 
 	if (r->expires_ms != 0)
 		return RENEW_REFRESHED;
 	if (ask_number(claims_read(r->arena, r->new_secret), "exp", &seconds))
 		return ask_expires(r, &(struct ask_answer){0}, seconds * 1000);
-	if (!ask_number(r->config, "lifetimeSeconds", &seconds))
+	if (!ask_setting(r, "lifetimeSeconds", "seconds", 1, ASK_EVERY_MAX_S, &life_s))
+		return ask_misconfigured(r, r->message);
+	if (life_s == 0)
 		return ask_misconfigured(r,
 					 "The program does not say how long its secret lives: set "
 					 "lifetimeSeconds in sourceConfig.");
-	if (ask_lasts(r, seconds) != RENEW_REFRESHED)
-		return ask_misconfigured(r,
-					 "lifetimeSeconds in sourceConfig has to be more than 0.");
-	return RENEW_REFRESHED;
+	return ask_lasts(r, (double)life_s);
 }
 
 static enum renew_result

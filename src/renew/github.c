@@ -64,12 +64,14 @@ github_throttles(struct renewal *r, const struct ask_answer *answer)
 {
 	const char *rest = fetch_header(r->fetch, "x-ratelimit-remaining", 0);
 	const char *reset = fetch_header(r->fetch, "x-ratelimit-reset", 0);
+	const char *message = ask_text(answer->document, "message");
 	int64_t wait_ms;
 
 	if (r->retry_after_ms > 0)
 		return true;
 	if (rest == NULL || strcmp(rest, "0") != 0)
-		return false;
+		/* "You have exceeded a secondary rate limit": without a header */
+		return message != NULL && strstr(message, "rate limit") != NULL;
 	wait_ms = reset != NULL && strlen(reset) <= SECONDS_DIGITS
 			  ? strtoll(reset, NULL, 10) * 1000 - r->now_ms - answer->skew_ms
 			  : 0;

@@ -144,6 +144,15 @@ job_check(struct renew_job *job)
 	return true;
 }
 
+static bool
+job_lives_too_long(const struct renew_job *job)
+{
+	const struct renewal *r = &job->renewal;
+	int64_t most_ms = job->source->life_days * (24 * 3600 * INT64_C(1000));
+
+	return most_ms != 0 && r->expires_ms != 0 && r->expires_ms - r->now_ms > most_ms;
+}
+
 bool
 job_ask(struct renew_job *job)
 {
@@ -163,6 +172,13 @@ job_ask(struct renew_job *job)
 	if (!job->renewal.unchanged &&
 	    (job->renewal.new_secret == NULL || *job->renewal.new_secret == '\0')) {
 		job->result = RENEW_BAD_ANSWER;
+		return true;
+	}
+	if (job_lives_too_long(job)) {
+		job->result = RENEW_BAD_ANSWER;
+		job->renewal.message =
+			"The source gave an end that is later than such a secret can have: "
+			"is it in another unit?";
 		return true;
 	}
 	return job_check(job) && !arena_failed(job->arena);

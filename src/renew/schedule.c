@@ -55,7 +55,8 @@ schedule_after_success(int64_t received_ms, int64_t expires_ms, int64_t every_ms
 {
 	int64_t life = expires_ms - received_ms, distance, latest;
 
-	if (every_ms <= 0 && expires_ms == 0)
+	if (every_ms <= 0 &&
+	    (expires_ms == 0 || life > SCHEDULE_LIFE_MAX_DAYS * 24 * (int64_t)HOUR_MS))
 		every_ms = (int64_t)SCHEDULE_EVERY_DAYS * 24 * HOUR_MS;
 	if (every_ms > 0)
 		return received_ms + schedule_spread(every_ms, seed);
@@ -70,6 +71,13 @@ schedule_after_success(int64_t received_ms, int64_t expires_ms, int64_t every_ms
 	return received_ms + schedule_max(schedule_min(distance, latest), 5 * (int64_t)SECOND_MS);
 }
 
+/* In what is left of a life several attempts have to fit. */
+static int64_t
+schedule_longest(int64_t pause, int64_t rest_ms)
+{
+	return rest_ms > 0 ? schedule_min(pause, rest_ms / 4) : pause;
+}
+
 /* Doubled with each attempt; the whole pause is drawn, so that many that failed together do not
  * come back together. */
 static int64_t
@@ -79,9 +87,7 @@ schedule_back_off(int64_t attempt, int64_t rest_ms, uint64_t seed)
 
 	for (int64_t n = 1; n < attempt && pause < SCHEDULE_PAUSE_MAX_MS; n++)
 		pause *= 2;
-	pause = schedule_min(pause, SCHEDULE_PAUSE_MAX_MS);
-	if (rest_ms > 0)
-		pause = schedule_min(pause, rest_ms / 4);
+	pause = schedule_longest(schedule_min(pause, SCHEDULE_PAUSE_MAX_MS), rest_ms);
 	return SECOND_MS + schedule_part(pause, seed);
 }
 
@@ -100,12 +106,18 @@ schedule_after_failure(enum renew_result result, int64_t attempt, int64_t now_ms
 	case RENEW_RATE_LIMITED:
 		/* No sooner than it asks for. */
 		asked_ms = schedule_min(asked_ms, SCHEDULE_ASKED_MAX_MS);
-		if (asked_ms > 0)
-			return now_ms + asked_ms + schedule_part(asked_ms / SPREAD, seed);
+		break;
+	case RENEW_UNREACHABLE:
+		/* It may be up again sooner than it thinks. */
+		asked_ms = schedule_longest(schedule_min(asked_ms, SCHEDULE_PAUSE_MAX_MS),
+					    expires_ms - now_ms);
 		break;
 	default:
+		asked_ms = 0;
 		break;
 	}
+	if (asked_ms > 0)
+		return now_ms + asked_ms + schedule_part(asked_ms / SPREAD, seed);
 	return now_ms + schedule_back_off(attempt, expires_ms - now_ms, seed);
 }
 

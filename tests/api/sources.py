@@ -15,6 +15,7 @@ so.
 import base64
 import calendar
 import email.utils
+import gzip
 import hashlib
 import hmac
 import json
@@ -46,6 +47,13 @@ class Source:
 
 def drop(handler):
     """Closes the connection without an answer."""
+    handler.connection.close()
+
+
+def cut(handler, chunked):
+    """The beginning of an answer, and no more."""
+    length = b"Transfer-Encoding: chunked\r\n\r\n8\r\n" if chunked else b"Content-Length: 100\r\n\r\n"
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + length + b'{"token"')
     handler.connection.close()
 
 
@@ -123,10 +131,21 @@ class Ask(Source):
     one of these."""
 
     name = "ask"
+    retries = {"retry-past": "Wed, 01 Jan 2020 00:00:00 GMT", "retry-fraction": "90.5",
+               "retry-negative": "-1", "retry-down": "120"}
+    encodings = {"bom": lambda text: b"\xef\xbb\xbf" + text,
+                 "utf-16": lambda text: text.decode().encode("utf-16"), "gzip": gzip.compress}
 
     def answer(self, request, fault, path):
         if fault.isdigit():
             return Answer(int(fault), {"error": "refused"})
+        if fault in self.retries:
+            return Answer(503 if fault == "retry-down" else 429, {"error": "slow_down"},
+                          {"Retry-After": self.retries[fault]})
+        if fault in self.encodings:
+            return Answer(200, self.encodings[fault](b'{"token":"t"}'))
+        if fault in ("cut", "cut-chunk"):
+            return Answer(raw=lambda handler: cut(handler, fault == "cut-chunk"))
         if fault == "retry-date":
             return Answer(429, {"error": "slow_down"},
                           {"Retry-After": email.utils.formatdate(time.time() + 600, usegmt=True)})
@@ -258,7 +277,8 @@ class Ecr(Amazon):
     name, service, region = "ecr", "ecr", REGION
     target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
     errors = {"ThrottlingException": 400, "ServerException": 500, "AccessDeniedException": 400,
-              "ExpiredTokenException": 400,
+              "ExpiredTokenException": 400, "RequestThrottledException": 400, "SlowDown": 503,
+              "RequestTimeTooSkewed": 403, "MissingAuthenticationTokenException": 400,
               "InvalidParameterException": 400, "Strange<b>": 400}
 
     def __init__(self):
@@ -588,6 +608,8 @@ class GitHub(Source):
         if fault == "limit-second":
             return Answer(403, {"message": "You have exceeded a secondary rate limit"},
                           {"Retry-After": "60"})
+        if fault == "limit-bare":
+            return Answer(403, {"message": "You have exceeded a secondary rate limit."})
         if fault == "suspended":
             return Answer(403, {"message": "This installation has been suspended"})
         if request.method != "POST" or path != "/app/installations/%s/access_tokens" % self.installation:

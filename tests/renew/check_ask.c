@@ -36,7 +36,7 @@ end(void)
 	ck_assert_str_eq(renew_result_word(result), renew_result_word(wanted))
 
 /* clang-format off */
-#define NOT_JSON "The source answers with something that is not JSON: is its address right, and no other server in between?"
+#define NOT_JSON "The source answers with something that is not an object in JSON: is its address right, and no other server in between?"
 #define DATE "The source's clock says"
 /* The fault; the result, the beginning of its sentence (NULL: the usual one), the status, and after how many seconds to ask again. */
 static const struct { const char *fault; enum renew_result result; const char *message; int status; int retry_s; } answers[] = {
@@ -54,6 +54,15 @@ static const struct { const char *fault; enum renew_result result; const char *m
 	{ "broken",            RENEW_UNREACHABLE,    "The source has a failure", 503, 0 },
 	{ "drop-before",       RENEW_UNREACHABLE,    NULL, 0, 0 },
 	{ "drop-after",        RENEW_UNREACHABLE,    NULL, 0, 0 },
+	{ "cut",               RENEW_UNREACHABLE,    "The source's answer breaks off", 200, 0 },
+	{ "cut-chunk",         RENEW_UNREACHABLE,    "The source's answer breaks off", 200, 0 },
+	{ "bom",               RENEW_BAD_ANSWER,     NOT_JSON, 200, 0 },
+	{ "utf-16",            RENEW_BAD_ANSWER,     NOT_JSON, 200, 0 },
+	{ "gzip",              RENEW_BAD_ANSWER,     NOT_JSON, 200, 0 },
+	{ "retry-past",        RENEW_RATE_LIMITED,   NULL, 429, 0 },
+	{ "retry-fraction",    RENEW_RATE_LIMITED,   NULL, 429, 0 },
+	{ "retry-negative",    RENEW_RATE_LIMITED,   NULL, 429, 0 },
+	{ "retry-down",        RENEW_UNREACHABLE,    "The source has a failure", 503, 120 },
 	{ "400",               RENEW_BAD_ANSWER,     "The source refuses the request", 400, 0 },
 	{ "401",               RENEW_SOURCE_REFUSED, NULL, 401, 0 },
 	{ "403",               RENEW_SOURCE_REFUSED, NULL, 403, 0 },

@@ -142,6 +142,10 @@ static const struct { enum source_id id; const char *config, *secret, *address; 
 	{ PRIVATE, "{" ID "," E "behind-untold)'}", SECRET, ADDRESS, RENEW_CLOCK_SKEW, "", 403 },
 	/* Load and failures */
 	{ PRIVATE, "{" ID "," E "ThrottlingException)'}", SECRET, ADDRESS, RENEW_RATE_LIMITED, "(ThrottlingException)", 400 },
+	{ PRIVATE, "{" ID "," E "RequestThrottledException)'}", SECRET, ADDRESS, RENEW_RATE_LIMITED, "(RequestThrottledException)", 400 },
+	{ PRIVATE, "{" ID "," E "SlowDown)'}", SECRET, ADDRESS, RENEW_RATE_LIMITED, "(SlowDown)", 503 },
+	{ PRIVATE, "{" ID "," E "RequestTimeTooSkewed)'}", SECRET, ADDRESS, RENEW_CLOCK_SKEW, "", 403 },
+	{ PRIVATE, "{" ID "," E "MissingAuthenticationTokenException)'}", SECRET, ADDRESS, RENEW_SOURCE_REFUSED, "(MissingAuth", 400 },
 	{ PRIVATE, "{" ID "," E "ServerException)'}", SECRET, ADDRESS, RENEW_UNREACHABLE, "(ServerException)", 500 },
 	{ PRIVATE, "{" ID "," E "InvalidParameterException)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "AWS refuses the request (InvalidParameterException)", 400 },
 	{ PRIVATE, "{" ID "," E "Strange<b>)'}", SECRET, ADDRESS, RENEW_BAD_ANSWER, "(Strangeb)", 400 },

@@ -219,13 +219,20 @@ END_TEST
 
 START_TEST(without_a_life_it_is_told_to_set_one)
 {
+	static const char *const odd[] = {"0", "-1", "0.5", "1e-9", "1e300", "31536001"};
+
 	r.config = rig_json(a, "{\"program\":\"p\"}");
 	ck_assert_result(run_program("docker", DOCKER("", "u", "s")), RENEW_MISCONFIGURED);
 	ck_assert_str_eq(r.message, "The program does not say how long its secret lives: set "
 				    "lifetimeSeconds in sourceConfig.");
-	r.config = rig_json(a, "{\"program\":\"p\",\"lifetimeSeconds\":0}");
-	ck_assert_result(run_program("docker", DOCKER("", "u", "s")), RENEW_MISCONFIGURED);
-	ck_assert_str_eq(r.message, "lifetimeSeconds in sourceConfig has to be more than 0.");
+	for (size_t i = 0; i < COUNT_OF(odd); i++) {
+		r.config = rig_json(
+			a, arena_printf(a, "{\"program\":\"p\",\"lifetimeSeconds\":%s}", odd[i]));
+		ck_assert_result(run_program("docker", DOCKER("", "u", "s")), RENEW_MISCONFIGURED);
+		ck_assert_str_eq(r.message,
+				 "The member \"lifetimeSeconds\" of sourceConfig has to be "
+				 "a number of seconds, from 1 to 31536000.");
+	}
 	r.config = rig_json(a, "{\"program\":\"p\"}");
 	ck_assert_result(run_program("kubectl", KUBECTL("\"token\":\"t\"")), RENEW_MISCONFIGURED);
 	ck_assert_ptr_nonnull(strstr(r.message, "set publicValue"));

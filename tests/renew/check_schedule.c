@@ -26,6 +26,9 @@ seed_of(int n)
 /* A life, and the earliest and the latest pause until the next renewal. */
 static const struct { int64_t life, from, to; } lives[] = {
 	{ 365 * 24 * H, 365 * 24 * H / 2 * 9 / 10, 365 * 24 * H / 2 * 11 / 10 },
+	{ 400 * 24 * H, 180 * 24 * H, 220 * 24 * H },
+	{ 401 * 24 * H, 27 * 24 * H, 33 * 24 * H },	/* as if it had no end */
+	{ INT64_C(7973) * 365 * 24 * H, 27 * 24 * H, 33 * 24 * H },
 	{ 12 * H, 6 * H * 9 / 10, 6 * H * 11 / 10 },
 	{ 3 * H, 81 * M, 99 * M },
 	{ 2 * H, 54 * M, 66 * M },
@@ -121,6 +124,12 @@ static const struct { enum renew_result result; int64_t attempt, rest, asked, fr
 	{ RENEW_RATE_LIMITED, 1, 12 * H, 30 * H, 1 * H, 66 * M },
 	{ RENEW_RATE_LIMITED, 2, 12 * H, 0, 1 * S, 31 * S },
 	{ RENEW_RATE_LIMITED, 2, 12 * H, -7, 1 * S, 31 * S },
+	/* A source that is down may say when it will be up. */
+	{ RENEW_UNREACHABLE, 1, 12 * H, 120 * S, 120 * S, 132 * S },
+	{ RENEW_UNREACHABLE, 1, 0, 2 * H, 15 * M, 990 * S },
+	{ RENEW_UNREACHABLE, 1, 8 * M, 1 * H, 120 * S, 132 * S },
+	{ RENEW_UNREACHABLE, 1, -5 * S, 120 * S, 120 * S, 132 * S },
+	{ RENEW_BAD_ANSWER, 1, 12 * H, 120 * S, 1 * S, 16 * S },
 	{ RENEW_SOURCE_REFUSED, 1, 12 * H, 0, 54 * M, 66 * M },
 	{ RENEW_SOURCE_REFUSED, 2, 12 * H, 0, 324 * M, 396 * M },
 	{ RENEW_SOURCE_REFUSED, 30, 5 * S, 0, 324 * M, 396 * M },

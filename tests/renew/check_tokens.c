@@ -105,6 +105,7 @@ static const struct { enum source_id id; const char *config, *secret; enum renew
 	{ GITHUB, H "limit)'}", "right",               RENEW_RATE_LIMITED,   "", 403, 600 },
 	{ GITHUB, H "limit-odd)'}", "right",           RENEW_RATE_LIMITED,   "", 403, 0 },
 	{ GITHUB, H "limit-second)'}", "right",        RENEW_RATE_LIMITED,   "", 403, 60 },
+	{ GITHUB, H "limit-bare)'}", "right",        RENEW_RATE_LIMITED,   "", 403, 0 },
 	{ GITHUB, H "suspended)'}", "right",           RENEW_SOURCE_REFUSED, "suspended", 403, 0 },
 	{ AZURE, Z "right)','authority':'URL(entra,7000222)'}", CLIENT_SECRET, RENEW_SOURCE_REFUSED, "has expired: make a new one in Entra, and store it as sourceSecret. (AADSTS7000222)", 401, 0 },
 	{ AZURE, Z "right)','authority':'URL(entra,53003)'}", CLIENT_SECRET,   RENEW_SOURCE_REFUSED, "(AADSTS53003)", 400, 0 },
