@@ -1,4 +1,4 @@
-/* restore: what a database that was put back from a copy means for its logins. */
+/* restore: what it means for logins that the database was put back to a copy, or the clock. */
 #include "renew/restore.h"
 
 #include "base/arena.h"
@@ -81,5 +81,79 @@ renew_after_restore(struct store_tx *tx, const struct keyring *ring)
 	}
 	if (a != NULL)
 		arena_free(a);
+	return rc;
+}
+
+/* ---- the clock ---- */
+
+enum {
+	CLOCK_MS = 60 * 1000,		/* a clock that is put back by less changes nothing */
+	CLOCK_SOON_MS = 10 * 60 * 1000, /* under way, or about to be */
+};
+
+struct after_clock {
+	struct arena *arena;
+	int64_t now_ms;
+	struct record_list list;
+};
+
+/* What has failed since then is tried again by its own times. */
+static struct list_query
+clock_query(int64_t now_ms, size_t max)
+{
+	struct list_query q = {.family = &family_credential,
+			       .owners = owners_all,
+			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_REFRESH_DUE),
+			       .condition_count = 4,
+			       .limit = max};
+
+	q.conditions[0] = (struct condition){.column = COL_SOURCE, .op = OP_NOT_NULL};
+	q.conditions[1] = (struct condition){
+		.column = COL_REFRESHED, .op = OP_GT, .value = value_int(now_ms + CLOCK_MS)};
+	q.conditions[2] = (struct condition){
+		.column = COL_REFRESH_DUE, .op = OP_GT, .value = value_int(now_ms + CLOCK_SOON_MS)};
+	q.conditions[3] = (struct condition){
+		.column = COL_REFRESH_ATTEMPT, .op = OP_EQ, .value = value_int(0)};
+	return q;
+}
+
+static enum err
+clock_in_transaction(struct store_tx *tx, void *arg)
+{
+	const struct after_clock *work = arg;
+	const struct value columns[COL__COUNT] = {[COL_REFRESH_DUE] = value_int(work->now_ms)};
+	enum store_rc rc = STORE_OK;
+
+	for (size_t i = 0; rc == STORE_OK && i < work->list.count; i++) {
+		const struct record *row = &work->list.items[i];
+		struct record now;
+
+		rc = store_tx_get(tx, work->arena, &family_credential, record_id(row), &owners_all,
+				  &now);
+		if (rc == STORE_OK && now.columns[COL_REFRESH_DUE].type == VALUE_INT &&
+		    now.columns[COL_REFRESH_DUE].number == row->columns[COL_REFRESH_DUE].number)
+			rc = store_update(tx, &family_credential, record_id(row), columns,
+					  COL_BIT(COL_REFRESH_DUE));
+		rc = rc == STORE_NONE ? STORE_OK : rc;
+	}
+	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+}
+
+enum store_rc
+renew_after_clock(struct store *s, int64_t now_ms, size_t max, size_t *done)
+{
+	struct after_clock work = {.arena = arena_new(RESTORE_ARENA), .now_ms = now_ms};
+	const struct list_query q = clock_query(now_ms, max);
+	enum store_rc rc = STORE_NO_MEMORY;
+
+	*done = 0;
+	if (work.arena == NULL)
+		return rc;
+	rc = store_list(s, work.arena, &q, &work.list);
+	if (rc == STORE_OK && work.list.count > 0)
+		rc = store_write_freeing(s, clock_in_transaction, &work);
+	if (rc == STORE_OK)
+		*done = work.list.count;
+	arena_free(work.arena);
 	return rc;
 }

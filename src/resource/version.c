@@ -317,6 +317,20 @@ take_present(struct store_tx *tx, const struct context *c, const struct record *
 				    COL_BIT(COL_PUBLIC_VALUE) | COL_BIT(COL_HANDLE));
 }
 
+/* A former secret ends sooner than the one before whose end the login was to be renewed. */
+static uint64_t
+take_due(struct record *row, int64_t now_ms)
+{
+	const struct value *until = &row->columns[COL_EXPIRES];
+	struct value *due = &row->columns[COL_REFRESH_DUE];
+	int64_t half_ms = until->type == VALUE_INT ? now_ms + (until->number - now_ms) / 2 : 0;
+
+	if (due->type != VALUE_INT || half_ms == 0 || due->number <= half_ms)
+		return 0;
+	*due = value_int(half_ms);
+	return COL_BIT(COL_REFRESH_DUE);
+}
+
 /* The login takes what the version had. */
 static enum err
 take_former(struct store_tx *tx, struct work *w, const struct record *former, const char *secret)
@@ -335,7 +349,7 @@ take_former(struct store_tx *tx, struct work *w, const struct record *former, co
 	row->columns[COL_SOURCE_HANDLE] = former->columns[COL_HANDLE];
 	if (record_text(row, COL_SOURCE) != NULL) { /* its end is not that of the present one */
 		row->columns[COL_EXPIRES] = former->columns[COL_UNTIL];
-		given |= COL_BIT(COL_EXPIRES);
+		given |= COL_BIT(COL_EXPIRES) | take_due(row, w->context->now_ms);
 	}
 	for (size_t i = 0; i < sizeof(reset) / sizeof(*reset); i++) {
 		row->columns[reset[i]] = value_null();

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "login/recheck.h"
+#include "renew/restore.h"
 #include "resource/resource.h"
 #include "resource/warn.h"
 #include "service/app.h"
@@ -115,7 +116,8 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 	const struct settings *s = app->settings;
 	const struct sweep limits = {clock_wall_ms(), s->removed_keep_s * 1000,
 				     s->purged_keep_s * 1000, goes_on, arg};
-	size_t done = 0, cut = 0, told = 0, planned = 0;
+	enum { CLOCK_BATCH = 1000 };
+	size_t done = 0, cut = 0, told = 0, planned = 0, early = 0;
 	enum store_rc rc = resource_sweep(app->store, app->ring, &limits, &done);
 
 	if (done > 0)
@@ -133,6 +135,13 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 			 told);
 	if (rc == STORE_OK)
 		rc = recheck_schedule(app->store, limits.now_ms, &planned);
+	if (rc == STORE_OK)
+		rc = renew_after_clock(app->store, limits.now_ms, CLOCK_BATCH, &early);
+	if (early > 0)
+		log_info("housekeeper: the clock was put back: %zu logins that were renewed after "
+			 "the "
+			 "present time are renewed at once",
+			 early);
 	if (rc == STORE_OK)
 		log_anchor(app);
 	look_at_expiry(app);

@@ -642,6 +642,72 @@ START_TEST(a_purged_login_leaves_nothing_at_its_source)
 }
 END_TEST
 
+static size_t
+count_early(void)
+{
+	size_t done;
+
+	ck_assert_int_eq(renew_after_clock(rig.store, clock_wall_ms(), 10, &done), STORE_OK);
+	return done;
+}
+
+/* clang-format off */
+/* Seconds from now until it is due, and since it was renewed; the attempts since. */
+static const struct { int due_s, since_s; unsigned attempts; size_t early; } clocks[] = {
+	{ 7200, -7200, 0, 1 },
+	{ 7200, -30, 0, 0 },
+	{ 7200, 7200, 0, 0 },
+	{ 300, -7200, 0, 0 },	/* under way, or soon */
+	{ 7200, -7200, 1, 0 },	/* it has its own time */
+};
+/* clang-format on */
+
+START_TEST(a_clock_that_was_put_back_makes_logins_due)
+{
+	make_due("azure");
+	change(arena_printf(rig.arena,
+			    "refresh_due = (unixepoch() + %d) * 1000, refreshed = (unixepoch() - "
+			    "%d) * 1000, refresh_attempt = %u, refresh_result = 'refreshed'",
+			    clocks[_i].due_s, clocks[_i].since_s, clocks[_i].attempts));
+	ck_assert_uint_eq(count_early(), clocks[_i].early);
+	ck_assert_int_eq(renewer_run_one(renewer), clocks[_i].early != 0);
+	ck_assert_uint_eq(count_early(), 0);
+}
+END_TEST
+
+/* A life of more than a week is one in another unit, where the source's secrets are short. */
+START_TEST(an_end_that_is_too_late_is_not_believed)
+{
+	life_ms = 8 * 24 * 3600 * INT64_C(1000);
+	make_due("azure");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(now(), "active badAnswer 200 v4 - again");
+	ck_assert_str_eq(present(), "old");
+	make_due("harbor");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_str_eq(now(), "active refreshed 200 v5 - later");
+}
+END_TEST
+
+/* Back to a secret that ends in an hour: it is renewed before. */
+START_TEST(a_login_that_was_rolled_back_is_due_before_its_secret_ends)
+{
+	rig_app(&rig);
+	make_due("gitlab");
+	change("overlap = 3600");
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_int_eq(
+		rig_ask(&rig, PROJECT_DEFAULT, "POST", login_path("?action=rollback"), NULL, NULL),
+		202);
+	ck_assert_str_eq(present(), "old");
+	ck_assert_str_eq(rig_sql(&rig,
+				 "SELECT ((refresh_due / 1000 - unixepoch() + 30) / 60) || ' ' || "
+				 "((expires / 1000 - unixepoch() + 30) / 60) FROM credential "
+				 "WHERE registry_id = 1"),
+			 "30 60");
+}
+END_TEST
+
 /* It is noted before one is made, and nobody knows whether it was. */
 START_TEST(what_a_purged_login_never_stored_goes_too)
 {
@@ -788,6 +854,9 @@ main(void)
 			    COUNT_OF(checks));
 	tcase_add_test(tc, a_former_secret_is_deleted_at_its_source_when_its_time_is_up);
 	tcase_add_test(tc, a_purged_login_leaves_nothing_at_its_source);
+	tcase_add_loop_test(tc, a_clock_that_was_put_back_makes_logins_due, 0, COUNT_OF(clocks));
+	tcase_add_test(tc, an_end_that_is_too_late_is_not_believed);
+	tcase_add_test(tc, a_login_that_was_rolled_back_is_due_before_its_secret_ends);
 	tcase_add_test(tc, what_a_purged_login_never_stored_goes_too);
 	tcase_add_test(tc, a_purged_login_that_had_nothing_at_its_source_keeps_no_key);
 	tcase_add_test(tc, the_key_of_a_purged_login_is_not_kept_for_ever);
