@@ -331,6 +331,51 @@ ask_metadata(struct renewal *r, struct ask *q, struct ask_answer *out)
 		       NULL);
 }
 
+static enum renew_result
+take_machine_keys(struct renewal *r, const struct ask_answer *answer, struct aws_keys *out)
+{
+	*out = (struct aws_keys){ask_secret(answer->document, "AccessKeyId"),
+				 ask_secret(answer->document, "SecretAccessKey"),
+				 ask_secret(answer->document, "Token")};
+	if (out->id == NULL || out->secret == NULL || out->session == NULL)
+		return ask_end(r, RENEW_BAD_ANSWER,
+			       "The answer of this machine's metadata service has no keys.", NULL);
+	return RENEW_REFRESHED;
+}
+
+/* In a container of ECS or EKS the environment says where keys are; NULL: it is none. */
+static const char *
+container_url(struct renewal *r)
+{
+	const char *path = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+
+	return path != NULL ? arena_printf(r->arena, "http://169.254.170.2%s", path)
+			    : getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+}
+
+static enum renew_result
+find_container_keys(struct renewal *r, const char *url, struct aws_keys *out)
+{
+	const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+		   *token = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+	struct ask q = {.url = url, .wants = "SecretAccessKey"};
+	struct ask_answer answer;
+
+	if (file != NULL && (token = read_web_token(r, file)) == NULL)
+		return ask_misconfigured(
+			r, "The file in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read: the "
+			   "setting refresh_tokens_dir has to name its directory.");
+	if (token != NULL)
+		q.headers[0] = arena_printf(r->arena, "Authorization: %s", token);
+	enum renew_result result = ask_metadata(r, &q, &answer);
+	if (result != RENEW_REFRESHED)
+		return ask_end(r, result,
+			       "The service that the container's environment names gives no keys: "
+			       "has the task or the pod a role?",
+			       NULL);
+	return take_machine_keys(r, &answer, out);
+}
+
 /* A name of a role, as it may be part of a URL. */
 static bool
 is_role_name(const char *text)
@@ -371,13 +416,7 @@ find_machine_keys(struct renewal *r, struct aws_keys *out)
 	result = ask_metadata(r, &keys, &answer);
 	if (result != RENEW_REFRESHED)
 		return result;
-	*out = (struct aws_keys){ask_secret(answer.document, "AccessKeyId"),
-				 ask_secret(answer.document, "SecretAccessKey"),
-				 ask_secret(answer.document, "Token")};
-	if (out->id == NULL || out->secret == NULL || out->session == NULL)
-		return ask_end(r, RENEW_BAD_ANSWER,
-			       "The answer of this machine's metadata service has no keys.", NULL);
-	return RENEW_REFRESHED;
+	return take_machine_keys(r, &answer, out);
 }
 
 static bool
@@ -401,8 +440,11 @@ find_own_keys(struct renewal *r, struct aws_keys *out)
 {
 	const char *id = source_text(r->config, "accessKeyId");
 
-	if (id == NULL && machine_keys_are_allowed(r->settings))
-		return find_machine_keys(r, out);
+	if (id == NULL && machine_keys_are_allowed(r->settings)) {
+		const char *url = container_url(r);
+
+		return url != NULL ? find_container_keys(r, url, out) : find_machine_keys(r, out);
+	}
 	if (id == NULL)
 		return ask_misconfigured(
 			r, "sourceConfig needs an accessKeyId, or a webIdentityTokenFile with "

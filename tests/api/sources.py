@@ -383,6 +383,21 @@ class Imds(Source):
         return Answer(404, "")
 
 
+class Container(Source):
+    """Where the environment of a container of ECS or EKS says that its keys are."""
+
+    name = "container"
+
+    def answer(self, request, fault, path):
+        if request.headers.get("Authorization") != "token.of-a/container":
+            return Answer(401, "")
+        secret, session = KEYS["ASIAMACHINE0STANDIN0"]
+        return Answer(200 if path == "/keys" else 404,
+                      {"AccessKeyId": "ASIAMACHINE0STANDIN0", "SecretAccessKey": secret,
+                       "Token": None if fault == "no-session" else session,
+                       "Expiration": "2030-01-01T00:00:00Z"})
+
+
 # JSON web tokens
 
 def b64url(data):

@@ -47,7 +47,8 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
 		*(void **)&system_connect = dlsym(RTLD_NEXT, "connect");
 	if (to->sa_family == AF_INET) {
 		memcpy(&in, to, sizeof(in));
-		if (in.sin_addr.s_addr == inet_addr("169.254.169.254")) {
+		if (in.sin_addr.s_addr == inet_addr("169.254.169.254") ||
+		    in.sin_addr.s_addr == inet_addr("169.254.170.2")) {
 			ck_assert(imds_is_there);
 			ck_assert_uint_eq(in.sin_port, htons(80));
 			return system_connect(fd, (const struct sockaddr *)&imds, sizeof(imds));
@@ -395,6 +396,50 @@ START_TEST(keys_of_the_machine_are_asked_for_if_that_is_allowed)
 }
 END_TEST
 
+/* clang-format off */
+/* The fault, or NULL for the address of ECS; the token in the environment, or that in the file below. */
+static const struct { const char *fault, *token, *file; enum renew_result result; const char *message; } containers[] = {
+	{ "right", "token.of-a/container", NULL, RENEW_REFRESHED, "" },
+	{ "right", "wrong", "token.of-a/container\n", RENEW_REFRESHED, "" },
+	{ "right", "wrong", NULL, RENEW_SOURCE_REFUSED, "has the task or the pod a role" },
+	{ "right", NULL, NULL, RENEW_SOURCE_REFUSED, "has the task or the pod a role" },
+	{ "right", "token.of-a/container", "", RENEW_MISCONFIGURED, "refresh_tokens_dir has to name" },
+	{ "no-session", "token.of-a/container", NULL, RENEW_BAD_ANSWER, "has no keys" },
+	{ "broken", "token.of-a/container", NULL, RENEW_UNREACHABLE, "has the task or the pod a role" },
+	{ NULL, "token.of-a/container", NULL, RENEW_REFRESHED, "" },
+};
+/* clang-format on */
+
+START_TEST(keys_of_a_container_are_where_its_environment_says)
+{
+	const char *fault = containers[_i].fault != NULL ? containers[_i].fault : "right";
+
+	if (containers[_i].fault == NULL) {
+		use_imds(
+			"right"); /* connect() above takes the addresses of both to the stand-ins */
+		(void)setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/container/right/keys", 1);
+	}
+	struct renewal r = begin(PRIVATE, "{" E "right)'}", NULL, ADDRESS);
+	sources_settings.metadata = "aws";
+	sources_settings.tokens_dir = arena_strdup(a, rig_path("tokens"));
+	(void)mkdir(rig_path("tokens"), 0700);
+	write_token("tokens/token", containers[_i].file != NULL ? containers[_i].file : "");
+	(void)setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		     arena_printf(a, "%s/keys", sources_url(a, "container", fault)), 1);
+	if (containers[_i].token != NULL)
+		(void)setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", containers[_i].token, 1);
+	if (containers[_i].file != NULL)
+		(void)setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", rig_path("tokens/token"), 1);
+	check_result(fault, &r, sources[PRIVATE].fetch(&r), containers[_i].result,
+		     containers[_i].message);
+	(void)unsetenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+	(void)unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	(void)unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+	(void)unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+	sources_renewal_end(&r);
+}
+END_TEST
+
 /* connect() above fails the test if it is asked. */
 START_TEST(keys_of_the_machine_are_left_alone_otherwise)
 {
@@ -480,6 +525,8 @@ main(void)
 	tcase_add_test(tests, without_a_directory_no_token_is_read);
 	tcase_add_loop_test(tests, keys_of_the_machine_are_asked_for_if_that_is_allowed, 0,
 			    (int)COUNT_OF(machine));
+	tcase_add_loop_test(tests, keys_of_a_container_are_where_its_environment_says, 0,
+			    COUNT_OF(containers));
 	tcase_add_test(tests, keys_of_the_machine_are_left_alone_otherwise);
 	tcase_add_loop_test(tests, what_the_server_holds_goes_to_aws_only, 0,
 			    (int)COUNT_OF(elsewhere));
