@@ -1,4 +1,5 @@
 /* regcredd: the worker pool behind a FastCGI web server, or one request as a CGI. */
+#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "server/sandbox.h"
 #include "service/app.h"
 #include "service/owner.h"
+#include "store/store.h"
 
 /* Options that are not settings. */
 struct wishes {
@@ -97,8 +99,11 @@ cgi_answer(enum err code, const char *why)
 	const char *method = getenv("REQUEST_METHOD");
 
 	log_error("%s", why);
-	printf("Status: %d %s\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+	printf("Status: %d %s\r\nContent-Type: application/json; charset=utf-8\r\n",
 	       err_status(code), err_code(code));
+	if (code == ERR_UNAVAILABLE)
+		printf("Retry-After: %d\r\n", STORE_RETRY_AFTER_S);
+	printf("\r\n");
 	if (method == NULL || strcmp(method, "HEAD") != 0)
 		printf("{\"type\":\"error\",\"status\":%d,\"code\":\"%s\",\"message\":\"%s\","
 		       "\"detail\":\"%s\",\"links\":{},\"actions\":{},\"baseType\":\"error\"}",
@@ -149,7 +154,9 @@ cgi_open(const struct settings *s)
 	char why[CONFIG_WHY_MAX];
 	struct app *app = app_new(s, why);
 
-	if (app == NULL)
+	if (app == NULL && errno == EBUSY)
+		(void)cgi_answer(ERR_UNAVAILABLE, why);
+	else if (app == NULL)
 		(void)cgi_answer(disk_free_bytes(s->database) < DISK_FULL_BYTES ? ERR_DISK_FULL
 										: ERR_INTERNAL,
 				 why);

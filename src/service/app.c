@@ -86,7 +86,10 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 	for (int looks = 0; right && looks < 2 && (looks == 0 || stranger != NULL); looks++) {
 		if (looks > 0)
 			keyring_refresh(ring);
-		right = store_key_checks(store, a, &checks, &count) == STORE_OK;
+		enum store_rc rc = store_key_checks(store, a, &checks, &count);
+		if (rc == STORE_BUSY)
+			errno = EBUSY;
+		right = rc == STORE_OK;
 		stranger = right ? find_stranger(ring, checks, count, &primary) : NULL;
 	}
 	if (!right) {
@@ -320,13 +323,17 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 		return NULL;
 	}
 	app->settings = s;
+	errno = 0;
 	(void)pthread_mutex_init(&app->template_mutex, NULL);
 	if (!init_tables(why) ||
 	    (s->proxy_auth && !proxy_token_load(s->proxy_token_file, app->proxy_token, why)) ||
 	    (app->ring = keyring_load(s->key_file, why)) == NULL ||
 	    (app->store = store_open(s->database, (size_t)s->readers, why)) == NULL ||
 	    !check_keys(s, app->store, app->ring, PREPARE_MIGRATE, why)) {
+		int error = errno;
+
 		app_free(app);
+		errno = error;
 		return NULL;
 	}
 	store_use_room(app->store, s->min_free_bytes);

@@ -50,7 +50,7 @@ bool app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY
 /* Whether the database should use a write-ahead log, by the setting and its file system. */
 bool app_wants_wal(const struct settings *s);
 
-/* NULL with a sentence in why.  The settings must outlive it. */
+/* NULL with a sentence in why, and errno as store_open() sets it.  The settings must outlive it. */
 struct app *app_new(const struct settings *s, char why[CONFIG_WHY_MAX]);
 void app_free(struct app *app);
 /* Makes it a worker of a pool: uses the pool's rate limits and counters, and keeps refused sign-ins

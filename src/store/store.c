@@ -6,10 +6,6 @@
 #include "base/err.h"
 #include "store/engine.h"
 
-enum {
-	RETRY_AFTER_S = 5,
-};
-
 /* The engine for a place; there is one. */
 static const struct engine *
 store_engine(const char *path)
@@ -147,7 +143,7 @@ store_err(enum store_rc rc, struct error *e)
 	case STORE_BUSY:
 	case STORE_FAILED:
 		(void)err_set(e, ERR_UNAVAILABLE, NULL, NULL);
-		e->retry_after_s = RETRY_AFTER_S;
+		e->retry_after_s = STORE_RETRY_AFTER_S;
 		return ERR_UNAVAILABLE;
 	case STORE_OK:
 	case STORE_NONE:

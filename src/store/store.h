@@ -38,6 +38,8 @@ enum store_rc {
 	STORE_NO_MEMORY,
 	STORE_FAILED, /* I/O error, damage, a bug: logged */
 };
+enum { STORE_RETRY_AFTER_S = 5 }; /* when to try again */
+
 /* The error for the client, for anything but OK, NONE, CONSTRAINT and ABORTED. */
 enum err store_err(enum store_rc rc, struct error *e);
 
@@ -57,7 +59,7 @@ bool store_migrate(const char *path, bool create, bool wal, int *from, char why[
 /* Whether the tables are as this program makes them; the first difference in why. */
 bool store_check(const char *path, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));
 /* Opens a database that is up to date, with that many connections for reading.  NULL with a
- * sentence in why. */
+ * sentence in why; errno is EBUSY if another process keeps it, which may end. */
 struct store *store_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void store_close(struct store *s);
 

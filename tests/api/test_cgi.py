@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -498,6 +499,22 @@ class Broken(CgiCase):
         shutil.copy(os.path.join(other, "master.key"), name)
         self.broken("master.key", REGCRED_CONFIG=config)
         shutil.rmtree(other)
+        shutil.rmtree(copy)
+
+    def test_a_database_that_another_process_keeps(self):
+        """A stopped command, in the middle of a commit: that ends."""
+        copy = self.copy()
+        name, config = os.path.join(copy, "regcred.db"), self.settings("state_dir = %s\n" % copy)
+        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("BEGIN EXCLUSIVE")
+            reply = cgi("GET", "/v1/registries", key=key, REGCRED_CONFIG=config)
+        self.assertEqual(reply.status, 503, reply)
+        self.assertEqual(reply.header("Retry-After"), "5")
+        self.assertEqual(validator.error(reply.json, 503, own=True), [])
+        self.assertIn("stop what is using it", reply.stderr)
+        self.assertEqual(cgi("GET", "/v1/registries", key=key, REGCRED_CONFIG=config).status, 200)
         shutil.rmtree(copy)
 
     def test_a_database_that_is_missing_or_garbage(self):

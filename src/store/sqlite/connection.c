@@ -80,6 +80,7 @@ classify(struct connection *c, int rc)
 		return STORE_OK;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* somebody keeps the locks of the write-ahead log */
 		return STORE_BUSY;
 	case SQLITE_INTERRUPT:
 		log_warn("database: a query took more than %d ms and was given up", QUERY_MS);
@@ -249,6 +250,14 @@ configure(sqlite3 *db, bool reading, bool *wal)
 }
 
 bool
+connection_is_kept(sqlite3 *db)
+{
+	int code = sqlite3_errcode(db) & 0xff;
+
+	return code == SQLITE_BUSY || code == SQLITE_PROTOCOL;
+}
+
+bool
 connection_open(struct connection *c, const char *path, bool reading, char why[STORE_WHY_MAX])
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
@@ -259,7 +268,9 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
 			       db_why(c->db));
+		int error = connection_is_kept(c->db) ? EBUSY : EIO;
 		(void)sqlite3_close(c->db);
+		errno = error;
 		c->db = NULL;
 		c->broken = true;
 		return false;

@@ -76,6 +76,9 @@ void connection_close(struct connection *c);
 /* The inode of the write-ahead log; 0: there is none. */
 ino_t connection_log_inode(const char *path);
 
+/* Whether the last call failed because another process keeps the database, which may end. */
+bool connection_is_kept(sqlite3 *db);
+
 void statement_release(sqlite3_stmt *stmt);
 
 /* A statement with its values bound; NULL with *out set. */

@@ -58,6 +58,7 @@ static const struct { int code; const char *text; } remedies[] = {
 	{ SQLITE_IOERR,    "look at the disk, and at the kernel's log" },
 	{ SQLITE_FULL,     "free space on the disk" },
 	{ SQLITE_BUSY,     "stop what is using it, and try again" },
+	{ SQLITE_PROTOCOL, "stop what is using it, and try again" },
 	{ SQLITE_LOCKED,   "stop what is using it, and try again" },
 	{ SQLITE_CORRUPT,  "restore a backup" },
 	{ SQLITE_NOTADB,   "check the path, or restore a backup" },

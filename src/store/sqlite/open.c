@@ -266,6 +266,7 @@ struct store *
 sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
 	struct sqlite_store *s = calloc(1, sizeof(*s));
+	int error;
 
 	connection_count_no_memory();
 	if (s == NULL)
@@ -301,10 +302,17 @@ sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	if (s->writer.wal && !take_users(s->lock_fd, F_RDLCK)) {
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %s is just brought up to date: try again", path);
+		errno = EBUSY;
 		goto out;
 	}
 	int version = db_version(s->readers[0].db);
 	s->log_file = s->writer.wal ? connection_log_inode(path) : 0;
+	if (version < 0) {
+		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
+			       db_why(s->readers[0].db));
+		errno = connection_is_kept(s->readers[0].db) ? EBUSY : EIO;
+		goto out;
+	}
 	if (!db_is_ours(s->readers[0].db, version)) {
 		(void)snprintf(why, STORE_WHY_MAX, "%s is not a database of regcred", path);
 		goto out;
@@ -323,8 +331,10 @@ failed:
 	(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,
 		       remedy_text(errno));
 out:
+	error = errno;
 	if (s != NULL)
 		sqlite_close(&s->base);
+	errno = error;
 	return NULL;
 }
 
