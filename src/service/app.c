@@ -208,30 +208,57 @@ note_database(struct store_tx *tx, const struct keyring *ring, const char *event
 
 struct migration_note {
 	const struct keyring *ring;
-	int from; /* old version of the schema; 0: none */
+	struct arena *arena;
+	struct lease lease; /* its holder: the old version of the schema; NULL: none */
 };
+
+static enum err
+look_for_migration(struct store_tx *tx, void *arg)
+{
+	struct migration_note *note = arg;
+	enum store_rc rc = store_tx_lease(tx, note->arena, STORE_MIGRATED, &note->lease);
+
+	return rc == STORE_OK || rc == STORE_NONE ? ERR_NONE : ERR_INTERNAL;
+}
 
 static enum err
 migration_in_transaction(struct store_tx *tx, void *arg)
 {
-	const struct migration_note *note = arg;
+	struct migration_note *note = arg;
 
-	return note_database(tx, note->ring, "migrate", "{\"version\":{\"old\":%d}}", note->from);
+	note->lease.holder = NULL;
+	if (look_for_migration(tx, note) != ERR_NONE)
+		return ERR_INTERNAL;
+	if (note->lease.holder == NULL) /* recorded meanwhile */
+		return ERR_NONE;
+	return store_end_lease(tx, STORE_MIGRATED, note->lease.holder) == STORE_OK
+		       ? note_database(tx, note->ring, "migrate", "{\"version\":{\"old\":%d}}",
+				       atoi(note->lease.holder))
+		       : ERR_INTERNAL;
 }
 
+/* Records a migration that nobody has recorded yet: who migrated may have been killed after it. */
 static bool
-tell_migration(const struct settings *s, struct store *store, struct migration_note *note,
-	       char why[CONFIG_WHY_MAX])
+tell_migration(const struct settings *s, struct store *store, const struct keyring *ring,
+	       enum prepare how, char why[CONFIG_WHY_MAX])
 {
-	log_info("the database %s of version %d was brought up to date; a copy of the old one is "
-		 "%s.version-%d",
-		 s->database, note->from, s->database, note->from);
-	if (store_write_freeing(store, migration_in_transaction, note) == STORE_OK)
-		return true;
-	(void)snprintf(why, CONFIG_WHY_MAX,
-		       "cannot write to the audit log of %s: see `regcred audit verify`",
-		       s->database);
-	return false;
+	struct migration_note note = {.ring = ring, .arena = arena_new(64 * 1024)};
+	bool done = note.arena != NULL && store_read(store, look_for_migration, &note) == STORE_OK;
+	const char *from = note.lease.holder;
+
+	if (done && from != NULL && how != PREPARE_RESTORE)
+		log_info("the database %s of version %s was brought up to date; a copy of the old "
+			 "one is %s.version-%s",
+			 s->database, from, s->database, from);
+	if (done && from != NULL)
+		done = store_write_freeing(store, migration_in_transaction, &note) == STORE_OK;
+	if (!done)
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "cannot write to the audit log of %s: see `regcred audit verify`",
+			       s->database);
+	if (note.arena != NULL)
+		arena_free(note.arena);
+	return done;
 }
 
 struct restore_note {
@@ -288,10 +315,9 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	struct keyring *ring = keyring_load(s->key_file, why);
 	if (ring == NULL)
 		return false;
-	struct migration_note note = {.ring = ring};
 	bool ready = how == PREPARE_CHECK ||
 		     store_migrate(s->database, how == PREPARE_CREATE, app_wants_wal(s),
-				   how == PREPARE_RESTORE ? NULL : &note.from, why);
+				   how != PREPARE_RESTORE, why);
 	struct store *store =
 		ready && store_check(s->database, why) ? store_open(s->database, 1, why) : NULL;
 	bool right = store != NULL && check_keys(s, store, ring, how, why);
@@ -302,8 +328,8 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 			s->database);
 		right = false;
 	}
-	if (right && note.from > 0)
-		right = tell_migration(s, store, &note, why);
+	if (right && how != PREPARE_CHECK)
+		right = tell_migration(s, store, ring, how, why);
 	if (right)
 		warn_of_groups(s, store);
 	if (right && how != PREPARE_CHECK)

@@ -50,7 +50,7 @@ struct engine {
 	struct dialect dialect;
 
 	/* store.h says what these do. */
-	bool (*migrate)(const char *path, bool create, bool wal, int *from,
+	bool (*migrate)(const char *path, bool create, bool wal, bool keeps,
 			char why[STORE_WHY_MAX]);
 	bool (*check)(const char *path, char why[STORE_WHY_MAX]);
 	struct store *(*open)(const char *path, size_t readers, char why[STORE_WHY_MAX]);

@@ -15,9 +15,9 @@ store_engine(const char *path)
 }
 
 bool
-store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+store_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
-	return store_engine(path)->migrate(path, create, wal, from, why);
+	return store_engine(path)->migrate(path, create, wal, keeps, why);
 }
 
 bool

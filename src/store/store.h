@@ -51,10 +51,11 @@ enum { STORE_WHY_MAX = 4096 };
 /* Migrates the database at path in one transaction; creates it if `create` is set. Refuses one that
  * is newer than this program. Afterwards it has a write-ahead log or, without `wal`, a rollback
  * journal, which network file systems need; with that, reads and commits wait for each other. To
- * change the journal or the tables, no other process may have it open.  An old database is copied
- * to PATH.version-N first, and *from is its version, 0 if nothing was changed; neither if from is
- * NULL.  False with a sentence in why. */
-bool store_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+ * change the journal or the tables, no other process may have it open.  An old database leaves a
+ * lease STORE_MIGRATED, whose holder is its version, until somebody has recorded that; with `keeps`
+ * it is copied to PATH.version-N first.  False with a sentence in why. */
+#define STORE_MIGRATED "migrate"
+bool store_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 	__attribute__((warn_unused_result));
 /* Whether the tables are as this program makes them; the first difference in why. */
 bool store_check(const char *path, char why[STORE_WHY_MAX]) __attribute__((warn_unused_result));

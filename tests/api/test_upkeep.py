@@ -278,6 +278,18 @@ class Upkeep(unittest.TestCase):
         self.assertIn("1 keys and 0 logins that were no longer valid are valid again", done.stdout)
         self.assertIn("restore", run("audit", "list", "--state-dir", state).stdout)
 
+    def test_a_migration_is_recorded_though_it_was_killed_after_it(self):
+        state = self.fresh()
+        with contextlib.closing(sqlite3.connect(os.path.join(state, "regcred.db"),
+                                                isolation_level=None)) as db:
+            db.execute("INSERT INTO lease (name, holder, until) VALUES ('migrate', '15', 0)")
+        for _ in range(2):
+            self.assertEqual(run("init", "--state-dir", state).returncode, 0)
+            rows = run("audit", "list", "--json", "--state-dir", state).stdout.splitlines()
+            events = [json.loads(row)["eventType"] for row in rows]
+            self.assertEqual(events.count("migrate"), 1, events)
+        self.assertEqual(self.whole(state), LOGINS)
+
     def is_ready(self, state):
         """Whether the pool's processes have the database open: its socket is there before."""
         pool = json.loads(run("status", "--json", "--state-dir", state).stdout or "{}").get("pool")

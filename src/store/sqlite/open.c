@@ -125,7 +125,7 @@ keep_copy(sqlite3 *db, const char *path, int version, char why[STORE_WHY_MAX])
 }
 
 static bool
-migrate_locked(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+migrate_locked(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
@@ -162,16 +162,13 @@ migrate_locked(const char *path, bool create, bool wal, int *from, char why[STOR
 			       wal ? "write-ahead log" : "rollback journal", db_why(db));
 	else if (version > 0 && !schema_is_right(db, path, version, why))
 		done = false;
-	else if (version > 0 && version < newest && from != NULL &&
-		 !keep_copy(db, path, version, why))
+	else if (version > 0 && version < newest && keeps && !keep_copy(db, path, version, why))
 		done = false;
 	else if (version < newest && !schema_make(db, version, newest))
 		(void)snprintf(why, STORE_WHY_MAX, "cannot bring the database %s up to date: %s",
 			       path, db_why(db));
 	else
 		done = true;
-	if (done && version > 0 && version < newest && from != NULL)
-		*from = version;
 	(void)sqlite3_close(db);
 	return done;
 }
@@ -197,7 +194,7 @@ take_users(int fd, short type)
 
 /* Only where there is something to change. */
 static bool
-lock_users(int fd, const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+lock_users(int fd, const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
 	if (wal && db_version_at(path) != db_newest() && !take_users(fd, F_WRLCK)) {
 		(void)snprintf(
@@ -207,14 +204,12 @@ lock_users(int fd, const char *path, bool create, bool wal, int *from, char why[
 			path);
 		return false;
 	}
-	return migrate_locked(path, create, wal, from, why);
+	return migrate_locked(path, create, wal, keeps, why);
 }
 
 bool
-sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX])
+sqlite_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
-	if (from != NULL)
-		*from = 0;
 	if ((!create && !open_is_there(path, why)) || !db_has_harmless_journal(path, why))
 		return false;
 	int fd = lock_file(path);
@@ -232,7 +227,7 @@ sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STOR
 			"the writers' lock %s.lock is held by process %ld (0: unknown): end it, or "
 			"let it go on, and try again",
 			path, (long)lock_holder(fd));
-	bool done = rc == STORE_OK && lock_users(fd, path, create, wal, from, why);
+	bool done = rc == STORE_OK && lock_users(fd, path, create, wal, keeps, why);
 	(void)close(fd);
 	return done;
 }

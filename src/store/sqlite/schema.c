@@ -43,6 +43,12 @@ schema_make(sqlite3 *db, int from, int to)
 		if (m->number > from && m->number <= to && !connection_run(db, m->sql))
 			return false;
 	(void)snprintf(sql, sizeof(sql),
+		       "INSERT INTO lease (name, holder, until) VALUES ('" STORE_MIGRATED
+		       "', '%d', 0) ON CONFLICT DO NOTHING",
+		       from);
+	if (from > 0 && !connection_run(db, sql))
+		return false;
+	(void)snprintf(sql, sizeof(sql),
 		       "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 		       APPLICATION_ID, to);
 	return connection_run(db, sql);

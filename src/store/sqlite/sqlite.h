@@ -61,7 +61,7 @@ sqlite_of(struct store *s)
 extern const struct queue_engine sqlite_queue;
 
 /* The table of functions in engine.c; engine.h and store.h say what they do. */
-bool sqlite_migrate(const char *path, bool create, bool wal, int *from, char why[STORE_WHY_MAX]);
+bool sqlite_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX]);
 bool sqlite_check(const char *path, char why[STORE_WHY_MAX]);
 struct store *sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
 void sqlite_close(struct store *base);

@@ -23,8 +23,6 @@
 
 enum { HANDLES_MAX = 16 };
 
-static int migrated; /* from which version */
-
 static struct rig rig;
 static char why[STORE_WHY_MAX];
 
@@ -77,7 +75,7 @@ START_TEST(a_fresh_database_has_the_well_known_accounts)
 	const char *path = fresh_path("fresh.db");
 	struct stat st;
 
-	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, true, why), "%s", why);
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
 	ck_assert_str_eq(ask(path, "PRAGMA application_id"), "1919119972");
 	ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), "wal");
@@ -99,7 +97,7 @@ START_TEST(every_table_is_strict)
 {
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, true, why), "%s", why);
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' "
 				   "AND name NOT LIKE 'sqlite_%' AND strict = 0"),
 			 "0");
@@ -118,13 +116,13 @@ START_TEST(the_journal_is_changed_there_and_back)
 	const char *path = fresh_path("fresh.db");
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		ck_assert_msg(store_migrate(path, true, steps[i].wal, &migrated, why), "%s", why);
+		ck_assert_msg(store_migrate(path, true, steps[i].wal, true, why), "%s", why);
 		ck_assert_str_eq(ask(path, "PRAGMA journal_mode"), steps[i].mode);
 		struct store *s = store_open(path, 2, why);
 		ck_assert_msg(s != NULL, "%s", why);
 		ck_assert(file_has_wal(path) == steps[i].wal);
 		if (steps[i].wal) {
-			ck_assert(!store_migrate(path, false, false, &migrated, why));
+			ck_assert(!store_migrate(path, false, false, true, why));
 			ck_assert_ptr_nonnull(strstr(why, "nobody else may use it"));
 		}
 		store_close(s);
@@ -136,10 +134,10 @@ START_TEST(a_second_migration_changes_nothing)
 {
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert(store_migrate(path, true, true, &migrated, why));
+	ck_assert(store_migrate(path, true, true, true, why));
 	make(path, "UPDATE account SET name = 'kept' WHERE id = 5");
-	ck_assert_msg(store_migrate(path, true, true, &migrated, why), "%s", why);
-	ck_assert_msg(store_migrate(path, false, true, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, true, true, why), "%s", why);
+	ck_assert_msg(store_migrate(path, false, true, true, why), "%s", why);
 	ck_assert_str_eq(ask(path, "SELECT name FROM account WHERE id = 5"), "kept");
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM account"), "5");
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
@@ -161,8 +159,9 @@ START_TEST(a_database_of_the_first_version_is_brought_up_to_date_with_its_rows)
 	     "('3', 'registry', 1, 'active', 'not an address'), "
 	     "('4', 'registry', 1, 'removed', NULL)");
 	ck_assert_ptr_null(store_open(path, 1, why));
-	ck_assert_msg(store_migrate(path, false, true, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, false, true, true, why), "%s", why);
 	ck_assert_str_eq(ask(path, "PRAGMA user_version"), newest());
+	ck_assert_str_eq(ask(path, "SELECT name || holder FROM lease"), STORE_MIGRATED "1");
 	ck_assert_str_eq(ask(path, "SELECT public_value || (expires IS NULL) || (role IS NULL) || "
 				   "(networks IS NULL) || (last_used IS NULL) FROM credential"),
 			 "OLD1111");
@@ -194,7 +193,7 @@ START_TEST(a_foreign_or_newer_database_is_refused_and_left_alone)
 
 	make(path, foreign[_i].sql);
 	const char *before = ask(path, "SELECT count(*) FROM sqlite_schema");
-	ck_assert(!store_migrate(path, true, true, &migrated, why));
+	ck_assert(!store_migrate(path, true, true, true, why));
 	ck_assert_msg(strstr(why, foreign[_i].sentence) != NULL, "%s", why);
 	ck_assert_ptr_nonnull(strstr(why, path));
 	ck_assert_str_eq(ask(path, "SELECT count(*) FROM sqlite_schema"), before);
@@ -213,7 +212,7 @@ START_TEST(a_file_that_is_no_database_is_refused_and_left_alone)
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_ge(fputs("this is a letter to somebody\n", f), 0);
 	ck_assert_int_eq(fclose(f), 0);
-	ck_assert(!store_migrate(path, true, true, &migrated, why));
+	ck_assert(!store_migrate(path, true, true, true, why));
 	ck_assert_ptr_nonnull(strstr(why, path));
 	ck_assert_ptr_null(store_open(path, 1, why));
 	f = fopen(path, "r");
@@ -230,10 +229,10 @@ START_TEST(a_database_that_is_not_there_is_not_opened_and_not_made)
 
 	ck_assert_ptr_null(store_open(path, 1, why));
 	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
-	ck_assert(!store_migrate(path, false, true, &migrated, why));
+	ck_assert(!store_migrate(path, false, true, true, why));
 	ck_assert_ptr_nonnull(strstr(why, "regcred init"));
 	ck_assert_int_ne(stat(path, &st), 0);
-	ck_assert(!store_migrate(rig_path("no/such.db"), true, true, &migrated, why));
+	ck_assert(!store_migrate(rig_path("no/such.db"), true, true, true, why));
 	ck_assert_ptr_nonnull(strstr(why, "no/such.db"));
 }
 END_TEST
@@ -252,9 +251,9 @@ START_TEST(a_link_in_place_of_the_database_is_not_followed)
 {
 	const char *path = fresh_path("link.db"), *target = fresh_path("fresh.db");
 
-	ck_assert(store_migrate(target, true, true, &migrated, why));
+	ck_assert(store_migrate(target, true, true, true, why));
 	ck_assert_int_eq(symlink(target, path), 0);
-	ck_assert(!store_migrate(path, true, true, &migrated, why));
+	ck_assert(!store_migrate(path, true, true, true, why));
 	ck_assert_ptr_null(store_open(path, 1, why));
 	(void)unlink(path);
 }

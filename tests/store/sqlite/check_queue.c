@@ -29,7 +29,6 @@
 
 enum { THREADS = 8, ROUNDS = 25, FEW_FRAMES = 30 };
 
-static int migrated;
 static struct rig rig;
 static char why[STORE_WHY_MAX];
 
@@ -114,7 +113,7 @@ START_TEST(with_a_rollback_journal_a_full_disk_refuses_as_well)
 	struct body refused = {.insert = {&first}};
 	const char *path = fresh_path("fresh.db");
 
-	ck_assert_msg(store_migrate(path, true, false, &migrated, why), "%s", why);
+	ck_assert_msg(store_migrate(path, true, false, true, why), "%s", why);
 	struct store *s = store_open(path, 1, why);
 	ck_assert_msg(s != NULL, "%s", why);
 	limit_files(0);
