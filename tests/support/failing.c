@@ -9,6 +9,10 @@
  *
  * FAILING_HASTE=1: who sleeps does not: the clock goes on by that time.
  *
+ * FAILING_HUP=1: the numbers begin when a SIGHUP is taken.
+ *
+ * Forked processes count on together: a step happens once, in the one that comes to that number.
+ *
  * Standard input, output and error are not counted, nor is what happens before main().
  */
 #define _GNU_SOURCE
@@ -25,6 +29,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -32,15 +37,19 @@
 
 enum { STEPS_MAX = 8, LINE = 256 };
 
-static struct step {
+struct step {
 	unsigned at;
-	char what;	  /* f, k, a, r */
-	const char *name; /* a: the call, once it is known */
-} steps[STEPS_MAX];
+	char what;		  /* f, k, a, r */
+	const char *_Atomic name; /* a: the call, once it is known */
+};
+static struct common {
+	struct step steps[STEPS_MAX];
+	_Atomic unsigned calls;
+	_Atomic bool counts;
+} * common;
 static size_t step_count;
 static bool is_on, in_haste;
 static int log_fd = -1;
-static _Atomic unsigned calls;
 static _Atomic int64_t ahead_ns;
 static __thread bool inside;
 
@@ -49,12 +58,17 @@ static void __attribute__((constructor)) failing_begin(void)
 	const char *plan = getenv("FAILING_PLAN"), *path = getenv("FAILING_LOG");
 
 	in_haste = getenv("FAILING_HASTE") != NULL;
+	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (common == MAP_FAILED)
+		abort();
+	common->counts = getenv("FAILING_HUP") == NULL;
 	if (path != NULL)
 		log_fd = (int)syscall(SYS_openat, AT_FDCWD, path,
 				      O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	for (char *end; plan != NULL && *plan != '\0' && step_count < STEPS_MAX; plan = end) {
-		steps[step_count].at = (unsigned)strtoul(plan, &end, 10);
-		steps[step_count++].what = end[1];
+		common->steps[step_count].at = (unsigned)strtoul(plan, &end, 10);
+		common->steps[step_count++].what = end[1];
 		end += strcspn(end, ";");
 		end += *end == ';';
 	}
@@ -82,20 +96,21 @@ failing(const char *name, bool changes, const char *path)
 {
 	bool fails = false;
 
-	if (!is_on || inside)
+	if (!is_on || inside || !common->counts)
 		return false;
-	unsigned number = atomic_fetch_add(&calls, 1) + 1;
+	unsigned number = atomic_fetch_add(&common->calls, 1) + 1;
 	if (log_fd >= 0)
 		failing_write(number, changes, name, path);
 	for (size_t i = 0; i < step_count; i++) {
-		struct step *s = &steps[i];
+		struct step *s = &common->steps[i];
+		const char *all = s->name; /* at the same address in forked processes */
 
-		if (s->what == 'a' && number >= s->at && s->name == NULL)
-			s->name = name;
-		fails = fails || (s->what == 'a' && s->name != NULL && strcmp(s->name, name) == 0);
+		fails = fails || (all != NULL && strcmp(all, name) == 0);
 		if (s->at != number)
 			continue;
-		fails = fails || s->what == 'f';
+		if (s->what == 'a')
+			s->name = name;
+		fails = fails || s->what == 'f' || s->what == 'a';
 		if (s->what == 'k')
 			(void)syscall(SYS_kill, getpid(), SIGKILL);
 		if (s->what == 'r') {
@@ -166,6 +181,8 @@ BY_FD(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid), fd, true, EPE
 BY_FD(int, fstat, (int fd, struct stat *st), (fd, st), fd, false, EIO, -1)
 BY_FD(int, fstat64, (int fd, struct stat64 *st), (fd, st), fd, false, EIO, -1)
 BY_FD(int, flock, (int fd, int how), (fd, how), fd, false, ENOLCK, -1)
+BY_FD(int, bind, (int fd, const struct sockaddr *at, socklen_t len), (fd, at, len), fd, true, EADDRINUSE, -1)
+BY_FD(int, listen, (int fd, int most), (fd, most), fd, true, EADDRINUSE, -1)
 BY_PATH(int, stat, (const char *path, struct stat *st), (path, st), path, false, EIO, -1)
 BY_PATH(int, stat64, (const char *path, struct stat64 *st), (path, st), path, false, EIO, -1)
 BY_PATH(int, lstat, (const char *path, struct stat *st), (path, st), path, false, EIO, -1)
@@ -178,8 +195,10 @@ BY_PATH(int, rename, (const char *from, const char *to), (from, to), to, true, E
 BY_PATH(int, renameat2, (int a, const char *from, int b, const char *to, unsigned flags), (a, from, b, to, flags), to, true, EPERM, -1)
 BY_PATH(int, link, (const char *from, const char *to), (from, to), to, true, EPERM, -1)
 BY_PATH(int, unlink, (const char *path), (path), path, true, EPERM, -1)
+BY_PATH(int, lchown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid), path, true, EPERM, -1)
 BY_PATH(int, mkdir, (const char *path, mode_t mode), (path, mode), path, true, EPERM, -1)
 BY_PATH(int, rmdir, (const char *path), (path), path, true, EPERM, -1)
+BY_PATH(pid_t, fork, (void), (), NULL, true, EAGAIN, -1)
 /* clang-format on */
 
 #define OPENS(name)                                                                                \
@@ -222,6 +241,17 @@ OPENS(open64)
 	}
 LOCKS(fcntl)
 LOCKS(fcntl64)
+
+int
+sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *most)
+{
+	REAL(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *))
+	int got = real(set, info, most);
+
+	if (got == SIGHUP)
+		common->counts = true;
+	return got;
+}
 
 /* Time */
 
