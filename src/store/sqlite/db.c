@@ -62,6 +62,7 @@ static const struct { int code; const char *text; } remedies[] = {
 	{ SQLITE_LOCKED,   "stop what is using it, and try again" },
 	{ SQLITE_CORRUPT,  "restore a backup" },
 	{ SQLITE_NOTADB,   "check the path, or restore a backup" },
+	{ SQLITE_TOOBIG,   "restore another backup" },
 	{ SQLITE_NOMEM,    "free memory, or raise its limit" },
 };
 /* clang-format on */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/disk.h"
-#include "model/record.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/schema.h"
@@ -80,26 +79,23 @@ count_facts(sqlite3 *db, struct file_facts *out)
 		       out->keys, sizeof(out->keys));
 }
 
-/* Whether each text can be read as the pool reads it; SQLite refuses longer ones. */
+/* Whether each value can be read as the pool reads it; SQLite refuses longer ones. */
 static bool
-texts_fit(sqlite3 *db)
+values_fit(sqlite3 *db)
 {
-	for (const struct family *const *f = families; *f != NULL; f++) {
-		char sql[4096];
-		int64_t sum = 0;
-		int n = snprintf(sql, sizeof(sql), "SELECT count(*)");
+	static const char each_table[] =
+		"SELECT 'SELECT ' || group_concat('total(length(\"' || c.name || '\"))', ' + ') || "
+		"' FROM \"' || t.name || '\"' FROM sqlite_schema t JOIN pragma_table_info(t.name) "
+		"c "
+		"WHERE t.type = 'table' GROUP BY t.name";
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, each_table, -1, &stmt, NULL);
+	int64_t sum = 0;
 
-		for (unsigned c = 1; c < COL__COUNT; c++)
-			if (((*f)->columns & COL_BIT(c)) != 0 &&
-			    column_type(*f, (enum column)c) != VALUE_INT)
-				n += snprintf(sql + n, sizeof(sql) - (size_t)n,
-					      " + total(length(%s))",
-					      column_name(*f, (enum column)c));
-		(void)snprintf(sql + n, sizeof(sql) - (size_t)n, " FROM %s", (*f)->table);
-		if (!db_number(db, sql, &sum))
-			return false;
-	}
-	return true;
+	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		rc = db_number(db, (const char *)sqlite3_column_text(stmt, 0), &sum) ? SQLITE_OK
+										     : SQLITE_ERROR;
+	return sqlite3_finalize(stmt) == SQLITE_OK && rc == SQLITE_DONE;
 }
 
 static bool
@@ -134,9 +130,8 @@ verify_all(sqlite3 *db, const char *path, struct file_facts *out, char why[STORE
 									  : sqlite3_errmsg(db));
 		return false;
 	}
-	return (out->version != db_newest() || texts_fit(db)) && count_facts(db, out)
-		       ? true
-		       : db_failed("cannot read", path, db, why);
+	return values_fit(db) && count_facts(db, out) ? true
+						      : db_failed("cannot read", path, db, why);
 }
 
 bool

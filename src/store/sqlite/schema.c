@@ -57,7 +57,8 @@ schema_make(sqlite3 *db, int from, int to)
 /* Tables left by an administrator's ANALYZE do no harm. */
 static const char listing[] =
 	"SELECT type || ' ' || name, tbl_name || ' ' || coalesce(sql, '') FROM "
-	"sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY 1";
+	"sqlite_schema WHERE type <> 'table' OR name NOT IN ('sqlite_stat1', 'sqlite_stat3', "
+	"'sqlite_stat4') ORDER BY 1";
 
 static const char *
 column_text(sqlite3_stmt *stmt, bool row, int column)
