@@ -37,6 +37,7 @@
 #include "secret/seal.h"
 #include "service/bind.h"
 #include "service/rekey.h"
+#include "service/rekey_lease.h"
 #include "shared/board.h"
 #include "shared/limiter.h"
 #include "store/store.h"
@@ -271,7 +272,7 @@ restore_in_transaction(struct store_tx *tx, void *arg)
 {
 	const struct restore_note *note = arg;
 
-	if (renew_after_restore(tx, note->ring) != STORE_OK)
+	if (renew_after_restore(tx, note->ring) != STORE_OK || rekey_lease_drop(tx) != STORE_OK)
 		return ERR_INTERNAL;
 	return note_database(tx, note->ring, "restore", "{\"keys\":%zu,\"logins\":%zu}", note->keys,
 			     note->logins);

@@ -82,6 +82,20 @@ rekey_lease_keep(struct store_tx *tx, const char *own, char why[SECRET_WHY_MAX])
 }
 
 enum store_rc
+rekey_lease_drop(struct store_tx *tx)
+{
+	struct arena *a = arena_new(LEASE_ARENA);
+	struct lease lease = {0};
+	enum store_rc rc = a != NULL ? store_tx_lease(tx, a, LEASE, &lease) : STORE_NO_MEMORY;
+
+	if (rc == STORE_OK)
+		rc = store_end_lease(tx, LEASE, lease.holder);
+	if (a != NULL)
+		arena_free(a);
+	return rc == STORE_NONE ? STORE_OK : rc;
+}
+
+enum store_rc
 rekey_lease_end(struct store_tx *tx, const char *own)
 {
 	return store_end_lease(tx, LEASE, own);

@@ -20,6 +20,8 @@ enum err rekey_lease_keep(struct store_tx *tx, const char *own, char why[SECRET_
 	__attribute__((warn_unused_result));
 enum store_rc rekey_lease_end(struct store_tx *tx, const char *own)
 	__attribute__((warn_unused_result));
+/* Ends whoever's lease in a copy that nobody uses yet. */
+enum store_rc rekey_lease_drop(struct store_tx *tx) __attribute__((warn_unused_result));
 /* Whether a rotation of that database is under way, and whose. */
 bool rekey_lease_runs(const char *database, char holder[REKEY_HOLDER_SIZE]);
 
