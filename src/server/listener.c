@@ -104,6 +104,21 @@ clear_path(const struct pool *pool, const struct sockaddr_un *address)
 	return true;
 }
 
+/* Gives the socket to the user that we will run as. The directory may be theirs already: whatever
+ * else has that name by now, or one more, keeps its owner. */
+static bool
+give_socket(const char *path, uid_t uid, gid_t gid, struct stat *found)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool given = fd >= 0 && fstat(fd, found) == 0 && S_ISSOCK(found->st_mode) &&
+		     found->st_nlink == 1 &&
+		     (geteuid() != 0 || fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0);
+
+	if (fd >= 0)
+		close(fd);
+	return given;
+}
+
 /* Not by FCGX_OpenSocket, which binds with the current umask and exits on failure. */
 static bool
 bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t uid, gid_t gid)
@@ -118,8 +133,8 @@ bind_socket(struct pool *pool, int fd, const struct sockaddr_un *address, uid_t 
 		return false;
 	}
 	struct stat found = {0};
-	if (lstat(s->socket, &found) != 0 || (geteuid() == 0 && lchown(s->socket, uid, gid) != 0) ||
-	    listen(fd, (int)s->backlog) != 0 || !set_nonblocking(fd)) {
+	if (!give_socket(s->socket, uid, gid, &found) || listen(fd, (int)s->backlog) != 0 ||
+	    !set_nonblocking(fd)) {
 		log_error("cannot set up %s: %s", s->socket, remedy_text(errno));
 		unlink(s->socket);
 		return false;

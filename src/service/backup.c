@@ -79,17 +79,17 @@ backup_verify(const struct backup *b, const char *path, struct file_facts *facts
 	return file_verify(path, go_on, &w, facts, why);
 }
 
-/* Creates an empty file of mode 0600 with a unique name next to `path`. */
-static bool
+/* Creates an empty file of mode 0600 with a unique name next to `path`; -1 with a sentence in why.
+ */
+static int
 make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_MAX])
 {
 	(void)snprintf(out, NAME_MAX_BYTES, "%s.XXXXXX", path);
 	int fd = mkostemp(out, O_CLOEXEC);
 
 	if (fd < 0)
-		return backup_failed(why, "cannot write next to", path);
-	(void)close(fd);
-	return true;
+		(void)backup_failed(why, "cannot write next to", path);
+	return fd;
 }
 
 /* Making */
@@ -137,6 +137,31 @@ belongs_to_another(const char *file, char other[NAME_MAX_BYTES + 16])
 	return false;
 }
 
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+/* Whether it has the name of a lock, or of a file that a start of the pool would empty or replace.
+ */
+static bool
+is_of_service(const struct settings *s, const char *file)
+{
+	static const char lock[] = ".lock", pool[] = "regcredd.";
+	char directory[DISK_PATH_MAX];
+	const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
+	size_t len = strlen(name);
+
+	if (len >= strlen(lock) && strcmp(name + len - strlen(lock), lock) == 0)
+		return true;
+	disk_directory_of(file, directory);
+	return strncmp(name, pool, strlen(pool)) == 0 && same_file(directory, s->state_dir);
+}
+
 /* For files that cannot be read or written as the owner of the database. */
 static bool
 copy_bytes(int from, int to)
@@ -149,15 +174,6 @@ copy_bytes(int from, int to)
 			if ((put = write(to, bytes + at, (size_t)(n - at))) <= 0)
 				return false;
 	return n == 0 && fsync(to) == 0;
-}
-
-static bool
-same_file(const char *a, const char *b)
-{
-	struct stat one, other;
-
-	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-	       one.st_ino == other.st_ino;
 }
 
 /* Only an empty file, or what looks like an earlier copy of the caller's own, may be replaced, so
@@ -220,33 +236,26 @@ make(const struct backup *b, const char *temporary, struct file_facts *facts,
 	return disk_sync(temporary) ? true : backup_failed(why, "cannot flush", temporary);
 }
 
-/* Root reads the database as its owner, into a copy next to it, and writes as root. */
+/* Root reads the database as its owner, into a copy next to it, and writes as root what is open
+ * already: the name may lead elsewhere by now, if the directory is another user's. */
 static bool
-make_as_owner(const struct backup *b, const char *temporary, struct file_facts *facts,
-	      char why[CONFIG_WHY_MAX])
+make_as_owner(const struct backup *b, int to, struct file_facts *facts, char why[CONFIG_WHY_MAX])
 {
 	char own[NAME_MAX_BYTES];
-	int to = open(temporary, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), from = -1;
-	bool done = to >= 0 && owner_become(b->settings, false, why);
+	bool done = owner_become(b->settings, false, why);
+	int from = -1, copy = done ? make_temporary(b->settings->database, own, why) : -1;
 
-	if (to < 0)
-		return backup_failed(why, "cannot write", temporary);
-	if (done && !owner_is_borrowed()) {
-		(void)close(to);
-		return make(b, temporary, facts, why);
-	}
-	done = done && make_temporary(b->settings->database, own, why);
-	if (done) {
+	if (copy >= 0) {
 		done = make(b, own, facts, why);
 		if (done && ((from = file_open(own, NULL)) < 0 || !copy_bytes(from, to)))
-			done = backup_failed(why, "cannot write", temporary);
+			done = backup_failed(why, "cannot write", b->file);
 		clear(own);
+		(void)close(copy);
 	}
 	owner_leave();
 	if (from >= 0)
 		(void)close(from);
-	(void)close(to);
-	return done;
+	return done && copy >= 0;
 }
 
 bool
@@ -269,6 +278,13 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
 		return false;
 	}
+	if (is_of_service(b->settings, b->file)) {
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "%s has the name of a lock, or of a file of regcredd: name another "
+			       "file",
+			       b->file);
+		return false;
+	}
 	if (belongs_to_another(b->file, other)) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "%s would be next to %s, as one database: name another file",
@@ -282,9 +298,13 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 			b->file);
 		return false;
 	}
-	if (!make_temporary(b->file, temporary, why))
+	int to = make_temporary(b->file, temporary, why);
+	if (to < 0)
 		return false;
-	if (!make_as_owner(b, temporary, &facts, why) || !put_in_place(b, temporary, why)) {
+	bool done = geteuid() == 0 ? make_as_owner(b, to, &facts, why)
+				   : make(b, temporary, &facts, why);
+	(void)close(to);
+	if (!done || !put_in_place(b, temporary, why)) {
 		clear(temporary);
 		return false;
 	}

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "base/remedy.h"
 
 static bool borrowed;
@@ -39,12 +40,27 @@ keep_powers(const char *directory, bool for_good)
 	return syscall(SYS_capset, &self, powers) == 0;
 }
 
+/* Who may have put something in place of the database or next to it, besides root; false: nobody.
+ */
+static bool
+find_owner(const struct settings *s, struct stat *st)
+{
+	char directory[DISK_PATH_MAX];
+	const char *const places[] = {s->state_dir, directory, s->database};
+
+	disk_directory_of(s->database, directory);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (stat(places[i], st) == 0 && st->st_uid != 0)
+			return true;
+	return false;
+}
+
 bool
 owner_become(const struct settings *s, bool for_good, char why[CONFIG_WHY_MAX])
 {
 	struct stat st;
 
-	if (geteuid() != 0 || stat(s->state_dir, &st) != 0 || st.st_uid == 0)
+	if (geteuid() != 0 || !find_owner(s, &st))
 		return true;
 	gid_t group = st.st_gid;
 	/* Drops root's groups; changes the group first, while that is still allowed. */

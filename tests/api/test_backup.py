@@ -244,6 +244,28 @@ class Backup(harness.Case):
         self.assertEqual(os.stat(mine).st_uid, 0)
         shutil.rmtree(other)
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to work for another user")
+    def test_a_database_of_another_user_is_worked_on_as_that_user(self):
+        """In whatever directory it is: there, that user may lead root anywhere."""
+        state, theirs = (os.path.join(self.site.root, name) for name in ("roots", "theirs"))
+        os.mkdir(state)
+        self.site.cli("init", "--state-dir", theirs)
+        secret = os.path.join(self.site.root, "of-root")
+        os.rename(os.path.join(theirs, "master.key"), secret)
+        os.symlink(secret, os.path.join(theirs, "master.key"))
+        os.chmod(self.site.root, 0o755)
+        for owned in ([""], ["", "regcred.db"], ["regcred.db"]):
+            for name in ("", *os.listdir(theirs)):
+                os.lchown(os.path.join(theirs, name), *((12345, 54321) if name in owned
+                                                        else (0, 0)))
+            for words in (["check"], ["sweep"], ["key", "list"],
+                          ["rekey"]):
+                done = self.site.cli(*words, "--state-dir", state, "--database",
+                                     os.path.join(theirs, "regcred.db"), "--key-file",
+                                     os.path.join(theirs, "master.key"), check=False)
+                self.assertRegex(str(done), "Permission denied|unable to open", (owned, words))
+        shutil.rmtree(theirs)
+
     def test_a_full_disk_in_the_middle_leaves_nothing(self):
         """A limit on the size of files stands for it."""
         done = subprocess.run(["sh", "-c", 'ulimit -f 40; exec "$0" backup "$1" --state-dir "$2"',

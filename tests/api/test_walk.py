@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -113,6 +114,13 @@ class Case:
         return subprocess.run(self.words(command), env=self.environment(**more),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
+    def as_nobody(self, command, more):
+        """On a state of theirs; where it is the pool that is started, it becomes them."""
+        if command in POOL:
+            return Pool(self, command, True, more, "--user", "nobody").lived()
+        return subprocess.run(self.words(command), env=self.environment(FAILING_HASTE="1", **more),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
     def caller(self):
         return (*test_bound.OLD_KEYS["project"], "1sp1") if self.kind == "old" else (
             test_upkeep.caller)
@@ -185,13 +193,13 @@ class Case:
 class Pool:
     """A regcredd on the state of a case, without a web server; what it said is in `text`."""
 
-    def __init__(self, case, command="start", for_good=False, more=()):
+    def __init__(self, case, command="start", for_good=False, more=(), *options):
         self.case, self.command, self.for_good = case, command, for_good
         self.socket, self.text = os.path.join(case.state, "regcredd.sock"), ""
         self.log = os.path.join(case.root, "log-of-the-pool")
         more = {**dict(more), **({"FAILING_HUP": "1"} if command == "reload" else {})}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(case.words("start"), env=case.environment(**more),
+            self.process = subprocess.Popen([*case.words("start"), *options], env=case.environment(**more),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=harness.end_with_parent)
 
@@ -556,6 +564,38 @@ class Walk(unittest.TestCase):
         if done.returncode > 0 and "\nproblem: " not in done.stdout:
             self.assertRegex(done.stderr.splitlines()[-1] if done.stderr else "", r"^regcred: .")
         os.path.exists(case.made) and os.unlink(case.made)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to work in the directory of another user")
+    def test_root_changes_nothing_but_what_it_has_made(self):
+        """The owner of the state puts a link to a file of root in the place of each file that root
+        has just made, or is about to make, at each call."""
+        victim = os.path.join(self.root, "victim")
+        names = ("made.db", "made.db.??????", "state/*.restoring", "state/*.restore-copy",
+                 "state/master.key.new", "state/regcredd.sock", "state/regcredd.lock", "state/regcred.db.lock",
+                 "state/regcredd.board.new", "state/regcred.db.??????")
+
+        def look():
+            with open(victim, encoding="ascii") as f:
+                st = os.stat(victim)
+                return f.read(), st.st_uid, st.st_mode, st.st_mtime_ns
+        for command in self.some(("backup", "restore", "rekey", "init", "start"), 2):
+            numbers = [n for n, _, what in self.calls("wal", command)
+                       if re.search(r"made\.db|\.restor|master\.key|regcredd\.|\.lock|lchown", what)]
+            for number, link in itertools.product(self.some(numbers, 6, CASES // 3), ("", "s")):
+                case = self.case("wal", "check")
+                for path in (case.root, case.state, *(os.path.join(case.state, n)
+                                                      for n in os.listdir(case.state))):
+                    shutil.chown(path, test_pool.NOBODY, test_pool.NOBODY)
+                with open(victim, "w", encoding="ascii") as f:
+                    f.write("root's")
+                os.chmod(victim, 0o600)
+                before = look()
+                more = {"FAILING_PLAN": "%d=run" % number, "FAILING_RUN":
+                        "cd %s; for f in %s; do test -e $f && ln -%sf %s $f; done; true"
+                        % (case.root, " ".join(names), link, victim)}
+                case.as_nobody(command, more)
+                self.assertEqual(look(), before, (command, more))
+                case.close()
 
 
 if __name__ == "__main__":
