@@ -27,7 +27,8 @@ BEGIN {
 	only("cjson/cJSON.h", "base/json_in.c")
 	only("cJSON.h", "base/json_in.c")
 	only("curl/curl.h", "outbound/fetch.c registry/get_token.c registry/follow.c client/client.c")
-	only("openssl/err.h", "renew/sign.c")
+	only("jose/jose.h", "secret/jws.c")
+	only("openssl/err.h", "renew/sign.c secret/jws.c")
 	only("openssl/evp.h", "renew/sign.c")
 	only("openssl/pem.h", "renew/sign.c")
 	# Encryption is in secret/; the others wipe memory, decode base64, draw a random request id or hash the entries of a table.

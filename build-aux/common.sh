@@ -38,6 +38,7 @@ libsodium-dev   has_library libsodium
 libssl-dev      has_library libcrypto
 libseccomp-dev  has_library libseccomp
 libcurl4-openssl-dev has_library libcurl
+libjose-dev     has_library jose
 '
 packages_to_test='
 check           has_library check

@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 struct actor {
-	const char *via;    /* key, proxy, open, command, housekeeper, verifier, none; never NULL */
-	int64_t account_id; /* 0: no account */
-	int64_t key_id;	    /* the key used; 0: none */
-	const char *proxy_user; /* the user the web server authenticated; NULL: none */
+	const char *
+		via; /* key, token, proxy, open, command, housekeeper, verifier, none; never NULL */
+	int64_t account_id;	/* 0: no account */
+	int64_t key_id;		/* the key used; 0: none */
+	const char *proxy_user; /* the user the web server authenticated, or whom a token is for;
+				   NULL: none */
 	const char *address;	/* NULL: not over a network */
 	const char *request_id; /* NULL: no request */
 	bool answered;		/* it gets an answer with a status */

@@ -11,6 +11,7 @@
 #include "access/permissions.h"
 #include "access/power.h"
 #include "access/refusals.h"
+#include "access/token_keys.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/settings.h"
@@ -36,7 +37,8 @@ struct identity {
 		*memberships; /* of user_id; not loaded for machines that need none */
 	size_t membership_count;
 	struct owners owners;	/* accounts whose rows it sees */
-	const char *proxy_user; /* user the web server authenticated, verified; NULL: none */
+	const char *proxy_user; /* user the web server authenticated, or subject and issuer of a
+				   token, verified; NULL: none */
 	bool proxy_unknown;	/* ERR_FORBIDDEN because that name has no account yet */
 	int64_t key_id;		/* the key used; 0: none */
 	struct power key;	/* what that key allows; unbounded without a key */
@@ -44,7 +46,8 @@ struct identity {
 	int64_t maker_id;	/* the account that created a project's key; 0: unknown */
 	int64_t person_id;	/* the user who created a project's key, whose limits apply; 0: the
 				   account's own limits apply */
-	const char *via; /* how it authenticated, for the audit log: key, proxy, open, command */
+	const char *
+		via; /* how it authenticated, for the audit log: key, token, proxy, open, command */
 };
 
 struct auth {
@@ -56,7 +59,8 @@ struct auth {
 	bool proxy_create_users; /* create accounts for unknown users instead of refusing them */
 	const struct group_grant *groups;
 	size_t group_count;
-	struct limit failures;	   /* of sign-ins */
+	struct limit failures; /* of sign-ins */
+	struct token_settings tokens;
 	struct refusals *refusals; /* refused sign-ins, for the audit log; NULL: not recorded */
 };
 

@@ -18,7 +18,8 @@ enum {
 	REFUSALS_MINUTES = 5,	/* minutes that fit before they are written */
 	REFUSALS_MAX = (REFUSALS_A_MINUTE + 1) * REFUSALS_MINUTES,
 	REFUSAL_ADDRESS_SIZE = 46,
-	REFUSAL_NAME_SIZE = 64, /* a longer name is left out */
+	REFUSAL_NAME_SIZE = 64,	 /* a longer name is left out */
+	REFUSAL_USER_SIZE = 256, /* and a longer user */
 };
 
 struct refusal {
@@ -27,7 +28,8 @@ struct refusal {
 	int status;			    /* of the last answer: 401, 403, 429 */
 	char address[REFUSAL_ADDRESS_SIZE]; /* "" for the rest of a minute */
 	char key[REFUSAL_NAME_SIZE];	    /* an access key, or "" */
-	char user[REFUSAL_NAME_SIZE];	    /* user the web server authenticated, or "" */
+	char user[REFUSAL_USER_SIZE];	    /* user the web server authenticated, or whom a token
+					       is for, or "" */
 	/* For a caller who was signed in, static texts: what was refused, and how the caller had
 	 * authenticated. */
 	const char *event, *type, *via; /* NULL: the sign-in was refused */

@@ -1,4 +1,6 @@
-/* sign_in: finds out who sent a request, by API key, session or reverse-proxy authentication. */
+/* sign_in: finds out who sent a request, by API key, token, session or reverse-proxy
+ * authentication.
+ */
 #include "access/sign_in.h"
 
 #include <string.h>
@@ -7,6 +9,7 @@
 #include "access/identity.h"
 #include "access/permissions.h"
 #include "access/proxy.h"
+#include "access/token.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/http.h"
@@ -80,13 +83,21 @@ note_refusal(const struct auth *auth, const char *client, const char *access, co
 	refusals_add(auth->refusals, &one);
 }
 
+/* access: what is counted besides the address, an access key or a token. */
+static void
+sign_in_count(const struct auth *auth, const char *client, const char *access, const char *user,
+	      int64_t now_ms)
+{
+	if (limiter_failed(&auth->failures, client, access, now_ms / 1000))
+		log_warn("too many failed sign-ins from %.64s: it has to wait", client);
+	note_refusal(auth, client, access, user, now_ms, ERR_UNAUTHORIZED);
+}
+
 static enum err
 sign_in_failed(const struct auth *auth, const char *client, const char *access, int64_t now_ms,
 	       struct error *e)
 {
-	if (limiter_failed(&auth->failures, client, access, now_ms / 1000))
-		log_warn("too many failed sign-ins from %.64s: it has to wait", client);
-	note_refusal(auth, client, access, NULL, now_ms, ERR_UNAUTHORIZED);
+	sign_in_count(auth, client, access, NULL, now_ms);
 	return err_set(e, ERR_UNAUTHORIZED, NULL, NULL);
 }
 
@@ -130,21 +141,31 @@ identity_of_key(const struct auth *auth, struct arena *a, const struct record *k
 	return ERR_NONE;
 }
 
+/* 0 if the address may sign in; else ERR_TOO_MANY. */
+static enum err
+sign_in_wait(const struct auth *auth, const char *client, const char *access, int64_t now_ms,
+	     struct error *e)
+{
+	unsigned wait_s = limiter_wait_s(&auth->failures, client, access, now_ms / 1000);
+
+	if (wait_s == 0)
+		return ERR_NONE;
+	e->retry_after_s = wait_s;
+	note_refusal(auth, client, access, NULL, now_ms, ERR_TOO_MANY);
+	return err_set(e, ERR_TOO_MANY, NULL,
+		       "Too many sign-ins from this address have failed: wait as long as "
+		       "Retry-After says.");
+}
+
 static enum err
 identify_key(const struct auth *auth, struct arena *a, const char *client, int64_t now_ms,
 	     const char *access, const char *secret, struct identity *out, struct error *e)
 {
 	struct record key = {0}, account = {0};
 	enum store_rc rc = STORE_NONE;
-	unsigned wait_s = limiter_wait_s(&auth->failures, client, access, now_ms / 1000);
 
-	if (wait_s > 0) {
-		e->retry_after_s = wait_s;
-		note_refusal(auth, client, access, NULL, now_ms, ERR_TOO_MANY);
-		return err_set(e, ERR_TOO_MANY, NULL,
-			       "Too many sign-ins from this address have failed: wait as long as "
-			       "Retry-After says.");
-	}
+	if (sign_in_wait(auth, client, access, now_ms, e) != ERR_NONE)
+		return e->code;
 	if (http_utf8_valid(access, strlen(access)))
 		rc = store_find_key(auth->store, a, access, &key, &account);
 	if (rc != STORE_OK && rc != STORE_NONE)
@@ -261,13 +282,85 @@ identify_session(const struct auth *auth, struct arena *a, const struct request 
 	return ERR_NONE;
 }
 
+/* The project that a token's section names. */
+static enum err
+find_project(const struct auth *auth, struct arena *a, const struct token_rule *rule,
+	     struct record *out, struct error *e)
+{
+	enum store_rc rc =
+		store_get(auth->store, a, &family_account, rule->project_id, &owners_all, out);
+
+	if (rc != STORE_OK && rc != STORE_NONE)
+		return store_err(rc, e);
+	if (rc == STORE_OK && (out->type->flags & TYPE_PROJECT) != 0 &&
+	    record_state(out) == ST_ACTIVE)
+		return ERR_NONE;
+	log_error("[token %s]: the project 1a%lld does not exist or is not active", rule->name,
+		  (long long)rule->project_id);
+	return err_set(
+		e, ERR_UNAUTHORIZED, NULL,
+		"The token is accepted, but the project that it is for is not active: ask an "
+		"administrator.");
+}
+
+/* What a section gives: as a key of the project with the role reveal and these bounds would have
+ * it.
+ */
+static struct power
+power_of_rule(const struct token_rule *rule)
+{
+	return (struct power){.account_id = rule->project_id,
+			      .rank = RANK_NONE,
+			      .active = true,
+			      .role = "reveal",
+			      .networks = rule->networks[0] != '\0' ? rule->networks : NULL,
+			      .registry_ids = rule->registries[0] != '\0' ? rule->registries : NULL,
+			      .path_prefixes = rule->paths[0] != '\0' ? rule->paths : NULL,
+			      .reveal = true};
+}
+
+/* Nothing of a token is stored: it is what a key would be, until it expires. */
+static enum err
+identify_token(const struct auth *auth, struct arena *a, const char *client, int64_t now_ms,
+	       const char *text, struct identity *out, struct error *e)
+{
+	struct web_token token;
+	struct record project = {0};
+
+	if (sign_in_wait(auth, client, text, now_ms, e) != ERR_NONE)
+		return e->code;
+	enum err rc = token_check(&auth->tokens, a, text, client, now_ms, &token, e);
+	if (rc == ERR_NONE)
+		rc = find_project(auth, a, token.rule, &project, e);
+	if (rc == ERR_NONE)
+		rc = identity_of_account(auth, a, &project, out, e);
+	if (rc == ERR_UNAUTHORIZED)
+		sign_in_count(auth, client, text, token.who, now_ms);
+	if (rc != ERR_NONE)
+		return rc;
+	out->via = "token";
+	out->proxy_user = token.who;
+	out->key = power_of_rule(token.rule);
+	out->key.expires_ms = token.expires_ms;
+	out->role = identity_narrow(out->key.role, out->role, out->scoped);
+	return ERR_NONE;
+}
+
 static enum err
 identify_headers(const struct auth *auth, struct arena *a, const struct request *request,
 		 int64_t now_ms, struct identity *out, struct error *e)
 {
 	const char *access = NULL, *secret = NULL, *other_access = NULL, *other_secret = NULL;
 	bool basic = request->authorization != NULL, header = request->api_key != NULL;
+	const char *token = auth->tokens.count > 0 ? token_of_header(request->authorization) : NULL;
 
+	if (token != NULL && header)
+		return err_set(
+			e, ERR_BAD_REQUEST, NULL,
+			"There are a token in Authorization and a key in X-API-Key: send one "
+			"of them.");
+	if (token != NULL)
+		return identify_token(auth, a, client_of(request), now_ms, token, out, e);
 	if (!basic && !header)
 		return identify_session(auth, a, request, now_ms, out, e);
 	if ((basic && !http_basic_parse(a, request->authorization, &access, &secret)) ||

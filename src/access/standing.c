@@ -6,11 +6,17 @@
 #include "base/clock.h"
 
 static bool
+is_current(const struct power *power)
+{
+	return power->expires_ms == 0 || power->expires_ms > clock_wall_ms();
+}
+
+static bool
 key_stands(const struct identity *id, const struct standing *now)
 {
 	struct power power = power_of_key(&now->key);
 
-	if (!now->has_key || (power.expires_ms != 0 && power.expires_ms <= clock_wall_ms()))
+	if (!now->has_key || !is_current(&power))
 		return false;
 	power.rank = RANK_FULL;
 	if (id->maker_id != 0)
@@ -23,7 +29,7 @@ account_stands(const struct identity *id, const struct standing *now)
 {
 	return strcmp(now->kind, id->stored_kind) == 0 &&
 	       strcmp(now->state, state_name(ST_ACTIVE)) == 0 &&
-	       (id->key_id == 0 || key_stands(id, now));
+	       (id->key_id == 0 ? is_current(&id->key) : key_stands(id, now));
 }
 
 /* A session is ended by its own row, not by its key. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "access/proxy.h"
+#include "access/token_rule.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/http.h"
@@ -24,6 +25,7 @@
 #include "base/settings.h"
 #include "registry/url.h"
 #include "renew/program.h"
+#include "secret/jws.h"
 
 #define DEFAULT_FILE "/etc/regcred/regcred.conf"
 
@@ -327,6 +329,7 @@ struct config_file {
 	const char *name;
 	unsigned line;
 	bool in_groups;		      /* after the line [groups] */
+	struct token_rule *token;     /* after a line [token NAME]; NULL: elsewhere */
 	unsigned first[SETTINGS_MAX]; /* line that set the row with this index; 0: none */
 };
 
@@ -368,6 +371,71 @@ read_group(struct settings *s, const struct config_file *file, char *line, char 
 	return true;
 }
 
+static bool
+end_token(struct config_file *file, char why[CONFIG_WHY_MAX])
+{
+	char reason[CONFIG_WHY_MAX];
+	struct token_rule *token = file->token;
+
+	file->token = NULL;
+	if (token == NULL || token_rule_complete(token, reason))
+		return true;
+	return fail(why, "%s:%u: %.*s", file->name, file->line, CONFIG_WHY_MAX / 2, reason);
+}
+
+/* The line "[token NAME]". */
+static bool
+begin_token(struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
+{
+	struct settings *s = file->settings;
+	char *name = line + strlen("[token ");
+
+	name[strcspn(name, "]")] = '\0';
+	if (!jws_is_built())
+		return fail(why,
+			    "%s:%u: this regcred was built without libjose, which checks the "
+			    "tokens of a section [token]: remove the section, or build it with "
+			    "--with-jose",
+			    file->name, file->line);
+	if (!token_rule_name_valid(name))
+		return fail(why,
+			    "%s:%u: the name of a section [token NAME] consists of 1 to 63 "
+			    "letters, digits, - and _",
+			    file->name, file->line);
+	for (size_t i = 0; i < s->token_count; i++)
+		if (strcmp(s->tokens[i].name, name) == 0)
+			return fail(why, "%s:%u: there is a section [token %s] already", file->name,
+				    file->line, name);
+	if (s->token_count == CONFIG_TOKENS_MAX)
+		return fail(why, "%s:%u: there are more than %d sections [token NAME]", file->name,
+			    file->line, CONFIG_TOKENS_MAX);
+	file->token = &s->tokens[s->token_count++];
+	(void)stpcpy(file->token->name, name);
+	return true;
+}
+
+static bool
+read_token_line(const struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
+{
+	char reason[CONFIG_WHY_MAX];
+	char *value = strchr(line, '=');
+
+	if (value == NULL)
+		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
+			    file->line);
+	value = ini_split(line, value);
+	return token_rule_take(file->token, line, value, reason) ||
+	       fail(why, "%s:%u: %.*s", file->name, file->line, CONFIG_WHY_MAX / 2, reason);
+}
+
+static bool
+is_section(const char *line, const char *begin)
+{
+	size_t len = strlen(line);
+
+	return strncmp(line, begin, strlen(begin)) == 0 && line[len - 1] == ']';
+}
+
 /* Settings of earlier versions, and their replacements. */
 static const struct {
 	const char *name, *instead;
@@ -400,12 +468,15 @@ config_take_line(void *arg, unsigned number, char *line)
 	char *value;
 
 	file->line = number;
-	if (strcmp(line, "[regcred]") == 0 || strcmp(line, "[groups]") == 0) {
+	if (is_section(line, "[regcred]") || is_section(line, "[groups]") ||
+	    is_section(line, "[token ")) {
 		file->in_groups = line[1] == 'g';
-		return true;
+		return end_token(file, why) && (line[1] != 't' || begin_token(file, line, why));
 	}
 	if (file->in_groups)
 		return read_group(s, file, line, why);
+	if (file->token != NULL)
+		return read_token_line(file, line, why);
 	value = strchr(line, '=');
 	if (value == NULL)
 		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
@@ -436,8 +507,8 @@ config_read_file(struct settings *s, const char *name, bool must_exist, char why
 	if (text == NULL)
 		return fail(why, "out of memory");
 	ssize_t len = file_read(name, &rules, text, NULL, why, CONFIG_WHY_MAX);
-	bool ok =
-		len >= 0 ? ini_each(text, config_take_line, &file) : errno == ENOENT && !must_exist;
+	bool ok = len >= 0 ? ini_each(text, config_take_line, &file) && end_token(&file, why)
+			   : errno == ENOENT && !must_exist;
 	free(text);
 	return ok;
 }

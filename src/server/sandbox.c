@@ -189,6 +189,9 @@ allow_paths(int rules, const struct settings *s, enum sandbox_for who)
 	if (who == SANDBOX_REFRESHER && (!allow_programs(rules, s->refresh_programs) ||
 					 !allow_path(rules, s->refresh_tokens_dir, LOOK)))
 		return false;
+	for (size_t i = 0; i < s->token_count; i++)
+		if (s->tokens[i].keys[0] == '/' && !allow_around(rules, s->tokens[i].keys, LOOK))
+			return false;
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(system_paths[0]); i++)
 		if (!allow_path(rules, system_paths[i].path, system_paths[i].access))
 			return false;

@@ -161,27 +161,32 @@ tell_journal(const struct settings *s)
 			 s->database, network);
 }
 
-/* A role in a project that does not exist would otherwise go unnoticed. */
-static void
-warn_of_groups(const struct settings *s, struct store *store)
+static bool
+is_no_project(struct store *store, struct arena *a, int64_t id)
 {
-	struct arena *a = arena_new(256 * 1024);
+	struct record project;
+	enum store_rc rc = store_get(store, a, &family_account, id, &owners_all, &project);
 
-	for (size_t i = 0; a != NULL && i < s->group_count; i++) {
-		const struct group_grant *g = &s->groups[i];
-		struct record project;
+	return rc == STORE_NONE ||
+	       (rc == STORE_OK && ((project.type->flags & TYPE_PROJECT) == 0 ||
+				   project.columns[COL_REMOVED].type != VALUE_NULL));
+}
 
-		if (g->kind != NULL)
-			continue;
-		enum store_rc rc =
-			store_get(store, a, &family_account, g->project_id, &owners_all, &project);
-		if (rc == STORE_NONE ||
-		    (rc == STORE_OK && ((project.type->flags & TYPE_PROJECT) == 0 ||
-					project.columns[COL_REMOVED].type != VALUE_NULL)))
+/* A project that does not exist would otherwise go unnoticed. */
+static void
+warn_of_projects(const struct settings *s, struct store *store)
+{
+	struct arena *a = arena_new(1024 * 1024);
+
+	for (size_t i = 0; a != NULL && i < s->group_count; i++)
+		if (s->groups[i].kind == NULL && is_no_project(store, a, s->groups[i].project_id))
 			log_warn("[groups]: %s gives a role in project 1a%lld, which does not "
 				 "exist: correct the line",
-				 g->name, (long long)g->project_id);
-	}
+				 s->groups[i].name, (long long)s->groups[i].project_id);
+	for (size_t i = 0; a != NULL && i < s->token_count; i++)
+		if (is_no_project(store, a, s->tokens[i].project_id))
+			log_warn("[token %s]: the project 1a%lld does not exist: correct the line",
+				 s->tokens[i].name, (long long)s->tokens[i].project_id);
 	if (a != NULL)
 		arena_free(a);
 }
@@ -332,7 +337,7 @@ app_prepare(const struct settings *s, enum prepare how, char why[CONFIG_WHY_MAX]
 	if (right && how != PREPARE_CHECK)
 		right = tell_migration(s, store, ring, how, why);
 	if (right)
-		warn_of_groups(s, store);
+		warn_of_projects(s, store);
 	if (right && how != PREPARE_CHECK)
 		tell_journal(s);
 	store_close(store);
@@ -400,7 +405,14 @@ app_new(const struct settings *s, char why[CONFIG_WHY_MAX])
 				  .proxy_trust_cgi = s->proxy_trust_cgi,
 				  .proxy_create_users = s->proxy_create_users,
 				  .groups = s->groups,
-				  .group_count = s->group_count};
+				  .group_count = s->group_count,
+				  .tokens = {.rules = s->tokens,
+					     .count = s->token_count,
+					     .state_dir = s->state_dir,
+					     .ca_file = s->verify_ca_file,
+					     .proxy = s->verify_proxy,
+					     .timeout_ms = s->verify_timeout_s * 1000,
+					     .seats = app->seats}};
 	app->limits.searches = app->searches;
 	app->limits.rows = s->rows_per_project;
 	app->limits.projects = s->projects_per_user;

@@ -1116,7 +1116,7 @@ static const struct {
 	{PERSON_OWNER, false, "bob", 0, false, ERR_FORBIDDEN, "bob"},
 	{PERSON_OWNER, false, "bob", 0, true, ERR_FORBIDDEN, NULL}, /* who gets an account */
 	{PERSON_OWNER, false, "bob", PERSON_OWNER, true, ERR_FORBIDDEN, "bob"},
-	{PERSON_OWNER, false, LONG_USER, 0, false, ERR_FORBIDDEN, ""},
+	{PERSON_OWNER, false, LONG_USER, 0, false, ERR_FORBIDDEN, LONG_USER},
 	{PERSON_OWNER, false, "alice", PERSON_MEMBER, true, ERR_FORBIDDEN, "alice"},
 	{PERSON_INACTIVE, false, "alice", 0, true, ERR_FORBIDDEN, "alice"},
 	{PERSON_SERVICE, false, "alice", 0, true, ERR_FORBIDDEN, "alice"},

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/settings.h"
+#include "secret/jws.h"
 #include "server/config.h"
 
 static char directory[64];
@@ -264,6 +265,69 @@ START_TEST(groups_have_a_section_of_their_own)
 	ck_assert_str_eq(s.groups[6].name, "[square]");
 	ck_assert_str_eq(s.groups[7].name, "DOM\\#x");
 	ck_assert_str_eq(s.groups[8].name, "\"quoted\"");
+}
+END_TEST
+
+#define TOKEN_LINES "issuer = https://i\naudience = a\nkeys = /k\nproject = 1a5\nclaim.sub = x:*\n"
+
+START_TEST(tokens_have_a_section_each)
+{
+	struct settings s;
+
+	write_file("[token one]\n" TOKEN_LINES "claim.ref = a=b\n[groups]\nops = admin\n"
+		   "[token two-2]\n" TOKEN_LINES "paths = acme, team\n[regcred]\nworkers = 3\n");
+	load(&s);
+	ck_assert_uint_eq(s.token_count, 2);
+	ck_assert_str_eq(s.tokens[0].name, "one");
+	ck_assert_uint_eq(s.tokens[0].claim_count, 2);
+	ck_assert_str_eq(s.tokens[0].claims[1].pattern, "a=b");
+	ck_assert_str_eq(s.tokens[1].name, "two-2");
+	ck_assert_str_eq(s.tokens[1].paths, "acme team");
+	ck_assert_uint_eq(s.group_count, 1);
+	ck_assert_int_eq(s.workers, 3);
+}
+END_TEST
+
+/* clang-format off */
+static const struct { const char *text, *why; } bad_tokens[] = {
+	{ "[token x]\n", "[token x] needs a line `issuer = ...`" },
+	{ "[token x]\nissuer = i\n[regcred]\n", ":3: [token x] needs a line `audience" },
+	{ "[token x]\n[token y]\n" TOKEN_LINES, ":2: [token x] needs" },
+	{ "[token x]\n" TOKEN_LINES "[token x]\n" TOKEN_LINES, ":7: there is a section [token x] already" },
+	{ "[token ]\n", ":1: the name of a section" },
+	{ "[token a b]\n", ":1: the name of a section" },
+	{ "[token ../x]\n", ":1: the name of a section" },
+	{ "[token x]\nworkers = 2\n", ":2: unknown name \"workers\"" },
+	{ "[token x]\nissuer\n", ":2: neither" },
+	{ "[token x]\nissuer = a\nissuer = b\n", ":3: issuer is set twice" },
+	{ "[token x]\nissuer = https://i\naudience = a\nkeys = /k\nproject = 1a5\n", "needs a claim" },
+};
+/* clang-format on */
+
+START_TEST(a_bad_line_of_a_token_is_named)
+{
+	write_file(bad_tokens[_i].text);
+	refuse(NULL, bad_tokens[_i].why);
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_the_sections_of_tokens)
+{
+	static char text[(CONFIG_TOKENS_MAX + 1) * (sizeof(TOKEN_LINES) + 16)];
+	size_t len = 0;
+
+	for (int i = 0; i <= CONFIG_TOKENS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "[token t%d]\n" TOKEN_LINES,
+					i);
+	write_file(text);
+	refuse(NULL, "more than 64 sections");
+}
+END_TEST
+
+START_TEST(without_the_library_there_are_no_tokens)
+{
+	write_file("[token one]\n" TOKEN_LINES);
+	refuse(NULL, "built without libjose");
 }
 END_TEST
 
@@ -624,6 +688,13 @@ suite(void)
 	tcase_add_loop_test(t, a_bad_line_is_named_with_its_file_and_number, 0, COUNT(bad_files));
 	tcase_add_test(t, groups_have_a_section_of_their_own);
 	tcase_add_test(t, there_is_a_limit_to_the_lines_of_groups);
+	if (jws_is_built()) {
+		tcase_add_test(t, tokens_have_a_section_each);
+		tcase_add_loop_test(t, a_bad_line_of_a_token_is_named, 0, COUNT(bad_tokens));
+		tcase_add_test(t, there_is_a_limit_to_the_sections_of_tokens);
+	} else {
+		tcase_add_test(t, without_the_library_there_are_no_tokens);
+	}
 	tcase_add_test(t, sign_on_needs_a_token_and_excludes_the_open_mode);
 	tcase_add_test(t, a_nul_byte_in_the_file_is_refused);
 	tcase_add_test(t, a_named_file_must_exist);
