@@ -30,14 +30,15 @@ cache_seconds(const char *setting)
 	return seconds <= DAY_S ? seconds : -1;
 }
 
-/* NULL: there is no cache. */
+/* NULL: there is no cache. What it keeps is sealed with the key, and a token is another each time.
+ */
 static const char *
 cache_path(const struct client *c, const char *registry)
 {
 	const char *home = getenv("XDG_CACHE_HOME"), *sub = "";
 	const struct client_settings *s = c->settings;
 
-	if (cache_seconds(s->cache) <= 0)
+	if (cache_seconds(s->cache) <= 0 || *s->token != '\0')
 		return NULL;
 	if (home == NULL || *home != '/') {
 		home = getenv("HOME");

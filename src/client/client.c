@@ -148,6 +148,43 @@ copy_setting(char out[CLIENT_TEXT_MAX], const char *name, char why[CLIENT_WHY_MA
 	return true;
 }
 
+/* A token is one word. */
+static bool
+client_take_token(struct client_settings *out, const char *token, const char *from,
+		  char why[CLIENT_WHY_MAX])
+{
+	size_t len = strspn(token, DIGITS LETTERS "-_.");
+
+	if (len == 0 || len > CLIENT_TOKEN_MAX || token[len + strspn(token + len, "\r\n")] != '\0')
+		return client_refuse(why,
+				     "%s is not a web token: three parts of letters, digits, - and "
+				     "_ with dots between, of %d bytes at most",
+				     from, CLIENT_TOKEN_MAX);
+	memcpy(out->token, token, len);
+	out->token[len] = '\0';
+	(void)stpcpy(out->access_key, "(web token)"); /* what people are shown in its place */
+	*out->secret_key = '\0';
+	return true;
+}
+
+/* The file may be one that Kubernetes mounts, which others may read: it is new each hour. */
+static bool
+client_read_token(struct client_settings *out, char why[CLIENT_WHY_MAX])
+{
+	static const struct file_rules rules = {.max = CLIENT_TOKEN_MAX + 2};
+	const char *token = getenv("REGCRED_TOKEN"), *path = getenv("REGCRED_TOKEN_FILE");
+	char text[CLIENT_TOKEN_MAX + 3];
+
+	if (token != NULL && *token != '\0')
+		return client_take_token(out, token, "REGCRED_TOKEN", why);
+	if (path == NULL || *path == '\0')
+		return true;
+	bool ok = file_read(path, &rules, text, NULL, why, CLIENT_WHY_MAX) >= 0 &&
+		  client_take_token(out, text, path, why);
+	explicit_bzero(text, sizeof(text));
+	return ok;
+}
+
 static bool
 client_read_environment(struct client_settings *out, char why[CLIENT_WHY_MAX])
 {
@@ -188,19 +225,30 @@ client_read_file(struct client_settings *out, char why[CLIENT_WHY_MAX])
 bool
 client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 {
+	return client_settings_load_token(out, NULL, why);
+}
+
+bool
+client_settings_load_token(struct client_settings *out, const char *token, char why[CLIENT_WHY_MAX])
+{
 	const char *url = getenv("REGCRED_URL");
 	bool by_environment = url != NULL && *url != '\0';
 
 	*out = (struct client_settings){.url = ""};
 	if (!(by_environment ? client_read_environment(out, why) : client_read_file(out, why)))
 		return false;
+	if (!(token != NULL    ? client_take_token(out, token, "the token of the request", why)
+	      : by_environment ? client_read_token(out, why)
+			       : true))
+		return false;
 	if (*out->url == '\0')
 		return client_refuse(why, "the file of `regcred login` has no url: log in again");
-	if (*out->access_key == '\0' || *out->secret_key == '\0')
+	if (*out->token == '\0' && (*out->access_key == '\0' || *out->secret_key == '\0'))
 		return client_refuse(
 			why, by_environment
 				     ? "no key: set REGCRED_API_KEY_FILE to a file "
-				       "of mode 0600 with access_key and secret_key"
+				       "of mode 0600 with access_key and secret_key, or "
+				       "REGCRED_TOKEN to a web token"
 				     : "the file of `regcred login` has no key: log in again");
 	return true;
 }
@@ -381,15 +429,20 @@ client_ask(struct client *c, const char *method, const char *path, const char *b
 {
 	const char *match =
 		c->if_match != NULL ? arena_printf(c->arena, "If-Match: %s", c->if_match) : NULL;
+	bool by_token = *c->settings->token != '\0';
+	const char *bearer =
+		by_token ? arena_printf(c->arena, "Authorization: Bearer %s", c->settings->token)
+			 : NULL;
 	const char *const headers[] = {"Accept: application/json", "Content-Type: application/json",
-				       match, NULL};
-	bool lost = c->if_match != NULL && match == NULL; /* out of memory */
+				       match != NULL ? match : bearer,
+				       match != NULL ? bearer : NULL, NULL};
+	bool lost = arena_failed(c->arena);
 	const struct fetch_request request = {
 		.url = arena_printf(c->arena, "%s/%s", c->root, path),
 		.method = method,
 		.headers = headers,
-		.user = c->settings->access_key,
-		.password = c->settings->secret_key,
+		.user = by_token ? NULL : c->settings->access_key,
+		.password = by_token ? NULL : c->settings->secret_key,
 		.body = body,
 		.answer_max = CLIENT_ANSWER_MAX,
 		.timeout_ms = c->each_ms != 0 ? c->each_ms : c->deadline_ms - clock_ms(),
@@ -417,7 +470,7 @@ static const struct {
 	long status;
 	const char *sentence;
 } meanings[] = {
-	{ 401, "the server does not accept this key; run `regcred login` with a valid one" },
+	{ 401, "the server does not accept this key or token; run `regcred login` with a valid key" },
 	{ 403, "your key may not do that" },
 	{ 404, "not found, or your key has no access to it" },
 	{ 413, "the login is longer than the 64 KiB that the server takes" },

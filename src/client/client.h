@@ -2,7 +2,8 @@
  *
  * The server's address and the key come from the environment if REGCRED_URL is set, else from the
  * file that `regcred login` wrote. The two are never mixed, so that a key is sent only to the
- * server it belongs to.
+ * server it belongs to. In place of a key the environment may have a web token (JWT), which another
+ * issuer gave to a job or a pod: REGCRED_TOKEN, or a file that REGCRED_TOKEN_FILE names.
  *
  *   struct client_settings settings;
  *   struct client c;
@@ -31,12 +32,14 @@ enum {
 	CLIENT_ANSWER_MAX = 1024 * 1024, /* of an answer */
 	CLIENT_NODES_MAX = 100000,	 /* values in an answer */
 	CLIENT_WHY_MAX = 1024,
+	CLIENT_TOKEN_MAX = 8 * 1024, /* bytes of a web token: the server takes no more */
 };
 
 struct client_settings {
 	char url[CLIENT_TEXT_MAX];	  /* "https://creds.example[/prefix][/v1/projects/1a5]" */
 	char access_key[CLIENT_TEXT_MAX]; /* these two: */
 	char secret_key[CLIENT_TEXT_MAX]; /* an apiKey of the server */
+	char token[CLIENT_TOKEN_MAX + 1]; /* sent in place of the key; "": there is none */
 	char ca_file[CLIENT_TEXT_MAX]; /* CA certificates to verify the server; "": the system's */
 	char cache[CLIENT_TEXT_MAX];   /* how long the helper keeps a login, "1h"; "": not at all */
 	char allow_http[CLIENT_TEXT_MAX]; /* "yes": the key may be sent unencrypted; always allowed
@@ -46,6 +49,9 @@ struct client_settings {
 /* Loads the settings from the environment or the file; false with a sentence in why. */
 bool client_settings_load(struct client_settings *out, char why[CLIENT_WHY_MAX])
 	__attribute__((warn_unused_result));
+/* The same with this token; NULL: with the one of the environment, if it has one. */
+bool client_settings_load_token(struct client_settings *out, const char *token,
+				char why[CLIENT_WHY_MAX]) __attribute__((warn_unused_result));
 /* The lines `name = value` of one file: url, access_key, secret_key, ca_file.  The output of
  * `regcred key create` (REGCRED_ACCESS_KEY=…) is accepted as well.  Refuses a file unless it
  * belongs to the caller or root and nobody else may read it. */

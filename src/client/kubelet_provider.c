@@ -34,6 +34,7 @@ struct provider {
 	char why[CLIENT_WHY_MAX];
 	char input[INPUT_MAX + 1];
 	const char *image, *version;
+	const char *token; /* of the pod's service account; NULL: the node's key is used */
 };
 
 static int
@@ -61,6 +62,9 @@ read_request(struct provider *p)
 	kind = client_text(request, "kind");
 	p->version = client_text(request, "apiVersion");
 	p->image = client_text(request, "image");
+	p->token = client_text(request, "serviceAccountToken");
+	if (p->token != NULL && *p->token == '\0')
+		p->token = NULL;
 	if (kind == NULL || strcmp(kind, "CredentialProviderRequest") != 0 || p->version == NULL ||
 	    strncmp(p->version, group, sizeof(group) - 1) != 0)
 		return "standard input is not a CredentialProviderRequest: see apiVersion in the "
@@ -123,7 +127,7 @@ provide(struct provider *p)
 
 	if (wrong != NULL)
 		return provider_fail(wrong);
-	if (!client_settings_load(&p->settings, p->why) ||
+	if (!client_settings_load_token(&p->settings, p->token, p->why) ||
 	    !client_open(&p->client, p->arena, &p->settings, 2 * (int64_t)TIMEOUT_MS, p->why))
 		return provider_fail(p->why);
 	if (ask_twice(p, &answer))

@@ -33,9 +33,24 @@ print_variable(struct client_call *c, const char *name, const char *value)
 		(void)printf("      - name: %s\n        value: %s\n", name, yaml_text(c, value));
 }
 
+/* By the token of a pod's service account, which the kubelet gets for this audience; else by a key
+ * of the node. Logins are kept apart by service account. */
+static void
+print_identity(struct client_call *c, const char *audience, const char *key_file)
+{
+	if (audience == NULL) {
+		print_variable(c, "REGCRED_API_KEY_FILE", key_file);
+		return;
+	}
+	(void)printf("    tokenAttributes:\n      serviceAccountTokenAudience: %s\n"
+		     "      cacheType: ServiceAccount\n      requireServiceAccount: true\n",
+		     yaml_text(c, audience));
+}
+
 int
 client_kubelet_setup(struct client_call *c)
 {
+	const char *audience = arguments_value(c->arguments, "audience", NULL);
 	const char *key_file = arguments_value(c->arguments, "key-file", "/etc/regcred/node.key");
 	const char *url = getenv("REGCRED_URL");
 
@@ -52,10 +67,15 @@ client_kubelet_setup(struct client_call *c)
 		url = c->settings.url;
 	}
 	(void)printf("# For kubelet --image-credential-provider-config; the program goes into the "
-		     "directory of\n# --image-credential-provider-bin-dir.  %s: mode 0600, owner "
-		     "root, the lines access_key = ... and\n# secret_key = ... of a key of the "
-		     "role reveal (regcred key create --for host).\n",
-		     key_file);
+		     "directory of\n# --image-credential-provider-bin-dir.  ");
+	if (audience == NULL)
+		(void)printf("%s: mode 0600, owner root, the lines access_key = ... and\n"
+			     "# secret_key = ... of a key of the role reveal (regcred key create "
+			     "--for host).\n",
+			     key_file);
+	else
+		(void)printf("Pods sign in by their service accounts, as\n# a section [token "
+			     "NAME] of the server's regcred.conf says (docs/identities.md).\n");
 	(void)printf("apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\n"
 		     "providers:\n  - name: regcred-kubelet-provider\n"
 		     "    apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
@@ -64,7 +84,7 @@ client_kubelet_setup(struct client_call *c)
 		(void)printf("      - %s\n", yaml_text(c, c->arguments->words[i]));
 	(void)printf("    env:\n");
 	print_variable(c, "REGCRED_URL", url);
-	print_variable(c, "REGCRED_API_KEY_FILE", key_file);
 	print_variable(c, "REGCRED_API_CA_FILE", c->settings.ca_file);
+	print_identity(c, audience, key_file);
 	return EXIT_OK;
 }

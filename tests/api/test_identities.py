@@ -362,6 +362,95 @@ class KeySets(Base):
         self.gets(self.token())
 
 
+class Clients(Base):
+    def setUp(self):
+        super().setUp()
+        self.home = tempfile.mkdtemp(prefix="rc-job-")
+        self.addCleanup(shutil.rmtree, self.home)
+
+    def run_it(self, program, *words, stdin="", **more):
+        env = {"PATH": "/usr/bin:/bin", "HOME": self.home, "REGCRED_URL": site.base,
+               "REGCRED_API_TIMEOUT": "60"}
+        env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
+        env.update(more)
+        return subprocess.run([harness.program(program), *words], input=stdin, env=env, text=True,
+                              capture_output=True, timeout=60)
+
+    def file(self, text):
+        path = os.path.join(self.home, "token")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def test_the_helper_in_a_job(self):
+        user, secret = rig.logins["quay.io/acme/app"]
+        token = self.token(claims=claims_of(GITHUB, AUDIENCE, "repo:acme/app:environment:production",
+                                            repository_owner="acme", environment="production"))
+        for more in ({"REGCRED_TOKEN": token}, {"REGCRED_TOKEN_FILE": self.file(token + "\n")},
+                     {"REGCRED_TOKEN": token, "REGCRED_CACHE": "1h"}):
+            done = self.run_it("docker-credential-regcred", "get", stdin="quay.io", **more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+            self.assertEqual(json.loads(done.stdout), {"ServerURL": "quay.io", "Username": user,
+                                                       "Secret": secret})
+        self.assertEqual(os.listdir(self.home), ["token"])      # nothing is cached
+        done = self.run_it("docker-credential-regcred", "store", stdin=json.dumps(
+            {"ServerURL": "quay.io", "Username": "u", "Secret": "s"}), REGCRED_TOKEN=token)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        done = self.run_it("docker-credential-regcred", "erase", stdin="quay.io",
+                           REGCRED_TOKEN=token)
+        self.assertNotIn("Traceback", done.stdout)
+        done = self.run_it("regcred", "which", "quay.io/acme/app", REGCRED_TOKEN=token)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(user, done.stdout)
+        done = self.run_it("regcred", "whoami", REGCRED_TOKEN=token)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("(web token)", done.stdout)
+        for bad, word in (("a b", "not a web token"), ("x" * 9000, "not a web token")):
+            done = self.run_it("docker-credential-regcred", "get", stdin="quay.io",
+                               REGCRED_TOKEN=bad)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(word, done.stdout)
+            self.assertNotIn(bad, done.stdout)
+        done = self.run_it("docker-credential-regcred", "get", stdin="quay.io",
+                           REGCRED_TOKEN=self.token(exp=int(time.time()) - 100))
+        self.assertIn("it has expired: get a new one", done.stdout)
+        done = self.run_it("docker-credential-regcred", "get", stdin="quay.io",
+                           REGCRED_TOKEN_FILE=self.home + "/none")
+        self.assertIn("No such file", done.stdout)
+
+    def provide(self, image, **request):
+        body = dict({"kind": "CredentialProviderRequest", "image": image,
+                     "apiVersion": "credentialprovider.kubelet.k8s.io/v1"}, **request)
+        return self.run_it("regcred-kubelet-provider", stdin=json.dumps(body))
+
+    def test_the_kubelet_with_a_service_account(self):
+        user, secret = rig.logins["ghcr.io/acme/app"]
+        done = self.provide("ghcr.io/acme/app", serviceAccountToken=self.token(),
+                            serviceAccountAnnotations={})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["cacheKeyType"], answer["auth"]),
+                         ("Image", {"ghcr.io/acme/app": {"username": user, "password": secret}}))
+        done = self.provide("quay.io/acme/app", serviceAccountToken=self.token())
+        self.assertEqual(json.loads(done.stdout)["auth"], {})
+        token = self.token(sub="system:serviceaccount:team-b:puller")
+        done = self.provide("ghcr.io/acme/app", serviceAccountToken=token)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("its claim sub is not", done.stderr)
+        self.assertNotIn(token[-40:], done.stderr)
+        done = self.provide("ghcr.io/acme/app")
+        self.assertIn("no key", done.stderr)
+
+    def test_the_configuration_of_the_kubelet(self):
+        done = self.run_it("regcred", "kubelet-setup", "--audience", AUDIENCE, "ghcr.io")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("    tokenAttributes:\n      serviceAccountTokenAudience: \"%s\"\n"
+                      "      cacheType: ServiceAccount\n      requireServiceAccount: true\n"
+                      % AUDIENCE, done.stdout)
+        self.assertNotIn("KEY_FILE", done.stdout)
+        self.assertIn("      - name: REGCRED_URL\n        value: \"%s\"\n" % site.base, done.stdout)
+
+
 class Limits(unittest.TestCase):
     def test_without_a_section_there_are_no_tokens(self):
         other = harness.Site()

@@ -178,11 +178,17 @@ class Protocol(Base):
             thread.join(120)
         self.assertEqual(seen, [{"ghcr.io": login}] * 30)
 
-    def test_service_accounts_are_not_read(self):
+    def test_annotations_are_not_read_and_a_token_takes_the_place_of_the_key(self):
+        """What a token may do: test_identities."""
         login = self.login()
-        self.assertEqual(self.answer("ghcr.io/x", serviceAccountToken=site.plant(),
+        self.assertEqual(self.answer("ghcr.io/x", serviceAccountToken="",
                                      serviceAccountAnnotations={"a": "b"})["auth"],
                                      {"ghcr.io": login})
+        secret = site.plant()
+        self.assertNotIn(secret, self.fails("not a web token", image="ghcr.io/x",
+                                            serviceAccountToken=secret).stderr)
+        self.fails("does not accept this key or token", image="ghcr.io/x",
+                   serviceAccountToken="e30.e30.e30")
 
 
 class BadLuck(Base):
