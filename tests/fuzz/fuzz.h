@@ -14,7 +14,7 @@
 /* clang-format off */
 #define FUZZ_TARGETS(X) \
 	X(basic) X(challenge) X(config) X(control) X(form) X(image) X(json) X(marker) \
-	X(multipart) X(network) X(nginx) X(proxy) X(query) X(registry) X(request) X(sealed) X(target)
+	X(multipart) X(network) X(nginx) X(proxy) X(query) X(registry) X(request) X(sealed) X(target) X(token)
 /* clang-format on */
 
 #define FUZZ_DECLARE(name) void fuzz_##name(const uint8_t *data, size_t size);

@@ -4,9 +4,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access/proxy.h"
+#include "access/token.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/http.h"
@@ -22,6 +24,7 @@
 #include "nginx_check/nginx_check.h"
 #include "registry/challenge.h"
 #include "registry/url.h"
+#include "secret/jws.h"
 #include "secret/key_file.h"
 #include "secret/keyring.h"
 #include "secret/seal.h"
@@ -542,4 +545,55 @@ fuzz_control(const uint8_t *data, size_t size)
 			exit(SKIPPED);
 		faults[i].fn();
 	}
+}
+
+/* token: a web token. Of all texts only the one that was signed is taken, at the time that it is
+ * for. */
+// clang-format off
+static const char fuzz_keys[] =
+	"{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"r1\",\"e\":\"AQAB\",\"n\":\""
+	"r9KtwHUgjSPnA_zXOfGZZo9HzPxxVzGlsk96vrYUllHdL5aJQmHdG43J_A4E4OCOj7dTQS_a"
+	"Ekf-DyBY3xYR13OCIowK8PLNmiDhdWijLt7StoiRqg0BfGzlrJQwTpiSYZy38Dhepjzs17MW"
+	"NauIuPc9h_eYzQQbb1yZgGFx8NRzm_jGXaNZc0OH2DTuX_vLLQTUWyE36k5BU2PHm1pQlT-8"
+	"JCD1Yv3jXe46sot7CV35oB8toBQ-olzGeajNc1Pet0OixRKLVobO06OufKlC2oHY1BzxJiQ5"
+	"JmfsxVgCxUrNx4pxLKbTc9huNEwgI57ACk7-DRwXoeeaUEz7IMB0PQ"
+	"\"}]}";
+static const char fuzz_token_of_issuer[] =
+	"eyJhbGciOiAiUlMyNTYiLCAidHlwIjogIkpXVCIsICJraWQiOiAicjEifQ.eyJpc3MiOiAia"
+	"HR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJhdWQiOiAiaHR0cHM6Ly9jcmVkcy5leGFtcGxlI"
+	"iwgInN1YiI6ICJzeXN0ZW06c2VydmljZWFjY291bnQ6dGVhbS1hOnB1bGxlciIsICJleHAiO"
+	"iAxNzUwMDAzNjAwfQ.M1ex_sriDp4yeYUH_zGcfflfTUDjmfVqu5f1UOOOZIO1JDOYlAMfSA"
+	"aZCrDWguDkkEsVJyqHTlGJf1lA7LK2b_JbdZGNMVELuFJ6hcMeT2MrlOInnaK5uuyuCEm9ui"
+	"HGUXWU0VhY7ZdqffioH4yr_z05NjGpLu51tTUohQW6so7STei1kUDqOF_cqQWgCtcyt4O0Mx"
+	"BcYab0KknyvJRWSU2se_Mb4OR45JbzJOmB-Sn5rdQA95T6gRSuDVv-Nd6moBcuS0cFr-xozd"
+	"Cn3YvIIDfbCJokjQYbvPkx9xfPeplkBeXvU2_rLNWT-UO6Yg8Zv0Wd1Y3XmqNQXsTcjFV4kw";
+// clang-format on
+
+void
+fuzz_token(const uint8_t *data, size_t size)
+{
+	static const int64_t now_ms = INT64_C(1750000000) * 1000;
+	static struct token_rule rule = {.name = "fuzz",
+					 .issuer = "https://issuer.example",
+					 .audience = "https://creds.example",
+					 .project_id = 5,
+					 .claims = {{"sub", "system:serviceaccount:team-a:*"}},
+					 .claim_count = 1};
+	const struct token_settings settings = {.rules = &rule, .count = 1, .state_dir = "/"};
+	const char *file = fuzz_file((const uint8_t *)fuzz_keys, sizeof(fuzz_keys) - 1);
+	struct arena *a = fuzz_arena();
+	struct web_token found;
+	struct error e = {0};
+
+	log_set_level(LOG_ERROR);
+	if (file == NULL || chmod(file, 0600) != 0)
+		return;
+	(void)stpcpy(rule.keys, file);
+	const char *text = fuzz_text(data, size), *after = token_of_header(text);
+	bool right = token_check(&settings, a, after != NULL ? after : text, "192.0.2.1", now_ms,
+				 &found, &e) == ERR_NONE;
+	bool signed_so = strcmp(after != NULL ? after : text, fuzz_token_of_issuer) == 0;
+	FUZZ_MUST(right == ((signed_so && jws_is_built()) != fuzz_wrong));
+	FUZZ_MUST(right == (found.rule != NULL) && right == (e.code == ERR_NONE));
+	FUZZ_MUST(e.code == ERR_NONE || e.detail != NULL);
 }
