@@ -27,7 +27,8 @@ _Static_assert((int)SOURCE__COUNT <= (int)BOARD_SOURCES && (int)RENEW__COUNT <= 
 
 struct renewer {
 	struct renewer_parts parts;
-	struct seats *hosts; /* NULL: there are no threads */
+	struct seats *hosts;	/* NULL: there are no threads */
+	struct seats *accounts; /* likewise: one account has half of them, however many hosts */
 	pthread_mutex_t mutex;
 	pthread_cond_t work;
 	bool stopping;
@@ -42,9 +43,9 @@ static struct list_query
 renew_query(const struct record *after)
 {
 	struct list_query q = {.family = &family_credential,
-			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_EXPIRES) |
-					  COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_SOURCE) |
-					  COL_BIT(COL_SOURCE_CONFIG),
+			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_ACCOUNT_ID) |
+					  COL_BIT(COL_EXPIRES) | COL_BIT(COL_REFRESH_DUE) |
+					  COL_BIT(COL_SOURCE) | COL_BIT(COL_SOURCE_CONFIG),
 			       .owners = owners_all,
 			       .condition_count = 1,
 			       .sort = COL_EXPIRES,
@@ -85,9 +86,36 @@ renew_try_to_take(struct renewer *r, struct renew_job *job, const struct record 
 	return store_write_freeing(r->parts.store, job_take, job) == STORE_OK && job->taken;
 }
 
-/* Looking needs no writers' lock.  *host gets a seat. */
+/* The seats of a login that is being renewed. */
+struct seated {
+	int64_t host, account;
+};
+
 static bool
-renew_take_next(struct renewer *r, struct renew_job *job, int64_t *host)
+renew_sit(struct renewer *r, const struct seated *who)
+{
+	if (r->hosts == NULL)
+		return true;
+	if (!seats_take(r->accounts, who->account))
+		return false;
+	if (seats_take(r->hosts, who->host))
+		return true;
+	seats_leave(r->accounts, who->account);
+	return false;
+}
+
+static void
+renew_rise(struct renewer *r, const struct seated *who)
+{
+	if (r->hosts == NULL)
+		return;
+	seats_leave(r->hosts, who->host);
+	seats_leave(r->accounts, who->account);
+}
+
+/* Looking needs no writers' lock.  *who gets its seats. */
+static bool
+renew_take_next(struct renewer *r, struct renew_job *job, struct seated *who)
 {
 	struct record_list list = {0};
 
@@ -98,13 +126,14 @@ renew_take_next(struct renewer *r, struct renew_job *job, int64_t *host)
 		if (store_list(r->parts.store, job->arena, &q, &list) != STORE_OK)
 			return false;
 		for (size_t i = 0; i < list.count; i++) {
-			*host = renew_host(job->arena, &list.items[i]);
-			if (r->hosts != NULL && !seats_take(r->hosts, *host))
+			*who = (struct seated){
+				.host = renew_host(job->arena, &list.items[i]),
+				.account = list.items[i].columns[COL_ACCOUNT_ID].number};
+			if (!renew_sit(r, who))
 				continue;
 			if (renew_try_to_take(r, job, &list.items[i]))
 				return true;
-			if (r->hosts != NULL)
-				seats_leave(r->hosts, *host);
+			renew_rise(r, who);
 		}
 	} while (list.more && !arena_failed(job->arena));
 	return false;
@@ -193,14 +222,13 @@ renewer_run_one(struct renewer *r)
 {
 	struct renew_job job = {.parts = &r->parts, .arena = arena_new(RENEW_ARENA_MAX)};
 	bool done = false;
-	int64_t host;
+	struct seated who;
 
 	if (job.arena == NULL)
 		return false;
-	if (renew_take_next(r, &job, &host)) {
+	if (renew_take_next(r, &job, &who)) {
 		done = renew_run(r, &job);
-		if (r->hosts != NULL)
-			seats_leave(r->hosts, host);
+		renew_rise(r, &who);
 	} else {
 		done = discard_one(&r->parts);
 	}
@@ -268,7 +296,8 @@ renewer_start(struct renewer *r, size_t threads)
 	if (threads > RENEW_THREADS_MAX)
 		threads = RENEW_THREADS_MAX;
 	r->hosts = seats_new((unsigned)threads, RENEW_PER_HOST);
-	if (r->hosts == NULL)
+	r->accounts = seats_new((unsigned)threads, (unsigned)(threads + 1) / 2);
+	if (r->hosts == NULL || r->accounts == NULL)
 		return false;
 	while (r->thread_count < threads) {
 		if (pthread_create(&r->threads[r->thread_count], NULL, renewer_thread_run, r) != 0)
@@ -290,6 +319,7 @@ renewer_free(struct renewer *r)
 	for (size_t i = 0; i < r->thread_count; i++)
 		(void)pthread_join(r->threads[i], NULL);
 	seats_free(r->hosts);
+	seats_free(r->accounts);
 	(void)pthread_mutex_destroy(&r->mutex);
 	(void)pthread_cond_destroy(&r->work);
 	free(r);

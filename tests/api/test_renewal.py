@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -321,6 +322,26 @@ class Many(Renewing):
         self.assertEqual(set(tenths) - {-1, 10}, set(range(10)))
         for tenth in range(10):
             self.assertTrue(50 <= tenths[tenth] <= 200, tenths)
+
+    def test_silent_sources_of_one_project_leave_half_of_the_threads_to_others(self):
+        """On as many hosts as they like; told by what was asked when, not by time."""
+        silent = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.addCleanup(silent.close)
+        mine = []
+        for n in range(24):
+            config = dict(ecr(), endpoint="http://127.0.0.1:%d/host%d" % (silent.getsockname()[1],
+                                                                          n))
+            mine.append(self.p.credential(self.registry, secretValue=None, source="ecr",
+                                          sourceConfig=config,
+                                          sourceSecret=sources.KEYS[KEY_ID][0])["id"])
+        other = site.project()
+        row = other.credential(other.registry(serverAddress=ADDRESS), secretValue=None,
+                               source="ecr", sourceConfig=ecr(),
+                               sourceSecret=sources.KEYS[KEY_ID][0])["id"]
+        self.assertTrue(harness.wait_until(lambda: self.ok(other.env.get(
+            "registrycredentials/" + row))["refreshResult"] == "refreshed", 60))
+        asked = [self.read(login)["refreshResult"] for login in mine]
+        self.assertGreaterEqual(asked.count(None), 12, asked)
 
     def test_two_pools_make_one_call_for_each_due_row(self):
         ids = self.import_rows(60)
