@@ -156,3 +156,12 @@ source_text(const struct json *config, const char *name)
 	return value != NULL && value->type == JSON_STRING && *value->text != '\0' ? value->text
 										   : NULL;
 }
+
+bool
+source_uses_server(const struct source_row *source, const struct json *config)
+{
+	const struct json *own = json_member(config, "accessKeyId");
+
+	return !source->needs_secret && (own == NULL || own->type != JSON_STRING ||
+					 json_member(config, "webIdentityTokenFile") != NULL);
+}

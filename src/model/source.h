@@ -50,6 +50,10 @@ const struct source_row *source_find(const char *name);
 enum err source_check(const struct source_row *source, const struct json *config, struct arena *a,
 		      struct error *e) __attribute__((warn_unused_result));
 
+/* Whether it would be asked with rights of the server, whatever sourceSecret there is: by a
+ * program, with a file of the server, or with the keys of its machine. */
+bool source_uses_server(const struct source_row *source, const struct json *config);
+
 /* A member of a row's list: name, whether it is required, its type; JSON_TRUE for a boolean. */
 struct source_member {
 	const char *name; /* len bytes of the list */

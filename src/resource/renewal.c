@@ -61,8 +61,25 @@ check_without(const struct record *old, const struct record *row, const struct c
 	return ERR_NONE;
 }
 
+/* A key for some logins lets no program, file or machine of the server sign in for them. */
 static enum err
-check_config(const struct context *c, const struct record *row, struct error *e)
+check_rights(const struct context *c, const struct record *old, const struct record *row,
+	     const struct json *config, struct error *e)
+{
+	const struct source_row *source = source_find(record_text(row, COL_SOURCE));
+
+	if (!power_is_for_logins(&c->id->key) || !source_differs(old, row) ||
+	    !source_uses_server(source, config))
+		return ERR_NONE;
+	return err_set(e, ERR_INVALID_OPTION, "source",
+		       "This key is limited to some logins, and the source would use the server's "
+		       "own rights: name a key of its own in sourceConfig, or use a key without "
+		       "registryIds and pathPrefixes.");
+}
+
+static enum err
+check_config(const struct context *c, const struct record *row, const struct json **out,
+	     struct error *e)
 {
 	const struct source_row *source = source_find(record_text(row, COL_SOURCE));
 	const char *text = record_text(row, COL_SOURCE_CONFIG);
@@ -74,6 +91,7 @@ check_config(const struct context *c, const struct record *row, struct error *e)
 		text = "{}";
 	if (json_parse(c->arena, text, strlen(text), &config, e) != ERR_NONE)
 		return e->code;
+	*out = config;
 	return source_check(source, config, c->arena, e);
 }
 
@@ -149,14 +167,17 @@ enum err
 renewal_check(const struct context *c, const struct record *old, struct record *row,
 	      const struct change *change, uint64_t *columns, struct error *e)
 {
+	const struct json *config = NULL;
+
 	if ((row->type->flags & TYPE_VERIFIED) == 0)
 		return ERR_NONE;
 	if (change->source_secret == NULL)
 		*columns &= ~COL_BIT(COL_SOURCE_SECRET);
 	if (record_text(row, COL_SOURCE) == NULL)
 		return check_without(old, row, change, e);
-	if (check_config(c, row, e) != ERR_NONE ||
+	if (check_config(c, row, &config, e) != ERR_NONE ||
 	    check_source_secret(c, old, row, change, e) != ERR_NONE ||
+	    check_rights(c, old, row, config, e) != ERR_NONE ||
 	    check_secret(c, old, change, columns, e) != ERR_NONE ||
 	    check_expires(old, row, columns, e) != ERR_NONE)
 		return e->code;

@@ -314,6 +314,30 @@ class Versions(RenewalCase):
         self.ok(self.put(row, inside, source="azure", sourceConfig=AZURE, sourceSecret=site.plant()))
         self.err(self.put(row, outside, sourceSecret=site.plant()), 404, "Not Found")
 
+    def test_a_bound_key_uses_no_rights_of_the_server(self):
+        """Whatever sourceSecret it sends: each source that works without one, with each way of
+        naming none."""
+        ours = {"accessKeyId": "AKIASTANDIN0STANDIN0"}
+        file = {"webIdentityTokenFile": "token", "roleArn": "arn:aws:iam::123456789012:role/x"}
+        configs = [("exec", {"program": "any"}), ("exec", {"program": "any", "lifetimeSeconds": 60})]
+        for source in ("ecr", "ecrPublic"):
+            configs += [(source, config) for config in ({}, file, dict(ours, **file))]
+        for bounds in ({"registryIds": [self.registry]}, {"pathPrefixes": ["acme"]}):
+            bound = harness.Client(site, site.new_key(self.env, **bounds), self.env.root)
+            row = self.login(pathPrefix="acme")
+            for source, config in configs:
+                with self.subTest(bounds=bounds, source=source, config=config):
+                    sent = {"source": source, "sourceConfig": config, "sourceSecret": site.plant()}
+                    self.err(self.put(row, bound, **sent), 422, "InvalidOption", "source")
+                    self.err(bound.post("registrycredentials",
+                                        dict(sent, registryId=self.registry, email="e@example.test",
+                                             pathPrefix="acme")), 422, "InvalidOption", "source")
+                    # who has no such bounds may, and the key goes on changing the rest
+                    self.ok(self.put(row, **sent))
+                    self.ok(self.put(row, bound, description=source))
+                    self.ok(self.put(row, source=None))
+            self.ok(self.put(row, bound, source="ecr", sourceConfig=ours, sourceSecret=site.plant()))
+
     def test_a_bound_key_asks_for_its_repositories_only(self):
         row = self.login(pathPrefix="acme")
         bound = harness.Client(site, site.new_key(self.env, pathPrefixes=["acme"]), self.env.root)
