@@ -28,6 +28,7 @@ class Rig:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="rc-issuer-")
+        os.chmod(self.directory, 0o755)     # a CGI may run as another user
         self.config = os.path.join(self.directory, "regcred.conf")
         self.file = os.path.join(self.directory, "cluster.json")
         self.rsa, self.large = Key(self.directory, "r1"), Key(self.directory, "r2", 4096)
@@ -71,6 +72,9 @@ class Rig:
                          "claim.ref_protected = true", "paths = acme"),
             self.section("github", GITHUB, self.issuer.url + "/github",
                          "claim.repository_owner = acme", "claim.environment = production"))
+        if where.is_cgi:        # it has settings of its own
+            with open(self.config, encoding="utf-8") as f:
+                where.front.write("cgi.conf", "state_dir = %s\n%s" % (where.state, f.read()))
         reload(where)
 
     def stop(self):
@@ -136,9 +140,9 @@ class Base(harness.Case):
         return answer
 
     def unknown(self, token, why):
-        """Refused without a reason, which the log tells."""
+        """Refused without a reason, which the log tells (of a CGI the web server's)."""
         self.refused(token, "ask an administrator for the reason")
-        self.assertTrue(harness.wait_until(lambda: why in self.log()), why)
+        self.assertTrue(site.is_cgi or harness.wait_until(lambda: why in self.log()), why)
 
     def log(self):
         with open(site.log, encoding="utf-8", errors="replace") as f:
@@ -163,6 +167,8 @@ class Exchange(Base):
                           if "authenticatedAsAccountId" in row else row["accountId"]),
                          ("token", POD + "@" + CLUSTER, rig.project.id))
         self.refused(self.token(aud="https://other.example"))
+        if site.is_cgi:         # which notes no refusals
+            return
         site.stop_pool()        # who ends writes down what was refused
         site.start_pool()
         site.wait_ready()
@@ -464,6 +470,8 @@ class Limits(unittest.TestCase):
             other.stop()
 
     def test_the_limits_of_keys_hold_for_tokens(self):
+        if site.is_cgi:
+            self.skipTest("a CGI counts nothing")
         mine = Rig()
         self.addCleanup(mine.stop)
         other = harness.Site(environment={"REGCRED_CONFIG": mine.config},
