@@ -13,6 +13,7 @@
 #include "renew/renew.h"
 #include "renew/schedule.h"
 #include "renew/source.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 #include "resource/secrets.h"
 #include "resource/version.h"
@@ -276,11 +277,12 @@ finish_is_alarming(const struct finish *f)
 static enum store_rc
 finish_failure(struct finish *f)
 {
-	int64_t attempt = finish_number(f, COL_REFRESH_ATTEMPT);
+	int64_t attempt = f->job->attempt;
 	int64_t due = schedule_after_failure(
 		f->job->result, attempt, f->context.now_ms, finish_number(f, COL_EXPIRES),
 		f->job->renewal.retry_after_ms, finish_seed(f, attempt));
 
+	finish_set(f, COL_REFRESH_ATTEMPT, value_int(attempt));
 	finish_set(f, COL_REFRESH_DUE, due != 0 ? value_int(due) : value_null());
 	finish_set(f, COL_TRANSITION_TEXT,
 		   finish_is_alarming(f) ? value_text(finish_message(f)) : value_null());
@@ -322,12 +324,27 @@ finish_rescue(struct finish *f)
 {
 	enum store_rc rc = finish_store_secret(f);
 
+	finish_set(f, COL_REFRESH_ATTEMPT, value_null());
 	if (rc == STORE_OK)
 		rc = finish_note_success(f);
 	f->given &= ~(COL_BIT(COL_EXPIRES) | COL_BIT(COL_SOURCE_HANDLE));
 	return rc == STORE_OK
 		       ? store_update(f->tx, &family_credential, f->job->id, f->columns, f->given)
 		       : rc;
+}
+
+/* Who waits until the source has been asked need not wait for the end of the lease. */
+static enum store_rc
+finish_let_go(struct finish *f)
+{
+	const struct value *due = &f->row.columns[COL_REFRESH_DUE];
+
+	if (finish_number(f, COL_REFRESH_ATTEMPT) != -f->job->due_ms)
+		return STORE_OK;
+	finish_set(f, COL_REFRESH_ATTEMPT, value_null());
+	if (due->type == VALUE_INT && due->number == f->job->due_ms + RENEWAL_AFTER_MS)
+		finish_set(f, COL_REFRESH_DUE, value_int(f->context.now_ms));
+	return store_update(f->tx, &family_credential, f->job->id, f->columns, f->given);
 }
 
 /* A change made meanwhile wins: then the secret may be one of another source. */
@@ -348,7 +365,7 @@ job_finish(struct store_tx *tx, void *arg)
 		    f.row.columns[COL_REFRESH_DUE].type == VALUE_INT &&
 		    f.row.columns[COL_REFRESH_DUE].number == job->due_ms;
 	if (!mine && !finish_is_stranded(&f))
-		return ERR_NONE;
+		return finish_let_go(&f) == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 	rc = login_find_address(NULL, tx, job->arena, &f.row);
 	if (rc != STORE_OK)
 		return ERR_INTERNAL;

@@ -25,6 +25,7 @@ struct renew_job {
 	enum source_id source_id;
 	const char *rule; /* whether its project has new secrets checked: off, warn, require */
 	int64_t due_ms;	  /* the lease: if it has changed, the row is somebody else's */
+	int64_t attempt;  /* since the last success, this one included */
 	bool intent;	  /* there is a row of what is about to be set */
 	struct record pending;
 	struct renewal renewal;

@@ -51,7 +51,14 @@ take_lease(struct store_tx *tx, struct renew_job *job)
 	job->due_ms = clock_wall_ms() + parts->settings->timeout_ms + parts->checks->timeout_ms +
 		      RENEW_LEASE_EXTRA_MS;
 	columns[COL_REFRESH_DUE] = value_int(job->due_ms);
-	columns[COL_REFRESH_ATTEMPT] = value_int(columns[COL_REFRESH_ATTEMPT].number + 1);
+	if (columns[COL_REFRESH_ATTEMPT].type == VALUE_INT &&
+	    columns[COL_REFRESH_ATTEMPT].number > 0)
+		job->attempt = columns[COL_REFRESH_ATTEMPT].number;
+	job->attempt++;
+	/* No change of the login makes others ask too before the lease is over: renewal_due(). */
+	columns[COL_REFRESH_ATTEMPT] = value_int(
+		job->source != NULL && job->source->class != SOURCE_ADDITIVE ? -job->due_ms
+									     : job->attempt);
 	return store_update(tx, &family_credential, job->id, columns,
 			    COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_REFRESH_ATTEMPT));
 }
@@ -118,6 +125,7 @@ job_take(struct store_tx *tx, void *arg)
 		store_tx_get(tx, job->arena, &family_credential, job->id, &owners_all, &job->row);
 
 	job->taken = false;
+	job->attempt = 0; /* the body may run twice */
 	if (rc == STORE_NONE)
 		return ERR_NONE;
 	if (rc == STORE_OK && (job->row.columns[COL_REMOVED].type != VALUE_NULL ||
@@ -126,9 +134,9 @@ job_take(struct store_tx *tx, void *arg)
 		return ERR_NONE; /* another thread was faster */
 	if (rc == STORE_OK)
 		rc = take_read_around(tx, job);
+	job_find_source(job);
 	if (rc == STORE_OK)
 		rc = take_lease(tx, job);
-	job_find_source(job);
 	if (rc == STORE_OK && job->source != NULL && job->source->class != SOURCE_ADDITIVE) {
 		rc = take_intent(tx, job);
 		job->renewal.intent = record_text(&job->pending, COL_UUID);

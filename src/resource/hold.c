@@ -10,6 +10,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/quota.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 #include "resource/state.h"
 #include "resource/work.h"
@@ -91,7 +92,8 @@ hold_for_check(struct store_tx *tx, struct work *w, const struct plan **plan, st
 		return ERR_NONE;
 	if (waits == WAITS_FOR_SOURCE) {
 		hold_plan(plan, held);
-		w->row->columns[COL_REFRESH_DUE] = value_int(w->context->now_ms);
+		w->row->columns[COL_REFRESH_DUE] =
+			value_int(renewal_due(w->row, w->context->now_ms));
 		w->row->columns[COL_TRANSITION_TEXT] =
 			value_text("The login's source is being asked for a new secret.");
 		return ERR_NONE;

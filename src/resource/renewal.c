@@ -214,7 +214,11 @@ renewal_follow(const struct context *c, const struct record *old, struct record 
 	    (source == NULL && old_text(old, COL_SOURCE) == NULL) ||
 	    (!source_differs(old, row) && !column_is_given(columns, COL_SOURCE_SECRET)))
 		return 0;
+	const int64_t due_ms = old != NULL ? renewal_due(old, c->now_ms) : c->now_ms;
+
 	followed = CLEAR(row, outcome);
+	if (due_ms != c->now_ms) /* it is being asked */
+		row->columns[COL_REFRESH_ATTEMPT] = old->columns[COL_REFRESH_ATTEMPT];
 	if (source == NULL)
 		return followed | CLEAR(row, of_source);
 	if (old != NULL && record_state(old) == ST_PURGED) /* what was sent now is not stored */
@@ -223,8 +227,19 @@ renewal_follow(const struct context *c, const struct record *old, struct record 
 		followed |= clear_columns(row, of_source, 2); /* config and secret are new */
 	/* What is inactive is renewed once it is activated. */
 	if (old == NULL || record_state(old) != ST_INACTIVE)
-		row->columns[COL_REFRESH_DUE] = value_int(c->now_ms);
+		row->columns[COL_REFRESH_DUE] = value_int(due_ms);
 	return followed;
+}
+
+/* refresh_attempt is the number of attempts, or less than 0 while one is under way at a source that
+ * may be asked by one at a time. */
+int64_t
+renewal_due(const struct record *row, int64_t now_ms)
+{
+	const struct value *attempt = &row->columns[COL_REFRESH_ATTEMPT];
+	int64_t until_ms = attempt->type == VALUE_INT ? -attempt->number : 0;
+
+	return until_ms > now_ms ? until_ms + RENEWAL_AFTER_MS : now_ms;
 }
 
 bool

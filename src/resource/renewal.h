@@ -29,4 +29,9 @@ uint64_t renewal_follow(const struct context *c, const struct record *old, struc
  * it, or no secret at all yet. */
 bool renewal_is_overdue(const struct record *row, int64_t now_ms);
 
+/* When a login is due that is to be renewed at once: now, unless its source may be asked by one at
+ * a time and is being asked; then RENEWAL_AFTER_MS after that has to be done. */
+enum { RENEWAL_AFTER_MS = 1 };
+int64_t renewal_due(const struct record *row, int64_t now_ms);
+
 #endif

@@ -9,6 +9,7 @@
 #include "model/record.h"
 #include "model/schema.h"
 #include "resource/read.h"
+#include "resource/renewal.h"
 #include "resource/resource.h"
 #include "resource/trail.h"
 #include "resource/version.h"
@@ -57,17 +58,21 @@ static uint64_t
 plan_renewal(const struct context *c, const struct record *row, const struct plan *plan,
 	     struct value *columns)
 {
-	const uint64_t due = COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_REFRESH_ATTEMPT);
+	const int64_t due_ms = renewal_due(row, c->now_ms);
+	/* Attempts are counted anew, unless one is under way. */
+	const uint64_t due =
+		COL_BIT(COL_REFRESH_DUE) | (due_ms == c->now_ms ? COL_BIT(COL_REFRESH_ATTEMPT) : 0);
 
 	if (plan_runs(plan, "purge"))
-		return due | COL_BIT(COL_PREVIOUS_UNTIL) |
+		return COL_BIT(COL_REFRESH_DUE) | COL_BIT(COL_REFRESH_ATTEMPT) |
+		       COL_BIT(COL_PREVIOUS_UNTIL) |
 		       (version_is_at_source(row) ? 0 : COL_BIT(COL_SOURCE_SECRET));
 	if (plan_runs(plan, "deactivate") || plan_runs(plan, "remove"))
 		return due;
 	if (record_text(row, COL_SOURCE) == NULL ||
 	    (!plan_runs(plan, "activate") && !plan_runs(plan, "refresh")))
 		return 0;
-	columns[COL_REFRESH_DUE] = value_int(c->now_ms);
+	columns[COL_REFRESH_DUE] = value_int(due_ms);
 	return due;
 }
 

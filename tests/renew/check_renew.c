@@ -274,7 +274,7 @@ now(void)
 		      "coalesce(refresh_status, '-') || ' v' || secret_version || ' ' || "
 		      "coalesce(transition_text, '-') || ' ' || CASE WHEN refresh_due IS NULL THEN "
 		      "'never' WHEN refresh_due <= unixepoch() * 1000 THEN 'due' WHEN "
-		      "refresh_attempt > 0 "
+		      "refresh_attempt <> 0 "
 		      "THEN 'again' ELSE 'later' END FROM credential WHERE registry_id = 1");
 }
 
@@ -813,6 +813,56 @@ START_TEST(what_ends_first_is_renewed_first)
 }
 END_TEST
 
+static void
+ask_again(bool by_change)
+{
+	static const char body[] =
+		"{\"sourceConfig\":{\"endpoint\":\"https://git.test\",\"project\":\"8\"},"
+		"\"sourceSecret\":\"another key\"}";
+
+	if (by_change)
+		ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "PUT", login_path(""), body, NULL),
+				 200);
+	else
+		ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "POST",
+					 login_path("?action=refresh"), NULL, NULL),
+				 202);
+}
+
+/* A change, or somebody who wants a new secret, while one is being made. */
+START_TEST(a_source_that_kills_the_old_secret_is_asked_by_one_at_a_time)
+{
+	struct renew_job job = {.parts = &parts,
+				.arena = arena_new(RIG_ARENA),
+				.id = login_id,
+				.seen_due_ms = 1000};
+
+	give_key();
+	ck_assert_int_eq(store_write(rig.store, job_take, &job), STORE_OK);
+	ck_assert(job.taken);
+	ask_again(_i == 0);
+	ck_assert(!renewer_run_one(renewer)); /* it waits */
+	if (_i == 0) {
+		change("state = 'active'");
+		ask_again(true);
+		ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "POST",
+					 login_path("?action=deactivate"), NULL, NULL),
+				 202);
+		ck_assert_int_eq(rig_ask(&rig, PROJECT_DEFAULT, "POST",
+					 login_path("?action=activate"), NULL, NULL),
+				 202);
+		ck_assert(!renewer_run_one(renewer));
+	}
+	ck_assert(job_ask(&job));
+	ck_assert_int_eq(store_write(rig.store, job_finish, &job), STORE_OK);
+	ck_assert(!job.stored);
+	ck_assert(renewer_run_one(renewer));
+	ck_assert_uint_eq(asked, 2);
+	ck_assert(works(present()));
+	job_release(&job);
+}
+END_TEST
+
 START_TEST(an_unchanged_secret_is_no_new_version)
 {
 	make_due("azure");
@@ -863,6 +913,7 @@ main(void)
 	tcase_add_test(tc, the_key_of_a_purged_login_goes_nowhere_else);
 	tcase_add_test(tc, the_former_secret_is_kept_no_longer_than_it_lives);
 	tcase_add_test(tc, what_ends_first_is_renewed_first);
+	tcase_add_loop_test(tc, a_source_that_kills_the_old_secret_is_asked_by_one_at_a_time, 0, 2);
 	tcase_add_test(tc, an_unchanged_secret_is_no_new_version);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
