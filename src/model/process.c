@@ -15,7 +15,7 @@ const struct process process_table[] = {
 	{ "verify",     IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_ALWAYS, COL_NONE },
 	{ "refresh",    IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_FOR_SOURCE, COL_SOURCE },
 	{ "rollback",   IN(INACTIVE),                                           ST_UPDATING_INACTIVE, ST_INACTIVE, NULL,       false, WAITS_NEVER, COL_PREVIOUS_UNTIL },
-	{ "rollback",   IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_NEVER, COL_PREVIOUS_UNTIL },
+	{ "rollback",   IN(ACTIVE),                                             ST_UPDATING_ACTIVE,   ST_ACTIVE,   NULL,       false, WAITS_IF_ASKED, COL_PREVIOUS_UNTIL },
 	{ "deactivate", IN(REQUESTED) | IN(REGISTERING) | IN(ACTIVE) | IN(ACTIVATING)
 	                | IN(UPDATING_ACTIVE) | IN(UPDATING_INACTIVE),          ST_DEACTIVATING,      ST_INACTIVE, NULL,       true,  WAITS_NEVER, COL_NONE },
 	{ "remove",     IN(REQUESTED) | IN(INACTIVE) | IN(REGISTERING)

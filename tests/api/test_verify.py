@@ -714,6 +714,35 @@ class States(VerifyCase):
         self.assertEqual(self.ok(self.env.put(path, {"secretValue": site.plant()}))["state"],
                          "active")
 
+    def test_require_holds_for_a_login_that_is_rolled_back(self):
+        """A password that was refused does not come back by changing places with the former one;
+        a right one does, in use while it is checked."""
+        registry = self.held_registry()
+        self.gate.set()
+        self.logins.update(ci=site.plant())
+        rows = {}
+        for second, result in ((site.plant(), "invalidCredential"), (self.logins["ci"], "valid")):
+            row = self.settled(self.project.credential(registry, publicValue="ci",
+                                                       secretValue=self.logins["ci"]))
+            path = "registrycredentials/" + row["id"]
+            self.ok(self.env.put(path, {"overlap": 3600}))
+            self.ok(self.env.put(path, {"secretValue": second}))
+            self.ok(self.env.put(path, {"secretValue": self.logins["ci"]}))
+            rows[path] = (row, result)
+        for rule in ("off", "warn", "require"):
+            self.rule(rule)
+            for path, (row, result) in rows.items():
+                with self.subTest(rule=rule, result=result):
+                    self.status(self.env.action(path, "rollback"), 202)
+                    after = self.settled(row)
+                    refused = rule == "require" and result != "valid"
+                    self.assertEqual((after["state"], after["verificationResult"]),
+                                     ("inactive" if refused else "active",
+                                      None if rule == "off" else result))
+                    if rule != "require":                # back to the one that is right
+                        self.status(self.env.action(path, "rollback"), 202)
+                        self.assertEqual(self.settled(row)["state"], "active")
+
     def test_warn_tells_and_lets_in(self):
         registry = self.registry_of()
         self.rule("warn")
