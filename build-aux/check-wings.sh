@@ -14,7 +14,7 @@ set -- $(find . -name '*.[ch]' -o -name '*.def' | sed 's|^\./||' | sort)
 awk '
 BEGIN {
 	# The wings, from the one that knows nothing of the others down; HACKING.md says what each is for.
-	count = split("base shared outbound registry nginx_check model secret store store/sqlite access audit resource login renew client service api server cli", wing, " ")
+	count = split("base shared outbound registry nginx_check model secret store store/sqlite store/postgres access audit resource login renew client service api server cli", wing, " ")
 	for (i = 1; i <= count; i++)
 		place[wing[i]] = i
 
@@ -24,6 +24,7 @@ BEGIN {
 	only("fcgios.h", "")
 	only("seccomp.h", "server/sandbox.c")
 	only("sqlite3.h", "store/sqlite/")
+	only("libpq-fe.h", "store/postgres/")
 	only("cjson/cJSON.h", "base/json_in.c")
 	only("cJSON.h", "base/json_in.c")
 	only("curl/curl.h", "outbound/fetch.c registry/get_token.c registry/follow.c client/client.c")

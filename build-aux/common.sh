@@ -17,6 +17,7 @@ has_command() { command -v "$1" >/dev/null 2>&1; }
 has_library() { has_command pkg-config && pkg-config --exists "$1"; }
 has_package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed$'; }
 has_libc() { echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1; }
+has_initdb() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 
 # Each row: the Debian package, and how to see that what we need of it is there.
 packages_to_run='
@@ -45,6 +46,8 @@ check           has_library check
 docker-registry has_command docker-registry
 apache2-utils   has_command htpasswd
 skopeo          has_command skopeo
+libpq-dev       has_library libpq
+postgresql      has_initdb
 openssl         has_command openssl
 '
 # What regcred can also be hosted by: their tests skip themselves.

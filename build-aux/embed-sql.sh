@@ -1,12 +1,15 @@
 #!/bin/sh
-# embed-sql.sh FILE...: writes migrations.c, the C form of the numbered SQL files, to standard output.
+# embed-sql.sh TABLE FIRST FILE...: writes the C form of the numbered SQL files, whose numbers begin with FIRST, to standard output.
 #
 # Arrays of characters, not string literals: a literal of more than 4,095 bytes is beyond what C promises.
 set -eu
 LC_ALL=C
 export LC_ALL
 
-number=0
+table=$1
+first=$2
+shift 2
+number=$((first - 1))
 for file in "$@"; do
 	name=$(basename "$file" .sql)
 	number=$((number + 1))
@@ -15,17 +18,17 @@ for file in "$@"; do
 	*) echo "embed-sql: $file: a migration is called NNNN_what.sql" >&2; exit 1 ;;
 	esac
 	if [ "$(printf '%04d' "$number")" != "${name%%_*}" ]; then
-		echo "embed-sql: $file: expected number $number: numbers go up by one from 0001" >&2
+		echo "embed-sql: $file: expected number $number: numbers go up by one" >&2
 		exit 1
 	fi
 done
 
 echo '/* Made by build-aux/embed-sql.sh from sql/: edit those files. */'
-echo '#include "store/sqlite/migrations.h"'
+echo '#include "store/migrations.h"'
 echo
 echo '#include <stddef.h>'
 
-number=0
+number=$((first - 1))
 for file in "$@"; do
 	number=$((number + 1))
 	printf '\nstatic const char sql_%d[] = {\n' "$number"
@@ -49,8 +52,8 @@ for file in "$@"; do
 	echo '};'
 done
 
-printf '\nconst struct migration migrations[] = {\n'
-number=0
+printf '\nconst struct migration %s[] = {\n' "$table"
+number=$((first - 1))
 for file in "$@"; do
 	number=$((number + 1))
 	printf '\t{%d, "%s", sql_%d},\n' "$number" "$(basename "$file" .sql)" "$number"

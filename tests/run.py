@@ -3,7 +3,8 @@
 
     tests/run.py [--only PATTERN] [--jobs N] [--front NAME] [--long] [--list] [ITEM...]
 
-An ITEM is a module of tests/api by its name (NAME@FRONT: through another web server), a program of
+An ITEM is a module of tests/api by its name (NAME@FRONT: through another web server;
+    NAME@postgresql: with a database on a server), a program of
 the build tree, or a script of the source
 tree, by its path.  Without one those of REGCRED_TESTS are run, and the modules of REGCRED_MODULES,
 or all.  PATTERN is looked for in
@@ -124,7 +125,9 @@ class Item:
         env = dict(os.environ, REGCRED_BUILD=BUILD, REGCRED_SRC=SRC, PYTHONDONTWRITEBYTECODE="1",
                    PYTHON=sys.executable)
         env.setdefault("CK_DEFAULT_TIMEOUT", "300")
-        if self.front:
+        if self.front == "postgresql":
+            env["REGCRED_TEST_ENGINE"] = self.front
+        elif self.front:
             env["REGCRED_FRONT"] = self.front
         return env
 

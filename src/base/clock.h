@@ -29,11 +29,9 @@ clock_ms(void)
 	return clock_us() / 1000;
 }
 
-/* Since the epoch. */
-static inline int64_t
-clock_wall_ms(void)
-{
-	return clock_read_us(CLOCK_REALTIME) / 1000;
-}
+/* Since the epoch, by this machine's clock or, where hosts share a database, by the database's. */
+int64_t clock_wall_ms(void);
+/* From now on the time is counted from this one, until the next call. */
+void clock_follow(int64_t now_ms);
 
 #endif

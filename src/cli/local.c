@@ -20,6 +20,7 @@
 #include "server/config.h"
 #include "service/app.h"
 #include "service/owner.h"
+#include "store/store.h"
 
 bool
 local_is_setting(const char *name, bool *needs_value)
@@ -110,5 +111,6 @@ local_has_database(const struct command *command, const struct arguments *a, cha
 	char why[CONFIG_WHY_MAX];
 
 	return !load_settings(&settings, command, a, argv, why) ||
-	       access(settings.database, F_OK) == 0 || errno != ENOENT;
+	       !store_is_file(settings.database) || access(settings.database, F_OK) == 0 ||
+	       errno != ENOENT;
 }

@@ -28,6 +28,19 @@
 #include "store/sqlite/file.h"
 #include "store/store.h"
 
+static bool
+database_exists(const char *database)
+{
+	char why[STORE_WHY_MAX];
+
+	if (store_is_file(database))
+		return access(database, F_OK) == 0;
+	struct store *store = store_open(database, 1, why);
+
+	store_close(store);
+	return store != NULL;
+}
+
 int
 command_init(struct session *s)
 {
@@ -41,7 +54,7 @@ command_init(struct session *s)
 		return EXIT_FAILED;
 	}
 	/* A new key for an old database would lose every secret in it. */
-	if (fresh && access(settings->database, F_OK) == 0)
+	if (fresh && database_exists(settings->database))
 		return session_fail("the database exists but its master key does not: put the key "
 				    "file back, or name "
 				    "it with --key-file");
@@ -223,6 +236,13 @@ print_journal(const struct session *s)
 	(void)printf("\n");
 }
 
+/* Workers, housekeeper and refresher: each reads and writes. */
+static size_t
+pool_connections(const struct settings *s)
+{
+	return (size_t)(s->workers + 2) * (size_t)(s->readers + 1);
+}
+
 int
 command_check(struct session *s)
 {
@@ -233,7 +253,11 @@ command_check(struct session *s)
 	(void)printf("ok: %s opens with %s\n", s->settings->database, s->settings->key_file);
 	int status = check_sealed(s);
 	if (s->app != NULL) {
-		print_journal(s);
+		if (store_is_file(s->settings->database))
+			print_journal(s);
+		if (!store_describe(s->app->store, pool_connections(s->settings), stdout) &&
+		    status == EXIT_OK)
+			status = EXIT_FAILED;
 		if (!renew_survey(s->app->store, &s->app->renewals, stdout) && status == EXIT_OK)
 			status = EXIT_FAILED;
 	}

@@ -157,8 +157,10 @@ cgi_open(const struct settings *s)
 	if (app == NULL && errno == EBUSY)
 		(void)cgi_answer(ERR_UNAVAILABLE, why);
 	else if (app == NULL)
-		(void)cgi_answer(disk_free_bytes(s->database) < DISK_FULL_BYTES ? ERR_DISK_FULL
-										: ERR_INTERNAL,
+		(void)cgi_answer(store_is_file(s->database) &&
+						 disk_free_bytes(s->database) < DISK_FULL_BYTES
+					 ? ERR_DISK_FULL
+					 : ERR_INTERNAL,
 				 why);
 	return app;
 }

@@ -33,6 +33,7 @@
 #include "base/harden.h"
 #include "base/settings.h"
 #include "renew/program.h"
+#include "store/store.h"
 
 /* Sanitizers trace the process from outside and read other files. Coverage data is written into the
  * build tree at exit. */
@@ -183,6 +184,20 @@ allow_programs(int rules, const char *list)
 	return true;
 }
 
+/* A server's password and certificates are read again with each connection. */
+static bool
+allow_database(int rules, const char *database)
+{
+	char files[STORE_FILES_MAX][STORE_FILE_SIZE];
+
+	if (store_is_file(database))
+		return allow_around(rules, database, CHANGE);
+	for (size_t i = 0, count = store_files(database, files); i < count; i++)
+		if (!allow_path(rules, files[i], LOOK))
+			return false;
+	return true;
+}
+
 static bool
 allow_paths(int rules, const struct settings *s, enum sandbox_for who)
 {
@@ -195,8 +210,8 @@ allow_paths(int rules, const struct settings *s, enum sandbox_for who)
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(system_paths[0]); i++)
 		if (!allow_path(rules, system_paths[i].path, system_paths[i].access))
 			return false;
-	return allow_path(rules, s->state_dir, CHANGE) &&
-	       allow_around(rules, s->database, CHANGE) && allow_around(rules, s->key_file, LOOK) &&
+	return allow_path(rules, s->state_dir, CHANGE) && allow_database(rules, s->database) &&
+	       allow_around(rules, s->key_file, LOOK) &&
 	       allow_around(rules, s->proxy_token_file, LOOK) &&
 	       allow_around(rules, s->verify_ca_file, LOOK);
 }

@@ -139,7 +139,7 @@ init_tables(char why[CONFIG_WHY_MAX])
 bool
 app_wants_wal(const struct settings *s)
 {
-	return s->journal == JOURNAL_WAL ||
+	return !store_is_file(s->database) || s->journal == JOURNAL_WAL ||
 	       (s->journal == JOURNAL_AUTO && disk_network(s->database) == NULL);
 }
 
@@ -147,7 +147,7 @@ app_wants_wal(const struct settings *s)
 static void
 tell_journal(const struct settings *s)
 {
-	const char *network = disk_network(s->database);
+	const char *network = store_is_file(s->database) ? disk_network(s->database) : NULL;
 
 	if (!app_wants_wal(s))
 		log_warn("the database %s has a rollback journal instead of a write-ahead log, "
@@ -252,7 +252,9 @@ tell_migration(const struct settings *s, struct store *store, const struct keyri
 	bool done = note.arena != NULL && store_read(store, look_for_migration, &note) == STORE_OK;
 	const char *from = note.lease.holder;
 
-	if (done && from != NULL && how != PREPARE_RESTORE)
+	if (done && from != NULL && !store_is_file(s->database))
+		log_info("the database %s of version %s was brought up to date", s->database, from);
+	else if (done && from != NULL && how != PREPARE_RESTORE)
 		log_info("the database %s of version %s was brought up to date; a copy of the old "
 			 "one is %s.version-%s",
 			 s->database, from, s->database, from);

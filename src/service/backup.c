@@ -21,6 +21,7 @@
 #include "service/owner.h"
 #include "service/rekey_lease.h"
 #include "store/sqlite/file.h"
+#include "store/store.h"
 
 enum {
 	NAME_MAX_BYTES = CONFIG_PATH_MAX + 64,
@@ -90,6 +91,19 @@ make_temporary(const char *path, char out[NAME_MAX_BYTES], char why[CONFIG_WHY_M
 	if (fd < 0)
 		(void)backup_failed(why, "cannot write next to", path);
 	return fd;
+}
+
+static bool
+copies_files(const struct backup *b, char why[CONFIG_WHY_MAX])
+{
+	bool file = store_is_file(b->settings->database);
+
+	if (!file)
+		(void)snprintf(why, CONFIG_WHY_MAX,
+			       "the database is on a PostgreSQL server, which copies it by itself: "
+			       "use pg_dump or a base backup, and keep the key file beside it "
+			       "(docs/several-hosts.md)");
+	return file;
 }
 
 /* Making */
@@ -269,6 +283,8 @@ backup_make(const struct backup *b, char why[CONFIG_WHY_MAX])
 			       "a backup is a file, which is checked when it is made: name one");
 		return false;
 	}
+	if (!copies_files(b, why))
+		return false;
 	if (!b->force && access(b->file, F_OK) == 0) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s already exists: --force replaces it",
 			       b->file);
@@ -591,6 +607,8 @@ restore_alone(const struct backup *b, int from, char why[CONFIG_WHY_MAX])
 bool
 backup_restore(const struct backup *b, char why[CONFIG_WHY_MAX])
 {
+	if (!copies_files(b, why))
+		return false;
 	if (same_file(b->file, b->settings->database)) {
 		(void)snprintf(why, CONFIG_WHY_MAX, "%s is the database itself", b->file);
 		return false;

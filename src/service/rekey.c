@@ -84,6 +84,7 @@ failed_store(struct rotation *x, enum store_rc rc)
 	case STORE_CONSTRAINT:
 	case STORE_ABORTED:
 	case STORE_FAILED:
+	case STORE_UNKNOWN:
 		break;
 	}
 	return rekey_failed(x, "the database cannot be read or written: look at its disk");

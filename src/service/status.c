@@ -319,7 +319,8 @@ put_database(struct status_walk *s, const struct context *c)
 	status_put_text(s, "path", s->settings->database);
 	for (size_t i = 0; i < count; i++)
 		put_int(s, gauges[i].name, gauges[i].value);
-	put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
+	if (store_is_file(s->settings->database))
+		put_int(s, "freeBytes", disk_free_bytes(s->settings->database));
 	json_end_object(&s->w);
 	if (store_is_low(c->store))
 		status_complain(s, "less than min_free_bytes is left on the disk: changes are "

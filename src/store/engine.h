@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "model/schema.h"
@@ -36,6 +37,7 @@ struct store_tx {
 struct cursor {
 	struct store_tx *tx;
 	void *result; /* the engine's */
+	int row;      /* the same */
 };
 
 enum { USE_ADDRESS_SIZE = 64 };
@@ -50,6 +52,8 @@ struct engine {
 	struct dialect dialect;
 
 	/* store.h says what these do. */
+	size_t (*files)(const char *address,
+			char files[STORE_FILES_MAX][STORE_FILE_SIZE]); /* NULL: none */
 	bool (*migrate)(const char *path, bool create, bool wal, bool keeps,
 			char why[STORE_WHY_MAX]);
 	bool (*check)(const char *path, char why[STORE_WHY_MAX]);
@@ -67,6 +71,7 @@ struct engine {
 	enum store_rc (*tidy)(struct store *s);
 	enum store_rc (*settle)(struct store *s);
 	size_t (*gauges)(struct store *s, struct gauge out[STORE_GAUGES_MAX]);
+	bool (*describe)(struct store *s, size_t connections, FILE *out); /* NULL: nothing */
 
 	/* A connection to read one statement with; end_read() gives it back. Waits for one. */
 	enum store_rc (*begin_read)(struct store *s, struct store_tx *tx);
@@ -86,6 +91,6 @@ struct engine {
 	enum store_rc (*insert)(struct store_tx *tx, const struct sql *q, int64_t *id);
 };
 
-extern const struct engine sqlite_engine;
+extern const struct engine sqlite_engine, postgres_engine;
 
 #endif

@@ -2,35 +2,65 @@
 #include "store/store.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "store/engine.h"
 
-/* The engine for a place; there is one. */
-static const struct engine *
-store_engine(const char *path)
+bool
+store_is_file(const char *path)
 {
-	(void)path;
-	return &sqlite_engine;
+	return strncmp(path, "postgresql://", strlen("postgresql://")) != 0 &&
+	       strncmp(path, "postgres://", strlen("postgres://")) != 0;
+}
+
+/* The engine for a place; NULL, with a sentence in why, if this program has none. */
+static const struct engine *
+store_engine(const char *path, char why[STORE_WHY_MAX])
+{
+	if (store_is_file(path))
+		return &sqlite_engine;
+#ifdef HAVE_POSTGRESQL
+	(void)why;
+	return &postgres_engine;
+#else
+	(void)snprintf(why, STORE_WHY_MAX,
+		       "this regcred was built without PostgreSQL: build it with libpq and "
+		       "./configure --with-postgresql");
+	return NULL;
+#endif
+}
+
+size_t
+store_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
+{
+	char why[STORE_WHY_MAX];
+	const struct engine *engine = store_engine(address, why);
+
+	return engine != NULL && engine->files != NULL ? engine->files(address, files) : 0;
 }
 
 bool
 store_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
-	return store_engine(path)->migrate(path, create, wal, keeps, why);
+	const struct engine *engine = store_engine(path, why);
+
+	return engine != NULL && engine->migrate(path, create, wal, keeps, why);
 }
 
 bool
 store_check(const char *path, char why[STORE_WHY_MAX])
 {
-	return store_engine(path)->check(path, why);
+	const struct engine *engine = store_engine(path, why);
+
+	return engine != NULL && engine->check(path, why);
 }
 
 struct store *
 store_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 {
-	const struct engine *engine = store_engine(path);
-	struct store *s = engine->open(path, readers, why);
+	const struct engine *engine = store_engine(path, why);
+	struct store *s = engine != NULL ? engine->open(path, readers, why) : NULL;
 
 	if (s != NULL)
 		s->engine = engine;
@@ -131,6 +161,12 @@ store_gauges(struct store *s, struct gauge out[STORE_GAUGES_MAX])
 	return s->engine->gauges(s, out);
 }
 
+bool
+store_describe(struct store *s, size_t connections, FILE *out)
+{
+	return s->engine->describe == NULL || s->engine->describe(s, connections, out);
+}
+
 enum err
 store_err(enum store_rc rc, struct error *e)
 {
@@ -142,7 +178,12 @@ store_err(enum store_rc rc, struct error *e)
 			       "meanwhile.");
 	case STORE_BUSY:
 	case STORE_FAILED:
-		(void)err_set(e, ERR_UNAVAILABLE, NULL, NULL);
+	case STORE_UNKNOWN:
+		(void)err_set(e, ERR_UNAVAILABLE, NULL,
+			      rc == STORE_UNKNOWN
+				      ? "It is not known whether the change was made, because the "
+					"database did not answer: look before you send it again."
+				      : NULL);
 		e->retry_after_s = STORE_RETRY_AFTER_S;
 		return ERR_UNAVAILABLE;
 	case STORE_OK:

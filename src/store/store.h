@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -35,6 +36,7 @@ enum store_rc {
 	STORE_BUSY,	  /* the lock could not be taken in time */
 	STORE_FULL,	  /* no space on the disk; nothing was changed */
 	STORE_ABORTED,	  /* the body of the transaction returned an error; nothing was changed */
+	STORE_UNKNOWN,	  /* it is not known whether the change was made */
 	STORE_NO_MEMORY,
 	STORE_FAILED, /* I/O error, damage, a bug: logged */
 };
@@ -45,6 +47,13 @@ enum err store_err(enum store_rc rc, struct error *e);
 
 struct store;
 struct store_tx;
+
+/* Whether a database is a file of this machine, rather than the address of a server
+ * (postgresql://...). */
+bool store_is_file(const char *path);
+/* The files that a store on a server reads whenever it connects: password, certificates. */
+enum { STORE_FILES_MAX = 8, STORE_FILE_SIZE = 4096 };
+size_t store_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
 
 enum { STORE_WHY_MAX = 4096 };
 
@@ -334,6 +343,10 @@ enum store_rc store_count_use(struct store *s, struct arena *a, const char *kind
  * value and path.  Reads them all. */
 enum store_rc store_count_doubles(struct store *s, const char *kind, int64_t *doubles)
 	__attribute__((warn_unused_result));
+
+/* What the engine promises, a line each, for a person; false if something of it is not enough.
+ * `connections`: how many all processes of a pool open. */
+bool store_describe(struct store *s, size_t connections, FILE *out);
 
 /* Before anything is written, in a process with many threads: transactions are run by a thread of
  * the store's own from now on.  False if there are no more threads. */

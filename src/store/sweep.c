@@ -17,8 +17,8 @@ read_states(struct store_tx *tx, struct arena *a, const struct family *family, i
 	struct cursor row;
 
 	(void)snprintf(text, sizeof(text),
-		       "SELECT kind, state, count(*), sum(CASE WHEN state = 'removed' AND "
-		       "(remove_time <= ?1 OR removed > ?1) THEN 1 ELSE 0 END) "
+		       "SELECT kind, state, count(*), count(CASE WHEN state = 'removed' AND "
+		       "(remove_time <= ?1 OR removed > ?1) THEN 1 END) "
 		       "FROM %s GROUP BY kind, state ORDER BY kind, state",
 		       family->table);
 	enum store_rc rc = cursor_begin_fixed(tx, text, binds, 1, &row);
@@ -57,13 +57,13 @@ read_expiring(struct store_tx *tx, struct arena *a, const struct value *binds, s
 	size_t n = (size_t)snprintf(
 		text, sizeof(text),
 		"SELECT kind, source, min(CASE WHEN expires > ?1 THEN expires END), "
-		"sum(CASE WHEN refresh_result <> 'refreshed' AND (secret_value IS NULL OR "
-		"expires - ?1 < (expires - coalesce(refreshed, created)) / 4) THEN 1 ELSE 0 END), "
+		"count(CASE WHEN refresh_result <> 'refreshed' AND (secret_value IS NULL OR "
+		"expires - ?1 < (expires - coalesce(refreshed, created)) / 4) THEN 1 END), "
 		"min(refresh_due)");
 
 	for (size_t i = 0; i < span_count; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-				      ", sum(CASE WHEN expires <= ?%zu THEN 1 ELSE 0 END)", i + 2);
+				      ", count(CASE WHEN expires <= ?%zu THEN 1 END)", i + 2);
 	(void)snprintf(text + n, sizeof(text) - n,
 		       " FROM credential WHERE state IN ('active', 'updating-active') AND "
 		       "(expires IS NOT NULL OR source IS NOT NULL) GROUP BY kind, source");
@@ -202,8 +202,8 @@ store_unchecked(struct store *s, int64_t now_ms, int64_t every_s, int64_t *ids, 
 		"SELECT c.id FROM credential c WHERE c.kind = 'registryCredential' AND "
 		"c.removed IS NULL AND c.state = 'active' AND c.verify_due IS NULL AND "
 		"c.secret_value IS NOT NULL AND c.verify_every > 0 UNION ALL "
-		"SELECT c.id FROM account a, credential c WHERE a.verification IN ('warn', "
-		"'require') AND c.account_id = a.id AND c.kind = 'registryCredential' AND "
+		"SELECT c.id FROM account a JOIN credential c ON c.account_id = a.id WHERE "
+		"a.verification IN ('warn', 'require') AND c.kind = 'registryCredential' AND "
 		"c.removed IS NULL AND c.state = 'active' AND c.verify_due IS NULL AND "
 		"c.secret_value IS NOT NULL AND c.verify_every IS NULL UNION ALL "
 		"SELECT c.id FROM credential c WHERE c.verify_due > ?2 + 3600000 + CASE c.state "

@@ -39,6 +39,7 @@ import weakref
 
 import fronts
 import openapi
+import postgres
 import validator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -53,6 +54,8 @@ NGINX = os.environ.get("REGCRED_NGINX") or shutil.which("nginx", path=os.environ
 PLANT = "zQ7planted~Kx"
 # every site has this one in place of the default
 JOURNAL = os.environ.get("REGCRED_JOURNAL")
+# postgresql: every site has a database on a server in place of a file
+ENGINE = os.environ.get("REGCRED_TEST_ENGINE", "sqlite")
 START_TIMEOUT = 30.0
 
 STATES = ("activating", "active", "deactivating", "inactive", "purged", "purging", "registering",
@@ -395,7 +398,8 @@ class Site:
         self.listener = None
         self.workers, self.threads, self.options = workers, threads, list(options)
         self.environment = dict(environment or {})
-        self.pool = self.nginx = None
+        self.pool = self.nginx = self.database = None
+        self.key_from = None      # a key file that it begins with, as another host of a service
         self.problems, self.count = [], 0
         # a client that is not used any more closes its own
         self.connections = weakref.WeakSet()
@@ -416,8 +420,17 @@ class Site:
         self.log = os.path.join(self.root, "regcredd.log")
         self.db = os.path.join(self.state, "regcred.db")
         self.socket = os.path.join(self.state, "regcredd.sock")
+        if ENGINE == "postgresql" and self.database is None:
+            self.database = postgres.database()
+        if self.database is not None:
+            self.environment["REGCRED_DATABASE"] = self.database.address
+        if self.key_from:
+            os.mkdir(self.state, 0o700)
+            shutil.copy(self.key_from, os.path.join(self.state, "master.key"))
         try:
             self.cli("init", "--state-dir", self.state)
+            if self.database is not None and not self.key_from:
+                self.database.prepare()
             if self.front:
                 self.front.prepare()
                 self.options += ["--user", fronts.user()] if fronts.user() else []
@@ -677,6 +690,8 @@ class Site:
     # -- the database, looked at and changed from outside
 
     def sql(self, statement, values=(), write=False):
+        if self.database is not None:
+            return self.database.sql(statement, values, write)
         with self.lock:
             connection = sqlite3.connect(self.db, timeout=10, isolation_level=None)
             try:
@@ -705,10 +720,14 @@ class Site:
         return found if resource is None else found.get(resource, [])
 
     def tables(self):
+        if self.database is not None:
+            return self.database.tables()
         return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' "
                                            "AND name NOT LIKE 'sqlite_%' ORDER BY name")]
 
     def columns(self, table):
+        if self.database is not None:
+            return self.database.columns(table)
         return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
 
     def snapshot(self):
@@ -725,6 +744,8 @@ class Site:
         """What each commit changes: the header of the index of the write-ahead log, or the counter
         in the file itself.  Read past SQLite, which would keep a lock on the file that goes
         whenever this process closes it."""
+        if self.database is not None:
+            return self.database.version()
         found = []
         for name, at, size in ((self.db, 24, 4), (self.db + "-shm", 0, 96)):
             with contextlib.suppress(FileNotFoundError), open(name, "rb") as f:

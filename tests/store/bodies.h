@@ -33,12 +33,15 @@ run_body(struct store_tx *tx, void *arg)
 	struct error e;
 
 	b->runs++;
-	for (size_t i = 0; i < COUNT_OF(b->insert) && b->insert[i] != NULL; i++) {
+	bool conflict = false;
+
+	for (size_t i = 0; i < COUNT_OF(b->insert) && b->insert[i] != NULL && !conflict; i++) {
 		b->inserted[i] = store_insert(tx, b->insert[i]);
-		if (b->inserted[i] == STORE_CONSTRAINT)
+		conflict = b->inserted[i] == STORE_CONSTRAINT;
+		if (conflict)
 			b->conflict = store_conflict(tx);
 	}
-	return b->abort ? err_set(&e, ERR_CONFLICT, NULL, NULL) : ERR_NONE;
+	return b->abort || conflict ? err_set(&e, ERR_CONFLICT, NULL, NULL) : ERR_NONE;
 }
 
 static inline struct record

@@ -1,6 +1,10 @@
 /* support: see the header. */
 #include "support/support.h"
 
+#ifdef HAVE_POSTGRESQL
+#include "support/postgres.h"
+#endif
+
 #include <dirent.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -299,7 +303,11 @@ sqlite_dump(struct rig *rig)
 }
 
 static const struct rig_engine engines[] = {
-	{"sqlite", rig_path, sqlite_copy, sqlite_sql, sqlite_exec, sqlite_dump},
+	{"sqlite", rig_path, sqlite_copy, sqlite_sql, sqlite_exec, sqlite_dump, NULL, NULL},
+#ifdef HAVE_POSTGRESQL
+	{"postgresql", postgres_place, postgres_copy, postgres_sql, postgres_exec, postgres_dump,
+	 postgres_begin, postgres_stop},
+#endif
 };
 static const struct rig_engine *engine = engines;
 
@@ -456,8 +464,15 @@ run_on_engines(Suite *(*suite)(void))
 {
 	int status = 0;
 
-	for (engine = engines; engine < engines + COUNT_OF(engines); engine++)
+	for (engine = engines; engine < engines + COUNT_OF(engines); engine++) {
+		if (engine->begin != NULL && !engine->begin()) {
+			(void)printf("SKIP: there is no %s on this machine\n", engine->name);
+			continue;
+		}
 		status |= run_suite(suite());
+		if (engine->end != NULL)
+			engine->end();
+	}
 	return status;
 }
 

@@ -82,6 +82,9 @@ struct rig_engine {
 	const char *(*sql)(struct rig *rig, const char *sql);
 	void (*exec)(struct rig *rig, const char *sql);
 	const char *(*dump)(struct rig *rig);
+	/* Around the suite; NULL: nothing.  False: this machine has none. */
+	bool (*begin)(void);
+	void (*end)(void);
 };
 
 struct rig {

@@ -10,7 +10,7 @@
 
 #include "base/disk.h"
 #include "base/remedy.h"
-#include "store/sqlite/migrations.h"
+#include "store/migrations.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 

@@ -6,9 +6,9 @@
 
 #include "base/arena.h"
 #include "registry/url.h"
+#include "store/migrations.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/db.h"
-#include "store/sqlite/migrations.h"
 #include "store/sqlite/sqlite.h"
 
 /* For migrations: address_key(server_address), NULL for an address that cannot be read. */

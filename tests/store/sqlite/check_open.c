@@ -12,9 +12,9 @@
 #include "model/list.h"
 #include "model/record.h"
 #include "model/schema.h"
+#include "store/migrations.h"
 #include "store/sql.h"
 #include "store/sqlite/file.h"
-#include "store/sqlite/migrations.h"
 #include "store/sqlite/sqlite.h"
 #include "store/store.h"
 

@@ -345,7 +345,8 @@ same_address(void *arg)
 		struct record row = registry_row(PROJECT_DEFAULT, uuid, address);
 		struct body b = {.insert = {&row}};
 
-		if (store_write(rig.store, run_body, &b) != STORE_OK)
+		enum store_rc rc = store_write(rig.store, run_body, &b);
+		if (rc != (b.inserted[0] == STORE_CONSTRAINT ? STORE_ABORTED : STORE_OK))
 			w->failed = true;
 		w->won += b.inserted[0] == STORE_OK;
 	}
