@@ -16,7 +16,7 @@ from harness import Client
 
 LONG = os.environ.get("REGCRED_LONG")
 # `make check-long` asks for every cell, `make check` for a part, always the same
-ROUNDS, SHARE, WAYS_SHARE = (200, 8, 1000) if LONG else (12, 500, 10000)
+ROUNDS, SHARE, WAYS_SHARE = (250, 8, 1000) if LONG else (15, 500, 10000)
 LATER, SOON = 4102444800000, 4070908800000               # 2100, 2099
 COLUMNS = "role networks expires reveal registry_ids path_prefixes project_ids state made_by account_id".split()
 FULL = ("owner", "admin", "projectadmin", "project", "project reveal", "owner reveal")
