@@ -111,6 +111,10 @@ install_and_pull()
 	try 'they are installed' in_shell 'apt-get update -q && apt-get install -q -y --no-install-recommends /root/packages/*.deb nginx-light docker-registry skopeo apache2-utils curl' || return
 	try 'nothing runs' not in_shell 'grep -lzE ^/usr/sbin/regcredd /proc/[0-9]*/cmdline'
 	try 'nothing is enabled' not in_shell 'ls /etc/systemd/system/*.wants/regcredd*'
+	# No systemd runs here: what it would be told.
+	try 'an upgrade restarts a pool that runs' in_shell "grep -q 'deb-systemd-invoke .*regcredd.service' /var/lib/dpkg/info/regcred-server.postinst"
+	try 'an upgrade leaves its socket alone' not in_shell "grep -q 'deb-systemd-invoke .*regcredd.socket' /var/lib/dpkg/info/regcred-server.postinst"
+	try 'a removal stops both' in_shell "grep -q 'deb-systemd-invoke stop regcredd.service regcredd.socket' /var/lib/dpkg/info/regcred-server.prerm"
 	try 'the key is for its user only' owner_and_mode /var/lib/regcred/master.key 'regcred 400'
 	try 'the directory is for its user only' owner_and_mode /var/lib/regcred 'regcred 700'
 	try 'what it runs on checks' in_it regcred admin check
