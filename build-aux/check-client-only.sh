@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 cat >"$work/pkg-config" <<'END'
 #!/bin/sh
 case " $* " in
-*fcgi*|*sqlite3*|*libcrypto*|*libseccomp*|*check*) exit 1 ;;
+*fcgi*|*sqlite3*|*libcrypto*|*libseccomp*|*jose*|*check*) exit 1 ;;
 esac
 exec pkg-config "$@"
 END
@@ -19,7 +19,7 @@ cd "$work" && "$src/configure" PKG_CONFIG="$work/pkg-config" --enable-werror --e
 	exit 1
 }
 wrong=0
-included=$(find . -name '*.Po' -exec grep -lE '/(sqlite3|fcgi[a-z]*|fastcgi|seccomp)\.h|/openssl/' {} +)
+included=$(find . -name '*.Po' -exec grep -lE '/(sqlite3|fcgi[a-z]*|fastcgi|seccomp|jose)\.h|/openssl/|/jose/' {} +)
 if [ -n "$included" ]; then
 	echo "compiled with headers of the server: $included"
 	wrong=1
