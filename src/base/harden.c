@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/exit.h"
 #include "base/log.h"
 #include "base/remedy.h"
 
@@ -20,6 +22,18 @@ harden_descriptors(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
 			return false;
 	return true;
+}
+
+int
+harden_output(const char *program, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	(void)fprintf(
+		stderr,
+		"%s: the output could not be written: is the disk full, or the pipe closed?\n",
+		program);
+	return EXIT_FAILED;
 }
 
 bool

@@ -21,6 +21,10 @@
  * log lines would end up in it. Each program calls this first; false if it fails. */
 bool harden_descriptors(void) __attribute__((warn_unused_result));
 
+/* The status with which a program exits that has printed to standard output: that of a failure,
+ * with a sentence, if not all of it could be written. Each program ends with it. */
+int harden_output(const char *program, int status) __attribute__((warn_unused_result));
+
 /* With core_dumps false: no core file, even where the system pipes them to a program, and no
  * debugger of the same user can attach. Children inherit both; changing the user undoes the second,
  * so call this afterwards. False, logged, if the system refuses. */

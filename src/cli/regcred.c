@@ -367,7 +367,5 @@ main(int argc, char **argv)
 	if (!arguments_read(&arguments, argc, argv, option_needs_value))
 		return wrong_usage(NULL, "too many arguments or options", "", "");
 	int status = cli_run_line(&arguments, argv);
-	return fflush(stdout) == 0 ? status
-				   : call_fail("the output could not be written: is the disk "
-					       "full, or the pipe closed?");
+	return harden_output("regcred", status);
 }

@@ -266,6 +266,8 @@ static const struct helper_command {
 };
 /* clang-format on */
 
+static const char program_name[] = "docker-credential-regcred";
+
 static int
 helper_usage(int status)
 {
@@ -303,7 +305,7 @@ helper_run(const struct helper_command *command)
 	client_close(&call.client);
 	arena_free(call.arena);
 	explicit_bzero(&call, sizeof(call));
-	return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+	return harden_output(program_name, status);
 }
 
 int
@@ -320,9 +322,9 @@ main(int argc, char **argv)
 	if (!harden_dumps(false))
 		return EXIT_FAILURE;
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-		return helper_usage(EXIT_SUCCESS);
+		return harden_output(program_name, helper_usage(EXIT_SUCCESS));
 	if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
-		return run_version(NULL);
+		return harden_output(program_name, run_version(NULL));
 	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return helper_run(&commands[i]);

@@ -140,11 +140,26 @@ provide(struct provider *p)
 							    : provider_fail(p->why);
 }
 
+static int
+provider_run(void)
+{
+	static struct provider p;
+
+	json_in_init();
+	p.arena = arena_new(ARENA_MAX);
+	if (p.arena == NULL || !harden_dumps(false))
+		return provider_fail("out of memory, or core files cannot be switched off");
+	int status = provide(&p);
+	client_close(&p.client);
+	arena_free(p.arena);
+	explicit_bzero(&p, sizeof(p));
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
-	static struct provider p;
-	int status;
+	int status = 0;
 
 	if (!harden_descriptors())
 		return 1;
@@ -153,20 +168,14 @@ main(int argc, char **argv)
 	(void)mallopt(M_PERTURB, 0x5a);
 #endif
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		return printf("regcred-kubelet-provider (regcred) %s\n", version_text) < 0;
-	if (argc == 2 && strcmp(argv[1], "--help") == 0)
-		return puts("usage: regcred-kubelet-provider <CredentialProviderRequest\n\n"
-			    "The kubelet runs it; `regcred kubelet-setup` prints the "
-			    "configuration for that.") < 0;
-	if (argc != 1)
+		(void)printf("regcred-kubelet-provider (regcred) %s\n", version_text);
+	else if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		(void)puts("usage: regcred-kubelet-provider <CredentialProviderRequest\n\n"
+			   "The kubelet runs it; `regcred kubelet-setup` prints the "
+			   "configuration for that.");
+	else if (argc != 1)
 		return provider_fail("it takes no arguments: see regcred-kubelet-provider --help");
-	json_in_init();
-	p.arena = arena_new(ARENA_MAX);
-	if (p.arena == NULL || !harden_dumps(false))
-		return provider_fail("out of memory, or core files cannot be switched off");
-	status = provide(&p);
-	client_close(&p.client);
-	arena_free(p.arena);
-	explicit_bzero(&p, sizeof(p));
-	return fflush(stdout) == 0 ? status : 1;
+	else
+		status = provider_run();
+	return harden_output("regcred-kubelet-provider", status);
 }

@@ -210,14 +210,14 @@ main(int argc, char **argv)
 		return run_cgi();
 	argc = take_wishes(argc, argv, &wishes);
 	if (wishes.help)
-		return print_help();
+		return harden_output("regcredd", print_help());
 	if (wishes.man) {
 		config_man(stdout);
-		return 0;
+		return harden_output("regcredd", 0);
 	}
 	if (wishes.version) {
 		printf("regcredd %s\n", version_text);
-		return 0;
+		return harden_output("regcredd", 0);
 	}
 	if (!config_load(&s, argc, argv, &arg, why))
 		return usage_error(why);
@@ -228,7 +228,7 @@ main(int argc, char **argv)
 	}
 	config_use_log(&s);
 	if (wishes.check)
-		return check(&s);
+		return harden_output("regcredd", check(&s));
 	config_warn(&s);
 	return pool_run(&s, argc, argv);
 }

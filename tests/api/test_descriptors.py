@@ -13,6 +13,7 @@ import harness
 
 COMBINATIONS = [closed for n in range(4) for closed in itertools.combinations(range(3), n)]
 
+PROGRAMS = ("regcred", "regcredd", "docker-credential-regcred", "regcred-kubelet-provider")
 home = state = None
 
 
@@ -88,6 +89,14 @@ class Descriptors(unittest.TestCase):
                     master.send_signal(signal.SIGTERM)
                     self.assertEqual(master.wait(60), 0)
 
+    def test_output_on_a_full_disk_is_a_failure(self):
+        for program, option in itertools.product(PROGRAMS, ("--help", "--version")):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([harness.program(program), option], stdout=full,
+                                      stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, 1, (program, option))
+            self.assertIn("the output could not be written", done.stderr)
+
     def test_commands(self):
         for closed in COMBINATIONS:
             for program, words, status in (("regcred", ("account", "list"), 0),
@@ -95,7 +104,7 @@ class Descriptors(unittest.TestCase):
                                            ("regcred", ("login", "http://127.0.0.1:9"), 1), ("regcred", ("import", "/nonexistent"), 1),
                                            ("docker-credential-regcred", ("version",), 0),
                                            ("docker-credential-regcred", ("get",), 1),
-                                           ("regcredd", ("--no-such",), 2)):
+                                           ("regcredd", ("--no-such",), 2), *((program, (option,), 0) for program in PROGRAMS for option in ("--help", "--version"))):
                 with self.subTest(closed=closed, program=program, words=words):
                     before = contents()
                     done = run(program, *words, closed=closed)
