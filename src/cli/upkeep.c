@@ -46,6 +46,8 @@ command_init(struct session *s)
 {
 	char why[CONFIG_WHY_MAX];
 	const struct settings *settings = s->settings;
+	/* In this order: another init makes the key first. */
+	bool is_there = database_exists(settings->database);
 	bool fresh = access(settings->key_file, F_OK) != 0;
 
 	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {
@@ -54,15 +56,19 @@ command_init(struct session *s)
 		return EXIT_FAILED;
 	}
 	/* A new key for an old database would lose every secret in it. */
-	if (fresh && database_exists(settings->database))
+	if (fresh && is_there)
 		return session_fail("the database exists but its master key does not: put the key "
 				    "file back, or name "
 				    "it with --key-file");
 	if (!secret_init())
 		return session_fail(
 			"libsodium cannot start: the system gives it no random numbers");
-	if ((fresh && !keyring_create(settings->key_file, why)) ||
-	    !app_prepare(settings, PREPARE_CREATE, why))
+	if (fresh && !keyring_create(settings->key_file, why)) {
+		if (errno != EEXIST)
+			return session_fail(why);
+		fresh = false; /* another init was faster */
+	}
+	if (!app_prepare(settings, PREPARE_CREATE, why))
 		return session_fail(why);
 	(void)printf("%s %s\n", fresh ? "made" : "kept", settings->key_file);
 	(void)printf("ready: %s\n", settings->database);

@@ -87,10 +87,12 @@ keyring_create(const char *path, char why[SECRET_WHY_MAX])
 	make_key(&keys, true, 1);
 	make_key(&keys, false, 1);
 	bool done = key_file_write(path, &keys, NULL);
+	int error = errno;
 	if (!done)
 		(void)snprintf(why, SECRET_WHY_MAX, "cannot create the key file %s: %s", path,
-			       remedy_text(errno));
+			       error == EEXIST ? "there is one already" : remedy_text(error));
 	sodium_memzero(&keys, sizeof(keys));
+	errno = error;
 	return done;
 }
 

@@ -8,7 +8,7 @@
 #include "secret/keyring.h"
 
 /* Creates a key file of mode 0400 with new keys, flushed to disk; false with a sentence in why,
- * also if the file exists. */
+ * and errno, which is EEXIST if the file exists. */
 bool keyring_create(const char *path, char why[SECRET_WHY_MAX]) __attribute__((warn_unused_result));
 
 /* Whether the file can be replaced where it is; else a sentence in why. */

@@ -137,6 +137,15 @@ class Upkeep(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("do not open", done.stderr)
 
+    def test_inits_at_once_make_one_key_and_one_database(self):
+        for n in range(20 if LONG else 5):
+            state = os.path.join(self.root, "at-once-%d" % n)
+            running = [run("init", "--state-dir", state, wait=False) for _ in range(4)]
+            ended = [(p.communicate(timeout=60), p.returncode) for p in running]
+            self.assertEqual([rc for _, rc in ended], [0] * 4, ended)
+            self.assertEqual(sum("\nKeep a copy" in out for (out, _), _ in ended), 1, ended)
+            self.assertEqual(self.whole(state), 0)
+
     def test_a_restore_beside_a_rotation(self):
         for journal in ("wal", "rollback"):
             for pause in ((0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if LONG
