@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """run.py: runs tests of all kinds, two at a time; ends with "N passed, N failed, N skipped".
 
-    tests/run.py [--only PATTERN] [--jobs N] [--front NAME] [--long] [--list] [ITEM...]
+    tests/run.py [--only PATTERN] [--jobs N] [--front NAME] [--long] [--minutes N] [--list] [ITEM...]
 
 An ITEM is a module of tests/api by its name (NAME@FRONT: through another web server;
     NAME@postgresql: with a database on a server), a program of
 the build tree, or a script of the source
 tree, by its path.  Without one those of REGCRED_TESTS are run, and the modules of REGCRED_MODULES,
 or all.  PATTERN is looked for in
-"module.Class.test".  --long sets REGCRED_LONG.  Exit status 0 if nothing failed.
+"module.Class.test".  --long sets REGCRED_LONG.  What has not begun after that many --minutes is
+skipped.  Exit status 0 if nothing failed.
 """
 
 import argparse
@@ -162,6 +163,7 @@ class Run:
         self.queue, self.args, self.directory = list(items), args, directory
         self.lock, self.children = threading.Lock(), set()
         self.totals, self.reasons = [0, 0, 0], {}
+        self.until = time.monotonic() + 60 * args.minutes
 
     def one(self, item):
         begun = time.monotonic()
@@ -209,7 +211,11 @@ class Run:
                 if not self.queue:
                     return
                 item = self.queue.pop(0)
-            self.one(item)
+            if time.monotonic() < self.until:
+                self.one(item)
+            else:
+                self.end(item, ["SKIP %s: no time was left for it: more --minutes\n" % item.title],
+                         [0, 0, 1], 0)
 
     def run(self):
         begun = time.monotonic()
@@ -271,6 +277,7 @@ def main():
     parser.add_argument("--front", choices=sorted(fronts.FRONTS),
                         help="the web server; nginx if not given")
     parser.add_argument("--long", action="store_true", help="what takes minutes")
+    parser.add_argument("--minutes", type=lambda text: float(text or "inf"), default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--report", help=argparse.SUPPRESS)
     parser.add_argument("items", nargs="*", metavar="ITEM")
