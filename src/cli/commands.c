@@ -71,6 +71,7 @@ const struct option options[] = {
 	{ "registry",    "REGISTRY", "only for this registry; may be repeated", NULL },
 	{ "replace",     NULL,       "replace the password of an existing login by the one in the file", NULL },
 	{ "resource",    "ID",       "only rows about this resource, such as 1c7", NULL },
+	{ "reveal",      NULL,       "the key may get passwords too, besides what its account may", NULL },
 	{ "role",        "ROLE",     "what the key is limited to; by default it may do what its account may", print_roles },
 	{ "set",         "NAME=VALUE", "a member of the source's configuration; may be repeated", NULL },
 	{ "source",      "SOURCE",   "where the login renews itself from", print_sources },
@@ -105,7 +106,7 @@ const struct command commands[] = {
 	{ "doctor", " [IMAGE]", 1, "project context", NULL, false, client_doctor, "walk the path of a pull of this image from this machine, and say of each step what is wrong and what to do" },
 	{ "kubelet-setup", " IMAGES...", ARGUMENT_WORDS_MAX, "audience key-file context", NULL, false, client_kubelet_setup, "print the configuration by which a kubelet asks regcred-kubelet-provider for the logins of these images" },
 	{ "completion", " SHELL", 1, "", NULL, false, NULL, "print what makes bash, zsh or fish complete these commands" },
-	{ "key create", "", 0, "for registry path account name description expires role networks project context json", LOCAL(command_key_create), true, client_key_create, "create an API key and print it once: with --for on the server that was logged in to, else in the database of this machine" },
+	{ "key create", "", 0, "for registry path account name description expires reveal role networks project context json", LOCAL(command_key_create), true, client_key_create, "create an API key and print it once: with --for on the server that was logged in to, else in the database of this machine" },
 	{ "key revoke", " KEY", 1, "project context", LOCAL(command_key_revoke), true, client_key_revoke, "deactivate and remove a key: its id or access key; in the database of this machine if there is one, else on the server that was logged in to" },
 #ifndef REGCRED_CLIENT_ONLY
 	{ "init", "", 0, "", command_init, false, NULL, "create the state directory, the master key and the database" },

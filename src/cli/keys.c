@@ -50,6 +50,8 @@ keys_body_of(struct session *s)
 		if (value != NULL)
 			(void)json_add_string(s->arena, body, fields[i][1], value);
 	}
+	if (body != NULL && arguments_find(s->arguments, "reveal") != NULL)
+		(void)json_add_string(s->arena, body, "reveal", "true");
 	if (body != NULL && arguments_value(s->arguments, "proxy-user", NULL) != NULL)
 		(void)json_add_string(s->arena, body, "externalIdType", STORE_PROXY_TYPE);
 	return body;

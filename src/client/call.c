@@ -17,6 +17,7 @@
 
 enum {
 	ARENA_MAX = 256 * 1024 * 1024,
+	NAMED_MAX = 8,		/* rows that a message names */
 	SECRET_MAX = 64 * 1024, /* bytes; the server takes no more */
 };
 
@@ -268,8 +269,10 @@ call_find(struct client_call *c, const struct call_rows *rows, const char *what,
 	for (size_t i = 0; i < rows->count && list != NULL; i++)
 		if (is_called(c, rows->items[i], name, names)) {
 			found = rows->items[i];
-			list = arena_printf(c->arena, "%s%s%s %s", list, count++ > 0 ? ", " : "",
-					    client_text(found, "id"), first_name(c, found, names));
+			if (count++ < NAMED_MAX)
+				list = arena_printf(c->arena, "%s%s%s %s", list,
+						    count > 1 ? ", " : "", client_text(found, "id"),
+						    first_name(c, found, names));
 		}
 	if (count == 1)
 		return found;
@@ -280,8 +283,8 @@ call_find(struct client_call *c, const struct call_rows *rows, const char *what,
 			       what, name);
 	else
 		(void)snprintf(c->why, CLIENT_WHY_MAX,
-			       "%zu of them are called %.200s, so give the id: %.600s", count, name,
-			       list);
+			       "%zu of them are called %.200s, so give the id: %.600s%s", count,
+			       name, list, count > NAMED_MAX ? ", ..." : "");
 	return NULL;
 }
 

@@ -218,9 +218,10 @@ client_key_create(struct client_call *c)
 	if (purpose == NULL)
 		return call_fail("what is the key for? say --for host, --for ci or --for inject");
 	if (arguments_find(c->arguments, "role") != NULL ||
+	    arguments_find(c->arguments, "reveal") != NULL ||
 	    arguments_find(c->arguments, "account") != NULL)
-		return call_fail("--for says which role the key has, and it belongs to the account "
-				 "that asks: leave out --role and --account");
+		return call_fail("--for says what the key may do, and it belongs to the account "
+				 "that asks: leave out --role, --reveal and --account");
 	if (!call_open(c) || (body = key_body(c, purpose)) == NULL ||
 	    (key = call_ask(c, "POST", "apikeys", body)) == NULL)
 		return call_fail(c->why);
@@ -397,6 +398,7 @@ client_whoami(struct client_call *c)
 		{"account", "POST", "make accounts"},
 	};
 	struct call_rows rows;
+	bool hidden = false; /* passwords, from a key that was made without `reveal` */
 
 	if (!call_open(c))
 		return call_fail(c->why);
@@ -410,7 +412,9 @@ client_whoami(struct client_call *c)
 		      &rows) &&
 	    rows.count == 1) {
 		const char *bounds = show_bounds(c, rows.items[0], "id");
+		const struct json *reveal = json_member(rows.items[0], "reveal");
 
+		hidden = reveal != NULL && reveal->type == JSON_FALSE;
 		(void)printf("key         %s", client_text(rows.items[0], "id"));
 		if (client_text(rows.items[0], "name") != NULL) {
 			(void)fputs(" ", stdout);
@@ -422,9 +426,11 @@ client_whoami(struct client_call *c)
 		if (client_text(rows.items[0], "expires") != NULL)
 			(void)printf("expires     %s\n", call_when(c, rows.items[0], "expires"));
 	}
-	for (size_t i = 0; i < COUNT_OF(rights); i++)
-		(void)printf("%-3s         %s\n",
-			     call_may(c, rights[i].type, rights[i].method) ? "may" : "not",
-			     rights[i].text);
+	for (size_t i = 0; i < COUNT_OF(rights); i++) {
+		bool may = call_may(c, rights[i].type, rights[i].method) &&
+			   !(hidden && strcmp(rights[i].type, "handOut") == 0);
+
+		(void)printf("%-3s         %s\n", may ? "may" : "not", rights[i].text);
+	}
 	return EXIT_OK;
 }

@@ -50,7 +50,9 @@ call_when(struct client_call *c, const struct json *row, const char *field)
 	/* Two of a unit read better than one and a bit: 36 hours, not 1 day. */
 	while (u + 1 < sizeof(units) / sizeof(*units) && away < 2 * units[u].seconds)
 		u++;
-	int64_t n = away / units[u].seconds;
+	int64_t n = (away + units[u].seconds / 2) / units[u].seconds;
+	if (away == 0)
+		return "now";
 	return arena_printf(c->arena, "%s%lld %s%s%s", seconds >= 0 ? "in " : "", (long long)n,
 			    units[u].name, n == 1 ? "" : "s", seconds < 0 ? " ago" : "");
 }
@@ -129,30 +131,63 @@ table_cell(const char *cell, size_t width, bool last, bool colour)
 		(void)putchar('\n');
 }
 
-/* On a terminal the widest columns give way until the table fits. */
-static void
-fit(size_t *widths, size_t count)
+/* The columns of the terminal; SIZE_MAX if standard output is none. */
+static size_t
+terminal_width(void)
 {
 	struct winsize size;
-	size_t all = 0, room;
 
 	if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
 	    size.ws_col == 0)
-		return;
-	room = size.ws_col;
-	for (size_t i = 0; i < count; i++)
-		all += widths[i] + (i + 1 < count ? 2 : 0);
-	while (all > room) {
-		size_t widest = 0;
+		return SIZE_MAX;
+	return size.ws_col;
+}
 
-		for (size_t i = 1; i < count; i++)
-			if (widths[i] > widths[widest])
-				widest = i;
-		if (widths[widest] <= COLUMN_MIN)
-			return;
-		widths[widest]--;
-		all--;
-	}
+/* What the table needs. A column of width 0 is left out. */
+static size_t
+table_width(const size_t *widths, size_t count)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all += widths[i] != 0 ? widths[i] + (all != 0 ? 2 : 0) : 0;
+	return all;
+}
+
+/* Makes the widest column narrower by one; false if all are as narrow as they may be. */
+static bool
+table_narrow(size_t *widths, size_t count)
+{
+	size_t widest = 0;
+
+	for (size_t i = 1; i < count; i++)
+		if (widths[i] > widths[widest])
+			widest = i;
+	if (widths[widest] <= COLUMN_MIN)
+		return false;
+	widths[widest]--;
+	return true;
+}
+
+/* On a terminal that is too narrow columns without content are left out, then the widest ones give
+ * way, and at last those at the right go; the first stays. Returns the title of one that is left
+ * out with its content, or NULL. */
+static const char *
+table_fit(const struct shown *columns, size_t *widths, const bool *filled, size_t count)
+{
+	const char *lost = NULL;
+	size_t room = terminal_width();
+
+	for (size_t i = count; i-- > 1 && table_width(widths, count) > room;)
+		widths[i] = filled[i] ? widths[i] : 0;
+	while (table_width(widths, count) > room && table_narrow(widths, count))
+		;
+	for (size_t i = count; i-- > 1 && table_width(widths, count) > room;)
+		if (widths[i] != 0) {
+			widths[i] = 0;
+			lost = columns[i].title;
+		}
+	return lost;
 }
 
 static const char *
@@ -173,8 +208,8 @@ table_rows(struct client_call *c, const struct shown *columns, size_t count,
 	   const struct call_rows *rows)
 {
 	const char **cells = arena_array(c->arena, rows->count * count + 1, sizeof(*cells));
-	size_t widths[COLUMNS_MAX] = {0};
-	bool colour = has_colour();
+	size_t widths[COLUMNS_MAX] = {0}, last = 0;
+	bool filled[COLUMNS_MAX] = {0}, colour = has_colour();
 
 	for (size_t i = 0; i < count; i++)
 		widths[i] = strlen(columns[i].title);
@@ -182,14 +217,24 @@ table_rows(struct client_call *c, const struct shown *columns, size_t count,
 		cells[i] = cell_of(c, &columns[i % count], rows->items[i / count]);
 		size_t len = cells[i] != NULL ? http_utf8_length(cells[i]) : 0;
 		widths[i % count] = len > widths[i % count] ? len : widths[i % count];
+		filled[i % count] |= cells[i] != NULL && strcmp(cells[i], "-") != 0;
 	}
 	if (arena_failed(c->arena))
 		return call_fail("out of memory");
-	fit(widths, count);
+	const char *lost = table_fit(columns, widths, filled, count);
 	for (size_t i = 0; i < count; i++)
-		table_cell(columns[i].title, widths[i], i + 1 == count, false);
+		last = widths[i] != 0 ? i : last;
+	for (size_t i = 0; i < count; i++)
+		if (widths[i] != 0)
+			table_cell(columns[i].title, widths[i], i == last, false);
 	for (size_t i = 0; i < rows->count * count; i++)
-		table_cell(cells[i], widths[i % count], i % count + 1 == count, colour);
+		if (widths[i % count] != 0)
+			table_cell(cells[i], widths[i % count], i % count == last, colour);
+	if (lost != NULL)
+		(void)fprintf(stderr,
+			      "regcred: the terminal is too narrow for all columns, from %s on: "
+			      "widen it, or use --json\n",
+			      lost);
 	return EXIT_OK;
 }
 
@@ -214,15 +259,19 @@ call_print(struct client_call *c, const struct shown *columns, size_t count,
 int
 call_print_one(struct client_call *c, const struct json *row)
 {
-	static const char *const dull[] = {"actions",  "links", "data",	      "type",
-					   "baseType", "uuid",	"removeTime", "kind"};
+	static const char *const dull[] = {"actions",	 "links",    "data",
+					   "type",	 "baseType", "uuid",
+					   "removeTime", "kind",     "transitioning"};
 
 	if (arguments_find(c->arguments, "json") != NULL)
 		return table_json(c, row);
 	if (arguments_find(c->arguments, "quiet") != NULL)
 		return puts(client_text(row, "id")) >= 0 ? EXIT_OK : EXIT_FAILED;
 	for (const struct json *m = row->child; m != NULL; m = m->next) {
-		bool shown = m->type != JSON_NULL;
+		size_t len = strlen(m->name);
+		/* ...TS: the same time in milliseconds */
+		bool shown =
+			m->type != JSON_NULL && (len < 2 || strcmp(m->name + len - 2, "TS") != 0);
 
 		for (size_t i = 0; i < sizeof(dull) / sizeof(*dull); i++)
 			shown = shown && strcmp(m->name, dull[i]) != 0;

@@ -17,7 +17,7 @@ import unittest
 
 import harness
 import sources
-from standin import Standin, basic_registry
+from standin import Answer, Standin, basic_registry
 
 site = None
 
@@ -190,6 +190,19 @@ class Logins(Base):
         self.assertIn("\u6f22\u5b57", out)
         self.assertIn(row["id"], self.says("show", "\u6f22\u5b57"))
         self.assertNotIn("\u202e", self.says("show", row["id"]))
+        # Escapes of a terminal, stored as they are, and from a server that does not check anything.
+        escape = "\x1b[2J\x1b]0;title\x07"
+        told = self.says("add", "ghcr.io", "-u", "bot" + escape, "--name", "x" + escape, stdin="x")
+        server = Standin(lambda request: Answer(200, {"type": "collection", "data": [
+            {"id": "1c1", "type": "registryCredential", "name": "x" + escape, "publicValue": escape,
+             "state": "active", "registryId": "1sp1", "serverAddress": escape}]}))
+        self.addCleanup(server.stop)
+        for url, name in ((server.url, "1c1"), (site.base, re.search(r"1c\d+", told).group())):
+            for words in (("ls",), ("used",), ("registries",), ("key", "ls"), ("show", name)):
+                done = self.run_it(*words, REGCRED_URL=url)
+                told += done.stdout + done.stderr
+                self.assertEqual(done.returncode, 0, done)
+        self.assertNotRegex(told, "[\x1b\x07]")
 
     def test_wrong_use_says_what_to_do(self):
         for words, text in ((["show"], "which login?"), (["add"], "which registry?"),
@@ -203,6 +216,12 @@ class Logins(Base):
             told = self.fails(*words)
             self.assertIn(text, told, words)
             self.assertEqual(len(told.splitlines()), 1, told)
+        for words, text in (((), "which command?"), (("nothing",), "unknown command"),
+                            (("ls", "--nothing"), "unknown option --nothing"),
+                            (("ls", "a", "b"), "unexpected argument: b"),
+                            (("show", "--limit", "3", "x"), "--limit"),
+                            (("ls", "--project"), "--project"), (("admin", "ls"), "unknown command")):
+            self.assertIn(text, self.fails(*words, status=2), words)
         self.project.credential(self.project.registry(serverAddress="empty.example"),
                                 publicValue="e")
         self.assertIn("the secret is empty", self.fails("rotate", "e", stdin="\n"))
@@ -223,34 +242,65 @@ class Logins(Base):
 
     def test_all_pages_are_shown(self):
         registry = self.project.registry(serverAddress="many.example")
-        for i in range(230):
-            self.project.credential(registry, publicValue="u%d" % i)
-        self.assertEqual(len(self.says("ls", "-q").splitlines()), 230)
+        first = self.project.credential(registry, publicValue="u0")
+        self.copy_row(first["id"][2:], 4999)
+        self.assertEqual(len(self.says("ls", "-q").splitlines()), 5000)
         self.assertEqual(
-            len({json.loads(line)["id"] for line in self.says("ls", "--json").splitlines()}), 230)
-        self.assertIn("230 of them are called many.example", self.fails("show", "many.example"))
+            len({json.loads(line)["id"] for line in self.says("ls", "--json").splitlines()}), 5000)
+        self.assertEqual(len(self.says("ls", "many.example").splitlines()), 5001)
+        told = self.fails("show", "many.example")
+        self.assertIn("5000 of them are called many.example", told)
+        self.assertLess(len(told), 1000)
+
+    @staticmethod
+    def copy_row(number, times):
+        """Logins that are as this one, written to the database in one transaction."""
+        names = [row[1] for row in site.sql("PRAGMA table_info(credential)") if row[1] != "id"]
+        values = ["'%s-copy-' || value" % number if n == "uuid" else "'u' || value" if n == "public_value" else n
+                  for n in names]
+        site.sql("WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < %d) "
+                 "INSERT INTO credential (%s) SELECT %s FROM n, credential WHERE id = %s"
+                 % (times, ", ".join(names), ", ".join(values), number), write=True)
+
+    def on_a_terminal(self, width, *words, **env):
+        """What a person sees, and what is said besides."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        process = subprocess.Popen([harness.program("regcred"), *words], stdin=subprocess.DEVNULL,
+                                   stdout=theirs, stderr=subprocess.PIPE, text=True,
+                                   env=self.environ(TERM="xterm", **env))
+        os.close(theirs)
+        parts = []
+        reader = threading.Thread(
+            target=lambda: parts.extend(iter(lambda: self.read_pty(ours), b"")), daemon=True)
+        reader.start()
+        told = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 0, told)
+        reader.join(10)
+        os.close(ours)
+        return b"".join(parts).decode(), told
 
     def test_a_table_fits_the_terminal(self):
-        self.project.credential(self.project.registry(), publicValue="a-very-long-user-name-" * 4,
-                                name="n" * 100, pathPrefix="a/" * 40 + "b")
-        for width, env in ((60, {}), (200, {"NO_COLOR": "1"})):
-            ours, theirs = pty.openpty()
-            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-            process = subprocess.Popen([harness.program("regcred"), "ls"], stdin=subprocess.DEVNULL,
-                                       stdout=theirs, env=self.environ(TERM="xterm", **env))
-            os.close(theirs)
-            parts = []
-            reader = threading.Thread(
-                target=lambda: parts.extend(iter(lambda: self.read_pty(ours), b"")), daemon=True)
-            reader.start()
-            self.assertEqual(process.wait(60), 0)
-            reader.join(10)
-            os.close(ours)
-            text = b"".join(parts).decode()
-            self.assertEqual("\x1b[32m" in text, not env)
-            for line in re.sub(r"\x1b\[\d+m", "", text).splitlines():
-                # Nine columns of eight characters are the least: a narrower terminal wraps.
-                self.assertLessEqual(len(line), max(width, 9 * 8 + 8 * 2), line)
+        row = self.project.credential(self.project.registry(), publicValue="\u6f22" * 40,
+                                      name="n" * 100, pathPrefix="a/" * 40 + "b",
+                                      expiresAt=date_in(86400 * 3))
+        for width, lost, env in ((60, True, {}), (90, False, {}), (300, False, {"NO_COLOR": "1"}),
+                                 (8, True, {})):
+            text, told = self.on_a_terminal(width, "ls", **env)
+            self.assertEqual("\x1b[32m" in text, not env and width > 8)
+            self.assertEqual("too narrow" in told, lost, told)
+            lines = re.sub(r"\x1b\[\d+m", "", text).splitlines()
+            self.assertEqual(len(lines), 2, text)
+            self.assertTrue(lines[1].startswith(row["id"]), text)
+            for line in lines:
+                self.assertLessEqual(len(line), width, line)
+        # What is empty goes first, and then nothing of the rest is lost.
+        self.project.env.put("registrycredentials/" + row["id"],
+                             {"name": None, "pathPrefix": None, "publicValue": "bot"})
+        text, told = self.on_a_terminal(66, "ls", NO_COLOR="1")
+        self.assertRegex(text, r"\AID +REGISTRY +USER +STATE +WORKS +EXPIRES\r\n")
+        self.assertRegex(text, r"in 3 days")
+        self.assertEqual(told, "")
 
     @staticmethod
     def read_pty(fd):
@@ -288,6 +338,28 @@ class Keys(Base):
                           self.fails("which", "ghcr.io/acme/app", key=(access, secret)))
         self.assertIn("there is no registry nowhere",
                       self.fails("key", "create", "--for", "ci", "--registry", "nowhere"))
+
+    def test_a_key_that_makes_keys_for_hosts(self):
+        """Made on the server; `regcred login` reads what is printed from a pipe."""
+        none = {"REGCRED_URL": None, "REGCRED_API_KEY_FILE": None}
+        for words, may in (((), False), (("--reveal",), True)):
+            made = site.cli("key", "create", "--state-dir", site.state, "--account",
+                            self.project.id, *words)
+            site.key_secrets.append(tuple(line.split("=")[1] for line in made.splitlines()))
+            self.says("login", site.base, stdin=made, **none)
+            told = self.says("whoami", **none)
+            self.assertEqual(re.search("(?m)^(may|not) +get passwords", told).group(1),
+                             "may" if may else "not")
+            done = self.run_it("key", "create", "--for", "host", "--json", **none)
+            if may:
+                row = json.loads(done.stdout)
+                site.key_secrets.append((row["publicValue"], row["secretValue"]))
+                self.assertEqual((row["role"], row["reveal"]), ("reveal", True))
+            else:
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("reveal", done.stderr)
+        self.assertIn("leave out --role, --reveal", self.fails("key", "create", "--for", "host",
+                                                              "--reveal"))
 
     def test_who_am_i(self):
         out = self.says("whoami")
