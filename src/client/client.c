@@ -397,8 +397,9 @@ explain(struct client *c, enum fetch_rc rc, const struct fetch_answer *got)
 		return client_refuse(c->why, "the answer of %s is too large", c->settings->url);
 	if (arena_failed(c->arena))
 		return client_refuse(c->why, "out of memory");
-	return client_refuse(c->why, "the request to %s failed: %s", c->settings->url,
-			     got->problem);
+	return client_refuse(c->why,
+			     "the request to %s failed: %s; is that its address, and does it run?",
+			     c->settings->url, got->problem);
 }
 
 static bool
@@ -495,7 +496,8 @@ client_do(struct client *c, const char *method, const char *path, const char *bo
 			sentence = meanings[i].sentence;
 	const char *code = client_text(out->body, "code");
 	const char *field = client_text(out->body, "fieldName");
-	const char *detail = client_text(out->body, "detail");
+	/* How a program signs in is nothing that a person can do better. */
+	const char *detail = out->status != 401 ? client_text(out->body, "detail") : NULL;
 
 	(void)client_refuse(c->why, "%s (%ld %.64s%s%.64s)%s%.400s", sentence, out->status,
 			    code != NULL ? code : "", field != NULL ? ": " : "",

@@ -410,6 +410,9 @@ registry_image_parse(struct arena *a, const char *reference, struct registry_ima
 	*out = (struct registry_image){.key = REGISTRY_HUB};
 	if (strncasecmp(reference, "docker://", 9) == 0)
 		reference += 9;
+	if (strstr(reference, "://") != NULL)
+		return "An image has no scheme: send its name as docker pull takes it, such as "
+		       "ghcr.io/acme/app:1.";
 	size_t len = strcspn(reference, "/");
 	if (len == IMAGE_ID_DIGITS && only(reference, len, DIGITS "abcdef") &&
 	    reference[len] == '\0')

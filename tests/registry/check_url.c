@@ -244,6 +244,9 @@ START_TEST(an_image_comes_from_one_registry)
 END_TEST
 
 static const char *const bad_images[] = {
+	"https://ghcr.io/acme/app:1",
+	"http://localhost:5000/x",
+	"oci://ghcr.io/acme/app",
 	"",
 	"/",
 	"/app",
