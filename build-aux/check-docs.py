@@ -12,7 +12,7 @@ do not see, says what is special:
     page begins
     <!-- check: instead COMMANDS -->       these stand for it here, as no systemd runs
 
-It also refuses passwords on command lines.  Exit status 77 without root or overlays.
+It also refuses passwords on command lines, and a picture that is not drawn from its source.  Exit status 77 without root or overlays.
 """
 
 import os
@@ -21,15 +21,16 @@ import subprocess
 import sys
 import tempfile
 
-# In this order: later pages build on what README.md has installed.  All others come after them.
-PAGES = ("README.md", "docs/tour.md", "docs/hand-out.md", "docs/docker.md", "docs/nginx.md",
-         "docs/sign-on.md", "docs/audit.md",
-         "docs/backup.md", "docs/rekey.md", "docs/verification.md", "docs/hosting.md",
+# In this order: later pages build on what nginx.md has installed.  All others come after them.
+PAGES = ("README.md", "docs/tour.md", "docs/hand-out.md", "docs/nginx.md", "docs/client.md",
+         "docs/docker.md", "docs/ci.md", "docs/sign-on.md", "docs/audit.md",
+         "docs/operations.md", "docs/rekey.md", "docs/verification.md", "docs/hosting.md",
          "docs/inject.md", "docs/performance.md", "docs/api.md")
 BLOCK = re.compile(r"(?ms)^( *)(?:<!-- check: (.*?) -->\n *)?```sh\n(.*?)^ *```$")
-# A word that only the command line would hold; a here-document or a file is right.
+# A word that only the command line would hold; a here-document or a file is right, and so is the
+# name of a secret that a container gets as a file.
 EXPOSED = re.compile(
-    r"""curl[^\n]* -u |(--password|--secret|PASSWORD=|login[^\n]* -p )\s*['"]?[a-z0-9]|-d '[^']*(secretValue|password)""")
+    r"""curl[^\n]* -u |(--password|--secret(?! [\w-]+,target=)|PASSWORD=|login[^\n]* -p )\s*['"]?[a-z0-9]|-d '[^']*(secretValue|password)|(?<!printf )'\{[^'\n]*"(secretValue|sourceSecret|password)": "[^%]""")
 SETUP = """
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
@@ -53,8 +54,8 @@ def commands(page, text):
             continue
         if how == "background":
             lines = ["{ %s; } >/tmp/background 2>&1 & background=$!" % "; ".join(lines),
-                     "for i in $(seq 300); do grep -q 'Ctrl-C stops it' /tmp/background && break; "
-                     "sleep 1; done; cat /tmp/background"]
+                     "until grep -q 'Ctrl-C stops it' /tmp/background; do "
+                     "kill -0 $background || break; sleep 1; done; cat /tmp/background"]
         elif how.startswith("instead "):
             lines = [how[len("instead "):]]
         yield "echo '--- %s: %s'" % (page, re.sub(r"[^ -&(-~]", " ", lines[0])[:90])
@@ -78,11 +79,21 @@ def script(source):
     return "\n".join(parts) + "\n", exposed
 
 
+def stale_picture(source):
+    """Whether docs/picture.svg is not what its source draws."""
+    drawn = subprocess.run([sys.executable, "-B", os.path.join(source, "build-aux/picture.py")],
+                           capture_output=True, check=True).stdout
+    with open(os.path.join(source, "docs/picture.svg"), "rb") as f:
+        return f.read() != drawn
+
+
 def main(argv):
     source = os.path.abspath(argv[1] if len(argv) > 1 else os.environ.get("REGCRED_SRC", "."))
     text, exposed = script(source)
     if exposed:
         sys.exit("a secret is on a command line:\n" + "\n".join(exposed))
+    if stale_picture(source):
+        sys.exit("docs/picture.svg is not what build-aux/picture.py draws: run `make picture`")
     if os.geteuid() != 0:
         print("check-docs: SKIP: only root can make a machine of its own")
         sys.exit(77)

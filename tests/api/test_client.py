@@ -147,6 +147,28 @@ class Logins(Base):
             self.fails("add", "unmade.example", *words, stdin="x" if "--set" in words else "")
         self.assertNotIn("unmade.example", self.says("registries"))
 
+    def test_a_password_that_is_typed_is_not_shown(self):
+        address, password = self.registry()
+        for words in (("add", address, "-u", "bot", "--test"), ("rotate", "bot", "--test"),
+                      ("test", address, "-u", "bot")):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([harness.program("regcred"), *words], stdin=theirs,
+                                       stdout=subprocess.PIPE, stderr=theirs, start_new_session=True,
+                                       env=self.environ(), text=True,
+                                       preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            os.close(theirs)
+            seen = b""
+            while b"(not shown): " not in seen:
+                seen += self.read_pty(ours)
+            os.write(ours, password.encode() + b"\n")
+            out, _ = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0, out)
+            self.assertRegex(out, r"(?m)^valid: ")
+            seen += self.read_pty(ours)
+            os.close(ours)
+            self.assertNotIn(password.encode(), seen)
+            self.assertNotIn(password, out)
+
     def test_a_trial_stores_nothing(self):
         address, password = self.registry()
         self.project.registry(serverAddress=address)
