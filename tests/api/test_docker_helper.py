@@ -270,6 +270,17 @@ class Store(Base):
         self.assertEqual(len(self.rows(publicValue="me")), 1)
         self.assertEqual(self.get("ghcr.io", key), ("me", secret))
 
+    def test_sixty_pulls_at_once(self):
+        key, done = self.key(), []
+        self.login("ghcr.io", publicValue="bot")
+        threads = [threading.Thread(target=lambda: done.append(self.get("ghcr.io", key)))
+                   for _ in range(60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(done), 60)
+        self.assertEqual({user for user, _ in done}, {"bot"})
 
     def test_a_new_login_stored_at_once_is_one_login(self):
         for i in range(4):

@@ -556,6 +556,33 @@ class Registry(Tool):
         os.rename(path + ".new", path)
         return path
 
+    def rotate_while(self, pull, row, secret):
+        """The password changes while somebody pulls: the registry takes both logins, then regcred
+        has the new one, then the old one goes."""
+        results, stop = [], threading.Event()
+
+        def pull_on():
+            while not stop.is_set():
+                results.append(pull())
+        thread = threading.Thread(target=pull_on)
+        thread.start()
+        try:
+            for step in range(4):
+                old, new = "ci" if step == 0 else "ci%d" % step, "ci%d" % (step + 1)
+                fresh = site.plant()
+                self.users(**{old: secret, new: fresh})
+                self.ok(self.env.put("registrycredentials/" + row["id"],
+                                     {"publicValue": new, "secretValue": fresh}))
+                seen = len(results)
+                harness.wait_until(lambda: len(results) >= seen + 2)
+                self.users(**{new: fresh})
+                secret = fresh
+        finally:
+            stop.set()
+            thread.join(60)
+        self.assertGreaterEqual(len(results), 8)
+        self.assertEqual([r.stderr for r in results if r.returncode != 0], [])
+
 
 class Containerd(Registry):
     """Nodes that pull through the front for many registries, by the real containerd."""
@@ -644,6 +671,12 @@ class Containerd(Registry):
         self.status(self.project.admin.action("apikeys/" + row["id"], "deactivate"), 202)
         self.assertNotEqual(self.fetch().returncode, 0)
 
+    def test_the_password_changes_while_it_pulls(self):
+        self.nginx = Front("inject-containerd", self.url, self.changes)
+        self.addCleanup(self.nginx.stop)
+        self.node(self.key())
+        self.rotate_while(self.fetch, self.row, self.secret)
+
     def test_the_example_is_in_order(self):
         self.nginx = Front("inject-containerd", self.url, self.changes)
         self.addCleanup(self.nginx.stop)
@@ -663,31 +696,7 @@ class Skopeo(Registry):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = self.pull("acme/app:1")
         self.assertEqual(done.returncode, 0, done.stderr)
-        # The password changes while somebody pulls: the registry takes both logins, then regcred
-        # has the new one, then the old one goes.
-        results, stop = [], threading.Event()
-
-        def pull_on():
-            while not stop.is_set():
-                results.append(self.pull("acme/app:1"))
-        thread = threading.Thread(target=pull_on)
-        thread.start()
-        try:
-            for step in range(4):
-                old, new = "ci" if step == 0 else "ci%d" % step, "ci%d" % (step + 1)
-                fresh = site.plant()
-                self.users(**{old: secret, new: fresh})
-                self.ok(self.env.put("registrycredentials/" + row["id"],
-                                     {"publicValue": new, "secretValue": fresh}))
-                seen = len(results)
-                harness.wait_until(lambda: len(results) >= seen + 2)
-                self.users(**{new: fresh})
-                secret = fresh
-        finally:
-            stop.set()
-            thread.join(60)
-        self.assertGreaterEqual(len(results), 8)
-        self.assertEqual([r.stderr for r in results if r.returncode != 0], [])
+        self.rotate_while(lambda: self.pull("acme/app:1"), row, secret)
         self.no_password_at_the_client()
         self.status(self.env.action("registrycredentials/" + row["id"], "deactivate"), 202)
         done = self.pull("acme/app:1")

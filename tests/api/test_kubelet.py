@@ -2,6 +2,7 @@
 pattern is for which image, how long an answer is kept, and whatever can go wrong; and the
 configuration that `regcred kubelet-setup` prints."""
 
+import base64
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 import harness
 from standin import Answer, Standin
@@ -171,12 +173,12 @@ class Protocol(Base):
         login = self.login()
         seen = []
         threads = [threading.Thread(
-            target=lambda: seen.append(self.answer("ghcr.io/acme/app")["auth"])) for _ in range(30)]
+            target=lambda: seen.append(self.answer("ghcr.io/acme/app")["auth"])) for _ in range(60)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(120)
-        self.assertEqual(seen, [{"ghcr.io": login}] * 30)
+        self.assertEqual(seen, [{"ghcr.io": login}] * 60)
 
     def test_annotations_are_not_read_and_a_token_takes_the_place_of_the_key(self):
         """What a token may do: test_identities."""
@@ -189,6 +191,37 @@ class Protocol(Base):
                                             serviceAccountToken=secret).stderr)
         self.fails("does not accept this key or token", image="ghcr.io/x",
                    serviceAccountToken="e30.e30.e30")
+
+
+    def test_an_identity_token_is_no_login_for_it(self):
+        self.login(publicValue="<token>")
+        self.fails("identity token", "store a user name and a password")
+
+
+class Patterns(unittest.TestCase):
+    """The rules of the kubelet for the keys of `auth`, as this rig has them."""
+
+    def test_which_image_is_whose(self):
+        for pattern, image, yes in (
+                ("ghcr.io", "ghcr.io/acme/app", True), ("ghcr.io", "ghcr.io", True),
+                ("ghcr.io", "ghcr.io.evil/app", False), ("ghcr.io", "xghcr.io/app", False),
+                ("ghcr.io/acme", "ghcr.io/acme/app", True), ("ghcr.io/acme", "ghcr.io/acme2/app", True),
+                ("ghcr.io/acme", "ghcr.io/other", False), ("ghcr.io/acme/app", "ghcr.io/acme", False),
+                ("ghcr.io/acme/", "ghcr.io/acme2", False), ("ghcr.io/*", "ghcr.io/acme", False),
+                ("*.io", "ghcr.io/app", True), ("*.io", "a.b.io/app", False), ("*.*.io", "a.b.io/x", True),
+                ("*.*.io", "b.io/x", False), ("app*.k8s.io", "app1.k8s.io/x", True), ("app*.k8s.io", "app.k8s.io/x", True),
+                ("app*.k8s.io", "xapp.k8s.io/x", False), ("*.k8s.*", "registry.k8s.io/x", True), ("k8s.*", "k8s.io", True),
+                ("*", "localhost/x", True), ("*", "ghcr.io/x", False),
+                ("*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.eu-west-1.amazonaws.com/x", True),
+                ("*.dkr.ecr.*.amazonaws.com", "123.dkr.ecr.a.b.amazonaws.com/x", False),
+                ("registry.io:8080/path", "registry.io:8080/path", True),
+                ("registry.io:8080/path", "registry.io:8080/path/more", True),
+                ("registry.io:8080", "registry.io/x", False), ("registry.io:8080", "registry.io:8081/x", False),
+                ("registry.io", "registry.io:8080/x", True), ("registry.io:443", "registry.io:443/x", True),
+                ("*.io:8080", "a.io:8080/x", True), ("*.io:8080", "a.io:80/x", False),
+                ("docker.io", "docker.io/library/alpine", True), ("index.docker.io", "docker.io/library/alpine", False),
+                ("a-b.io", "a-b.io/x", True), ("a.io", "A.io/x", False), ("a+b.io", "aab.io/x", False)):
+            self.assertEqual(matches(pattern, image), yes, (pattern, image))
 
 
 class BadLuck(Base):
@@ -220,6 +253,34 @@ class BadLuck(Base):
         self.addCleanup(server.stop)
         self.fails("does not answer", url=server.url, seconds=20)
         self.assertEqual(len(server.requests), 2)
+
+
+class ExternalSecrets(Base):
+    def test_the_manifest_of_the_page(self):
+        """docs/kubernetes.md, read as External Secrets reads it: templates in the headers, a path
+        into the answer, a template for the Secret."""
+        self.login()
+        acme = self.login(pathPrefix="acme")
+        with open(os.path.join(harness.SRC, "docs", "kubernetes.md"), encoding="utf-8") as f:
+            page = f.read()
+        value = lambda name: re.search(r"(?m)^ +%s: (.*)$" % re.escape(name), page).group(1)
+        header = value("Authorization")
+        self.assertEqual(header, 'Basic {{ print .key.access ":" .key.secret | b64enc }}')
+        url = value("url")
+        self.assertTrue(url.startswith("https://creds.example.com/"))
+        request = urllib.request.Request(
+            site.base + url[len("https://creds.example.com"):], method=value("method"),
+            data=value("body").strip("'").encode(), headers={
+                "Content-Type": value("Content-Type"),
+                "Authorization": "Basic " + base64.b64encode(":".join(self.key).encode()).decode()})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            body = json.load(answer)
+        self.assertIn('"$.data"', value("result"))
+        self.assertEqual(value(".dockerconfigjson"),
+                         "'{{ index . \".dockerconfigjson\" | b64dec }}'")
+        auths = json.loads(base64.b64decode(body["data"][".dockerconfigjson"]))["auths"]
+        self.assertEqual({k: auths["ghcr.io/acme"][k] for k in acme}, acme)
+        self.assertEqual(sorted(auths), ["ghcr.io", "ghcr.io/acme"])
 
 
 class Setup(Base):
