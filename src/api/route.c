@@ -148,7 +148,7 @@ route_allow(const struct call *c)
 	return allow;
 }
 
-enum err
+static enum err
 route_request(struct call *c)
 {
 	enum place place = c->response->route;

@@ -2,9 +2,7 @@
 #ifndef REGCRED_API_ROUTE_H
 #define REGCRED_API_ROUTE_H
 
-#include "api/call.h"
 #include "base/arena.h"
-#include "base/err.h"
 #include "base/http.h"
 #include "service/app.h"
 
@@ -12,7 +10,5 @@
  * arena or is static.  May be called by several threads, each with its own arena. */
 void app_handle(struct app *app, const struct request *request, struct arena *arena,
 		struct response *response);
-
-enum err route_request(struct call *c);
 
 #endif

@@ -227,7 +227,7 @@ extern const struct resource_type types_table[];
 /* Words of the API, in the order of their .def; each ends with NULL. */
 extern const char *const login_reasons[], *const refresh_results[], *const verification_results[];
 extern const struct family family_credential, family_storage_pool, family_account,
-	family_project_member, family_project_template, family_audit_log, family_secret_version;
+	family_project_member, family_audit_log, family_secret_version;
 extern const struct family *const
 	families[]; /* ends with NULL; a family that refers to rows of another comes before it */
 

@@ -106,7 +106,7 @@ const struct family family_project_member = {
 };
 
 /* Nobody's: who may see the type sees all of its rows. */
-const struct family family_project_template = {
+static const struct family family_project_template = {
 	"project_template", "pt", COL_NONE, project_member_columns, 0
 #define COLUMN(name, sql, type, families) | (((families) & IN_PROJECT_TEMPLATE) != 0 ? COL_BIT(COL_##name) : 0)
 #include "model/column.def"

@@ -18,9 +18,8 @@
 #include "base/arena.h"
 
 enum {
-	REGISTRY_HOST_MAX = 253,     /* of a DNS name */
-	REGISTRY_ADDRESS_MAX = 1024, /* characters of serverAddress */
-	REPOSITORY_MAX = 255,	     /* of an image's name, including the registry */
+	REGISTRY_HOST_MAX = 253, /* of a DNS name */
+	REPOSITORY_MAX = 255,	 /* of an image's name, including the registry */
 	IMAGE_TAG_MAX = 128,
 };
 

@@ -172,7 +172,8 @@ version_open_former(const struct context *c, const struct record *login, enum op
 	return arena_failed(c->arena) ? STORE_NO_MEMORY : STORE_OK;
 }
 
-enum store_rc
+/* Wipes its secret and sets its state. */
+static enum store_rc
 version_wipe(struct store_tx *tx, const struct record *version, const char *state)
 {
 	struct value columns[COL__COUNT] = {0};

@@ -46,9 +46,6 @@ struct former {
 enum store_rc version_open_former(const struct context *c, const struct record *login,
 				  enum opening why, struct former *out)
 	__attribute__((warn_unused_result));
-/* Wipes its secret and sets its state. */
-enum store_rc version_wipe(struct store_tx *tx, const struct record *version, const char *state)
-	__attribute__((warn_unused_result));
 /* A login is purged: wipes all its versions. If version_is_at_source(), renew/ deletes them, and
  * the present secret, at the source. */
 enum store_rc version_purge(struct store_tx *tx, const struct context *c,

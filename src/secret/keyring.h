@@ -20,7 +20,6 @@ enum {
 	SECRET_CSRF_SIZE = 11,	     /* 10 upper-case hexadecimal digits */
 	SECRET_PREFIX = 5,	     /* bytes of a sealed value that name its version and key */
 	KEYRING_MAX = 16,	     /* keys in a file */
-	KEYRING_PATH_MAX = 4096,
 };
 
 /* The keys of a file, and its changes: while in use it checks the file once a second, and at once

@@ -42,10 +42,6 @@
 #include "shared/limiter.h"
 #include "store/store.h"
 
-enum {
-	BASE_MAX = 512,
-};
-
 /* Starting */
 
 /* The first check value that does not match the keys; NULL if all match. *primary: whether the
