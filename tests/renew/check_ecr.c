@@ -1,8 +1,6 @@
 /* check_ecr: tokens of Amazon ECR from a stand-in that computes each signature anew; where the keys
  * come from; which hosts are asked; and what is made of each error. */
-#include <arpa/inet.h>
 #include <check.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -19,6 +17,7 @@
 #include "renew/source.h"
 #include "renew/sources.h"
 
+#include "support/resolved.h"
 #include "support/sources.h"
 #include "support/support.h"
 
@@ -253,24 +252,6 @@ static const struct { enum source_id id; const char *address, *config, *asked; }
 	{ PUBLIC, "public.ecr.aws", ",'region':'eu-central-1'," ROLE_ARN, "sts.eu-central-1.amazonaws.com" },
 };
 /* clang-format on */
-
-static char resolved[256];
-
-/* In the place of the system's: no name exists but the stand-in's number. */
-int
-getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-	    struct addrinfo **out)
-{
-	static int (*system_getaddrinfo)(const char *, const char *, const struct addrinfo *,
-					 struct addrinfo **);
-
-	if (system_getaddrinfo == NULL)
-		*(void **)&system_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
-	if (inet_addr(host) != INADDR_NONE)
-		return system_getaddrinfo(host, service, hints, out);
-	(void)snprintf(resolved, sizeof(resolved), "%s", host);
-	return EAI_NONAME;
-}
 
 START_TEST(the_right_host_is_asked)
 {

@@ -1,6 +1,5 @@
 /* check_sign: tokens that the openssl program takes, and keys that cannot sign one. */
 #include <check.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/text.h"
 #include "renew/sign.h"
 
+#include "support/fragile.h"
 #include "support/support.h"
 
 ARENA_FIXTURE()
@@ -145,47 +145,6 @@ START_TEST(without_memory_there_is_no_token)
 	}
 }
 END_TEST
-
-/* OpenSSL's own memory: each allocation fails once. */
-static unsigned fail_in;
-
-static bool
-fails_now(void)
-{
-	return fail_in > 0 && --fail_in == 0;
-}
-
-static void *
-fragile_malloc(size_t size, const char *file, int line)
-{
-	(void)file, (void)line;
-	return fails_now() ? NULL : malloc(size);
-}
-
-static void *
-fragile_realloc(void *p, size_t size, const char *file, int line)
-{
-	(void)file, (void)line;
-	return fails_now() ? NULL : realloc(p, size);
-}
-
-static void
-plain_free(void *p, const char *file, int line)
-{
-	(void)file, (void)line;
-	free(p);
-}
-
-static bool is_fragile;
-
-static void
-make_fragile(void)
-{
-	is_fragile = CRYPTO_set_mem_functions(fragile_malloc, fragile_realloc, plain_free) == 1;
-}
-
-/* Before the libraries begin, of which libjose asks OpenSSL for memory: then it is too late. */
-__attribute__((section(".preinit_array"), used)) static void (*const first)(void) = make_fragile;
 
 START_TEST(a_key_is_not_blamed_for_want_of_memory)
 {

@@ -1,9 +1,6 @@
 /* check_tokens: the sources that trade one token for another: Google, Azure and GitHub.  The
  * stand-ins verify each signature with the openssl program. */
-#include <arpa/inet.h>
 #include <check.h>
-#include <dlfcn.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,28 +8,11 @@
 #include "base/clock.h"
 #include "renew/source.h"
 
+#include "support/resolved.h"
 #include "support/sources.h"
 #include "support/support.h"
 
 ARENA_FIXTURE()
-
-/* In the place of the system's: no name exists but the stand-ins' number. */
-static char resolved[256];
-
-int
-getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-	    struct addrinfo **out)
-{
-	static int (*system_getaddrinfo)(const char *, const char *, const struct addrinfo *,
-					 struct addrinfo **);
-
-	if (system_getaddrinfo == NULL)
-		*(void **)&system_getaddrinfo = dlsym(RTLD_NEXT, "getaddrinfo");
-	if (inet_addr(host) != INADDR_NONE)
-		return system_getaddrinfo(host, service, hints, out);
-	(void)snprintf(resolved, sizeof(resolved), "%s", host);
-	return EAI_NONAME;
-}
 
 /* clang-format off */
 #define GOOGLE SOURCE_GOOGLE
