@@ -211,7 +211,9 @@ class OneLogin(Renewing):
         self.wait(login, lambda row: row["verificationResult"] == "unreachable")
         key = harness.Client(site, site.new_key(self.p.admin, role="reveal"), self.p.root)
         self.ok(key.post("handouts", {"format": "docker", "serverAddress": ADDRESS}))
-        self.assertEqual([count(*row) - before[row] for row in (checked, handed)], [1, 1])
+        # A check is counted once its row is committed.
+        self.assertTrue(harness.wait_until(
+            lambda: [count(*row) - before[row] for row in (checked, handed)] == [1, 1]))
         site.sql("UPDATE credential SET created = 1000, last_used = NULL WHERE id = ?",
                  (int(other[2:]),), write=True)
         for where, *row in (
