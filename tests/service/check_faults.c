@@ -419,7 +419,7 @@ static enum renew_result
 source_give(struct renewal *r)
 {
 	r->new_secret = r->new_handle = arena_printf(r->arena, "%s", source.works[0]);
-	r->expires_ms = r->now_ms + INT64_C(9000000000);
+	r->expires_ms = r->now_ms + INT64_C(12) * 3600 * 1000;
 	return RENEW_REFRESHED;
 }
 
@@ -528,8 +528,9 @@ completes(const char *name, const char *what)
 	if (strcmp(name, "SWEEP") == 0) {
 		ck_assert_msg(app_sweep(rig.app, NULL, NULL), "%s: then a pass", what);
 	} else {
-		rig_exec(&rig, "UPDATE credential SET refresh_due = 1000 WHERE refresh_attempt > 0;"
-			       "UPDATE secret_version SET until = 1000 WHERE state = 'discarding'");
+		rig_exec(&rig,
+			 "UPDATE credential SET refresh_due = 1000 WHERE refresh_attempt <> 0;"
+			 "UPDATE secret_version SET until = 1000 WHERE state = 'discarding'");
 		app_local(rig.app, rig.arena, &id, &c);
 		nothing_is_lost(what);
 		renew(&c, FAULT_SYNC, 0, false, &failed);
