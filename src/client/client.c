@@ -496,8 +496,9 @@ client_do(struct client *c, const char *method, const char *path, const char *bo
 			sentence = meanings[i].sentence;
 	const char *code = client_text(out->body, "code");
 	const char *field = client_text(out->body, "fieldName");
-	/* How a program signs in is nothing that a person can do better. */
-	const char *detail = out->status != 401 ? client_text(out->body, "detail") : NULL;
+	/* How a key signs in is nothing that a person can do better; why a token is refused is. */
+	bool key_refused = out->status == 401 && *c->settings->token == '\0';
+	const char *detail = key_refused ? NULL : client_text(out->body, "detail");
 
 	(void)client_refuse(c->why, "%s (%ld %.64s%s%.64s)%s%.400s", sentence, out->status,
 			    code != NULL ? code : "", field != NULL ? ": " : "",
