@@ -79,7 +79,8 @@ class Case:
         settings = ["--state-dir", self.state, "--journal", self.journal]
         if command in POOL:
             return [harness.program("regcredd"), *settings, "--workers", "1", "--threads", "2",
-                    "--sandbox", "off"]
+                    "--sandbox", "off", "--writes-per-minute", "0", "--rows-per-project", "0",
+                    "--room-per-account", "0"]
         more = {"restore": [os.path.join(os.path.dirname(self.root), "%s.db" % self.kind)],
                 "backup": [self.made]}
         command = "init" if command == "migrate" else command
