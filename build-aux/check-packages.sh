@@ -14,7 +14,9 @@ totals() { echo "$passed passed, $failed failed, $skipped skipped"; }
 skip() { echo "SKIP: $1"; skipped=$((skipped + 1)); }
 skip_all() { skip "$1"; totals; exit 77; }
 [ "$(id -u)" -eq 0 ] || skip_all 'check-packages.sh runs as root'
-command -v debootstrap >/dev/null 2>&1 || skip_all 'debootstrap is missing'
+for program in debootstrap unshare ip; do
+	command -v $program >/dev/null 2>&1 || skip_all "$program is missing"
+done
 # shellcheck disable=SC2016 # apt's format
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
 [ -n "$mirror" ] || skip_all 'apt has no mirror'
@@ -49,6 +51,9 @@ try()
 not() { ! "$@"; }
 in_it() { chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
 in_shell() { in_it sh -c "$1"; }
+# With a network of its own: the ports of the test are fixed.
+# shellcheck disable=SC2016 # for the shell in there
+in_own_network() { unshare -n sh -c 'ip link set lo up && exec "$@"' sh chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@" </dev/null; }
 
 has_suite()
 {
@@ -102,6 +107,14 @@ make_newer()
 	done
 }
 
+# Whether any process lives in there: its /proc shows those of the whole machine.
+runs_in_it()
+{
+	for process in /proc/[0-9]*; do
+		[ "$(readlink "$process/root")" != "$inside" ] || return 0
+	done
+	return 1
+}
 install_them() { in_shell "apt-get install -q -y --no-install-recommends --allow-downgrades $1"; }
 owner_and_mode() { in_shell "[ \"\$(stat -c '%U %a' $1)\" = '$2' ]"; }
 key_sum() { sha256sum <"$inside/var/lib/regcred/master.key"; }
@@ -109,7 +122,7 @@ key_sum() { sha256sum <"$inside/var/lib/regcred/master.key"; }
 install_and_pull()
 {
 	try 'they are installed' in_shell 'apt-get update -q && apt-get install -q -y --no-install-recommends /root/packages/*.deb nginx-light docker-registry skopeo apache2-utils curl' || return
-	try 'nothing runs' not in_shell 'grep -lzE ^/usr/sbin/regcredd /proc/[0-9]*/cmdline'
+	try 'nothing runs' not runs_in_it
 	try 'nothing is enabled' not in_shell 'ls /etc/systemd/system/*.wants/regcredd*'
 	# No systemd runs here: what it would be told.
 	try 'an upgrade restarts a pool that runs' in_shell "grep -q 'deb-systemd-invoke .*regcredd.service' /var/lib/dpkg/info/regcred-server.postinst"
@@ -118,7 +131,7 @@ install_and_pull()
 	try 'the key is for its user only' owner_and_mode /var/lib/regcred/master.key 'regcred 400'
 	try 'the directory is for its user only' owner_and_mode /var/lib/regcred 'regcred 700'
 	try 'what it runs on checks' in_it regcred admin check
-	try 'a login, and a pull with it' in_it /root/tests/pull
+	try 'a login, and a pull with it' in_own_network /root/tests/pull
 	try 'the configuration of nginx is right' in_it regcred admin check --nginx /etc/nginx/nginx.conf
 }
 
@@ -132,14 +145,14 @@ upgrade_and_remove()
 	try 'the new version is there' in_shell "dpkg-query -W -f '\${Version}' regcred-server | grep -qx '$version+1'"
 	try 'the key is kept' [ "$before" = "$(key_sum)" ]
 	try 'changed settings are kept' grep -q '# mine' "$inside/etc/regcred/regcred.conf"
-	try 'a pull after the upgrade' in_it /root/tests/pull --again
+	try 'a pull after the upgrade' in_own_network /root/tests/pull --again
 	try 'the older ones are installed again' install_them '/root/packages/*.deb'
-	try 'a pull after the downgrade' in_it /root/tests/pull --again
+	try 'a pull after the downgrade' in_own_network /root/tests/pull --again
 	try 'the server is removed' in_it apt-get remove -q -y regcred-server
 	try 'no program is left' not [ -e "$inside/usr/sbin/regcredd" ]
 	try 'key and settings are kept by a removal' [ "$before" = "$(key_sum)" -a -e "$inside/var/lib/regcred/regcred.db" -a -e "$inside/etc/regcred/regcred.conf" ]
 	try 'it is installed again, with its logins' install_them '/root/packages/regcred-server_*.deb'
-	try 'a pull with them' in_it /root/tests/pull --again
+	try 'a pull with them' in_own_network /root/tests/pull --again
 	try 'all are purged' in_it apt-get purge -q -y regcred-server regcred-client regcred-doc
 	for left in /var/lib/regcred /etc/regcred /run/regcred /usr/share/regcred /usr/share/doc/regcred-doc; do
 		try "$left is gone" not [ -e "$inside$left" ]
@@ -166,7 +179,7 @@ upgrade_0_1_0()
 	try 'its settings are taken over' grep -q '^threads  *= 8' "$inside/etc/regcred/regcred.conf"
 	try 'its settings that are none any more are commented out' not grep -Eq '^(ballast_bytes|process_log_keep_s)' "$inside/etc/regcred/regcred.conf"
 	# shellcheck disable=SC2016 # for the shell in there
-	try 'the database of 0.1.0 works, with its key and its login' in_it /root/tests/with-server sh -c 'cd /root &&
+	try 'the database of 0.1.0 works, with its key and its login' in_own_network /root/tests/with-server sh -c 'cd /root &&
 		regcred login http://127.0.0.1:18472 --key-file key-0.1.0 && [ "$(regcred ls -q)" = 1c2 ] && regcred verify 1c2'
 	try 'a copy of the database of 0.1.0 is kept' in_shell 'ls /var/lib/regcred/regcred.db.version-8'
 	try 'the audit log from 0.1.0 on is proven' in_it regcred admin audit verify
