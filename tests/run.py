@@ -241,7 +241,8 @@ class Run:
 
 def chosen_items(args):
     """In the order in which they begin: programs and scripts as they are named, then the modules,
-    those with most tests first."""
+    those with most tests first, or with most seconds by their own TAKES_S: none shall be left alone
+    at the end."""
     names = args.items
     if not names:
         modules = os.environ.get("REGCRED_MODULES", "").split() or [os.path.basename(p)[:-3]
@@ -256,7 +257,8 @@ def chosen_items(args):
             found = [t.id()
                      for t in tests_of(unittest.defaultTestLoader.loadTestsFromName(item.name))
                      if re.search(args.only, t.id())]
-            sizes[item] = len(found)
+            sizes[item] = len(found) and max(len(found), getattr(sys.modules.get(item.name),
+                                                                 "TAKES_S", 0))
             if args.list:
                 print("\n".join(found))
     if args.only:

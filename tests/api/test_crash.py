@@ -18,6 +18,8 @@ import test_pool
 from harness import threads_of
 from test_pool import basic, wait_until
 
+TAKES_S = 20
+
 set_up_site, tearDownModule = harness.site_of(globals(), workers=2, threads=8)
 
 LONG = bool(os.environ.get("REGCRED_LONG"))

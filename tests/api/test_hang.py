@@ -15,6 +15,8 @@ import test_pool
 from harness import threads_of
 from test_pool import Pool, PoolCase, ask, wait_until
 
+TAKES_S = 40
+
 set_up_site, tearDownModule = harness.site_of(globals(), workers=1, threads=2)
 
 

@@ -15,6 +15,8 @@ import harness
 harness.JOURNAL = "rollback"                             # before the other module's site is made
 import test_concurrency                                  # noqa: E402
 
+TAKES_S = 20
+
 setUpModule, tearDownModule = harness.site_of(globals(), workers=2, threads=8)
 
 

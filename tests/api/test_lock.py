@@ -10,6 +10,8 @@ import unittest
 
 import harness
 
+TAKES_S = 25
+
 WAIT_S = 5                 # of a writer for the lock
 site = None
 

@@ -16,6 +16,8 @@ import harness
 import postgres
 import sources
 
+TAKES_S = 25
+
 LONG = bool(os.environ.get("REGCRED_LONG"))
 KEY_ID = "AKIASTANDIN0STANDIN0"
 ADDRESS = "%s.dkr.ecr.%s.amazonaws.com" % (sources.ACCOUNT, sources.REGION)

@@ -11,6 +11,8 @@ import unittest
 import harness
 import sources
 
+TAKES_S = 40
+
 OPTIONS = ("--verify-networks", "127.0.0.0/8", "--refresh-timeout-s", "20",
            "--verify-timeout-s", "1")
 site = standin = None

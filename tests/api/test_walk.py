@@ -29,6 +29,8 @@ import test_bound
 import test_pool
 import test_upkeep
 
+TAKES_S = 30
+
 LONG = bool(os.environ.get("REGCRED_LONG"))
 SEED = int(os.environ.get("REGCRED_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
 layer = None
