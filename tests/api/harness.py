@@ -90,6 +90,10 @@ def program(name):
                             % (name, BUILD))
 
 
+# for a test that works on the file of the database
+of_a_file = unittest.skipIf(ENGINE != "sqlite", "the database is a file there")
+
+
 def is_sanitized():
     """Whether the programs that are tested were built with ASan or TSan."""
     with open(program("regcredd"), "rb") as f:

@@ -175,5 +175,5 @@ def database():
     global _server
     with _lock:
         if _server is None:
-            _server = Server("-c fsync=off")
+            _server = Server()
     return Database(_server)

@@ -1593,6 +1593,7 @@ class I_Errors(Acceptance):
         self.assertIsNone(r.header("X-API-Schemas"))
         self.status(self.site.anonymous().get("/healthcheck", check=False), 200)
 
+    @harness.of_a_file
     def test_I7_database_integrity(self):
         connection = sqlite3.connect(self.site.db, timeout=10)
         try:

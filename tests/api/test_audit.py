@@ -391,6 +391,7 @@ class Chain(Base):
         site.sql("VACUUM INTO '%s'" % os.path.join(state, "regcred.db"))
         return state
 
+    @harness.of_a_file
     def test_tampering(self):
         """What check_audit tries on each column, once through the command."""
         self.own.registry()
@@ -553,6 +554,7 @@ class SignIns(Base):
 
 
 class Retention(Base):
+    @harness.of_a_file
     def test_old_segments_go_and_the_rest_is_provable(self):
         """On a copy with a time to keep of four seconds, by hand: as regcredd's housekeeper does it."""
         state = os.path.join(site.root, "short")
