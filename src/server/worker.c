@@ -342,6 +342,7 @@ worker_run(const struct pool *pool)
 	}
 	if (!app_use_pool(w.app, pool->limiter, pool->board) || !app_start_checks(w.app)) {
 		log_error("a worker cannot start its threads: %s", remedy_text(errno));
+		app_free(w.app);
 		return 1;
 	}
 	int status = worker_serve(&w, count);
