@@ -263,7 +263,7 @@ connection_open(struct connection *c, const char *path, bool reading, char why[S
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
 		    SQLITE_OPEN_EXRESCODE;
 
-	*c = (struct connection){.next = c->next, .trouble = c->trouble};
+	*c = (struct connection){.trouble = c->trouble};
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK ||
 	    !configure(c->db, reading, &c->wal)) {
 		(void)snprintf(why, STORE_WHY_MAX, "cannot open the database %s: %s", path,

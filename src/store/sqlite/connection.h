@@ -41,7 +41,6 @@ struct connection {
 	bool broken;		  /* has to be opened again before its next use */
 	enum store_rc failure;	  /* the last that connection_rc() told */
 	struct timespec deadline; /* of the running statement, for readers */
-	struct connection *next;
 };
 
 /* Logged once a minute. */

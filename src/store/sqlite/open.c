@@ -14,6 +14,7 @@
 #include "base/disk.h"
 #include "base/remedy.h"
 #include "store/queue.h"
+#include "store/readers.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/db.h"
@@ -242,8 +243,7 @@ open_all(struct sqlite_store *s, size_t readers, char why[STORE_WHY_MAX])
 		s->readers[i].trouble = &s->trouble;
 		if (!connection_open(&s->readers[i], s->path, true, why))
 			return false;
-		s->readers[i].next = s->free_readers;
-		s->free_readers = &s->readers[i];
+		readers_give(&s->free_readers, &s->readers[i]);
 	}
 	return true;
 }
@@ -254,7 +254,6 @@ close_all(struct sqlite_store *s)
 	for (size_t i = 0; s->readers != NULL && i < s->reader_count; i++)
 		connection_close(&s->readers[i]);
 	connection_close(&s->writer);
-	s->free_readers = NULL;
 }
 
 struct store *
@@ -276,12 +275,11 @@ sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX])
 	queue_init(&s->queue, &s->base, &sqlite_queue, &s->writer);
 	(void)pthread_mutex_init(&s->checkpointer.mutex, NULL);
 	(void)pthread_cond_init(&s->checkpointer.called, NULL);
-	(void)pthread_mutex_init(&s->read_mutex, NULL);
-	(void)pthread_cond_init(&s->read_ready, NULL);
+	bool room = readers_init(&s->free_readers, readers);
 	s->path = strdup(path);
 	s->readers = calloc(readers, sizeof(*s->readers));
 	s->reader_count = readers;
-	if (s->path == NULL || s->readers == NULL)
+	if (!room || s->path == NULL || s->readers == NULL)
 		goto failed;
 	if (!open_is_there(path, why))
 		goto out;
@@ -364,8 +362,7 @@ sqlite_close(struct store *base)
 	queue_destroy(&s->queue);
 	(void)pthread_mutex_destroy(&s->checkpointer.mutex);
 	(void)pthread_cond_destroy(&s->checkpointer.called);
-	(void)pthread_mutex_destroy(&s->read_mutex);
-	(void)pthread_cond_destroy(&s->read_ready);
+	readers_destroy(&s->free_readers);
 	free(s->readers);
 	free(s->path);
 	free(s);

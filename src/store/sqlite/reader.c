@@ -1,8 +1,6 @@
 /* reader: the connections that read. */
 #include "store/sqlite/reader.h"
 
-#include <pthread.h>
-
 #include "base/err.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/ready.h"
@@ -12,12 +10,8 @@
 struct connection *
 reader_take(struct sqlite_store *s)
 {
-	(void)pthread_mutex_lock(&s->read_mutex);
-	while (s->free_readers == NULL)
-		(void)pthread_cond_wait(&s->read_ready, &s->read_mutex);
-	struct connection *c = s->free_readers;
-	s->free_readers = c->next;
-	(void)pthread_mutex_unlock(&s->read_mutex);
+	struct connection *c = readers_take(&s->free_readers);
+
 	connection_set_deadline(c);
 	return c;
 }
@@ -25,11 +19,7 @@ reader_take(struct sqlite_store *s)
 void
 reader_give(struct sqlite_store *s, struct connection *c)
 {
-	(void)pthread_mutex_lock(&s->read_mutex);
-	c->next = s->free_readers;
-	s->free_readers = c;
-	(void)pthread_cond_signal(&s->read_ready);
-	(void)pthread_mutex_unlock(&s->read_mutex);
+	readers_give(&s->free_readers, c);
 }
 
 enum store_rc

@@ -11,6 +11,7 @@
 #include "model/schema.h"
 #include "store/engine.h"
 #include "store/queue.h"
+#include "store/readers.h"
 #include "store/sqlite/checkpoint.h"
 #include "store/sqlite/connection.h"
 #include "store/store.h"
@@ -44,11 +45,9 @@ struct sqlite_store {
 	struct connection writer;
 	struct checkpointer checkpointer;
 	int wal_frames; /* of the write-ahead log: then it is checkpointed */
-	pthread_mutex_t read_mutex;
-	pthread_cond_t read_ready;
 	struct connection *readers;
 	size_t reader_count;
-	struct connection *free_readers;
+	struct readers free_readers; /* of those */
 };
 
 static inline struct sqlite_store *
