@@ -31,7 +31,7 @@ describe_promise(const PGresult *r, FILE *out)
 	}
 	if (*standbys == '\0' || strcmp(commit, "local") == 0)
 		(void)fprintf(out, "replication: no standby is waited for: a failover may lose "
-				   "changes that were acknowledged; for none set "
+				   "changes that were acknowledged; to lose none, set "
 				   "synchronous_standby_names\n");
 	else
 		(void)fprintf(out,
@@ -41,42 +41,55 @@ describe_promise(const PGresult *r, FILE *out)
 	return true;
 }
 
+/* Whether the server lets all connections of a pool in. */
+static bool
+describe_room(const PGresult *r, bool pooled, size_t connections, FILE *out)
+{
+	int64_t room = atoll(PQgetvalue(r, 0, CONNECTIONS));
+	bool enough = pooled || (int64_t)connections <= room;
+
+	(void)fprintf(out,
+		      "connections: a pool with these settings opens up to %zu, the server allows "
+		      "%" PRId64 "\n",
+		      connections, room);
+	if (!enough)
+		(void)fprintf(out, "problem: that is not enough: raise max_connections, or lower "
+				   "workers or readers\n");
+	return enough;
+}
+
+static bool
+describe_server(struct server_link *l, size_t connections, FILE *out)
+{
+	enum store_rc rc;
+	PGresult *r = link_run(l, questions, &rc);
+
+	if (r == NULL) {
+		(void)fprintf(out, "problem: the server does not answer\n");
+		return false;
+	}
+	bool pooled = PQbackendPID(l->connection) != atoi(PQgetvalue(r, 0, PID));
+
+	(void)fprintf(out, "server: PostgreSQL %s, locale %s%s\n", PQgetvalue(r, 0, RELEASE),
+		      PQgetvalue(r, 0, LOCALE), pooled ? ", through a pooler" : "");
+	bool promised = describe_promise(r, out);
+	bool enough = describe_room(r, pooled, connections, out);
+
+	link_clear(r);
+	return promised && enough;
+}
+
 bool
 postgres_describe(struct store *base, size_t connections, FILE *out)
 {
 	struct store_tx tx = {.engine = base->engine};
-	PGresult *result = NULL;
-	bool enough = false;
-	enum store_rc rc = base->engine->begin_read(base, &tx);
 
-	if (rc == STORE_OK) {
-		struct server_link *l = tx.connection;
-
-		result = link_run(l, questions, &rc);
-		if (result != NULL) {
-			int64_t room = atoll(PQgetvalue(result, 0, CONNECTIONS));
-			bool pooled =
-				PQbackendPID(l->connection) != atoi(PQgetvalue(result, 0, PID));
-
-			(void)fprintf(out, "server: PostgreSQL %s, locale %s%s\n",
-				      PQgetvalue(result, 0, RELEASE), PQgetvalue(result, 0, LOCALE),
-				      pooled ? ", through a pooler" : "");
-			enough = describe_promise(result, out);
-			(void)fprintf(out,
-				      "connections: a pool with these settings opens up to "
-				      "%zu, the server lets in %" PRId64 "\n",
-				      connections, room);
-			if (!pooled && (int64_t)connections > room) {
-				(void)fprintf(out,
-					      "problem: that is not enough: raise "
-					      "max_connections, or lower workers or readers\n");
-				enough = false;
-			}
-		}
-		link_clear(result);
-		base->engine->end_read(base, &tx);
+	if (base->engine->begin_read(base, &tx) != STORE_OK) {
+		(void)fprintf(out, "problem: the server cannot be reached\n");
+		return false;
 	}
-	if (result == NULL)
-		(void)fprintf(out, "problem: the server does not answer\n");
-	return enough;
+	bool right = describe_server(tx.connection, connections, out);
+
+	base->engine->end_read(base, &tx);
+	return right;
 }

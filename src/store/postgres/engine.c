@@ -5,7 +5,6 @@
  */
 #include "store/engine.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +13,15 @@
 #include "model/record.h"
 #include "store/postgres/link.h"
 #include "store/postgres/postgres.h"
+#include "store/readers.h"
 
 /* Reading */
 
 static enum store_rc
 postgres_begin_read(struct store *base, struct store_tx *tx)
 {
-	struct postgres_store *s = postgres_of(base);
+	struct server_link *l = readers_take(&postgres_of(base)->free_readers);
 
-	(void)pthread_mutex_lock(&s->read_mutex);
-	while (s->free_readers == NULL)
-		(void)pthread_cond_wait(&s->read_ready, &s->read_mutex);
-	struct server_link *l = s->free_readers;
-	s->free_readers = l->next;
-	(void)pthread_mutex_unlock(&s->read_mutex);
 	tx->connection = l;
 	if (!link_open(l, NULL)) {
 		base->engine->end_read(base, tx);
@@ -41,14 +35,7 @@ postgres_begin_read(struct store *base, struct store_tx *tx)
 static void
 postgres_end_read(struct store *base, struct store_tx *tx)
 {
-	struct postgres_store *s = postgres_of(base);
-	struct server_link *l = tx->connection;
-
-	(void)pthread_mutex_lock(&s->read_mutex);
-	l->next = s->free_readers;
-	s->free_readers = l;
-	(void)pthread_cond_signal(&s->read_ready);
-	(void)pthread_mutex_unlock(&s->read_mutex);
+	readers_give(&postgres_of(base)->free_readers, tx->connection);
 }
 
 static enum store_rc
@@ -98,22 +85,7 @@ postgres_step(struct cursor *c)
 static struct value
 postgres_column(const struct cursor *c, struct arena *a, int column)
 {
-	enum { TYPE_BYTES = 17, TYPE_TEXT = 25 };
-	const PGresult *result = c->result;
-	const char *bytes = PQgetvalue(result, c->row, column);
-	size_t len = (size_t)PQgetlength(result, c->row, column);
-
-	if (PQgetisnull(result, c->row, column))
-		return value_null();
-	switch (PQftype(result, column)) {
-	case TYPE_TEXT:
-		return (struct value){
-			.type = VALUE_TEXT, .text = arena_copy(a, bytes, len), .len = len};
-	case TYPE_BYTES:
-		return value_blob(arena_copy(a, bytes, len), len);
-	default:
-		return value_int(link_number(result, c->row, column));
-	}
+	return link_value(c->result, c->row, column, a);
 }
 
 static void
@@ -122,17 +94,26 @@ postgres_end(struct cursor *c)
 	link_clear(c->result);
 }
 
+/* A statement that changes rows; its result is the caller's to clear. */
+static PGresult *
+run_change(struct store_tx *tx, const struct sql *q, const char *more, enum store_rc *rc)
+{
+	struct server_link *l = tx->connection;
+	PGresult *result = link_query(l, q, more, rc);
+
+	if (*rc == STORE_CONSTRAINT)
+		tx->conflict = l->conflict;
+	return result;
+}
+
 static enum store_rc
 postgres_change(struct store_tx *tx, const struct sql *q, int *changed)
 {
-	struct server_link *l = tx->connection;
 	enum store_rc rc;
-	PGresult *result = link_query(l, q, "", &rc);
+	PGresult *result = run_change(tx, q, "", &rc);
 
 	if (result != NULL)
 		*changed = atoi(PQcmdTuples(result));
-	else if (rc == STORE_CONSTRAINT)
-		tx->conflict = l->conflict;
 	link_clear(result);
 	return rc;
 }
@@ -140,14 +121,11 @@ postgres_change(struct store_tx *tx, const struct sql *q, int *changed)
 static enum store_rc
 postgres_insert(struct store_tx *tx, const struct sql *q, int64_t *id)
 {
-	struct server_link *l = tx->connection;
 	enum store_rc rc;
-	PGresult *result = link_query(l, q, " RETURNING id", &rc);
+	PGresult *result = run_change(tx, q, " RETURNING id", &rc);
 
 	if (result != NULL)
-		*id = link_number(result, 0, 0);
-	else if (rc == STORE_CONSTRAINT)
-		tx->conflict = l->conflict;
+		*id = link_value(result, 0, 0, NULL).number;
 	link_clear(result);
 	return rc;
 }

@@ -14,7 +14,7 @@
 #include "store/rows.h"
 
 /* Types of values, as PostgreSQL numbers them (pg_type.dat). */
-enum { TYPE_BYTES = 17, TYPE_INT8 = 20, TYPE_INT2 = 21, TYPE_INT4 = 23, TYPE_TEXT = 25 };
+enum { TYPE_BYTES = 17, TYPE_INT8 = 20, TYPE_INT4 = 23, TYPE_TEXT = 25 };
 
 enum { VERSION_MIN = 130000 };
 
@@ -57,7 +57,8 @@ link_wrong_address(const char *address, char why[STORE_WHY_MAX])
 
 	*why = '\0';
 	if (options == NULL) {
-		(void)snprintf(why, STORE_WHY_MAX, "the setting database is no address: %s",
+		(void)snprintf(why, STORE_WHY_MAX,
+			       "the setting database is not a valid address: %s",
 			       wrong != NULL ? wrong : "out of memory");
 		why[strcspn(why, "\n")] = '\0';
 		PQfreemem(wrong);
@@ -300,25 +301,37 @@ next_of(char **list)
 	return one;
 }
 
-/* libpq takes the first host that lets it write.  Where that is one that was left behind, another
- * one has the database. */
+/* Connects to the first host that lets us write and was not left behind.  libpq would take the
+ * first of the two. */
 static bool
-connect_to_another(struct server_link *l, char *text)
+connect_to_one_of(struct server_link *l, char *hosts, char *ports, char *text)
+{
+	char *port = NULL;
+
+	for (char *host; (host = next_of(&hosts)) != NULL;) {
+		char *next = next_of(&ports);
+
+		port = next != NULL ? next : port; /* one port is that of all hosts */
+		if (connect_to(l, host, port, text))
+			return true;
+	}
+	return false;
+}
+
+static bool
+connect_to_any(struct server_link *l, char *text)
 {
 	PQconninfoOption *options = PQconninfoParse(l->place->address, NULL);
 	char *hosts = options != NULL ? strdup(link_option(options, "host")) : NULL;
 	char *ports = options != NULL ? strdup(link_option(options, "port")) : NULL;
-	char *rest_of_hosts = hosts, *rest_of_ports = ports, *port = NULL;
 	bool done = false;
 
-	if (hosts != NULL && ports != NULL && strchr(hosts, ',') != NULL)
-		for (char *host; !done && (host = next_of(&rest_of_hosts)) != NULL;) {
-			char *next = next_of(&rest_of_ports);
-
-			port = next != NULL ? next : port; /* one port is that of all hosts */
-			done = connect_to(l, host, port != NULL && *port != '\0' ? port : NULL,
-					  text);
-		}
+	if (hosts == NULL || ports == NULL)
+		(void)snprintf(text, STORE_WHY_MAX, "out of memory");
+	else if (strchr(hosts, ',') == NULL)
+		done = connect_to(l, NULL, NULL, text);
+	else
+		done = connect_to_one_of(l, hosts, ports, text);
 	free(hosts);
 	free(ports);
 	PQconninfoFree(options);
@@ -337,7 +350,7 @@ link_open(struct server_link *l, char why[STORE_WHY_MAX])
 		l->failure = STORE_FAILED;
 		return false;
 	}
-	if (connect_to(l, NULL, NULL, text) || connect_to_another(l, text))
+	if (connect_to_any(l, text))
 		return true;
 	if (why != NULL)
 		(void)snprintf(why, STORE_WHY_MAX, "cannot use the database %.512s: %.2048s",
@@ -360,7 +373,9 @@ cancel(struct server_link *l)
 	PQfreeCancel(request);
 }
 
-/* Waits until there is a result, or none more; false if the time ran out, or the connection. */
+/* Waits until there is a result, or none more, or the connection is lost; false if the time ran
+ * out.
+ */
 static bool
 wait_for_result(struct server_link *l)
 {
@@ -378,18 +393,22 @@ wait_for_result(struct server_link *l)
 			cancelled = true;
 		} else if (poll(&ready, 1, (int)(left < 1000 ? left : 1000)) > 0 &&
 			   !PQconsumeInput(l->connection)) {
-			return false;
+			return true;
 		}
 	}
 	return true;
 }
 
-/* The last result of what was sent; NULL with *out set after an error. */
+/* The last result of what was sent, if it was; NULL with *out set after an error. */
 static PGresult *
-take_result(struct server_link *l, enum store_rc *out)
+take_result(struct server_link *l, bool sent, enum store_rc *out)
 {
 	PGresult *last = NULL, *next;
 
+	if (!sent) {
+		*out = link_lost(l, "the connection was lost", STORE_FAILED);
+		return NULL;
+	}
 	for (;;) {
 		if (!wait_for_result(l)) {
 			link_clear(last);
@@ -420,15 +439,7 @@ take_result(struct server_link *l, enum store_rc *out)
 PGresult *
 link_run(struct server_link *l, const char *text, enum store_rc *out)
 {
-	if (l->connection == NULL) {
-		*out = l->failure = STORE_FAILED;
-		return NULL;
-	}
-	if (!PQsendQuery(l->connection, text)) {
-		*out = link_lost(l, "the connection was lost", STORE_FAILED);
-		return NULL;
-	}
-	return take_result(l, out);
+	return take_result(l, PQsendQuery(l->connection, text) != 0, out);
 }
 
 /* "?7" is "$7" here, and tables are in a schema of our own, which no setting of a connection has to
@@ -512,17 +523,11 @@ link_query(struct server_link *l, const struct sql *q, const char *more, enum st
 		*out = l->failure = STORE_NO_MEMORY;
 		return NULL;
 	}
-	if (l->connection == NULL) {
-		*out = l->failure = STORE_FAILED;
-		return NULL;
-	}
 	fill_parameters(q, &p);
-	if (!PQsendQueryParams(l->connection, text, (int)q->bind_count, p.types, p.values,
-			       p.lengths, p.formats, 1)) {
-		*out = link_lost(l, "the connection was lost", STORE_FAILED);
-		return NULL;
-	}
-	return take_result(l, out);
+	return take_result(l,
+			   PQsendQueryParams(l->connection, text, (int)q->bind_count, p.types,
+					     p.values, p.lengths, p.formats, 1) != 0,
+			   out);
 }
 
 void
@@ -536,23 +541,27 @@ link_clear(PGresult *result)
 	PQclear(result);
 }
 
-int64_t
-link_number(const PGresult *result, int row, int column)
+struct value
+link_value(const PGresult *result, int row, int column, struct arena *a)
 {
 	const char *bytes = PQgetvalue(result, row, column);
+	size_t len = (size_t)PQgetlength(result, row, column);
 	uint64_t number = 0;
+	uint32_t half = 0;
 
+	if (PQgetisnull(result, row, column))
+		return value_null();
 	switch (PQftype(result, column)) {
-	case TYPE_INT8:
-		memcpy(&number, bytes, sizeof(number));
-		return (int64_t)be64toh(number);
-	case TYPE_INT4: {
-		uint32_t half = 0;
-
+	case TYPE_TEXT:
+		return (struct value){
+			.type = VALUE_TEXT, .text = arena_copy(a, bytes, len), .len = len};
+	case TYPE_BYTES:
+		return value_blob(arena_copy(a, bytes, len), len);
+	case TYPE_INT4:
 		memcpy(&half, bytes, sizeof(half));
-		return (int32_t)ntohl(half);
-	}
-	default:
-		return 0;
+		return value_int((int32_t)ntohl(half));
+	default: /* no statement asks for other types */
+		memcpy(&number, bytes, len < sizeof(number) ? len : sizeof(number));
+		return value_int((int64_t)be64toh(number));
 	}
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "model/schema.h"
 #include "store/sql.h"
 #include "store/store.h"
@@ -41,7 +42,6 @@ struct server_link {
 	bool warned;	       /* the server sent a warning since link_forget_warning() */
 	enum store_rc failure; /* the last */
 	enum column conflict;  /* of the last STORE_CONSTRAINT */
-	struct server_link *next;
 };
 
 /* NULL if the address is one that is used: of a server on this machine, or with
@@ -66,7 +66,7 @@ PGresult *link_query(struct server_link *l, const struct sql *q, const char *mor
 /* Wipes what a result held, and frees it. */
 void link_clear(PGresult *result);
 
-/* A whole number of a binary result. */
-int64_t link_number(const PGresult *result, int row, int column);
+/* A value of a binary result, copied into the arena, which a number does not need. */
+struct value link_value(const PGresult *result, int row, int column, struct arena *a);
 
 #endif

@@ -1,5 +1,4 @@
 /* open: makes databases, brings them up to date, opens and closes stores. */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +9,20 @@
 #include "store/migrations.h"
 #include "store/postgres/link.h"
 #include "store/postgres/postgres.h"
+#include "store/queue.h"
+#include "store/readers.h"
 #include "store/sql.h"
 #include "store/store.h"
 
 enum { MIGRATE_MS = 10 * 60 * 1000 };
+
+/* For one task, whose caller says what is wrong. */
+static struct link_place
+quiet_place(const char *address)
+{
+	return (struct link_place){
+		.address = address, .failed_ms = -LINK_PAUSE_MS, .told_ms = INT64_MAX / 2};
+}
 
 static int
 newest_version(void)
@@ -124,9 +133,7 @@ migrate(struct server_link *l, bool create, char why[STORE_WHY_MAX])
 bool
 postgres_migrate(const char *address, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX])
 {
-	struct link_place place = {.address = address,
-				   .failed_ms = -LINK_PAUSE_MS,
-				   .told_ms = INT64_MAX / 2}; /* the caller says what is wrong */
+	struct link_place place = quiet_place(address);
 	struct server_link l = {.place = &place};
 
 	(void)wal;
@@ -162,8 +169,7 @@ has_columns(struct server_link *l, char why[STORE_WHY_MAX])
 bool
 postgres_check(const char *address, char why[STORE_WHY_MAX])
 {
-	struct link_place place = {
-		.address = address, .failed_ms = -LINK_PAUSE_MS, .told_ms = INT64_MAX / 2};
+	struct link_place place = quiet_place(address);
 	struct server_link l = {.place = &place};
 	int version;
 	bool right = link_wrong_address(address, why) == NULL && link_open(&l, why) &&
@@ -174,48 +180,57 @@ postgres_check(const char *address, char why[STORE_WHY_MAX])
 	return right;
 }
 
-struct store *
-postgres_open(const char *address, size_t readers, char why[STORE_WHY_MAX])
+/* Opens the link, and looks whether this program knows the tables. */
+static bool
+is_up_to_date(struct server_link *l, char why[STORE_WHY_MAX])
 {
-	struct postgres_store *s = calloc(1, sizeof(*s));
+	const char *address = l->place->address;
 	int version;
 
-	if (s == NULL || (s->readers = calloc(readers, sizeof(*s->readers))) == NULL ||
-	    (s->address = strdup(address)) == NULL) {
-		(void)snprintf(why, STORE_WHY_MAX, "out of memory");
-		if (s != NULL)
-			free(s->readers);
-		free(s);
-		return NULL;
-	}
-	s->place = (struct link_place){.address = s->address,
-				       .failed_ms = -LINK_PAUSE_MS,
-				       .told_ms = -LINK_TELL_MS,
-				       .busy_told_ms = -LINK_TELL_MS};
-	s->writer.place = &s->place;
-	queue_init(&s->queue, &s->base, &postgres_queue, &s->writer);
-	(void)pthread_mutex_init(&s->read_mutex, NULL);
-	(void)pthread_cond_init(&s->read_ready, NULL);
-	s->reader_count = readers;
-	for (size_t i = 0; i < readers; i++) {
-		s->readers[i] = (struct server_link){.place = &s->place, .next = s->free_readers};
-		s->free_readers = &s->readers[i];
-	}
-	if (link_wrong_address(address, why) != NULL || !link_open(s->free_readers, why) ||
-	    !schema_version(s->free_readers, &version, why))
-		goto out;
-	if (version == newest_version())
-		return &s->base;
+	if (link_wrong_address(address, why) != NULL || !link_open(l, why) ||
+	    !schema_version(l, &version, why))
+		return false;
 	if (version > newest_version())
-		(void)too_new(address, version, why);
-	else
+		return too_new(address, version, why);
+	if (version < newest_version())
 		(void)snprintf(why, STORE_WHY_MAX,
 			       "the database %.512s has version %d, this program needs %d: %s",
 			       address, version, newest_version(),
 			       version == 0 ? "make it with `regcred init`"
 					    : "stop regcredd and start it, which brings it up to "
 					      "date");
-out:
+	return version == newest_version();
+}
+
+struct store *
+postgres_open(const char *address, size_t readers, char why[STORE_WHY_MAX])
+{
+	struct postgres_store *s = calloc(1, sizeof(*s));
+
+	(void)snprintf(why, STORE_WHY_MAX, "out of memory");
+	if (s == NULL)
+		return NULL;
+	bool room = readers_init(&s->free_readers, readers);
+
+	s->address = strdup(address);
+	s->readers = calloc(readers, sizeof(*s->readers));
+	s->place = (struct link_place){.address = s->address,
+				       .failed_ms = -LINK_PAUSE_MS,
+				       .told_ms = -LINK_TELL_MS,
+				       .busy_told_ms = -LINK_TELL_MS};
+	s->writer.place = &s->place;
+	queue_init(&s->queue, &s->base, &postgres_queue, &s->writer);
+	if (room && s->address != NULL && s->readers != NULL) {
+		for (; s->reader_count < readers; s->reader_count++) {
+			struct server_link *l = &s->readers[s->reader_count];
+
+			l->place = &s->place;
+			readers_give(&s->free_readers, l);
+		}
+		/* The one that is taken first. */
+		if (is_up_to_date(&s->readers[readers - 1], why))
+			return &s->base;
+	}
 	postgres_close(&s->base);
 	return NULL;
 }
@@ -236,8 +251,7 @@ postgres_close(struct store *base)
 	for (size_t i = 0; i < s->reader_count; i++)
 		link_close(&s->readers[i]);
 	link_close(&s->writer);
-	(void)pthread_mutex_destroy(&s->read_mutex);
-	(void)pthread_cond_destroy(&s->read_ready);
+	readers_destroy(&s->free_readers);
 	free(s->readers);
 	free(s->address);
 	free(s);

@@ -2,7 +2,6 @@
 #ifndef REGCRED_STORE_POSTGRES_POSTGRES_H
 #define REGCRED_STORE_POSTGRES_POSTGRES_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include "store/engine.h"
 #include "store/postgres/link.h"
 #include "store/queue.h"
+#include "store/readers.h"
 #include "store/store.h"
 
 enum {
@@ -25,11 +25,9 @@ struct postgres_store {
 	struct queue queue;
 	struct server_link writer;
 	char token[TOKEN_SIZE]; /* of the transaction that is open */
-	pthread_mutex_t read_mutex;
-	pthread_cond_t read_ready;
 	struct server_link *readers;
 	size_t reader_count;
-	struct server_link *free_readers;
+	struct readers free_readers; /* of those */
 };
 
 static inline struct postgres_store *

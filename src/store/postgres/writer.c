@@ -12,9 +12,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/record.h"
 #include "store/postgres/link.h"
 #include "store/postgres/postgres.h"
 #include "store/queue.h"
+#include "store/rows.h"
 #include "store/store.h"
 
 #define BEGIN_TEXT(wait)                                                                           \
@@ -190,7 +192,7 @@ turn_tell_busy(struct store *base)
 		  "Changes are answered with 503 until that goes on or ends",
 		  QUEUE_WAIT_MS / 1000,
 		  result != NULL && PQntuples(result) == 1 ? PQgetvalue(result, 0, 0)
-							   : "somebody who is not known");
+							   : "an unknown session");
 	link_clear(result);
 	link_close(&l);
 }
@@ -222,14 +224,13 @@ postgres_note_use(struct store *base, const struct key_use *use)
 static enum err
 forget_done(struct store_tx *tx, void *arg)
 {
-	char text[128];
-	enum store_rc rc;
+	const struct value binds[] = {value_int(clock_wall_ms() - DONE_KEPT_MS)};
+	int changed = 0;
 
 	(void)arg;
-	(void)snprintf(text, sizeof(text), "DELETE FROM regcred.done WHERE at < %lld",
-		       (long long)(clock_wall_ms() - DONE_KEPT_MS));
-	link_clear(link_run(tx->connection, text, &rc));
-	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
+	return row_change(tx, "DELETE FROM done WHERE at < ?1", binds, 1, &changed) == STORE_OK
+		       ? ERR_NONE
+		       : ERR_INTERNAL;
 }
 
 enum store_rc
