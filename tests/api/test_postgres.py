@@ -3,6 +3,7 @@ two masters.  What the other modules say of the API holds with it too: NAME@post
 
 import itertools
 import os
+import re
 import shutil
 import socket
 import struct
@@ -425,6 +426,28 @@ default_pool_size = %(size)d
                 finally:
                     child.kill()
                     child.wait()
+
+
+class Roles(Case):
+    def test_a_role_that_cannot_change_tables_is_enough(self):
+        """With the rights that docs/several-hosts.md lists, and no other."""
+        database = postgres.Database(server)
+        owner = self.begin(database, workers=1)
+        with open(os.path.join(harness.SRC, "docs", "several-hosts.md"), encoding="utf-8") as f:
+            grants = re.search(r"```sql\n(.*?)```", f.read(), re.S).group(1)
+        database.ask("CREATE ROLE regcred_app LOGIN")
+        for line in grants.strip().splitlines():
+            database.ask(line)
+        user = harness.Site(workers=1, threads=4)
+        user.database = postgres.Database(
+            server, database.address.replace("user=regcred", "user=regcred_app"))
+        user.key_from = os.path.join(owner.state, "master.key")
+        user.start()
+        self.addCleanup(user.stop)
+        results = []
+        self.assertEqual(self.create(user.admin, results), 201)
+        self.assertEqual(user.cli("rekey", "--state-dir", user.state, check=False).returncode, 0)
+        self.judge(user, results)
 
 
 class Words(unittest.TestCase):
