@@ -388,6 +388,52 @@ def steps_of(states, event):
     return steps
 
 
+class File:
+    """The database of a site, past regcred; postgres.Database does the same on a server."""
+
+    address = None
+
+    def __init__(self, site):
+        self.site = site
+
+    # some tests move it
+    path = property(lambda self: self.site.db)
+
+    def prepare(self):
+        pass
+
+    def sql(self, statement, values=(), write=False):
+        connection = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        try:
+            connection.execute("PRAGMA busy_timeout=10000")
+            if not write:
+                return connection.execute(statement, values).fetchall()
+            connection.execute("BEGIN IMMEDIATE")
+            changed = connection.execute(statement, values).rowcount
+            connection.execute("COMMIT")
+            return changed
+        finally:
+            connection.close()
+
+    def tables(self):
+        return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' "
+                                           "AND name NOT LIKE 'sqlite_%' ORDER BY name")]
+
+    def columns(self, table):
+        return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
+
+    def version(self):
+        """What each commit changes: the header of the index of the write-ahead log, or the counter
+        in the file itself.  Read past SQLite, which would keep a lock on the file that goes
+        whenever this process closes it."""
+        found = []
+        for name, at, size in ((self.path, 24, 4), (self.path + "-shm", 0, 96)):
+            with contextlib.suppress(FileNotFoundError), open(name, "rb") as f:
+                f.seek(at)
+                found.append(f.read(size))
+        return found
+
+
 class Site:
     """A state directory, a pool and an nginx (or another front) of its own on a free port."""
 
@@ -424,16 +470,16 @@ class Site:
         self.log = os.path.join(self.root, "regcredd.log")
         self.db = os.path.join(self.state, "regcred.db")
         self.socket = os.path.join(self.state, "regcredd.sock")
-        if ENGINE == "postgresql" and self.database is None:
-            self.database = postgres.database()
-        if self.database is not None:
+        if self.database is None:
+            self.database = postgres.database() if ENGINE == "postgresql" else File(self)
+        if self.database.address:
             self.environment["REGCRED_DATABASE"] = self.database.address
         if self.key_from:
             os.mkdir(self.state, 0o700)
             shutil.copy(self.key_from, os.path.join(self.state, "master.key"))
         try:
             self.cli("init", "--state-dir", self.state)
-            if self.database is not None and not self.key_from:
+            if not self.key_from:
                 self.database.prepare()
             if self.front:
                 self.front.prepare()
@@ -694,20 +740,11 @@ class Site:
     # -- the database, looked at and changed from outside
 
     def sql(self, statement, values=(), write=False):
-        if self.database is not None:
-            return self.database.sql(statement, values, write)
         with self.lock:
-            connection = sqlite3.connect(self.db, timeout=10, isolation_level=None)
-            try:
-                connection.execute("PRAGMA busy_timeout=10000")
-                if not write:
-                    return connection.execute(statement, values).fetchall()
-                connection.execute("BEGIN IMMEDIATE")
-                changed = connection.execute(statement, values).rowcount
-                connection.execute("COMMIT")
-                return changed
-            finally:
-                connection.close()
+            return self.database.sql(statement, values, write)
+
+    def columns(self, table):
+        return self.database.columns(table)
 
     def steps(self, resource=None):
         """The steps of a row's states, (process, before, during, after), from the changes in its
@@ -723,45 +760,21 @@ class Site:
             found.setdefault(number, []).extend(steps * count)    # equal changes are one row
         return found if resource is None else found.get(resource, [])
 
-    def tables(self):
-        if self.database is not None:
-            return self.database.tables()
-        return [row[0] for row in self.sql("SELECT name FROM sqlite_master WHERE type = 'table' "
-                                           "AND name NOT LIKE 'sqlite_%' ORDER BY name")]
-
-    def columns(self, table):
-        if self.database is not None:
-            return self.database.columns(table)
-        return [row[1] for row in self.sql('PRAGMA table_info("%s")' % table)]
-
     def snapshot(self):
         """{table: (rows, digest of their content)} of the whole database; the last use of a key,
         leases and the like left out, and what is logged of refused requests when their minute is
         over.
         If nobody has committed since the last one it is that."""
-        version = self.version()
+        version = self.database.version()
         if self.last_snapshot[0] != version:
             self.last_snapshot = version, self.digests()
         return self.last_snapshot[1]
 
-    def version(self):
-        """What each commit changes: the header of the index of the write-ahead log, or the counter
-        in the file itself.  Read past SQLite, which would keep a lock on the file that goes
-        whenever this process closes it."""
-        if self.database is not None:
-            return self.database.version()
-        found = []
-        for name, at, size in ((self.db, 24, 4), (self.db + "-shm", 0, 96)):
-            with contextlib.suppress(FileNotFoundError), open(name, "rb") as f:
-                f.seek(at)
-                found.append(f.read(size))
-        return found
-
     def digests(self):
         found = {}
-        for table in self.tables():
+        for table in self.database.tables():
             log = table == "audit_log"
-            names = ", ".join('"%s"' % name for name in self.columns(table)
+            names = ", ".join('"%s"' % name for name in self.database.columns(table)
                               if not name.startswith("last_used")
                               and not (log and name in ("id", "previous_hash", "hash")))
             rows = self.sql('SELECT %s FROM "%s"%s' % (

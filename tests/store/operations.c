@@ -349,8 +349,7 @@ set_secrets(const char *kind, const char *bytes)
 		(void)snprintf(hex + 2 * i, sizeof(hex) - 2 * i, "%02x", (unsigned)bytes[i]);
 	rig_exec(&rig, arena_printf(rig.arena,
 				    "UPDATE credential SET secret_value = %s%s' WHERE kind = '%s'",
-				    strncmp(rig.database, "postgresql:", 11) == 0 ? "'\\x" : "x'",
-				    hex, kind));
+				    store_is_file(rig.database) ? "x'" : "'\\x", hex, kind));
 }
 
 START_TEST(a_value_is_replaced_only_if_it_is_still_the_one)
