@@ -383,14 +383,16 @@ end_token(struct config_file *file, char why[CONFIG_WHY_MAX])
 	return fail(why, "%s:%u: %.*s", file->name, file->line, CONFIG_WHY_MAX / 2, reason);
 }
 
+static const char token_section[] = "[token ";
+
 /* The line "[token NAME]". */
 static bool
 begin_token(struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
 {
 	struct settings *s = file->settings;
-	char *name = line + strlen("[token ");
+	char *name = line + strlen(token_section);
 
-	name[strcspn(name, "]")] = '\0';
+	name[strlen(name) - 1] = '\0';
 	if (!jws_is_built())
 		return fail(why,
 			    "%s:%u: this regcred was built without libjose, which checks the "
@@ -414,26 +416,22 @@ begin_token(struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
 	return true;
 }
 
+/* The line "name = value" of such a section, already split. */
 static bool
-read_token_line(const struct config_file *file, char *line, char why[CONFIG_WHY_MAX])
+take_token_line(const struct config_file *file, const char *name, const char *value,
+		char why[CONFIG_WHY_MAX])
 {
 	char reason[CONFIG_WHY_MAX];
-	char *value = strchr(line, '=');
 
-	if (value == NULL)
-		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
-			    file->line);
-	value = ini_split(line, value);
-	return token_rule_take(file->token, line, value, reason) ||
+	return token_rule_take(file->token, name, value, reason) ||
 	       fail(why, "%s:%u: %.*s", file->name, file->line, CONFIG_WHY_MAX / 2, reason);
 }
 
 static bool
-is_section(const char *line, const char *begin)
+is_token_section(const char *line)
 {
-	size_t len = strlen(line);
-
-	return strncmp(line, begin, strlen(begin)) == 0 && line[len - 1] == ']';
+	return strncmp(line, token_section, strlen(token_section)) == 0 &&
+	       line[strlen(line) - 1] == ']';
 }
 
 /* Settings of earlier versions, and their replacements. */
@@ -468,20 +466,20 @@ config_take_line(void *arg, unsigned number, char *line)
 	char *value;
 
 	file->line = number;
-	if (is_section(line, "[regcred]") || is_section(line, "[groups]") ||
-	    is_section(line, "[token ")) {
+	bool token = is_token_section(line);
+	if (token || strcmp(line, "[regcred]") == 0 || strcmp(line, "[groups]") == 0) {
 		file->in_groups = line[1] == 'g';
-		return end_token(file, why) && (line[1] != 't' || begin_token(file, line, why));
+		return end_token(file, why) && (!token || begin_token(file, line, why));
 	}
 	if (file->in_groups)
 		return read_group(s, file, line, why);
-	if (file->token != NULL)
-		return read_token_line(file, line, why);
 	value = strchr(line, '=');
 	if (value == NULL)
 		return fail(why, "%s:%u: neither \"name = value\" nor a comment", file->name,
 			    file->line);
 	value = ini_split(line, value);
+	if (file->token != NULL)
+		return take_token_line(file, line, value, why);
 	row = config_find_setting(line, strlen(line), false);
 	if (row == NULL)
 		return refuse_unknown(file, line, why);
