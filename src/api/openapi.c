@@ -23,13 +23,6 @@ struct openapi {
 };
 
 static void
-text(struct json_out *w, const char *name, const char *value)
-{
-	json_name(w, name);
-	json_string(w, value);
-}
-
-static void
 truth(struct json_out *w, const char *name, bool value)
 {
 	json_name(w, name);
@@ -61,7 +54,8 @@ raw(struct json_out *w, const char *name, const char *value)
 static void
 refer(struct json_out *w, const char *kind, const char *name, const char *end)
 {
-	text(w, "$ref", arena_printf(w->arena, "#/components/%s/%s%s", kind, name, end));
+	json_string_member(w, "$ref",
+			   arena_printf(w->arena, "#/components/%s/%s%s", kind, name, end));
 }
 
 /* {"application/json":{"schema":{"$ref":…}}} */
@@ -125,7 +119,7 @@ write_type(struct json_out *w, const struct field *field, bool input)
 	if (type == NULL)
 		return;
 	if (!null) {
-		text(w, "type", type);
+		json_string_member(w, "type", type);
 		return;
 	}
 	begin_list(w, "type");
@@ -169,12 +163,12 @@ write_property(struct json_out *w, const struct field *field, bool input)
 	begin_member(w, field->name);
 	write_type(w, field, input);
 	if (field->type == FT_DATE)
-		text(w, "format", "date-time");
+		json_string_member(w, "format", "date-time");
 	if (field->type == FT_PASSWORD || field->type == FT_HIDDEN)
-		text(w, "format", "password");
+		json_string_member(w, "format", "password");
 	if (json_type_of(field) != NULL && strcmp(json_type_of(field), "array") == 0) {
 		begin_member(w, "items");
-		text(w, "type", field->type == FT_MEMBERS ? "object" : "string");
+		json_string_member(w, "type", field->type == FT_MEMBERS ? "object" : "string");
 		json_end_object(w);
 	}
 	if (input && json_type_of(field) != NULL && strcmp(json_type_of(field), "string") == 0)
@@ -222,7 +216,7 @@ begin_derived(struct json_out *w, const char *name, const char *base)
 	refer(w, "schemas", base, "");
 	json_end_object(w);
 	json_begin_object(w);
-	text(w, "type", "object");
+	json_string_member(w, "type", "object");
 }
 
 static void
@@ -252,7 +246,7 @@ write_input_schema(const struct openapi *o, const struct resource_type *type, un
 	if (!takes_input(o, type, right))
 		return;
 	begin_member(w, arena_printf(w->arena, "%s%s", type->id, end));
-	text(w, "type", "object");
+	json_string_member(w, "type", "object");
 	write_fields(o, type, right);
 	for (const struct field *f = type->fields; right == MAY_CREATE && f->name != NULL; f++) {
 		if ((may_field(o, type, f) & right) == 0 || (f->flags & F_REQUIRED) == 0)
@@ -275,7 +269,7 @@ write_collection_schema(const struct openapi *o, const struct resource_type *typ
 	begin_derived(w, arena_printf(w->arena, "%sCollection", type->id), "collection");
 	begin_member(w, "properties");
 	begin_member(w, "data");
-	text(w, "type", "array");
+	json_string_member(w, "type", "array");
 	begin_member(w, "items");
 	/* A collection of a base type holds rows of the types derived from it too. */
 	refer(w, "schemas", "resource", "");
@@ -305,7 +299,7 @@ static void
 write_error_schema(struct json_out *w)
 {
 	begin_member(w, "error");
-	text(w, "type", "object");
+	json_string_member(w, "type", "object");
 	raw(w, "required", "[\"type\",\"status\",\"code\",\"detail\"]");
 	begin_member(w, "properties");
 	raw(w, "type", "{\"const\":\"error\"}");
@@ -337,9 +331,9 @@ write_components(const struct openapi *o)
 	begin_member(w, "components");
 	begin_member(w, "securitySchemes");
 	begin_member(w, "key");
-	text(w, "type", "http");
-	text(w, "scheme", "basic");
-	text(w, "description", "An API key: its access key and its secret key.");
+	json_string_member(w, "type", "http");
+	json_string_member(w, "scheme", "basic");
+	json_string_member(w, "description", "An API key: its access key and its secret key.");
 	json_end_object(w);
 	json_end_object(w);
 	begin_member(w, "schemas");
@@ -365,14 +359,14 @@ write_parameter(struct json_out *w, const char *name, const char *in, const char
 		const char *description)
 {
 	json_begin_object(w);
-	text(w, "name", name);
-	text(w, "in", in);
+	json_string_member(w, "name", name);
+	json_string_member(w, "in", in);
 	if (strcmp(in, "path") == 0)
 		truth(w, "required", true);
 	if (description != NULL)
-		text(w, "description", description);
+		json_string_member(w, "description", description);
 	begin_member(w, "schema");
-	text(w, "type", type);
+	json_string_member(w, "type", type);
 	json_end_object(w);
 	json_end_object(w);
 }
@@ -404,7 +398,7 @@ begin_operation(const struct openapi *o, const char *method, const char *verb, c
 	if (name != NULL)
 		name[strlen(verb)] = (char)toupper((unsigned char)noun[0]);
 	begin_member(o->w, method);
-	text(o->w, "operationId", name);
+	json_string_member(o->w, "operationId", name);
 }
 
 static void
@@ -415,12 +409,12 @@ end_operation(const struct openapi *o, const char *status, const char *descripti
 
 	begin_member(w, "responses");
 	begin_member(w, status);
-	text(w, "description", description);
+	json_string_member(w, "description", description);
 	if (schema != NULL)
 		write_content(w, schema, end);
 	json_end_object(w);
 	begin_member(w, "default");
-	text(w, "description", "An error: detail says what to do next.");
+	json_string_member(w, "description", "An error: detail says what to do next.");
 	write_content(w, "error", "");
 	json_end_object(w);
 	json_end_object(w);
@@ -484,8 +478,8 @@ write_action(const struct openapi *o, const struct resource_type *type)
 	begin_operation(o, "post", "actOn", type->id);
 	begin_list(w, "parameters");
 	json_begin_object(w);
-	text(w, "name", "action");
-	text(w, "in", "query");
+	json_string_member(w, "name", "action");
+	json_string_member(w, "in", "query");
 	truth(w, "required", true);
 	begin_member(w, "schema");
 	begin_list(w, "enum");
@@ -500,7 +494,7 @@ write_action(const struct openapi *o, const struct resource_type *type)
 	begin_member(w, "content");
 	begin_member(w, "application/json");
 	begin_member(w, "schema");
-	text(w, "type", "object");
+	json_string_member(w, "type", "object");
 	json_end_object(w);
 	json_end_object(w);
 	json_end_object(w);
@@ -582,21 +576,22 @@ openapi_write(struct json_out *w, const char *scope, enum role role, enum api_ve
 	const struct openapi o = {w, role, version};
 
 	json_begin_object(w);
-	text(w, "openapi", "3.1.0");
+	json_string_member(w, "openapi", "3.1.0");
 	begin_member(w, "info");
-	text(w, "title", "regcred");
-	text(w, "version", REGCRED_VERSION);
-	text(w, "description",
-	     "Logins of container registries. The document shows what the key that asks for it may "
-	     "do.");
+	json_string_member(w, "title", "regcred");
+	json_string_member(w, "version", REGCRED_VERSION);
+	json_string_member(w, "description",
+			   "Logins of container registries. The document shows what the key that "
+			   "asks for it may "
+			   "do.");
 	begin_member(w, "license");
-	text(w, "name", "MIT");
-	text(w, "identifier", "MIT");
+	json_string_member(w, "name", "MIT");
+	json_string_member(w, "identifier", "MIT");
 	json_end_object(w);
 	json_end_object(w);
 	begin_list(w, "servers");
 	json_begin_object(w);
-	text(w, "url", scope);
+	json_string_member(w, "url", scope);
 	json_end_object(w);
 	json_end_array(w);
 	raw(w, "security", "[{\"key\":[]}]");

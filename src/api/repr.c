@@ -121,8 +121,7 @@ repr_self(const struct view *v, const struct record *row)
 void
 repr_name_and_url(struct json_out *w, const char *name, const char *url)
 {
-	json_name(w, name);
-	json_string(w, url);
+	json_string_member(w, name, url);
 }
 
 void

@@ -20,12 +20,10 @@ repr_members(struct json_out *w, const struct view *v, const struct record_list 
 	json_begin_object(w);
 	json_name(w, "id");
 	json_null(w);
-	json_name(w, "type");
-	json_string(w, "setProjectMembersInput");
+	json_string_member(w, "type", "setProjectMembersInput");
 	repr_empty_object(w, "links");
 	repr_empty_object(w, "actions");
-	json_name(w, "baseType");
-	json_string(w, "setProjectMembersInput");
+	json_string_member(w, "baseType", "setProjectMembersInput");
 	json_name(w, "members");
 	json_begin_array(w);
 	for (size_t i = 0; i < members->count; i++)
@@ -37,9 +35,10 @@ repr_members(struct json_out *w, const struct view *v, const struct record_list 
 static void
 write_id(struct json_out *w, const char *name, const struct family *family, const struct value *id)
 {
-	json_name(w, name);
-	json_string(w, id != NULL && id->type == VALUE_INT ? id_format(w->arena, family, id->number)
-							   : NULL);
+	json_string_member(w, name,
+			   id != NULL && id->type == VALUE_INT
+				   ? id_format(w->arena, family, id->number)
+				   : NULL);
 }
 
 /* The logins that were not chosen, each with the reason. */
@@ -113,25 +112,20 @@ repr_check(struct json_out *w, const struct check_report *report, int64_t now_ms
 	json_begin_object(w);
 	json_name(w, "id");
 	json_null(w);
-	json_name(w, "type");
-	json_string(w, type);
+	json_string_member(w, "type", type);
 	repr_empty_object(w, "links");
 	repr_empty_object(w, "actions");
-	json_name(w, "baseType");
-	json_string(w, type);
-	json_name(w, "verificationMessage");
-	json_string(w, report->message);
+	json_string_member(w, "baseType", type);
+	json_string_member(w, "verificationMessage", report->message);
 	json_name(w, "verificationMs");
 	json_int(w, report->ms);
-	json_name(w, "verificationResult");
-	json_string(w, check_result_word(report->result));
+	json_string_member(w, "verificationResult", check_result_word(report->result));
 	json_name(w, "verificationStatus");
 	if (report->http_status != 0)
 		json_int(w, report->http_status);
 	else
 		json_null(w);
-	json_name(w, "verifiedAt");
-	json_string(w, date);
+	json_string_member(w, "verifiedAt", date);
 	json_name(w, "verifiedAtTS");
 	json_int(w, now_ms - now_ms % 1000);
 	json_end_object(w);
@@ -144,25 +138,18 @@ repr_error(struct json_out *w, const struct error *e)
 
 	secret_uuid(uuid);
 	json_begin_object(w);
-	json_name(w, "id");
-	json_string(w, uuid);
-	json_name(w, "type");
-	json_string(w, "error");
+	json_string_member(w, "id", uuid);
+	json_string_member(w, "type", "error");
 	repr_empty_object(w, "links");
 	repr_empty_object(w, "actions");
 	json_name(w, "status");
 	json_int(w, err_status(e->code));
-	json_name(w, "code");
-	json_string(w, err_code(e->code));
-	json_name(w, "message");
-	json_string(w, err_message(e->code));
-	json_name(w, "detail");
-	json_string(w, e->detail);
+	json_string_member(w, "code", err_code(e->code));
+	json_string_member(w, "message", err_message(e->code));
+	json_string_member(w, "detail", e->detail);
 	if (e->field != NULL) {
-		json_name(w, "fieldName");
-		json_string(w, e->field);
+		json_string_member(w, "fieldName", e->field);
 	}
-	json_name(w, "baseType");
-	json_string(w, "error");
+	json_string_member(w, "baseType", "error");
 	json_end_object(w);
 }

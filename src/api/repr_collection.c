@@ -95,10 +95,8 @@ write_filters(struct json_out *w, const struct view *v, const struct resource_ty
 				json_begin_array(w);
 			any = true;
 			json_begin_object(w);
-			json_name(w, "value");
-			json_string(w, request->filters[j].value);
-			json_name(w, "modifier");
-			json_string(w, request->filters[j].modifier->name);
+			json_string_member(w, "value", request->filters[j].value);
+			json_string_member(w, "modifier", request->filters[j].modifier->name);
 			json_end_object(w);
 		}
 		if (any)
@@ -160,13 +158,11 @@ write_sort(struct json_out *w, const struct view *v, const struct list_request *
 	}
 	bool descending = request->list.descending;
 	json_begin_object(w);
-	json_name(w, "name");
-	json_string(w, request->sort->name);
-	json_name(w, "order");
-	json_string(w, descending ? "desc" : "asc");
-	json_name(w, "reverse");
-	json_string(w, arena_printf(w->arena, "%ssort=%s&order=%s", page_url(v, true),
-				    request->sort->name, descending ? "asc" : "desc"));
+	json_string_member(w, "name", request->sort->name);
+	json_string_member(w, "order", descending ? "desc" : "asc");
+	json_string_member(w, "reverse",
+			   arena_printf(w->arena, "%ssort=%s&order=%s", page_url(v, true),
+					request->sort->name, descending ? "asc" : "desc"));
 	json_end_object(w);
 }
 
@@ -224,10 +220,8 @@ repr_collection(struct json_out *w, const struct view *v, const struct resource_
 
 	json_reserve(w, (list->count + 2) * GUESS);
 	json_begin_object(w);
-	json_name(w, "type");
-	json_string(w, "collection");
-	json_name(w, "resourceType");
-	json_string(w, type->id);
+	json_string_member(w, "type", "collection");
+	json_string_member(w, "resourceType", type->id);
 	json_name(w, "links");
 	json_begin_object(w);
 	repr_name_and_url(w, "self", v->page);

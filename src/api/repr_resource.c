@@ -65,8 +65,7 @@ write_data(struct json_out *w, const struct view *v, const struct record *row)
 			json_begin_object(w);
 		}
 		any = true;
-		json_name(w, f->name);
-		json_string(w, record_text(row, f->column));
+		json_string_member(w, f->name, record_text(row, f->column));
 	}
 	if (!any) {
 		json_null(w);
@@ -376,12 +375,10 @@ form_of(struct repr_page *page, const struct resource_type *type)
 	json_begin_string(&form->text);
 	(void)leave_gap(form, GAP_ID);
 	json_end_string(&form->text);
-	json_name(&form->text, "type");
-	json_string(&form->text, type->id);
+	json_string_member(&form->text, "type", type->id);
 	form_links(form, page->view, type);
 	form_actions(form, page->view, type);
-	json_name(&form->text, "baseType");
-	json_string(&form->text, type->base != NULL ? type->base : type->id);
+	json_string_member(&form->text, "baseType", type->base != NULL ? type->base : type->id);
 	form_fields(form, page->view, type);
 	(void)leave_gap(form, GAP_END);
 	return form;

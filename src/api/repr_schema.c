@@ -77,11 +77,11 @@ write_sources(struct json_out *w)
 		for (struct source_member m; source_next_member(&rest, &m);) {
 			json_name(w, arena_copy(w->arena, m.name, m.len));
 			json_begin_object(w);
-			json_name(w, "type");
-			json_string(w, m.type == JSON_TRUE     ? "boolean"
-				       : m.type == JSON_NUMBER ? "int"
-				       : m.type == JSON_ARRAY  ? "array[string]"
-							       : "string");
+			json_string_member(w, "type",
+					   m.type == JSON_TRUE	   ? "boolean"
+					   : m.type == JSON_NUMBER ? "int"
+					   : m.type == JSON_ARRAY  ? "array[string]"
+								   : "string");
 			flag(w, "required", m.required);
 			json_end_object(w);
 		}
@@ -99,8 +99,7 @@ write_schema_field(struct json_out *w, enum role role, const struct resource_typ
 
 	json_name(w, field->name);
 	json_begin_object(w);
-	json_name(w, "type");
-	json_string(w, type_text(field));
+	json_string_member(w, "type", type_text(field));
 	json_name(w, "description");
 	json_null(w);
 	flag(w, "create", (may & MAY_CREATE) != 0);
@@ -191,10 +190,8 @@ write_schema_actions(struct json_out *w, enum role role, enum api_version versio
 			continue;
 		json_name(w, x->name);
 		json_begin_object(w);
-		json_name(w, "input");
-		json_string(w, x->input);
-		json_name(w, "output");
-		json_string(w, x->output);
+		json_string_member(w, "input", x->input);
+		json_string_member(w, "output", x->output);
 		json_end_object(w);
 	}
 	json_end_object(w);
@@ -207,10 +204,8 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	const struct resource_type *schema = &types_table[T_SCHEMA];
 
 	json_begin_object(w);
-	json_name(w, "id");
-	json_string(w, type->id);
-	json_name(w, "type");
-	json_string(w, schema->id);
+	json_string_member(w, "id", type->id);
+	json_string_member(w, "type", schema->id);
 	json_name(w, "links");
 	json_begin_object(w);
 	char *id = arena_strdup(w->arena, type->id);
@@ -223,8 +218,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 		repr_name_and_collection(w, "collection", scope, type);
 	json_end_object(w);
 	repr_empty_object(w, "actions");
-	json_name(w, "pluralName");
-	json_string(w, type->plural);
+	json_string_member(w, "pluralName", type->plural);
 	json_name(w, "resourceFields");
 	json_begin_object(w);
 	for (const struct field *f = type->fields; f->name != NULL; f++)
@@ -247,8 +241,7 @@ repr_schema(struct json_out *w, const char *scope, enum role role, enum api_vers
 	repr_empty_object(w, "collectionActions");
 	repr_empty_object(w, "collectionFields");
 	write_all_methods(w, role, type);
-	json_name(w, "baseType");
-	json_string(w, schema->id);
+	json_string_member(w, "baseType", schema->id);
 	json_end_object(w);
 }
 
@@ -258,10 +251,8 @@ begin_plain_collection(struct json_out *w, const char *resource_type, const char
 		       const char *latest)
 {
 	json_begin_object(w);
-	json_name(w, "type");
-	json_string(w, "collection");
-	json_name(w, "resourceType");
-	json_string(w, resource_type);
+	json_string_member(w, "type", "collection");
+	json_string_member(w, "resourceType", resource_type);
 	json_name(w, "links");
 	json_begin_object(w);
 	repr_name_and_url(w, "self", self);
@@ -301,10 +292,8 @@ repr_schemas(struct json_out *w, const char *scope, enum role role, enum api_ver
 static void
 write_version(struct json_out *w, const char *self, enum api_version version)
 {
-	json_name(w, "id");
-	json_string(w, api_version_name(version));
-	json_name(w, "type");
-	json_string(w, "apiVersion");
+	json_string_member(w, "id", api_version_name(version));
+	json_string_member(w, "type", "apiVersion");
 	json_name(w, "links");
 	json_begin_object(w);
 	repr_name_and_url(w, "self", self);
@@ -315,8 +304,7 @@ end_version(struct json_out *w)
 {
 	json_end_object(w);
 	repr_empty_object(w, "actions");
-	json_name(w, "baseType");
-	json_string(w, "apiVersion");
+	json_string_member(w, "baseType", "apiVersion");
 	json_end_object(w);
 }
 

@@ -65,10 +65,8 @@ cache_put(struct client *c, const char *registry, const struct remote_login *log
 	json_begin_object(&w);
 	json_name(&w, "kept");
 	json_int(&w, clock_wall_ms());
-	json_name(&w, "user");
-	json_string(&w, login->user);
-	json_name(&w, "secret");
-	json_string(&w, login->secret);
+	json_string_member(&w, "user", login->user);
+	json_string_member(&w, "secret", login->secret);
 	json_end_object(&w);
 	text = json_out_text(&w, &len);
 	sealed = text != NULL ? box_seal(c->arena, c->settings->secret_key, purpose, text) : NULL;

@@ -188,16 +188,14 @@ key_body(struct client_call *c, const struct purpose *purpose)
 		return NULL;
 	json_out_init(&w, c->arena);
 	json_begin_object(&w);
-	json_name(&w, "role");
-	json_string(&w, purpose->role);
+	json_string_member(&w, "role", purpose->role);
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (arguments_find(c->arguments, texts[i]) != NULL) {
-			json_name(&w, texts[i]);
-			json_string(&w, arguments_value(c->arguments, texts[i], NULL));
+			json_string_member(&w, texts[i],
+					   arguments_value(c->arguments, texts[i], NULL));
 		}
 	if (expires != NULL) {
-		json_name(&w, "expires");
-		json_string(&w, call_date(c, expires));
+		json_string_member(&w, "expires", call_date(c, expires));
 	}
 	if (!add_list(c, &w, "registry", "registryIds", &registries) ||
 	    !add_list(c, &w, "path", "pathPrefixes", NULL) ||

@@ -403,8 +403,7 @@ add_texts(struct client_call *c, struct json_out *w)
 			continue;
 		if (strcmp(texts[i][0], "expires") == 0)
 			value = call_date(c, value);
-		json_name(w, texts[i][1]);
-		json_string(w, value);
+		json_string_member(w, texts[i][1], value);
 	}
 	if (arguments_find(c->arguments, "default") != NULL) {
 		json_name(w, "isDefault");
@@ -439,19 +438,16 @@ begin_login(struct client_call *c, const struct registry_url *url, struct json_o
 	json_out_init(w, c->arena);
 	json_begin_object(w);
 	if (*url->path != '\0') {
-		json_name(w, "pathPrefix");
-		json_string(w, url->path);
+		json_string_member(w, "pathPrefix", url->path);
 	}
 	add_texts(c, w);
 	if (row != NULL) {
-		json_name(w, "source");
-		json_string(w, source);
+		json_string_member(w, "source", source);
 		if (!add_source_config(c, row, w))
 			return false;
 	}
 	if (secret != NULL) {
-		json_name(w, row != NULL ? "sourceSecret" : "secretValue");
-		json_string(w, secret);
+		json_string_member(w, row != NULL ? "sourceSecret" : "secretValue", secret);
 	}
 	return true;
 }
@@ -546,8 +542,7 @@ client_add(struct client_call *c)
 	if (!begin_login(c, &url, &w) ||
 	    (registry == NULL && (registry = new_registry(c, &url)) == NULL))
 		return call_fail(c->why);
-	json_name(&w, "registryId");
-	json_string(&w, client_text(registry, "id"));
+	json_string_member(&w, "registryId", client_text(registry, "id"));
 	json_end_object(&w);
 	login = call_ask(c, "POST", "registrycredentials", json_out_text(&w, &len));
 	if (login == NULL || !call_rows(c, "registries", "", &registries))
@@ -577,8 +572,7 @@ client_rotate(struct client_call *c)
 	json_out_init(&w, c->arena);
 	json_begin_object(&w);
 	add_texts(c, &w);
-	json_name(&w, "secretValue");
-	json_string(&w, secret);
+	json_string_member(&w, "secretValue", secret);
 	if (overlap > 0) {
 		json_name(&w, "overlap");
 		json_int(&w, overlap);

@@ -151,12 +151,9 @@ run_get(struct helper_call *c)
 	if (!get_login(c, url.key, &login))
 		return *c->why == '\0' ? helper_fail(not_found) : fail_why(c->why);
 	json_begin_object(&c->out);
-	json_name(&c->out, "ServerURL");
-	json_string(&c->out, address);
-	json_name(&c->out, "Username");
-	json_string(&c->out, login.user);
-	json_name(&c->out, "Secret");
-	json_string(&c->out, login.secret);
+	json_string_member(&c->out, "ServerURL", address);
+	json_string_member(&c->out, "Username", login.user);
+	json_string_member(&c->out, "Secret", login.secret);
 	json_end_object(&c->out);
 	return answer(c);
 }
@@ -229,8 +226,7 @@ list_one(void *arg, const char *address, const char *user)
 {
 	struct json_out *out = arg;
 
-	json_name(out, address);
-	json_string(out, user);
+	json_string_member(out, address, user);
 }
 
 static int

@@ -149,11 +149,9 @@ ask_about(struct visit *v, const char *collection, const char *format)
 
 	json_out_init(&w, v->call->arena);
 	json_begin_object(&w);
-	json_name(&w, v->is_image ? "image" : "serverAddress");
-	json_string(&w, v->image);
+	json_string_member(&w, v->is_image ? "image" : "serverAddress", v->image);
 	if (format != NULL) {
-		json_name(&w, "format");
-		json_string(&w, format);
+		json_string_member(&w, "format", format);
 	}
 	json_end_object(&w);
 	return call_ask(v->call, "POST", collection, json_out_text(&w, &len));

@@ -88,14 +88,10 @@ answer_nothing(const struct provider *p)
 
 	json_out_init(&w, p->arena);
 	json_begin_object(&w);
-	json_name(&w, "kind");
-	json_string(&w, "CredentialProviderResponse");
-	json_name(&w, "apiVersion");
-	json_string(&w, p->version);
-	json_name(&w, "cacheKeyType");
-	json_string(&w, "Image");
-	json_name(&w, "cacheDuration");
-	json_string(&w, "0s");
+	json_string_member(&w, "kind", "CredentialProviderResponse");
+	json_string_member(&w, "apiVersion", p->version);
+	json_string_member(&w, "cacheKeyType", "Image");
+	json_string_member(&w, "cacheDuration", "0s");
 	json_name(&w, "auth");
 	json_begin_object(&w);
 	json_end_object(&w);

@@ -46,8 +46,7 @@ remote_body_of(struct arena *a, const char *const (*pairs)[2])
 	json_begin_object(&w);
 	for (; (*pairs)[0] != NULL; pairs++)
 		if ((*pairs)[1] != NULL) {
-			json_name(&w, (*pairs)[0]);
-			json_string(&w, (*pairs)[1]);
+			json_string_member(&w, (*pairs)[0], (*pairs)[1]);
 		}
 	json_end_object(&w);
 	return json_out_text(&w, &len);
