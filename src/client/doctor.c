@@ -211,8 +211,8 @@ look_registry(struct visit *v)
 		report(v, false, "registry",
 		       "could not be asked, for want of memory or descriptors");
 	else
-		report(v, got.result == CHECK_VALID || got.result == CHECK_ANONYMOUS_ACCESS,
-		       "registry", arena_printf(c->arena, "%s: %s", v->address, got.message));
+		report(v, check_verdict_of(got.result) == VERDICT_GOOD, "registry",
+		       arena_printf(c->arena, "%s: %s", v->address, got.message));
 }
 
 /* A host alone, such as ghcr.io, localhost:5000 or [::1]:5000. docker takes every other word for an

@@ -218,9 +218,9 @@ static enum check_result
 check_run_all(struct inquiry *c)
 {
 	enum check_result result = check_run(c);
-	bool in = result == CHECK_VALID || result == CHECK_ANONYMOUS_ACCESS;
 
-	return in && c->repository != NULL ? check_pull(c) : result;
+	return check_verdict_of(result) == VERDICT_GOOD && c->repository != NULL ? check_pull(c)
+										 : result;
 }
 
 bool

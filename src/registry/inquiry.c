@@ -275,8 +275,7 @@ inquiry_run(struct inquiry *c, const char *address, enum check_result (*task)(st
 	fetch_free(c->fetch);
 	out->http_status = c->http_status;
 	out->ms = clock_ms() - c->began_ms;
-	if (c->coarse && why == NULL && out->result != CHECK_VALID &&
-	    out->result != CHECK_ANONYMOUS_ACCESS) {
+	if (c->coarse && why == NULL && check_verdict_of(out->result) != VERDICT_GOOD) {
 		log_info("%s: %s, status %d; the client is told only that it cannot be reached",
 			 c->api, check_result_word(out->result), c->http_status);
 		out->result = CHECK_UNREACHABLE;
