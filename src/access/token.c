@@ -168,21 +168,29 @@ find_key(const struct token_look *t, const struct json *set, struct jws_key *out
 	return false;
 }
 
+/* The same in the rule's set. Sets t->error if that cannot be read. */
+static bool
+token_find_key(struct token_look *t, const struct token_rule *rule, bool newer, struct jws_key *out)
+{
+	const struct json *set;
+
+	return token_keys_read(t->settings, t->arena, rule, newer, t->now_ms, &set, t->error) ==
+		       ERR_NONE &&
+	       find_key(t, set, out);
+}
+
 /* Whether a key of the rule's set has signed it. Sets t->error if that cannot be told. */
 static bool
 token_try_keys(struct token_look *t, const struct token_rule *rule)
 {
-	const struct json *set;
 	struct jws_key key;
-	bool newer = false;
+	bool found = token_find_key(t, rule, false, &key);
 
-	do {
-		if (token_keys_read(t->settings, t->arena, rule, newer, t->now_ms, &set,
-				    t->error) != ERR_NONE)
-			return false;
-		newer = !newer;
-	} while (!find_key(t, set, &key) && newer && token_rule_is_url(rule));
-	if (!find_key(t, set, &key)) {
+	if (!found && t->error->code == ERR_NONE && token_rule_is_url(rule))
+		found = token_find_key(t, rule, true, &key);
+	if (t->error->code != ERR_NONE)
+		return false;
+	if (!found) {
 		t->why = "the key set of its issuer has no key of its kid for its algorithm";
 		return false;
 	}

@@ -202,7 +202,7 @@ token_keys_read(const struct token_settings *s, struct arena *a, const struct to
 				 .path = keys_path(s, a, rule)};
 	bool url = token_rule_is_url(rule);
 	char why[WHY_MAX];
-	bool loaded = keys_load(&look, why);
+	bool loaded = !(url && newer) && keys_load(&look, why);
 
 	if (url && !arena_failed(a) && (newer || keys_are_old(&look, KEYS_FRESH_MS))) {
 		keys_refresh(&look);
