@@ -348,7 +348,7 @@ token_check(const struct token_settings *s, struct arena *a, const char *text, c
 	log_info("a token of %.255s from %.64s is refused: %s",
 		 out->who != NULL   ? out->who
 		 : t.issuer != NULL ? t.issuer
-				    : "nobody known",
+				    : "an unknown issuer",
 		 client, t.why);
 	/* Who cannot sign learns nothing. */
 	return err_set(e, ERR_UNAUTHORIZED, NULL,
