@@ -73,4 +73,3 @@ def claims_of(issuer, audience, subject, **more):
     now = int(time.time())
     return dict({"iss": issuer, "aud": audience, "sub": subject, "iat": now, "nbf": now - 5,
                  "exp": now + 600}, **more)
-

@@ -163,8 +163,7 @@ class Exchange(Base):
         self.gets(self.token())
         row = self.ok(site.admin.get("auditlogs?eventType=handOut&sort=id&order=desc&limit=1"))[
             "data"][0]
-        self.assertEqual((row["authType"], row["proxyUser"], row["authenticatedAsAccountId"]
-                          if "authenticatedAsAccountId" in row else row["accountId"]),
+        self.assertEqual((row["authType"], row["proxyUser"], row["authenticatedAsAccountId"]),
                          ("token", POD + "@" + CLUSTER, rig.project.id))
         self.refused(self.token(aud="https://other.example"))
         if site.is_cgi:         # which notes no refusals
@@ -252,12 +251,10 @@ class Attacks(Base):
                              ({"nbf": now + 90}, "not valid yet"),
                              ({"exp": str(now + 600)}, "exp"),
                              ({"sub": "system:serviceaccount:team-b:puller"}, "claim sub"),
-                             ({"sub": "x" + POD}, "claim sub"), ({"sub": ""}, "sub"),
-                             ({"sub": POD + "x" * 300}, "too long")):
-            answer = self.ask(self.token(**claims))
-            self.assertEqual(answer.status, 401, claims)
-            if claims.get("sub") not in ("",) and "too long" != word:
-                self.assertIn(word, answer.json["detail"])
+                             ({"sub": "x" + POD}, "claim sub")):
+            self.refused(self.token(**claims), word)
+        for subject in ("", POD + "x" * 300):
+            self.unknown(self.token(sub=subject), "no subject (sub), or one that")
         self.refused(self.gitlab(ref_protected="false"), "claim ref_protected")
         self.refused(self.gitlab(project_path="evil/acme/app"), "claim project_path")
         self.gets(self.token(exp=now - 30))     # clocks may differ by a minute
@@ -404,7 +401,7 @@ class Clients(Base):
         self.assertEqual(done.returncode, 1, done.stdout)
         done = self.run_it("docker-credential-regcred", "erase", stdin="quay.io",
                            REGCRED_TOKEN=token)
-        self.assertNotIn("Traceback", done.stdout)
+        self.assertEqual(done.returncode, 1, done.stdout)
         done = self.run_it("regcred", "which", "quay.io/acme/app", REGCRED_TOKEN=token)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(user, done.stdout)

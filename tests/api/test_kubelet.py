@@ -192,7 +192,6 @@ class Protocol(Base):
         self.fails("does not accept this key or token", image="ghcr.io/x",
                    serviceAccountToken="e30.e30.e30")
 
-
     def test_an_identity_token_is_no_login_for_it(self):
         self.login(publicValue="<token>")
         self.fails("identity token", "store a user name and a password")
