@@ -51,6 +51,13 @@ keys_parse(struct arena *a, const char *text, size_t len)
 	return keys != NULL && keys->type == JSON_ARRAY ? set : NULL;
 }
 
+/* When the file was written. */
+static int64_t
+changed_ms(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 /* A set that was fetched is in its file below the URL that it came from, so that it is nobody
  * else's when the settings have changed. False with a sentence in why. */
 static bool
@@ -81,7 +88,7 @@ keys_load(struct keys_look *look, char why[WHY_MAX])
 		return false;
 	}
 	look->set = keys_parse(look->arena, text + url, (size_t)len - url);
-	look->fetched_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	look->fetched_ms = changed_ms(&st);
 	(void)stpcpy(why, "it is not a key set: an object with the array \"keys\"");
 	return look->set != NULL;
 }
@@ -144,7 +151,7 @@ keys_are_due(const struct keys_look *look, int fd)
 
 	if (fstat(fd, &st) != 0)
 		return false;
-	int64_t last_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	int64_t last_ms = changed_ms(&st);
 	if (st.st_size > 0 && last_ms <= look->now_ms && look->now_ms - last_ms < KEYS_PAUSE_MS)
 		return false;
 	return pwrite(fd, "\n", 1, 0) == 1;
