@@ -357,7 +357,7 @@ identify_headers(const struct auth *auth, struct arena *a, const struct request 
 	if (token != NULL && header)
 		return err_set(
 			e, ERR_BAD_REQUEST, NULL,
-			"There are a token in Authorization and a key in X-API-Key: send one "
+			"There is a token in Authorization and a key in X-API-Key: send only one "
 			"of them.");
 	if (token != NULL)
 		return identify_token(auth, a, client_of(request), now_ms, token, out, e);

@@ -95,7 +95,7 @@ token_read_header(struct token_look *t, const struct json *header)
 	t->why = "its header has a member besides alg, kid and typ, or is not of the type JWT";
 	if (!header_is_plain(header))
 		return false;
-	t->why = "its header has no kid, which says by which key it is signed";
+	t->why = "its header has no kid, which says which key has signed it";
 	t->kid = member_word(header, "kid", TOKEN_SUBJECT_MAX);
 	return t->kid != NULL;
 }
@@ -241,7 +241,7 @@ token_is_current(struct token_look *t)
 	const struct json *from = json_member(t->claims, "nbf");
 	double now_s = (double)t->now_ms / 1000, expires_s, from_s = 0;
 
-	t->why = "it says no time in exp at which it expires, or nbf is not a time";
+	t->why = "it has no time in exp, when it expires, or its nbf is not a time";
 	if (!claim_time(json_member(t->claims, "exp"), &expires_s) ||
 	    (from != NULL && !claim_time(from, &from_s)))
 		return false;
@@ -279,8 +279,8 @@ token_fits(struct token_look *t, const struct token_rule *rule)
 	if (!is_for_audience(json_member(t->claims, "aud"), rule->audience))
 		return false;
 	if (missed != NULL) {
-		t->why = arena_printf(t->arena, "its claim %s is not as a section [token] asks for",
-				      missed);
+		t->why = arena_printf(
+			t->arena, "its claim %s is not what a section [token] asks for", missed);
 		return false;
 	}
 	t->why = "it comes from a network that the settings do not allow";

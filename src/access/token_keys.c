@@ -228,6 +228,6 @@ token_keys_read(const struct token_settings *s, struct arena *a, const struct to
 	e->retry_after_s = KEYS_RETRY_S;
 	return err_set(
 		e, ERR_UNAVAILABLE, NULL,
-		"The keys of the token's issuer are not there at the moment: try again later, "
+		"The keys of the token's issuer are not available at the moment: try again later, "
 		"and ask an administrator to look at the server's log.");
 }

@@ -209,10 +209,11 @@ token_rule_take(struct token_rule *rule, const char *name, const char *value,
 		const char *wrong = line->read(line, value, (char *)rule + line->offset);
 		return wrong == NULL || rule_refuse(why, "%s %s", name, wrong);
 	}
-	return rule_refuse(why,
-			   "unknown name \"%.64s\": a token has issuer, audience, keys, project, "
-			   "registries, paths, networks, and claim.NAME for each claim",
-			   name);
+	return rule_refuse(
+		why,
+		"unknown name \"%.64s\": a section [token] has issuer, audience, keys, project, "
+		"registries, paths, networks, and claim.NAME for each claim",
+		name);
 }
 
 bool
@@ -226,7 +227,7 @@ token_rule_complete(const struct token_rule *rule, char why[CONFIG_WHY_MAX])
 	       rule_refuse(why,
 			   "[token %s] needs a claim, such as `claim.sub = "
 			   "system:serviceaccount:team-a:*`: without one every token of the issuer "
-			   "would be taken",
+			   "would be accepted",
 			   rule->name);
 }
 

@@ -38,7 +38,7 @@ const struct option options[] = {
 	{ "all",         NULL,       "for every registry that is not named", NULL },
 	{ "allow-http",  NULL,       "send the key and all logins unencrypted; loopback needs no permission", NULL },
 	{ "anchor",      "LINE",     "a line that `regcred audit head` printed: that row must still be there", NULL },
-	{ "audience",    "TEXT",     "for pods that sign in by their service accounts: the audience of their tokens", NULL },
+	{ "audience",    "TEXT",     "for pods that sign in with their service accounts: the audience of their tokens", NULL },
 	{ "batch",       "N",        "values to reseal per transaction, 1 to 10000; 200 by default", NULL },
 	{ "ca-file",     "FILE",     "CA certificates that the server's certificate is checked against", NULL },
 	{ "cache",       "TIME",     "how long docker-credential-regcred keeps a login for when the server does not answer, such as 1h", NULL },

@@ -127,7 +127,7 @@ client_settings_path(struct arena *a, char why[CLIENT_WHY_MAX])
 		sub = "/.config";
 	}
 	(void)client_refuse(why,
-			    "the home directory is unknown: set HOME, or give server and key by "
+			    "the home directory is unknown: set HOME, or give server and key with "
 			    "REGCRED_URL and REGCRED_API_KEY_FILE");
 	if (home == NULL || *home != '/')
 		return NULL;
@@ -397,9 +397,10 @@ explain(struct client *c, enum fetch_rc rc, const struct fetch_answer *got)
 		return client_refuse(c->why, "the answer of %s is too large", c->settings->url);
 	if (arena_failed(c->arena))
 		return client_refuse(c->why, "out of memory");
-	return client_refuse(c->why,
-			     "the request to %s failed: %s; is that its address, and does it run?",
-			     c->settings->url, got->problem);
+	return client_refuse(
+		c->why,
+		"the request to %s failed: %s; is the address right, and is the server running?",
+		c->settings->url, got->problem);
 }
 
 static bool

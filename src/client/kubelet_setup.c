@@ -74,7 +74,7 @@ client_kubelet_setup(struct client_call *c)
 			     "--for host).\n",
 			     key_file);
 	else
-		(void)printf("Pods sign in by their service accounts, as\n# a section [token "
+		(void)printf("Pods sign in with their service accounts, as\n# a section [token "
 			     "NAME] of the server's regcred.conf says (docs/identities.md).\n");
 	(void)printf("apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\n"
 		     "providers:\n  - name: regcred-kubelet-provider\n"
