@@ -28,17 +28,23 @@
 #include "store/sqlite/file.h"
 #include "store/store.h"
 
+/* False with a sentence in why where that cannot be known: a server that cannot be reached. */
 static bool
-database_exists(const char *database)
+look_for_database(const char *database, bool *there, char why[STORE_WHY_MAX])
 {
-	char why[STORE_WHY_MAX];
+	char none[STORE_WHY_MAX];
 
-	if (store_is_file(database))
-		return access(database, F_OK) == 0;
-	struct store *store = store_open(database, 1, why);
+	if (store_is_file(database)) {
+		*there = access(database, F_OK) == 0;
+		return true;
+	}
+	if (!store_check(database, why))
+		return false;
+	struct store *store = store_open(database, 1, none);
 
 	store_close(store);
-	return store != NULL;
+	*there = store != NULL;
+	return true;
 }
 
 int
@@ -46,8 +52,11 @@ command_init(struct session *s)
 {
 	char why[CONFIG_WHY_MAX];
 	const struct settings *settings = s->settings;
+	bool is_there = false;
+
 	/* In this order: another init makes the key first. */
-	bool is_there = database_exists(settings->database);
+	if (!look_for_database(settings->database, &is_there, why))
+		return session_fail(why);
 	bool fresh = access(settings->key_file, F_OK) != 0;
 
 	if (mkdir(settings->state_dir, 0700) != 0 && errno != EEXIST) {

@@ -458,6 +458,8 @@ class Words(unittest.TestCase):
             done = subprocess.run(
                 [harness.program("regcred"), "init", "--state-dir", directory + "/state",
                  "--database", address], capture_output=True, text=True, timeout=60, check=False)
+            # No key is made for a database that nobody has seen.
+            self.assertEqual(os.listdir(directory), [])
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(text, done.stderr)
         self.assertNotIn("geheim", done.stderr)
