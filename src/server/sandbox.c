@@ -192,7 +192,7 @@ allow_database(int rules, const char *database)
 
 	if (store_is_file(database))
 		return allow_around(rules, database, CHANGE);
-	for (size_t i = 0, count = store_files(database, files); i < count; i++)
+	for (size_t i = 0, count = store_files(database, false, files); i < count; i++)
 		if (!allow_path(rules, files[i], LOOK))
 			return false;
 	return true;

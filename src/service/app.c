@@ -446,20 +446,20 @@ app_start_checks(struct app *app)
 void
 app_hide_files(const struct settings *s)
 {
-	static const char *const journals[] = {"", "-wal", "-shm", "-journal"};
-	enum { JOURNALS = sizeof(journals) / sizeof(*journals) };
-	char names[JOURNALS][CONFIG_PATH_MAX + sizeof("-journal")];
+	enum { OURS = 3 };
+	char files[STORE_FILES_MAX][STORE_FILE_SIZE];
 	char open[CONFIG_PATH_MAX + sizeof("/programs")];
-	const char *paths[JOURNALS + 3] = {s->state_dir, s->key_file, s->proxy_token_file};
+	const char *paths[OURS + STORE_FILES_MAX] = {s->state_dir, s->key_file,
+						     s->proxy_token_file};
 
 	if (*s->refresh_programs == '\0')
 		return;
-	for (size_t i = 0; i < JOURNALS; i++) {
-		(void)snprintf(names[i], sizeof(names[i]), "%s%s", s->database, journals[i]);
-		paths[3 + i] = names[i];
-	}
+	size_t count = store_files(s->database, true, files);
+
+	for (size_t i = 0; i < count; i++)
+		paths[OURS + i] = files[i];
 	(void)snprintf(open, sizeof(open), "%s/programs", s->state_dir);
-	if (!hide_prepare(paths, JOURNALS + 3, open))
+	if (!hide_prepare(paths, OURS + count, open))
 		log_error("the programs of refresh_programs are not run, because the key and the "
 			  "database cannot be hidden from them: %s",
 			  remedy_text(errno));

@@ -52,8 +52,8 @@ struct engine {
 	struct dialect dialect;
 
 	/* store.h says what these do. */
-	size_t (*files)(const char *address,
-			char files[STORE_FILES_MAX][STORE_FILE_SIZE]); /* NULL: none */
+	size_t (*files)(const char *path, bool secret,
+			char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
 	bool (*migrate)(const char *path, bool create, bool wal, bool keeps,
 			char why[STORE_WHY_MAX]);
 	bool (*check)(const char *path, char why[STORE_WHY_MAX]);

@@ -32,12 +32,12 @@ store_engine(const char *path, char why[STORE_WHY_MAX])
 }
 
 size_t
-store_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
+store_files(const char *path, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
 {
 	char why[STORE_WHY_MAX];
-	const struct engine *engine = store_engine(address, why);
+	const struct engine *engine = store_engine(path, why);
 
-	return engine != NULL && engine->files != NULL ? engine->files(address, files) : 0;
+	return engine != NULL ? engine->files(path, secret, files) : 0;
 }
 
 bool

@@ -51,9 +51,11 @@ struct store_tx;
 /* Whether a database is a file of this machine, rather than the address of a server
  * (postgresql://...). */
 bool store_is_file(const char *path);
-/* The files that a store on a server reads whenever it connects: password, certificates. */
-enum { STORE_FILES_MAX = 8, STORE_FILE_SIZE = 4096 };
-size_t store_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
+/* What a store reads besides the settings, as absolute paths: the file and its journals; or, of a
+ * server, what each connection needs: password and certificates.  With `secret` only what nobody
+ * else may read. */
+enum { STORE_FILES_MAX = 8, STORE_FILE_SIZE = 4096 + 16 };
+size_t store_files(const char *path, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
 
 enum { STORE_WHY_MAX = 4096 };
 

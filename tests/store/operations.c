@@ -67,6 +67,34 @@ START_TEST(a_row_is_stored_and_read_back_column_by_column)
 }
 END_TEST
 
+/* What a store reads, and what of it nobody else may: its programs are kept from that. */
+START_TEST(the_files_of_a_store_are_known)
+{
+	static const struct {
+		const char *path, *secret, *all;
+	} places[] = {
+		{"/s/r.db", "/s/r.db /s/r.db-wal /s/r.db-shm /s/r.db-journal ",
+		 "/s/r.db /s/r.db-wal /s/r.db-shm /s/r.db-journal "},
+#ifdef HAVE_POSTGRESQL
+		{"postgresql://localhost/r?passfile=/e/p&sslrootcert=/e/ca&sslkey=/e/k",
+		 "/e/p /e/k ", "/e/p /e/k /e/ca "},
+		{"postgresql://localhost/r?passfile=relative", "", ""},
+#endif
+	};
+	char files[STORE_FILES_MAX][STORE_FILE_SIZE];
+
+	for (size_t i = 0; i < 2 * COUNT_OF(places); i++) {
+		const bool secret = i % 2 != 0;
+		const char *text = "";
+
+		for (size_t k = 0, count = store_files(places[i / 2].path, secret, files);
+		     k < count; k++)
+			text = arena_printf(rig.arena, "%s%s ", text, files[k]);
+		ck_assert_str_eq(text, secret ? places[i / 2].secret : places[i / 2].all);
+	}
+}
+END_TEST
+
 /* Whose rows are seen */
 
 static const int64_t ids_of_one[] = {PROJECT_DEFAULT}, ids_of_two[] = {PROJECT_DEFAULT, 99},
@@ -763,6 +791,7 @@ operations_suite(void)
 	tcase_add_unchecked_fixture(tc, rig_make, rig_remove);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_row_is_stored_and_read_back_column_by_column);
+	tcase_add_test(tc, the_files_of_a_store_are_known);
 	tcase_add_loop_test(tc, only_rows_of_the_owners_are_seen, 0, COUNT_OF(views));
 	tcase_add_test(tc, a_list_hides_removed_rows_unless_they_are_asked_for);
 	tcase_add_test(tc, a_list_of_a_kind_has_no_other);

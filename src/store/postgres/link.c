@@ -79,14 +79,17 @@ link_wrong_address(const char *address, char why[STORE_WHY_MAX])
 }
 
 size_t
-link_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
+link_files(const char *address, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
 {
-	static const char *const names[] = {"passfile", "sslcert", "sslkey", "sslrootcert",
+	/* The secret ones first. */
+	static const char *const names[] = {"passfile", "sslkey", "sslcert", "sslrootcert",
 					    "sslcrl"};
+	enum { SECRET = 2 };
+	const size_t all = secret ? SECRET : sizeof(names) / sizeof(*names);
 	PQconninfoOption *options = PQconninfoParse(address, NULL);
 	size_t count = 0;
 
-	for (size_t i = 0; options != NULL && i < sizeof(names) / sizeof(*names); i++) {
+	for (size_t i = 0; options != NULL && i < all; i++) {
 		const char *path = link_option(options, names[i]);
 
 		if (*path == '/')

@@ -49,7 +49,7 @@ struct server_link {
 const char *link_wrong_address(const char *address, char why[STORE_WHY_MAX]);
 
 /* As store_files(). */
-size_t link_files(const char *address, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
+size_t link_files(const char *address, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
 
 /* Opens a link that is closed or broken; with a sentence in why, which may be NULL. */
 bool link_open(struct server_link *l, char why[STORE_WHY_MAX]);

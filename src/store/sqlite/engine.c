@@ -127,6 +127,7 @@ const struct engine sqlite_engine = {
 			.ids_end = ']',
 			.no_index = "+",
 		},
+	.files = sqlite_files,
 	.migrate = sqlite_migrate,
 	.check = sqlite_check,
 	.open = sqlite_open,

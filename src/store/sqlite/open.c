@@ -25,6 +25,18 @@
 #include "store/sqlite/wal.h"
 #include "store/store.h"
 
+size_t
+sqlite_files(const char *path, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE])
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+	enum { ENDS = sizeof(ends) / sizeof(*ends) };
+
+	(void)secret; /* all of them are */
+	for (size_t i = 0; i < ENDS; i++)
+		(void)snprintf(files[i], STORE_FILE_SIZE, "%s%s", path, ends[i]);
+	return ENDS;
+}
+
 bool
 sqlite_start(struct store *base)
 {

@@ -60,6 +60,7 @@ sqlite_of(struct store *s)
 extern const struct queue_engine sqlite_queue;
 
 /* The table of functions in engine.c; engine.h and store.h say what they do. */
+size_t sqlite_files(const char *path, bool secret, char files[STORE_FILES_MAX][STORE_FILE_SIZE]);
 bool sqlite_migrate(const char *path, bool create, bool wal, bool keeps, char why[STORE_WHY_MAX]);
 bool sqlite_check(const char *path, char why[STORE_WHY_MAX]);
 struct store *sqlite_open(const char *path, size_t readers, char why[STORE_WHY_MAX]);
