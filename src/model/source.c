@@ -160,8 +160,6 @@ source_text(const struct json *config, const char *name)
 bool
 source_uses_server(const struct source_row *source, const struct json *config)
 {
-	const struct json *own = json_member(config, "accessKeyId");
-
-	return !source->needs_secret && (own == NULL || own->type != JSON_STRING ||
+	return !source->needs_secret && (source_text(config, "accessKeyId") == NULL ||
 					 json_member(config, "webIdentityTokenFile") != NULL);
 }

@@ -321,7 +321,8 @@ class Versions(RenewalCase):
         file = {"webIdentityTokenFile": "token", "roleArn": "arn:aws:iam::123456789012:role/x"}
         configs = [("exec", {"program": "any"}), ("exec", {"program": "any", "lifetimeSeconds": 60})]
         for source in ("ecr", "ecrPublic"):
-            configs += [(source, config) for config in ({}, file, dict(ours, **file))]
+            configs += [(source, config) for config in ({}, {"accessKeyId": ""}, file,
+                                                        dict(ours, **file))]
         for bounds in ({"registryIds": [self.registry]}, {"pathPrefixes": ["acme"]}):
             bound = harness.Client(site, site.new_key(self.env, **bounds), self.env.root)
             row = self.login(pathPrefix="acme")
