@@ -61,9 +61,9 @@ bool app_use_pool(struct app *app, struct limiter *limiter, const struct board *
 /* Starts the threads that check logins; without them a request for a check runs it before it is
  * answered.  False if they cannot be started. */
 bool app_start_checks(struct app *app) __attribute__((warn_unused_result));
-/* Hides the key, the database and what else is in the state directory, but for its folder
- * "programs", from the programs that renew logins (renew/hide.h).  What fails is logged, and none
- * is run. */
+/* Hides the key, the database or the password of its server, and what else is in the state
+ * directory, but for its folder "programs", from the programs that renew logins (renew/hide.h).
+ * What fails is logged, and none is run. */
 void app_hide_files(const struct settings *s);
 /* Starts the threads that renew logins: only the refresher. */
 bool app_start_renewals(struct app *app) __attribute__((warn_unused_result));

@@ -23,7 +23,9 @@
 #include <unistd.h>
 
 #include "base/settings.h"
+#include "renew/hide.h"
 #include "server/sandbox.h"
+#include "service/app.h"
 
 #include "support/support.h"
 
@@ -450,6 +452,45 @@ START_TEST(the_refresher_starts_what_the_settings_list_and_nothing_else)
 }
 END_TEST
 
+#if defined(HAVE_POSTGRESQL) && defined(HAVE_LANDLOCK)
+/* What opens a database on a server is hidden, but not what everybody may read. */
+static int
+look_as_a_program(const char *public)
+{
+	enum { LANDLOCK_VERSION = 1 };
+	struct settings s = {.refresh_programs = "true=/bin/true"};
+
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION) < 0)
+		return NOT_HERE;
+	snprintf(s.state_dir, sizeof(s.state_dir), "%s", dir);
+	snprintf(s.database, sizeof(s.database),
+		 "postgresql://localhost/regcred?passfile=%s&sslrootcert=%s", outside, public);
+	app_hide_files(&s);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !hide_enter())
+		return BROKEN;
+	return read_outside() == EACCES && open_at(public, O_RDONLY) == 0 ? 0 : BROKEN;
+}
+
+START_TEST(no_program_reads_the_password_of_a_database)
+{
+	char public[128];
+	int status;
+
+	snprintf(public, sizeof(public), "%s.public", dir);
+	write_file(public);
+	ck_assert_int_eq(chmod(public, 0644), 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(look_as_a_program(public));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(unlink(public), 0);
+	ck_assert(WIFEXITED(status) &&
+		  (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == NOT_HERE));
+}
+END_TEST
+#endif
+
 /* Under a filter that answers seccomp(2) so, as old container profiles and emulators do. */
 static int
 enter_without_seccomp(int error)
@@ -515,6 +556,9 @@ main(void)
 	tcase_add_loop_test(tc, a_kernel_without_seccomp_is_gone_on_with, 0, 3);
 	tcase_add_loop_test(tc, the_refresher_starts_what_the_settings_list_and_nothing_else, 0,
 			    COUNT_OF(starts));
+#if defined(HAVE_POSTGRESQL) && defined(HAVE_LANDLOCK)
+	tcase_add_test(tc, no_program_reads_the_password_of_a_database);
+#endif
 	tcase_add_test(tc, the_text_says_what_is_in_force);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
