@@ -93,8 +93,9 @@ enum {
 
 struct after_clock {
 	struct arena *arena;
+	struct list_query query;
 	int64_t now_ms;
-	struct record_list list;
+	size_t done;
 };
 
 /* What has failed since then is tried again by its own times. */
@@ -103,7 +104,7 @@ clock_query(int64_t now_ms, size_t max)
 {
 	struct list_query q = {.family = &family_credential,
 			       .owners = owners_all,
-			       .columns = COL_BIT(COL_ID) | COL_BIT(COL_REFRESH_DUE),
+			       .columns = COL_BIT(COL_ID),
 			       .condition_count = 4,
 			       .limit = max};
 
@@ -120,40 +121,36 @@ clock_query(int64_t now_ms, size_t max)
 static enum err
 clock_in_transaction(struct store_tx *tx, void *arg)
 {
-	const struct after_clock *work = arg;
+	struct after_clock *work = arg;
 	const struct value columns[COL__COUNT] = {[COL_REFRESH_DUE] = value_int(work->now_ms)};
-	enum store_rc rc = STORE_OK;
+	struct record_list list;
+	enum store_rc rc = store_tx_list(tx, work->arena, &work->query, &list);
 
-	for (size_t i = 0; rc == STORE_OK && i < work->list.count; i++) {
-		const struct record *row = &work->list.items[i];
-		struct record now;
-
-		rc = store_tx_get(tx, work->arena, &family_credential, record_id(row), &owners_all,
-				  &now);
-		if (rc == STORE_OK && now.columns[COL_REFRESH_DUE].type == VALUE_INT &&
-		    now.columns[COL_REFRESH_DUE].number == row->columns[COL_REFRESH_DUE].number)
-			rc = store_update(tx, &family_credential, record_id(row), columns,
-					  COL_BIT(COL_REFRESH_DUE));
-		rc = rc == STORE_NONE ? STORE_OK : rc;
-	}
+	for (size_t i = 0; rc == STORE_OK && i < list.count; i++)
+		rc = store_update(tx, &family_credential, record_id(&list.items[i]), columns,
+				  COL_BIT(COL_REFRESH_DUE));
+	work->done = rc == STORE_OK ? list.count : 0;
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
 enum store_rc
 renew_after_clock(struct store *s, int64_t now_ms, size_t max, size_t *done)
 {
-	struct after_clock work = {.arena = arena_new(RESTORE_ARENA), .now_ms = now_ms};
-	const struct list_query q = clock_query(now_ms, max);
+	struct after_clock work = {.arena = arena_new(RESTORE_ARENA),
+				   .query = clock_query(now_ms, max),
+				   .now_ms = now_ms};
+	struct record_list list;
 	enum store_rc rc = STORE_NO_MEMORY;
 
 	*done = 0;
 	if (work.arena == NULL)
 		return rc;
-	rc = store_list(s, work.arena, &q, &work.list);
-	if (rc == STORE_OK && work.list.count > 0)
+	/* Nearly always there is none: looking needs no writers' lock. */
+	rc = store_list(s, work.arena, &work.query, &list);
+	if (rc == STORE_OK && list.count > 0)
 		rc = store_write_freeing(s, clock_in_transaction, &work);
 	if (rc == STORE_OK)
-		*done = work.list.count;
+		*done = work.done;
 	arena_free(work.arena);
 	return rc;
 }

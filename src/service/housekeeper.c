@@ -139,8 +139,7 @@ app_sweep(struct app *app, app_goes_on goes_on, void *arg)
 		rc = renew_after_clock(app->store, limits.now_ms, CLOCK_BATCH, &early);
 	if (early > 0)
 		log_info("housekeeper: the clock was put back: %zu logins that were renewed after "
-			 "the "
-			 "present time are renewed at once",
+			 "the present time are renewed at once",
 			 early);
 	if (rc == STORE_OK)
 		log_anchor(app);
