@@ -409,9 +409,11 @@ key_has_sides(const char *key)
 	int depth = 0;
 
 	for (; *key != '\0'; key++) {
-		if (*key == '\\' && key[1] != '\0')
+		if (*key == '\\' && key[1] != '\0') {
 			key++;
-		else if (*key == '|' && depth == 0)
+			continue;
+		}
+		if (*key == '|' && depth == 0)
 			return true;
 		depth += (*key == '(') - (*key == ')');
 	}
