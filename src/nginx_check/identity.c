@@ -345,12 +345,30 @@ look_identity(const struct site *site, const struct rule *rule)
 		}
 }
 
+/* The rows of maps on the way to an identity that `is_wrong` says. */
+static void
+look_rows(const struct site *site, const struct rule *rule,
+	  bool (*is_wrong)(const struct node *row, bool is_user))
+{
+	for (size_t i = 0; i < COUNT_OF(identity_params); i++) {
+		const struct node *n = param_find(site, identity_params[i]);
+		struct trace t;
+
+		if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
+			continue;
+		for (size_t k = 0; k < t.count; k++)
+			if (t.from[k].row != NULL && is_wrong(t.from[k].row, i == 0))
+				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
+	}
+}
+
 /* nginx compares plain keys of a map without case, and so expressions that begin with ~*. */
 static bool
-key_ignores_case(const struct node *row)
+row_ignores_case(const struct node *row, bool is_user)
 {
 	const char *key = node_word(row, 0);
 
+	(void)is_user;
 	if (key[0] == '~')
 		return key[1] == '*' || strstr(key, "(?i") != NULL;
 	if (strcmp(key, "default") == 0)
@@ -364,16 +382,7 @@ key_ignores_case(const struct node *row)
 static void
 look_case(const struct site *site, const struct rule *rule)
 {
-	for (size_t i = 0; i < COUNT_OF(identity_params); i++) {
-		const struct node *n = param_find(site, identity_params[i]);
-		struct trace t;
-
-		if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
-			continue;
-		for (size_t k = 0; k < t.count; k++)
-			if (t.from[k].row != NULL && key_ignores_case(t.from[k].row))
-				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
-	}
+	look_rows(site, rule, row_ignores_case);
 }
 
 /* Whether an expression of a map is found within a longer word: it begins, or ends, with a letter
@@ -436,16 +445,7 @@ row_is_for_parts(const struct node *row, bool is_user)
 static void
 look_parts(const struct site *site, const struct rule *rule)
 {
-	for (size_t i = 0; i < COUNT_OF(identity_params); i++) {
-		const struct node *n = param_find(site, identity_params[i]);
-		struct trace t;
-
-		if (n == NULL || !trace_run(&t, site, n, node_word(n, 2)))
-			continue;
-		for (size_t k = 0; k < t.count; k++)
-			if (t.from[k].row != NULL && row_is_for_parts(t.from[k].row, i == 0))
-				found(site, rule, t.from[k].row, node_word(t.from[k].row, 0));
-	}
+	look_rows(site, rule, row_is_for_parts);
 }
 
 static void
