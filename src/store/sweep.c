@@ -108,12 +108,11 @@ static enum store_rc
 read_use(struct store_tx *tx, struct arena *a, const struct value binds[USE_SPANS + 1],
 	 struct use_count *out, size_t *count)
 {
-	static const char text[] =
-		"SELECT state, verify_result, count(*), "
-		"sum(CASE WHEN coalesce(last_used, created) < ?2 THEN 1 ELSE 0 END), "
-		"sum(CASE WHEN coalesce(last_used, created) < ?3 THEN 1 ELSE 0 END) "
-		"FROM credential WHERE kind = ?1 AND state <> 'purged' "
-		"GROUP BY state, verify_result";
+	static const char text[] = "SELECT state, verify_result, count(*), "
+				   "count(CASE WHEN coalesce(last_used, created) < ?2 THEN 1 END), "
+				   "count(CASE WHEN coalesce(last_used, created) < ?3 THEN 1 END) "
+				   "FROM credential WHERE kind = ?1 AND state <> 'purged' "
+				   "GROUP BY state, verify_result";
 	struct cursor row;
 	enum store_rc rc = cursor_begin_fixed(tx, text, binds, USE_SPANS + 1, &row);
 
