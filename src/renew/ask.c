@@ -177,8 +177,8 @@ ask_result_of(struct renewal *r, const struct ask *q, const struct fetch_answer 
 	if (answer->document == NULL)
 		return ask_end(
 			r, RENEW_BAD_ANSWER,
-			"The source answers with something that is not an object in JSON: is "
-			"its address right, and no other server in between?",
+			"The source answers with something that is not a JSON object: is its "
+			"address right, and is no other server in between?",
 			NULL);
 	if (q->wants != NULL && json_member(answer->document, q->wants) == NULL)
 		return ask_end(r, RENEW_BAD_ANSWER, "The source's answer lacks a member", q->wants);

@@ -371,7 +371,7 @@ find_container_keys(struct renewal *r, const char *url, struct aws_keys *out)
 	if (result != RENEW_REFRESHED)
 		return ask_end(r, result,
 			       "The service that the container's environment names gives no keys: "
-			       "has the task or the pod a role?",
+			       "does the task or pod have a role?",
 			       NULL);
 	return take_machine_keys(r, &answer, out);
 }

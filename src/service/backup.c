@@ -100,8 +100,8 @@ copies_files(const struct backup *b, char why[CONFIG_WHY_MAX])
 
 	if (!file)
 		(void)snprintf(why, CONFIG_WHY_MAX,
-			       "the database is on a PostgreSQL server, which copies it by itself: "
-			       "use pg_dump or a base backup, and keep the key file beside it "
+			       "the database is on a PostgreSQL server: use its own tools, such as "
+			       "pg_dump or a base backup, and keep a copy of the key file as well "
 			       "(docs/several-hosts.md)");
 	return file;
 }

@@ -36,7 +36,7 @@ end(void)
 	ck_assert_str_eq(renew_result_word(result), renew_result_word(wanted))
 
 /* clang-format off */
-#define NOT_JSON "The source answers with something that is not an object in JSON: is its address right, and no other server in between?"
+#define NOT_JSON "The source answers with something that is not a JSON object: is its address right, and is no other server in between?"
 #define DATE "The source's clock says"
 /* The fault; the result, the beginning of its sentence (NULL: the usual one), the status, and after how many seconds to ask again. */
 static const struct { const char *fault; enum renew_result result; const char *message; int status; int retry_s; } answers[] = {

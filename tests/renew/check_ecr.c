@@ -382,11 +382,11 @@ END_TEST
 static const struct { const char *fault, *token, *file; enum renew_result result; const char *message; } containers[] = {
 	{ "right", "token.of-a/container", NULL, RENEW_REFRESHED, "" },
 	{ "right", "wrong", "token.of-a/container\n", RENEW_REFRESHED, "" },
-	{ "right", "wrong", NULL, RENEW_SOURCE_REFUSED, "has the task or the pod a role" },
-	{ "right", NULL, NULL, RENEW_SOURCE_REFUSED, "has the task or the pod a role" },
+	{ "right", "wrong", NULL, RENEW_SOURCE_REFUSED, "does the task or pod have a role" },
+	{ "right", NULL, NULL, RENEW_SOURCE_REFUSED, "does the task or pod have a role" },
 	{ "right", "token.of-a/container", "", RENEW_MISCONFIGURED, "refresh_tokens_dir has to name" },
 	{ "no-session", "token.of-a/container", NULL, RENEW_BAD_ANSWER, "has no keys" },
-	{ "broken", "token.of-a/container", NULL, RENEW_UNREACHABLE, "has the task or the pod a role" },
+	{ "broken", "token.of-a/container", NULL, RENEW_UNREACHABLE, "does the task or pod have a role" },
 	{ NULL, "token.of-a/container", NULL, RENEW_REFRESHED, "" },
 };
 /* clang-format on */
