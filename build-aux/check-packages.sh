@@ -180,7 +180,7 @@ upgrade_0_1_0()
 	try 'its settings that are none any more are commented out' not grep -Eq '^(ballast_bytes|process_log_keep_s)' "$inside/etc/regcred/regcred.conf"
 	# shellcheck disable=SC2016 # for the shell in there
 	try 'the database of 0.1.0 works, with its key and its login' in_own_network /root/tests/with-server sh -c 'cd /root &&
-		regcred login http://127.0.0.1:18472 --key-file key-0.1.0 && [ "$(regcred ls -q)" = 1c2 ] && regcred verify 1c2'
+		regcred login http://127.0.0.1:18472 --key-file key-0.1.0 && [ "$(regcred ls -q)" = 1c3 ] && regcred verify 1c3'
 	try 'a copy of the database of 0.1.0 is kept' in_shell 'ls /var/lib/regcred/regcred.db.version-8'
 	try 'the audit log from 0.1.0 on is proven' in_it regcred admin audit verify
 	try 'the copy can be restored' in_it regcred admin restore /var/lib/regcred/regcred.db.version-8

@@ -11,10 +11,10 @@ import harness
 import standin
 from harness import Client
 
-OLDER = os.path.join(harness.SRC, "tests", "data", "older")
-OLD_KEYS = {"admin": ("F47B25881BB66A8781C9", "MF8oP3aTVg9aFK7cS3JRY47YoJ4Co8o79WFenBdn"),
-            "project": ("EDACD4C87C31B5E88AD3", "2nXb5X8fKDp74KQix5eP8svLVfGVTHxfPrRQKMAr"),
-            "user": ("879A49AD5D91B125ACDA", "tXbECqfUMSg3kgo6GefDpE8dc7zEZpUuRbkMeCPq")}
+OLDER = os.path.join(harness.SRC, "tests", "data", "0.1.0")
+OLD_KEYS = {"admin": ("B3BA62AA310EBD039A9D", "FcBAu5pjuhSKnNYjpEgPTJWkAHzkb9KAJUXjRtJG"),
+            "project": ("E8EB1C7ABD6ADB7C5560", "WMR9DcniQ8t8PT4dG8kp5HHz6h9eUYgzeLzttfzt"),
+            "user": ("2B9A47142CE299F87E58", "iS4odVugEt3AKnDcUhF7fkCV6jau5m3iYCoNtXR6")}
 UNBOUND = "(kind = 'registryCredential' AND hex(substr(secret_value, 1, 1)) = '01') OR (kind <> 'registryCredential' AND length(secret_value) = 32)"
 
 site = None
@@ -193,12 +193,12 @@ class Older(harness.Case):
     def works(self):
         for name, key in OLD_KEYS.items():
             self.assertEqual(Client(older, key, "/v1").get("apikeys").status, 200, name)
-        revealer = Client(older, older.new_key(Client(older, OLD_KEYS["admin"], "/v1/projects/1a6"),
-                                               reveal=True), "/v1/projects/1a6")
+        revealer = Client(older, older.new_key(Client(older, OLD_KEYS["admin"], "/v1/projects/1a5"),
+                                               reveal=True), "/v1/projects/1a5")
         auths = self.ok(revealer.post("handouts", {"format": "docker"}))["auths"]
-        self.assertEqual(list(auths), ["old.example.test"])
-        self.assertEqual(harness.base64.b64decode(auths["old.example.test"]["auth"]).decode(),
-                         "ci-bot:an old password")
+        self.assertEqual(list(auths), ["127.0.0.1:18473"])
+        self.assertEqual(harness.base64.b64decode(auths["127.0.0.1:18473"]["auth"]).decode(),
+                         "bot:pull-me")
         self.assertIn("intact", older.cli("audit", "verify", "--state-dir", older.state))
 
     def unbound(self):
