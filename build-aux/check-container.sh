@@ -6,19 +6,10 @@
 set -u
 
 root=$(cd "${REGCRED_SRC:-$(dirname "$0")/..}" && pwd -P)
+# shellcheck source=build-aux/common.sh disable=SC2154
+. "$root/build-aux/common.sh"
 suite=trixie
-passed=0
-failed=0
-totals() { echo "$passed passed, $failed failed, $skipped skipped"; }
-skipped=0
-skip_all() { echo "SKIP: $1"; skipped=1; totals; exit 77; }
-[ "$(id -u)" -eq 0 ] || skip_all 'check-container.sh runs as root'
-for program in debootstrap buildah podman curl openssl; do
-	command -v $program >/dev/null 2>&1 || skip_all "$program is missing"
-done
-# shellcheck disable=SC2016 # apt's format
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || skip_all 'apt has no mirror'
+need_fresh_debian buildah podman curl openssl
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rc-container-XXXXXX") || exit 1
 end()
@@ -40,47 +31,31 @@ pod() { podman --root "$work/storage" --runroot "$work/run" ${runtime:+--runtime
 # shellcheck disable=SC2086 # words
 run() { pod run $limits "$@"; }
 
-try()
-{
-	what=$1
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "PASS: $what"
-		passed=$((passed + 1))
-	else
-		echo "FAIL: $what"
-		tail -n 30 "$work/log"
-		failed=$((failed + 1))
-		return 1
-	fi
-}
-not() { ! "$@"; }
-give_up() { totals; exit 1; }
-
 # --- The images -------------------------------------------------------------------------------------------------------------------
 
 if ! { debootstrap --variant=minbase "$suite" "$work/base" "$mirror" && tar -C "$work/base" -cf - . | pod import - localhost/base; } >"$work/log" 2>&1; then
 	tail -n 3 "$work/log"
-	skip_all "no base image could be made of $suite, from the mirror of apt"
+	skip "no base image could be made of $suite, from the mirror of apt"
+	finish
 fi
 rm -rf --one-file-system "$work/base"
 # Whether containers run at all here, and by which runtime.
 for runtime in '' runc crun none; do
-	[ "$runtime" != none ] || skip_all "podman runs no container here: $(tail -n 1 "$work/log")"
+	[ "$runtime" != none ] || { skip "podman runs no container here: $(tail -n 1 "$work/log")"; finish; }
 	run --rm localhost/base true >"$work/log" 2>&1 && break
 done
 
 # shellcheck disable=SC2086 # words
 build() { buildah --root "$work/storage" --runroot "$work/run" bud ${runtime:+--runtime "$runtime"} $limits --network host --format docker "$@"; }
 try 'the image is built' build --build-arg BASE=localhost/base --build-arg COMMIT="$(sh "$root/build-aux/commit.sh" "$root")" \
-	-f "$root/packaging/Containerfile" -t localhost/regcred "$root" || give_up
+	-f "$root/packaging/Containerfile" -t localhost/regcred "$root" || finish
 mkdir "$work/nginx"
 cat >"$work/nginx/Containerfile" <<'END'
 FROM localhost/base
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nginx-light && rm /etc/nginx/sites-enabled/default
 ENTRYPOINT ["/usr/sbin/nginx", "-g", "daemon off;"]
 END
-try 'an image of nginx is built' build -f "$work/nginx/Containerfile" -t localhost/nginx "$work/nginx" || give_up
+try 'an image of nginx is built' build -f "$work/nginx/Containerfile" -t localhost/nginx "$work/nginx" || finish
 
 commit=$(sh "$root/build-aux/commit.sh" "$root")
 says_its_commit() { run --rm --network none localhost/regcred --version | grep -qF " ($commit)"; }
@@ -95,7 +70,7 @@ safe="--read-only --cap-drop ALL --security-opt no-new-privileges --network none
 mkdir -m 0770 "$work/key" && chown "$user" "$work/key"
 # shellcheck disable=SC2086 # words
 try 'key and database are made' run --rm $safe -v state:/var/lib/regcred -v "$work/key:/key" --entrypoint /usr/bin/regcred localhost/regcred \
-	admin init --key-file /key/master.key || give_up
+	admin init --key-file /key/master.key || finish
 try 'the key becomes a secret' pod secret create regcred-key "$work/key/master.key"
 running=yes
 
@@ -175,5 +150,4 @@ try 'a secret as Kubernetes mounts it is taken' check_key 4000
 try 'it is not without its group' not check_key 4001
 chmod 0444 "$work/secret/..v1/master.key"
 try 'a key that all can read is refused' not check_key 4000
-totals
-[ "$failed" -eq 0 ]
+finish

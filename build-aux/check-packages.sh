@@ -6,20 +6,10 @@
 set -u
 
 root=$(cd "${REGCRED_SRC:-$(dirname "$0")/..}" && pwd -P)
+# shellcheck source=build-aux/common.sh disable=SC2154
+. "$root/build-aux/common.sh"
 [ $# -gt 0 ] || set -- bookworm trixie
-passed=0
-failed=0
-skipped=0
-totals() { echo "$passed passed, $failed failed, $skipped skipped"; }
-skip() { echo "SKIP: $1"; skipped=$((skipped + 1)); }
-skip_all() { skip "$1"; totals; exit 77; }
-[ "$(id -u)" -eq 0 ] || skip_all 'check-packages.sh runs as root'
-for program in debootstrap unshare ip; do
-	command -v $program >/dev/null 2>&1 || skip_all "$program is missing"
-done
-# shellcheck disable=SC2016 # apt's format
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || skip_all 'apt has no mirror'
+need_fresh_debian unshare ip
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rc-packages-XXXXXX") || exit 1
 inside=
@@ -33,54 +23,17 @@ enter() { leave; inside=$1; mount -t proc proc "$inside/proc"; }
 trap end EXIT
 trap 'exit 130' INT TERM HUP
 
-# try WHAT COMMAND...
-try()
-{
-	what="$suite: $1"
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		echo "PASS: $what"
-		passed=$((passed + 1))
-	else
-		echo "FAIL: $what"
-		tail -n 30 "$work/log"
-		failed=$((failed + 1))
-		return 1
-	fi
-}
-not() { ! "$@"; }
 in_it() { chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
 in_shell() { in_it sh -c "$1"; }
 # With a network of its own: the ports of the test are fixed.
 # shellcheck disable=SC2016 # for the shell in there
 in_own_network() { unshare -n sh -c 'ip link set lo up && exec "$@"' sh chroot "$inside" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@" </dev/null; }
 
-has_suite()
-{
-	[ -e "/usr/share/debootstrap/scripts/$suite" ] &&
-		/usr/lib/apt/apt-helper download-file "$mirror/dists/$suite/InRelease" "$work/InRelease" >/dev/null 2>&1
-}
-
-fresh_debian()
-{
-	debootstrap --variant=minbase "$suite" "$work/base" "$mirror" || return 1
-	# Nothing is started by the installation of a package.
-	printf '#!/bin/sh\nexit 101\n' >"$work/base/usr/sbin/policy-rc.d" && chmod 755 "$work/base/usr/sbin/policy-rc.d"
-}
-
-# The checkout without what was built in it, and with the commit that it is.
-copy_source()
-{
-	mkdir -p "$1" && (cd "$root" && tar -cf - --exclude=./.git --exclude=./build --exclude='./build-[!a]*' --exclude=./var --exclude=./autom4te.cache \
-		--exclude=node_modules --exclude=__pycache__ .) | tar -xf - -C "$1" && sh "$root/build-aux/commit.sh" "$root" >"$1/commit.new" &&
-		mv "$1/commit.new" "$1/commit"
-}
-
 build_twice()
 {
 	cp -a "$work/base" "$work/builder" && enter "$work/builder" && copy_source "$inside/root/one" || return
 	try 'the packages are built' in_it /root/one/package /root/packages-one || return
-	in_shell 'mkdir -p /srv/another/place && cd /root/one && { [ -e configure ] || autoreconf -fi; } && mkdir build-tar && cd build-tar &&
+	in_shell 'mkdir -p /srv/another/place && cd /root/one && autoreconf -fi && mkdir build-tar && cd build-tar &&
 		../configure && make dist && tar -xf regcred-*.tar.gz -C /srv/another/place' >"$work/log" 2>&1 || tail -n 20 "$work/log"
 	sleep 2 # so that all times differ
 	try 'they are built from the tarball, elsewhere and later' in_shell 'TZ=Asia/Tokyo /srv/another/place/regcred-*/package /root/packages-two'
@@ -188,15 +141,11 @@ upgrade_0_1_0()
 }
 
 for suite in "$@"; do
-	if ! has_suite; then
-		skip "the mirror of apt has no $suite, or debootstrap does not know it"
-		continue
-	fi
+	has_suite || continue
 	rm -rf --one-file-system "$work/base" "$work/builder" "$work/target"
-	try 'a fresh Debian' fresh_debian && build_twice && mv "$work/base" "$work/target" && enter "$work/target" || continue
+	try 'a fresh Debian' fresh_debian "$work/base" && build_twice && mv "$work/base" "$work/target" && enter "$work/target" || continue
 	cp -r "$work/packages" "$inside/root/packages" && cp -r "$root/packaging/debian/tests" "$inside/root/tests" || continue
 	install_and_pull && upgrade_and_remove && upgrade_0_1_0
 	leave
 done
-totals
-[ "$failed" -eq 0 ]
+finish

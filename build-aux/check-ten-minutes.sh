@@ -7,21 +7,11 @@
 # Debian trusts; and as no systemd runs there, `systemctl` starts what the unit says.
 set -u
 
-root=${REGCRED_SRC:-$(cd "$(dirname "$0")/.." && pwd -P)}
+root=$(cd "${REGCRED_SRC:-$(dirname "$0")/..}" && pwd -P)
+# shellcheck source=build-aux/common.sh disable=SC2154
+. "$root/build-aux/common.sh"
+suite=
 most=8
-passed=0
-failed=0
-skipped=0
-pass() { echo "PASS: $1"; passed=$((passed + 1)); }
-fail() { echo "FAIL: $1"; failed=$((failed + 1)); }
-skip() { echo "SKIP: $1"; skipped=$((skipped + 1)); }
-end()
-{
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ] || exit 1
-	[ "$passed" -gt 0 ] || exit 77
-	exit 0
-}
 
 # The commands: the block after this heading, without comments.
 commands=$(awk '/^## Eight commands to a pull/ { here = 1 } here && /^```sh/ { inside = 1; next } inside && /^```/ { exit }
@@ -34,13 +24,8 @@ else
 	fail "README.md has $count commands from a fresh Debian to a pull: 1 to $most"
 fi
 
-[ "$(id -u)" -eq 0 ] || { skip 'only root can make a fresh Debian'; end; }
-for tool in debootstrap docker-registry htpasswd openssl skopeo unshare python3 ip; do
-	command -v "$tool" >/dev/null 2>&1 || { skip "$tool is missing"; end; }
-done
-unshare --net --pid --fork true 2>/dev/null || { skip 'namespaces for networks and processes are not allowed here'; end; }
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-[ -n "$mirror" ] || { skip 'apt has no mirror'; end; }
+need_fresh_debian docker-registry htpasswd openssl skopeo unshare python3 ip
+unshare --net --pid --fork true 2>/dev/null || { skip 'namespaces for networks and processes are not allowed here'; finish; }
 
 work=$(mktemp -d /tmp/rc-ten-XXXXXX) || exit 1
 # shellcheck disable=SC2329 # called by the trap
@@ -61,12 +46,7 @@ in_it() { chroot "$inside" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:
 # A fresh Debian with the checkout, and what a host with containers has.
 make_debian()
 {
-	mkdir -p "$inside" && debootstrap --variant=minbase "$suite" "$inside" "$mirror" &&
-		mount --bind /dev "$inside/dev" && mount -t proc proc "$inside/proc" || return 1
-	printf '#!/bin/sh\nexit 101\n' >"$inside/usr/sbin/policy-rc.d" && chmod 755 "$inside/usr/sbin/policy-rc.d"
-	mkdir "$inside/root/regcred"
-	(cd "$root" && tar -cf - --exclude=./.git --exclude='./build' --exclude='./build-[!a]*' --exclude=./var --exclude=node_modules .) |
-		tar -xf - -C "$inside/root/regcred" || return 1
+	fresh_debian "$inside" && mount --bind /dev "$inside/dev" && mount -t proc proc "$inside/proc" && copy_source "$inside/root/regcred" || return 1
 	in_it apt-get update -q && in_it apt-get install -q -y --no-install-recommends podman skopeo ca-certificates || return 1
 	# Nothing can be mounted over one another in every place where this runs.
 	mkdir -p "$inside/etc/containers" && printf '[storage]\ndriver = "vfs"\nrunroot = "/run/storage"\ngraphroot = "/var/storage"\n' >"$inside/etc/containers/storage.conf"
@@ -150,35 +130,20 @@ ten_minutes()
 		mount --rbind "$3" "$3" && mount --rbind /sys "$3/sys" && exec chroot "$3" bash /root/commands' sh "$address" "$dir" "$inside"
 }
 
+the_others() (make_registry && make_systemctl && ten_minutes)
+
 [ $# -gt 0 ] || set -- bookworm trixie
 for suite; do
+	has_suite || continue
 	dir=$work/$suite
 	inside=$dir/debian
 	mkdir -p "$dir"
 	begun=$(date +%s)
-	if ! make_debian >"$dir/log" 2>&1; then
-		if grep -q 'Invalid Release\|Failed getting release' "$dir/log"; then
-			skip "the mirror has no $suite"
-		else
-			fail "a fresh Debian ($suite)"
-			tail -n 20 "$dir/log"
-		fi
-		continue
-	fi
+	try 'a fresh Debian' make_debian || continue
 	made=$(date +%s)
-	if ! (cd / && in_it bash -c "cd /root/regcred && $(told 1p)") >"$dir/log" 2>&1; then
-		fail "$suite: $(told 1p)"
-		tail -n 30 "$dir/log"
-		continue
-	fi
-	pass "$suite: $(told 1p)"
+	try "$(told 1p)" in_it bash -c "cd /root/regcred && $(told 1p)" || continue
 	installed=$(date +%s)
-	if (make_registry && make_systemctl && ten_minutes) >"$dir/log" 2>&1; then
-		pass "$suite: the others; podman and skopeo have pulled"
-	else
-		fail "$suite: the others"
-		tail -n 40 "$dir/log"
-	fi
-	echo "$suite: making it $((made - begun)) s, then the first command $((installed - made)) s, the others $(($(date +%s) - installed)) s"
+	try 'the other commands; podman and skopeo have pulled' the_others
+	say "$suite: making it $((made - begun)) s, then the first command $((installed - made)) s, the others $(($(date +%s) - installed)) s"
 done
-end
+finish

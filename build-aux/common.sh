@@ -1,4 +1,5 @@
-# common.sh: what ./quickstart, ./run-tests and .ci/run share: packages, the build, progress.  Sourced, with $root set to the checkout.
+# common.sh: what ./quickstart, ./run-tests, ./package, .ci/run and the checks in a fresh Debian share: packages, the build, progress, sums.
+# Sourced, with $root set to the checkout.
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are for the scripts that source it; they set $root
 
 me=$(basename "$0")
@@ -162,6 +163,14 @@ configure_tree()
 	fi
 }
 
+# copy_source DIRECTORY: the source as it is here, without what was built or left by runs, and with the commit that it is.
+copy_source()
+{
+	mkdir -p "$1" && (cd "$root" && tar -cf - --exclude=./.git --exclude=./build --exclude='./build-[!a]*' --exclude=./var --exclude=./configure \
+		--exclude=./autom4te.cache --exclude=node_modules --exclude=__pycache__ --exclude=./bench-state .) | tar -xf - -C "$1" &&
+		sh "$root/build-aux/commit.sh" "$root" >"$1/commit.new" && mv "$1/commit.new" "$1/commit"
+}
+
 # --- Tests and their sums --------------------------------------------------------------------------------------------------------
 
 passed=0
@@ -182,4 +191,63 @@ check_tree()
 	# shellcheck disable=SC2086 # three numbers
 	add ${sums:-0 1 0}
 	[ "$failed" -eq "$failed_before" ]
+}
+
+# --- Checks in a fresh Debian: they set $work, a directory of their own, and $suite ------------------------------------------------
+
+pass() { say "PASS: ${suite:+$suite: }$1"; add 1 0 0; }
+fail() { say "FAIL: ${suite:+$suite: }$1"; add 0 1 0; }
+skip() { say "SKIP: $1"; add 0 0 1; }
+not() { ! "$@"; }
+
+# try WHAT COMMAND...: passes if the command succeeds; shows the end of its output if not.
+try()
+{
+	what=$1
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		pass "$what"
+	else
+		fail "$what"
+		tail -n 40 "$work/log"
+		return 1
+	fi
+}
+
+# Ends the script with the totals: 1 if something failed, 77 if nothing ran.
+finish()
+{
+	totals
+	[ "$failed" -eq 0 ] || exit 1
+	[ "$passed" -gt 0 ] || exit 77
+	exit 0
+}
+
+# need_fresh_debian PROGRAM...: sets $mirror; skips what is left where none can be made, or one of the programs is missing.
+need_fresh_debian()
+{
+	[ "$(id -u)" -eq 0 ] || { skip 'only root can make a fresh Debian'; finish; }
+	for program in debootstrap "$@"; do
+		has_command "$program" || { skip "$program is missing"; finish; }
+	done
+	# shellcheck disable=SC2016 # apt's format
+	mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | head -n 1)
+	[ -n "$mirror" ] || { skip 'apt has no mirror'; finish; }
+}
+
+# Whether $suite can be made; says so if not.
+has_suite()
+{
+	if ! [ -e "/usr/share/debootstrap/scripts/$suite" ] ||
+	    ! /usr/lib/apt/apt-helper download-file "$mirror/dists/$suite/InRelease" "$work/InRelease" >/dev/null 2>&1; then
+		skip "the mirror of apt has no $suite, or debootstrap does not know it"
+		return 1
+	fi
+}
+
+# fresh_debian DIRECTORY: $suite, in which the installation of a package starts nothing.
+fresh_debian()
+{
+	debootstrap --variant=minbase "$suite" "$1" "$mirror" &&
+		printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d" && chmod 755 "$1/usr/sbin/policy-rc.d"
 }
