@@ -79,8 +79,7 @@ renew_after_restore(struct store_tx *tx, const struct keyring *ring)
 		rc = restore_page(tx, &c, &after, &more);
 		arena_reset(a);
 	}
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc;
 }
 

@@ -148,8 +148,7 @@ cascade_one(struct store_tx *tx, const struct context *c, const struct record *r
 			q.from = (struct position){.set = true, .id = record_id(&list.items[i])};
 		}
 	}
-	if (arena != NULL)
-		arena_free(arena);
+	arena_free(arena);
 	return rc;
 }
 

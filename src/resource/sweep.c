@@ -90,8 +90,7 @@ sweep_family(struct store *s, const struct keyring *ring, const struct sweep *sw
 		rc = store_write_freeing(s, fn, &w);
 		*done += w.done;
 	}
-	if (w.arena != NULL)
-		arena_free(w.arena);
+	arena_free(w.arena);
 	return rc;
 }
 

@@ -110,8 +110,7 @@ check_keys(const struct settings *s, struct store *store, struct keyring *ring, 
 		right = (primary || rekey_register(store, ring, why)) &&
 			bind_secrets(store, ring, why);
 	}
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return right;
 }
 
@@ -183,8 +182,7 @@ warn_of_projects(const struct settings *s, struct store *store)
 		if (is_no_project(store, a, s->tokens[i].project_id))
 			log_warn("[token %s]: the project 1a%lld does not exist: correct the line",
 				 s->tokens[i].name, (long long)s->tokens[i].project_id);
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 }
 
 /* A row of the audit log about the database as a whole. */
@@ -203,8 +201,7 @@ note_database(struct store_tx *tx, const struct keyring *ring, const char *event
 		.who.via = "command", .event = event, .changes = changes, .at_ms = clock_wall_ms()};
 	enum store_rc rc = a != NULL ? audit_append(tx, a, ring, &entry) : STORE_NO_MEMORY;
 
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
@@ -260,8 +257,7 @@ tell_migration(const struct settings *s, struct store *store, const struct keyri
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "cannot write to the audit log of %s: see `regcred audit verify`",
 			       s->database);
-	if (note.arena != NULL)
-		arena_free(note.arena);
+	arena_free(note.arena);
 	return done;
 }
 

@@ -125,8 +125,7 @@ bind_secrets(struct store *s, const struct keyring *ring, char why[CONFIG_WHY_MA
 	}
 	if (rc == STORE_OK)
 		rc = store_write_freeing(s, bind_end_in_transaction, &b);
-	if (b.arena != NULL)
-		arena_free(b.arena);
+	arena_free(b.arena);
 	if (rc != STORE_OK) {
 		(void)snprintf(why, CONFIG_WHY_MAX,
 			       "the stored secrets cannot be bound to their rows: the database "

@@ -82,8 +82,7 @@ app_write_refusals(struct app *app, bool all)
 	enum store_rc rc = w.arena != NULL
 				   ? store_write_freeing(app->store, refusals_in_transaction, &w)
 				   : STORE_NO_MEMORY;
-	if (w.arena != NULL)
-		arena_free(w.arena);
+	arena_free(w.arena);
 	if (rc == STORE_OK)
 		refusals_forget(refusals, items, w.count);
 	else

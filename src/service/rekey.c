@@ -244,8 +244,7 @@ register_in_transaction(struct store_tx *tx, void *arg)
 	     i++)
 		if (strcmp(check.use, "seal") != 0 || check.key_id >= primary)
 			rc = register_key(tx, r, a, &check);
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_INTERNAL;
 }
 
@@ -726,8 +725,7 @@ rekey_run(const struct rekey *r, char why[SECRET_WHY_MAX])
 	/* A lease that is not released expires. */
 	if (store_write(r->store, end_in_transaction, &x) != STORE_OK)
 		log_info("rekey: its lease could not be released");
-	if (x.arena != NULL)
-		arena_free(x.arena);
+	arena_free(x.arena);
 	return done;
 }
 
@@ -739,7 +737,6 @@ rekey_opens_all(struct store *s, const struct keyring *ring, char why[SECRET_WHY
 
 	x.arena = arena_new(PAGE_ARENA);
 	bool done = x.arena != NULL ? seal_all(&x) : failed_store(&x, STORE_NO_MEMORY);
-	if (x.arena != NULL)
-		arena_free(x.arena);
+	arena_free(x.arena);
 	return done && (x.bad == 0 || rekey_complain(&x));
 }

@@ -76,8 +76,7 @@ rekey_lease_keep(struct store_tx *tx, const char *own, char why[SECRET_WHY_MAX])
 			"another `regcred rekey` is working on this database (%s): wait until it "
 			"ends, or ten minutes if it was killed on another host",
 			lease.holder);
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc == STORE_OK ? ERR_NONE : ERR_CONFLICT;
 }
 
@@ -90,8 +89,7 @@ rekey_lease_drop(struct store_tx *tx)
 
 	if (rc == STORE_OK)
 		rc = store_end_lease(tx, LEASE, lease.holder);
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc == STORE_NONE ? STORE_OK : rc;
 }
 

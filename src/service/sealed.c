@@ -69,7 +69,6 @@ sealed_count(struct store *s, struct key_rows out[KEY_ROWS_MAX], size_t *count)
 			out[at].rows += prefixes[p].rows;
 		}
 	}
-	if (a != NULL)
-		arena_free(a);
+	arena_free(a);
 	return rc;
 }
